@@ -1,0 +1,53 @@
+"""Writing files so that nobody ever reads half of one.
+
+Everything is written to a temporary name in the same folder, flushed, then renamed over its place.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+TEMPORARY_PREFIX = ".partial-"
+
+
+@contextlib.contextmanager
+def writing(path: Path | str) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; on success it takes the place of `path`, else it is removed."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # The suffix is kept because many writers choose a format by it.
+    temporary = path.with_name(f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}{path.suffix}")
+    try:
+        yield temporary
+        with temporary.open("rb+") as written:
+            os.fsync(written.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path | str, content: bytes) -> None:
+    """Write `content` whole or not at all."""
+    with writing(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def write_text(path: Path | str, text: str) -> None:
+    """Write UTF-8 text with `\\n` line ends on every system, whole or not at all."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def sha256_of_file(path: Path | str) -> str:
+    """Hex SHA-256 of a file's bytes, read in pieces."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def is_inside(path: Path, root: Path) -> bool:
+    """Whether `path`, with links and `..` resolved, lies in `root`."""
+    return path.resolve().is_relative_to(root.resolve())

@@ -1,0 +1,64 @@
+"""What a person did that cannot work, said once and in full.
+
+Bad input is collected first and reported together: `Problems` gathers every problem of a kind with a
+count and examples, and raises one `InputError` before any long work starts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class InputError(ValueError):
+    """Input that a person can mend. The message says what was found, where, and what to do."""
+
+
+class Problems:
+    """Collects problems by kind and raises them as one `InputError`.
+
+    >>> problems = Problems("manifest.csv")
+    >>> problems.add("unknown quality", ["row 3: 'hihg'", "row 9: 'meduim'"], "Use high, medium or low.")
+    >>> problems.raise_if_any()
+    Traceback (most recent call last):
+    ...
+    vernal.problems.InputError: manifest.csv has 1 kind of problem:
+    - unknown quality (2): row 3: 'hihg'; row 9: 'meduim'. Use high, medium or low.
+    """
+
+    def __init__(self, where: str, examples: int = 20) -> None:
+        self.where = where
+        self.examples = examples
+        self.found: list[str] = []
+
+    def add(self, kind: str, cases: Iterable[str], remedy: str) -> None:
+        """Note every case of one kind; no cases, no problem."""
+        listed = list(cases)
+        if not listed:
+            return
+        shown = "; ".join(listed[: self.examples])
+        more = f"; and {len(listed) - self.examples:,} more" if len(listed) > self.examples else ""
+        self.found.append(f"- {kind} ({len(listed):,}): {shown}{more}. {remedy}")
+
+    def raise_if_any(self) -> None:
+        """Raise all that was found, as one message.
+
+        Raises:
+            InputError: something was found.
+        """
+        if self.found:
+            kinds = "1 kind of problem" if len(self.found) == 1 else f"{len(self.found)} kinds of problem"
+            raise InputError(f"{self.where} has {kinds}:\n" + "\n".join(self.found))
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """Name the nearest known spelling, or list what is known.
+
+    >>> suggest("meduim", ["high", "medium", "low"])
+    "did you mean 'medium'?"
+    """
+    names = sorted(known)
+    near = get_close_matches(name, names, n=1)
+    if near:
+        return f"did you mean {near[0]!r}?"
+    return "known: " + ", ".join(names)

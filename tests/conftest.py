@@ -1,0 +1,79 @@
+"""Shared factories: sounds and tables are made for each test, never stored."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+# One thread a process keeps parallel tests from fighting over the cores.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+PROJECT = Path(__file__).resolve().parents[1]
+SHARED = PROJECT.parent / "shared"
+
+
+@pytest.fixture(scope="session")
+def project() -> Path:
+    """The project's root folder."""
+    return PROJECT
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Real audio beside the checkout; tests that need it skip where it is not."""
+    folder = SHARED / "data"
+    if not folder.is_dir():
+        pytest.skip("the shared folder of real audio is not beside this checkout")
+    return folder
+
+
+@pytest.fixture
+def write_tone() -> Callable[..., Path]:
+    """Write a WAV with a tone: `write_tone(path, seconds=0.5, hz=440, rate=48000, level=0.3)`."""
+
+    def write(path: Path, seconds: float = 0.5, hz: float = 440.0, rate: int = 48_000, level: float = 0.3) -> Path:
+        import soundfile
+
+        path.parent.mkdir(parents=True, exist_ok=True)
+        time_s = np.arange(int(seconds * rate)) / rate
+        soundfile.write(path, (level * np.sin(2 * np.pi * hz * time_s)).astype("float32"), rate)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def make_clips() -> Callable[..., pd.DataFrame]:
+    """Labelled clips as ingest gives them: `make_clips(n, recorders=3, dates=6, sites=None)`."""
+
+    def make(n: int, recorders: int = 3, dates: int = 6, sites: int = 3, seed: int = 0) -> pd.DataFrame:
+        rng = np.random.default_rng(seed)
+        recorder = rng.integers(0, recorders, n)
+        is_positive = rng.random(n) < 0.5
+        quality = pd.Series(rng.choice(["high", "medium", "low"], n), dtype="str").where(pd.Series(is_positive))
+        return pd.DataFrame(
+            {
+                "clip_id": [f"{i:016x}" for i in range(n)],
+                "content_hash": [f"{i:064x}" for i in range(n)],
+                "source": "labelled",
+                "file_path": [f"clip{i:05d}.wav" for i in range(n)],
+                "label": np.where(is_positive, "positive", "negative"),
+                "is_positive": is_positive,
+                "quality": quality,
+                "call_type": pd.Series(rng.choice(["grunt", "growl", "both"], n), dtype="str").where(pd.Series(is_positive)),
+                "site": [f"site{value % sites}" for value in recorder],
+                "recorder_id": [f"R{value}" for value in recorder],
+                "date": [f"2025-04-{value + 1:02d}" for value in rng.integers(0, dates, n)],
+                "group": pd.Series([np.nan] * n, dtype="str"),
+                "split": pd.Series([np.nan] * n, dtype="str"),
+                "start_s": np.nan,
+                "end_s": np.nan,
+            }
+        )
+
+    return make
