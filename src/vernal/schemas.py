@@ -1,0 +1,55 @@
+"""The tables' columns, declared once; the catalog names them as validators, so Kedro checks each load and save.
+
+These guard what the project itself writes. What people write is checked in `vernal.manifest`, where the
+messages are made for them.
+"""
+
+from __future__ import annotations
+
+import pandera.pandas as pa
+
+from vernal.manifest import QUALITIES, SPLITS
+from vernal.recordings import SOURCES
+
+_TEXT = {"dtype": str, "nullable": True}
+_LISTED = {
+    "source": pa.Column(str, pa.Check.isin(SOURCES)),
+    "file_path": pa.Column(str),
+    "label": pa.Column(str),
+    "is_positive": pa.Column(bool),
+    "quality": pa.Column(checks=pa.Check.isin(QUALITIES), **_TEXT),
+    "call_type": pa.Column(**_TEXT),
+    "site": pa.Column(**_TEXT),
+    "recorder_id": pa.Column(**_TEXT),
+    "date": pa.Column(**_TEXT),
+    "group": pa.Column(**_TEXT),
+    "split": pa.Column(checks=pa.Check.isin(SPLITS), **_TEXT),
+    "start_s": pa.Column(float, pa.Check.ge(0), nullable=True),
+    "end_s": pa.Column(float, pa.Check.gt(0), nullable=True),
+}
+LISTED_CLIPS = pa.DataFrameSchema(_LISTED)
+
+_CLIPS = _LISTED | {
+    "clip_id": pa.Column(str, pa.Check.str_matches(r"^[0-9a-f]{16}$"), unique=True),
+    "content_hash": pa.Column(str, pa.Check.str_matches(r"^[0-9a-f]{64}$")),
+    "duration_s": pa.Column(float, pa.Check.gt(0)),
+    "sample_rate_hz": pa.Column(int, pa.Check.gt(0)),
+    "channels": pa.Column(int, pa.Check.ge(1)),
+}
+CLIPS = pa.DataFrameSchema(
+    _CLIPS,
+    checks=pa.Check(
+        lambda clips: ~clips.is_positive | clips.quality.notna(), error="every positive has a quality"
+    ),
+)
+SPLITS_COLUMNS = _CLIPS | {
+    "source": pa.Column(str, pa.Check.eq("labelled")),
+    "split": pa.Column(str, pa.Check.isin(SPLITS)),
+    "block": pa.Column(str),
+}
+SPLITS_TABLE = pa.DataFrameSchema(
+    SPLITS_COLUMNS,
+    checks=pa.Check(
+        lambda clips: clips.groupby("block").split.nunique().le(1).all(), error="no block is in two splits"
+    ),
+)

@@ -1,0 +1,36 @@
+"""Tables on disk: Parquet between the project's own steps, CSV where a person opens them.
+
+The same table gives the same bytes; a half-written file is never seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+
+from vernal.files import writing
+
+
+def write_table(table: pd.DataFrame, path: Path | str) -> None:
+    """Write a table as its path's ending says: `.parquet`, or `.csv` with `\\n` line ends.
+
+    Numbers in CSV are written in full (shortest text that reads back the same).
+    """
+    path = Path(path)
+    with writing(path) as temporary:
+        if path.suffix == ".parquet":
+            table.to_parquet(temporary, index=False, compression="zstd")
+        elif path.suffix == ".csv":
+            table.to_csv(temporary, index=False, lineterminator="\n", encoding="utf-8")
+        else:
+            raise ValueError(f"tables are written as .parquet or .csv, not {path.suffix!r}: {path}")
+
+
+def read_table(path: Path | str, text_columns: Iterable[str] = ()) -> pd.DataFrame:
+    """Read what `write_table` wrote. `text_columns` of a CSV stay text even if they look like numbers."""
+    path = Path(path)
+    if path.suffix == ".parquet":
+        return pd.read_parquet(path)
+    return pd.read_csv(path, dtype=dict.fromkeys(text_columns, "str"))

@@ -1,0 +1,122 @@
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from vernal.manifest import check_manifest, read_manifest
+from vernal.problems import InputError
+
+
+@pytest.fixture
+def audio(tmp_path: Path) -> Path:
+    for name in ("a.wav", "b.wav", "sub dir/c.wav"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"x")
+    return tmp_path
+
+
+def table(**columns) -> pd.DataFrame:
+    return pd.DataFrame(columns)
+
+
+def test_labels_are_positive_by_name_or_target(audio: Path):
+    frame = table(file_path=["b.wav", "a.wav", "sub dir\\c.wav"], label=["rooster", "rain", "positive"])
+    clips = check_manifest(frame, "rooster", audio)
+    assert clips.file_path.tolist() == ["a.wav", "b.wav", "sub dir/c.wav"]
+    assert clips.is_positive.tolist() == [False, True, True]
+    assert clips.manifest_row.tolist() == [2, 1, 3]
+
+
+def test_every_problem_of_every_kind_is_listed_with_its_row(audio: Path):
+    frame = table(
+        file_path=["a.wav", "./a.wav", "no.wav", "../x.wav", None, "/etc/x.wav"],
+        label=["positive", "positive", "negative", None, "negative", "negative"],
+        quality=["hihg", "low", None, None, None, None],
+        date=["2025-13-01", None, "yesterday", None, None, None],
+        split=["train", "test", None, None, None, None],
+        start_s=["0", "0", "x", None, None, "-1"],
+        end_s=["0", "3", None, None, None, None],
+    )
+    with pytest.raises(InputError) as caught:
+        check_manifest(frame, "RADR", audio, "m.csv")
+    message = str(caught.value)
+    for expected in (
+        "missing file_path (1): row 5",
+        "missing label (1): row 4",
+        "unknown quality (1): row 1: 'hihg'. Use high, medium, low",
+        "unknown split (1): row 2: 'test'. Use train, val, test_iid, test_ood",
+        "date not understood (2): row 1: '2025-13-01'; row 3: 'yesterday'",
+        "start_s is not a time (2): row 3: 'x'; row 6: '-1'",
+        "end_s not after start_s (1): row 1",
+        "path leaves the audio root (2): row 4: '../x.wav'; row 6: '/etc/x.wav'",
+        "file not found (1): row 3: 'no.wav'",
+    ):
+        assert expected in message, expected
+
+
+def test_the_same_file_twice_is_refused_unless_the_parts_differ(audio: Path):
+    frame = table(file_path=["a.wav", "a.wav"], label=["positive", "negative"])
+    with pytest.raises(InputError, match=r"duplicate file_path \(2\): row 1: 'a.wav'; row 2: 'a.wav'"):
+        check_manifest(frame, "RADR", audio)
+    parts = frame.assign(start_s=[0, 3], end_s=[3, 6])
+    assert len(check_manifest(parts, "RADR", audio)) == 2
+
+
+def test_missing_columns_come_with_the_nearest_spelling(audio: Path):
+    with pytest.raises(InputError, match=r"missing column \(1\): file_path \(did you mean 'filepath'\?\)"):
+        check_manifest(table(filepath=["a.wav"], label=["positive"]), "RADR", audio)
+
+
+def test_a_target_that_no_row_has_lists_the_labels(audio: Path):
+    frame = table(file_path=["a.wav"], label=["frog"])
+    with pytest.raises(InputError, match="no label is 'positive' or the target 'RADR'.*The labels are: frog"):
+        check_manifest(frame, "RADR", audio)
+
+
+def test_reserved_columns_are_refused(audio: Path):
+    frame = table(file_path=["a.wav"], label=["positive"], clip_id=["1"])
+    with pytest.raises(InputError, match=r"reserved column \(1\): clip_id"):
+        check_manifest(frame, "RADR", audio)
+
+
+def test_csv_and_parquet_read_the_same(tmp_path: Path):
+    frame = table(file_path=["a.wav", "b.wav"], label=["1", "2"], site=[1.0, None], fold=[1, 2])
+    frame.to_csv(tmp_path / "m.csv", index=False)
+    frame.to_parquet(tmp_path / "m.parquet")
+    csv, parquet = read_manifest(tmp_path / "m.csv"), read_manifest(tmp_path / "m.parquet")
+    assert parquet.site.tolist()[0] == "1"
+    assert csv.fold.tolist() == parquet.fold.tolist() == ["1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("m.xlsx", b"x", r"its ending is '.xlsx'"),
+        ("m.csv", b"", "cannot be read as csv"),
+        ("m.csv", b"file_path,label\n", "has no rows"),
+        ("m.parquet", b"PAR1 nonsense", "cannot be read as parquet"),
+        ("m.csv", b"\xff\xfe\x00bad", "cannot be read as csv"),
+    ],
+)
+def test_unreadable_manifests_say_why(tmp_path: Path, name: str, content: bytes, message: str):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=message):
+        read_manifest(tmp_path / name)
+
+
+def test_an_absent_manifest_says_what_to_set(tmp_path: Path):
+    with pytest.raises(InputError, match=r"does not exist. Give the path .* as source.manifest"):
+        read_manifest(tmp_path / "none.csv")
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(content=st.binary(max_size=300) | st.text(max_size=300).map(lambda text: ("file_path,label\n" + text).encode()))
+def test_any_bytes_give_a_table_or_a_clear_error(tmp_path: Path, content: bytes):
+    (tmp_path / "m.csv").write_bytes(content)
+    try:
+        check_manifest(read_manifest(tmp_path / "m.csv"), "RADR", tmp_path)
+    except InputError as error:
+        assert str(error)
