@@ -1,0 +1,46 @@
+"""The project's own commands, beside and in place of Kedro's.
+
+`kedro run` is Kedro's, with two changes: `--pipeline` works without a warning, and a user's mistake is
+told in its own words instead of a traceback.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+from kedro.framework.cli.project import run as kedro_run
+
+from vernal.lazy_commands import LazyGroup
+from vernal.problems import InputError
+
+COMMANDS = {
+    "sweep": ("vernal.sweep_commands", "List, show, expand and compare sweeps."),
+    "store": ("vernal.store_commands", "Show, verify and prune the embedding store."),
+    "export": ("vernal.export_commands", "Write a classifier for BirdNET-Analyzer, parity proven."),
+    "bench": ("vernal.bench_commands", "Measure against BirdNET-Analyzer on this machine."),
+}
+
+
+@click.group(name="vernal", cls=LazyGroup, commands_by_module=COMMANDS)
+def cli() -> None:
+    """Vernal: curate, train and prove custom detectors."""
+
+
+def _run(**options: Any) -> Any:
+    from kedro.framework.project import pipelines as _  # noqa: F401  (fails early outside a project)
+
+    if options.get("pipeline"):
+        if options.get("pipelines"):
+            raise click.UsageError("Give --pipeline or --pipelines, not both.")
+        options["pipelines"] = [options["pipeline"]]
+        options["pipeline"] = None
+    try:
+        return kedro_run.callback(**options)
+    except InputError as error:
+        raise click.ClickException(str(error)) from error
+
+
+cli.add_command(
+    click.Command(name="run", callback=_run, params=kedro_run.params, help=kedro_run.help, short_help="Run a pipeline.")
+)

@@ -1,0 +1,1 @@
+"""File formats that Kedro does not bring, one class a file."""

@@ -1,0 +1,40 @@
+"""A small record (a mapping) as JSON, written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from kedro.io import AbstractDataset, DatasetError
+
+from vernal.files import write_text
+
+
+class RecordDataset(AbstractDataset[dict[str, Any], dict[str, Any]]):
+    """Saves and loads a mapping of plain values; keys keep their order.
+
+    >>> import tempfile
+    >>> record = RecordDataset(filepath=tempfile.mkdtemp() + "/roots.json")
+    >>> record.save({"field": "a b"})
+    >>> record.load()
+    {'field': 'a b'}
+    """
+
+    def __init__(self, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        self._filepath = Path(filepath)
+        self.metadata = metadata
+
+    def load(self) -> dict[str, Any]:
+        if not self._filepath.is_file():
+            raise DatasetError(f"{self._filepath} does not exist yet; run the pipeline that writes it.")
+        return json.loads(self._filepath.read_text(encoding="utf-8"))
+
+    def save(self, data: dict[str, Any]) -> None:
+        write_text(self._filepath, json.dumps(data, indent=2, ensure_ascii=False) + "\n")
+
+    def _exists(self) -> bool:
+        return self._filepath.is_file()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": self._filepath}

@@ -1,0 +1,35 @@
+"""A folder of recordings, as a catalog dataset."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pandas as pd
+from kedro.io import AbstractDataset, DatasetError
+
+from vernal.recordings import list_recordings
+
+
+class RecordingFolderDataset(AbstractDataset[None, pd.DataFrame | None]):
+    """Loads the list of a folder's audio files; None when no folder is named. Never writes.
+
+    >>> RecordingFolderDataset(path=None).load() is None
+    True
+    """
+
+    def __init__(self, path: str | None, metadata: dict[str, Any] | None = None) -> None:
+        self._path = Path(path) if path else None
+        self.metadata = metadata
+
+    def load(self) -> pd.DataFrame | None:
+        return None if self._path is None else list_recordings(self._path)
+
+    def save(self, data: None) -> NoReturn:
+        raise DatasetError("Recordings are never written by the project.")
+
+    def _exists(self) -> bool:
+        return self._path is None or self._path.is_dir()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"path": self._path}

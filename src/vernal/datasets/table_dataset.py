@@ -1,0 +1,43 @@
+"""A table on disk, written whole or not at all, the same bytes for the same table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from kedro.io import AbstractDataset, DatasetError
+
+from vernal.table_files import read_table, write_table
+
+
+class TableDataset(AbstractDataset[pd.DataFrame, pd.DataFrame]):
+    """A `.parquet` or `.csv` table. Kedro's own pandas datasets write in place; a reader could see half a file.
+
+    >>> import tempfile
+    >>> table = TableDataset(filepath=tempfile.mkdtemp() + "/clips.csv")
+    >>> table.save(pd.DataFrame({"clip_id": ["a"], "n": [1]}))
+    >>> table.load().n.tolist()
+    [1]
+    """
+
+    def __init__(
+        self, filepath: str, metadata: dict[str, Any] | None = None, text_columns: list[str] | None = None
+    ) -> None:
+        self._filepath = Path(filepath)
+        self._text_columns = text_columns or []
+        self.metadata = metadata
+
+    def load(self) -> pd.DataFrame:
+        if not self._filepath.is_file():
+            raise DatasetError(f"{self._filepath} does not exist yet; run the pipeline that writes it.")
+        return read_table(self._filepath, self._text_columns)
+
+    def save(self, data: pd.DataFrame) -> None:
+        write_table(data, self._filepath)
+
+    def _exists(self) -> bool:
+        return self._filepath.is_file()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": self._filepath}

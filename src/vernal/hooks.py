@@ -1,0 +1,96 @@
+"""What happens around a run: one run at a time on a data folder, a line a node, and a closing word."""
+
+from __future__ import annotations
+
+import logging
+import time
+from pathlib import Path
+from typing import Any
+
+from kedro.framework.context import KedroContext
+from kedro.framework.hooks import hook_impl
+from kedro.io import CatalogProtocol
+from kedro.pipeline import Pipeline
+from kedro.pipeline.node import Node
+
+from vernal.problems import InputError
+
+logger = logging.getLogger(__name__)
+LOCK_NAME = ".vernal.lock"
+
+
+class RunHooks:
+    """Lock, progress lines and closing word of a run. Holds nothing between runs."""
+
+    def __init__(self) -> None:
+        self._data_root = Path("data")
+        self._lock: Any = None
+        self._started: dict[str, float] = {}
+        self._n_nodes = 0
+        self._n_done = 0
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Note where results go."""
+        self._data_root = Path(context.project_path) / str(context.params.get("data_root", "data"))
+
+    @hook_impl
+    def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol) -> None:
+        """Take the data folder for this run alone."""
+        self._n_nodes, self._n_done = len(pipeline.nodes), 0
+        self._lock = take_lock(self._data_root)
+
+    @hook_impl
+    def before_node_run(self, node: Node) -> None:
+        self._started[node.name] = time.perf_counter()
+
+    @hook_impl
+    def after_node_run(self, node: Node) -> None:
+        """One line a node."""
+        self._n_done += 1
+        seconds = time.perf_counter() - self._started.pop(node.name, time.perf_counter())
+        logger.info("%3d/%d  %-42s %6.1f s", self._n_done, self._n_nodes, node.name, seconds)
+
+    @hook_impl
+    def after_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol) -> None:
+        """Release the folder and name the files to look at."""
+        self._release()
+        from vernal.closing import closing_words
+
+        words = closing_words(self._data_root, sorted(pipeline.outputs() | pipeline.all_outputs()))
+        if words:
+            logger.info("%s", words)
+
+    @hook_impl
+    def on_pipeline_error(self, error: Exception) -> None:
+        self._release()
+
+    def _release(self) -> None:
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+
+def take_lock(data_root: Path) -> Any:
+    """Lock a data folder; the lock ends with the process, however it ends.
+
+    Raises:
+        InputError: the folder cannot be written, or another run holds it.
+    """
+    from filelock import FileLock, Timeout
+
+    try:
+        data_root.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(data_root / LOCK_NAME)
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise InputError(
+            f"Another run is at work in {data_root}. Wait until it ends, or give this one a folder of its own "
+            "with --params=data_root=..."
+        ) from error
+    except OSError as error:
+        raise InputError(
+            f"The data folder {data_root} cannot be written ({error.strerror}). Free or unlock it, or name another with "
+            "--params=data_root=..."
+        ) from error
+    return lock

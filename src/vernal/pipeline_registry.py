@@ -1,0 +1,76 @@
+"""The project's pipelines by name, each built when somebody asks for it.
+
+Every folder of `vernal.pipelines` is a pipeline of its own; every file `conf/sweeps/<stage>.yml` is a
+stage. Listing the names imports nothing, which keeps `kedro registry list` quick.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from kedro.pipeline import Pipeline
+
+DATA_PREPARATION = ("demo", "ingest", "quality_splitting", "embedding", "mining", "curation")
+BASELINE = "baseline"
+
+
+class LazyPipelines(dict[str, Pipeline]):
+    """Pipelines by name; each is built at first use and kept.
+
+    A real dictionary, because Kedro copies what it is given with `dict()` to list the names, and only a
+    dictionary is copied without asking for each value. A pipeline that nobody asked for is an empty one there.
+    """
+
+    def __init__(self, builders: dict[str, Callable[[], Pipeline]]) -> None:
+        super().__init__(dict.fromkeys(builders, Pipeline([])))
+        self._builders = builders
+
+    def __getitem__(self, name: str) -> Pipeline:
+        if name in self._builders:
+            self[name] = self._builders.pop(name)()
+        return super().__getitem__(name)
+
+
+def stages_on_disk(folder: Path | None = None) -> list[str]:
+    """Names of the stages: one a spec file in `conf/sweeps`, sorted."""
+    return sorted(path.stem for path in (folder or sweeps_folder()).glob("*.yml"))
+
+
+def sweeps_folder() -> Path:
+    """The folder of stage specs of the project that is being run."""
+    from kedro.utils import find_kedro_project
+
+    project = find_kedro_project(Path.cwd()) or Path(__file__).resolve().parents[2]
+    return Path(project) / "conf" / "sweeps"
+
+
+def data_preparation() -> Pipeline:
+    """From recordings to curated subsets: what every stage stands on."""
+    return sum((package(name) for name in DATA_PREPARATION), Pipeline([]))
+
+
+def package(name: str) -> Pipeline:
+    """The pipeline of one package of `vernal.pipelines`."""
+    return importlib.import_module(f"vernal.pipelines.{name}").create_pipeline()
+
+
+def stage(name: str) -> Pipeline:
+    """Data preparation followed by one stage under its own namespace."""
+    from vernal.pipelines import stage as parts
+
+    return data_preparation() + parts.create_pipeline(name)
+
+
+def register_pipelines() -> dict[str, Pipeline]:
+    """All pipelines by name; `__default__` prepares the data and runs the one-point stage `baseline`."""
+    import vernal.pipelines
+
+    packages = [module.name for module in pkgutil.iter_modules(vernal.pipelines.__path__) if module.ispkg]
+    builders: dict[str, Callable[[], Pipeline]] = {name: partial(package, name) for name in sorted(packages)}
+    builders |= {name: partial(stage, name) for name in stages_on_disk()}
+    builders["__default__"] = partial(stage, BASELINE)
+    return LazyPipelines(builders)

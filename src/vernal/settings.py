@@ -1,0 +1,10 @@
+"""How Kedro sees this project: its hooks, its configuration loader, and which plugins stay quiet."""
+
+from vernal.config import VernalConfigLoader
+from vernal.hooks import RunHooks
+
+HOOKS = (RunHooks(),)
+# Kedro-Viz records each run into the project folder and telemetry calls out; neither is wanted.
+DISABLE_HOOKS_FOR_PLUGINS = ("kedro-viz", "kedro-telemetry")
+CONFIG_LOADER_CLASS = VernalConfigLoader
+CONFIG_LOADER_ARGS = {"base_env": "base", "default_run_env": "local"}
