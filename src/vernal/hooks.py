@@ -32,7 +32,8 @@ class RunHooks:
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
         """Note where results go."""
-        self._data_root = Path(context.project_path) / str(context.params.get("data_root", "data"))
+        # Not `context.params`: that would build and check every pipeline before one is asked for.
+        self._data_root = Path(context.project_path) / str(context.config_loader["parameters"]["data_root"])
 
     @hook_impl
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol) -> None:

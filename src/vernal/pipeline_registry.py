@@ -15,6 +15,7 @@ from pathlib import Path
 from kedro.pipeline import Pipeline
 
 DATA_PREPARATION = ("demo", "ingest", "quality_splitting", "embedding", "mining", "curation")
+STAGE_PARTS = ("planning", "balancing", "training", "evaluation", "reporting")
 BASELINE = "baseline"
 
 
@@ -60,9 +61,8 @@ def package(name: str) -> Pipeline:
 
 def stage(name: str) -> Pipeline:
     """Data preparation followed by one stage under its own namespace."""
-    from vernal.pipelines import stage as parts
-
-    return data_preparation() + parts.create_pipeline(name)
+    parts = (importlib.import_module(f"vernal.pipelines.{part}").create_pipeline(name) for part in STAGE_PARTS)
+    return sum(parts, data_preparation())
 
 
 def register_pipelines() -> dict[str, Pipeline]:

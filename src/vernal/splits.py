@@ -130,7 +130,7 @@ def held_out_sites(clips: pd.DataFrame, options: SplitOptions) -> list[str]:
         return named
     if len(present) < 3:
         return []
-    return [max(present, key=lambda site: unit_hash("site", site))]
+    return [max(present, key=lambda site: unit_hash("quality_splitting", site))]
 
 
 def _deal(block: str, options: SplitOptions) -> str:

@@ -1,0 +1,30 @@
+"""The spec of a stage, as a catalog dataset."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NoReturn
+
+from kedro.io import AbstractDataset, DatasetError
+
+from vernal.sweeps import Spec, read_stage
+
+
+class SpecDataset(AbstractDataset[None, Spec]):
+    """Loads `<stage>.yml`, checked; subset names are checked where the subsets are known. Never writes."""
+
+    def __init__(self, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        self._filepath = Path(filepath)
+        self.metadata = metadata
+
+    def load(self) -> Spec:
+        return read_stage(self._filepath.parent, self._filepath.stem, known_subsets=None)
+
+    def save(self, data: None) -> NoReturn:
+        raise DatasetError("A spec is written by a person.")
+
+    def _exists(self) -> bool:
+        return self._filepath.is_file()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": self._filepath}

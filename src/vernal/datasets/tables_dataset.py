@@ -1,0 +1,59 @@
+"""A folder of Parquet tables with names such as `hardNeg/hardneg_conf_min_50`, as one catalog dataset."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from kedro.io import AbstractDataset, DatasetError
+
+from vernal.files import is_inside
+from vernal.table_files import read_table, write_table
+
+
+class TablesDataset(AbstractDataset[dict[str, pd.DataFrame], dict[str, pd.DataFrame]]):
+    """Saves and loads name -> table; saving removes tables that are not named any more.
+
+    Kedro's partitioned dataset either keeps what no longer belongs or empties the folder first, which loses
+    everything when the run is killed in between.
+
+    >>> import tempfile
+    >>> tables = TablesDataset(path=tempfile.mkdtemp())
+    >>> tables.save({"a/one": pd.DataFrame({"n": [1]}), "a/two": pd.DataFrame({"n": [2]})})
+    >>> tables.save({"a/one": pd.DataFrame({"n": [3]})})
+    >>> {name: table.n.tolist() for name, table in tables.load().items()}
+    {'a/one': [3]}
+    """
+
+    def __init__(self, path: str, metadata: dict[str, Any] | None = None) -> None:
+        self._path = Path(path)
+        self.metadata = metadata
+
+    def load(self) -> dict[str, pd.DataFrame]:
+        if not self._path.is_dir():
+            raise DatasetError(f"{self._path} does not exist yet; run the pipeline that writes it.")
+        return {self._name(file): read_table(file) for file in self._files()}
+
+    def save(self, data: dict[str, pd.DataFrame]) -> None:
+        self._path.mkdir(parents=True, exist_ok=True)
+        for name, table in data.items():
+            file = self._path / f"{name}.parquet"
+            if not is_inside(file, self._path):
+                raise ValueError(f"{name!r} leads out of {self._path}; give a name inside it")
+            write_table(table, file)
+        for file in self._files():
+            if self._name(file) not in data:
+                file.unlink()
+
+    def _files(self) -> list[Path]:
+        return sorted(file for file in self._path.rglob("*.parquet") if not file.name.startswith("."))
+
+    def _name(self, file: Path) -> str:
+        return file.relative_to(self._path).with_suffix("").as_posix()
+
+    def _exists(self) -> bool:
+        return self._path.is_dir()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"path": self._path}

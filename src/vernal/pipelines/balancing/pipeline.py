@@ -1,0 +1,22 @@
+"""A plan and the curated data in, the training set of every point out."""
+
+from kedro.pipeline import Node, Pipeline
+
+from vernal.pipelines.balancing.nodes import draw_training_sets
+from vernal.pipelines.stages import BASELINE, in_stage
+
+
+def create_pipeline(stage: str = BASELINE) -> Pipeline:
+    """Draw the training sets of a stage."""
+    return in_stage(
+        stage,
+        [
+            Node(
+                draw_training_sets,
+                inputs=["plan", "splits", "curated_subsets"],
+                outputs=["training_sets", "training_counts", "undrawn_points"],
+                name="balance",
+                tags=["split"],
+            )
+        ],
+    )

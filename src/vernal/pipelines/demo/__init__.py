@@ -1,0 +1,5 @@
+"""The demo pipeline."""
+
+from vernal.pipelines.demo.pipeline import create_pipeline
+
+__all__ = ["create_pipeline"]

@@ -1,0 +1,48 @@
+"""Make the demo season: a table of sounds first, then the sounds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import numpy as np
+import pandas as pd
+
+from vernal import __version__, synthesis
+from vernal.pipelines.ingest.nodes import SourceOptions
+from vernal.progress import progress_bar
+from vernal.synthesis import SeasonOptions
+
+
+def plan_season(options: SeasonOptions, source: SourceOptions) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """List the season's clips, field and unlabelled recordings; without rows when a manifest is given.
+
+    `file_path` starts with the recipe's hash, so that a finished file is known by its name; `sound` is the
+    path without it, which the sound is drawn from.
+    """
+    season = synthesis.plan_season(options)
+    recipe = synthesis.recipe(options, __version__)
+    tables = [season.clips, season.field, season.unlabelled]
+    if not source.is_demo:
+        tables = [table.iloc[:0] for table in tables]
+    clips, field, unlabelled = (
+        table.assign(sound=table.file_path, file_path=recipe + "/" + table.file_path) for table in tables
+    )
+    return clips, field, unlabelled
+
+
+def render_season(
+    options: SeasonOptions, clips: pd.DataFrame, field: pd.DataFrame, unlabelled: pd.DataFrame
+) -> Iterator[dict[str, Callable[[], np.ndarray]]]:
+    """Render every sound of the season, file by file; finished files are left as they are."""
+    rows = pd.concat([clips, field, unlabelled], ignore_index=True).to_dict("records")
+    with progress_bar(len(rows), "rendering the demo season", "file") as progress:
+        for row in rows:
+            yield {row["file_path"]: partial(_render, row, options)}
+            progress(1)
+    if not rows:
+        yield {}
+
+
+def _render(row: dict, options: SeasonOptions) -> np.ndarray:
+    return synthesis.render(row | {"file_path": row["sound"]}, options)

@@ -1,0 +1,86 @@
+"""Take recordings in: list what the sources hold, open every file, keep clips and rejects apart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from vernal import manifest, recordings
+from vernal.progress import progress_bar
+from vernal.recordings import IngestOptions
+from vernal.synthesis import MANIFEST_COLUMNS
+
+
+@dataclass(frozen=True)
+class SourceOptions:
+    """Where recordings come from; null everywhere = the demo season."""
+
+    manifest: str | None = None
+    audio_root: str | None = None
+    field: str | None = None
+    unlabelled: str | None = None
+
+    @property
+    def is_demo(self) -> bool:
+        """Whether the demo season is used."""
+        return self.manifest is None
+
+    @property
+    def manifest_root(self) -> str:
+        """The folder that the manifest's paths start from."""
+        return self.audio_root or Path(str(self.manifest)).parent.as_posix()
+
+
+def list_sources(
+    source: SourceOptions,
+    target: str,
+    source_manifest: pd.DataFrame | None,
+    field_recordings: pd.DataFrame | None,
+    unlabelled_recordings: pd.DataFrame | None,
+    demo_clips: pd.DataFrame,
+    demo_field: pd.DataFrame,
+    demo_unlabelled: pd.DataFrame,
+    demo_folder: str,
+) -> tuple[pd.DataFrame, dict[str, str]]:
+    """List the rows of every source, checked, and the folder that each source's paths start from."""
+    if source.is_demo:
+        roots = {"labelled": demo_folder}
+        labelled = manifest.check_manifest(_public(demo_clips), target, demo_folder, "The demo season")
+        field = _public(demo_field) if field_recordings is None else field_recordings
+        unlabelled = _public(demo_unlabelled) if unlabelled_recordings is None else unlabelled_recordings
+    else:
+        roots = {"labelled": source.manifest_root}
+        labelled = manifest.check_manifest(source_manifest, target, source.manifest_root, f"The manifest {source.manifest}")
+        field, unlabelled = field_recordings, unlabelled_recordings
+    roots["field"] = source.field or demo_folder
+    roots["unlabelled"] = source.unlabelled or demo_folder
+    tables = [labelled.assign(source="labelled")]
+    for name, table in (("field", field), ("unlabelled", unlabelled)):
+        if table is not None and len(table):
+            label = "negative" if name == "field" else "unchecked"
+            tables.append(table.assign(source=name, label=label, is_positive=False))
+    listed = pd.concat(tables, ignore_index=True)
+    for name in (*manifest.OPTIONAL_TEXT_COLUMNS, "time"):
+        listed[name] = listed[name].astype("str") if name in listed else pd.Series(pd.NA, index=listed.index, dtype="str")
+    # Where a person named no quality, a positive counts as high: that is what an unsorted collection means.
+    no_tier = listed.is_positive & listed.quality.isna()
+    return listed.assign(quality=listed.quality.mask(no_tier, "high").where(listed.is_positive)), roots
+
+
+def _public(demo: pd.DataFrame) -> pd.DataFrame:
+    """What a person could know of the season; how each sound is made stays behind."""
+    return demo[list(MANIFEST_COLUMNS)]
+
+
+def check_audio(
+    listed: pd.DataFrame, audio_roots: dict[str, str], options: IngestOptions
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Open every listed file; return the accepted clips and the rejected rows with their reasons."""
+    paths = {Path(audio_roots[source]) / path for source, path in zip(listed.source, listed.file_path, strict=True)}
+    with progress_bar(len(paths), "checking audio", "file") as progress:
+        facts = recordings.inspect_files(paths, options, progress)
+    clips, rejects = recordings.accept(listed, audio_roots, facts)
+    recordings.refuse_too_many(listed, rejects, options)
+    return clips, rejects

@@ -1,0 +1,21 @@
+"""Clips in, splits and their counts out."""
+
+from kedro.pipeline import Node, Pipeline
+
+from vernal.pipelines.quality_splitting.nodes import count_splits, split_clips
+
+
+def create_pipeline() -> Pipeline:
+    """Assign splits, then count them."""
+    return Pipeline(
+        [
+            Node(
+                split_clips,
+                inputs=["clips", "params:quality_splitting"],
+                outputs="splits",
+                name="split_clips",
+                tags=["split"],
+            ),
+            Node(count_splits, inputs="splits", outputs="split_counts", name="count_splits", tags=["split"]),
+        ]
+    )
