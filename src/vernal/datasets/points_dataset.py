@@ -1,0 +1,51 @@
+"""The point files of a stage, as one catalog dataset."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from kedro.io import AbstractDataset
+
+from vernal.files import write_text
+from vernal.points import read_point_records, record_to_yaml
+
+
+class PointsDataset(AbstractDataset[Mapping[str, Mapping[str, Any]], dict[str, dict[str, Any]]]):
+    """A folder of small YAML files, one a point: loads and saves file name -> content.
+
+    A stage without such a folder has no edited points, so loading one that does not exist gives nothing.
+    Kedro's own partitioned dataset makes a dataset object a file, which costs seconds for a thousand points.
+    Saving leaves the files of other points alone.
+
+    >>> import tempfile
+    >>> points = PointsDataset(path=tempfile.mkdtemp() + "/stage5")
+    >>> points.load()
+    {}
+    >>> points.save({"stage5_001": {"point": "stage5_001", "dropout": 0.5}})
+    >>> points.load()
+    {'stage5_001': {'point': 'stage5_001', 'dropout': 0.5}}
+    """
+
+    def __init__(self, path: str, metadata: dict[str, Any] | None = None) -> None:
+        self._path = Path(path)
+        self.metadata = metadata
+
+    def load(self) -> dict[str, dict[str, Any]]:
+        return read_point_records(self._path)
+
+    def save(self, data: Mapping[str, Mapping[str, Any]]) -> None:
+        for name, record in data.items():
+            if not re.fullmatch(r"[a-z0-9]\w*", name):
+                raise ValueError(
+                    f"{name!r} is not the name of a point; a name such as stage5_017 names its file."
+                )
+            write_text(self._path / f"{name}.yml", record_to_yaml(record))
+
+    def _exists(self) -> bool:
+        return self._path.is_dir()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"path": self._path}
