@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 from kedro.framework.cli.project import run as kedro_run
+from kedro.io import DatasetError
 
 from vernal.lazy_commands import LazyGroup
 from vernal.problems import InputError
@@ -37,7 +38,7 @@ def _run(**options: Any) -> Any:
         options["pipeline"] = None
     try:
         return kedro_run.callback(**options)
-    except InputError as error:
+    except (InputError, DatasetError) as error:
         raise click.ClickException(str(error)) from error
 
 

@@ -25,7 +25,7 @@ class RunHooks:
     def __init__(self) -> None:
         self._data_root = Path("data")
         self._lock: Any = None
-        self._started: dict[str, float] = {}
+        self._running: tuple[str, float] | None = None
         self._n_nodes = 0
         self._n_done = 0
 
@@ -38,23 +38,27 @@ class RunHooks:
     @hook_impl
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol) -> None:
         """Take the data folder for this run alone."""
-        self._n_nodes, self._n_done = len(pipeline.nodes), 0
+        self._n_nodes, self._n_done, self._running = len(pipeline.nodes), 0, None
         self._lock = take_lock(self._data_root)
 
     @hook_impl
     def before_node_run(self, node: Node) -> None:
-        self._started[node.name] = time.perf_counter()
+        """Report the node before: only now is everything saved that it gave piece by piece."""
+        self._report_node()
+        self._running = (node.name, time.perf_counter())
 
-    @hook_impl
-    def after_node_run(self, node: Node) -> None:
-        """One line a node."""
+    def _report_node(self) -> None:
+        if self._running is None:
+            return
+        name, started = self._running
+        self._running = None
         self._n_done += 1
-        seconds = time.perf_counter() - self._started.pop(node.name, time.perf_counter())
-        logger.info("%3d/%d  %-42s %6.1f s", self._n_done, self._n_nodes, node.name, seconds)
+        logger.info("%3d/%d  %-42s %6.1f s", self._n_done, self._n_nodes, name, time.perf_counter() - started)
 
     @hook_impl
     def after_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol) -> None:
         """Release the folder and name the files to look at."""
+        self._report_node()
         self._release()
         from vernal.closing import closing_words
 

@@ -11,8 +11,11 @@ from kedro.io import AbstractDataset, DatasetError
 from vernal.table_files import read_table, write_table
 
 
-class TableDataset(AbstractDataset[pd.DataFrame, pd.DataFrame]):
-    """A `.parquet` or `.csv` table. Kedro's own pandas datasets write in place; a reader could see half a file.
+class TableDataset(AbstractDataset[pd.DataFrame, pd.DataFrame | None]):
+    """A `.parquet` or `.csv` table; None where an optional one is absent.
+
+    Kedro's own pandas datasets write in place, so that a reader could see half a file. `text_columns` of a CSV
+    stay text even if they look like numbers.
 
     >>> import tempfile
     >>> table = TableDataset(filepath=tempfile.mkdtemp() + "/clips.csv")
@@ -22,14 +25,21 @@ class TableDataset(AbstractDataset[pd.DataFrame, pd.DataFrame]):
     """
 
     def __init__(
-        self, filepath: str, metadata: dict[str, Any] | None = None, text_columns: list[str] | None = None
+        self,
+        filepath: str,
+        text_columns: list[str] | None = None,
+        optional: bool = False,
+        metadata: dict[str, Any] | None = None,
     ) -> None:
         self._filepath = Path(filepath)
         self._text_columns = text_columns or []
+        self._optional = optional
         self.metadata = metadata
 
-    def load(self) -> pd.DataFrame:
+    def load(self) -> pd.DataFrame | None:
         if not self._filepath.is_file():
+            if self._optional:
+                return None
             raise DatasetError(f"{self._filepath} does not exist yet; run the pipeline that writes it.")
         return read_table(self._filepath, self._text_columns)
 
@@ -37,7 +47,7 @@ class TableDataset(AbstractDataset[pd.DataFrame, pd.DataFrame]):
         write_table(data, self._filepath)
 
     def _exists(self) -> bool:
-        return self._filepath.is_file()
+        return self._optional or self._filepath.is_file()
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": self._filepath}

@@ -1,0 +1,36 @@
+"""The library of trained heads, as a catalog dataset."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from kedro.io import AbstractDataset
+
+from vernal.head_library import HeadLibrary
+from vernal.training_chunk import FailedHead, FittedHead
+
+
+class HeadLibraryDataset(AbstractDataset[list[FittedHead | FailedHead], HeadLibrary]):
+    """Loads the library; saving adds to it, so that a node can hand over heads as they are finished.
+
+    >>> import tempfile
+    >>> HeadLibraryDataset(path=tempfile.mkdtemp()).load().keys()
+    set()
+    """
+
+    def __init__(self, path: str, metadata: dict[str, Any] | None = None) -> None:
+        self._path = Path(path)
+        self.metadata = metadata
+
+    def load(self) -> HeadLibrary:
+        return HeadLibrary(self._path)
+
+    def save(self, data: list[FittedHead | FailedHead]) -> None:
+        HeadLibrary(self._path).add(data)
+
+    def _exists(self) -> bool:
+        return self._path.is_dir()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"path": self._path}

@@ -1,0 +1,37 @@
+"""A folder of training audio for other programs, as a catalog dataset."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from kedro.io import AbstractDataset
+
+from vernal.training_package import INDEX_NAME, TrainingPackage, write_training_package
+
+
+class TrainingPackageDataset(AbstractDataset[TrainingPackage, pd.DataFrame | None]):
+    """Saves a package as folders of links or copies; loads the index of the one that is there, or None.
+
+    A package that nobody asked for (mode None) writes nothing and leaves an earlier one alone.
+    """
+
+    def __init__(self, path: str, metadata: dict[str, Any] | None = None) -> None:
+        self._path = Path(path)
+        self.metadata = metadata
+
+    def load(self) -> pd.DataFrame | None:
+        index = self._path / INDEX_NAME
+        return pd.read_csv(index) if index.is_file() else None
+
+    def save(self, data: TrainingPackage) -> None:
+        if data.mode is None:
+            return
+        write_training_package(data.clips, data.roots, self._path, data.target_label, data.mode)
+
+    def _exists(self) -> bool:
+        return (self._path / INDEX_NAME).is_file()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"path": self._path}

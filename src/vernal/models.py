@@ -1,0 +1,69 @@
+"""A trained classifier as a folder that a person can open and a program can use.
+
+`parameters.yml` says with what it was trained and how its audio has to be read; it is written last, so a
+folder without it is not finished.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from vernal.files import write_text
+from vernal.heads import Head, load_head, save_head
+from vernal.problems import InputError
+from vernal.table_files import write_table
+
+HEAD, LABELS, HISTORY, PARAMETERS = "head.npz", "labels.txt", "history.csv", "parameters.yml"
+
+
+@dataclass(frozen=True)
+class Model:
+    """A head with its labels, what it was trained with, and its learning curve.
+
+    `parameters` is plain data: `settings` of the point, `audio` (encoder, its version, band-pass, overlap),
+    `fit_key`, `best_epoch`, training counts. `history` has one row an epoch.
+    """
+
+    head: Head
+    labels: tuple[str, ...]
+    parameters: dict[str, Any]
+    history: pd.DataFrame
+
+
+def save_model(folder: Path, model: Model) -> None:
+    """Write a model's folder; one that already holds the same fit of the same settings is left as it is."""
+    import yaml
+
+    text = yaml.safe_dump(model.parameters, sort_keys=False, allow_unicode=True)
+    parameters = folder / PARAMETERS
+    if parameters.is_file() and parameters.read_text(encoding="utf-8") == text:
+        return
+    parameters.unlink(missing_ok=True)
+    save_head(folder / HEAD, model.head)
+    write_text(folder / LABELS, "".join(f"{label}\n" for label in model.labels))
+    write_table(model.history, folder / HISTORY)
+    write_text(parameters, text)
+
+
+def load_model(folder: Path | str) -> Model:
+    """Read a model's folder.
+
+    Raises:
+        InputError: no such folder, or one that is not finished or damaged.
+    """
+    import yaml
+
+    folder = Path(folder)
+    if not (folder / PARAMETERS).is_file():
+        raise InputError(f"{folder} holds no finished model. Run its stage first, or check the name.")
+    head, _ = load_head(folder / HEAD)
+    return Model(
+        head,
+        tuple((folder / LABELS).read_text(encoding="utf-8").splitlines()),
+        yaml.safe_load((folder / PARAMETERS).read_text(encoding="utf-8")),
+        pd.read_csv(folder / HISTORY),
+    )

@@ -1,0 +1,52 @@
+"""Make the subsets that points name, and on request a package of clips for people who train elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from vernal import curation, sampling
+from vernal.setting_problems import settings_from
+from vernal.training_package import MODES, TrainingPackage
+
+
+@dataclass(frozen=True)
+class CurationOptions:
+    """`package`: null writes none; `link` or `copy` writes the clips that `package_settings` (a point's
+    settings: quality, subsets, balance, ...) choose as folders of audio, as BirdNET-Analyzer trains from."""
+
+    package: str | None = None
+    package_settings: dict = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.package not in (None, *MODES):
+            raise ValueError(f"curation.package is {self.package!r}; use {', '.join(MODES)}, or leave it empty")
+
+
+def curate(
+    best_low_quality: dict[str, pd.DataFrame],
+    hard_negatives: dict[str, pd.DataFrame],
+    clips: pd.DataFrame,
+    splits: pd.DataFrame,
+    reviews: pd.DataFrame | None,
+    target: str,
+) -> tuple[dict[str, pd.DataFrame], pd.DataFrame]:
+    """The curated subsets by name, and every clip that a subset lost, with the reason."""
+    curated = curation.curated_subsets(best_low_quality, hard_negatives, clips, splits, reviews, target)
+    return curated.kept, curated.dropped
+
+
+def choose_package(
+    splits: pd.DataFrame,
+    curated_subsets: dict[str, pd.DataFrame],
+    audio_roots: dict[str, str],
+    target: str,
+    options: CurationOptions,
+) -> TrainingPackage:
+    """What the training package holds; without clips when nobody asked for one."""
+    if options.package is None:
+        return TrainingPackage(splits.iloc[:0], audio_roots, target, None)
+    settings = settings_from(options.package_settings, "curation.package_settings")
+    clips = sampling.training_clips(splits, curated_subsets, settings)
+    return TrainingPackage(clips, audio_roots, target, options.package)

@@ -1,0 +1,27 @@
+"""Rankings and reviews in, curated subsets out."""
+
+from kedro.pipeline import Node, Pipeline
+
+from vernal.pipelines.curation.nodes import choose_package, curate
+
+
+def create_pipeline() -> Pipeline:
+    """Curate the subsets, then write the package if one is asked for."""
+    return Pipeline(
+        [
+            Node(
+                curate,
+                inputs=["best_low_quality", "hard_negatives", "clips", "splits", "reviews", "params:target"],
+                outputs=["curated_subsets", "curation_dropped"],
+                name="curate_subsets",
+                tags=["curated"],
+            ),
+            Node(
+                choose_package,
+                inputs=["splits", "curated_subsets", "audio_roots", "params:target", "params:curation"],
+                outputs="training_package",
+                name="write_training_package",
+                tags=["curated"],
+            ),
+        ]
+    )

@@ -1,0 +1,26 @@
+"""Turn every clip into vectors, once ever."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from vernal.embedding import EmbeddingOptions, EmbeddingPart, embed_windows, plan_windows
+from vernal.progress import progress_bar
+from vernal.store import EmbeddingStore
+
+
+def embed_missing(
+    clips: pd.DataFrame,
+    audio_roots: dict[str, str],
+    options: EmbeddingOptions,
+    known: EmbeddingStore,
+    workers: int | None,
+) -> Iterator[EmbeddingPart]:
+    """Embed the windows of clips that the store does not have, part by part."""
+    windows = plan_windows(clips, options)
+    finished = known.known_keys(options)
+    missing = int((~windows.key.isin(finished)).sum())
+    with progress_bar(missing, "embedding", "window") as progress:
+        yield from embed_windows(windows, audio_roots, options, finished, workers, progress=progress)

@@ -1,0 +1,116 @@
+"""Score every point that is trained, and evaluate what its scores are worth."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from vernal import fitting, scoring
+from vernal.embedding import EmbeddingOptions
+from vernal.evaluation import EvaluationOptions, evaluate_stage
+from vernal.fitting import TrainingOptions
+from vernal.head_library import HeadLibrary
+from vernal.models import Model
+from vernal.point_settings import PointSettings
+from vernal.store import EmbeddingStore
+from vernal.sweeps import Spec
+from vernal.training_sets import FAILURE_COLUMNS
+
+NOT_RUN = "not run yet"
+
+
+def score_points(
+    plan: pd.DataFrame,
+    training_sets: pd.DataFrame,
+    undrawn_points: pd.DataFrame,
+    clips: pd.DataFrame,
+    splits: pd.DataFrame,
+    store: EmbeddingStore,
+    library: HeadLibrary,
+    audio: EmbeddingOptions,
+    options: TrainingOptions,
+    target: str,
+) -> tuple[pd.DataFrame, dict[str, Model], pd.DataFrame]:
+    """Score all validation and test clips with every trained point.
+
+    Returns:
+        The scores; the models by point; the points without a model, with the step and the reason.
+    """
+    fits = {fit.fit_hash: fit for fit in fitting.list_fits(plan, training_sets, clips, audio, options.backend)}
+    finished = library.keys()
+    trained = plan[[fit_hash in fits and fits[fit_hash].key in finished for fit_hash in plan.fit_hash]]
+    evaluated = splits[splits.split.isin(scoring.EVALUATED_SPLITS)]
+    scored, models = [], {}
+    for audio_settings, hashes in _by_audio(fits, trained.fit_hash):
+        heads = [library.load(fits[fit_hash].key) for fit_hash in hashes]
+        logits = scoring.clip_logits([fitted.head for fitted in heads], evaluated, audio_settings, store)
+        of_hash = dict(zip(hashes, zip(heads, logits, strict=True), strict=True))
+        for row in trained[trained.fit_hash.isin(hashes)].to_dict("records"):
+            settings = PointSettings.from_row(row)
+            fitted, own = of_hash[row["fit_hash"]]
+            scored.append((row["point"], own + scoring.shift_of(settings.sensitivity)))
+            models[row["point"]] = _model(row["point"], fits[row["fit_hash"]], fitted, settings, target)
+    order = {point: position for position, point in enumerate(plan.point)}
+    scored.sort(key=lambda item: order[item[0]])
+    logits = np.stack([own for _, own in scored]) if scored else np.empty((0, len(evaluated)))
+    scores = scoring.score_table([point for point, _ in scored], logits, evaluated)
+    return scores, models, _failures(plan, undrawn_points, fits, library, set(trained.point))
+
+
+def _by_audio(fits: dict[str, fitting.Fit], hashes: pd.Series) -> list[tuple[EmbeddingOptions, list[str]]]:
+    groups: dict[EmbeddingOptions, list[str]] = {}
+    for fit_hash in sorted(set(hashes)):
+        groups.setdefault(fits[fit_hash].audio, []).append(fit_hash)
+    return sorted(groups.items(), key=lambda item: item[0].settings_id)
+
+
+def _model(point: str, fit: fitting.Fit, fitted: Any, settings: PointSettings, target: str) -> Model:
+    parameters = {
+        "point": point,
+        "settings": settings.as_dict(),
+        "audio": fit.audio.settings,
+        "fit_key": fit.key,
+        "best_epoch": int(fitted.best_epoch),
+        "n_steps": int(fitted.n_steps),
+    }
+    return Model(fitted.head, (target,), parameters, fitted.history)
+
+
+def _failures(
+    plan: pd.DataFrame,
+    undrawn_points: pd.DataFrame,
+    fits: dict[str, fitting.Fit],
+    library: HeadLibrary,
+    trained: set[str],
+) -> pd.DataFrame:
+    """Selected points without a model, each with its reason; points that nobody asked for are listed as not run."""
+    undrawn = undrawn_points.set_index("point").message.to_dict()
+    rows = []
+    for row in plan[~plan.point.isin(trained)].itertuples():
+        if row.point in undrawn:
+            rows.append((row.point, "balance", undrawn[row.point]))
+        elif not row.is_selected:
+            rows.append((row.point, "", NOT_RUN))
+        else:
+            problem = library.problem(fits[row.fit_hash].key) or "training gave no weights and no reason"
+            rows.append((row.point, "train", problem))
+    return pd.DataFrame(rows, columns=list(FAILURE_COLUMNS), dtype="str")
+
+
+def evaluate_points(
+    plan: pd.DataFrame,
+    scores: pd.DataFrame,
+    splits: pd.DataFrame,
+    training_counts: pd.DataFrame,
+    failures: pd.DataFrame,
+    spec: Spec,
+    options: EvaluationOptions,
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, dict[str, pd.DataFrame]]:
+    """Metrics of every point, the leaderboard, the effects, and all that the report draws from."""
+    counts = plan[["point", "fit_hash"]].merge(training_counts, on="fit_hash", how="left").drop(columns="fit_hash")
+    failed = dict(zip(failures.point, failures.message, strict=True))
+    result = evaluate_stage(plan, scores, splits, counts, options, failed, list(spec.axes))
+    tables = result.tables()
+    return tables.pop("points"), tables.pop("leaderboard"), tables.pop("effects"), tables

@@ -1,0 +1,48 @@
+"""Heads in; scores, metrics, leaderboard and effects out."""
+
+from kedro.pipeline import Node, Pipeline
+
+from vernal.pipelines.evaluation.nodes import evaluate_points, score_points
+from vernal.pipelines.stages import BASELINE, in_stage
+
+
+def create_pipeline(stage: str = BASELINE) -> Pipeline:
+    """Score, then evaluate."""
+    return in_stage(
+        stage,
+        [
+            Node(
+                score_points,
+                inputs=[
+                    "plan",
+                    "training_sets",
+                    "undrawn_points",
+                    "clips",
+                    "splits",
+                    "embeddings",
+                    "heads",
+                    "params:embedding",
+                    "params:training",
+                    "params:target",
+                ],
+                outputs=["scores", "models", "failures"],
+                name="score",
+                tags=["scores"],
+            ),
+            Node(
+                evaluate_points,
+                inputs=[
+                    "plan",
+                    "scores",
+                    "splits",
+                    "training_counts",
+                    "failures",
+                    "spec",
+                    "params:evaluation",
+                ],
+                outputs=["points_table", "leaderboard", "effects", "evaluation_tables"],
+                name="evaluate",
+                tags=["reporting"],
+            ),
+        ],
+    )

@@ -1,0 +1,100 @@
+"""Choose pools, train a miner that never saw them, score them, and rank what they hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from vernal import fitting, mining, sampling, scoring
+from vernal.embedding import EmbeddingOptions
+from vernal.embedding_jobs import default_workers
+from vernal.fitting import TrainingOptions
+from vernal.head_library import HeadLibrary
+from vernal.mining import MiningOptions
+from vernal.overlap import drop_held_out
+from vernal.point_settings import fit_hash
+from vernal.setting_problems import settings_from
+from vernal.store import EmbeddingStore
+from vernal.training_chunk import FailedHead, FittedHead
+from vernal.training_sets import FIT, STOP
+
+POOL_OF_SOURCE = {"labelled": "low_quality", "field": "field", "unlabelled": "unlabelled"}
+
+
+def choose_pools(clips: pd.DataFrame, splits: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """The clips that train the miner, the pools it may score, and what had to leave them.
+
+    Field and unlabelled clips that share audio, group or night with a validation or test clip leave with the
+    reason. A pool that the miner was trained on, or that reaches into a held-out split, is refused.
+    """
+    miner_clips = mining.miner_training_clips(splits)
+    external = clips[clips.source != "labelled"]
+    kept, dropped = drop_held_out(external, splits)
+    pools = pd.concat([mining.low_quality_pool(splits), kept])
+    pools = pools.assign(pool=pools.source.map(POOL_OF_SOURCE)).sort_values("clip_id", ignore_index=True)
+    mining.assert_pool_is_unseen(pools, miner_clips, splits)
+    columns = ["clip_id", "source", "file_path", "start_s", "reason"]
+    return miner_clips, pools, dropped.reindex(columns=columns).sort_values("clip_id", ignore_index=True)
+
+
+def train_miner(
+    miner_clips: pd.DataFrame,
+    store: EmbeddingStore,
+    known: HeadLibrary,
+    settings: dict,
+    audio: EmbeddingOptions,
+    options: TrainingOptions,
+    workers: int | None,
+) -> Iterator[list[FittedHead | FailedHead]]:
+    """Train the miner, unless the library has it."""
+    fits = miner_fits(miner_clips, settings, audio, options)
+    for result in fitting.train_missing(fits, known, miner_clips, store, options, workers or default_workers()):
+        yield [result]
+    yield []
+
+
+def score_pools(
+    pools: pd.DataFrame,
+    miner_clips: pd.DataFrame,
+    library: HeadLibrary,
+    store: EmbeddingStore,
+    settings: dict,
+    audio: EmbeddingOptions,
+    options: TrainingOptions,
+) -> pd.DataFrame:
+    """The miner's logit for every clip of every pool."""
+    columns = ["clip_id", "pool", "source", "content_hash", "file_path", "start_s", "end_s", "recorder_id", "date"]
+    if pools.empty:
+        return pools.reindex(columns=[*columns, "is_positive", "quality", "split", "logit"])
+    (fit,) = miner_fits(miner_clips, settings, audio, options)
+    logits = scoring.clip_logits([library.load(fit.key).head], pools, fit.audio, store)[0]
+    return pools[[*columns, "is_positive", "quality", "split"]].assign(logit=logits)
+
+
+def miner_fits(
+    miner_clips: pd.DataFrame, settings: dict, audio: EmbeddingOptions, options: TrainingOptions
+) -> list[fitting.Fit]:
+    """The miner as a training to be done: its settings are a point's, its clips are given."""
+    point = settings_from(settings, "miner in parameters.yml")
+    chosen = sampling.balance(miner_clips, point.seed) if point.balance else miner_clips
+    train, stop = sampling.validation_split(chosen, point.seed)
+    parts = [table[["clip_id", "is_positive"]].assign(role=role) for table, role in ((train, FIT), (stop, STOP))]
+    identity = fit_hash(point)
+    plan = pd.DataFrame([{"fit_hash": identity, **point.as_row()}])
+    sets = pd.concat(parts).assign(fit_hash=identity)
+    return fitting.list_fits(plan, sets, miner_clips, audio, options.backend)
+
+
+def rank_pools(
+    pool_scores: pd.DataFrame, options: MiningOptions
+) -> tuple[dict[str, pd.DataFrame], dict[str, pd.DataFrame], pd.DataFrame]:
+    """Best low-quality positives, hard negatives, and the candidates for a person to review."""
+    pools = {name: pool_scores[pool_scores.pool == name] for name in POOL_OF_SOURCE.values()}
+    field = pools["field"].drop(columns="split")
+    unlabelled = pools["unlabelled"].drop(columns="split")
+    return (
+        mining.best_low_quality(pools["low_quality"], options),
+        mining.hard_negatives(field, options),
+        mining.review_candidates(unlabelled, options, field),
+    )
