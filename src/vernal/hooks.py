@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
@@ -13,7 +14,10 @@ from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
-from vernal.problems import InputError
+from vernal.problems import InputError, Problems
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 logger = logging.getLogger(__name__)
 LOCK_NAME = ".vernal.lock"
@@ -62,9 +66,11 @@ class RunHooks:
         self._release()
         from vernal.closing import closing_words
 
-        words = closing_words(self._data_root, sorted(pipeline.outputs() | pipeline.all_outputs()))
+        written = sorted(pipeline.all_outputs())
+        words = closing_words(self._data_root, written)
         if words:
             logger.info("%s", words)
+        refuse_failures({name: catalog.load(name) for name in written if name.endswith(".failures")})
 
     @hook_impl
     def on_pipeline_error(self, error: Exception) -> None:
@@ -99,3 +105,19 @@ def take_lock(data_root: Path) -> Any:
             "--params=data_root=..."
         ) from error
     return lock
+
+
+def refuse_failures(failures: Mapping[str, pd.DataFrame]) -> None:
+    """End a run with an error when points failed; the others are finished and reported by then.
+
+    Args:
+        failures: by dataset, `point`, `step` (empty for a point that nobody asked for) and `message`.
+    Raises:
+        InputError: names the failed points and their reasons.
+    """
+    problems = Problems("The run")
+    for name, table in failures.items():
+        failed = table[table.step.fillna("") != ""]
+        cases = [f"{row.point} ({row.step}): {row.message}" for row in failed.itertuples()]
+        problems.add(f"failed point of {name.removesuffix('.failures')}", cases, "The other points are finished.")
+    problems.raise_if_any()

@@ -162,6 +162,19 @@ def select(splits: pd.DataFrame, subsets: Mapping[str, pd.DataFrame], settings: 
             sound or night of a validation or test clip, or an unlabelled clip that nobody reviewed; a class
             without clips.
     """
+    return draw_selection(eligible_clips(splits, subsets, settings), settings)
+
+
+@dataclass(frozen=True)
+class Eligible:
+    """The clips that a point may draw from; see `select`. Points that differ in seed, caps and balance share one."""
+
+    clips: pd.DataFrame
+    steps: tuple[tuple[str, int, int], ...]
+
+
+def eligible_clips(splits: pd.DataFrame, subsets: Mapping[str, pd.DataFrame], settings: Any) -> Eligible:
+    """The first part of `select`: train split, filters, subsets. It does not depend on the seed."""
     _refuse_repeated(splits, "the splits")
     filters = (settings.quality, settings.call_type, settings.recorders, settings.sites)
     # Held against all splits: a site that occurs but is held out is a strange filter, not a misspelled one.
@@ -172,12 +185,16 @@ def select(splits: pd.DataFrame, subsets: Mapping[str, pd.DataFrame], settings: 
         filtered, splits, subsets, settings.positive_subsets or [], settings.negative_subsets or []
     )
     _require_both(added, settings)
-    capped = cap(added, settings.max_per_class, settings.neg_ratio, settings.seed)
+    tables = {"train split": train, "filters": filtered, "subsets": added}
+    return Eligible(added, tuple((step, *class_counts(table)) for step, table in tables.items()))
+
+
+def draw_selection(eligible: Eligible, settings: Any) -> Selection:
+    """The second part of `select`: caps and balance, by the point's seed."""
+    capped = cap(eligible.clips, settings.max_per_class, settings.neg_ratio, settings.seed)
     _require_both(capped, settings)
     clips = balance(capped, settings.seed) if settings.balance else capped
-
-    tables = {"train split": train, "filters": filtered, "subsets": added, "caps": capped, "balance": clips}
-    steps = [(step, *class_counts(table)) for step, table in tables.items()]
+    steps = [*eligible.steps, ("caps", *class_counts(capped)), ("balance", *class_counts(clips))]
     return Selection(
         clips.sort_values("clip_id", ignore_index=True),
         pd.DataFrame(steps, columns=["step", "n_positive", "n_negative"]),

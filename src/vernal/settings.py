@@ -7,4 +7,9 @@ HOOKS = (RunHooks(),)
 # Kedro-Viz records each run into the project folder and telemetry calls out; neither is wanted.
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro-viz", "kedro-telemetry")
 CONFIG_LOADER_CLASS = VernalConfigLoader
-CONFIG_LOADER_ARGS = {"base_env": "base", "default_run_env": "local"}
+CONFIG_LOADER_ARGS = {
+    "base_env": "base",
+    "default_run_env": "local",
+    # A person who sets one key of `source` keeps the others.
+    "merge_strategy": {"parameters": "soft"},
+}

@@ -5,6 +5,7 @@ The same table gives the same bytes; a half-written file is never seen.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -34,3 +35,11 @@ def read_table(path: Path | str, text_columns: Iterable[str] = ()) -> pd.DataFra
     if path.suffix == ".parquet":
         return pd.read_parquet(path)
     return pd.read_csv(path, dtype=dict.fromkeys(text_columns, "str"))
+
+
+def digest_of_table(table: pd.DataFrame) -> str:
+    """Hex hash of a table's column names and values in their order; categories count as the values they name."""
+    hashed = hashlib.sha256(repr(list(table.columns)).encode("utf-8"))
+    for name in table.columns:
+        hashed.update(pd.util.hash_pandas_object(table[name], index=False, categorize=True).to_numpy().tobytes())
+    return hashed.hexdigest()

@@ -16,6 +16,11 @@ from vernal.problems import InputError
 
 FIT, STOP = "fit", "stop"
 FAILURE_COLUMNS = ("point", "step", "message")
+_ELIGIBLE_BY = ("quality", "call_type", "recorders", "sites", "positive_subsets", "negative_subsets")
+_READ_COLUMNS = (
+    "clip_id", "is_positive", "split", "quality", "call_type", "recorder_id", "site", "date", "group",
+    "source", "origin", "content_hash", "start_s", "end_s",
+)  # fmt: skip
 
 
 def draw_training_sets(
@@ -33,11 +38,12 @@ def draw_training_sets(
         `n_stop_negative` and `empty_subsets`, the named subsets that hold no clip;
         `failures`: `point`, `step`, `message` of the points that no set can be drawn for.
     """
+    drawer = _Drawer(splits, subsets)
     sets, counts, failures = [], [], []
     for fit_hash, rows in plan.groupby("fit_hash", sort=True):
         settings = PointSettings.from_row(rows.iloc[0].to_dict())
         try:
-            drawn = draw_training_set(splits, subsets, settings)
+            drawn = drawer.draw(settings)
         except InputError as error:
             failures += [(point, "balance", str(error)) for point in rows.point]
             continue
@@ -52,31 +58,54 @@ def draw_training_sets(
     )
 
 
-def draw_training_set(
-    splits: pd.DataFrame, subsets: Mapping[str, pd.DataFrame], settings: PointSettings
-) -> pd.DataFrame:
-    """The clips of one point: `clip_id`, `is_positive`, `role`, sorted by `clip_id`.
+class _Drawer:
+    """Draws the sets of one plan; points that differ in seed, caps and balance alone share the search for clips."""
 
-    Raises:
-        InputError: the settings leave a class without clips, or ask for a validation split that lacks one.
-    """
-    chosen = sampling.training_clips(splits, subsets, settings)
-    if settings.use_validation:
-        train, stop = chosen, splits[splits.split == "val"]
+    def __init__(self, splits: pd.DataFrame, subsets: Mapping[str, pd.DataFrame]) -> None:
+        # Tables are cut and sorted for every point: the columns that no filter or check reads only cost time.
+        self._splits = _narrow(splits)
+        self._subsets = {name: _narrow(table) for name, table in subsets.items()}
+        self._tests = set(splits.clip_id[splits.split.isin(("test_iid", "test_ood"))])
+        self._eligible: dict[tuple, sampling.Eligible] = {}
+
+    def draw(self, settings: PointSettings) -> pd.DataFrame:
+        """The clips of one point: `clip_id`, `is_positive`, `role`, sorted by `clip_id`.
+
+        Raises:
+            InputError: the settings leave a class without clips, or ask for a validation split that lacks one.
+        """
+        chosen = sampling.draw_selection(self._find(settings), settings).clips
+        if settings.use_validation:
+            train, stop = chosen, self._validation()
+        else:
+            train, stop = sampling.validation_split(chosen, settings.seed)
+        parts = [
+            table[["clip_id", "is_positive"]].assign(role=role) for table, role in ((train, FIT), (stop, STOP))
+        ]
+        drawn = pd.concat(parts).sort_values("clip_id", ignore_index=True)
+        leaked = self._tests & set(drawn.clip_id)
+        if leaked:
+            raise AssertionError(f"{len(leaked)} test clips reached a training set (first: {min(leaked)})")
+        return drawn
+
+    def _find(self, settings: PointSettings) -> sampling.Eligible:
+        key = tuple(getattr(settings, name) for name in _ELIGIBLE_BY)
+        if key not in self._eligible:
+            self._eligible[key] = sampling.eligible_clips(self._splits, self._subsets, settings)
+        return self._eligible[key]
+
+    def _validation(self) -> pd.DataFrame:
+        stop = self._splits[self._splits.split == "val"]
         if stop.is_positive.nunique() < 2:
             raise InputError(
                 f"use_validation is true, but the validation split has {int(stop.is_positive.sum())} positive of "
                 f"{len(stop)} clips. Give it both classes (column `split`), or set use_validation: false."
             )
-    else:
-        train, stop = sampling.validation_split(chosen, settings.seed)
-    parts = [table[["clip_id", "is_positive"]].assign(role=role) for table, role in ((train, FIT), (stop, STOP))]
-    drawn = pd.concat(parts).sort_values("clip_id", ignore_index=True)
-    held_out = set(splits.clip_id[splits.split.isin(("test_iid", "test_ood"))])
-    leaked = held_out & set(drawn.clip_id)
-    if leaked:
-        raise AssertionError(f"{len(leaked)} test clips reached a training set (first: {min(leaked)})")
-    return drawn
+        return stop
+
+
+def _narrow(table: pd.DataFrame) -> pd.DataFrame:
+    return table[[name for name in _READ_COLUMNS if name in table]]
 
 
 def _count(drawn: pd.DataFrame) -> dict[str, int]:

@@ -8,12 +8,17 @@ from typing import Any
 import pandas as pd
 from kedro.io import AbstractDataset, DatasetError
 
-from vernal.files import is_inside
+from vernal.files import is_inside, write_text
 from vernal.table_files import read_table, write_table
+
+_SEAL = ".whole"
 
 
 class TablesDataset(AbstractDataset[dict[str, pd.DataFrame], dict[str, pd.DataFrame]]):
     """Saves and loads name -> table; saving removes tables that are not named any more.
+
+    A sealed folder is whole or not there: its seal is broken before the first table is written and set after the
+    last. An optional one that is not there loads as no tables.
 
     Kedro's partitioned dataset either keeps what no longer belongs or empties the folder first, which loses
     everything when the run is killed in between.
@@ -26,17 +31,28 @@ class TablesDataset(AbstractDataset[dict[str, pd.DataFrame], dict[str, pd.DataFr
     {'a/one': [3]}
     """
 
-    def __init__(self, path: str, metadata: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        path: str,
+        sealed: bool = False,
+        optional: bool = False,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
         self._path = Path(path)
+        self._sealed = sealed
+        self._optional = optional
         self.metadata = metadata
 
     def load(self) -> dict[str, pd.DataFrame]:
-        if not self._path.is_dir():
+        if not self._is_there():
+            if self._optional:
+                return {}
             raise DatasetError(f"{self._path} does not exist yet; run the pipeline that writes it.")
         return {self._name(file): read_table(file) for file in self._files()}
 
     def save(self, data: dict[str, pd.DataFrame]) -> None:
         self._path.mkdir(parents=True, exist_ok=True)
+        (self._path / _SEAL).unlink(missing_ok=True)
         for name, table in data.items():
             file = self._path / f"{name}.parquet"
             if not is_inside(file, self._path):
@@ -45,6 +61,11 @@ class TablesDataset(AbstractDataset[dict[str, pd.DataFrame], dict[str, pd.DataFr
         for file in self._files():
             if self._name(file) not in data:
                 file.unlink()
+        if self._sealed:
+            write_text(self._path / _SEAL, "whole\n")
+
+    def _is_there(self) -> bool:
+        return (self._path / _SEAL).is_file() if self._sealed else self._path.is_dir()
 
     def _files(self) -> list[Path]:
         return sorted(file for file in self._path.rglob("*.parquet") if not file.name.startswith("."))
@@ -53,7 +74,7 @@ class TablesDataset(AbstractDataset[dict[str, pd.DataFrame], dict[str, pd.DataFr
         return file.relative_to(self._path).with_suffix("").as_posix()
 
     def _exists(self) -> bool:
-        return self._path.is_dir()
+        return self._optional or self._is_there()
 
     def _describe(self) -> dict[str, Any]:
         return {"path": self._path}

@@ -39,6 +39,7 @@ def create_pipeline(stage: str = BASELINE) -> Pipeline:
                     "failures",
                     "spec",
                     "params:evaluation",
+                    "known_evaluation",
                 ],
                 outputs=["points_table", "leaderboard", "effects", "evaluation_tables"],
                 name="evaluate",
