@@ -1,0 +1,5 @@
+"""The published pipeline."""
+
+from vernal.pipelines.published.pipeline import create_pipeline
+
+__all__ = ["create_pipeline"]
