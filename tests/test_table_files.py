@@ -1,0 +1,33 @@
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from vernal.table_files import digest_of_table, read_table, write_table
+
+TABLE = pd.DataFrame({"name": ["a", None], "n": [1, 2], "x": [0.1, 1 / 3]}).astype({"name": "str"})
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_a_table_comes_back_and_equal_tables_are_equal_bytes(tmp_path: Path, suffix: str):
+    for name in ("one", "two"):
+        write_table(TABLE, tmp_path / f"{name}{suffix}")
+    assert (tmp_path / f"one{suffix}").read_bytes() == (tmp_path / f"two{suffix}").read_bytes()
+    pd.testing.assert_frame_equal(read_table(tmp_path / f"one{suffix}", ["name"]), TABLE, check_dtype=False)
+
+
+def test_csv_has_one_kind_of_line_end(tmp_path: Path):
+    write_table(TABLE, tmp_path / "t.csv")
+    assert b"\r" not in (tmp_path / "t.csv").read_bytes()
+
+
+def test_other_endings_are_refused(tmp_path: Path):
+    with pytest.raises(ValueError, match=r"not '.xlsx'"):
+        write_table(TABLE, tmp_path / "t.xlsx")
+
+
+def test_a_digest_knows_values_names_and_order_but_not_categories():
+    assert digest_of_table(TABLE) == digest_of_table(TABLE.copy())
+    assert digest_of_table(TABLE.astype({"name": "category"})) == digest_of_table(TABLE)
+    for other in (TABLE[::-1], TABLE.rename(columns={"n": "m"}), TABLE.assign(n=[1, 3])):
+        assert digest_of_table(other) != digest_of_table(TABLE)
