@@ -36,7 +36,9 @@ def shared_data() -> Path:
 def write_tone() -> Callable[..., Path]:
     """Write a WAV with a tone: `write_tone(path, seconds=0.5, hz=440, rate=48000, level=0.3)`."""
 
-    def write(path: Path, seconds: float = 0.5, hz: float = 440.0, rate: int = 48_000, level: float = 0.3) -> Path:
+    def write(
+        path: Path, seconds: float = 0.5, hz: float = 440.0, rate: int = 48_000, level: float = 0.3
+    ) -> Path:
         import soundfile
 
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -55,7 +57,9 @@ def make_clips() -> Callable[..., pd.DataFrame]:
         rng = np.random.default_rng(seed)
         recorder = rng.integers(0, recorders, n)
         is_positive = rng.random(n) < 0.5
-        quality = pd.Series(rng.choice(["high", "medium", "low"], n), dtype="str").where(pd.Series(is_positive))
+        quality = pd.Series(rng.choice(["high", "medium", "low"], n), dtype="str").where(
+            pd.Series(is_positive)
+        )
         return pd.DataFrame(
             {
                 "clip_id": [f"{i:016x}" for i in range(n)],
@@ -65,7 +69,9 @@ def make_clips() -> Callable[..., pd.DataFrame]:
                 "label": np.where(is_positive, "positive", "negative"),
                 "is_positive": is_positive,
                 "quality": quality,
-                "call_type": pd.Series(rng.choice(["grunt", "growl", "both"], n), dtype="str").where(pd.Series(is_positive)),
+                "call_type": pd.Series(rng.choice(["grunt", "growl", "both"], n), dtype="str").where(
+                    pd.Series(is_positive)
+                ),
                 "site": [f"site{value % sites}" for value in recorder],
                 "recorder_id": [f"R{value}" for value in recorder],
                 "date": [f"2025-04-{value + 1:02d}" for value in rng.integers(0, dates, n)],

@@ -16,7 +16,9 @@ import pytest
 RESULTS = ("points.csv", "leaderboard.csv", "effects.csv")
 
 
-def kedro_run(project: Path, *args: str, check: bool = True, env: str = "test") -> subprocess.CompletedProcess[str]:
+def kedro_run(
+    project: Path, *args: str, check: bool = True, env: str = "test"
+) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "kedro", "run", f"--env={env}", *args]
     result = subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=600)
     if check and result.returncode:
@@ -29,7 +31,9 @@ def digests(folder: Path) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def stage5(project: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+def stage5(
+    project: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, subprocess.CompletedProcess[str]]:
     """A data folder (with a space in its path) after `kedro run --pipeline=stage5`, and what the run said."""
     data_root = tmp_path_factory.mktemp("data of a season")
     result = kedro_run(project, "--pipeline=stage5", f"--params=data_root={data_root}")
@@ -41,7 +45,13 @@ def test_stage5_ends_with_120_evaluated_points(stage5):
     points = pd.read_csv(data_root / "08_reporting" / "stage5" / "points.csv")
     assert points.point.tolist() == [f"stage5_{number:03d}" for number in range(1, 121)]
     assert points.error.isna().all()
-    for column in ("test_ood_f1", "test_ood_auroc", "val_average_precision", "threshold_logit", "n_train_positive"):
+    for column in (
+        "test_ood_f1",
+        "test_ood_auroc",
+        "val_average_precision",
+        "threshold_logit",
+        "n_train_positive",
+    ):
         assert points[column].notna().all(), column
     assert len(pd.read_csv(data_root / "08_reporting" / "stage5" / "leaderboard.csv")) == 40
 
@@ -51,7 +61,12 @@ def test_every_file_of_the_contract_is_there(stage5):
     for name in ("points.csv", "leaderboard.csv", "effects.csv", "report.html"):
         assert (data_root / "08_reporting" / "stage5" / name).stat().st_size > 0, name
     model = data_root / "06_models" / "stage5" / "stage5_001"
-    assert {file.name for file in model.iterdir()} == {"head.npz", "labels.txt", "history.csv", "parameters.yml"}
+    assert {file.name for file in model.iterdir()} == {
+        "head.npz",
+        "labels.txt",
+        "history.csv",
+        "parameters.yml",
+    }
     scores = pd.read_parquet(data_root / "07_model_output" / "stage5" / "scores.parquet")
     assert scores.columns.tolist() == ["point", "clip_id", "split", "logit", "is_positive"]
     assert scores.groupby("point", observed=True).size().nunique() == 1
@@ -114,7 +129,15 @@ def kill_repeatedly(project: Path, data_root: Path, times: int, seed: int, longe
     draw = random.Random(seed)
     for _ in range(times):
         process = subprocess.Popen(
-            [sys.executable, "-m", "kedro", "run", "--env=test", "--pipeline=stage5", f"--params=data_root={data_root}"],
+            [
+                sys.executable,
+                "-m",
+                "kedro",
+                "run",
+                "--env=test",
+                "--pipeline=stage5",
+                f"--params=data_root={data_root}",
+            ],
             cwd=project,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -138,7 +161,12 @@ def test_real_recordings_run_through_the_same_command(project: Path, shared_data
     chosen = metadata[metadata.category.isin(["rooster", "dog_bark", "rain"])]
     manifest = tmp_path / "my manifest.csv"
     pd.DataFrame(
-        {"file_path": chosen.filename, "label": chosen.category, "site": chosen.fold, "group": chosen.source_id}
+        {
+            "file_path": chosen.filename,
+            "label": chosen.category,
+            "site": chosen.fold,
+            "group": chosen.source_id,
+        }
     ).to_csv(manifest, index=False)
     field = tmp_path / "field"
     field.mkdir()
@@ -152,18 +180,28 @@ def test_real_recordings_run_through_the_same_command(project: Path, shared_data
     assert set(splits.site[splits.split == "test_ood"]) == {"3"}
     assert points.test_ood_auroc[0] > 0.95
     assert "demo season" not in result.stderr.lower()
-    assert "demo season" not in (out / "08_reporting" / "baseline" / "report.html").read_text(encoding="utf-8").lower()
+    assert (
+        "demo season"
+        not in (out / "08_reporting" / "baseline" / "report.html").read_text(encoding="utf-8").lower()
+    )
 
 
 def test_bad_input_is_one_message_before_any_long_work(project: Path, tmp_path: Path):
     manifest = tmp_path / "m.csv"
     manifest.write_text("file_path,label,quality\nnone.wav,positive,hihg\n../x.wav,frog,\n")
     result = kedro_run(
-        project, "--pipeline=stage5", f"--params=source.manifest={manifest},data_root={tmp_path / 'out'}", check=False
+        project,
+        "--pipeline=stage5",
+        f"--params=source.manifest={manifest},data_root={tmp_path / 'out'}",
+        check=False,
     )
     assert result.returncode != 0
     assert "Traceback" not in result.stderr
-    for expected in ("unknown quality (1): row 1: 'hihg'", "file not found (1)", "path leaves the audio root (1)"):
+    for expected in (
+        "unknown quality (1): row 1: 'hihg'",
+        "file not found (1)",
+        "path leaves the audio root (1)",
+    ):
         assert expected in result.stderr
     assert not (tmp_path / "out" / "04_feature").exists()
 

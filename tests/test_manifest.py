@@ -72,7 +72,7 @@ def test_missing_columns_come_with_the_nearest_spelling(audio: Path):
 
 def test_a_target_that_no_row_has_lists_the_labels(audio: Path):
     frame = table(file_path=["a.wav"], label=["frog"])
-    with pytest.raises(InputError, match="no label is 'positive' or the target 'RADR'.*The labels are: frog"):
+    with pytest.raises(InputError, match=r"no label is 'positive' or the target 'RADR'.*The labels are: frog"):
         check_manifest(frame, "RADR", audio)
 
 
@@ -94,11 +94,12 @@ def test_csv_and_parquet_read_the_same(tmp_path: Path):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("m.xlsx", b"x", r"its ending is '.xlsx'"),
-        ("m.csv", b"", "cannot be read as csv"),
+        ("m.xlsx", b"x", r"ends in '.xlsx'"),
+        ("m.csv", b"", "has no rows"),
         ("m.csv", b"file_path,label\n", "has no rows"),
-        ("m.parquet", b"PAR1 nonsense", "cannot be read as parquet"),
-        ("m.csv", b"\xff\xfe\x00bad", "cannot be read as csv"),
+        ("m.parquet", b"PAR1 nonsense", "cannot be read as Parquet"),
+        ("m.csv", b"\xff\xfe\x00bad", "cannot be read as CSV"),
+        ("m.csv", b"file_path,label\na.wav,positive,x\n", r"row of another width \(1\): row 1 has 3 cells"),
     ],
 )
 def test_unreadable_manifests_say_why(tmp_path: Path, name: str, content: bytes, message: str):
@@ -108,12 +109,15 @@ def test_unreadable_manifests_say_why(tmp_path: Path, name: str, content: bytes,
 
 
 def test_an_absent_manifest_says_what_to_set(tmp_path: Path):
-    with pytest.raises(InputError, match=r"does not exist. Give the path .* as source.manifest"):
+    with pytest.raises(InputError, match=r"does not exist.*Give the path .* as source.manifest"):
         read_manifest(tmp_path / "none.csv")
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(content=st.binary(max_size=300) | st.text(max_size=300).map(lambda text: ("file_path,label\n" + text).encode()))
+@given(
+    content=st.binary(max_size=300)
+    | st.text(max_size=300).map(lambda text: ("file_path,label\n" + text).encode())
+)
 def test_any_bytes_give_a_table_or_a_clear_error(tmp_path: Path, content: bytes):
     (tmp_path / "m.csv").write_bytes(content)
     try:

@@ -16,7 +16,9 @@ made = settings(max_examples=40, deadline=None, suppress_health_check=[HealthChe
 
 @made
 @given(n=st.integers(1, 120), recorders=st.integers(1, 6), dates=st.integers(1, 9), seed=st.integers(0, 99))
-def test_no_recorder_date_group_or_file_is_divided_and_no_row_is_lost(make_clips: MakeClips, n, recorders, dates, seed):
+def test_no_recorder_date_group_or_file_is_divided_and_no_row_is_lost(
+    make_clips: MakeClips, n, recorders, dates, seed
+):
     clips = make_clips(n, recorders, dates, seed=seed)
     clips["group"] = [f"g{i // 7}" if i % 3 else None for i in range(n)]
     clips["content_hash"] = clips.content_hash.where(pd.Series(range(n)) % 11 != 0, "f" * 64)
@@ -64,7 +66,9 @@ def test_a_given_split_wins_for_its_whole_block(make_clips: MakeClips):
 def test_a_block_given_to_two_splits_is_refused(make_clips: MakeClips):
     clips = make_clips(20, recorders=1, dates=1)
     clips.loc[[0, 1], "split"] = ["train", "test_ood"]
-    with pytest.raises(InputError, match=r"block given to several splits \(1\): R0 2025-04-01: test_ood, train"):
+    with pytest.raises(
+        InputError, match=r"block given to several splits \(1\): R0 2025-04-01: test_ood, train"
+    ):
         assign_splits(clips, SplitOptions())
 
 
@@ -110,7 +114,9 @@ def test_counts_add_up_and_name_empty_splits(make_clips: MakeClips):
     assert by_quality.n_positive.sum() == whole.n_positive.sum()
 
 
-@pytest.mark.parametrize("options", [{"val_share": 1.0}, {"test_iid_share": -0.1}, {"val_share": 0.6, "test_iid_share": 0.5}])
+@pytest.mark.parametrize(
+    "options", [{"val_share": 1.0}, {"test_iid_share": -0.1}, {"val_share": 0.6, "test_iid_share": 0.5}]
+)
 def test_impossible_shares_are_refused(options):
     with pytest.raises(ValueError, match="quality_splitting"):
         SplitOptions(**options)

@@ -5,13 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-import click
 import pytest
 from click.testing import CliRunner, Result
 
 from vernal.point_settings import config_hash
 from vernal.setting_problems import KNOWN_SUBSETS
-from vernal.sweep_commands import data_root, known_subsets, parse_params, sweep
+from vernal.sweep_commands import known_subsets, sweep
 from vernal.sweeps import expand, read_stage
 
 
@@ -207,20 +206,6 @@ def test_a_folder_that_cannot_be_written_is_named(workplace: Path):
     assert "cannot be used" in complaint("expand", "stage5")
 
 
-def test_the_data_root_comes_from_the_command_then_local_then_base(workplace: Path):
-    assert data_root(workplace, {}) == workplace / "data"
-    base, local = (workplace / "conf" / name / "parameters.yml" for name in ("base", "local"))
-    base.parent.mkdir()
-    base.write_text("data_root: from_base\n", encoding="utf-8")
-    assert data_root(workplace, {}) == workplace / "from_base"
-    local.parent.mkdir()
-    local.write_text("target: rooster\n", encoding="utf-8")
-    assert data_root(workplace, {}) == workplace / "from_base"
-    local.write_text("data_root: from local\n", encoding="utf-8")
-    assert data_root(workplace, {}) == workplace / "from local"
-    assert data_root(workplace, {"data_root": "/x/out"}) == Path("/x/out")
-
-
 def test_subsets_are_those_of_the_projects_mining_settings(workplace: Path):
     assert known_subsets(workplace) == KNOWN_SUBSETS
     file = workplace / "conf" / "base" / "mining" / "parameters.yml"
@@ -243,13 +228,6 @@ def test_known_subsets_are_those_that_mining_and_curation_make(project: Path):
         curation.REVIEWED_NEGATIVES,
     ]
     assert known_subsets(project) == KNOWN_SUBSETS
-
-
-def test_params_are_names_and_values():
-    assert parse_params("") == {}
-    assert parse_params("a=1, b.c=x=y,") == {"a": "1", "b.c": "x=y"}
-    with pytest.raises(click.BadParameter, match="'x' is no name=value"):
-        parse_params("a=1,x")
 
 
 @pytest.mark.parametrize("command", [(), ("list",), ("show",), ("expand",), ("diff",)])

@@ -37,11 +37,13 @@ def _run(**options: Any) -> Any:
         options["pipelines"] = [options["pipeline"]]
         options["pipeline"] = None
     try:
-        return kedro_run.callback(**options)
+        return kedro_run.callback(**options)  # type: ignore[misc]  # click types it as optional
     except (InputError, DatasetError) as error:
         raise click.ClickException(str(error)) from error
 
 
 cli.add_command(
-    click.Command(name="run", callback=_run, params=kedro_run.params, help=kedro_run.help, short_help="Run a pipeline.")
+    click.Command(
+        name="run", callback=_run, params=kedro_run.params, help=kedro_run.help, short_help="Run a pipeline."
+    )
 )

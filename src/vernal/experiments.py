@@ -9,7 +9,6 @@ column was taken for, so that a wrong reading can be seen.
 from __future__ import annotations
 
 import ast
-import csv
 import re
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,7 +18,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from vernal.problems import InputError, Problems
+from vernal.problems import InputError
+from vernal.tables import read_cells
 
 # Other spellings of a metric -> ours. `sensitivity` is not here: in BirdNET's tables it is a setting.
 METRIC_NAMES = {
@@ -231,48 +231,6 @@ def codes(frame: pd.DataFrame) -> pd.Series:
     if frame.shape[1] == 0:
         return pd.Series(0, index=frame.index)
     return frame.groupby(list(frame.columns), sort=False, dropna=False).ngroup()
-
-
-def read_cells(path: Path | str, what: str, setting: str) -> pd.DataFrame:
-    """Read a CSV as text: stripped cells, every row as wide as the header.
-
-    Args:
-        path: UTF-8 (a byte order mark is fine), separated by comma, semicolon or tab.
-        what: how messages call the file; `setting`: the parameter that named it.
-    Raises:
-        InputError: not there, unreadable, empty, columns of one name, or rows of another width.
-    """
-    path = Path(path).expanduser()
-    if not path.is_file():
-        raise InputError(
-            f"{what} {path} does not exist or is no file. Give the path of a CSV file as {setting}."
-        )
-    try:
-        # Not pandas: it takes rows that are too wide as having an index, and shifts every column without a
-        # word.
-        text = path.read_text(encoding="utf-8-sig")
-        header = text.split("\n", 1)[0]
-        delimiter = max(",;\t", key=header.count)
-        lines = csv.reader(text.splitlines(keepends=True), delimiter=delimiter, strict=True)
-        rows = [[cell.strip() for cell in row] for row in lines if any(cell.strip() for cell in row)]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{what} {path} cannot be read as CSV: {error}. Save it as CSV in UTF-8.") from error
-    if len(rows) < 2:
-        raise InputError(f"{what} {path} has no rows below its header. It needs a header and one row a run.")
-    columns = [name or f"column {number}" for number, name in enumerate(rows[0], 1)]
-    problems = Problems(f"{what} {path}")
-    doubles = (
-        sorted({repr(name) for name in columns if columns.count(name) > 1})
-        if len(set(columns)) < len(columns)
-        else []
-    )
-    problems.add("column name used twice", doubles, "Give each column a name of its own.")
-    odd = [f"row {n} has {len(row)} cells" for n, row in enumerate(rows[1:], 1) if len(row) != len(columns)]
-    problems.add(
-        "row of another width", odd, f"The header has {len(columns)} columns; each row needs as many cells."
-    )
-    problems.raise_if_any()
-    return pd.DataFrame(rows[1:], columns=columns, dtype="str")
 
 
 def read_experiments(path: Path | str, setting: str = "audit.experiments") -> Experiments:

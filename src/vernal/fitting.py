@@ -93,7 +93,8 @@ def list_fits(
     content = clips.set_index("clip_id")
     sets = dict(iter(training_sets.groupby("fit_hash", observed=True, sort=True)))
     settings_by_hash = {
-        row["fit_hash"]: PointSettings.from_row(row) for row in plan.drop_duplicates("fit_hash").to_dict("records")
+        row["fit_hash"]: PointSettings.from_row(row)
+        for row in plan.drop_duplicates("fit_hash").to_dict("records")
     }
     fits = []
     for fit_hash in sorted(settings_by_hash.keys() & sets.keys()):
@@ -101,11 +102,20 @@ def list_fits(
         settings, audio = settings_by_hash[fit_hash], audio_of(settings_by_hash[fit_hash], base)
         sound = content.loc[members.clip_id, ["content_hash", "start_s", "end_s"]]
         material = pd.util.hash_pandas_object(
-            pd.concat([members[["is_positive", "role"]].astype({"role": "str"}), sound.reset_index(drop=True)], axis=1),
+            pd.concat(
+                [members[["is_positive", "role"]].astype({"role": "str"}), sound.reset_index(drop=True)],
+                axis=1,
+            ),
             index=False,
         )
         key = digest(
-            "head", TRAINER_REVISION, backend, fit_hash, audio.settings_id, material.to_numpy().tobytes().hex(), length=32
+            "head",
+            TRAINER_REVISION,
+            backend,
+            fit_hash,
+            audio.settings_id,
+            material.to_numpy().tobytes().hex(),
+            length=32,
         )
         fits.append(Fit(key, str(fit_hash), settings, audio, members))
     return fits
@@ -134,7 +144,11 @@ def train_missing(
 
 
 def _train(
-    x: Array, jobs: list[FitJob], options: TrainingOptions, workers: int, progress: Callable[[int], None] | None
+    x: Array,
+    jobs: list[FitJob],
+    options: TrainingOptions,
+    workers: int,
+    progress: Callable[[int], None] | None,
 ) -> Iterator[FittedHead | FailedHead]:
     if options.backend == "birdnet_analyzer":
         from vernal.birdnet_adapter import train_jobs

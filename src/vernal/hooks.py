@@ -40,7 +40,9 @@ class RunHooks:
         self._data_root = Path(context.project_path) / str(context.config_loader["parameters"]["data_root"])
 
     @hook_impl
-    def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol) -> None:
+    def before_pipeline_run(
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol
+    ) -> None:
         """Take the data folder for this run alone."""
         self._n_nodes, self._n_done, self._running = len(pipeline.nodes), 0, None
         self._lock = take_lock(self._data_root)
@@ -60,7 +62,9 @@ class RunHooks:
         logger.info("%3d/%d  %-42s %6.1f s", self._n_done, self._n_nodes, name, time.perf_counter() - started)
 
     @hook_impl
-    def after_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol) -> None:
+    def after_pipeline_run(
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol
+    ) -> None:
         """Release the folder and name the files to look at."""
         self._report_node()
         self._release()
@@ -101,8 +105,8 @@ def take_lock(data_root: Path) -> Any:
         ) from error
     except OSError as error:
         raise InputError(
-            f"The data folder {data_root} cannot be written ({error.strerror}). Free or unlock it, or name another with "
-            "--params=data_root=..."
+            f"The data folder {data_root} cannot be written ({error.strerror}). Free or unlock it, or name "
+            "another with --params=data_root=..."
         ) from error
     return lock
 
@@ -119,5 +123,7 @@ def refuse_failures(failures: Mapping[str, pd.DataFrame]) -> None:
     for name, table in failures.items():
         failed = table[table.step.fillna("") != ""]
         cases = [f"{row.point} ({row.step}): {row.message}" for row in failed.itertuples()]
-        problems.add(f"failed point of {name.removesuffix('.failures')}", cases, "The other points are finished.")
+        problems.add(
+            f"failed point of {name.removesuffix('.failures')}", cases, "The other points are finished."
+        )
     problems.raise_if_any()

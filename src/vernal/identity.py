@@ -22,7 +22,9 @@ def canonical_json(value: Any) -> str:
     >>> canonical_json({"b": 1.0, "a": [0.25, None]})
     '{"a":[0.25,null],"b":1}'
     """
-    return json.dumps(_canonical(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return json.dumps(
+        _canonical(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
 
 
 def _canonical(value: Any) -> Any:

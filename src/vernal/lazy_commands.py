@@ -33,7 +33,9 @@ class LazyCommand(click.Command):
         self._module = module
         self.allow_extra_args = True
 
-    def make_context(self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any) -> click.Context:
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
         real = getattr(importlib.import_module(self._module), str(self.name))
         return real.make_context(info_name, args, parent=parent, **extra)
 

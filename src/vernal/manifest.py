@@ -14,6 +14,7 @@ import pandas as pd
 
 from vernal.files import is_inside
 from vernal.problems import InputError, Problems, suggest
+from vernal.tables import read_cells
 
 QUALITIES = ("high", "medium", "low")
 SPLITS = ("train", "val", "test_iid", "test_ood")
@@ -27,35 +28,37 @@ RESERVED_COLUMNS = ("clip_id", "source", "content_hash", "is_positive")
 
 
 def read_manifest(path: Path | str) -> pd.DataFrame:
-    """Read a manifest as text columns, plus `start_s` and `end_s` as numbers.
+    """Read a manifest as text.
 
     Args:
-        path: a `.csv` (UTF-8, a byte order mark is fine) or `.parquet` file.
+        path: a `.csv` (UTF-8, a byte order mark is fine; comma, semicolon or tab) or `.parquet` file.
     Returns:
-        One row a line of the file, in its order, with the file's columns; empty cells are missing.
+        One row a line of the file, in its order, with the file's columns as text; empty cells are missing.
     Raises:
         InputError: not there, not readable, of another kind, or without rows.
     """
     path = Path(path)
+    if path.suffix.lower() == ".csv":
+        frame = read_cells(path, "The manifest", "source.manifest")
+        return frame.where(frame != "").astype("str")
+    if path.suffix.lower() != ".parquet":
+        raise InputError(
+            f"The manifest {path} ends in {path.suffix!r}; give a .csv or .parquet file as source.manifest."
+        )
     if not path.is_file():
-        raise InputError(f"The manifest {path} does not exist. Give the path of a CSV or Parquet file as source.manifest.")
+        raise InputError(
+            f"The manifest {path} does not exist. Give the path of a CSV or Parquet file as source.manifest."
+        )
     try:
-        frame = _read_table(path)
-    except (ValueError, OSError, UnicodeDecodeError) as error:  # pandas and pyarrow errors derive from these
-        raise InputError(f"The manifest {path} cannot be read as {path.suffix[1:]}: {error}") from error
+        frame = pd.read_parquet(path)
+    except (ValueError, OSError) as error:  # pyarrow's errors derive from these
+        raise InputError(f"The manifest {path} cannot be read as Parquet: {error}") from error
     frame.columns = [str(column).strip() for column in frame.columns]
     if frame.empty:
-        raise InputError(f"The manifest {path} has no rows. It needs one row a clip, with file_path and label.")
-    return frame
-
-
-def _read_table(path: Path) -> pd.DataFrame:
-    if path.suffix.lower() == ".csv":
-        return pd.read_csv(path, dtype=str, encoding="utf-8-sig", keep_default_na=False, na_values=[""], skipinitialspace=True)
-    if path.suffix.lower() == ".parquet":
-        frame = pd.read_parquet(path)
-        return frame.assign(**{name: _as_text(frame[name]) for name in frame.columns})
-    raise ValueError(f"its ending is {path.suffix!r}; give a .csv or .parquet file")
+        raise InputError(
+            f"The manifest {path} has no rows. It needs one row a clip, with file_path and label."
+        )
+    return frame.assign(**{name: _as_text(frame[name]) for name in frame.columns})
 
 
 def _as_text(column: pd.Series) -> pd.Series:
@@ -67,7 +70,9 @@ def _as_text(column: pd.Series) -> pd.Series:
     return column.map(str, na_action="ignore").astype("str")
 
 
-def check_manifest(frame: pd.DataFrame, target: str, audio_root: Path | str, where: str = "The manifest") -> pd.DataFrame:
+def check_manifest(
+    frame: pd.DataFrame, target: str, audio_root: Path | str, where: str = "The manifest"
+) -> pd.DataFrame:
     """Check a manifest whole and give it plain types.
 
     Args:
@@ -118,12 +123,16 @@ def _check_values(clips: pd.DataFrame, target: str, problems: Problems) -> None:
     for name, known in (("quality", QUALITIES), ("split", SPLITS)):
         bad = clips[name].notna() & ~clips[name].isin(known)
         problems.add(f"unknown {name}", _rows(clips, bad, name), f"Use {', '.join(known)} or leave it empty.")
-    bad_date = clips.date.notna() & ~clips.date.map(_is_iso_date, na_action="ignore").fillna(False).astype(bool)
+    bad_date = clips.date.notna() & ~clips.date.map(_is_iso_date, na_action="ignore").fillna(False).astype(
+        bool
+    )
     problems.add("date not understood", _rows(clips, bad_date, "date"), "Write dates as 2025-04-03.")
     for name in PART_COLUMNS:
         numbers = pd.to_numeric(clips[name], errors="coerce")
         bad = clips[name].notna() & (numbers.isna() | (numbers < 0) | ~np.isfinite(numbers.fillna(0)))
-        problems.add(f"{name} is not a time", _rows(clips, bad, name), "Give seconds from the file's start, 0 or more.")
+        problems.add(
+            f"{name} is not a time", _rows(clips, bad, name), "Give seconds from the file's start, 0 or more."
+        )
         clips[name] = numbers.astype("float64")
     backwards = clips.end_s <= clips.start_s.fillna(0)
     problems.add("end_s not after start_s", _rows(clips, backwards), "Each part ends after it starts.")
@@ -138,21 +147,42 @@ def _check_files(clips: pd.DataFrame, root: Path, problems: Problems) -> None:
     named = clips[clips.file_path.notna()]
     paths = named.file_path.str.replace("\\", "/", regex=False).map(_tidy)
     clips["file_path"] = paths.reindex(clips.index).astype("str")
-    repeated = clips.assign(path=clips.file_path).duplicated(["path", "start_s", "end_s"], keep=False) & clips.file_path.notna()
-    problems.add("duplicate file_path", _rows(clips, repeated, "file_path"), "Keep one row each, or give the parts start_s and end_s.")
+    repeated = (
+        clips.assign(path=clips.file_path).duplicated(["path", "start_s", "end_s"], keep=False)
+        & clips.file_path.notna()
+    )
+    problems.add(
+        "duplicate file_path",
+        _rows(clips, repeated, "file_path"),
+        "Keep one row each, or give the parts start_s and end_s.",
+    )
     if not root.is_dir():
-        problems.add("audio root not found", [str(root)], "Set source.audio_root to the folder that file_path starts from.")
+        problems.add(
+            "audio root not found",
+            [str(root)],
+            "Set source.audio_root to the folder that file_path starts from.",
+        )
         return
     resolved_root = root.resolve()
     outside, absent = {}, {}
     for path in sorted(set(paths)):
         full = resolved_root / path
-        if PurePosixPath(path).is_absolute() or re.match(r"^[A-Za-z]:", path) or not is_inside(full, resolved_root):
+        if (
+            PurePosixPath(path).is_absolute()
+            or re.match(r"^[A-Za-z]:", path)
+            or not is_inside(full, resolved_root)
+        ):
             outside[path] = True
         elif not full.is_file():
             absent[path] = True
-    problems.add("path leaves the audio root", _rows(clips, clips.file_path.isin(outside), "file_path"), f"All audio must lie in {root}; links that lead out count as outside.")
-    problems.add("file not found", _rows(clips, clips.file_path.isin(absent), "file_path"), f"Paths start from {root}.")
+    problems.add(
+        "path leaves the audio root",
+        _rows(clips, clips.file_path.isin(outside), "file_path"),
+        f"All audio must lie in {root}; links that lead out count as outside.",
+    )
+    problems.add(
+        "file not found", _rows(clips, clips.file_path.isin(absent), "file_path"), f"Paths start from {root}."
+    )
 
 
 def _tidy(path: str) -> str:

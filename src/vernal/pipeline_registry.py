@@ -61,7 +61,9 @@ def package(name: str) -> Pipeline:
 
 def stage(name: str) -> Pipeline:
     """Data preparation followed by one stage under its own namespace."""
-    parts = (importlib.import_module(f"vernal.pipelines.{part}").create_pipeline(name) for part in STAGE_PARTS)
+    parts = (
+        importlib.import_module(f"vernal.pipelines.{part}").create_pipeline(name) for part in STAGE_PARTS
+    )
     return sum(parts, data_preparation())
 
 

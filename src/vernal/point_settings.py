@@ -140,7 +140,7 @@ class PointSettings:
         problems.raise_if_any()
 
     @classmethod
-    def from_row(cls, row: Mapping[str, Any]) -> PointSettings:
+    def from_row(cls, row: Mapping[Any, Any]) -> PointSettings:
         """Settings from a row of a plan or of `points.csv`; columns that are no settings are passed over."""
         values: dict[str, Any] = {}
         for name, one in SETTINGS.items():

@@ -18,5 +18,7 @@ def progress_bar(total: int, what: str, unit: str) -> Iterator[Callable[[int], N
     from tqdm import tqdm
 
     quiet = not sys.stderr.isatty()
-    with tqdm(total=total, desc=what, unit=unit, delay=_BAR_AFTER_S, leave=False, disable=quiet, file=sys.stderr) as bar:
+    with tqdm(
+        total=total, desc=what, unit=unit, delay=_BAR_AFTER_S, leave=False, disable=quiet, file=sys.stderr
+    ) as bar:
         yield lambda count: bar.update(count) and None

@@ -44,7 +44,9 @@ class IngestOptions:
 
     def __post_init__(self) -> None:
         if not 0 <= self.max_rejected_share <= 1:
-            raise ValueError(f"ingest.max_rejected_share is {self.max_rejected_share}; give a share from 0 to 1")
+            raise ValueError(
+                f"ingest.max_rejected_share is {self.max_rejected_share}; give a share from 0 to 1"
+            )
         if not 0 < self.min_duration_s < self.max_duration_s:
             raise ValueError("ingest: give 0 < min_duration_s < max_duration_s")
 
@@ -61,12 +63,20 @@ def list_recordings(folder: Path | str) -> pd.DataFrame:
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise InputError(f"The folder of recordings {folder} does not exist. Correct source.field or source.unlabelled.")
+        raise InputError(
+            f"The folder of recordings {folder} does not exist. Correct source.field or source.unlabelled."
+        )
     files = [path for path in folder.rglob("*") if path.suffix.lower() in AUDIO_SUFFIXES and path.is_file()]
-    paths = sorted(path.relative_to(folder).as_posix() for path in files if is_inside(path, folder) and not path.name.startswith("."))
+    paths = sorted(
+        path.relative_to(folder).as_posix()
+        for path in files
+        if is_inside(path, folder) and not path.name.startswith(".")
+    )
     if not paths:
         raise InputError(f"The folder {folder} has no audio ({', '.join(AUDIO_SUFFIXES)}).")
-    return pd.DataFrame({"file_path": paths}).join(pd.DataFrame([read_name(path) for path in paths], dtype="str"))
+    return pd.DataFrame({"file_path": paths}).join(
+        pd.DataFrame([read_name(path) for path in paths], dtype="str")
+    )
 
 
 def read_name(path: str) -> dict[str, str | float]:
@@ -98,7 +108,9 @@ def inspect_files(
     from vernal.audio import AudioChecks
 
     checks = AudioChecks(
-        min_duration_s=options.min_duration_s, max_duration_s=options.max_duration_s, silence_db=options.silence_db
+        min_duration_s=options.min_duration_s,
+        max_duration_s=options.max_duration_s,
+        silence_db=options.silence_db,
     )
     distinct = sorted(set(paths))
     facts: dict[Path, dict] = {}
@@ -129,7 +141,9 @@ def _inspect(path: Path, checks) -> dict:
     }
 
 
-def accept(listed: pd.DataFrame, roots: dict[str, str], facts: dict[Path, dict]) -> tuple[pd.DataFrame, pd.DataFrame]:
+def accept(
+    listed: pd.DataFrame, roots: dict[str, str], facts: dict[Path, dict]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Divide listed rows into clips and rejects.
 
     Args:
@@ -141,29 +155,50 @@ def accept(listed: pd.DataFrame, roots: dict[str, str], facts: dict[Path, dict])
         `clips`, one row a clip with a unique `clip_id`, sorted by it; `rejects`, one row a listed row that was
         not used, with `reason` and `message`, sorted by source and path. Together they hold every listed row.
     """
-    found = pd.DataFrame([facts[Path(roots[source]) / path] for source, path in zip(listed.source, listed.file_path, strict=True)], index=listed.index)
+    found = pd.DataFrame(
+        [
+            facts[Path(roots[source]) / path]
+            for source, path in zip(listed.source, listed.file_path, strict=True)
+        ],
+        index=listed.index,
+    )
     for name in (*FACT_COLUMNS, "reason", "message"):
         if name not in found:
             found[name] = np.nan
     rows = listed.assign(**{name: found[name] for name in (*FACT_COLUMNS, "reason", "message")})
-    rows = _mark(rows, rows.reason.isna() & (rows.start_s.fillna(0) >= rows.duration_s), "part_outside", "start_s lies after the end of the recording")
-    rows = _mark(rows, rows.reason.isna() & (rows.end_s > rows.duration_s + 0.01), "part_outside", "end_s lies after the end of the recording")
+    rows = _mark(
+        rows,
+        rows.reason.isna() & (rows.start_s.fillna(0) >= rows.duration_s),
+        "part_outside",
+        "start_s lies after the end of the recording",
+    )
+    rows = _mark(
+        rows,
+        rows.reason.isna() & (rows.end_s > rows.duration_s + 0.01),
+        "part_outside",
+        "end_s lies after the end of the recording",
+    )
 
     good = rows[rows.reason.isna()].drop(columns=["reason", "message"])
     labelled = good[good.source == "labelled"]
     pieces = cut_into_clips(good[good.source != "labelled"])
     clips = pd.concat([labelled, pieces]) if len(pieces) else labelled
-    clips = clips.assign(clip_id=[clip_id(*part) for part in zip(clips.content_hash, clips.start_s, clips.end_s, strict=True)])
+    clips = clips.assign(
+        clip_id=[clip_id(*part) for part in zip(clips.content_hash, clips.start_s, clips.end_s, strict=True)]
+    )
     clips, doubles = _drop_doubles(clips)
     rejects = pd.concat([rows[rows.reason.notna()], doubles])
-    rejects = rejects.reindex(columns=[name for name in REJECT_COLUMNS])
+    rejects = rejects.reindex(columns=list(REJECT_COLUMNS))
     rejects = rejects.sort_values(["source", "file_path", "start_s"], na_position="first", ignore_index=True)
     clips = clips.astype({"sample_rate_hz": "int64", "channels": "int64", "is_positive": "bool"})
     return clips.sort_values("clip_id", ignore_index=True), rejects
 
 
 def _mark(rows: pd.DataFrame, is_bad: pd.Series, reason: str, message: str) -> pd.DataFrame:
-    return rows.assign(reason=rows.reason.astype("object").mask(is_bad, reason), message=rows.message.astype("object").mask(is_bad, message))
+    return rows.assign(
+        reason=rows.reason.astype("object").mask(is_bad, reason),
+        message=rows.message.astype("object").mask(is_bad, message),
+    )
 
 
 def clip_id(content_hash: str, start_s: float, end_s: float) -> str:
@@ -172,7 +207,10 @@ def clip_id(content_hash: str, start_s: float, end_s: float) -> str:
     >>> clip_id("ab", float("nan"), float("nan")) == clip_id("ab", 0.0, float("nan"))
     True
     """
-    part = [0.0 if pd.isna(start_s) else round(float(start_s), 6), None if pd.isna(end_s) else round(float(end_s), 6)]
+    part = [
+        0.0 if pd.isna(start_s) else round(float(start_s), 6),
+        None if pd.isna(end_s) else round(float(end_s), 6),
+    ]
     return digest(content_hash, *part)
 
 
@@ -204,7 +242,9 @@ def _drop_doubles(clips: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     relisted = (clips.source != "labelled") & clips.content_hash.isin(labelled_hashes)
     first = clips.groupby("clip_id").file_path.transform("first")
     is_labelled = clips.source == "labelled"
-    disagreeing = is_labelled & (clips[is_labelled].groupby("clip_id").is_positive.transform("nunique").reindex(clips.index) > 1)
+    disagreeing = is_labelled & (
+        clips[is_labelled].groupby("clip_id").is_positive.transform("nunique").reindex(clips.index) > 1
+    )
     repeated = clips.duplicated("clip_id") | relisted
     clips = clips.drop(columns="rank")
     doubles = clips[disagreeing | repeated].assign(

@@ -11,19 +11,25 @@ import pandera.pandas as pa
 from vernal.manifest import QUALITIES, SPLITS
 from vernal.recordings import SOURCES
 
-_TEXT = {"dtype": str, "nullable": True}
+
+
+def _text(check: pa.Check | None = None) -> pa.Column:
+    """A column of text that may be missing."""
+    return pa.Column(str, check, nullable=True)
+
+
 _LISTED = {
     "source": pa.Column(str, pa.Check.isin(SOURCES)),
     "file_path": pa.Column(str),
     "label": pa.Column(str),
     "is_positive": pa.Column(bool),
-    "quality": pa.Column(checks=pa.Check.isin(QUALITIES), **_TEXT),
-    "call_type": pa.Column(**_TEXT),
-    "site": pa.Column(**_TEXT),
-    "recorder_id": pa.Column(**_TEXT),
-    "date": pa.Column(**_TEXT),
-    "group": pa.Column(**_TEXT),
-    "split": pa.Column(checks=pa.Check.isin(SPLITS), **_TEXT),
+    "quality": _text(pa.Check.isin(QUALITIES)),
+    "call_type": _text(),
+    "site": _text(),
+    "recorder_id": _text(),
+    "date": _text(),
+    "group": _text(),
+    "split": _text(pa.Check.isin(SPLITS)),
     "start_s": pa.Column(float, pa.Check.ge(0), nullable=True),
     "end_s": pa.Column(float, pa.Check.gt(0), nullable=True),
 }

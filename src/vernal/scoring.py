@@ -21,7 +21,9 @@ SCORE_COLUMNS = ("point", "clip_id", "split", "logit", "is_positive")
 SENSITIVITY_SHIFT = 10.0
 
 
-def clip_logits(heads: Sequence[Head], clips: pd.DataFrame, audio: EmbeddingOptions, store: EmbeddingStore) -> np.ndarray:
+def clip_logits(
+    heads: Sequence[Head], clips: pd.DataFrame, audio: EmbeddingOptions, store: EmbeddingStore
+) -> np.ndarray:
     """Score clips with heads that read the same audio settings.
 
     Args:
@@ -60,16 +62,13 @@ def score_table(points: Sequence[str], logits: np.ndarray, clips: pd.DataFrame) 
     ordered = clips.sort_values("clip_id", ignore_index=True)
     n_points, n_clips = logits.shape
 
-    def per_point(values: Sequence[str]) -> pd.Categorical:
-        return pd.Categorical.from_codes(np.repeat(np.arange(n_points), n_clips), categories=list(values))
-
     def per_clip(column: pd.Series) -> pd.Categorical:
         codes, values = pd.factorize(column, sort=True)
-        return pd.Categorical.from_codes(np.tile(codes, n_points), categories=values)
+        return pd.Categorical.from_codes(np.tile(codes, n_points), pd.Index(values))
 
     return pd.DataFrame(
         {
-            "point": per_point(points),
+            "point": pd.Categorical.from_codes(np.repeat(np.arange(n_points), n_clips), pd.Index(points)),
             "clip_id": per_clip(ordered.clip_id),
             "split": per_clip(ordered.split),
             "logit": logits.reshape(-1),

@@ -35,7 +35,9 @@ class SplitOptions:
     def __post_init__(self) -> None:
         for name in ("test_iid_share", "val_share"):
             if not 0 <= getattr(self, name) < 1:
-                raise ValueError(f"quality_splitting.{name} is {getattr(self, name)}; give a share from 0 to below 1")
+                raise ValueError(
+                    f"quality_splitting.{name} is {getattr(self, name)}; give a share from 0 to below 1"
+                )
         if self.test_iid_share + self.val_share >= 1:
             raise ValueError("quality_splitting: test_iid_share and val_share leave nothing to train on")
 
@@ -68,10 +70,18 @@ def assign_splits(clips: pd.DataFrame, options: SplitOptions) -> pd.DataFrame:
 
     problems = Problems("The split")
     twice = [f"{name}: {', '.join(splits)}" for name, splits in given.items() if len(splits) > 1]
-    problems.add("block given to several splits", twice, "A recorder's night, a group and a file stay in one split; correct the split column.")
+    problems.add(
+        "block given to several splits",
+        twice,
+        "A recorder's night, a group and a file stay in one split; correct the split column.",
+    )
     free = given.map(len) == 0
     torn = [str(name) for name in sites.index[sites["any"] & ~sites["all"] & free]]
-    problems.add("block reaches into a held-out site", torn, "Give such a group a split of its own, or divide it at the site.")
+    problems.add(
+        "block reaches into a held-out site",
+        torn,
+        "Give such a group a split of its own, or divide it at the site.",
+    )
     problems.raise_if_any()
 
     dealt = {
@@ -94,7 +104,9 @@ def blocks(clips: pd.DataFrame) -> pd.Series:
             key = parent[key]
         return key
 
-    keys = [_keys(row) for row in clips[["group", "recorder_id", "date", "content_hash"]].itertuples(index=False)]
+    keys = [
+        _keys(row) for row in clips[["group", "recorder_id", "date", "content_hash"]].itertuples(index=False)
+    ]
     for linked in keys:
         for other in linked[1:]:
             first, second = sorted((find(linked[0]), find(other)))
@@ -149,10 +161,14 @@ def count_splits(splits: pd.DataFrame) -> pd.DataFrame:
         Long table: `split`, `by`, `value` ('' = all, missing values as 'not given'), `n_positive`, `n_negative`,
         `n_blocks`; splits in the order train, val, test_iid, test_ood, each always present.
     """
-    tables = [_count(splits.assign(all=""), "all")] + [_count(splits, by) for by in COUNTED_BY if by in splits]
+    tables = [_count(splits.assign(all=""), "all")] + [
+        _count(splits, by) for by in COUNTED_BY if by in splits
+    ]
     counts = pd.concat(tables, ignore_index=True)
     empty = [name for name in SPLITS if name not in set(splits.split)]
-    zeros = pd.DataFrame({"split": empty, "by": "all", "value": "", "n_positive": 0, "n_negative": 0, "n_blocks": 0})
+    zeros = pd.DataFrame(
+        {"split": empty, "by": "all", "value": "", "n_positive": 0, "n_negative": 0, "n_blocks": 0}
+    )
     counts = pd.concat([counts, zeros], ignore_index=True) if empty else counts
     rank = counts.split.map({name: position for position, name in enumerate(SPLITS)})
     order = counts.assign(rank=rank).sort_values(["rank", "by", "value"], kind="stable").index
@@ -162,5 +178,9 @@ def count_splits(splits: pd.DataFrame) -> pd.DataFrame:
 def _count(splits: pd.DataFrame, by: str) -> pd.DataFrame:
     values = splits[by].astype("str").fillna("not given")
     grouped = splits.assign(value=values, negative=~splits.is_positive).groupby(["split", "value"], sort=True)
-    counts = grouped.agg(n_positive=("is_positive", "sum"), n_negative=("negative", "sum"), n_blocks=("block", "nunique"))
-    return counts.reset_index().assign(by=by)[["split", "by", "value", "n_positive", "n_negative", "n_blocks"]]
+    counts = grouped.agg(
+        n_positive=("is_positive", "sum"), n_negative=("negative", "sum"), n_blocks=("block", "nunique")
+    )
+    return counts.reset_index().assign(by=by)[
+        ["split", "by", "value", "n_positive", "n_negative", "n_blocks"]
+    ]

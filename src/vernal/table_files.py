@@ -41,5 +41,7 @@ def digest_of_table(table: pd.DataFrame) -> str:
     """Hex hash of a table's column names and values in their order; categories count as the values they name."""
     hashed = hashlib.sha256(repr(list(table.columns)).encode("utf-8"))
     for name in table.columns:
-        hashed.update(pd.util.hash_pandas_object(table[name], index=False, categorize=True).to_numpy().tobytes())
+        hashed.update(
+            pd.util.hash_pandas_object(table[name], index=False, categorize=True).to_numpy().tobytes()
+        )
     return hashed.hexdigest()

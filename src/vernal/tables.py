@@ -1,4 +1,4 @@
-"""Text of other people in a CSV of ours: a spreadsheet must show it, not run it.
+"""Tables of other people: read strictly, and written so that a spreadsheet shows their text and does not run it.
 
 Names and messages come from files that somebody else wrote. A cell that begins with `=`, `+`, `-` or `@` is a
 formula to a spreadsheet; an apostrophe in front makes it text again. Numbers stay numbers.
@@ -6,9 +6,13 @@ formula to a spreadsheet; an apostrophe in front makes it text again. Numbers st
 
 from __future__ import annotations
 
+import csv
 import re
+from pathlib import Path
 
 import pandas as pd
+
+from vernal.problems import InputError, Problems
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
@@ -38,3 +42,47 @@ def _safe(cell: object) -> object:
     if isinstance(cell, str) and cell.startswith(FORMULA_STARTS) and not NUMBER.fullmatch(cell):
         return "'" + cell
     return cell
+
+
+def read_cells(path: Path | str, what: str, setting: str) -> pd.DataFrame:
+    """Read a CSV as text: stripped cells, every row as wide as the header.
+
+    Args:
+        path: UTF-8 (a byte order mark is fine), separated by comma, semicolon or tab.
+        what: how messages call the file; `setting`: the parameter that named it.
+    Raises:
+        InputError: not there, unreadable, empty, columns of one name, or rows of another width.
+    """
+    path = Path(path).expanduser()
+    if not path.is_file():
+        raise InputError(
+            f"{what} {path} does not exist or is no file. Give the path of a CSV file as {setting}."
+        )
+    try:
+        # Not pandas: it takes rows that are too wide as having an index, and shifts every column without a
+        # word.
+        text = path.read_text(encoding="utf-8-sig")
+        header = text.split("\n", 1)[0]
+        delimiter = max(",;\t", key=header.count)
+        lines = csv.reader(text.splitlines(keepends=True), delimiter=delimiter, strict=True)
+        rows = [[cell.strip() for cell in row] for row in lines if any(cell.strip() for cell in row)]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{what} {path} cannot be read as CSV: {error}. Save it as CSV in UTF-8.") from error
+    if len(rows) < 2:
+        raise InputError(
+            f"{what} {path} has no rows below its header. It needs a header and at least one row."
+        )
+    columns = [name or f"column {number}" for number, name in enumerate(rows[0], 1)]
+    problems = Problems(f"{what} {path}")
+    doubles = (
+        sorted({repr(name) for name in columns if columns.count(name) > 1})
+        if len(set(columns)) < len(columns)
+        else []
+    )
+    problems.add("column name used twice", doubles, "Give each column a name of its own.")
+    odd = [f"row {n} has {len(row)} cells" for n, row in enumerate(rows[1:], 1) if len(row) != len(columns)]
+    problems.add(
+        "row of another width", odd, f"The header has {len(columns)} columns; each row needs as many cells."
+    )
+    problems.raise_if_any()
+    return pd.DataFrame(rows[1:], columns=columns, dtype="str")

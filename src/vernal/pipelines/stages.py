@@ -9,7 +9,16 @@ from kedro.pipeline import Node, Pipeline
 
 BASELINE = "baseline"
 SHARED = frozenset(
-    {"audio_roots", "clips", "curated_subsets", "known_embeddings", "known_heads", "rejects", "splits", "split_counts"}
+    {
+        "audio_roots",
+        "clips",
+        "curated_subsets",
+        "known_embeddings",
+        "known_heads",
+        "rejects",
+        "splits",
+        "split_counts",
+    }
 )
 
 

@@ -21,7 +21,9 @@ class CurationOptions:
 
     def __post_init__(self) -> None:
         if self.package not in (None, *MODES):
-            raise ValueError(f"curation.package is {self.package!r}; use {', '.join(MODES)}, or leave it empty")
+            raise ValueError(
+                f"curation.package is {self.package!r}; use {', '.join(MODES)}, or leave it empty"
+            )
 
 
 def curate(

@@ -14,7 +14,9 @@ from vernal.progress import progress_bar
 from vernal.synthesis import SeasonOptions
 
 
-def plan_season(options: SeasonOptions, source: SourceOptions) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+def plan_season(
+    options: SeasonOptions, source: SourceOptions
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """List the season's clips, field and unlabelled recordings; without rows when a manifest is given.
 
     `file_path` starts with the recipe's hash, so that a finished file is known by its name; `sound` is the

@@ -44,7 +44,9 @@ def score_points(
     Returns:
         The scores; the models by point; the points without a model, with the step and the reason.
     """
-    fits = {fit.fit_hash: fit for fit in fitting.list_fits(plan, training_sets, clips, audio, options.backend)}
+    fits = {
+        fit.fit_hash: fit for fit in fitting.list_fits(plan, training_sets, clips, audio, options.backend)
+    }
     finished = library.keys()
     trained = plan[[fit_hash in fits and fits[fit_hash].key in finished for fit_hash in plan.fit_hash]]
     evaluated = splits[splits.split.isin(scoring.EVALUATED_SPLITS)]
@@ -100,7 +102,7 @@ def _failures(
         elif not row.is_selected:
             rows.append((row.point, "", NOT_RUN))
         else:
-            problem = library.problem(fits[row.fit_hash].key) or "training gave no weights and no reason"
+            problem = library.problem(fits[str(row.fit_hash)].key) or "training gave no weights and no reason"
             rows.append((row.point, "train", problem))
     return pd.DataFrame(rows, columns=list(FAILURE_COLUMNS), dtype="str")
 
@@ -119,7 +121,9 @@ def evaluate_points(
 
     An evaluation of the very same inputs, settings and evaluator is taken as it is.
     """
-    counts = plan[["point", "fit_hash"]].merge(training_counts, on="fit_hash", how="left").drop(columns="fit_hash")
+    counts = (
+        plan[["point", "fit_hash"]].merge(training_counts, on="fit_hash", how="left").drop(columns="fit_hash")
+    )
     key = _evaluation_key([plan, scores, splits, counts, failures], list(spec.axes), options)
     if KEY in known and known[KEY].key.tolist() == [key]:
         tables = known

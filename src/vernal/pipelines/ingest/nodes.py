@@ -45,15 +45,19 @@ def list_sources(
     demo_folder: str,
 ) -> tuple[pd.DataFrame, dict[str, str]]:
     """List the rows of every source, checked, and the folder that each source's paths start from."""
+    field, unlabelled = field_recordings, unlabelled_recordings
     if source.is_demo:
         roots = {"labelled": demo_folder}
         labelled = manifest.check_manifest(_public(demo_clips), target, demo_folder, "The demo season")
-        field = _public(demo_field) if field_recordings is None else field_recordings
-        unlabelled = _public(demo_unlabelled) if unlabelled_recordings is None else unlabelled_recordings
+        field = _public(demo_field) if field is None else field
+        unlabelled = _public(demo_unlabelled) if unlabelled is None else unlabelled
     else:
         roots = {"labelled": source.manifest_root}
-        labelled = manifest.check_manifest(source_manifest, target, source.manifest_root, f"The manifest {source.manifest}")
-        field, unlabelled = field_recordings, unlabelled_recordings
+        if source_manifest is None:
+            raise AssertionError("source.manifest is set, but no manifest was loaded")
+        labelled = manifest.check_manifest(
+            source_manifest, target, source.manifest_root, f"The manifest {source.manifest}"
+        )
     roots["field"] = source.field or demo_folder
     roots["unlabelled"] = source.unlabelled or demo_folder
     tables = [labelled.assign(source="labelled")]
@@ -63,7 +67,11 @@ def list_sources(
             tables.append(table.assign(source=name, label=label, is_positive=False))
     listed = pd.concat(tables, ignore_index=True)
     for name in (*manifest.OPTIONAL_TEXT_COLUMNS, "time"):
-        listed[name] = listed[name].astype("str") if name in listed else pd.Series(pd.NA, index=listed.index, dtype="str")
+        listed[name] = (
+            listed[name].astype("str")
+            if name in listed
+            else pd.Series(pd.NA, index=listed.index, dtype="str")
+        )
     # Where a person named no quality, a positive counts as high: that is what an unsorted collection means.
     no_tier = listed.is_positive & listed.quality.isna()
     return listed.assign(quality=listed.quality.mask(no_tier, "high").where(listed.is_positive)), roots
@@ -78,7 +86,9 @@ def check_audio(
     listed: pd.DataFrame, audio_roots: dict[str, str], options: IngestOptions
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Open every listed file; return the accepted clips and the rejected rows with their reasons."""
-    paths = {Path(audio_roots[source]) / path for source, path in zip(listed.source, listed.file_path, strict=True)}
+    paths = {
+        Path(audio_roots[source]) / path for source, path in zip(listed.source, listed.file_path, strict=True)
+    }
     with progress_bar(len(paths), "checking audio", "file") as progress:
         facts = recordings.inspect_files(paths, options, progress)
     clips, rejects = recordings.accept(listed, audio_roots, facts)

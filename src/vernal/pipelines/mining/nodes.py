@@ -22,7 +22,9 @@ from vernal.training_sets import FIT, STOP
 POOL_OF_SOURCE = {"labelled": "low_quality", "field": "field", "unlabelled": "unlabelled"}
 
 
-def choose_pools(clips: pd.DataFrame, splits: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+def choose_pools(
+    clips: pd.DataFrame, splits: pd.DataFrame
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """The clips that train the miner, the pools it may score, and what had to leave them.
 
     Field and unlabelled clips that share audio, group or night with a validation or test clip leave with the
@@ -49,7 +51,9 @@ def train_miner(
 ) -> Iterator[list[FittedHead | FailedHead]]:
     """Train the miner, unless the library has it."""
     fits = miner_fits(miner_clips, settings, audio, options)
-    for result in fitting.train_missing(fits, known, miner_clips, store, options, workers or default_workers()):
+    for result in fitting.train_missing(
+        fits, known, miner_clips, store, options, workers or default_workers()
+    ):
         yield [result]
     yield []
 
@@ -64,7 +68,17 @@ def score_pools(
     options: TrainingOptions,
 ) -> pd.DataFrame:
     """The miner's logit for every clip of every pool."""
-    columns = ["clip_id", "pool", "source", "content_hash", "file_path", "start_s", "end_s", "recorder_id", "date"]
+    columns = [
+        "clip_id",
+        "pool",
+        "source",
+        "content_hash",
+        "file_path",
+        "start_s",
+        "end_s",
+        "recorder_id",
+        "date",
+    ]
     if pools.empty:
         return pools.reindex(columns=[*columns, "is_positive", "quality", "split", "logit"])
     (fit,) = miner_fits(miner_clips, settings, audio, options)
@@ -79,7 +93,9 @@ def miner_fits(
     point = settings_from(settings, "miner in parameters.yml")
     chosen = sampling.balance(miner_clips, point.seed) if point.balance else miner_clips
     train, stop = sampling.validation_split(chosen, point.seed)
-    parts = [table[["clip_id", "is_positive"]].assign(role=role) for table, role in ((train, FIT), (stop, STOP))]
+    parts = [
+        table[["clip_id", "is_positive"]].assign(role=role) for table, role in ((train, FIT), (stop, STOP))
+    ]
     identity = fit_hash(point)
     plan = pd.DataFrame([{"fit_hash": identity, **point.as_row()}])
     sets = pd.concat(parts).assign(fit_hash=identity)

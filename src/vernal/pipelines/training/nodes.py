@@ -8,10 +8,10 @@ import pandas as pd
 
 from vernal import fitting
 from vernal.embedding import EmbeddingOptions, EmbeddingPart
+from vernal.embedding_jobs import default_workers
 from vernal.fitting import TrainingOptions
 from vernal.head_library import HeadLibrary
 from vernal.pipelines.embedding.nodes import embed_missing
-from vernal.embedding_jobs import default_workers
 from vernal.progress import progress_bar
 from vernal.scoring import EVALUATED_SPLITS
 from vernal.store import EmbeddingStore
@@ -50,7 +50,9 @@ def train_points(
     finished = known.keys()
     missing = sum(fit.key not in finished for fit in fits)
     with progress_bar(missing, "training", "point") as progress:
-        for result in fitting.train_missing(fits, known, clips, store, options, workers or default_workers(), progress):
+        for result in fitting.train_missing(
+            fits, known, clips, store, options, workers or default_workers(), progress
+        ):
             yield [result]
     if not missing:
         yield []

@@ -1,0 +1,60 @@
+"""The data lake, as a catalog dataset: saving adds, loading gives the lake, nothing is ever rewritten."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from kedro.io import AbstractDataset
+
+from vernal.collection.lake import Addition, Lake
+from vernal.problems import Problems
+
+logger = logging.getLogger(__name__)
+
+
+class LakeDataset(AbstractDataset[list[Addition], Lake]):
+    """Adds files to the raw zone; loads the zone.
+
+    What a person collects and what a demo group brings lie in zones of their own: `collected`, and `demo-` with a name
+    of its settings. `inbox` and `demo` are the parameters that tell which it is.
+
+    >>> import tempfile
+    >>> LakeDataset(path=tempfile.mkdtemp(), inbox="x").load().statements().empty
+    True
+    """
+
+    def __init__(
+        self,
+        path: str,
+        inbox: str | None = None,
+        demo: dict[str, Any] | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        from vernal.collection.demo_group import DemoGroupOptions
+
+        name = "collected" if inbox else f"demo-{DemoGroupOptions(**(demo or {})).folder}"
+        self._path = Path(path) / name
+        self.metadata = metadata
+
+    def load(self) -> Lake:
+        return Lake(self._path)
+
+    def save(self, data: list[Addition]) -> None:
+        outcome = Lake(self._path).add(data)
+        counts = outcome.outcome.value_counts().sort_index()
+        logger.info("Data lake: %s", ", ".join(f"{name} {count:,}" for name, count in counts.items()))
+        refused = outcome[outcome.outcome == "refused"]
+        problems = Problems("The inbox")
+        cases = [f"{row.file_path}: {row.reason}" for row in refused.itertuples()]
+        problems.add(
+            "file that could not be added", cases, "Correct them and run again; the others are kept."
+        )
+        problems.raise_if_any()
+
+    def _exists(self) -> bool:
+        return (self._path / "statements").is_dir()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"path": self._path}

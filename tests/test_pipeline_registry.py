@@ -1,0 +1,81 @@
+import subprocess
+import sys
+from pathlib import Path
+
+from kedro.pipeline import Pipeline
+
+from vernal.pipeline_registry import LazyPipelines, register_pipelines, stages_on_disk
+
+HEAVY = (
+    "tensorflow",
+    "keras",
+    "librosa",
+    "sklearn",
+    "scipy",
+    "imblearn",
+    "matplotlib",
+    "pandera",
+    "pandas",
+    "pyarrow",
+)
+
+
+def test_a_pipeline_is_built_when_it_is_asked_for_and_once():
+    calls = []
+    pipelines = LazyPipelines({"a": lambda: calls.append("a") or Pipeline([])})
+    assert list(dict(pipelines)) == ["a"]
+    assert calls == []
+    assert pipelines["a"] is pipelines["a"]
+    assert calls == ["a"]
+
+
+def test_listing_imports_nothing_heavy(project: Path):
+    code = (
+        "import sys; from kedro.framework.startup import bootstrap_project; from pathlib import Path\n"
+        "bootstrap_project(Path.cwd()); from kedro.framework.project import pipelines\n"
+        f"names = list(pipelines); print(len(names), [name for name in {HEAVY!r} if name in sys.modules])"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=project, capture_output=True, text=True, check=True
+    )
+    count, loaded = result.stdout.strip().splitlines()[-1].split(" ", 1)
+    assert int(count) > 10
+    assert loaded == "[]"
+
+
+def test_every_spec_file_is_a_stage(tmp_path: Path):
+    (tmp_path / "b.yml").write_text("")
+    (tmp_path / "a.yml").write_text("")
+    (tmp_path / "a").mkdir()
+    assert stages_on_disk(tmp_path) == ["a", "b"]
+
+
+def test_every_dataset_of_every_pipeline_is_in_the_catalog(project: Path):
+    from kedro.framework.session import KedroSession
+    from kedro.framework.startup import bootstrap_project
+
+    bootstrap_project(project)
+    with KedroSession.create(project_path=project) as session:
+        catalog = session.load_context().catalog
+        for name, pipeline in dict(register_pipelines()).items():
+            pipeline = register_pipelines()[name]
+            missing = [dataset for dataset in pipeline.datasets() if dataset not in catalog]
+            assert not missing, f"{name}: {missing}"
+
+
+def test_a_stage_is_a_handful_of_nodes_under_its_name():
+    nodes = [node for node in register_pipelines()["stage5"].nodes if node.namespace == "stage5"]
+    assert 5 <= len(nodes) <= 9
+    assert {node.name.removeprefix("stage5.") for node in nodes} >= {
+        "plan",
+        "balance",
+        "train",
+        "score",
+        "evaluate",
+        "report",
+    }
+
+
+def test_the_default_run_prepares_the_data_and_runs_the_baseline():
+    names = {node.name for node in register_pipelines()["__default__"].nodes}
+    assert {"check_audio", "split_clips", "baseline.train", "baseline.report"} <= names
