@@ -1,14 +1,32 @@
 """Configuration: parameters a person sets reach the catalog too.
 
 `${setting:data_root}` in a catalog entry is the parameter `data_root`, wherever it was set: in
-`conf/base`, in `conf/local/parameters.yml`, or with `--params`.
+`conf/base`, in `conf/local/parameters.yml`, or with `--params`. Paths among the parameters are made whole
+once, here, so that the catalog and the nodes mean the same file.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from kedro.config import OmegaConfigLoader
+
+PATHS = (
+    "data_root",
+    "source.manifest",
+    "source.audio_root",
+    "source.field",
+    "source.unlabelled",
+    "published.experiments",
+    "published.leaderboards",
+    "audit.experiments",
+    "audit.results",
+    "audit.truth",
+    "collection.inbox",
+    "detection.recordings",
+)
 
 
 class VernalConfigLoader(OmegaConfigLoader):
@@ -17,6 +35,10 @@ class VernalConfigLoader(OmegaConfigLoader):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         resolvers = {**(kwargs.pop("custom_resolvers", None) or {}), "setting": self.setting}
         super().__init__(*args, custom_resolvers=resolvers, **kwargs)
+
+    def __getitem__(self, key: str) -> dict[str, Any]:
+        loaded = super().__getitem__(key)
+        return with_whole_paths(loaded, Path(self.conf_source).parent) if key == "parameters" else loaded
 
     def setting(self, name: str) -> Any:
         """The value of a parameter, dots naming the way down.
@@ -28,3 +50,31 @@ class VernalConfigLoader(OmegaConfigLoader):
         for part in name.split("."):
             value = value[part]
         return value
+
+
+def with_whole_paths(parameters: Mapping[str, Any], project: Path) -> dict[str, Any]:
+    """The parameters with `~` resolved and relative paths made whole.
+
+    A relative path starts from the working folder if it leads to something there, else from the project.
+    """
+    whole = dict(parameters)
+    for name in PATHS:
+        *groups, last = name.split(".")
+        parent: Any = whole
+        for group in groups:
+            inner = parent.get(group)
+            if not isinstance(inner, Mapping):
+                break
+            parent[group] = parent = dict(inner)
+        else:
+            if isinstance(parent.get(last), str):
+                parent[last] = _whole(parent[last], project)
+    return whole
+
+
+def _whole(text: str, project: Path) -> str:
+    path = Path(text).expanduser()
+    if path.is_absolute():
+        return path.as_posix()
+    here = Path.cwd() / path
+    return (here if here.exists() else project / path).as_posix()

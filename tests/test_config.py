@@ -1,0 +1,41 @@
+from pathlib import Path
+
+import pytest
+
+from vernal.config import with_whole_paths
+
+
+def test_relative_paths_start_where_they_lead_to_something(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    here, project = tmp_path / "here", tmp_path / "project"
+    here.mkdir()
+    (here / "m.csv").write_text("x")
+    monkeypatch.chdir(here)
+    parameters = {"data_root": "data", "source": {"manifest": "m.csv", "field": None}, "target": "m.csv"}
+    whole = with_whole_paths(parameters, project)
+    assert whole["data_root"] == (project / "data").as_posix()
+    assert whole["source"] == {"manifest": (here / "m.csv").as_posix(), "field": None}
+    assert whole["target"] == "m.csv"
+    assert parameters["source"]["manifest"] == "m.csv"
+
+
+def test_home_is_resolved_and_whole_paths_stay(tmp_path: Path):
+    whole = with_whole_paths({"data_root": "~/out", "source": {"manifest": str(tmp_path)}}, tmp_path)
+    assert whole["data_root"] == (Path.home() / "out").as_posix()
+    assert whole["source"]["manifest"] == tmp_path.as_posix()
+
+
+def test_groups_that_are_absent_or_no_mapping_are_passed_over(tmp_path: Path):
+    assert with_whole_paths({"source": "nonsense"}, tmp_path) == {"source": "nonsense"}
+
+
+def test_a_parameter_set_on_the_command_line_reaches_the_catalog(project: Path, tmp_path: Path):
+    from kedro.framework.session import KedroSession
+    from kedro.framework.startup import bootstrap_project
+
+    bootstrap_project(project)
+    params = {"data_root": str(tmp_path), "source": {"field": str(tmp_path)}}
+    with KedroSession.create(project_path=project, runtime_params=params) as session:
+        catalog = session.load_context().catalog
+        assert catalog["clips"]._filepath.is_relative_to(tmp_path)
+        assert catalog["field_recordings"]._path == tmp_path
+        assert catalog["source_manifest"].load() is None
