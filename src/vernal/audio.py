@@ -1,0 +1,578 @@
+"""Audio files: what they hold, whether they can be trusted, and any part of one as 48 kHz mono samples.
+
+Times are seconds from the start of the file. Everything is read block by block, so that neither a long
+recording nor a header that claims one costs memory. Windows, band-pass and resampling are those of
+BirdNET-Analyzer 2.4.0, so that its scores and ours are of the same sound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from math import ceil
+from pathlib import Path
+
+import numpy as np
+
+from vernal.resampling import Resampler, resampler
+
+CLIP_S = 3.0
+MIN_TAIL_S = 1.0
+SAMPLE_RATE_HZ = 48_000
+FULL_BAND_HZ = (0, 15_000)
+
+REASONS = (
+    "not_found",
+    "empty",
+    "unreadable",
+    "truncated",
+    "too_short",
+    "too_long",
+    "not_finite",
+    "silent",
+    "changed",
+)
+
+_BLOCK_VALUES = 1 << 18
+_SAMPLE_RATES_HZ = (1_000, 1_000_000)
+# libsndfile finds any sample of these exactly; in the others it is only sure of what it decoded in order.
+_SEEKABLE_FORMATS = {"WAV", "WAVEX", "RF64", "W64", "FLAC", "AIFF", "AU", "CAF"}
+
+
+class AudioError(ValueError):
+    """A file that cannot be used. `reason` is one of `REASONS`; `message` says it in words."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+
+    def __reduce__(self):
+        return type(self), (self.reason, self.message)
+
+
+@dataclass(frozen=True, eq=False)
+class Audio:
+    """Sound in memory: (n,) or (n, channels) float32 in [-1, 1] at a rate."""
+
+    samples: np.ndarray
+    sample_rate_hz: int
+
+
+@dataclass(frozen=True)
+class AudioFacts:
+    """Length and form of a recording; `n_frames` counts samples per channel."""
+
+    duration_s: float
+    sample_rate_hz: int
+    channels: int
+    n_frames: int
+
+
+@dataclass(frozen=True)
+class AudioChecks:
+    """What `check_audio` accepts.
+
+    `min_duration_s`, `max_duration_s`: shortest and longest recording, seconds. `silence_db`: a recording
+    counts as silent when its loudest sample, after the mean is removed, lies below this level in dB of
+    full scale (a quiet night in a forest peaks near -30 dB, an MP3 of silence near -67 dB).
+    """
+
+    min_duration_s: float = 1.0
+    max_duration_s: float = 90_000.0
+    silence_db: float = -60.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.min_duration_s < self.max_duration_s:
+            raise ValueError(
+                f"min_duration_s is {self.min_duration_s} and max_duration_s {self.max_duration_s}; "
+                "give 0 <= min < max"
+            )
+
+
+def _open(path: Path):
+    """Open a file with libsndfile, or say why not."""
+    import soundfile
+
+    if not path.is_file():
+        raise AudioError("not_found", "no such file" if not path.exists() else "not a file")
+    if path.stat().st_size == 0:
+        raise AudioError("empty", "the file has 0 bytes")
+    try:
+        file = soundfile.SoundFile(path)
+    except (soundfile.SoundFileError, RuntimeError, TypeError, ValueError) as error:
+        raise AudioError("unreadable", f"not readable as audio: {_reason(error)}") from error
+    if not _SAMPLE_RATES_HZ[0] <= file.samplerate <= _SAMPLE_RATES_HZ[1]:
+        rate = file.samplerate
+        file.close()
+        raise AudioError(
+            "unreadable", f"the header gives a sample rate of {rate:,} Hz; expected 1 kHz to 1 MHz"
+        )
+    return file
+
+
+def _reason(error: Exception) -> str:
+    text = getattr(error, "error_string", None) or str(error)
+    return text.strip().rstrip(".")
+
+
+def probe_audio(path: Path | str) -> AudioFacts:
+    """Read the header only; what it claims is not checked (see `check_audio`).
+
+    Raises:
+        AudioError: no such file, or not audio.
+    """
+    with _open(Path(path)) as file:
+        return AudioFacts(file.frames / file.samplerate, file.samplerate, file.channels, file.frames)
+
+
+def check_audio(path: Path | str, options: AudioChecks | None = None) -> AudioFacts:
+    """Read a file to its end and say what is really there.
+
+    Returns:
+        Length by the samples that could be decoded.
+    Raises:
+        AudioError: the first of `REASONS` that applies.
+    """
+    options = options or AudioChecks()
+    path = Path(path)
+    with _open(path) as file:
+        rate, channels, announced = file.samplerate, file.channels, file.frames
+    tally = _Tally()
+    limit = int(options.max_duration_s * rate)
+    broken = _read_on(path, tally, limit, _BLOCK_VALUES // channels)
+    if broken:
+        # One error voids a whole block; small steps find how far the audio goes.
+        broken = _read_on(path, tally, limit, 1_024)
+    duration_s = tally.n / rate
+    if duration_s > options.max_duration_s:
+        raise AudioError("too_long", f"longer than {options.max_duration_s:g} s")
+    _raise_if_cut_off(path, tally.n, announced, rate, broken)
+    if tally.n == 0:
+        raise AudioError("empty", f"its header announces no samples ({path.stat().st_size:,} bytes in all)")
+    if duration_s < options.min_duration_s:
+        raise AudioError(
+            "too_short", f"{duration_s:.3g} s long; at least {options.min_duration_s:g} s are needed"
+        )
+    if not tally.is_finite:
+        raise AudioError("not_finite", "holds values that are not numbers (NaN or infinite)")
+    if tally.peak_db < options.silence_db:
+        raise AudioError("silent", f"its loudest sample is at {tally.peak_db:.0f} dB of full scale")
+    return AudioFacts(duration_s, rate, channels, tally.n)
+
+
+class _Tally:
+    """What is learnt from the samples as they pass."""
+
+    def __init__(self) -> None:
+        self.n = 0
+        self.is_finite = True
+        self._sum = 0.0
+        self._low, self._high = np.inf, -np.inf
+
+    def add(self, mono: np.ndarray) -> None:
+        self.n += len(mono)
+        self._sum += float(mono.sum(dtype=np.float64))
+        self._low, self._high = min(self._low, float(mono.min())), max(self._high, float(mono.max()))
+        self.is_finite = self.is_finite and bool(np.isfinite(mono).all())
+
+    @property
+    def peak_db(self) -> float:
+        mean = self._sum / self.n
+        peak = max(self._high - mean, mean - self._low)
+        return 20 * float(np.log10(peak)) if peak > 0 else -np.inf
+
+
+def _read_on(path: Path, tally: _Tally, limit: int, frames: int) -> str | None:
+    """Feed a file to `tally`, from where that stands, to the end, an error (in words) or `limit` frames."""
+    import soundfile
+
+    with _open(path) as file:
+        try:
+            if tally.n:
+                file.seek(tally.n)
+            while tally.n <= limit:
+                block = file.read(max(1, frames), dtype="float32", always_2d=True)
+                if not len(block):
+                    return None
+                tally.add(_to_mono(block))
+        except (soundfile.SoundFileError, RuntimeError) as error:
+            return _reason(error)
+    return None
+
+
+def _to_mono(block: np.ndarray) -> np.ndarray:
+    return block[:, 0] if block.shape[1] == 1 else np.mean(block, axis=1)
+
+
+def _raise_if_cut_off(path: Path, n_frames: int, announced: int, rate: int, broken: str | None) -> None:
+    """Compare what was decoded with what the file itself says it holds."""
+    heard = f"{n_frames / rate:.3g} s"
+    if broken and not n_frames:
+        raise AudioError("unreadable", f"no audio can be decoded: {broken}")
+    if broken:
+        of_all = f" of {announced / rate:.3g} s" if announced < 1 << 62 else ""
+        raise AudioError("truncated", f"the audio breaks off after {heard}{of_all}")
+    form = _form(path)
+    if n_frames < announced and form != "mp3_without_length":
+        raise AudioError("truncated", f"the header announces {announced / rate:.3g} s; {heard} are there")
+    missing = _missing_bytes(path) if form == "chunks" else 0
+    if missing:
+        raise AudioError(
+            "truncated", f"the header announces {missing:,} bytes more than the file has; {heard} are there"
+        )
+    if form == "ogg_cut_off":
+        raise AudioError("truncated", f"the last Ogg page is missing or cut off; {heard} are there")
+
+
+def _form(path: Path) -> str:
+    """Tell how the container says where it ends."""
+    with path.open("rb") as file:
+        head = file.read(8_192)
+        if head[:4] in (b"RIFF", b"RF64", b"FORM"):
+            return "chunks"
+        if head[:4] == b"OggS":
+            return "ogg" if _ogg_is_closed(file) else "ogg_cut_off"
+    if head[:4] == b"fLaC":
+        return "flac"
+    # An MPEG stream's length is a guess unless its first frame carries a count.
+    is_counted = any(mark in _after_id3(path, head) for mark in (b"Xing", b"Info", b"VBRI"))
+    return "mp3" if is_counted else "mp3_without_length"
+
+
+def _after_id3(path: Path, head: bytes) -> bytes:
+    if head[:3] != b"ID3" or len(head) < 10:
+        return head
+    size = sum((byte & 0x7F) << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True))
+    with path.open("rb") as file:
+        file.seek(size + 10)
+        return file.read(8_192)
+
+
+def _missing_bytes(path: Path) -> int:
+    """How many bytes of samples a RIFF or AIFF header announces beyond the end of the file."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        kind = file.read(12)[:4]
+        order, wanted = ("big", b"SSND") if kind == b"FORM" else ("little", b"data")
+        long_size, position = None, 12
+        for _ in range(1_000):
+            file.seek(position)
+            header = file.read(8)
+            if len(header) < 8:
+                return 0
+            length = int.from_bytes(header[4:], order)  # type: ignore[arg-type]
+            if header[:4] == b"ds64":
+                long_size = int.from_bytes(file.read(16)[8:], "little")
+            if header[:4] == wanted:
+                if length == 0xFFFFFFFF:  # length unknown when the header was written, or given in `ds64`
+                    length = long_size or 0
+                return max(0, position + 8 + length - size)
+            position += 8 + length + length % 2
+    return 0
+
+
+def _ogg_is_closed(file) -> bool:
+    """Whether an Ogg file ends in a whole page that is marked as the last."""
+    size = file.seek(0, 2)
+    start = file.seek(max(0, size - 131_072))
+    tail = file.read()
+    at = tail.rfind(b"OggS")
+    if at < 0 or len(tail) < at + 27:
+        return False
+    n_segments = tail[at + 26]
+    lengths = tail[at + 27 : at + 27 + n_segments]
+    is_whole = len(lengths) == n_segments and start + at + 27 + n_segments + sum(lengths) <= size
+    return is_whole and bool(tail[at + 5] & 4)
+
+
+class AudioReader:
+    """Any stretch of a file as mono samples at one rate, holding only a few seconds in memory.
+
+    A stretch is the same, bit for bit, however the file is asked for it. Reading forward decodes nothing
+    twice. Use as a context manager.
+    """
+
+    def __init__(self, path: Path | str, sample_rate_hz: int = SAMPLE_RATE_HZ) -> None:
+        self.path = Path(path)
+        self.sample_rate_hz = sample_rate_hz
+        self._file = _open(self.path)
+        self.facts = AudioFacts(
+            self._file.frames / self._file.samplerate,
+            self._file.samplerate,
+            self._file.channels,
+            self._file.frames,
+        )
+        self._can_seek = self._file.format in _SEEKABLE_FORMATS
+        self._end: int | None = None  # frame where the audio ended, once seen
+        self._step_frames = max(1, _BLOCK_VALUES // self._file.channels)
+        self._step = (0, np.empty(0, dtype=np.float32))
+        self._kept = (0, np.empty(0, dtype=np.float32))  # first frame and samples of what was read last
+        self._resampler: Resampler | None = None
+        self._block = (-1, np.empty(0, dtype=np.float32))
+        if self.facts.sample_rate_hz != sample_rate_hz:
+            self._resampler = resampler(self.facts.sample_rate_hz, sample_rate_hz)
+
+    def __enter__(self) -> AudioReader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._file.close()
+
+    @property
+    def n_samples(self) -> int:
+        """Length at `sample_rate_hz`, by the header or, once the end was read, by what is there."""
+        n_frames = self.facts.n_frames if self._end is None else self._end
+        return n_frames if self._resampler is None else self._resampler.n_outputs(n_frames)
+
+    def read(self, start: int, stop: int) -> np.ndarray:
+        """Samples `start` to `stop` at `sample_rate_hz`.
+
+        Returns:
+            (stop - start,) float32.
+        Raises:
+            AudioError: the audio ends before `stop`, or cannot be decoded.
+        """
+        samples = self._samples(start, stop)
+        if self._end is not None and stop > self.n_samples:
+            raise self._ended(stop)
+        return samples
+
+    def stream(self, start: int = 0, stop: int | None = None) -> Iterator[np.ndarray]:
+        """Samples from `start` to `stop` (None: the end) in pieces; the header's length is not relied on.
+
+        Raises:
+            AudioError: the audio ends more than 10 ms before `stop`, or cannot be decoded.
+        """
+        tolerance = self.sample_rate_hz // 100  # ends are often written as rounded seconds
+        while stop is None or start < stop:
+            end = start + _BLOCK_VALUES if stop is None else min(start + _BLOCK_VALUES, stop)
+            samples = self._samples(start, end)
+            if self._end is not None and end > self.n_samples:
+                if stop is not None and stop > self.n_samples + tolerance:
+                    raise self._ended(stop)
+                if start < self.n_samples:
+                    yield samples[: self.n_samples - start]
+                return
+            yield samples
+            start = end
+
+    def _samples(self, start: int, stop: int) -> np.ndarray:
+        return self._frames(start, stop) if self._resampler is None else self._resampled(start, stop)
+
+    def _ended(self, wanted: int) -> AudioError:
+        rate = self.sample_rate_hz
+        return AudioError(
+            "truncated",
+            f"audio up to {wanted / rate:.3g} s was expected; it ends at {self.n_samples / rate:.3g} s",
+        )
+
+    def _resampled(self, start: int, stop: int) -> np.ndarray:
+        assert self._resampler is not None
+        size = self._resampler.block_outputs
+        samples = np.empty(stop - start, dtype=np.float32)
+        for block in range(start // size, -(-stop // size)):
+            if self._block[0] != block:
+                self._block = (
+                    block,
+                    self._resampler.block(self._frames(*self._resampler.input_span(block)), block),
+                )
+            first, last = max(start, block * size), min(stop, (block + 1) * size)
+            samples[first - start : last - start] = self._block[1][first - block * size : last - block * size]
+        if self._end is not None:
+            # The reference fills the last, partial step with silence.
+            whole = self._end * self._resampler.up // self._resampler.down
+            samples[max(0, whole - start) :] = 0
+        return samples
+
+    def _frames(self, start: int, stop: int) -> np.ndarray:
+        """Frames of the file as mono; zeros before its start and after its end."""
+        samples = np.zeros(stop - start, dtype=np.float32)
+        first, kept = self._kept
+        low, high = max(start, first), min(stop, first + len(kept))
+        if low < high:
+            samples[low - start : high - start] = kept[low - first : high - first]
+        position = max(high if low == max(start, 0) and low < high else start, 0)
+        if position < stop and (self._end is None or position < self._end):
+            fresh = self._decode(position, stop)
+            samples[position - start : position - start + len(fresh)] = fresh
+        known = min(stop, self._end) if self._end is not None else stop
+        self._kept = (max(start, 0), samples[max(start, 0) - start : max(known - start, 0)])
+        return samples
+
+    def _decode(self, start: int, stop: int) -> np.ndarray:
+        """Fresh frames of the file; fewer where it ends, which is then known."""
+        import soundfile
+
+        pieces = []
+        try:
+            while start < stop and (self._end is None or start < self._end):
+                piece = self._next_frames(start, stop)
+                pieces.append(piece)
+                start += len(piece)
+        except (soundfile.SoundFileError, RuntimeError) as error:
+            at_s = start / self.facts.sample_rate_hz
+            raise AudioError("truncated", f"the audio cannot be decoded after {at_s:.3g} s") from error
+        return np.concatenate(pieces) if pieces else np.empty(0, dtype=np.float32)
+
+    def _next_frames(self, start: int, stop: int) -> np.ndarray:
+        if not self._can_seek:
+            first, step = self._step_with(start)
+            return step[start - first : stop - first]
+        if self._file.tell() != start:
+            self._file.seek(min(start, self._file.frames))
+        return self._read_here(min(stop - start, self._step_frames))
+
+    def _step_with(self, frame: int) -> tuple[int, np.ndarray]:
+        """The step that `frame` lies in: its first frame and its samples.
+
+        Where a decoder has a memory, the last bits depend on how much is asked for at a time; so such files
+        are always taken from the start in the same steps.
+        """
+        first, step = self._step
+        if frame < first:
+            self._file.close()
+            self._file, first, step = _open(self.path), 0, np.empty(0, dtype=np.float32)
+        while frame >= first + len(step) and self._end is None:
+            first, step = first + len(step), self._read_here(self._step_frames)
+        self._step = (first, step)
+        return self._step
+
+    def _read_here(self, n_frames: int) -> np.ndarray:
+        position = self._file.tell()
+        block = self._file.read(n_frames, dtype="float32", always_2d=True)
+        if len(block) < n_frames:
+            self._end = position + len(block)
+        return _to_mono(block)
+
+
+def load_clip(
+    path: Path | str, start_s: float = 0.0, end_s: float | None = None, sample_rate_hz: int = SAMPLE_RATE_HZ
+) -> np.ndarray:
+    """Read a part of a file.
+
+    Args:
+        start_s, end_s: the part, seconds; `end_s` None or NaN is the end of the file.
+    Returns:
+        (n,) float32, mono (mean of the channels), resampled where the file has another rate.
+    Raises:
+        AudioError: the file cannot be read or ends before `end_s`.
+    Source: `birdnet_analyzer.audio.open_audio_file`, which gives the same samples for a whole file.
+    """
+    start = 0 if start_s is None or np.isnan(start_s) else round(start_s * sample_rate_hz)
+    stop = None if end_s is None or np.isnan(end_s) else round(end_s * sample_rate_hz)
+    with AudioReader(path, sample_rate_hz) as reader:
+        pieces = list(reader.stream(start, stop))
+    return np.concatenate(pieces) if pieces else np.empty(0, dtype=np.float32)
+
+
+def n_samples_of(duration_s: float, sample_rate_hz: int = SAMPLE_RATE_HZ) -> int:
+    """Samples that a recording of this length has at `sample_rate_hz`; a started sample counts.
+
+    >>> n_samples_of(3.0), n_samples_of(441_001 / 44_100)
+    (144000, 480002)
+    """
+    return ceil(round(duration_s * sample_rate_hz, 4))
+
+
+@lru_cache(maxsize=4_096)
+def window_starts(
+    n_samples: int,
+    sample_rate_hz: int,
+    overlap_s: float = 0.0,
+    window_s: float = CLIP_S,
+    min_tail_s: float = MIN_TAIL_S,
+) -> tuple[int, ...]:
+    """First sample of each window of a signal of `n_samples`.
+
+    The last window may reach beyond the signal (it is padded with zeros) and is kept when at least
+    `min_tail_s` of it is signal. BirdNET-Analyzer gives no window at all for a signal shorter than that;
+    here any signal gives one, since every clip must get a score.
+
+    Source: `birdnet_analyzer.audio.split_signal`, the same arithmetic.
+
+    >>> window_starts(5 * 48_000, 48_000)
+    (0, 144000)
+    >>> window_starts(int(3.9 * 48_000), 48_000)
+    (0,)
+    """
+    if not 0 <= overlap_s < window_s:
+        raise ValueError(
+            f"overlap is {overlap_s} s; give at least 0 and less than the window's {window_s:g} s"
+        )
+    size = int(sample_rate_hz * window_s)
+    step = int(sample_rate_hz * (window_s - overlap_s))
+    if step < 1:
+        raise ValueError(f"overlap is {overlap_s} s; windows of {window_s:g} s would not move on")
+    last = int((n_samples - size + step - 1) / step) * step
+    if last < 0:
+        last = 0
+    elif n_samples - last < int(sample_rate_hz * min_tail_s):
+        last -= step
+    return tuple(range(0, max(last, 0) + 1, step)) if n_samples > 0 else ()
+
+
+def cut_windows(
+    duration_s: float, overlap_s: float = 0.0, window_s: float = CLIP_S, min_tail_s: float = MIN_TAIL_S
+) -> np.ndarray:
+    """Start of each window of a recording, seconds; see `window_starts`.
+
+    >>> cut_windows(7.0).tolist()
+    [0.0, 3.0, 6.0]
+    """
+    starts = window_starts(n_samples_of(duration_s), SAMPLE_RATE_HZ, overlap_s, window_s, min_tail_s)
+    return np.array(starts, dtype=np.float64) / SAMPLE_RATE_HZ
+
+
+def is_full_band(fmin: float, fmax: float) -> bool:
+    """Whether this pair means "no filter"."""
+    return (fmin, fmax) == FULL_BAND_HZ
+
+
+class Bandpass:
+    """The band-pass of BirdNET-Analyzer, fed piece by piece: fifth-order Butterworth, forward only.
+
+    `fmin` and `fmax` in Hz; 0 and 15,000 mean that side is open.
+    """
+
+    def __init__(self, fmin: float, fmax: float, sample_rate_hz: int = SAMPLE_RATE_HZ) -> None:
+        lowest, highest = FULL_BAND_HZ
+        if not lowest <= fmin < fmax <= highest:
+            raise ValueError(f"fmin {fmin} and fmax {fmax} Hz: give {lowest} <= fmin < fmax <= {highest}")
+        self._coefficients = None
+        if is_full_band(fmin, fmax):
+            return
+        from scipy.signal import butter
+
+        nyquist = 0.5 * sample_rate_hz
+        low, high = fmin / nyquist, fmax / nyquist
+        if fmax == highest:
+            self._coefficients = butter(5, low, btype="high")
+        elif fmin == lowest:
+            self._coefficients = butter(5, high, btype="low")
+        else:
+            self._coefficients = butter(5, [low, high], btype="band")
+        self._state = np.zeros(max(map(len, self._coefficients)) - 1)
+
+    def __call__(self, samples: np.ndarray) -> np.ndarray:
+        """Filter the next piece: (n,) float32 in and out."""
+        if self._coefficients is None or not len(samples):
+            return samples
+        from scipy.signal import lfilter
+
+        filtered, self._state = lfilter(*self._coefficients, samples, zi=self._state)
+        return filtered.astype(np.float32)
+
+
+def bandpass(
+    samples: np.ndarray, fmin: float, fmax: float, sample_rate_hz: int = SAMPLE_RATE_HZ
+) -> np.ndarray:
+    """Filter a whole signal as BirdNET-Analyzer does; 0 to 15,000 Hz leaves it as it is.
+
+    Source: `birdnet_analyzer.audio.bandpass`.
+    """
+    return Bandpass(fmin, fmax, sample_rate_hz)(samples)

@@ -1,0 +1,39 @@
+"""A page of text on disk, such as a report in HTML, written whole or not at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from kedro.io import AbstractDataset, DatasetError
+
+from vernal.files import write_text
+
+
+class PageDataset(AbstractDataset[str, str]):
+    """Saves and loads a text as UTF-8 with `\\n` line ends.
+
+    >>> import tempfile
+    >>> page = PageDataset(filepath=tempfile.mkdtemp() + "/report.html")
+    >>> page.save("<p>a</p>")
+    >>> page.load()
+    '<p>a</p>'
+    """
+
+    def __init__(self, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        self._filepath = Path(filepath)
+        self.metadata = metadata
+
+    def load(self) -> str:
+        if not self._filepath.is_file():
+            raise DatasetError(f"{self._filepath} does not exist yet; run the pipeline that writes it.")
+        return self._filepath.read_text(encoding="utf-8")
+
+    def save(self, data: str) -> None:
+        write_text(self._filepath, data)
+
+    def _exists(self) -> bool:
+        return self._filepath.is_file()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": self._filepath}
