@@ -107,3 +107,11 @@ def test_hours_in_all_their_spellings():
     assert baselines.hours(pd.DataFrame({"hour": [0, 23.5, 24, -1]})).tolist()[:2] == ["00", "23"]
     assert baselines.hours(pd.DataFrame({"hour": [24, -1]})).isna().all()
     assert baselines.hours(pd.DataFrame({"x": [1]})).isna().all()
+
+
+def test_the_metadata_baselines_threshold_is_chosen_on_validation():
+    # Positives are rare at every recorder, so all its logits are below 0 and a threshold of 0 would flag nothing.
+    train = places(["a"] * 50 + ["b"] * 50, [True] * 20 + [False] * 30 + [True] * 2 + [False] * 48)
+    val = places(["a"] * 10 + ["b"] * 10, [True] * 6 + [False] * 14, "val")
+    found = baselines.baseline_table(train, {"val": val}, Goal()).set_index("baseline").loc["metadata"]
+    assert (found.recall, found.precision) == (1.0, 0.6)

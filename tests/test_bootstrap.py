@@ -158,7 +158,7 @@ def test_intervals_cover_the_truth(n_nights):
 @pytest.mark.slow
 @pytest.mark.parametrize("n_nights", [5, 6, 8, 12, 20, 50])
 def test_intervals_cover_the_truth_in_many_studies(n_nights):
-    check_coverage(n_nights, n_studies=1500)
+    check_coverage(n_nights, n_studies=1500 if n_nights <= 12 else 400)
 
 
 def check_coverage(n_nights, n_studies):

@@ -138,8 +138,10 @@ def check_intervals(kind, n_studies, configuration=0):
         values, draws, _ = drawn(kind, study, "f1", number, 200)
         runs = pd.DataFrame({"config_hash": list(values), "f1": list(values.values())})
         board = leaderboard.stage_leaderboard(plan, runs, ["f1"], "f1", draws, nights(kind, study))
-        assert board.interval_covers[0] == ("nights and seeds" if kind.n_seeds > 1 else "nights only")
-        covered.append(board.f1_low[0] <= truth <= board.f1_high[0])
+        if np.isfinite(board.f1_low[0]):  # by chance, too few of 8 nights may hold a class
+            assert board.interval_covers[0] == "nights and seeds"
+            covered.append(board.f1_low[0] <= truth <= board.f1_high[0])
+    assert len(covered) > 0.9 * n_studies
     assert np.mean(covered) > 0.93 - 3 * np.sqrt(0.95 * 0.05 / n_studies)
 
 

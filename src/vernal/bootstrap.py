@@ -1,0 +1,271 @@
+"""How far a number would move with other nights: block bootstrap over recorder-nights, paired across points.
+
+Clips of one recorder and night share weather, animals and noise, so they are drawn together or not at all. A
+draw is a count for each block; the same draws serve every point, so that what two points share cancels in
+their difference.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from vernal.identity import rng_for
+from vernal.metrics import FloatArray, checked, ratio
+
+DRAWS_AT_ONCE = 32  # measured: the (n_clips, draws) matrices then stay in the processor's cache
+MIN_BLOCKS = 5  # fewer blocks of a class give intervals that are all of [0, 1] or miss the truth (simulated)
+MIN_EFFECTIVE = 2.0
+MIN_DEFINED = 0.8  # share of draws in which a metric must be defined
+
+
+class Blocks(NamedTuple):
+    """What is drawn together: `code` (n,) index into `names`, and what a block is, in a word."""
+
+    code: NDArray[np.intp]
+    names: list[str]
+    kind: str
+
+
+def blocks_of(clips: pd.DataFrame) -> Blocks:
+    """Recorder-nights; clips without recorder or date fall back to their group, and without that stand alone.
+
+    Args:
+        clips: one row a unit; `clip_id` and, where known, `recorder_id`, `date`, `group`.
+    """
+    keys = pd.Series([f"clip {clip}" for clip in clips["clip_id"]], index=clips.index, dtype="object")
+    kinds = pd.Series("clip", index=clips.index, dtype="object")
+    for columns, kind in ((["group"], "group"), (["recorder_id", "date"], "recorder-night")):
+        if all(name in clips.columns for name in columns):
+            known = clips[columns].notna().all(axis=1)
+            if not known.any():  # joining no rows would give no column
+                continue
+            keys[known], kinds[known] = kind, kind
+            for name in columns:
+                keys[known] = keys[known] + " " + clips.loc[known, name].astype(str)
+    names, code = np.unique(keys.to_numpy(dtype=str), return_inverse=True)
+    return Blocks(code, names.tolist(), " or ".join(sorted(kinds.unique())) or "clip")
+
+
+def draw_counts(seed: int, split: str, n_blocks: int, n_draws: int) -> FloatArray:
+    """How often each block occurs in each draw: (n_draws, n_blocks), rows adding up to `n_blocks`."""
+    if n_blocks == 0:
+        return np.zeros((n_draws, 0))
+    rng = rng_for(seed, "bootstrap", split)
+    return rng.multinomial(n_blocks, np.full(n_blocks, 1 / n_blocks), size=n_draws).astype(float)
+
+
+def rate_draws(
+    scores: ArrayLike, is_positive: ArrayLike, code: NDArray[np.intp], counts: FloatArray, logit: float
+) -> dict[str, FloatArray]:
+    """`f1, precision, recall, fpr` at one threshold in every draw; each (n_draws,).
+
+    Args:
+        code: (n,) block of each unit, an index into the columns of `counts`.
+        counts: (n_draws, n_blocks).
+    """
+    values, truth = checked(scores, is_positive)
+    flagged = values >= logit
+    cells = {"tp": flagged & truth, "fp": flagged & ~truth, "fn": ~flagged & truth, "tn": ~flagged & ~truth}
+    n_blocks = counts.shape[1]
+    tp, fp, fn, tn = (counts @ np.bincount(code, weights=cell, minlength=n_blocks) for cell in cells.values())
+    return {
+        "f1": ratio(2 * tp, 2 * tp + fp + fn),
+        "precision": ratio(tp, tp + fp),
+        "recall": ratio(tp, tp + fn),
+        "fpr": ratio(fp, fp + tn),
+    }
+
+
+def ranking_draws(
+    scores: ArrayLike, is_positive: ArrayLike, code: NDArray[np.intp], counts: FloatArray
+) -> dict[str, FloatArray]:
+    """`auroc, average_precision` in every draw, and the `won` and `pairs` behind the AUROC; each (n_draws,).
+
+    A unit weighs as often as its block was drawn. One sort serves all draws. Single precision is enough: the
+    cumulated counts are whole numbers far below 2^24.
+    """
+    values, truth = checked(scores, is_positive)
+    n_draws = counts.shape[0]
+    found = {name: np.full(n_draws, np.nan) for name in ("auroc", "average_precision")}
+    found |= {name: np.zeros(n_draws) for name in ("won", "pairs")}
+    if not truth.any() or truth.all():
+        return found
+    order = np.argsort(-values, kind="stable")
+    values, blocks = values[order], code[order]
+    is_true = truth[order].astype(np.float32)[:, None]
+    last = np.flatnonzero(np.append(values[1:] != values[:-1], True))
+    for start in range(0, n_draws, DRAWS_AT_ONCE):
+        part = slice(start, start + DRAWS_AT_ONCE)
+        weight = np.ascontiguousarray(counts[part].T, dtype=np.float32)[blocks]
+        flagged = np.cumsum(weight, axis=0)[last]
+        np.multiply(weight, is_true, out=weight)
+        tp = np.cumsum(weight, axis=0)[last]
+        fp = flagged - tp
+        gained, tied = np.diff(tp, axis=0, prepend=0), np.diff(fp, axis=0, prepend=0)
+        n_positive, n_negative = tp[-1].astype(float), fp[-1].astype(float)
+        won = np.einsum(
+            "ij,ij->j", gained, n_negative[None, :].astype(np.float32) - fp + tied / 2, dtype=float
+        )
+        found["won"][part], found["pairs"][part] = won, n_positive * n_negative
+        precise = np.einsum("ij,ij->j", gained, tp / np.maximum(flagged, 1), dtype=float)
+        found["auroc"][part] = ratio(won, n_positive * n_negative)
+        # With one class drawn away the value would be 1 whatever the scores: undefined, as in vernal.metrics.
+        found["average_precision"][part] = ratio(precise, np.where(n_negative > 0, n_positive, 0))
+    return found
+
+
+def within_draws(
+    scores: ArrayLike, is_positive: ArrayLike, groups: ArrayLike, code: NDArray[np.intp], counts: FloatArray
+) -> FloatArray:
+    """`metrics.auroc_within` in every draw: (n_draws,), NaN where no group keeps both classes."""
+    values, truth = checked(scores, is_positive)
+    group_codes, _ = pd.factorize(np.asarray(groups, dtype=object), sort=False)
+    won, pairs = np.zeros(counts.shape[0]), np.zeros(counts.shape[0])
+    for group in range(group_codes.max(initial=-1) + 1):
+        inside = group_codes == group
+        found = ranking_draws(values[inside], truth[inside], code[inside], counts)
+        won, pairs = won + found["won"], pairs + found["pairs"]
+    return ratio(won, pairs)
+
+
+@dataclass(frozen=True)
+class Nights:
+    """The blocks of one split and how often each is drawn.
+
+    Attributes:
+        blocks: the block of each unit.
+        counts: (n_draws, n_blocks).
+        n_blocks, effective: for positives, negatives and `both` (the fewer): blocks that hold any, and Kish's
+            effective number, which is lower the more unequal the blocks are.
+    """
+
+    blocks: Blocks
+    counts: FloatArray
+    n_blocks: dict[str, int]
+    effective: dict[str, float]
+
+    def side(self, metric: str) -> str:
+        """Which units a metric rests on."""
+        return {"recall": "positive", "fpr": "negative"}.get(metric, "both")
+
+    def effective_for(self, metric: str) -> float:
+        """Effective number of blocks behind a metric; 0 where they are too few (see `is_enough`)."""
+        side = self.side(metric)
+        return self.effective[side] if is_enough(self.n_blocks[side], self.effective[side]) else 0.0
+
+    def interval(self, metric: str, estimate: float, draws: FloatArray, level: float) -> tuple[float, float]:
+        """Interval of one detector's metric over nights; NaN where there are too few."""
+        effective = self.effective_for(metric)
+        return interval(estimate, sampling_variance(draws, effective), effective - 1, level, effective)
+
+
+def nights_of(units: pd.DataFrame, seed: int, split: str, n_draws: int) -> Nights:
+    """Blocks and draws of one split; they depend on its blocks, not on the order of rows or any score."""
+    blocks = blocks_of(units)
+    is_positive = units["is_positive"].to_numpy(dtype=bool)
+    n = len(blocks.names)
+    of = {
+        "positive": np.bincount(blocks.code, weights=is_positive, minlength=n),
+        "negative": np.bincount(blocks.code, weights=~is_positive, minlength=n),
+    }
+    held = {side: int((sizes > 0).sum()) for side, sizes in of.items()}
+    effective = {side: effective_number(sizes) for side, sizes in of.items()}
+    return Nights(
+        blocks,
+        draw_counts(seed, split, n, n_draws),
+        held | {"both": min(held.values())},
+        effective | {"both": min(effective.values())},
+    )
+
+
+def effective_number(sizes: ArrayLike) -> float:
+    """Kish's number of equal blocks that these unequal ones are worth: `sum^2 / sum of squares`; 0 of none.
+
+    >>> effective_number([10, 10]), round(effective_number([100, 1]), 2)
+    (2.0, 1.02)
+    """
+    weights = np.asarray(sizes, dtype=float)
+    return float(weights.sum() ** 2 / (weights**2).sum()) if weights.any() else 0.0
+
+
+def is_enough(n_blocks: int, effective: float) -> bool:
+    """Whether there are blocks enough to say anything about other nights (see docs/evaluation.md)."""
+    return n_blocks >= MIN_BLOCKS and effective >= MIN_EFFECTIVE
+
+
+def sampling_variance(draws: ArrayLike, effective: float) -> float:
+    """Variance of an estimate over samples of nights, from its bootstrap draws; NaN if it is not to be had.
+
+    The draws' variance is `1 - 1/n` of what it estimates, n blocks; the factor puts that right.
+    """
+    values = np.asarray(draws, dtype=float)
+    defined = values[np.isfinite(values)]
+    if effective < MIN_EFFECTIVE or defined.size < MIN_DEFINED * values.size or defined.size < 2:
+        return float("nan")
+    return float(np.var(defined, ddof=1) * effective / (effective - 1))
+
+
+def shared_variance(draws: FloatArray, effective: float) -> float:
+    """Variance over nights of the mean of several estimates, as far as they move together.
+
+    What moves each of them alone is already in the spread between them (over seeds, say); adding that spread
+    to `sampling_variance` of the mean would count it twice.
+
+    Args:
+        draws: (n_estimates, n_draws), paired.
+    """
+    total = sampling_variance(draws.mean(axis=0), effective)
+    if len(draws) < 2 or not np.isfinite(total):
+        return total
+    apart = draws - draws.mean(axis=1, keepdims=True)
+    alone = float(np.nanmean(np.var(apart, axis=0, ddof=1))) / len(draws) * effective / (effective - 1)
+    return max(total - alone, 0.0)
+
+
+def interval(
+    estimate: float, variance: float, df: float, level: float = 0.95, effective: float = np.nan
+) -> tuple[float, float]:
+    """Interval of a share in [0, 1]: Student's t on the logit scale, so that it stays inside.
+
+    At an estimate of exactly 0 or 1 every draw is the same, which is no proof that every night would be: the
+    bound is then the one for `effective` nights without a single failure (Clopper-Pearson).
+
+    Args:
+        variance: of the estimate, on its own scale; NaN gives no interval.
+        df: degrees of freedom of the variance.
+        level: coverage in (0, 1).
+
+    >>> [round(end, 3) for end in interval(0.8, 0.0025, 20)]
+    [0.676, 0.885]
+    """
+    from scipy import stats
+
+    if not (np.isfinite(estimate) and np.isfinite(variance) and df > 0):
+        return float("nan"), float("nan")
+    if estimate in (0, 1):
+        bound = (
+            ((1 - level) / 2) ** (1 / effective) if np.isfinite(effective) and effective > 0 else float("nan")
+        )
+        return (bound, 1.0) if estimate == 1 else (0.0, 1 - bound)
+    centre = np.log(estimate / (1 - estimate))
+    reach = stats.t.ppf(0.5 + level / 2, df) * np.sqrt(variance) / (estimate * (1 - estimate))
+    low, high = (1 / (1 + np.exp(-np.clip(centre + sign * reach, -500, 500))) for sign in (-1, 1))
+    return float(low), float(high)
+
+
+def joint_df(variances: ArrayLike, dfs: ArrayLike) -> float:
+    """Degrees of freedom of a sum of variance estimates (Satterthwaite 1946, doi:10.2307/3002019).
+
+    >>> joint_df([1.0, 1.0], [10, 10])
+    20.0
+    """
+    parts, numbers = np.asarray(variances, dtype=float), np.asarray(dfs, dtype=float)
+    used = parts > 0
+    if not used.any():
+        return float(numbers.max())
+    return float(parts[used].sum() ** 2 / (parts[used] ** 2 / numbers[used]).sum())

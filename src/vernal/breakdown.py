@@ -1,0 +1,78 @@
+"""The same numbers by quality, call type, recorder and site.
+
+Negatives have no quality and no call type, so by those only the positives are divided: each part is ranked
+against all negatives, and precision and F1, which would mix one part's hits with everybody's false alarms,
+are left undefined.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from vernal import metrics
+from vernal.metrics import FloatArray
+
+OF_POSITIVES = ("quality", "call_type")
+OF_ALL = ("recorder_id", "site")
+COLUMNS = (
+    "group_by", "level", "n_positive", "n_negative",
+    "precision", "recall", "f1", "fpr", "auroc", "average_precision",
+)  # fmt: skip
+UNKNOWN = "unknown"
+
+
+def by_group(units: pd.DataFrame, scores: FloatArray, logit: float) -> pd.DataFrame:
+    """Metrics of one detector on each part of one split.
+
+    Args:
+        units: one row a unit: `is_positive` and any of `quality, call_type, recorder_id, site`.
+        scores: (n,) logits in the order of `units`.
+        logit: the operating point.
+
+    Returns:
+        One row a level, columns `COLUMNS`; levels in alphabetical order, missing ones as `unknown`.
+    """
+    truth = units["is_positive"].to_numpy(dtype=bool)
+    rows = []
+    for column in (*OF_POSITIVES, *OF_ALL):
+        if column not in units.columns or units[column].isna().all():
+            continue
+        levels = units[column].astype("str").fillna(UNKNOWN).to_numpy(dtype=object)
+        shared = ~truth if column in OF_POSITIVES else np.zeros(truth.shape, dtype=bool)
+        for level in sorted(set(levels[~shared])):
+            inside = (levels == level) | shared if column in OF_ALL else ((levels == level) & truth) | shared
+            rows.append(
+                {
+                    "group_by": column,
+                    "level": level,
+                    **_measures(scores[inside], truth[inside], logit, column),
+                }
+            )
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _measures(scores: FloatArray, truth: np.ndarray, logit: float, column: str) -> dict[str, float]:
+    found = metrics.measured(scores, truth, logit)
+    if column in OF_POSITIVES:
+        found |= dict.fromkeys(("precision", "f1"), float("nan"))
+    return {"n_positive": int(truth.sum()), "n_negative": int((~truth).sum()), **found}
+
+
+def by_group_of_runs(
+    units: pd.DataFrame, scores: FloatArray, logits: Sequence[float], names: Sequence[str]
+) -> pd.DataFrame:
+    """`by_group` of several detectors, with `point` in front.
+
+    Args:
+        scores: (n_runs, n).
+        logits, names: (n_runs,) operating point and name of each.
+    """
+    parts = [
+        by_group(units, row, logit).assign(point=name)
+        for row, logit, name in zip(scores, logits, names, strict=True)
+    ]
+    table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=[*COLUMNS, "point"])
+    return table[["point", *COLUMNS]]

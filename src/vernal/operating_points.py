@@ -1,0 +1,188 @@
+"""Thresholds chosen once, on validation, by a declared goal, and then left alone.
+
+An operating point is a logit with the precision and recall it gave where it was chosen. It is applied
+unchanged to the test splits; what a threshold picked on the test split itself would have gained is reported
+as optimism, never used. A goal that no threshold reaches falls back to the nearest and says so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from vernal import metrics
+from vernal.metrics import Counts
+from vernal.problems import suggest
+
+GOALS = ("best_f1", "precision", "recall", "review_minutes")
+SECONDS_PER_REVIEW = 3.0
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What a threshold is chosen for.
+
+    `kind` is `best_f1`; `precision` or `recall` with a floor in (0, 1] as `value`; or `review_minutes` with a
+    budget of minutes a night as `value`. The budget needs `clips_per_night`, the negative clips a recorder
+    makes in a night (14,400 are twelve hours), and `seconds_per_clip`, the time to check one flagged clip.
+    """
+
+    kind: str = "best_f1"
+    value: float | None = None
+    clips_per_night: float = 14_400.0
+    seconds_per_clip: float = SECONDS_PER_REVIEW
+
+    def __post_init__(self) -> None:
+        if self.kind not in GOALS:
+            raise ValueError(f"evaluation goal is {self.kind!r}; {suggest(self.kind, GOALS)}")
+        if self.kind in ("precision", "recall") and not (self.value is not None and 0 < self.value <= 1):
+            raise ValueError(
+                f"the goal {self.kind!r} has value {self.value}; give its floor, above 0 and up to 1"
+            )
+        if self.kind == "review_minutes" and not (self.value is not None and self.value >= 0):
+            raise ValueError(
+                f"the goal 'review_minutes' has value {self.value}; give minutes a night, 0 or more"
+            )
+        if self.clips_per_night <= 0 or self.seconds_per_clip <= 0:
+            raise ValueError(
+                f"clips_per_night is {self.clips_per_night} and seconds_per_clip {self.seconds_per_clip}; "
+                "both must be above 0"
+            )
+
+    @property
+    def asked(self) -> float:
+        """The floor or budget; NaN for a goal that has none."""
+        return float("nan") if self.value is None else self.value
+
+    @property
+    def text(self) -> str:
+        """The goal in a word or two, as tables name it.
+
+        >>> Goal("precision", 0.9).text
+        'precision >= 0.9'
+        """
+        return {
+            "best_f1": "best F1",
+            "precision": f"precision >= {self.asked:g}",
+            "recall": f"recall >= {self.asked:g}",
+            "review_minutes": f"review <= {self.asked:g} min a night",
+        }[self.kind]
+
+
+@dataclass(frozen=True)
+class OperatingPoint:
+    """A threshold with what it gave where it was chosen.
+
+    `logit` is the threshold (`>=` flags); `is_met` is whether the goal was reached; `note` says what was done
+    if not. `split` is where it was chosen. Rates are NaN where that split leaves them undefined.
+    """
+
+    logit: float
+    goal: str
+    split: str
+    is_met: bool
+    note: str
+    precision: float
+    recall: float
+    f1: float
+    fpr: float
+
+    @property
+    def confidence(self) -> float:
+        """The threshold as `sigmoid(logit)`, in (0, 1)."""
+        return float(1 / (1 + np.exp(-self.logit)))
+
+
+def choose(scores: ArrayLike, is_positive: ArrayLike, goal: Goal, split: str = "val") -> OperatingPoint:
+    """The threshold among all distinct scores that serves the goal best.
+
+    Ties go to the higher threshold, which flags fewer clips. Without both classes nothing can be chosen: the
+    logit is then 0 (confidence 0.5) and the point says so.
+
+    Args:
+        scores, is_positive: of the validation split, as in `vernal.metrics`.
+        split: the name of that split, carried along.
+    """
+    counts = metrics.counts_at_all(scores, is_positive)
+    if not len(counts.tp) or not counts.tp[-1] or not counts.fp[-1]:
+        at_default = metrics.metrics_at(scores, is_positive, 0.0)
+        note = f"{split} does not hold both classes; logit 0 (confidence 0.5) is used"
+        return _point(0.0, goal, split, False, note, at_default)
+    at, is_met, note = _CHOOSERS[goal.kind](counts, goal)
+    threshold = float(counts.threshold[at])
+    return _point(threshold, goal, split, is_met, note, metrics.metrics_at(scores, is_positive, threshold))
+
+
+def optimism(scores: ArrayLike, is_positive: ArrayLike, logit: float) -> tuple[float, float]:
+    """What picking the threshold on this split itself would claim, and by how much that exceeds the frozen
+    one.
+
+    Returns:
+        `(best_f1, best_f1 - f1 at logit)`; both NaN without positives.
+    """
+    counts = metrics.counts_at_all(scores, is_positive)
+    if not len(counts.tp) or not counts.tp[-1]:
+        return float("nan"), float("nan")
+    best = float(np.max(metrics.f1(counts)))
+    frozen = float(metrics.f1(metrics.counts_at(scores, is_positive, [logit]))[0])
+    return best, best - frozen
+
+
+def review_minutes(
+    flagged_share: ArrayLike, clips: float, seconds_per_clip: float = SECONDS_PER_REVIEW
+) -> NDArray:
+    """Minutes to check the flagged clips of a night: `flagged_share * clips * seconds / 60`.
+
+    With the false positive rate as share and the night's negatives as clips: the time that false alarms cost.
+
+    >>> float(review_minutes(0.01, 1200).round(2))
+    0.6
+    """
+    return np.asarray(flagged_share, dtype=float) * clips * seconds_per_clip / 60
+
+
+def _best_f1(counts: Counts, goal: Goal) -> tuple[int, bool, str]:
+    return int(np.argmax(metrics.f1(counts))), True, ""
+
+
+def _precision_floor(counts: Counts, goal: Goal) -> tuple[int, bool, str]:
+    values = metrics.precision(counts)
+    reached = np.flatnonzero(values >= goal.asked)
+    if reached.size:
+        # Recall never falls with the threshold; the first at the highest recall flags fewest clips.
+        best = counts.tp[reached].max()
+        return int(reached[np.argmax(counts.tp[reached] == best)]), True, ""
+    top = int(np.argmax(values))
+    return top, False, f"no threshold reaches {goal.text}; the highest precision, {values[top]:.3f}, is used"
+
+
+def _recall_floor(counts: Counts, goal: Goal) -> tuple[int, bool, str]:
+    # Recall is 1 at the lowest score, so the floor is always reached; the first to do so flags fewest.
+    return int(np.argmax(metrics.recall(counts) >= goal.asked)), True, ""
+
+
+def _review_budget(counts: Counts, goal: Goal) -> tuple[int, bool, str]:
+    minutes = review_minutes(metrics.false_positive_rate(counts), goal.clips_per_night, goal.seconds_per_clip)
+    reached = np.flatnonzero(minutes <= goal.asked)
+    if reached.size:
+        best = counts.tp[reached].max()
+        return int(reached[np.argmax(counts.tp[reached] == best)]), True, ""
+    return 0, False, f"no threshold keeps {goal.text}; the highest score, at {minutes[0]:.1f} min, is used"
+
+
+_CHOOSERS = {
+    "best_f1": _best_f1,
+    "precision": _precision_floor,
+    "recall": _recall_floor,
+    "review_minutes": _review_budget,
+}
+
+
+def _point(
+    logit: float, goal: Goal, split: str, is_met: bool, note: str, at: dict[str, float]
+) -> OperatingPoint:
+    return OperatingPoint(
+        logit, goal.text, split, is_met, note, at["precision"], at["recall"], at["f1"], at["fpr"]
+    )
