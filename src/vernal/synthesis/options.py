@@ -154,7 +154,7 @@ class SeasonOptions:
     confuser_spread_db: float = 8.0
     confuser_scale: float = 1.0
     positive_confuser_scale: float = 0.3
-    field_confuser_scale: float = 7.0
+    field_confuser_scale: float = 2.5
     site_shift: float = 1.0
     field_recorders: list[str] = field(default_factory=lambda: ["Moth02", "Moth09", "Moth10"])
     field_recordings: int = 30
