@@ -79,3 +79,31 @@ def test_a_stage_is_a_handful_of_nodes_under_its_name():
 def test_the_default_run_prepares_the_data_and_runs_the_baseline():
     names = {node.name for node in register_pipelines()["__default__"].nodes}
     assert {"check_audio", "split_clips", "baseline.train", "baseline.report"} <= names
+
+
+def test_the_layers_of_a_stage_read_from_left_to_right(project: Path):
+    """Kedro-Viz draws no layers at all where one layer both feeds another and is fed by it."""
+    from graphlib import TopologicalSorter
+
+    from kedro.framework.session import KedroSession
+    from kedro.framework.startup import bootstrap_project
+
+    bootstrap_project(project)
+    pipeline = register_pipelines()["stage5"]
+    with KedroSession.create(project_path=project) as session:
+        catalog = session.load_context().catalog
+        layer_of = {
+            name: ((catalog[name].metadata or {}).get("kedro-viz") or {}).get("layer")
+            for name in pipeline.datasets()
+            if not name.startswith("params:")
+        }
+    fed_by: dict[str, set[str]] = {}
+    for node in pipeline.nodes:
+        for source in node.inputs:
+            for target in node.outputs:
+                before, after = layer_of.get(source), layer_of.get(target)
+                if before and after and before != after:
+                    fed_by.setdefault(after, set()).add(before)
+    order = list(TopologicalSorter(fed_by).static_order())
+    assert order[0] == "raw"
+    assert order[-1] == "reporting"
