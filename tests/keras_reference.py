@@ -64,8 +64,8 @@ def keras_reference(x: np.ndarray, job: FitJob) -> Reference:
     return found
 
 
-def numpy_reference(x: np.ndarray, job: FitJob) -> Layers:
-    """Train in float64 as a textbook writes it, dropout and made rows included, without early stopping."""
+def numpy_reference(x: np.ndarray, job: FitJob, n_epochs: int) -> Layers:
+    """Train in float64 as a textbook writes it, dropout and made rows included; weights after some epochs."""
     options = job.options
     inputs = np.concatenate(
         [x[job.rows], job.extra_x if job.extra_x is not None else np.empty((0, x.shape[1]))]
@@ -77,7 +77,7 @@ def numpy_reference(x: np.ndarray, job: FitJob) -> Layers:
         parts += [weights.astype(float), np.zeros(weights.shape[1])]
     first, second = [np.zeros_like(part) for part in parts], [np.zeros_like(part) for part in parts]
     n_steps, step = -(-len(inputs) // options.batch_size), 0
-    for epoch in range(options.epochs):
+    for epoch in range(n_epochs):
         order = rules.epoch_order(job.seed, epoch, len(inputs))
         numbers = rules.dropout_numbers(job.seed, epoch, 0, (n_steps, options.batch_size, sum(widths[:-1])))
         keeps = numbers >= rules.dropout_limit(options.dropout)

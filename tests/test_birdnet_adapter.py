@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-from concurrent.futures import Executor
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,9 +10,9 @@ import numpy as np
 import pytest
 from training_data import make_embeddings, make_job, shared_pool
 
-from vernal import birdnet_adapter, training_rules
-from vernal.birdnet_model import model_path
+from vernal import training_rules
 from vernal.birdnet_adapter import birdnet_analyzer_version, run_in_birdnet_analyzer, train_jobs
+from vernal.birdnet_model import model_path
 from vernal.metrics import average_precision
 from vernal.training import FailedHead, FitJob, FittedHead, HeadOptions, fit_heads
 
@@ -23,29 +22,20 @@ def auprc(one, x: np.ndarray, job: FitJob) -> float:
     return average_precision(one.head.logits(x[job.val_rows])[:, 0], np.ravel(job.val_y) > 0.5)
 
 
-def test_the_package_trains_seeded_by_its_own_rules_and_agrees_with_ours() -> None:
-    x, y = make_embeddings(1200, n_dims=64)
-    job = make_job("linear", y, n_train=800, n_val=300, epochs=12, learning_rate=5e-3)
-    made = replace(
-        job,
-        key="made",
-        rows=job.rows[:700],
-        y=job.y[:700],
-        extra_x=lambda: x[job.rows[700:]],
-        extra_y=job.y[700:],
-    )
+def test_the_package_trains_by_its_own_rules_and_agrees_with_ours() -> None:
+    x, y = make_embeddings(n_dims=48)
+    job = make_job("linear", y, n_train=600, n_val=300, epochs=12, learning_rate=5e-3)
     stops = replace(job, key="stops", options=HeadOptions(16, 0.0, 5e-2, epochs=40))
     broken = replace(job, key="broken", val_rows=job.val_rows[:0], val_y=job.val_y[:0])
-    results = {one.key: one for one in train_jobs(x, [job, made, stops, broken])}
-    assert isinstance(results.pop("broken"), FailedHead)
+    seen: list[int] = []
+    results = {one.key: one for one in train_jobs(x, [job, stops, broken], progress=seen.append)}
+    assert isinstance(results["broken"], FailedHead) and seen == [1, 1, 1]
 
-    linear, same, stopped = results["linear"], results["made"], results["stops"]
-    assert isinstance(linear, FittedHead) and isinstance(stopped, FittedHead) and isinstance(same, FittedHead)
-    # The same rows and seed give the same head, which the package alone would not.
-    assert linear.head.same_as(same.head)
+    linear, stopped = results["linear"], results["stops"]
+    assert isinstance(linear, FittedHead) and isinstance(stopped, FittedHead)
     rates = [training_rules.learning_rate(job.options, epoch) for epoch in range(12)]
     assert linear.history["learning_rate"].to_numpy() == pytest.approx(rates, rel=1e-6)
-    assert (linear.head.hidden_units, stopped.head.hidden_units, linear.n_steps) == (0, 16, 12 * 25)
+    assert (linear.head.hidden_units, stopped.head.hidden_units, linear.n_steps) == (0, 16, 12 * 19)
 
     # Early stopping: the epoch that our rule calls the best is the one whose weights the package restored.
     assert len(stopped.history) == stopped.best_epoch + 5 < 40
@@ -57,6 +47,19 @@ def test_the_package_trains_seeded_by_its_own_rules_and_agrees_with_ours() -> No
     assert isinstance(ours, FittedHead)
     assert auprc(ours, x, job) == pytest.approx(auprc(linear, x, job), abs=0.03)
     assert ours.history["val_loss"].iloc[-1] == pytest.approx(linear.history["val_loss"].iloc[-1], abs=0.02)
+
+
+@pytest.mark.slow
+def test_the_package_is_seeded_and_takes_made_rows() -> None:
+    """The same rows and seed give the same head, which the package alone would not."""
+    x, y = make_embeddings()
+    job = make_job("plain", y)
+    made = {"extra_x": lambda: x[job.rows[400:]], "extra_y": job.y[400:]}
+    split = replace(job, key="made", rows=job.rows[:400], y=job.y[:400], **made)
+    plain, same, other = train_jobs(x, [job, split, replace(job, key="other", seed=2)])
+    assert isinstance(plain, FittedHead) and isinstance(same, FittedHead) and isinstance(other, FittedHead)
+    assert plain.head.same_as(same.head)
+    assert not plain.head.same_as(other.head)
 
 
 def test_the_packages_version_is_known() -> None:
