@@ -1,0 +1,33 @@
+"""The one model that the sealed split is opened for, with its threshold and its training set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from kedro.io import AbstractDataset
+
+from vernal.proof.sealed import DeclaredModel, read_declared
+
+
+class DeclaredModelDataset(AbstractDataset[None, DeclaredModel]):
+    """Loads a model of a finished stage by its name, STAGE/POINT; it cannot be saved."""
+
+    def __init__(
+        self, data_root: str, model: str | None = None, metadata: dict[str, Any] | None = None
+    ) -> None:
+        self._data_root = Path(data_root)
+        self._model = model
+        self.metadata = metadata
+
+    def load(self) -> DeclaredModel:
+        return read_declared(self._data_root, self._model)
+
+    def save(self, data: None) -> None:
+        raise NotImplementedError("a declared model is only read; its stage writes it")
+
+    def _exists(self) -> bool:
+        return bool(self._model) and (self._data_root / "06_models" / str(self._model)).is_dir()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"model": self._model}

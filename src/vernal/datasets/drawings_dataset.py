@@ -1,0 +1,57 @@
+"""A folder of figures, one a name, as one catalog dataset."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from kedro.io import AbstractDataset, DatasetError
+
+from vernal.files import is_inside, write_bytes, write_text
+from vernal.plots import Drawing
+
+
+class DrawingsDataset(AbstractDataset[dict[str, Drawing], dict[str, Drawing]]):
+    """Saves and loads name -> drawing as `<name>.svg` and `<name>.png`; saving removes those not named any more.
+
+    >>> import tempfile
+    >>> gallery = DrawingsDataset(path=tempfile.mkdtemp())
+    >>> gallery.save({"rain": Drawing("<svg/>", b"png")})
+    >>> list(gallery.load())
+    ['rain']
+    """
+
+    def __init__(self, path: str, metadata: dict[str, Any] | None = None) -> None:
+        self._path = Path(path)
+        self.metadata = metadata
+
+    def load(self) -> dict[str, Drawing]:
+        if not self._path.is_dir():
+            raise DatasetError(f"{self._path} does not exist yet; run the pipeline that writes it.")
+        return {
+            file.stem: Drawing(file.read_text(encoding="utf-8"), file.with_suffix(".png").read_bytes())
+            for file in self._drawings()
+            if file.with_suffix(".png").is_file()
+        }
+
+    def save(self, data: dict[str, Drawing]) -> None:
+        self._path.mkdir(parents=True, exist_ok=True)
+        for name, drawing in data.items():
+            file = self._path / f"{name}.svg"
+            if not name or file.parent != self._path or not is_inside(file, self._path):
+                raise ValueError(f"{name!r} leads out of {self._path}; give a plain name")
+            write_bytes(self._path / f"{name}.png", drawing.png)
+            write_text(file, drawing.svg)
+        for file in self._drawings():
+            if file.stem not in data:
+                file.unlink()
+                file.with_suffix(".png").unlink(missing_ok=True)
+
+    def _drawings(self) -> list[Path]:
+        return sorted(file for file in self._path.glob("*.svg") if not file.name.startswith("."))
+
+    def _exists(self) -> bool:
+        return self._path.is_dir()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"path": self._path}

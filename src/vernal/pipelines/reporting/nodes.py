@@ -1,0 +1,74 @@
+"""Draw a stage's figures and write its report."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from vernal.evaluation_options import EvaluationOptions
+from vernal.models import Model
+from vernal.pipelines.ingest.nodes import SourceOptions
+from vernal.plots import FIGURES, Drawing, draw_figures
+from vernal.proof.sections import card_section, certificate_notices, certificate_section, ledger_section
+from vernal.report import render_report
+from vernal.stage_results import StageResults
+from vernal.sweeps import Spec
+
+
+def draw(
+    spec: Spec,
+    plan: pd.DataFrame,
+    points: pd.DataFrame,
+    leaderboard: pd.DataFrame,
+    effects: pd.DataFrame,
+    tables: dict[str, pd.DataFrame],
+    failures: pd.DataFrame,
+    scores: pd.DataFrame,
+    splits: pd.DataFrame,
+    models: dict[str, Model],
+    options: EvaluationOptions,
+    source: SourceOptions,
+    target: str,
+) -> tuple[Drawing, ...]:
+    """Every figure of `vernal.plots.FIGURES`, in that order."""
+    results = StageResults(
+        spec, target, plan, points, leaderboard, effects, tables, failures, options, source.is_demo
+    )
+    histories = {point: model.history for point, model in models.items()}
+    best_epochs = {point: int(model.parameters["best_epoch"]) for point, model in models.items()}
+    drawings = draw_figures(results, scores, splits, histories, best_epochs)
+    return tuple(drawings[name] for name in FIGURES)
+
+
+def report(
+    spec: Spec,
+    plan: pd.DataFrame,
+    points: pd.DataFrame,
+    leaderboard: pd.DataFrame,
+    effects: pd.DataFrame,
+    tables: dict[str, pd.DataFrame],
+    failures: pd.DataFrame,
+    split_counts: pd.DataFrame,
+    rejects: pd.DataFrame,
+    splits: pd.DataFrame,
+    certificate: dict[str, Any],
+    test_ledger: list[dict[str, Any]],
+    model_card: str,
+    data_card: str,
+    options: EvaluationOptions,
+    source: SourceOptions,
+    target: str,
+    **plots: Drawing,
+) -> str:
+    """The stage's report as one HTML page; `plots` holds every figure as `<name>_plot`."""
+    results = StageResults(
+        spec, target, plan, points, leaderboard, effects, tables, failures, options, source.is_demo
+    )
+    drawings = {name: plots[f"{name}_plot"] for name in FIGURES}
+    proof = [
+        certificate_section(certificate, splits),
+        ledger_section(test_ledger, splits, spec.stage),
+        card_section(model_card, data_card),
+    ]
+    return render_report(results, drawings, split_counts, rejects, proof, certificate_notices(certificate))

@@ -1,0 +1,45 @@
+"""A stage's tables in; its figures and its report out."""
+
+from kedro.pipeline import Node, Pipeline
+
+from vernal.pipelines.reporting.nodes import draw, report
+from vernal.pipelines.stages import BASELINE, in_stage
+from vernal.plots import FIGURES
+
+RESULTS = {
+    "spec": "spec",
+    "plan": "plan",
+    "points": "points_table",
+    "leaderboard": "leaderboard",
+    "effects": "effects",
+    "tables": "evaluation_tables",
+    "failures": "failures",
+    "options": "params:evaluation",
+    "source": "params:source",
+    "target": "params:target",
+}
+PROOF = ("certificate", "test_ledger", "model_card", "data_card")
+PLOTS = [f"{name}_plot" for name in FIGURES]
+
+
+def create_pipeline(stage: str = BASELINE) -> Pipeline:
+    """Draw, then write the page."""
+    return in_stage(
+        stage,
+        [
+            Node(
+                draw,
+                inputs=RESULTS | {"scores": "scores", "splits": "splits", "models": "models"},
+                outputs=PLOTS,
+                name="draw",
+                tags=["reporting"],
+            ),
+            Node(
+                report,
+                inputs=RESULTS | {name: name for name in (*PROOF, "split_counts", "rejects", "splits", *PLOTS)},
+                outputs="report",
+                name="report",
+                tags=["reporting"],
+            ),
+        ],
+    )

@@ -1,0 +1,287 @@
+"""What a stage found, in sentences, and the few numbers that stand for them.
+
+Every sentence is made from the tables, and each says what it rests on. Where the tables leave something open
+the sentence says so.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from vernal.baselines import ALL_POSITIVE, METADATA
+from vernal.calibration import sigmoid
+from vernal.effects import HIGHER, LOWER, NOT_TESTED, POWER
+from vernal.plots.comparisons import main_effects
+from vernal.report.blocks import BAD, GOOD, WARNING, Bullets, Section, Text, Tile, Tiles
+from vernal.spelling import UNDEFINED, between, count, listed, minutes, percent, share
+from vernal.stage_results import METRIC_NAMES, UNIT_NAMES, VALIDATION, StageResults, level_words
+
+WITHIN_GAP = 0.1  # a fall of the AUROC within recorders by this much is worth a warning
+SAID = 4  # differences named in the answer; the table has all
+
+
+def question(results: StageResults) -> str:
+    """What the stage asks: as its spec says, else from its axes."""
+    if results.spec.description:
+        return results.spec.description
+    if not results.axes:
+        return f"How well can one configuration tell {results.target} from everything else?"
+    axes = listed([f"`{axis}`" for axis in results.axes])
+    return f"What do {axes} change in the detection of {results.target}?"
+
+
+def answer_section(results: StageResults) -> Section:
+    """The findings, most wanted first."""
+    said = [
+        _leader(results),
+        _order(results),
+        _without_listening(results),
+        _ranking(results),
+        _effects(results),
+        _deploy(results),
+        _night(results),
+        _chosen_on_validation(results),
+    ]
+    return Section("answer", "The answer", [Tiles(_tiles(results)), Bullets([text for text in said if text])])
+
+
+def _tiles(results: StageResults) -> list[Tile]:
+    split = results.primary_split
+
+    def of(name: str) -> float:
+        return results.number(results.deployed, f"{split}_{name}")
+
+    name = METRIC_NAMES[results.primary_metric]
+    mean = float("nan") if results.leader is None else results.leader[f"{results.primary}_mean"]
+    beside = [results.baseline(kind, split, results.primary_metric) for kind in (ALL_POSITIVE, METADATA)]
+    best = float(np.nanmax(beside)) if np.isfinite(beside).any() else float("nan")
+    low, high = leader_interval(results)
+    nights = f"{of('missed_nights'):,.0f} of {of('n_present'):,.0f} nights missed"
+    return [
+        Tile(share(mean), f"{name} on {split}", _interval(results, low, high)),
+        Tile(share(best), f"{name} without listening", "the better of two guesses"),
+        Tile(share(of("auroc")), f"AUROC on {split}", _interval(results, of("auroc_low"), of("auroc_high"))),
+        Tile(
+            percent(of("recall")),
+            f"of positives found on {split}",
+            f"{percent(of('fpr'))} of negatives flagged",
+        ),
+        Tile(
+            f"{of('review_minutes'):,.0f} min" if np.isfinite(of("review_minutes")) else UNDEFINED,
+            "review a night",
+            nights if of("n_present") > 0 else "missed nights not known",
+        ),
+    ]
+
+
+def _interval(results: StageResults, low: float, high: float) -> str:
+    return f"{between(low, high)} ({percent(results.options.level)})" if np.isfinite(low) else "no interval"
+
+
+def _primary(results: StageResults) -> str:
+    return f"{METRIC_NAMES[results.primary_metric]} on {results.primary_split}"
+
+
+def leader_interval(results: StageResults) -> tuple[float, float]:
+    """Interval of the leading configuration's mean; NaN where none can be given."""
+    if results.leader is None:
+        return float("nan"), float("nan")
+    return float(results.leader[f"{results.primary}_low"]), float(results.leader[f"{results.primary}_high"])
+
+
+def configuration_text(results: StageResults, row: pd.Series) -> str:
+    """A configuration in words: its axes and their levels."""
+    words = [f"`{axis}` {level}" for axis, level in results.levels(row).items()]
+    return ", ".join(words) or "the one configuration"
+
+
+def _leader(results: StageResults) -> Text:
+    row = results.leader
+    if row is None:
+        floor = results.options.precision_floor
+        return Text(f"No configuration reaches the precision floor of {floor}, so none leads.", BAD)
+    low, high = leader_interval(results)
+    mean, runs = share(row[f"{results.primary}_mean"]), int(row["n_runs"])
+    sure = "no interval can be given, see the notes under How sure"
+    if np.isfinite(low):
+        over = str(row["interval_covers"]).removesuffix(" only")
+        sure = f"{percent(results.options.level)} interval {between(low, high)}, over {over}"
+    spread = "one seed, so nothing is known of how another training run would fall out"
+    if runs > 1:
+        spread = (
+            f"mean of {count(runs, 'seed')}, standard deviation {share(row[f'{results.primary}_std'], 3)}"
+        )
+    if results.n_configurations == 1:
+        return Text(f"The classifier reaches {_primary(results)} of {mean} ({sure}); {spread}.")
+    first = "First" if pd.notna(row["rank"]) else "Highest mean (none is ranked, as each ran only once)"
+    return Text(
+        f"{first} of {count(results.n_configurations, 'configuration')} by {_primary(results)}: "
+        f"{configuration_text(results, row)}. It reaches {mean} ({sure}); {spread}."
+    )
+
+
+def _order(results: StageResults) -> Text | None:
+    """Whether the leader can be told from the others."""
+    if results.n_configurations < 2:
+        return None
+    low, _ = leader_interval(results)
+    others = results.leaderboard[f"{results.primary}_mean"].iloc[1:].astype(float)
+    if not np.isfinite(low):
+        return Text("Without an interval nothing shows that it is better than the others.", WARNING)
+    inside, n = int((others >= low).sum()), len(others)
+    if not inside:
+        return Text("The means of all others lie below its interval.", GOOD)
+    whose = "mean of every other lies" if inside == n else f"means of {inside:,} of the {n:,} others lie"
+    return Text(
+        f"The {whose} inside that interval: do not read the order among them as a finding. What the settings do is "
+        "told by the paired comparisons below.",
+        WARNING,
+    )
+
+
+def _without_listening(results: StageResults) -> Text | None:
+    """The leader beside what is reached without audio."""
+    split, metric = results.primary_split, results.primary_metric
+    named = {
+        "flagging every clip gives": results.baseline(ALL_POSITIVE, split, metric),
+        "guessing from place and hour": results.baseline(METADATA, split, metric),
+    }
+    known = {what: value for what, value in named.items() if np.isfinite(value)}
+    if results.leader is None or not known:
+        return None
+    best, mean = max(known.values()), float(results.leader[f"{results.primary}_mean"])
+    low, _ = leader_interval(results)
+    verdict, tone = "without an interval it is not shown that the detector does better", WARNING
+    if mean <= best:
+        verdict = "the detector does no better, so on this split it shows no sign of having learnt the call"
+        tone = BAD
+    elif low > best:
+        verdict, tone = "the whole interval lies above that", GOOD
+    elif np.isfinite(low):
+        verdict = "the interval reaches down to that: that listening helps is not shown on this split"
+    parts = listed([f"{what} {share(value)}" for what, value in known.items()])
+    return Text(f"Without listening, {parts}; {verdict}.", tone)
+
+
+def _ranking(results: StageResults) -> Text | None:
+    """AUROC beside that of place and hour, and within recorders."""
+    split = results.primary_split
+    whole, within = (
+        float(np.mean([results.number(point, f"{split}_{name}") for point in results.leading_points]))
+        for name in ("auroc", "auroc_within_recorder")
+    )
+    guessed = results.baseline(METADATA, split, "auroc")
+    if not np.isfinite(whole):
+        return None
+    text = f"By AUROC, which no threshold enters, it reaches {share(whole)} on {split}"
+    text += f" and {share(within)} within single recorders" if np.isfinite(within) else ""
+    text += f"; place and hour alone reach {share(guessed)}" if np.isfinite(guessed) else ""
+    if guessed >= whole:
+        return Text(
+            f"{text}. A guess without audio ranks these clips at least as well: look for a shortcut.", BAD
+        )
+    if whole - within >= WITHIN_GAP:
+        return Text(f"{text}. Part of what it does is to tell recorders apart.", WARNING)
+    return Text(f"{text}.")
+
+
+def shown_effects(results: StageResults) -> pd.DataFrame:
+    """Main effects in the primary metric on the split that decides."""
+    table = main_effects(results)
+    return table[table["split"] == results.primary_split].reset_index(drop=True) if len(table) else table
+
+
+def difference_words(row: pd.Series) -> str:
+    """A difference that was shown, as a sentence.
+
+    >>> row = pd.Series({"axis": "balance", "level_a": "true", "level_b": "false", "verdict": "higher",
+    ...                  "effect": 0.031, "low": 0.01, "high": 0.05})
+    >>> difference_words(row)
+    '`balance` false instead of true: higher by 0.031 (0.010 to 0.050).'
+    """
+    levels = f"{level_words(row['level_b'])} instead of {level_words(row['level_a'])}"
+    size = f"{share(abs(row['effect']), 3)} ({between(row['low'], row['high'], 3)})"
+    return f"`{row['axis']}` {levels}: {row['verdict']} by {size}."
+
+
+def _effects(results: StageResults) -> Text | None:
+    if results.n_configurations < 2:
+        return None
+    table = shown_effects(results)
+    if table.empty:
+        return Text(
+            "No two points differ in one setting alone, so no effect of a setting can be told.", WARNING
+        )
+    text = f"Of {count(len(table), 'comparison')} between levels of a setting, "
+    tested = table[table["verdict"] != NOT_TESTED]
+    if tested.empty:
+        return Text(f"{text}none could be tested: nights or runs are too few.", WARNING)
+    differ = tested[tested["verdict"].isin([HIGHER, LOWER])]
+    if differ.empty:
+        least = tested["minimum_detectable_effect"].astype(float)
+        return Text(
+            f"{text}none shows a difference in {_primary(results)}. That is not the same as no difference: "
+            f"with {percent(POWER)} probability this stage would have found one of {share(least.min(), 3)} in the "
+            f"sharpest comparison, and of {share(least.max(), 3)} in the bluntest."
+        )
+    said = " ".join(difference_words(row) for _, row in differ.head(SAID).iterrows())
+    more = f" And {len(differ) - SAID:,} more, below." if len(differ) > SAID else ""
+    return Text(f"{text}{len(differ):,} {'shows' if len(differ) == 1 else 'show'} a difference. {said}{more}")
+
+
+def _deploy(results: StageResults) -> Text:
+    point, split, unit = results.deployed, results.primary_split, UNIT_NAMES[results.options.unit]
+    logit = results.threshold(point)
+    recall, fpr = (results.number(point, f"{split}_{name}") for name in ("recall", "fpr"))
+    confidence = share(float(sigmoid(logit)), 3)
+    text = (
+        f"To use: `{point}`, which flags from confidence {confidence} (logit {share(logit, 3)}) on; that threshold was "
+        f"chosen on validation for {results.goal}."
+    )
+    if np.isfinite(recall):
+        text += f" On {split} it finds {percent(recall)} of the {unit} with {results.target}"
+        text += f" and flags {percent(fpr)} of those without." if np.isfinite(fpr) else "."
+    return Text(text)
+
+
+def _night(results: StageResults) -> Text | None:
+    options, split, texts = results.options, results.primary_split, []
+    spent, missed, present = (
+        results.number(results.deployed, f"{split}_{name}")
+        for name in ("review_minutes", "missed_nights", "n_present")
+    )
+    if np.isfinite(spent):
+        texts.append(
+            f"At {options.clips_per_night:,.0f} clips a night without the target, {options.seconds_per_clip:g} s each, "
+            f"checking its false alarms takes about {minutes(spent)} a night."
+        )
+    if present > 0:
+        lost = "None" if missed == 0 else f"{missed:,.0f}"
+        texts.append(f"{lost} of {count(present, 'night')} with {results.target} missed after that review.")
+    return Text(" ".join(texts)) if texts else None
+
+
+def _chosen_on_validation(results: StageResults) -> Text | None:
+    """What the same table says when its order comes from validation and not from the split it reports."""
+    split, column, board = (
+        results.primary_split,
+        f"{VALIDATION}_{results.primary_metric}_mean",
+        results.leaderboard,
+    )
+    if split == VALIDATION:
+        return Text(
+            "No test split holds both classes: all numbers are of validation, which chose the threshold.", BAD
+        )
+    if results.n_configurations < 2 or column not in board or not board[column].notna().any():
+        return None
+    at = int(np.nanargmax(board[column].astype(float)))
+    mean = share(board[f"{results.primary}_mean"].iloc[at])
+    if at == 0:
+        return Text(
+            "Validation puts the same configuration first, so it does not lead by the test split alone.", GOOD
+        )
+    return Text(
+        f"This order was made on {split} itself, which flatters whatever comes first. Chosen on validation it would "
+        f"have been {configuration_text(results, board.iloc[at])}, with {mean} on {split}."
+    )

@@ -1,0 +1,100 @@
+"""From sections to one HTML page: no script, no address, everything that came from a file escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+from markupsafe import Markup, escape
+
+from vernal.plots import Drawing, figure_title, inline_svg
+from vernal.report.answer import answer_section, question
+from vernal.report.asked import asked_section
+from vernal.report.blocks import BAD, WARNING, Section, Text
+from vernal.report.deploy import deploy_section
+from vernal.report.found import found_section
+from vernal.report.points import failed_points, not_run, points_section
+from vernal.report.sure import sure_section
+from vernal.report.where import where_section
+from vernal.spelling import count
+from vernal.stage_results import StageResults
+
+DEMO_WORDS = (
+    "DEMO SEASON: the recordings are synthetic. These numbers show how the project works; they are no result."
+)
+
+
+def render_report(
+    results: StageResults,
+    figures: Mapping[str, Drawing],
+    split_counts: pd.DataFrame,
+    rejects: pd.DataFrame,
+    more: Sequence[Section] = (),
+    notices: Sequence[Text] = (),
+) -> str:
+    """The report of a stage as HTML text; the same results give the same text.
+
+    Args:
+        figures: every figure of `vernal.plots.FIGURES`, by name.
+        split_counts: clips counted by split and other things (see `vernal.splits.count_splits`).
+        rejects: listed rows that could not be used.
+        more: further sections, put at the end.
+        notices: what a reader has to know before any number, beside what the results say themselves.
+    """
+    from jinja2 import Environment, PackageLoader
+
+    environment = Environment(
+        loader=PackageLoader("vernal", "templates"), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["code"] = code
+    listed = [
+        answer_section(results),
+        asked_section(results, split_counts, rejects),
+        found_section(results),
+        sure_section(results, split_counts),
+        deploy_section(results),
+        where_section(results),
+        points_section(results),
+        *more,
+    ]
+    drawings = {
+        name: Markup(inline_svg(drawing.svg, name, figure_title(name, results)))
+        for name, drawing in figures.items()
+    }
+    return environment.get_template("stage.html.j2").render(
+        stage=results.spec.stage,
+        target=results.target,
+        question=question(results),
+        demo=DEMO_WORDS if results.is_demo else "",
+        warnings=[*notices, *_warnings(results)],
+        sections=listed,
+        figures=drawings,
+    )
+
+
+def _warnings(results: StageResults) -> list[Text]:
+    """What a reader has to know before any number."""
+    failed, waiting, whole = len(failed_points(results)), len(not_run(results)), len(results.plan)
+    found = []
+    if failed:
+        are = "is" if failed == 1 else "are"
+        found.append(Text(f"{count(failed, 'point')} failed and {are} in no comparison here.", BAD))
+    if waiting:
+        found.append(
+            Text(f"A part of the stage: {waiting:,} of {count(whole, 'point')} not run yet.", WARNING)
+        )
+    return found
+
+
+def code(text: str) -> Markup:
+    """Escaped text in which `backticks` become code; one that is never closed stays as it is.
+
+    >>> str(code("`a<b` & c"))
+    '<code>a&lt;b</code> &amp; c'
+    """
+    parts = str(text).split("`")
+    if len(parts) % 2 == 0:
+        return escape(text)
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if at % 2 else escape(part) for at, part in enumerate(parts)
+    )

@@ -1,0 +1,92 @@
+from vernal.report.answer import answer_section, configuration_text, question, shown_effects
+from vernal.report.blocks import Bullets
+
+AXES = {"seed": [1, 2, 3], "hidden_units": [0, 64]}
+
+
+def said(results) -> dict[str, str]:
+    """Sentences of the answer with their tones."""
+    (bullets,) = (block for block in answer_section(results).blocks if isinstance(block, Bullets))
+    return {item.text: item.tone for item in bullets.items}
+
+
+def one(results, words: str) -> tuple[str, str]:
+    found = [(text, tone) for text, tone in said(results).items() if words in text]
+    assert len(found) == 1, said(results)
+    return found[0]
+
+
+def test_the_question_is_the_specs_own_or_made_of_its_axes(make_stage):
+    assert question(make_stage(description="Why?").results) == "Why?"
+    assert question(make_stage(AXES).results) == "What do `hidden_units` change in the detection of RADR?"
+    assert question(make_stage().results) == "How well can one configuration tell RADR from everything else?"
+
+
+def test_a_planted_difference_is_named_with_its_direction(make_stage):
+    results = make_stage(AXES, gain={64: 3.0}, separation=0.5).results
+    assert set(shown_effects(results)["verdict"]) == {"higher"}
+    text, _ = one(results, "Of 1 comparison")
+    assert "1 shows a difference. `hidden_units` 64 instead of 0: higher by" in text
+    assert "`hidden_units` 64" in one(results, "First of 2 configurations")[0]
+
+
+def test_no_difference_is_said_with_what_could_have_been_found(make_stage):
+    text, _ = one(make_stage(AXES).results, "Of 1 comparison")
+    assert "none shows a difference in F1 on test_ood. That is not the same as no difference" in text
+
+
+def test_an_order_that_nothing_shows_is_called_so(make_stage):
+    assert one(make_stage(AXES).results, "do not read the order")[1] == "warning"
+    separated = make_stage(AXES, gain={64: 8.0}, separation=0.0).results
+    assert one(separated, "The means of all others lie below its interval.")[1] == "good"
+
+
+def test_a_detector_that_hears_nothing_is_called_so(make_stage):
+    text, tone = one(make_stage(AXES, separation=-2.0).results, "Without listening")
+    assert "no sign of having learnt the call" in text
+    assert tone == "bad"
+    assert one(make_stage(AXES, separation=6.0).results, "Without listening")[1] == "good"
+
+
+def test_a_shortcut_by_place_is_pointed_at(make_stage, clips):
+    table = clips()
+    place = table["is_positive"].map({True: "wet", False: "dry"})
+    text, tone = one(make_stage(AXES, splits=table.assign(recorder_id=place, site=place)).results, "By AUROC")
+    assert "look for a shortcut" in text
+    assert tone == "bad"
+
+
+def test_what_validation_would_have_chosen_stands_beside(make_stage):
+    results = make_stage(AXES).results
+    board = results.leaderboard
+    same = board["val_f1_mean"].astype(float).idxmax() == 0
+    words = (
+        "Validation puts the same configuration first" if same else "Chosen on validation it would have been"
+    )
+    assert one(results, words)
+    swapped = board.assign(val_f1_mean=[0.1, 0.9])
+    other = type(results)(**{**_fields(results), "leaderboard": swapped})
+    expected = configuration_text(other, board.iloc[1])
+    assert expected in one(other, "Chosen on validation it would have been")[0]
+
+
+def _fields(results) -> dict:
+    from dataclasses import fields
+
+    return {part.name: getattr(results, part.name) for part in fields(results)}
+
+
+def test_the_point_to_use_is_chosen_on_validation(make_stage):
+    results = make_stage(AXES).results
+    values = {point: results.number(point, "val_average_precision") for point in results.leading_points}
+    assert results.deployed == max(values, key=lambda point: values[point])
+    assert len(values) == 3
+    assert results.deployed in one(results, "To use:")[0]
+
+
+def test_review_and_missed_nights_follow_from_the_points_table(make_stage):
+    results = make_stage(AXES).results
+    text, _ = one(results, "checking its false alarms")
+    minutes = results.number(results.deployed, "test_ood_review_minutes")
+    assert f"about {minutes:,.0f} minutes" in text or f"about {minutes:.1f} minutes" in text
+    assert "of 16 nights with RADR missed after that review." in text

@@ -1,0 +1,89 @@
+import doctest
+import importlib
+
+import pytest
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.runner import SequentialRunner
+
+from vernal.models import Model
+from vernal.pipelines.ingest.nodes import SourceOptions
+from vernal.pipelines.reporting import create_pipeline
+from vernal.plots import FIGURES
+from vernal.report.page import DEMO_WORDS
+from vernal.splits import count_splits
+
+
+def catalog_of(stage, drawings, source: SourceOptions) -> DataCatalog:
+    results = stage.results
+    models = {
+        point: Model(None, ("RADR",), {"best_epoch": 2}, history)  # type: ignore[arg-type]
+        for point, history in stage.histories.items()
+    }
+    own = {
+        "spec": results.spec,
+        "plan": results.plan,
+        "points_table": results.points,
+        "leaderboard": results.leaderboard,
+        "effects": results.effects,
+        "evaluation_tables": dict(results.tables),
+        "failures": results.failures,
+        "scores": stage.scores,
+        "models": models,
+        "certificate": {"checks": [], "results": "made", "closest_pairs": []},
+        "test_ledger": [],
+        "model_card": "# Model card\n",
+        "data_card": "# Data card\n",
+        **{f"{name}_plot": drawing for name, drawing in drawings.items()},
+    }
+    shared = {
+        "splits": stage.splits,
+        "split_counts": count_splits(stage.splits),
+        "rejects": stage.rejects,
+        "params:evaluation": results.options,
+        "params:source": source,
+        "params:target": results.target,
+    }
+    named = {f"made.{name}": value for name, value in own.items()} | shared
+    return DataCatalog({name: MemoryDataset(value, copy_mode="assign") for name, value in named.items()})
+
+
+def run(node: str, stage, drawings, manifest: str | None = None) -> dict:
+    pipeline = create_pipeline("made").filter(node_names=[f"made.{node}"])
+    return SequentialRunner().run(pipeline, catalog_of(stage, drawings, SourceOptions(manifest=manifest)))
+
+
+def test_a_stage_has_two_nodes_for_what_people_look_at():
+    assert [node.name for node in create_pipeline("made").nodes] == ["made.draw", "made.report"]
+
+
+def test_figures_are_the_same_bytes_whatever_a_person_set_in_matplotlib(drawn_stage):
+    import matplotlib
+
+    stage, drawings = drawn_stage
+    with matplotlib.rc_context({"font.size": 20, "svg.fonttype": "path", "axes.grid": False}):
+        found = run("draw", stage, {})
+        assert matplotlib.rcParams["font.size"] == 20
+    assert {name: found[f"made.{name}_plot"].load() for name in FIGURES} == drawings
+
+
+@pytest.mark.parametrize("manifest", [None, "clips.csv"])
+def test_only_without_a_manifest_it_is_the_demo_season(drawn_stage, manifest):
+    page = run("report", *drawn_stage, manifest)["made.report"].load()
+    assert page.count("<svg") == len(FIGURES)
+    assert (DEMO_WORDS in page) == (manifest is None)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "spelling",
+        "stage_results",
+        "report.answer",
+        "report.page",
+        "datasets.page_dataset",
+        "datasets.drawing_dataset",
+    ],
+)
+def test_examples_in_docstrings_hold(name):
+    result = doctest.testmod(importlib.import_module(f"vernal.{name}"))
+    assert result.attempted and not result.failed
