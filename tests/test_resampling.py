@@ -76,3 +76,16 @@ def test_a_span_of_the_wrong_length_is_refused():
     resampler = Resampler(44_100, 48_000)
     with pytest.raises(ValueError, match="block 0 needs"):
         resampler.block(np.zeros(10, np.float32), 0)
+
+
+@pytest.mark.parametrize("rate", [11_025, 22_050, 32_000, 44_100, 96_000])
+def test_lengths_are_librosas(rate):
+    import librosa
+
+    resampler = Resampler(rate, 48_000)
+    for n in (rate - 1, rate, 2 * rate, 3 * rate, round(0.4 * rate)):
+        expected = len(
+            librosa.resample(np.zeros(n, np.float32), orig_sr=rate, target_sr=48_000, res_type="kaiser_fast")
+        )
+        assert resampler.n_outputs(n) + resampler.n_silent_more(n) == expected
+        assert resampler.n_outputs(n) == -(-n * 48_000 // rate)

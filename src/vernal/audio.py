@@ -329,6 +329,12 @@ class AudioReader:
         n_frames = self.facts.n_frames if self._end is None else self._end
         return n_frames if self._resampler is None else self._resampler.n_outputs(n_frames)
 
+    @property
+    def n_silent_more(self) -> int:
+        """Samples of silence that BirdNET-Analyzer has after the end (see `Resampler.n_silent_more`)."""
+        n_frames = self.facts.n_frames if self._end is None else self._end
+        return 0 if self._resampler is None else self._resampler.n_silent_more(n_frames)
+
     def read(self, start: int, stop: int) -> np.ndarray:
         """Samples `start` to `stop` at `sample_rate_hz`.
 

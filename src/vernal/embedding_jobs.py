@@ -105,7 +105,7 @@ def _read(source: AudioReader | _Filtered, spans: list[Span], n_samples: int) ->
             samples = source.read(span.start, span.stop)
         if not np.isfinite(samples).all():
             raise AudioError("not_finite", "holds values that are not numbers (NaN or infinite)")
-        window[: len(samples)] = samples
+        window[: len(samples)] = samples[:n_samples]
     return windows
 
 
@@ -122,6 +122,7 @@ class _Filtered:
     def read(self, clip_start: int, start: int, stop: int) -> np.ndarray:
         if clip_start != self._clip_start or start < self._start:
             self._filter = Bandpass(self._options.fmin, self._options.fmax, self._reader.sample_rate_hz)
+            self._after: np.ndarray | None = None
             self._clip_start = self._start = clip_start
             self._samples = np.empty(0, dtype=np.float32)
         position = self._start + len(self._samples)
@@ -132,7 +133,14 @@ class _Filtered:
             kept = self._samples[max(0, start - self._start) :]
             self._samples = np.concatenate([kept, fresh])
             self._start = position - len(self._samples)
-        return self._samples[start - self._start : stop - self._start]
+        samples = self._samples[start - self._start : stop - self._start]
+        return samples if stop < self._reader.n_samples else np.concatenate([samples, self._ringing()])
+
+    def _ringing(self) -> np.ndarray:
+        """What the filter makes of the silence that the reference has after the end of the file."""
+        if self._after is None:
+            self._after = self._filter(np.zeros(self._reader.n_silent_more, dtype=np.float32))
+        return self._after
 
 
 def default_workers() -> int:

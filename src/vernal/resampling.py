@@ -10,7 +10,7 @@ in the same order and precision. Every sample is computed by itself; a stretch n
 from __future__ import annotations
 
 from functools import lru_cache
-from math import gcd
+from math import ceil, gcd
 
 import numpy as np
 
@@ -42,7 +42,7 @@ class Resampler:
     def __init__(self, from_hz: int, to_hz: int) -> None:
         divisor = gcd(from_hz, to_hz)
         self.up, self.down = to_hz // divisor, from_hz // divisor
-        ratio = to_hz / from_hz
+        ratio = self._ratio = to_hz / from_hz
         self.scale = min(1.0, ratio)
         self.index_step = int(self.scale * _TABLE_STEPS)
         self.reach = -(-(_TABLE_STEPS * _N_ZEROS + 1) // self.index_step) + 1
@@ -56,6 +56,13 @@ class Resampler:
     def n_outputs(self, n_inputs: int) -> int:
         """Length of the resampled signal, rounded up."""
         return -(-n_inputs * self.up // self.down)
+
+    def n_silent_more(self, n_inputs: int) -> int:
+        """Samples of silence, 0 or 1, that librosa adds because its rounded ratio is a little too large.
+
+        Only a filter that comes after makes anything of it.
+        """
+        return max(0, ceil(n_inputs * self._ratio) - self.n_outputs(n_inputs))
 
     def input_span(self, block: int) -> tuple[int, int]:
         """First and one-past-last input sample that a block needs; may lie outside the signal."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 
+from vernal.command_line import ClearErrors, data_root, find_project, text_table, with_params
 from vernal.plans import (
     DONE,
     FAILED,
@@ -30,44 +30,6 @@ from vernal.setting_problems import BEST_LOW_QUALITY, HARD_NEGATIVES, subsets_ma
 from vernal.sweeps import Spec, find_specs, read_stage
 
 STATES = (DONE, FAILED, STALE, MISSING)
-PARAMS_HELP = "Parameters as for kedro run, above all data_root: --params=data_root=/x/out"
-
-
-class ClearErrors(click.Group):
-    """Shows what a person can mend as one message, without a traceback."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except InputError as error:
-            raise click.ClickException(str(error)) from error
-        except OSError as error:
-            raise click.ClickException(f"{error.filename} cannot be used: {error.strerror}.") from error
-
-
-def parse_params(text: str) -> dict[str, str]:
-    """`a=1,b.c=x` as names and text, as `kedro run --params` takes it.
-
-    Raises:
-        click.BadParameter: a part that is no `name=value`.
-
-    >>> parse_params("data_root=/x/out, target=rooster")
-    {'data_root': '/x/out', 'target': 'rooster'}
-    """
-    values = {}
-    for part in filter(None, (part.strip() for part in text.split(","))):
-        name, equals, value = part.partition("=")
-        if not equals or not name.strip():
-            raise click.BadParameter(f"{part!r} is no name=value; write --params=data_root=/x/out")
-        values[name.strip()] = value.strip()
-    return values
-
-
-def _params(ctx: click.Context, option: click.Parameter, text: str) -> dict[str, str]:
-    return parse_params(text)
-
-
-with_params = click.option("--params", default="", callback=_params, help=PARAMS_HELP)
 
 
 @click.group(name="sweep", cls=ClearErrors)
@@ -95,7 +57,7 @@ def list_stages(params: Mapping[str, str]) -> None:
             continue
         n_edited = sum(point.is_edited for point in plan.points)
         rows.append([stage, *_sizes(plan), *(counts[state] for state in STATES), n_edited])
-    click.echo(_table([["stage", "points", "runs", "configurations", *STATES, "edited"], *rows]))
+    click.echo(text_table([["stage", "points", "runs", "configurations", *STATES, "edited"], *rows]))
     if errors:
         raise click.ClickException("\n".join(errors))
 
@@ -179,26 +141,6 @@ def diff(a: str, b: str | None, params: Mapping[str, str]) -> None:
         click.echo(_points_diff(*(_named_point(project, name) for name in (a, b))))
 
 
-def find_project() -> Path:
-    """The project that the current folder lies in, or else the current folder."""
-    from kedro.utils import find_kedro_project
-
-    return Path(find_kedro_project(Path.cwd()) or Path.cwd())
-
-
-def data_root(project: Path, params: Mapping[str, str]) -> Path:
-    """Where results lie: from `--params`, else `conf/local`, else `conf/base`, else `data`."""
-    value = params.get("data_root")
-    for environment in ("local", "base"):
-        file = project / "conf" / environment / "parameters.yml"
-        if value is None and file.is_file():
-            content = read_yaml(file)
-            value = content.get("data_root") if isinstance(content, dict) else None
-            if not isinstance(value, str) or "${" in value:
-                value = None
-    return project / (value or "data")
-
-
 def known_subsets(project: Path) -> Mapping[str, Sequence[str]]:
     """Names of the curated subsets that the project makes: those of its mining settings, and the reviewed."""
     file = project / "conf" / "base" / "mining" / "parameters.yml"
@@ -269,11 +211,11 @@ def _stage_text(spec: Spec, plan: Plan, states: Mapping[str, str]) -> str:
         + f", {sum(point.is_edited for point in plan.points)} edited",
         "",
         "axes (the last changes fastest)",
-        _table(axes) if axes else "  none",
+        text_table(axes) if axes else "  none",
         "base settings (the others are at their defaults)",
-        _table(base) if base else "  none",
+        text_table(base) if base else "  none",
         "",
-        _table([["point", *varying, "state", ""], *rows]),
+        text_table([["point", *varying, "state", ""], *rows]),
     ]
     if plan.leftovers:
         listed = ", ".join(plan.leftovers[:5]) + (", ..." if len(plan.leftovers) > 5 else "")
@@ -308,7 +250,7 @@ def _point_text(spec: Spec, point: PlannedPoint, state: str) -> str:
         rows.append([f"  {name}", one.as_text(getattr(point.settings, name)), origin])
     shared = "" if point.shares_with == point.name else f", the same run as {point.shares_with}"
     heading = f"{point.name}: {state}{shared}\nconfig_hash {point.config_hash}"
-    return heading + "\n" + _table(rows)
+    return heading + "\n" + text_table(rows)
 
 
 def _changes_text(stage: str, spec: Spec, changes: FolderChanges) -> str:
@@ -342,7 +284,7 @@ def _edits_text(stage: str, plan: Plan) -> str:
     ]
     if not rows:
         return f"{stage}: all {len(plan.points)} points are as the spec says."
-    return _table([["point", "setting", "spec", "file"], *rows])
+    return text_table([["point", "setting", "spec", "file"], *rows])
 
 
 def _points_diff(a: PlannedPoint, b: PlannedPoint) -> str:
@@ -353,7 +295,7 @@ def _points_diff(a: PlannedPoint, b: PlannedPoint) -> str:
         rows.append([name, left, right, "(no effect)" if is_idle else ""])
     if not rows:
         return f"{a.name} and {b.name} have the same settings."
-    text = _table([["setting", a.name, b.name, ""], *rows])
+    text = text_table([["setting", a.name, b.name, ""], *rows])
     return text + ("\nThey are the same run." if a.config_hash == b.config_hash else "")
 
 
@@ -369,17 +311,4 @@ def _stages_diff(a: str, plan_a: Plan, b: str, plan_b: Plan) -> str:
             rows.append([name, ", ".join(left), ", ".join(right)])
     shared = len(runs_a & runs_b)
     text = f"{shared} runs in both, {len(runs_a) - shared} only in {a}, {len(runs_b) - shared} only in {b}"
-    return text + ("\n" + _table([["setting", a, b], *rows]) if rows else "")
-
-
-def _table(rows: Sequence[Sequence[Any]]) -> str:
-    """Rows as aligned columns; numbers to the right."""
-    widths = [max(len(str(row[i])) for row in rows) for i in range(len(rows[0]))]
-    lines = []
-    for row in rows:
-        cells = [
-            str(cell).rjust(width) if isinstance(cell, int) else str(cell).ljust(width)
-            for cell, width in zip(row, widths, strict=True)
-        ]
-        lines.append("  ".join(cells).rstrip())
-    return "\n".join(lines)
+    return text + ("\n" + text_table([["setting", a, b], *rows]) if rows else "")

@@ -1,0 +1,122 @@
+"""What the project's commands share: `--params`, where the project and its results are, messages, tables of text.
+
+Quick to import: commands that only look something up must not load pandas or a pipeline.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from vernal.problems import InputError
+from vernal.safe_yaml import read_yaml
+
+PARAMS_HELP = "Parameters as for kedro run, above all data_root: --params=data_root=/x/out"
+
+
+@contextlib.contextmanager
+def clear_errors() -> Iterator[None]:
+    """Show what a person can mend as one message, without a traceback."""
+    try:
+        yield
+    except InputError as error:
+        raise click.ClickException(str(error)) from error
+    except OSError as error:
+        what = error.filename or "A file or folder"
+        raise click.ClickException(f"{what} cannot be used: {error.strerror or error}.") from error
+
+
+class ClearErrors(click.Group):
+    """A group whose commands fail in words."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with clear_errors():
+            return super().invoke(ctx)
+
+
+class ClearCommand(click.Command):
+    """A command of its own that fails in words."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with clear_errors():
+            return super().invoke(ctx)
+
+
+def parse_params(text: str) -> dict[str, str]:
+    """`a=1,b.c=x` as names and text, as `kedro run --params` takes it.
+
+    Raises:
+        click.BadParameter: a part that is no `name=value`.
+
+    >>> parse_params("data_root=/x/out, target=rooster")
+    {'data_root': '/x/out', 'target': 'rooster'}
+    """
+    values = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, equals, value = part.partition("=")
+        if not equals or not name.strip():
+            raise click.BadParameter(f"{part!r} is no name=value; write --params=data_root=/x/out")
+        values[name.strip()] = value.strip()
+    return values
+
+
+def _params(ctx: click.Context, option: click.Parameter, text: str) -> dict[str, str]:
+    return parse_params(text)
+
+
+with_params = click.option("--params", default="", callback=_params, help=PARAMS_HELP)
+
+
+def find_project() -> Path:
+    """The project that the current folder lies in, or else the current folder."""
+    from kedro.utils import find_kedro_project
+
+    return Path(find_kedro_project(Path.cwd()) or Path.cwd())
+
+
+def data_root(project: Path, params: Mapping[str, str]) -> Path:
+    """Where results lie: from `--params`, else `conf/local`, else `conf/base`, else `data`."""
+    value = params.get("data_root")
+    for environment in ("local", "base"):
+        file = project / "conf" / environment / "parameters.yml"
+        if value is None and file.is_file():
+            content = read_yaml(file)
+            value = content.get("data_root") if isinstance(content, dict) else None
+            if not isinstance(value, str) or "${" in value:
+                value = None
+    return project / Path(value or "data").expanduser()
+
+
+def text_table(rows: Sequence[Sequence[Any]]) -> str:
+    """Rows as aligned columns; whole numbers to the right.
+
+    >>> print(text_table([["part", "clips"], ["a", 12]]))
+    part  clips
+    a        12
+    """
+    widths = [max(len(str(row[i])) for row in rows) for i in range(len(rows[0]))]
+    lines = []
+    for row in rows:
+        cells = [
+            str(cell).rjust(width) if isinstance(cell, int) else str(cell).ljust(width)
+            for cell, width in zip(row, widths, strict=True)
+        ]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)
+
+
+def size_text(n_bytes: float) -> str:
+    """A size as a person reads it.
+
+    >>> size_text(0), size_text(1536), size_text(25_300_000)
+    ('0 B', '1.5 kB', '24.1 MB')
+    """
+    for unit in ("B", "kB", "MB", "GB"):
+        if n_bytes < 1024 or unit == "GB":
+            break
+        n_bytes /= 1024
+    return f"{n_bytes:.0f} B" if unit == "B" else f"{n_bytes:.1f} {unit}"

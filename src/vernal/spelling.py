@@ -1,0 +1,79 @@
+"""Numbers as people read them: the same number of digits everywhere, and a dash for what is undefined."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+UNDEFINED = "–"
+NBSP = "\u00a0"
+
+
+def share(value: float, decimals: int = 2) -> str:
+    """A number between 0 and 1, or a difference of such; a dash where it is undefined.
+
+    >>> share(0.788), share(-0.004, 3), share(float("nan"))
+    ('0.79', '-0.004', '–')
+    """
+    if value is None or not math.isfinite(value):
+        return UNDEFINED
+    return f"{round(float(value), decimals) + 0.0:.{decimals}f}"
+
+
+def percent(value: float) -> str:
+    """A share as percent, with the finer digit only where it matters.
+
+    >>> percent(0.25), percent(0.004), percent(0.9999)
+    ('25\\xa0%', '0.4\\xa0%', 'over 99.9\\xa0%')
+    """
+    if value is None or not math.isfinite(value):
+        return UNDEFINED
+    if 0.999 < value < 1:
+        return f"over 99.9{NBSP}%"
+    if 0 < value < 0.001:
+        return f"below 0.1{NBSP}%"
+    digits = 1 if 0 < value < 0.02 or 0.98 < value < 1 else 0
+    return f"{round(100 * value, digits):g}{NBSP}%"
+
+
+def between(low: float, high: float, decimals: int = 2) -> str:
+    """An interval, or a dash where there is none.
+
+    >>> between(0.7, 0.86)
+    '0.70 to 0.86'
+    """
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return UNDEFINED
+    return f"{share(low, decimals)} to {share(high, decimals)}"
+
+
+def minutes(value: float) -> str:
+    """Minutes, to one digit below ten; with hours from two hours on.
+
+    >>> minutes(7.24), minutes(180.4)
+    ('7.2 minutes', '180 minutes (3.0 hours)')
+    """
+    if value is None or not math.isfinite(value):
+        return UNDEFINED
+    text = f"{value:.1f}" if value < 10 else f"{value:,.0f}"
+    return f"{text} minutes" + (f" ({value / 60:.1f} hours)" if value >= 120 else "")
+
+
+def count(number: float, one: str, many: str = "") -> str:
+    """A number with its noun.
+
+    >>> count(1, "seed"), count(1200, "clip")
+    ('1 seed', '1,200 clips')
+    """
+    if not math.isfinite(number):
+        return f"{UNDEFINED} {many or one + 's'}"
+    return f"{number:,.0f} {one if number == 1 else many or one + 's'}"
+
+
+def listed(words: Sequence[str]) -> str:
+    """Words with commas and an `and`.
+
+    >>> listed(["a", "b", "c"])
+    'a, b and c'
+    """
+    return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
