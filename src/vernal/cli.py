@@ -19,6 +19,7 @@ COMMANDS = {
     "sweep": ("vernal.sweep_commands", "List, show, expand and compare sweeps."),
     "store": ("vernal.store_commands", "Show, verify and prune the embedding store."),
     "export": ("vernal.export_commands", "Write a classifier for BirdNET-Analyzer, parity proven."),
+    "runs": ("vernal.runs_commands", "List, show and compare recorded runs."),
     "bench": ("vernal.bench_commands", "Measure against BirdNET-Analyzer on this machine."),
 }
 

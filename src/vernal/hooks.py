@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,8 @@ from vernal.problems import InputError, Problems
 if TYPE_CHECKING:
     import pandas as pd
 
+    from vernal.proof.run_record import RunRecord
+
 logger = logging.getLogger(__name__)
 LOCK_NAME = ".vernal.lock"
 
@@ -28,7 +30,10 @@ class RunHooks:
 
     def __init__(self) -> None:
         self._data_root = Path("data")
+        self._project = Path()
+        self._parameters: dict[str, Any] = {}
         self._lock: Any = None
+        self._record: RunRecord | None = None
         self._running: tuple[str, float] | None = None
         self._n_nodes = 0
         self._n_done = 0
@@ -37,7 +42,9 @@ class RunHooks:
     def after_context_created(self, context: KedroContext) -> None:
         """Note where results go."""
         # Not `context.params`: that would build and check every pipeline before one is asked for.
-        self._data_root = Path(context.project_path) / str(context.config_loader["parameters"]["data_root"])
+        self._project = Path(context.project_path)
+        self._parameters = dict(context.config_loader["parameters"])
+        self._data_root = self._project / str(self._parameters["data_root"])
 
     @hook_impl
     def before_pipeline_run(
@@ -46,6 +53,7 @@ class RunHooks:
         """Take the data folder for this run alone."""
         self._n_nodes, self._n_done, self._running = len(pipeline.nodes), 0, None
         self._lock = take_lock(self._data_root)
+        self._record = start_record(self._data_root, self._project, self._parameters, run_params, pipeline)
 
     @hook_impl
     def before_node_run(self, node: Node) -> None:
@@ -59,7 +67,10 @@ class RunHooks:
         name, started = self._running
         self._running = None
         self._n_done += 1
-        logger.info("%3d/%d  %-42s %6.1f s", self._n_done, self._n_nodes, name, time.perf_counter() - started)
+        seconds = time.perf_counter() - started
+        if self._record is not None:
+            self._record.add_node(name, seconds)
+        logger.info("%3d/%d  %-42s %6.1f s", self._n_done, self._n_nodes, name, seconds)
 
     @hook_impl
     def after_pipeline_run(
@@ -67,18 +78,50 @@ class RunHooks:
     ) -> None:
         """Release the folder and name the files to look at."""
         self._report_node()
-        self._release()
         from vernal.closing import closing_words
+        from vernal.proof.certificate import refuse
 
         written = sorted(pipeline.all_outputs())
         words = closing_words(self._data_root, written)
         if words:
             logger.info("%s", words)
-        refuse_failures({name: catalog.load(name) for name in written if name.endswith(".failures")})
+
+        def load(kind: str) -> dict[str, Any]:
+            return {name: catalog.load(name) for name in written if name.endswith(f".{kind}")}
+
+        self._track(load("certificate"))
+        problem = first_problem(
+            lambda: refuse_failures(load("failures")), lambda: refuse(load("certificate"))
+        )
+        self._end(problem, is_whole=True)
+        if problem is not None:
+            raise problem
+
+    def _track(self, certificates: dict[str, Any]) -> None:
+        """Log the stages that were run to MLflow, where somebody asked for it."""
+        if not (self._parameters.get("tracking") or {}).get("enabled"):
+            return
+        from vernal.proof.tracking import TrackingOptions, log_stage
+
+        options = TrackingOptions(**self._parameters["tracking"])
+        for name in sorted(certificates):
+            log_stage(self._data_root, name.removesuffix(".certificate"), options)
 
     @hook_impl
     def on_pipeline_error(self, error: Exception) -> None:
-        self._release()
+        self._end(error, is_whole=False)
+
+    def _end(self, error: Exception | None, is_whole: bool) -> None:
+        """Finish the run's record, then let go of the folder."""
+        try:
+            if self._record is not None:
+                self._record.end(error, is_whole)
+        except (OSError, ValueError) as problem:
+            # A disk that is full must not hide why the run failed.
+            logger.warning("The record of this run could not be written (%s).", problem)
+        finally:
+            self._record = None
+            self._release()
 
     def _release(self) -> None:
         if self._lock is not None:
@@ -109,6 +152,44 @@ def take_lock(data_root: Path) -> Any:
             "another with --params=data_root=..."
         ) from error
     return lock
+
+
+def start_record(
+    data_root: Path,
+    project: Path,
+    parameters: dict[str, Any],
+    run_params: Mapping[str, Any],
+    pipeline: Pipeline,
+) -> RunRecord:
+    """Begin the record of a run (see `vernal.proof.run_record`)."""
+    from vernal.proof.run_record import RunRecord
+
+    names = run_params.get("pipeline_names") or ["__default__"]
+    stages = sorted({node.namespace.partition(".")[0] for node in pipeline.nodes if node.namespace})
+    command = f"kedro run --pipelines={','.join(names)}"
+    record = RunRecord(str(run_params["run_id"]), data_root, project, tuple(stages), parameters, command)
+    try:
+        record.begin()
+    except OSError as error:
+        raise InputError(
+            f"Nothing can be written below {data_root} ({error.strerror}). Free or unlock it, or name another folder with "
+            "--params=data_root=..."
+        ) from error
+    return record
+
+
+def first_problem(*checks: Callable[[], None]) -> InputError | None:
+    """Run every check; what they say against the run as one error, or None.
+
+    Every check is run, so that a failed point does not hide a failed certificate.
+    """
+    said = []
+    for check in checks:
+        try:
+            check()
+        except InputError as error:
+            said.append(str(error))
+    return InputError("\n".join(said)) if said else None
 
 
 def refuse_failures(failures: Mapping[str, pd.DataFrame]) -> None:

@@ -17,7 +17,9 @@ from vernal.problems import InputError, Problems, suggest
 from vernal.tables import read_cells
 
 QUALITIES = ("high", "medium", "low")
-SPLITS = ("train", "val", "test_iid", "test_ood")
+# `sealed` is no stage's to look at: only `kedro run --pipeline=final` scores it, once a model.
+SEALED = "sealed"
+SPLITS = ("train", "val", "test_iid", "test_ood", SEALED)
 REQUIRED_COLUMNS = ("file_path", "label")
 OPTIONAL_TEXT_COLUMNS = ("quality", "call_type", "site", "recorder_id", "date", "group", "split")
 PART_COLUMNS = ("start_s", "end_s")

@@ -12,12 +12,12 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-HELD_OUT_SPLITS = ("val", "test_iid", "test_ood")
+HELD_OUT_SPLITS = ("val", "test_iid", "test_ood", "sealed")
 LABELLED = "labelled"
 
 
 def held_out(splits: pd.DataFrame) -> pd.DataFrame:
-    """The labelled clips that no training may use: validation and both tests."""
+    """The labelled clips that no training may use: validation, both tests, and what is sealed."""
     return splits[splits.split.isin(HELD_OUT_SPLITS)]
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from kedro.pipeline import Pipeline
 
 DATA_PREPARATION = ("demo", "ingest", "quality_splitting", "embedding", "mining", "curation")
-STAGE_PARTS = ("planning", "balancing", "training", "evaluation", "reporting")
+STAGE_PARTS = ("planning", "balancing", "training", "evaluation", "proof", "reporting")
 BASELINE = "baseline"
 
 

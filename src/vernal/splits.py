@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from vernal.identity import unit_hash
-from vernal.manifest import SPLITS
+from vernal.manifest import SEALED, SPLITS
 from vernal.problems import InputError, Problems, suggest
 
 COUNTED_BY = ("label", "quality", "call_type", "recorder_id", "site")
@@ -23,11 +23,12 @@ class SplitOptions:
     """How clips are dealt.
 
     `test_ood_sites`: names of the sites held out; null: the last site in a stable hash order when there
-    are three or more. `test_iid_share` and `val_share`: expected shares of a recorder's dates, in [0, 1).
+    are three or more. `sealed_sites`: sites that no stage may look at at all (split `sealed`). `test_iid_share` and `val_share`: expected shares of a recorder's dates, in [0, 1).
     `seed` chooses another deal.
     """
 
     test_ood_sites: list | str | int | None = None
+    sealed_sites: list | str | int | None = None
     test_iid_share: float = 0.08
     val_share: float = 0.15
     seed: int = 0
@@ -44,10 +45,16 @@ class SplitOptions:
     @property
     def named_sites(self) -> list[str] | None:
         """The held-out sites as text, or None when the project chooses."""
-        if self.test_ood_sites is None:
-            return None
-        sites = self.test_ood_sites if isinstance(self.test_ood_sites, list) else [self.test_ood_sites]
-        return [str(site) for site in sites]
+        return None if self.test_ood_sites is None else _as_names(self.test_ood_sites)
+
+    @property
+    def sealed(self) -> list[str]:
+        """The sealed sites as text."""
+        return [] if self.sealed_sites is None else _as_names(self.sealed_sites)
+
+
+def _as_names(sites: list | str | int) -> list[str]:
+    return [str(site) for site in (sites if isinstance(sites, list) else [sites])]
 
 
 def assign_splits(clips: pd.DataFrame, options: SplitOptions) -> pd.DataFrame:
@@ -66,7 +73,8 @@ def assign_splits(clips: pd.DataFrame, options: SplitOptions) -> pd.DataFrame:
     ordered["block"] = blocks(ordered)
     held_out = held_out_sites(ordered, options)
     given = ordered.split.groupby(ordered.block).agg(lambda column: sorted(set(column.dropna())))
-    sites = ordered.site.isin(held_out).groupby(ordered.block).agg(["any", "all"])
+    whole = dict.fromkeys(held_out, "test_ood") | dict.fromkeys(options.sealed, SEALED)
+    places = ordered.site.map(whole).fillna("").groupby(ordered.block).agg(lambda column: sorted(set(column)))
 
     problems = Problems("The split")
     twice = [f"{name}: {', '.join(splits)}" for name, splits in given.items() if len(splits) > 1]
@@ -76,7 +84,7 @@ def assign_splits(clips: pd.DataFrame, options: SplitOptions) -> pd.DataFrame:
         "A recorder's night, a group and a file stay in one split; correct the split column.",
     )
     free = given.map(len) == 0
-    torn = [str(name) for name in sites.index[sites["any"] & ~sites["all"] & free]]
+    torn = [str(name) for name in places.index[(places.map(len) > 1) & free]]
     problems.add(
         "block reaches into a held-out site",
         torn,
@@ -85,7 +93,7 @@ def assign_splits(clips: pd.DataFrame, options: SplitOptions) -> pd.DataFrame:
     problems.raise_if_any()
 
     dealt = {
-        name: splits[0] if splits else ("test_ood" if sites["any"][name] else _deal(name, options))
+        name: splits[0] if splits else (places[name][0] or _deal(name, options))
         for name, splits in given.items()
     }
     return ordered.assign(split=ordered.block.map(dealt).astype("str"))
@@ -133,16 +141,19 @@ def held_out_sites(clips: pd.DataFrame, options: SplitOptions) -> list[str]:
     """
     present = sorted(clips.site.dropna().unique())
     named = options.named_sites
+    problems = Problems("quality_splitting")
+    for setting, sites in (("test_ood_sites", named or []), ("sealed_sites", options.sealed)):
+        unknown = [f"{site!r} ({suggest(site, present)})" for site in sites if site not in present]
+        problems.add(f"{setting} names sites that the manifest does not have", unknown, "Correct the names.")
+    both = sorted(set(named or []) & set(options.sealed))
+    problems.add("site both sealed and test_ood", both, "Name it in one of sealed_sites and test_ood_sites.")
+    problems.raise_if_any()
     if named is not None:
-        unknown = [f"{site!r} ({suggest(site, present)})" for site in named if site not in present]
-        if unknown:
-            raise InputError(
-                f"quality_splitting.test_ood_sites names sites that the manifest does not have: {'; '.join(unknown)}"
-            )
         return named
-    if len(present) < 3:
+    open_sites = [site for site in present if site not in options.sealed]
+    if len(open_sites) < 3:
         return []
-    return [max(present, key=lambda site: unit_hash("quality_splitting", site))]
+    return [max(open_sites, key=lambda site: unit_hash("quality_splitting", site))]
 
 
 def _deal(block: str, options: SplitOptions) -> str:
@@ -159,13 +170,14 @@ def count_splits(splits: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         Long table: `split`, `by`, `value` ('' = all, missing values as 'not given'), `n_positive`, `n_negative`,
-        `n_blocks`; splits in the order train, val, test_iid, test_ood, each always present.
+        `n_blocks`; splits in the order train, val, test_iid, test_ood, each always present,
+        then `sealed` where there is one.
     """
     tables = [_count(splits.assign(all=""), "all")] + [
         _count(splits, by) for by in COUNTED_BY if by in splits
     ]
     counts = pd.concat(tables, ignore_index=True)
-    empty = [name for name in SPLITS if name not in set(splits.split)]
+    empty = [name for name in SPLITS if name != SEALED and name not in set(splits.split)]
     zeros = pd.DataFrame(
         {"split": empty, "by": "all", "value": "", "n_positive": 0, "n_negative": 0, "n_blocks": 0}
     )

@@ -1,6 +1,7 @@
 """Tables on disk: Parquet between the project's own steps, CSV where a person opens them.
 
-The same table gives the same bytes; a half-written file is never seen.
+The same table gives the same bytes; a half-written file is never seen. Text that a spreadsheet would run as a
+formula stands behind an apostrophe in every CSV, and loses it again when it is read.
 """
 
 from __future__ import annotations
@@ -12,19 +13,21 @@ from pathlib import Path
 import pandas as pd
 
 from vernal.files import writing
+from vernal.tables import plain_csv_text, safe_csv_text
 
 
 def write_table(table: pd.DataFrame, path: Path | str) -> None:
     """Write a table as its path's ending says: `.parquet`, or `.csv` with `\\n` line ends.
 
-    Numbers in CSV are written in full (shortest text that reads back the same).
+    Numbers in CSV are written in full (shortest text that reads back the same). Text in CSV is made safe (see
+    `vernal.tables`).
     """
     path = Path(path)
     with writing(path) as temporary:
         if path.suffix == ".parquet":
             table.to_parquet(temporary, index=False, compression="zstd")
         elif path.suffix == ".csv":
-            table.to_csv(temporary, index=False, lineterminator="\n", encoding="utf-8")
+            safe_csv_text(table).to_csv(temporary, index=False, lineterminator="\n", encoding="utf-8")
         else:
             raise ValueError(f"tables are written as .parquet or .csv, not {path.suffix!r}: {path}")
 
@@ -34,7 +37,7 @@ def read_table(path: Path | str, text_columns: Iterable[str] = ()) -> pd.DataFra
     path = Path(path)
     if path.suffix == ".parquet":
         return pd.read_parquet(path)
-    return pd.read_csv(path, dtype=dict.fromkeys(text_columns, "str"))
+    return plain_csv_text(pd.read_csv(path, dtype=dict.fromkeys(text_columns, "str")))
 
 
 def digest_of_table(table: pd.DataFrame) -> str:

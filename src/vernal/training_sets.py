@@ -80,7 +80,8 @@ class _Drawer:
         else:
             train, stop = sampling.validation_split(chosen, settings.seed)
         parts = [
-            table[["clip_id", "is_positive"]].assign(role=role) for table, role in ((train, FIT), (stop, STOP))
+            table[["clip_id", "is_positive"]].assign(role=role)
+            for table, role in ((train, FIT), (stop, STOP))
         ]
         drawn = pd.concat(parts).sort_values("clip_id", ignore_index=True)
         leaked = self._tests & set(drawn.clip_id)

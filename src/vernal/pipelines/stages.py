@@ -15,6 +15,8 @@ SHARED = frozenset(
         "curated_subsets",
         "known_embeddings",
         "known_heads",
+        "miner_clips",
+        "near_duplicates",
         "rejects",
         "splits",
         "split_counts",

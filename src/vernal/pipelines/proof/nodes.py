@@ -1,0 +1,106 @@
+"""Show what can be shown about a stage's results: search for copies, check, count who looked at the test."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from vernal.embedding import EmbeddingOptions, plan_windows
+from vernal.embedding_jobs import default_workers
+from vernal.evaluation_options import EvaluationOptions
+from vernal.identity import digest
+from vernal.models import Model
+from vernal.pipelines.ingest.nodes import SourceOptions
+from vernal.progress import progress_bar
+from vernal.proof import cards, checks, ledger
+from vernal.proof.certificate import certificate
+from vernal.proof.near_duplicates import PAIRS, SUMMARY, find_pairs, search_key
+from vernal.proof.options import ProofOptions
+from vernal.stage_results import StageResults
+from vernal.store import EmbeddingStore
+from vernal.sweeps import Spec
+from vernal.table_files import digest_of_table
+
+KEY = "key"
+
+
+def find_near_duplicates(
+    splits: pd.DataFrame,
+    audio_roots: dict[str, str],
+    store: EmbeddingStore,
+    audio: EmbeddingOptions,
+    options: ProofOptions,
+    known: dict[str, pd.DataFrame],
+    workers: int | None,
+) -> dict[str, pd.DataFrame]:
+    """Recordings that are in two splits under other bytes; a search of the same clips is taken as it is."""
+    key = search_key(splits, audio.settings_id, options)
+    if SUMMARY in known and known[SUMMARY].key.tolist() == [key]:
+        return known
+    windows = plan_windows(splits, audio)
+    split_of = dict(zip(splits.clip_id, splits.split, strict=True))
+    x = store.load(audio, windows.key)
+    with progress_bar(options.listened_pairs, "listening to close pairs", "pair") as progress:
+        pairs, counts = find_pairs(
+            windows, x, split_of, audio_roots, options, workers or default_workers(), progress
+        )
+    return {PAIRS: pairs, SUMMARY: pd.DataFrame([{"key": key, **counts}])}
+
+
+def prove(
+    spec: Spec,
+    plan: pd.DataFrame,
+    points: pd.DataFrame,
+    leaderboard: pd.DataFrame,
+    effects: pd.DataFrame,
+    tables: dict[str, pd.DataFrame],
+    failures: pd.DataFrame,
+    scores: pd.DataFrame,
+    models: dict[str, Model],
+    training_sets: pd.DataFrame,
+    store: EmbeddingStore,
+    clips: pd.DataFrame,
+    splits: pd.DataFrame,
+    rejects: pd.DataFrame,
+    subsets: dict[str, pd.DataFrame],
+    miner_clips: pd.DataFrame,
+    near_duplicates: dict[str, pd.DataFrame],
+    audio: EmbeddingOptions,
+    evaluation: EvaluationOptions,
+    options: ProofOptions,
+    source: SourceOptions,
+    target: str,
+) -> tuple[dict[str, Any], list[dict[str, Any]], str, str]:
+    """The stage's certificate, its entry in the test ledger, its model card and its data card."""
+    pairs = near_duplicates[PAIRS]
+    findings = [
+        checks.recorder_dates(splits),
+        checks.content_hashes(splits),
+        checks.near_duplicates(pairs, near_duplicates[SUMMARY], options),
+        checks.miner_training(subsets, miner_clips),
+        checks.mined_held_out(subsets, splits),
+        checks.training_apart(training_sets, splits, clips),
+        checks.thresholds(points, plan, scores, splits, evaluation),
+        checks.audio_settings(plan, models, scores, splits, audio, store),
+        checks.every_clip_scored(plan, failures, scores, splits),
+    ]
+    of = results_digest(points, leaderboard, effects)
+    proof = certificate(spec.stage, target, of, findings, checks.closest_pairs(pairs, options), options)
+    entry = ledger.test_entry(
+        spec.stage, str(tables[KEY].key.iloc[0]), int(points.error.isna().sum()), splits
+    )
+    results = StageResults(
+        spec, target, plan, points, leaderboard, effects, tables, failures, evaluation, source.is_demo
+    )
+    return (
+        proof,
+        [entry],
+        cards.model_card(results, proof, splits, audio, models),
+        cards.data_card(results, proof, clips, splits, rejects, subsets),
+    )
+
+
+def results_digest(points: pd.DataFrame, leaderboard: pd.DataFrame, effects: pd.DataFrame) -> str:
+    """Name of a stage's results by what they are."""
+    return digest("results", *(digest_of_table(table) for table in (points, leaderboard, effects)))

@@ -1,0 +1,64 @@
+"""A stage's results in; its certificate, its cards and an entry in the test ledger out."""
+
+from kedro.pipeline import Node, Pipeline
+
+from vernal.pipelines.proof.nodes import find_near_duplicates, prove
+from vernal.pipelines.stages import BASELINE, in_stage
+
+
+def create_pipeline(stage: str = BASELINE) -> Pipeline:
+    """Search for copies (once for all stages), then prove."""
+    search = Pipeline(
+        [
+            Node(
+                find_near_duplicates,
+                inputs=[
+                    "splits",
+                    "audio_roots",
+                    "embeddings",
+                    "params:embedding",
+                    "params:proof",
+                    "known_near_duplicates",
+                    "params:workers",
+                ],
+                outputs="near_duplicates",
+                name="find_near_duplicates",
+                tags=["split"],
+            )
+        ]
+    )
+    return search + in_stage(
+        stage,
+        [
+            Node(
+                prove,
+                inputs={
+                    "spec": "spec",
+                    "plan": "plan",
+                    "points": "points_table",
+                    "leaderboard": "leaderboard",
+                    "effects": "effects",
+                    "tables": "evaluation_tables",
+                    "failures": "failures",
+                    "scores": "scores",
+                    "models": "models",
+                    "training_sets": "training_sets",
+                    "store": "embeddings",
+                    "clips": "clips",
+                    "splits": "splits",
+                    "rejects": "rejects",
+                    "subsets": "curated_subsets",
+                    "miner_clips": "miner_clips",
+                    "near_duplicates": "near_duplicates",
+                    "audio": "params:embedding",
+                    "evaluation": "params:evaluation",
+                    "options": "params:proof",
+                    "source": "params:source",
+                    "target": "params:target",
+                },
+                outputs=["certificate", "test_ledger", "model_card", "data_card"],
+                name="prove",
+                tags=["reporting"],
+            )
+        ],
+    )

@@ -1,0 +1,256 @@
+"""The sealed split: opened once for one declared model, with its threshold fixed before.
+
+Every stage leaves sealed clips alone. What `kedro run --pipeline=final` finds on them is therefore the one
+number that no choice was made after, as long as it stays the only one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from vernal import coverage, fitting, scoring
+from vernal.embedding import EmbeddingOptions
+from vernal.evaluation_options import EvaluationOptions
+from vernal.measuring import measure_split
+from vernal.models import Model, load_model
+from vernal.operating_points import OperatingPoint
+from vernal.overlap import KINDS
+from vernal.problems import InputError, Problems
+from vernal.proof.ledger import SEALED, Entry, split_digest
+from vernal.proof.markdown import table, text
+from vernal.spelling import between, share
+from vernal.store import EmbeddingStore
+from vernal.table_files import read_table
+from vernal.tidy import settled
+
+SHOWN = ("precision", "recall", "f1", "fpr", "auroc", "average_precision")
+
+
+@dataclass(frozen=True)
+class FinalOptions:
+    """model: the declared model as STAGE/POINT."""
+
+    model: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.model is not None:
+            split_name(self.model)
+
+
+@dataclass(frozen=True)
+class DeclaredModel:
+    """A model with everything that was fixed before the sealed split is opened.
+
+    `threshold_logit` and `goal` are those of its stage's points table; `plan` is its row there, `training_set` the
+    clips that it was trained on.
+    """
+
+    name: str
+    model: Model
+    threshold_logit: float
+    goal: str
+    plan: pd.DataFrame
+    training_set: pd.DataFrame
+
+    @property
+    def fit_key(self) -> str:
+        return str(self.model.parameters["fit_key"])
+
+    @property
+    def audio(self) -> EmbeddingOptions:
+        """How its sound is read."""
+        kept = self.model.parameters["audio"]
+        return EmbeddingOptions(**{name: kept[name] for name in ("encoder", "fmin", "fmax", "overlap")})
+
+
+def split_name(name: str) -> tuple[str, str]:
+    """Stage and point of a declared model.
+
+    Raises:
+        InputError: it is not of the form STAGE/POINT.
+
+    >>> split_name("stage5/stage5_017")
+    ('stage5', 'stage5_017')
+    """
+    match = re.fullmatch(r"([A-Za-z0-9]\w*)/([A-Za-z0-9]\w*)", str(name))
+    if match is None:
+        raise InputError(
+            f"final.model is {name!r}; give STAGE/POINT, as in --params=final.model=stage5/stage5_017"
+        )
+    return match[1], match[2]
+
+
+def read_declared(data_root: Path, name: str | None) -> DeclaredModel:
+    """Read a declared model from its stage's results.
+
+    Raises:
+        InputError: none is declared, or its stage has no such finished point.
+    """
+    if not name:
+        raise InputError(
+            "No model is declared. Name the one to open the sealed split for: --params=final.model=STAGE/POINT"
+        )
+    stage, point = split_name(name)
+    model = load_model(data_root / "06_models" / stage / point)
+    files = [
+        data_root / "08_reporting" / stage / "points.csv",
+        data_root / "05_model_input" / stage / "plan.parquet",
+        data_root / "05_model_input" / stage / "training_sets.parquet",
+    ]
+    missing = [str(file) for file in files if not file.is_file()]
+    if missing:
+        raise InputError(
+            f"{name} has no finished results ({', '.join(missing)} not there). Run its stage first."
+        )
+    points, plan, sets = (read_table(file) for file in files)
+    row = points[points.point == point]
+    if row.empty or row.error.notna().any() or row.threshold_logit.isna().any():
+        raise InputError(f"{name} has no threshold in {files[0]}. Run its stage first.")
+    own = plan[plan.point == point].reset_index(drop=True)
+    used = sets[sets.fit_hash.astype(str).isin(own.fit_hash)].reset_index(drop=True)
+    return DeclaredModel(name, model, float(row.threshold_logit.iloc[0]), str(row.goal.iloc[0]), own, used)
+
+
+def sealed_clips(splits: pd.DataFrame) -> pd.DataFrame:
+    """The sealed clips, sorted by `clip_id`.
+
+    Raises:
+        InputError: there are none, or of one class only.
+    """
+    clips = splits[splits.split == SEALED].sort_values("clip_id", ignore_index=True)
+    if clips.is_positive.nunique() < 2:
+        n_positive = int(clips.is_positive.sum())
+        raise InputError(
+            f"The sealed split has {n_positive} positives of {len(clips)} clips. Name sites in "
+            "quality_splitting.sealed_sites, or write `sealed` in the manifest's column split, before any stage is run."
+        )
+    return clips
+
+
+def refuse_second(entries: Sequence[Entry], declared: DeclaredModel, splits: pd.DataFrame) -> None:
+    """Refuse to open the sealed split twice for one model.
+
+    Raises:
+        InputError: the ledger has that opening, with its date.
+    """
+    own = split_digest(splits, SEALED)
+    for entry in entries:
+        if (
+            entry.get("evaluation") == declared.fit_key
+            and entry["splits"].get(SEALED, {}).get("digest") == own
+        ):
+            raise InputError(
+                f"The sealed split was opened for this model ({entry.get('model')}) on {entry.get('opened')}; it opens once a "
+                "model. Its result is in 08_reporting/final/results.csv."
+            )
+
+
+def refuse_seen(
+    declared: DeclaredModel, clips: pd.DataFrame, sealed: pd.DataFrame, base: EmbeddingOptions, backend: str
+) -> None:
+    """Refuse a model that may have met the sealed clips: trained on them, or on clips that are not known any more.
+
+    Args:
+        clips: all clips of all sources.
+        base, backend: the settings that its stage is trained with, which its key is made of.
+    Raises:
+        InputError: it was trained on a sealed clip, its audio or its night; or its weights are not those of the
+            training set that its stage has now.
+    """
+    fits = fitting.list_fits(declared.plan, declared.training_set, clips, base, backend)
+    problems = Problems(f"The declared model {declared.name}")
+    if [fit.key for fit in fits] != [declared.fit_key]:
+        problems.add(
+            "model that its stage would not train now",
+            ["data or settings have changed since"],
+            "Run its stage again, so that it is known what it was trained on.",
+        )
+    used = clips[clips.clip_id.isin(declared.training_set.clip_id)]
+    for kind in ("clip_id", "content_hash", "group"):
+        words, shares = KINDS[kind]
+        met = used[shares(used, sealed).astype(bool)]
+        problems.add(
+            f"training clip with {words} a sealed clip",
+            sorted(met.clip_id),
+            "Seal clips before training, and run the stage again.",
+        )
+    problems.raise_if_any()
+
+
+def score_sealed(declared: DeclaredModel, sealed: pd.DataFrame, store: EmbeddingStore) -> np.ndarray:
+    """(n_clips,) logits of the sealed clips, in the order of their ids."""
+    logits = scoring.clip_logits([declared.model.head], sealed, declared.audio, store)[0]
+    return logits + scoring.shift_of(float(declared.model.parameters["settings"]["sensitivity"]))
+
+
+def result_row(
+    declared: DeclaredModel,
+    sealed: pd.DataFrame,
+    logits: np.ndarray,
+    splits_digest: str,
+    options: EvaluationOptions,
+) -> pd.DataFrame:
+    """The one row that the sealed split gives: `sealed_<metric>` at the threshold that was fixed before."""
+    units, by_unit = coverage.to_units(sealed, logits[None, :], options.unit)
+    frozen = OperatingPoint(declared.threshold_logit, declared.goal, "val", True, "", *[float("nan")] * 4)
+    measured = measure_split(SEALED, units, by_unit, [frozen], options)
+    identity = {
+        "model": declared.name,
+        "fit_key": declared.fit_key,
+        "sealed_split": splits_digest,
+        "goal": declared.goal,
+        "threshold_logit": declared.threshold_logit,
+    }
+    values = measured.values.drop(columns=["f1_test_picked", "f1_optimism"], errors="ignore").add_prefix(
+        f"{SEALED}_"
+    )
+    return settled(pd.concat([pd.DataFrame([identity]), values], axis=1))
+
+
+def with_row(known: pd.DataFrame | None, row: pd.DataFrame) -> pd.DataFrame:
+    """The results so far, and one more."""
+    return row if known is None or known.empty else pd.concat([known, row], ignore_index=True)
+
+
+def final_page(results: pd.DataFrame, entries: Sequence[Entry], is_demo: bool) -> str:
+    """All openings of the sealed split as a Markdown page."""
+    rows = []
+    for row in results.to_dict("records"):
+        numbers = []
+        for metric in SHOWN:
+            ends = [float(row.get(f"{SEALED}_{metric}_{end}", np.nan)) for end in ("low", "high")]
+            value = share(float(row[f"{SEALED}_{metric}"]), 3)
+            numbers.append(f"{value} ({between(*ends, 3)})" if np.isfinite(ends).all() else value)
+        counts = f"{int(row[f'{SEALED}_n_positive']):,} / {int(row[f'{SEALED}_n_negative']):,}"
+        rows.append([row["model"], f"{row['threshold_logit']:.4f}", counts, *numbers])
+    models = [str(entry.get("model")) for entry in entries if SEALED in entry["splits"]]
+    lines = [
+        "# The sealed split\n",
+        "> **Demo season.** The recordings are synthetic; this is no result.\n" if is_demo else "",
+        f"Opened {len(models)} time{'s' if len(models) != 1 else ''}: {', '.join(map(text, models))}. Thresholds were chosen on validation "
+        "before. The first opening is a test; with each further one the best of them is chosen after looking.\n",
+        table(
+            [
+                "model",
+                "threshold (logit)",
+                "positive / negative",
+                *(name.replace("_", " ") for name in SHOWN),
+            ],
+            rows,
+        ),
+    ]
+    return "\n".join(line for line in lines if line) + "\n"
+
+
+def entry_of(declared: DeclaredModel, splits: pd.DataFrame) -> Mapping[str, Any]:
+    """What opening the sealed split adds to the ledger."""
+    from vernal.proof.ledger import sealed_entry
+
+    return sealed_entry(declared.name, declared.fit_key, splits)

@@ -1,0 +1,90 @@
+"""Cards say what the data and the results say, and nothing in a file becomes markup."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.proof.conftest import AUDIO, OPTIONS, MadeStage
+from vernal.proof import cards
+from vernal.proof.certificate import Finding, certificate
+from vernal.proof.markdown import table, text
+from vernal.proof.options import ProofOptions
+from vernal.proof.sections import card_section, markdown_blocks
+from vernal.report import Bullets, Heading, Table, Text
+from vernal.stage_results import StageResults
+
+
+@pytest.fixture
+def results(made: MadeStage) -> StageResults:
+    return StageResults(
+        made.spec, "RADR", made.plan, made.points, made.leaderboard, made.effects, made.tables, made.failures, OPTIONS, False
+    )  # fmt: skip
+
+
+@pytest.fixture
+def proof() -> dict:
+    return certificate(
+        "made", "RADR", "abc", [Finding("coverage", "2 points.", {"points": 2})], [], ProofOptions()
+    )
+
+
+def test_the_model_card_names_use_sound_threshold_test_baselines_limits_and_proof(made, results, proof):
+    card = cards.model_card(results, proof, made.splits, AUDIO, made.models)
+    point = results.deployed
+    assert card.startswith(f"# Model card: RADR, {point}")
+    logit = made.points.set_index("point").threshold_logit[point]
+    for words in (
+        "## Intended use", "Not for:", f"logit of {logit:.4f}", "baseline metadata", "## Limits", "Trained at creek",
+        "certificate of results `abc`: **pass**", "numpy ", "sample\\_rate\\_hz",
+    ):  # fmt: skip
+        assert words.lower() in card.lower(), words
+    assert "Demo season" not in card
+    assert card == cards.model_card(results, proof, made.splits, AUDIO, made.models)
+
+
+def test_the_data_card_counts_sources_splits_licences_and_says_what_is_not_known(made, results, proof):
+    rejects = pd.DataFrame({"reason": ["silent", "silent", "corrupt"]})
+    card = cards.data_card(results, proof, made.clips, made.splits, rejects, made.subsets)
+    n_positive = int(made.splits.is_positive[made.splits.split == "test_ood"].sum())
+    assert f"| test\\_ood | {n_positive} |" in card
+    assert f"| CC0-1.0 | {len(made.splits)} |" in card
+    assert "| silent | 2 |" in card
+    assert "| hardNeg/x | 3 |" in card
+    bare = made.clips.drop(columns="licence")
+    assert "has no column `licence`" in cards.data_card(results, proof, bare, made.splits, rejects, {})
+    nowhere = made.splits.assign(site=np.nan, date=np.nan)
+    lost = cards.data_card(results, proof, made.clips, nowhere, rejects, {})
+    assert f"{len(nowhere)} clips have no site" in lost and f"{len(nowhere)} clips have no date" in lost
+
+
+def test_names_from_a_manifest_cannot_become_markup(made, results, proof):
+    evil = "<script>alert(1)</script>|[x](javascript:1)\n# title"
+    splits = made.splits.assign(site=evil)
+    card = cards.data_card(results, proof, made.clips, splits, pd.DataFrame({"reason": []}), {})
+    assert "<script>" not in card and "\n# title" not in card and "](javascript" not in card
+    page = repr(card_section(card, card))
+    assert "alert(1)" in page
+
+
+@given(st.text(max_size=30))
+def test_escaped_text_is_one_line_and_reads_back(value: str):
+    escaped = text(value)
+    assert "\n" not in escaped
+    (block,) = markdown_blocks("x" + escaped)
+    assert block == Text("x" + " ".join(value.split()))
+
+
+@given(st.lists(st.text(alphabet="a|\\`<*", max_size=6), min_size=2, max_size=2))
+def test_cells_keep_their_columns(cells: list[str]):
+    (block,) = markdown_blocks(table(["one", "two"], [cells]))
+    assert isinstance(block, Table)
+    assert [list(row) for row in block.rows] == [[" ".join(cell.split()) for cell in cells]]
+
+
+def test_the_cards_own_markdown_becomes_blocks():
+    blocks = markdown_blocks("# A\n\n> note\n\n* one\n* two\n\n| a |\n| --- |\n| **b** |\n")
+    assert blocks == [Heading("A"), Text("note"), Bullets([Text("one"), Text("two")]), Table(["a"], [["b"]])]

@@ -1,0 +1,214 @@
+"""Every check of a certificate passes on a stage that is in order, and fails on one that was spoilt for it."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.proof.conftest import AUDIO, OPTIONS, MadeStage, head
+from vernal.models import Model
+from vernal.proof import checks
+from vernal.proof.certificate import Finding
+from vernal.proof.options import CHECKS, ProofOptions
+
+PROOF = ProofOptions()
+
+
+def all_findings(stage: MadeStage, options: ProofOptions = PROOF) -> dict[str, Finding]:
+    found = [
+        checks.recorder_dates(stage.splits),
+        checks.content_hashes(stage.splits),
+        checks.near_duplicates(stage.near_duplicates["pairs"], stage.near_duplicates["summary"], options),
+        checks.miner_training(stage.subsets, stage.miner_clips),
+        checks.mined_held_out(stage.subsets, stage.splits),
+        checks.training_apart(stage.training_sets, stage.splits, stage.clips),
+        checks.thresholds(stage.points, stage.plan, stage.scores, stage.splits, OPTIONS),
+        checks.audio_settings(stage.plan, stage.models, stage.scores, stage.splits, AUDIO, stage.store),
+        checks.every_clip_scored(stage.plan, stage.failures, stage.scores, stage.splits),
+    ]
+    return {finding.check: finding for finding in found}
+
+
+def with_row(table: pd.DataFrame, mask: pd.Series, **values) -> pd.DataFrame:
+    """The table with one row changed: the first where the mask holds."""
+    changed = table.copy()
+    at = table.index[mask][0]
+    for name, value in values.items():
+        changed.loc[at, name] = value
+    return changed
+
+
+def test_a_stage_in_order_passes_every_check(made: MadeStage):
+    found = all_findings(made)
+    assert list(found) == list(CHECKS)
+    assert {name: finding.cases for name, finding in found.items() if not finding.holds} == {}
+
+
+def test_a_shared_night_is_found(made: MadeStage):
+    night = made.splits[made.splits.split == "test_ood"].iloc[0]
+    splits = with_row(
+        made.splits, made.splits.split == "train", recorder_id=night.recorder_id, date=night.date
+    )
+    finding = checks.recorder_dates(splits)
+    assert finding.cases == [f"{night.recorder_id} {night.date}: test_ood, train"]
+
+
+def test_clips_without_night_are_counted_and_share_none(made: MadeStage):
+    finding = checks.recorder_dates(made.splits.assign(recorder_id=np.nan))
+    assert finding.holds
+    assert finding.evidence["clips_without"] == len(made.splits)
+
+
+def test_a_shared_file_is_found(made: MadeStage):
+    content = made.splits.content_hash[made.splits.split == "test_iid"].iloc[0]
+    splits = with_row(made.splits, made.splits.split == "val", content_hash=content)
+    assert checks.content_hashes(splits).cases == [f"{content[:16]}: test_iid, val"]
+
+
+def test_the_same_recording_in_two_splits_is_found(made: MadeStage):
+    pairs = made.near_duplicates["pairs"].assign(correlation=0.7)
+    finding = checks.near_duplicates(pairs, made.near_duplicates["summary"], PROOF)
+    assert len(finding.cases) == 1
+    assert "correlation 0.700" in finding.cases[0]
+    assert "same group" in finding.remedy
+
+
+def test_pairs_that_were_not_listened_to_are_told(made: MadeStage):
+    summary = made.near_duplicates["summary"].assign(n_close_pairs=11)
+    assert (
+        "10 less close neighbours were not"
+        in checks.near_duplicates(made.near_duplicates["pairs"], summary, PROOF).said
+    )
+
+
+@pytest.mark.parametrize("shared", ["clip_id", "content_hash"])
+def test_a_mined_clip_that_trained_the_miner_is_found(made: MadeStage, shared: str):
+    known = made.miner_clips.iloc[0]
+    subset = with_row(
+        made.subsets["hardNeg/x"], made.subsets["hardNeg/x"].is_positive.eq(False), **{shared: known[shared]}
+    )
+    finding = checks.miner_training({"hardNeg/x": subset}, made.miner_clips)
+    assert len(finding.cases) == 1
+    assert "a clip that trained the miner (hardNeg/x)" in finding.cases[0]
+
+
+@pytest.mark.parametrize("split", ["val", "test_iid", "test_ood", "sealed"])
+@pytest.mark.parametrize("shared", [["clip_id"], ["content_hash"], ["recorder_id", "date"]])
+def test_a_mined_clip_of_a_held_out_one_is_found(made: MadeStage, split: str, shared: list[str]):
+    splits = made.splits.assign(
+        split=made.splits.split.replace({"test_iid": "sealed"}) if split == "sealed" else made.splits.split
+    )
+    other = splits[splits.split == split].iloc[0]
+    subset = with_row(
+        made.subsets["hardNeg/x"],
+        made.subsets["hardNeg/x"].is_positive.eq(False),
+        **{name: other[name] for name in shared},
+    )
+    assert len(checks.mined_held_out({"hardNeg/x": subset}, splits).cases) == 1
+
+
+def test_subsets_may_be_empty(made: MadeStage):
+    nothing = {"hardNeg/x": made.subsets["hardNeg/x"].iloc[:0]}
+    assert checks.miner_training(nothing, made.miner_clips).holds
+    assert checks.mined_held_out({}, made.splits).holds
+
+
+@pytest.mark.parametrize(
+    ("role", "split", "is_wrong"),
+    [
+        ("fit", "test_ood", True),
+        ("fit", "test_iid", True),
+        ("stop", "test_iid", True),
+        ("fit", "val", True),
+        ("stop", "val", False),
+    ],
+)
+def test_a_clip_on_both_sides_of_training_is_found(made: MadeStage, role: str, split: str, is_wrong: bool):
+    clip = made.splits.clip_id[made.splits.split == split].iloc[0]
+    sets = made.training_sets.astype({"role": "str"})
+    finding = checks.training_apart(with_row(sets, sets.role == role, clip_id=clip), made.splits, made.clips)
+    assert [case.split(":")[0] for case in finding.cases] == ([clip] if is_wrong else [])
+
+
+def test_the_audio_of_a_test_clip_under_another_name_is_found(made: MadeStage):
+    test = made.splits[made.splits.split == "test_ood"].iloc[0]
+    used = made.training_sets.clip_id.iloc[0]
+    clips = made.clips.assign(
+        content_hash=made.clips.content_hash.mask(made.clips.clip_id == used, test.content_hash)
+    )
+    finding = checks.training_apart(made.training_sets, made.splits, clips)
+    assert [case.split(":")[0] for case in finding.cases] == [used]
+
+
+def test_a_threshold_that_validation_does_not_give_is_found(made: MadeStage):
+    points = made.points.assign(threshold_logit=made.points.threshold_logit + np.array([0.0, 1e-6]))
+    finding = checks.thresholds(points, made.plan, made.scores, made.splits, OPTIONS)
+    assert [case.split(":")[0] for case in finding.cases] == ["made_002"]
+
+
+def test_test_scores_cannot_move_a_threshold(made: MadeStage):
+    test = made.scores.split.astype(str).str.startswith("test")
+    scores = made.scores.assign(logit=made.scores.logit.where(~test, made.scores.logit * -3 + 1))
+    assert checks.thresholds(made.points, made.plan, scores, made.splits, OPTIONS).holds
+
+
+def changed_audio(model: Model, **settings) -> Model:
+    return dataclasses.replace(
+        model, parameters={**model.parameters, "audio": {**model.parameters["audio"], **settings}}
+    )
+
+
+@pytest.mark.parametrize("settings", [{"fmax": 8000}, {"encoder_version": "0-other"}, {"overlap": 1.0}])
+def test_a_model_that_reads_audio_otherwise_is_found(made: MadeStage, settings: dict):
+    models = {**made.models, "made_001": changed_audio(made.models["made_001"], **settings)}
+    finding = checks.audio_settings(made.plan, models, made.scores, made.splits, AUDIO, made.store)
+    ((name, value),) = settings.items()
+    assert finding.cases == [f"made_001: {name} is {value!r}, trained with {AUDIO.settings[name]!r}"]
+
+
+def test_a_score_that_the_model_does_not_give_is_found(made: MadeStage):
+    models = {**made.models, "made_002": dataclasses.replace(made.models["made_002"], head=head(99))}
+    finding = checks.audio_settings(made.plan, models, made.scores, made.splits, AUDIO, made.store)
+    assert len(finding.cases) == checks.RESCORED_CLIPS
+    assert all(case.startswith("made_002: clip") for case in finding.cases)
+
+
+def test_scores_without_a_model_are_found(made: MadeStage):
+    models = {"made_001": made.models["made_001"]}
+    finding = checks.audio_settings(made.plan, models, made.scores, made.splits, AUDIO, made.store)
+    assert finding.cases == ["made_002: has scores, but no model is kept"]
+
+
+def test_a_clip_that_a_point_did_not_score_is_found(made: MadeStage):
+    gone = (made.scores.point == "made_002") & (made.scores.split == "test_ood")
+    scores = made.scores.drop(made.scores.index[gone][:1])
+    (case,) = checks.every_clip_scored(made.plan, made.failures, scores, made.splits).cases
+    assert case.startswith("made_002 misses 1 (first: ")
+
+
+def test_a_point_without_scores_is_found_unless_it_is_listed_as_failed(made: MadeStage):
+    scores = made.scores[made.scores.point == "made_001"]
+    finding = checks.every_clip_scored(made.plan, made.failures, scores, made.splits)
+    assert finding.cases == ["made_002: no score at all"]
+    failures = pd.DataFrame({"point": ["made_002"], "step": ["train"], "message": ["x"]})
+    assert checks.every_clip_scored(made.plan, failures, scores, made.splits).holds
+
+
+def test_doubled_moved_and_stray_scores_are_found(made: MadeStage):
+    twice = pd.concat([made.scores, made.scores.head(1)], ignore_index=True)
+    assert (
+        "scored 1 clips twice"
+        in checks.every_clip_scored(made.plan, made.failures, twice, made.splits).cases[0]
+    )
+    text = made.scores.astype({"split": "str", "clip_id": "str"})
+    moved = with_row(text, text.split == "val", split="test_iid")
+    assert (
+        "another split for 1"
+        in checks.every_clip_scored(made.plan, made.failures, moved, made.splits).cases[0]
+    )
+    stray = with_row(text, text.split == "val", clip_id="stray")
+    cases = " ".join(checks.every_clip_scored(made.plan, made.failures, stray, made.splits).cases)
+    assert "no evaluated clip: 1 (first: stray)" in cases
