@@ -1,0 +1,233 @@
+"""Do people agree? Coefficients between annotators, and of one annotator with himself, with intervals.
+
+Cohen's kappa compares two, Fleiss' kappa several on clips that equally many judged, Krippendorff's alpha
+anybody on anything, missing votes included. All are 1 for full agreement and 0 for what chance alone would
+give. Intervals are bootstrapped over whole recordings, since clips of one recording are judged in one breath.
+The coefficients are those of statsmodels and krippendorff.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from vernal.bootstrap import MIN_BLOCKS, MIN_DEFINED, draw_counts
+
+COEFFICIENTS = ("agreement", "cohen", "fleiss", "krippendorff")
+AGREEMENT_COLUMNS = ("label", "between", "coefficient", "value", "low", "high", "n_clips", "n_blocks")
+EVERYBODY = "everybody"
+
+
+@dataclass(frozen=True)
+class AgreementOptions:
+    """How intervals are drawn: `n_draws` bootstrap draws, `level` their coverage, in (0, 1), and a `seed`."""
+
+    n_draws: int = 500
+    level: float = 0.95
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.n_draws < 50 or not 0 < self.level < 1:
+            raise ValueError("collection.agreement: give n_draws of 50 or more and a level between 0 and 1")
+
+
+def measure_agreement(ratings: pd.DataFrame, blocks: pd.Series, options: AgreementOptions) -> pd.DataFrame:
+    """Agreement per class between each two annotators, between all of them, and of each with himself.
+
+    Args:
+        ratings: one row a vote: `clip_id`, `label` (the class voted on), `annotator`, `session`, `value`
+            (the vote, of
+            any kind that can be compared: true or false, or a name).
+        blocks: what is drawn together, by `clip_id` (the recording).
+        options: draws, level, seed.
+    Returns:
+        `AGREEMENT_COLUMNS`, sorted; `between` names two annotators, `everybody`, or one annotator's two
+        sessions. Values are NaN where there is nothing to compare, or where all votes are the same (chance
+        agrees, too).
+    """
+    rows: list[dict] = []
+    for label, votes in ratings.groupby("label", sort=True):
+        name = str(label)
+        codes, names = pd.factorize(votes.value, sort=True)
+        coded = votes.assign(value=codes)
+        first = coded.sort_values(["session"], kind="stable").drop_duplicates(["clip_id", "annotator"])
+        table = first.pivot(index="clip_id", columns="annotator", values="value").sort_index()
+        who = blocks.reindex(table.index).to_numpy()
+        for one, other in combinations(table.columns, 2):
+            pair = table[[one, other]].to_numpy()
+            if not (~np.isnan(pair)).all(axis=1).any():
+                continue
+            rows += _rows(name, f"{one} and {other}", pair, who, len(names), ("agreement", "cohen"), options)
+        if len(table.columns) > 1:
+            rows += _rows(name, EVERYBODY, table.to_numpy(), who, len(names), COEFFICIENTS[2:], options)
+        rows += _with_himself(name, coded, blocks, len(names), options)
+    return pd.DataFrame(rows, columns=list(AGREEMENT_COLUMNS)).sort_values(
+        ["label", "between", "coefficient"], ignore_index=True
+    )
+
+
+def _with_himself(
+    label: str, coded: pd.DataFrame, blocks: pd.Series, n_values: int, options: AgreementOptions
+) -> list[dict]:
+    rows: list[dict] = []
+    for annotator, votes in coded.groupby("annotator", sort=True):
+        table = votes.pivot(index="clip_id", columns="session", values="value").sort_index()
+        for one, other in combinations(table.columns, 2):
+            pair = table[[one, other]].to_numpy()
+            if (~np.isnan(pair)).all(axis=1).any():
+                who = blocks.reindex(table.index).to_numpy()
+                between = f"{annotator}, sessions {one} and {other}"
+                rows += _rows(label, between, pair, who, n_values, ("agreement", "cohen"), options)
+    return rows
+
+
+def _rows(
+    label: str,
+    between: str,
+    table: NDArray,
+    who: NDArray,
+    n_values: int,
+    names: tuple[str, ...],
+    options: AgreementOptions,
+) -> list[dict]:
+    """One row a coefficient; draws are shared, so that coefficients of the same votes move together."""
+    counts = value_counts(table, n_values)
+    n_raters = counts.sum(axis=1)
+    rows = []
+    for name in names:
+        used = n_raters >= 2
+        if name == "fleiss" and used.any():
+            sizes, often = np.unique(n_raters[used], return_counts=True)
+            used = n_raters == sizes[len(often) - 1 - np.argmax(often[::-1])]
+        block_names, code = np.unique(who[used].astype(str), return_inverse=True)
+        votes = table[used] if name in ("agreement", "cohen") else counts[used]
+        measure = _MEASURES[name]
+        value = measure(votes, n_values) if len(votes) else np.nan
+        low, high = _interval(votes, code, len(block_names), measure, n_values, label, options)
+        rows.append({
+            "label": label, "between": between, "coefficient": name, "value": value, "low": low, "high": high,
+            "n_clips": int(used.sum()), "n_blocks": len(block_names),
+        })  # fmt: skip
+    return rows
+
+
+def value_counts(table: NDArray, n_values: int) -> NDArray[np.int64]:
+    """How many annotators gave each value: (n_clips, n_values); NaN is no vote."""
+    return np.stack([(table == value).sum(axis=1) for value in range(n_values)], axis=1).astype(np.int64)
+
+
+def raw_agreement(pair: NDArray, n_values: int) -> float:
+    """Share of clips on which two agree; unitless in [0, 1]."""
+    return float((pair[:, 0] == pair[:, 1]).mean())
+
+
+def cohen_kappa(pair: NDArray, n_values: int) -> float:
+    """Cohen's kappa of two columns of codes; NaN when both always say the same one thing.
+
+    Source: Cohen (1960), doi:10.1177/001316446002000104.
+    """
+    from statsmodels.stats.inter_rater import cohens_kappa
+
+    table = np.zeros((n_values, n_values))
+    np.add.at(table, (pair[:, 0].astype(int), pair[:, 1].astype(int)), 1)
+    if np.count_nonzero(table.sum(axis=0) + table.sum(axis=1)) < 2:
+        return np.nan
+    return float(cohens_kappa(table, return_results=False))
+
+
+def fleiss_kappa(counts: NDArray, n_values: int) -> float:
+    """Fleiss' kappa of clips that equally many judged; NaN when everybody says the same one thing.
+
+    Source: Fleiss (1971), doi:10.1037/h0031619.
+    """
+    from statsmodels.stats import inter_rater
+
+    if np.count_nonzero(counts.sum(axis=0)) < 2:
+        return np.nan
+    return float(inter_rater.fleiss_kappa(counts))
+
+
+def krippendorff_alpha(counts: NDArray, n_values: int) -> float:
+    """Krippendorff's alpha for names; NaN when everybody says the same one thing.
+
+    Source: Krippendorff (2011), Computing Krippendorff's alpha-reliability.
+    """
+    import krippendorff
+
+    if np.count_nonzero(counts.sum(axis=0)) < 2:
+        return np.nan
+    return float(krippendorff.alpha(value_counts=counts, level_of_measurement="nominal"))
+
+
+_MEASURES: dict[str, Callable[[NDArray, int], float]] = {
+    "agreement": raw_agreement,
+    "cohen": cohen_kappa,
+    "fleiss": fleiss_kappa,
+    "krippendorff": krippendorff_alpha,
+}
+
+
+def _interval(
+    votes: NDArray,
+    code: NDArray,
+    n_blocks: int,
+    measure: Callable,
+    n_values: int,
+    label: str,
+    options: AgreementOptions,
+) -> tuple[float, float]:
+    """Percentile interval over draws of whole blocks; NaN with too few blocks, or too many draws without a value."""
+    if n_blocks < MIN_BLOCKS:
+        return np.nan, np.nan
+    values = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        for counts in draw_counts(options.seed, f"agreement {label}", n_blocks, options.n_draws).astype(int):
+            drawn = np.repeat(np.arange(len(code)), counts[code])
+            values.append(measure(votes[drawn], n_values))
+    return percentiles(np.array(values), options.level)
+
+
+def percentiles(values: NDArray, level: float) -> tuple[float, float]:
+    """The middle `level` of the defined values; NaN when more than a fifth are undefined."""
+    defined = values[np.isfinite(values)]
+    if len(defined) < MIN_DEFINED * len(values):
+        return np.nan, np.nan
+    low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def list_disagreements(votes: pd.DataFrame) -> pd.DataFrame:
+    """The clips on which annotators disagree: a list to listen to together.
+
+    Args:
+        votes: first votes, as `votes.first_sessions` gives them.
+    Returns:
+        `clip_id`, `label`, `present` and `absent` (who says so), `n_present`, `n_absent`; the most divided
+        first.
+    """
+    keys = ["clip_id", "label"]
+    said = (
+        votes.sort_values([*keys, "annotator"], kind="stable")
+        .groupby([*keys, "is_present"])
+        .annotator.agg(", ".join)
+    )
+    table = said.unstack("is_present").reindex(columns=[True, False])
+    table.columns = ["present", "absent"]
+    table = table.dropna().reset_index().astype({"present": "str", "absent": "str"})
+    counted = table.assign(
+        n_present=table.present.str.count(", ") + 1, n_absent=table.absent.str.count(", ") + 1
+    )
+    share = counted.n_present / (counted.n_present + counted.n_absent)
+    return (
+        counted.assign(distance=(share - 0.5).abs())
+        .sort_values(["distance", *keys], kind="stable")
+        .drop(columns="distance")
+        .reset_index(drop=True)
+    )

@@ -1,0 +1,137 @@
+"""The manifest of a collection: what people agree on, in the form that every stage reads.
+
+A clip enters when its recording may be used and its label is sure. Everything else is held back, with the
+reason, and counted. What outsiders collected gets a manifest of its own: it is a test that nobody trains
+on.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from vernal.collection.problem_card import ProblemCard
+
+MANIFEST_COLUMNS = (
+    "file_path", "start_s", "end_s", "label", "quality", "call_type", "site", "recorder_id", "date", "time", "group", "split",
+    "quality_from", "quality_assigned", "quality_proposed", "snr_db", "labels", "label_probability", "n_annotators", "prominence",
+    "difficulty", "padded_s", "recording", "collector", "licence", "mined_by",
+)  # fmt: skip
+HELD_BACK_COLUMNS = ("clip_id", "recording", "start_s", "end_s", "role", "reason")
+NEGATIVE = "negative"
+
+
+def label_clips(
+    clips: pd.DataFrame, consensus: pd.DataFrame, edges: pd.DataFrame, card: ProblemCard
+) -> pd.DataFrame:
+    """What is known of each clip's classes.
+
+    Args:
+        clips: `clip_id` and more.
+        consensus: `clip_id`, `label`, `value` (bool), `probability`, `n_votes`, `is_sure`.
+        edges: clips in which a mark reaches too little: `clip_id`, `label`.
+        card: classes and target.
+    Returns:
+        The clips, in order, with `label` (the target, another class, `negative`, or missing), `labels` (all
+        sure classes), `call_type`, `label_probability`, `n_annotators` and `reason`, why it has no label,
+        missing when it has one.
+    """
+    sure = consensus[consensus.is_sure]
+    present = sure[sure.value.astype(bool)]
+    all_present = present.groupby("clip_id").label.agg(set).to_dict()
+    target = consensus[consensus.label == card.target].set_index("clip_id")
+    tops = [sound.name for sound in card.classes if sound.parent is None and sound.name != card.target]
+    on_edge = set(edges.clip_id[edges.label == card.target])
+    kinds = card.kinds_of_target()
+    rows = []
+    for clip_id in clips.clip_id:
+        found = all_present.get(clip_id, set())
+        row = {"labels": " | ".join(name for name in card.names if name in found) or np.nan}
+        if clip_id not in target.index:
+            reason = (
+                f"a mark of {card.target} barely reaches in"
+                if clip_id in on_edge
+                else f"nobody judged {card.target}"
+            )
+            rows.append(row | {"reason": reason})
+            continue
+        said = target.loc[clip_id]
+        row |= {"label_probability": said.probability, "n_annotators": said.n_votes}
+        if not said.is_sure:
+            rows.append(row | {"reason": f"annotators leave it open (probability {said.probability:.2f})"})
+        elif said.value:
+            types = [name for name in kinds if name in found]
+            call_type = "both" if len(types) == 2 else "+".join(types) or np.nan
+            rows.append(row | {"label": card.target, "call_type": call_type})
+        else:
+            rows.append(row | {"label": next((name for name in tops if name in found), NEGATIVE)})
+    columns = ["label", "labels", "call_type", "label_probability", "n_annotators", "reason"]
+    frame = pd.DataFrame(rows, columns=columns, index=clips.index)
+    texts = dict.fromkeys(("label", "labels", "call_type", "reason"), "str")
+    return clips.assign(**frame.astype(texts | {"label_probability": "float64", "n_annotators": "float64"}))
+
+
+def write_manifest(
+    labelled: pd.DataFrame, qualities: pd.DataFrame, card: ProblemCard
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Divide labelled clips into the manifest, the outsiders' manifest, and what is held back.
+
+    Args:
+        labelled: as `label_clips` gives them, with the recording's columns (`object_path`, `held_back`,
+            `role`, ...).
+        qualities: by `clip_id`: `quality`, `quality_from`, `quality_assigned`, `quality_proposed`, `snr_db`,
+            `prominence`, `difficulty`.
+        card: the target.
+    Returns:
+        `manifest` and `adversarial` with `MANIFEST_COLUMNS`, `held_back` with `HELD_BACK_COLUMNS`; together
+        every clip of a training or adversarial recording. Positive clips without a tier are held back: a
+        stage would count them as high.
+    """
+    clips = labelled.merge(qualities, on="clip_id", how="left", validate="one_to_one")
+    is_positive = clips.label == card.target
+    reason = clips.reason.fillna(clips.held_back)
+    reason = clips.held_back.fillna(reason)
+    no_tier = is_positive & clips.quality.isna() & reason.isna()
+    reason = reason.mask(no_tier, "no quality tier was assigned, and collection.quality.take asks for one")
+    clips = clips.assign(reason=reason)
+    clips = clips[clips.role != "deployment"]
+    for name in ("quality", "quality_from", "quality_assigned", "quality_proposed"):
+        clips[name] = clips[name].where(clips.label == card.target)
+    no_night = clips.recorder_id.isna() | clips.date.isna()
+    group = ("recording " + clips.content_hash.str.slice(0, 12)).where(no_night)
+    clips = clips.assign(
+        file_path=clips.object_path, group=group, split=pd.Series(np.nan, index=clips.index, dtype="str")
+    )
+    order = ["recording", "start_s"]
+    good = clips[clips.reason.isna()].sort_values(order, ignore_index=True)
+    is_outside = good.role == "adversarial"
+    outside = good[is_outside].assign(split="test_ood")[list(MANIFEST_COLUMNS)]
+    held_back = clips[clips.reason.notna()].sort_values(order, ignore_index=True)[list(HELD_BACK_COLUMNS)]
+    manifest = good[~is_outside][list(MANIFEST_COLUMNS)]
+    return manifest.reset_index(drop=True), outside.reset_index(drop=True), held_back
+
+
+def assigned_by_people(pairs: pd.DataFrame, annotations: pd.DataFrame) -> pd.DataFrame:
+    """What annotators say of how a clip sounds: the tier, prominence and difficulty most of them give.
+
+    Args:
+        pairs: as `clipping.transfer_labels` gives them; those with enough overlap count.
+        annotations: the target's annotations, its index as in the pairs.
+    Returns:
+        `clip_id`, `quality_assigned`, `prominence`, `difficulty`; ties go to the more careful word (lower
+        tier, background, harder).
+    """
+    careful = {
+        "quality": ("low", "medium", "high"),
+        "prominence": ("background", "foreground"),
+        "difficulty": ("hard", "moderate", "easy"),
+    }
+    joined = pairs[pairs.is_enough.astype(bool)].join(annotations[list(careful)], on="annotation")
+    found = joined[["clip_id"]].drop_duplicates().sort_values("clip_id", ignore_index=True)
+    for name, order in careful.items():
+        counts = joined.dropna(subset=[name]).groupby(["clip_id", name]).size().reset_index(name="n")
+        rank = counts[name].map({word: place for place, word in enumerate(order)})
+        best = counts.assign(rank=rank).sort_values(["clip_id", "n", "rank"], ascending=[True, False, True])
+        word = best.drop_duplicates("clip_id").set_index("clip_id")[name]
+        found[name] = found.clip_id.map(word).astype("str")
+    return found.rename(columns={"quality": "quality_assigned"})

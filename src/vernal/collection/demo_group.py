@@ -1,0 +1,367 @@
+"""A demo group: what a workshop brings home, synthesised, with every mistake known.
+
+Three recorders over two springs, some phones, outsiders who try to fool the detector, three annotators with
+known error rates in three programs, copies, missing licences and files that cannot be used. What was put in
+is kept as a record, so that a report can say what was found again. Its numbers say nothing about any
+animal.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+
+import numpy as np
+import pandas as pd
+
+from vernal.identity import digest, rng_for
+
+CLIP_S = 3.0
+SAMPLE_RATE_HZ = 16_000
+SEASONS = ("2024", "2025")
+DRIFT_BAND_HZ = (2_828.4, 5_656.9)
+# Raised whenever the same settings would give other files.
+REVISION = 2
+RECORDING_COLUMNS = (
+    "file_path", "site", "recorder_id", "device", "date", "time", "season", "role", "collector", "licence", "mined_by", "is_labelled"
+)  # fmt: skip
+VOICES = ("grunt", "growl", "PSCR", "owl")
+MARKED = ("RADR", "PSCR", "owl")
+_SHARES = {"RADR": 0.35, "PSCR": 0.2, "owl": 0.2}
+_HOURS = ("20:30:00", "21:30:00", "22:30:00", "23:30:00")
+_LICENCE = "CC-BY-4.0"
+
+
+@dataclass(frozen=True)
+class DemoGroupOptions:
+    """What the demo group brings.
+
+    `n_nights`: nights a season at each of three recorders. `n_recordings`: recordings a night, up to 4.
+    `n_clips`: three-second stretches a recording. `n_others`: recordings of each further kind (phones,
+    outsiders, deployment, unlabelled, mined). `annotators`: name to [miss, false alarm], rates in [0, 1].
+    `labelled_share`: part of the recordings each of them labels; `repeated_share`: part that the first
+    labels twice. `drift_db`: how much louder the octave around 4 kHz is in the second season.
+    """
+
+    n_nights: int = 6
+    n_recordings: int = 3
+    n_clips: int = 4
+    n_others: int = 10
+    annotators: dict = field(
+        default_factory=lambda: {"Ana": [0.05, 0.02], "Ben": [0.2, 0.04], "Cho": [0.1, 0.1]}
+    )
+    labelled_share: float = 0.85
+    repeated_share: float = 0.3
+    drift_db: float = 5.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if min(self.n_nights, self.n_recordings, self.n_clips, self.n_others) < 1 or self.n_recordings > len(
+            _HOURS
+        ):
+            raise ValueError("collection.demo_group: give counts of 1 or more, n_recordings up to 4")
+        rates = [rate for pair in self.annotators.values() for rate in pair]
+        if len(self.annotators) < 1 or any(not 0 <= rate < 1 for rate in rates):
+            raise ValueError(
+                "collection.demo_group.annotators: give each [miss, false alarm], from 0 to below 1"
+            )
+        if not 0 < self.labelled_share <= 1 or not 0 <= self.repeated_share <= 1:
+            raise ValueError("collection.demo_group: give shares from 0 to 1")
+
+    @property
+    def folder(self) -> str:
+        """The folder of this group's files: other settings, other folder."""
+        return f"group-{digest(REVISION, self.__dict__, length=10)}"
+
+
+@dataclass(frozen=True, eq=False)
+class DemoGroup:
+    """The plan of a group's files.
+
+    `recordings`: `RECORDING_COLUMNS`, one row a recording. `sounds`: what can be heard: `file_path`, `cell`
+    (the three-second stretch), `label`, `start_s`, `end_s`, `snr_db`. `marks`: what annotators marked: the
+    same columns with `annotator`, `session`. `reviews`: which recordings who labelled: `file_path`,
+    `annotator`, `session`.
+    """
+
+    options: DemoGroupOptions
+    recordings: pd.DataFrame
+    sounds: pd.DataFrame
+    marks: pd.DataFrame
+    reviews: pd.DataFrame
+
+
+def plan_group(options: DemoGroupOptions) -> DemoGroup:
+    """Plan all recordings, sounds and marks; a pure function of the options."""
+    recordings = pd.DataFrame(_recordings(options), columns=list(RECORDING_COLUMNS))
+    recordings = recordings.sort_values("file_path", ignore_index=True)
+    kinds = zip(recordings.file_path, recordings.role, strict=True)
+    sounds = {path: _sounds(path, role, options) for path, role in kinds}
+    reviews = _reviews(recordings, options)
+    marks = [
+        mark
+        for path, annotator, session in reviews.itertuples(index=False)
+        for mark in _marks(path, annotator, session, sounds[path], options)
+    ]
+    heard = [sound for of_recording in sounds.values() for sound in of_recording]
+    return DemoGroup(
+        options, recordings, _table(heard, _SOUND_COLUMNS), _table(marks, _MARK_COLUMNS), reviews
+    )
+
+
+_SOUND_COLUMNS = ("file_path", "cell", "label", "start_s", "end_s", "snr_db")
+_MARK_COLUMNS = (*_SOUND_COLUMNS, "annotator", "session")
+
+
+def _table(rows: list[dict], columns: tuple[str, ...]) -> pd.DataFrame:
+    texts = {name: "str" for name in ("file_path", "label", "annotator", "session") if name in columns}
+    return pd.DataFrame(rows, columns=list(columns)).astype(texts)
+
+
+def _recordings(options: DemoGroupOptions) -> list[tuple]:
+    """Rows of the recordings, each kind in a folder of its own."""
+    rows: list[tuple] = []
+    recorders = (
+        ("pond", "24F3190361CBE9A7", "AudioMoth", "recorders/pond/{season}/{stamp}.WAV"),
+        ("creek", "S4A04001", "Song Meter SM4", "recorders/creek/S4A04001_{stamp}.wav"),
+        ("reservoir", "SMA00713", "Song Meter Mini", "recorders/reservoir/SMA00713_{stamp}.flac"),
+    )
+    for site, recorder, device, pattern in recorders:
+        for season in SEASONS:
+            for day in _nights(site, season, options):
+                for time in _HOURS[: options.n_recordings]:
+                    path = pattern.format(season=season, stamp=_stamp(day, time))
+                    rows.append(
+                        (
+                            path,
+                            site,
+                            recorder,
+                            device,
+                            day,
+                            time,
+                            season,
+                            "training",
+                            "Ana",
+                            _LICENCE,
+                            np.nan,
+                            True,
+                        )
+                    )
+    others = _days(date(2025, 4, 20), options.n_others)
+    for number, day in enumerate(others):
+        who, licence = ("Ben", np.nan) if number % 2 else ("Cho", "CC0-1.0")
+        phone = f"phone of {who}"
+        path = f"phones/{who.lower()}/Voice {_stamp(day, '21:15:00', ' ')}.mp3"
+        rows.append(
+            (
+                path,
+                "schoolyard",
+                phone,
+                "phone",
+                day,
+                "21:15:00",
+                "2025",
+                "training",
+                who,
+                licence,
+                np.nan,
+                True,
+            )
+        )
+        path = f"outsiders/OUT1_{_stamp(day, '22:00:00')}.wav"
+        rows.append(
+            (
+                path,
+                "visitors' garden",
+                "OUT1",
+                "AudioMoth",
+                day,
+                "22:00:00",
+                "2025",
+                "adversarial",
+                "Dora",
+                _LICENCE,
+                np.nan,
+                True,
+            )
+        )
+        # What the detector will hear has a site and hours that nobody trained for.
+        site, hour = ("marsh", "04:30:00") if number % 3 == 0 else ("pond", "21:30:00")
+        path = f"deployment/{site}/DEP{number % 3}_{_stamp(day, hour)}.wav"
+        rows.append(
+            (
+                path,
+                site,
+                f"DEP{number % 3}",
+                "AudioMoth",
+                day,
+                hour,
+                "2025",
+                "deployment",
+                "Ana",
+                _LICENCE,
+                np.nan,
+                False,
+            )
+        )
+        path = f"not yet labelled/S4A04001_{_stamp(day, '01:30:00')}.wav"
+        rows.append(
+            (
+                path,
+                "creek",
+                "S4A04001",
+                "Song Meter SM4",
+                day,
+                "01:30:00",
+                "2025",
+                "training",
+                "Ana",
+                _LICENCE,
+                np.nan,
+                False,
+            )
+        )
+        path = f"mined/SMA00713_{_stamp(day, '02:30:00')}.wav"
+        rows.append(
+            (
+                path,
+                "reservoir",
+                "SMA00713",
+                "Song Meter Mini",
+                day,
+                "02:30:00",
+                "2025",
+                "training",
+                "Ana",
+                _LICENCE,
+                "baseline_001",
+                True,
+            )
+        )
+    return rows
+
+
+def _nights(site: str, season: str, options: DemoGroupOptions) -> list[str]:
+    first = date(int(season), 3, 20) + timedelta(
+        days=int(rng_for(options.seed, "demo group", site, season).integers(0, 5))
+    )
+    return [(first + timedelta(days=2 * night)).isoformat() for night in range(options.n_nights)]
+
+
+def _days(first: date, n: int) -> list[str]:
+    return [(first + timedelta(days=day)).isoformat() for day in range(n)]
+
+
+def _stamp(day: str, time: str, between: str = "_") -> str:
+    return f"{day.replace('-', '')}{between}{time.replace(':', '')}"
+
+
+def _sounds(file_path: str, role: str, options: DemoGroupOptions) -> list[dict]:
+    """What can be heard in one recording; outsiders bring fainter frogs and more owls."""
+    rng = rng_for(options.seed, "demo group", "sounds", file_path)
+    is_outsider = role == "adversarial"
+    sounds = []
+    for cell in range(options.n_clips):
+        for label, share in _SHARES.items():
+            if rng.random() >= share * (2.0 if is_outsider and label == "owl" else 1.0):
+                continue
+            length = rng.uniform(0.9, 2.4)
+            start = cell * CLIP_S + rng.uniform(0.1, CLIP_S - 0.1 - length)
+            voice = str(rng.choice(["grunt", "growl"])) if label == "RADR" else label
+            snr_db = rng.uniform(0, 18) - (6.0 if is_outsider and label == "RADR" else 0.0)
+            values = (file_path, cell, voice, round(start, 3), round(start + length, 3), round(snr_db, 1))
+            sounds.append(dict(zip(_SOUND_COLUMNS, values, strict=True)))
+    return sounds
+
+
+def _reviews(recordings: pd.DataFrame, options: DemoGroupOptions) -> pd.DataFrame:
+    """Who labels which recording; the first annotator labels some of hers twice."""
+    rows = []
+    first = next(iter(options.annotators))
+    labelled = recordings[recordings.is_labelled]
+    for path, role in zip(labelled.file_path, labelled.role, strict=True):
+        if role == "adversarial":
+            rows.append((path, "Dora", "1"))
+            continue
+        for annotator in options.annotators:
+            if (
+                rng_for(options.seed, "demo group", "labels", annotator, path).random()
+                < options.labelled_share
+            ):
+                rows.append((path, annotator, "1"))
+                draw = rng_for(options.seed, "demo group", "repeats", path).random()
+                if annotator == first and draw < options.repeated_share:
+                    rows.append((path, annotator, "2"))
+    return pd.DataFrame(rows, columns=["file_path", "annotator", "session"]).astype("str")
+
+
+def _marks(
+    path: str, annotator: str, session: str, sounds: list[dict], options: DemoGroupOptions
+) -> list[dict]:
+    """What one annotator marks in one recording: misses and false alarms are drawn clip by clip, independently."""
+    miss, false_alarm = options.annotators.get(annotator, (0.02, 0.01))
+    rng = rng_for(options.seed, "demo group", "marks", annotator, session, path)
+    marks = []
+    for cell in range(options.n_clips):
+        for label in MARKED:
+            names = ("grunt", "growl") if label == "RADR" else (label,)
+            heard = [sound for sound in sounds if sound["cell"] == cell and sound["label"] in names]
+            draw, start, length = rng.random(), cell * CLIP_S + rng.uniform(0.2, 1.2), rng.uniform(0.7, 1.5)
+            shifts = rng.uniform(-0.06, 0.06, 2)
+            if heard and draw >= miss:
+                low, high = cell * CLIP_S + 0.02, (cell + 1) * CLIP_S - 0.02
+                ends = np.clip([heard[0]["start_s"] + shifts[0], heard[0]["end_s"] + shifts[1]], low, high)
+                marks.append(
+                    heard[0] | {"start_s": round(float(ends[0]), 3), "end_s": round(float(ends[1]), 3)}
+                )
+            elif not heard and draw < false_alarm:
+                span = {"start_s": round(start, 3), "end_s": round(start + length, 3), "snr_db": np.nan}
+                marks.append({"file_path": path, "cell": cell, "label": names[0], **span})
+    return [mark | {"annotator": annotator, "session": session} for mark in marks]
+
+
+def planted(group: DemoGroup) -> dict:
+    """What was put in, as a record of plain values: mistakes, drift, copies, files without licence, unusable files.
+
+    `error_rates` are the shares of clips in which each annotator's first labels are wrong, counted; the settings' rates are
+    what they were drawn from.
+    """
+    return {
+        "error_rates": _count_mistakes(group),
+        "drift_db": group.options.drift_db,
+        "drift_band_hz": list(DRIFT_BAND_HZ),
+        "seasons": list(SEASONS),
+        "n_recordings": len(group.recordings),
+        "n_copies": 2,
+        "n_without_licence": int(group.recordings.licence.isna().sum()),
+        "n_unusable": 2,
+        "n_mined": int(group.recordings.mined_by.notna().sum()),
+    }
+
+
+def _count_mistakes(group: DemoGroup) -> dict[str, dict[str, dict[str, float]]]:
+    """Shares of misses and false alarms by annotator and class."""
+    there = set(_places(group.sounds))
+    first = group.marks[group.marks.session == "1"]
+    marked = {name: set(_places(mine)) for name, mine in first.groupby("annotator")}
+    rates: dict[str, dict[str, dict[str, float]]] = {}
+    reviewed = group.reviews[group.reviews.session == "1"]
+    for annotator in group.options.annotators:
+        paths = reviewed.file_path[reviewed.annotator == annotator]
+        for label in MARKED:
+            places = [(path, cell, label) for path in paths for cell in range(group.options.n_clips)]
+            heard = marked.get(annotator, set())
+            present = [place in heard for place in places if place in there]
+            absent = [place in heard for place in places if place not in there]
+            rate = {
+                "miss": 1 - float(np.mean(present)) if present else np.nan,
+                "false_alarm": float(np.mean(absent)) if absent else np.nan,
+            }
+            rates.setdefault(annotator, {})[label] = {name: round(value, 6) for name, value in rate.items()}
+    return rates
+
+
+def _places(table: pd.DataFrame) -> list[tuple[str, int, str]]:
+    """Recording, stretch and class of each row, call types as the target."""
+    labels = table.label.replace({"grunt": "RADR", "growl": "RADR"})
+    return list(zip(table.file_path, table.cell, labels, strict=True))

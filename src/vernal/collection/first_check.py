@@ -1,0 +1,107 @@
+"""A first look at whether the problem can be solved: a quick linear model, on sites it was not trained on and on outsiders.
+
+It stands in for the real thing only to show early whether the target is within reach. What is deployed is
+judged by a stage, with its own model and its own report.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from vernal.bootstrap import MIN_BLOCKS, draw_counts
+from vernal.collection.agreement import percentiles
+from vernal.collection.linear_model import METRICS, probabilities
+from vernal.collection.problem_card import ProblemCard, Verdict, verdict
+
+CHECK_COLUMNS = (
+    "tested_on",
+    "metric",
+    "value",
+    "low",
+    "high",
+    "n_clips",
+    "n_positive",
+    "n_nights",
+    "status",
+    "sentence",
+)
+UNSEEN_SITES = "sites left out in turn"
+OUTSIDERS = "adversarial test set, collected by outsiders"
+_N_DRAWS = 300
+_LEVEL = 0.95
+
+
+def metric_of(card: ProblemCard) -> str | None:
+    """The card's metric, where the quick check knows it."""
+    name = card.performance.metric.strip().lower().replace(" ", "_")
+    return name if name in METRICS else None
+
+
+def check_first(
+    x: NDArray,
+    y: NDArray,
+    places: pd.DataFrame,
+    outside: tuple[NDArray, NDArray, NDArray],
+    card: ProblemCard,
+    seed: int,
+) -> pd.DataFrame:
+    """Measure the quick model on unseen sites and, on its own, on the outsiders' clips.
+
+    Args:
+        x: (n, n_dims) embeddings of the manifest's clips, reduced.
+        y: (n,) bool.
+        places: (n rows) `site` and `night`.
+        outside: the same of the outsiders' clips: embeddings, labels, nights.
+        card: the target to compare with.
+        seed: of the bootstrap over nights.
+    Returns:
+        `CHECK_COLUMNS`, two rows.
+    """
+    metric = metric_of(card) or "average_precision"
+    site = places.site.astype("str").fillna("not known").to_numpy()
+    scores = np.full(len(y), np.nan)
+    if len(np.unique(site)) > 1:
+        for name in np.unique(site):
+            scores[site == name] = probabilities(x[site != name], y[site != name], x[site == name])
+    else:
+        scores = np.full(len(y), np.nan)
+    x_out, y_out, night_out = outside
+    rows = [_row(UNSEEN_SITES, scores, y, places.night.to_numpy(), metric, card, seed)]
+    scores_out = probabilities(x, y, x_out) if len(y) else np.full(len(x_out), np.nan)
+    rows.append(_row(OUTSIDERS, scores_out, y_out, night_out, metric, card, seed))
+    return pd.DataFrame(rows, columns=list(CHECK_COLUMNS))
+
+
+def _row(
+    tested_on: str, scores: NDArray, y: NDArray, nights: NDArray, metric: str, card: ProblemCard, seed: int
+) -> dict:
+    y = np.asarray(y, dtype=bool)
+    names, code = np.unique(np.asarray(nights).astype(str), return_inverse=True)
+    value = low = high = np.nan
+    if len(y) and np.isfinite(scores).all() and y.any() and not y.all():
+        value = METRICS[metric](scores, y)
+        if len(names) >= MIN_BLOCKS:
+            draws = draw_counts(seed, f"first check {tested_on}", len(names), _N_DRAWS).astype(int)
+            low, high = percentiles(
+                np.array([_drawn(scores, y, counts[code], metric) for counts in draws]), _LEVEL
+            )
+    judged = verdict(card, value, low, high) if metric_of(card) else _other_metric(card)
+    return {
+        "tested_on": tested_on, "metric": metric, "value": value, "low": low, "high": high, "n_clips": len(y),
+        "n_positive": int(y.sum()), "n_nights": len(names), "status": judged.status, "sentence": judged.sentence,
+    }  # fmt: skip
+
+
+def _drawn(scores: NDArray, y: NDArray, times: NDArray, metric: str) -> float:
+    rows = np.repeat(np.arange(len(y)), times)
+    return METRICS[metric](scores[rows], y[rows]) if y[rows].any() and not y[rows].all() else np.nan
+
+
+def _other_metric(card: ProblemCard) -> Verdict:
+    known = ", ".join(METRICS)
+    return Verdict(
+        "not measured",
+        f"The target ({card.performance.spell()}) needs a stage; the quick check knows {known}.",
+    )

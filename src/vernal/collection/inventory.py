@@ -1,0 +1,278 @@
+"""What the lake holds: each recording once, with all that is known of it, and what speaks against using it.
+
+Several statements about one content are laid together; where they differ the first path's word is taken and
+the difference is listed, except for the licence, where a difference holds the recording back, and the role,
+where the most careful one counts. Time and recorder come from a person, the header, or the name, in this
+order; which it was is kept.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from vernal.collection import licences
+from vernal.collection.recording_names import read_name
+
+RECORDING_COLUMNS = (
+    "content_hash", "recording", "object_path", "n_names", "collector", "source", "licence", "is_licence_known", "site",
+    "device", "recorder_id", "recorder_from", "date", "time", "time_from", "role", "mined_by", "format", "n_frames",
+    "sample_rate_hz", "channels", "duration_s", "sound_hash", "is_heard", "held_back",
+)  # fmt: skip
+INVENTORY_COLUMNS = (
+    "file_path", "kind", "collector", "source", "licence", "role", "site", "mined_by", "content_hash", "state", "reason"
+)  # fmt: skip
+# The most careful word wins: what is kept for testing or deployment is never trained on.
+_ROLE_ORDER = ("adversarial", "deployment", "training")
+_DESCRIBING = (
+    "collector",
+    "source",
+    "site",
+    "device",
+    "recorder_id",
+    "date",
+    "time",
+    "utc_offset",
+    "mined_by",
+)
+_CLOCK_TOLERANCE = timedelta(seconds=2)
+
+
+@dataclass(frozen=True)
+class LakeOptions:
+    """What is needed for a recording to be used. `require_licence`: recordings without one stay out of every manifest."""
+
+    require_licence: bool = True
+
+
+def describe_recordings(
+    statements: pd.DataFrame, facts: pd.DataFrame, options: LakeOptions
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Each content once.
+
+    Args:
+        statements: the lake's, of recordings, with `object_path`.
+        facts: the lake's, one row a content.
+        options: what is required.
+    Returns:
+        `recordings` with `RECORDING_COLUMNS`, sorted by `recording` (its first path): `is_heard` tells
+        whether it holds sound that no other has, `held_back` in words why it is not used, missing when it
+        is; `differences`: `recording`, `about`, `words`, where statements, header and name differ.
+    """
+    rows: list[dict[str, Any]] = []
+    differences: list[dict[str, str]] = []
+    by_content: dict[Any, dict[str, Any]] = {
+        row["content_hash"]: {str(key): value for key, value in row.items()}
+        for row in facts.to_dict("records")
+    }
+    for content_hash, said in statements.sort_values("file_path").groupby("content_hash", sort=True):
+        row, differing = _describe(str(content_hash), said, by_content[content_hash], options)
+        rows.append(row)
+        differences += [
+            {"recording": row["recording"], "about": about, "words": words} for about, words in differing
+        ]
+    recordings = _hold_back_doubles(_typed(pd.DataFrame(rows, columns=list(RECORDING_COLUMNS))))
+    listed = pd.DataFrame(differences, columns=["recording", "about", "words"]).astype("str")
+    return recordings, listed.sort_values(["recording", "about"], ignore_index=True)
+
+
+def _typed(recordings: pd.DataFrame) -> pd.DataFrame:
+    numbers = ("n_names", "n_frames", "sample_rate_hz", "channels", "duration_s")
+    kinds: dict[str, str] = {name: "float64" if name in numbers else "str" for name in RECORDING_COLUMNS}
+    return recordings.astype(kinds | {"is_licence_known": "bool", "is_heard": "bool", "n_names": "int64"})
+
+
+def _describe(
+    content_hash: str, said: pd.DataFrame, facts: dict[str, Any], options: LakeOptions
+) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+    """One content's row, and where the words about it differ."""
+    # Of several names the one that tells something is the recording's.
+    said = said.assign(is_mute=[not read_name(path).scheme for path in said.file_path])
+    said = said.sort_values(["is_mute", "file_path"], kind="stable")
+    differing: list[tuple[str, str]] = []
+    words: dict[str, Any] = {}
+    for name in _DESCRIBING:
+        values = list(dict.fromkeys(said[name].dropna()))
+        words[name] = values[0] if values else None
+        if len(values) > 1:
+            differing.append((name, f"{', '.join(values)}; the first is used"))
+    licence, is_known, licence_problem = _licence(said, facts, options, differing)
+    roles = {role if isinstance(role, str) else "training" for role in said.role}
+    role = next(role for role in _ROLE_ORDER if role in roles)
+    if len(roles) > 1:
+        differing.append(("role", f"{', '.join(sorted(roles))}; {role} is used"))
+    name_facts = read_name(said.file_path.iloc[0])
+    recorder = _first(
+        ("statement", words["recorder_id"]),
+        ("header", facts["recorder_id"]),
+        ("name", name_facts.recorder_id),
+    )
+    if recorder[1] is None:
+        who = words["collector"] or "unknown collector"
+        recorder = ("collector", f"{words['device'] or 'device'} of {who}")
+    started, time_from = _start(words, facts, name_facts.started_at, differing)
+    problem = facts["problem"] if isinstance(facts["problem"], str) else None
+    row = {
+        "content_hash": content_hash,
+        "recording": said.file_path.iloc[0],
+        "object_path": said.object_path.iloc[0],
+        "n_names": said.file_path.nunique(),
+        **{name: words[name] for name in ("collector", "source", "site", "mined_by")},
+        "licence": licence,
+        "is_licence_known": is_known,
+        "device": words["device"] or _text(facts["device"]),
+        "recorder_id": recorder[1],
+        "recorder_from": recorder[0],
+        "date": started[0],
+        "time": started[1],
+        "time_from": time_from,
+        "role": role,
+        **{
+            name: facts[name]
+            for name in ("format", "n_frames", "sample_rate_hz", "channels", "duration_s", "sound_hash")
+        },
+        "is_heard": problem is None,
+        "held_back": problem or licence_problem,
+    }
+    return row, differing
+
+
+def _licence(
+    said: pd.DataFrame, facts: dict[str, Any], options: LakeOptions, differing: list[tuple[str, str]]
+) -> tuple[str | None, bool, str | None]:
+    """The licence, whether it is a known one, and what is wrong with it. A header's counts only where nobody spoke."""
+    given = [text for text in said.licence if not licences.is_missing(text)]
+    header = _text(facts["copyright"])
+    if not given and header is not None and not licences.is_missing(header) and licences.normalise(header)[1]:
+        given = [header]
+    named = list(dict.fromkeys(licences.normalise(text) for text in given))
+    if not named:
+        return None, False, "no licence" if options.require_licence else None
+    if len(named) > 1:
+        differing.append(("licence", ", ".join(name for name, _ in named)))
+        return None, False, "licences contradict each other: " + ", ".join(name for name, _ in named)
+    return named[0][0], named[0][1], None
+
+
+def _start(
+    words: dict[str, Any], facts: dict[str, Any], by_name: datetime | None, differing: list[tuple[str, str]]
+) -> tuple[tuple[str | None, str | None], str | None]:
+    """Local date and time of the recording's start, and who tells; times with a zone are moved to the place's."""
+    header = datetime.fromisoformat(facts["started_at"]) if isinstance(facts["started_at"], str) else None
+    if header is not None and by_name is not None and not _agree(header, by_name):
+        told = f"header {header.isoformat(sep=' ')}, name {by_name.isoformat(sep=' ')}; the header is used"
+        differing.append(("time", told))
+    if words["date"] is not None:
+        return (words["date"], words["time"]), "statement"
+    source, started = _first(("header", header), ("name", by_name))
+    if started is None:
+        return (None, None), None
+    if words["utc_offset"] is not None and started.tzinfo is not None:
+        started = started.astimezone(
+            datetime.fromisoformat(f"2000-01-01T00:00:00{words['utc_offset']}").tzinfo
+        )
+    return (started.strftime("%Y-%m-%d"), started.strftime("%H:%M:%S")), source
+
+
+def _agree(header: datetime, by_name: datetime) -> bool:
+    """Names often have the recorder's clock and headers the world's: whole quarters of an hour are a zone."""
+    if header.tzinfo is not None and by_name.tzinfo is not None:
+        return abs(header - by_name) <= _CLOCK_TOLERANCE
+    apart = header.replace(tzinfo=None) - by_name.replace(tzinfo=None)
+    quarters = timedelta(minutes=15)
+    rest = abs(apart - quarters * round(apart / quarters))
+    return rest <= _CLOCK_TOLERANCE and abs(apart) <= timedelta(hours=14, seconds=2)
+
+
+def _first(*told: tuple[str, Any]) -> tuple[str | None, Any]:
+    for source, value in told:
+        if value is not None and not (isinstance(value, float) and np.isnan(value)):
+            return source, value
+    return None, None
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _hold_back_doubles(recordings: pd.DataFrame) -> pd.DataFrame:
+    """Keep one of each sound: the one that can be used, that most is known of, then the first by path."""
+    order = by_usefulness(recordings)
+    sounds = order.groupby("sound_hash")
+    repeated = order.sound_hash.duplicated() & order.is_heard
+    held_back = order.held_back.mask(repeated, "the same sound as " + sounds.recording.transform("first"))
+    # A copy must not carry a test sound into training.
+    care = order.role.map({role: place for place, role in enumerate(_ROLE_ORDER)})
+    most_careful = care.groupby(order.sound_hash).transform("min").fillna(care).astype(int)
+    role = pd.Series([_ROLE_ORDER[place] for place in most_careful], index=order.index, dtype="str")
+    kept = order.assign(held_back=held_back, is_heard=order.is_heard & ~repeated, role=role).drop(
+        columns="rank"
+    )
+    return kept.sort_values("recording", ignore_index=True)
+
+
+def by_usefulness(recordings: pd.DataFrame) -> pd.DataFrame:
+    """Recordings in the order in which one of several equal sounds is kept; `rank` is added."""
+    unknown = recordings[["date", "time", "site"]].isna().sum(axis=1) + recordings.recorder_from.eq(
+        "collector"
+    )
+    rank = unknown + 10 * recordings.held_back.notna()
+    return recordings.assign(rank=rank).sort_values(["rank", "recording"])
+
+
+def list_doubles(statements: pd.DataFrame, recordings: pd.DataFrame) -> pd.DataFrame:
+    """Files that are there more than once.
+
+    Returns:
+        `recording` (the one that is kept), `file_path` of a double, `kind`: `same bytes`, or `same sound`
+        in other bytes.
+    """
+    kept = recordings[recordings.sound_hash.notna()].assign(rank=recordings.held_back.notna())
+    keeper = (
+        kept.sort_values(["rank", "recording"])
+        .drop_duplicates("sound_hash")
+        .set_index("sound_hash")
+        .recording
+    )
+    sound_of = recordings.set_index("content_hash").sound_hash
+    names = statements.drop_duplicates(["content_hash", "file_path"])
+    names = names.assign(recording=names.content_hash.map(sound_of).map(keeper))
+    own = recordings.set_index("recording").content_hash
+    doubles = names[names.recording.notna() & (names.file_path != names.recording)]
+    same = doubles.content_hash.to_numpy() == doubles.recording.map(own).to_numpy()
+    kinds = pd.Series(np.where(same, "same bytes", "same sound"), index=doubles.index, dtype="str")
+    table = doubles.assign(kind=kinds)[["recording", "file_path", "kind"]]
+    return table.sort_values(["recording", "file_path"], ignore_index=True)
+
+
+def take_stock(statements: pd.DataFrame, recordings: pd.DataFrame) -> pd.DataFrame:
+    """The inventory: one row a file that was ever added, with what became of it.
+
+    Returns:
+        `INVENTORY_COLUMNS`, the licence as it was said; `state`: `used`, `held back`, `double`, `labels`,
+        `superseded` (labels with a later version), or `not sound`, and `reason`.
+    """
+    by_content = recordings.set_index("content_hash")
+    reason = statements.content_hash.map(by_content.held_back)
+    is_first = statements.file_path == statements.content_hash.map(by_content.recording)
+    is_recording = statements.kind == "recording"
+    states = np.select(
+        [
+            statements.is_superseded,
+            statements.kind == "labels",
+            ~is_recording,
+            ~is_first | reason.str.startswith("the same sound", na=False),
+            reason.notna(),
+        ],
+        ["superseded", "labels", "not sound", "double", "held back"],
+        "used",
+    )
+    others = statements.content_hash.map(by_content.recording)
+    reason = reason.mask(is_recording & ~is_first & reason.isna(), "the same bytes as " + others)
+    role = statements.role.fillna("training").where(is_recording)
+    table = statements.assign(role=role, state=states, reason=reason)
+    return table[list(INVENTORY_COLUMNS)].sort_values("file_path", ignore_index=True)

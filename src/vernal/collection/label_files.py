@@ -1,0 +1,278 @@
+"""From label files to annotations that fit: the right recording, a class of the card, a place inside the sound.
+
+Whatever does not fit is listed with the reason; nothing is guessed. A file names its recordings itself, or
+is called like the recording it belongs to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from vernal.collection.annotation_formats import FORMATS, recognise
+from vernal.collection.annotations import annotation_table
+from vernal.collection.inventory import by_usefulness
+from vernal.collection.problem_card import ProblemCard
+from vernal.problems import InputError, suggest
+
+PROBLEM_COLUMNS = ("file_path", "line_label", "recording", "reason")
+FILE_COLUMNS = ("file_path", "format", "annotator", "session", "is_complete", "n_annotations", "n_refused")
+REVIEW_COLUMNS = ("content_hash", "annotator", "session")
+_BEHIND_STEM = (".", "_", "-", " ")
+_END_TOLERANCE_S = 0.1
+UNKNOWN_ANNOTATOR = "unknown"
+
+
+@dataclass(frozen=True, eq=False)
+class ReadLabels:
+    """What the label files of a collection say.
+
+    `annotations`: people's, `detections`: models'; both with `content_hash`, `duration_s`, `label_file`,
+    `label` (a class of the card) and `label_as_written`. `reviews`: `REVIEW_COLUMNS`, the recordings that
+    were marked completely. `problems`: `PROBLEM_COLUMNS`, what was refused. `files`: `FILE_COLUMNS`.
+    """
+
+    annotations: pd.DataFrame
+    detections: pd.DataFrame
+    reviews: pd.DataFrame
+    problems: pd.DataFrame
+    files: pd.DataFrame
+
+
+class RecordingNames:
+    """Finds the recording that a label file means, among all names that contents have."""
+
+    def __init__(self, statements: pd.DataFrame, recordings: pd.DataFrame) -> None:
+        sounds = recordings.set_index("content_hash").sound_hash.to_dict()
+        usable = by_usefulness(recordings)
+        keeper = usable.drop_duplicates("sound_hash").set_index("sound_hash").content_hash.to_dict()
+        self._places: dict[str, list[tuple[PurePosixPath, str]]] = {}
+        self._stems: dict[str, set[str]] = {}
+        for path, content_hash in zip(statements.file_path, statements.content_hash, strict=True):
+            # Labels of a copy are labels of the sound that is kept.
+            kept = keeper.get(sounds.get(content_hash), content_hash)
+            name = PurePosixPath(path)
+            self._places.setdefault(name.name.lower(), []).append((name.parent, kept))
+            self._stems.setdefault(name.stem.lower(), set()).add(name.name.lower())
+
+    def named(self, name: str, near: str) -> tuple[str | None, str]:
+        """The content of a recording named in a label file at `near`; or None and the reason."""
+        wanted = name.replace("\\", "/").rsplit("/", 1)[-1].lower()
+        names = {wanted} if wanted in self._places else self._stems.get(PurePosixPath(wanted).stem, set())
+        names = names or self._stems.get(wanted, set())
+        return self._nearest([place for found in sorted(names) for place in self._places[found]], near, name)
+
+    def called_like(self, label_file: str) -> tuple[str | None, str]:
+        """The content of the recording that a label file is called after; or None and the reason."""
+        stem = PurePosixPath(label_file).name.lower()
+        fitting = [
+            known
+            for known in self._stems
+            if stem.startswith(known) and stem[len(known) : len(known) + 1] in _BEHIND_STEM
+        ]
+        if not fitting:
+            return (
+                None,
+                "is called like no recording; call it like its recording, or name the recording in it",
+            )
+        longest = max(fitting, key=len)
+        places = [place for found in sorted(self._stems[longest]) for place in self._places[found]]
+        return self._nearest(places, label_file, longest)
+
+    def _nearest(
+        self, places: list[tuple[PurePosixPath, str]], near: str, name: str
+    ) -> tuple[str | None, str]:
+        """Of several recordings of one name the one whose folder shares most with the label file's."""
+        if not places:
+            return None, f"no recording {name!r} was added"
+        folder = PurePosixPath(near).parent.parts
+        shared = [_n_shared(parent.parts, folder) for parent, _ in places]
+        best = {content for (_, content), count in zip(places, shared, strict=True) if count == max(shared)}
+        if len(best) > 1:
+            return None, f"{len(best)} recordings are called {name!r}; put the labels beside theirs"
+        return best.pop(), ""
+
+
+def _n_shared(one: tuple[str, ...], other: tuple[str, ...]) -> int:
+    count = 0
+    for first, second in zip(one, other, strict=False):
+        if first != second:
+            break
+        count += 1
+    return count
+
+
+def read_all(
+    statements: pd.DataFrame, recordings: pd.DataFrame, card: ProblemCard, text_of: Callable[[str, str], str]
+) -> ReadLabels:
+    """Read every label file of the lake.
+
+    Args:
+        statements: all of the lake's statements.
+        recordings: as `inventory.describe_recordings` gives them.
+        card: the classes.
+        text_of: gives a label file's text by content hash and path; raises InputError when it is no text.
+    """
+    names = RecordingNames(statements[statements.kind == "recording"], recordings)
+    current = (statements.kind == "labels") & ~statements.is_superseded
+    tables: list[pd.DataFrame] = []
+    problems: list[dict[str, Any]] = []
+    files: list[dict[str, Any]] = []
+    for row in statements[current].to_dict("records"):
+        path = str(row["file_path"])
+        try:
+            text = text_of(str(row["content_hash"]), path)
+            form = recognise(text, path)
+            table = FORMATS[form].parse(text, path)
+        except InputError as error:
+            problems.append({"file_path": path, "reason": str(error)})
+            continue
+        who, session = _speaker({str(key): value for key, value in row.items()})
+        told = {"format": form, "annotator": who, "session": session, "is_complete": row["complete"] is True}
+        is_of_one = bool(table.recording.isna().all())
+        files.append({"file_path": path, **told, "n_rows": len(table), "is_of_one": is_of_one})
+        tables.append(table.assign(label_file=path, told_by=who, told_session=session))
+    listed = pd.DataFrame(
+        files, columns=["file_path", "format", "annotator", "session", "is_complete", "n_rows", "is_of_one"]
+    )
+    said = _join(tables)
+    placed, misplaced = _place(said, names)
+    fitting, unfit, unclear = _fit(
+        _who(placed), card, dict(zip(recordings.content_hash, recordings.duration_s, strict=True))
+    )
+    reviews, homeless = _reviews(listed, _who(placed), names)
+    # Where a mark may be a misspelt class, its silence about the class means nothing.
+    reviewed = pd.DataFrame(sorted(reviews - unclear), columns=list(REVIEW_COLUMNS)).astype("str")
+    refused = pd.DataFrame([*problems, *misplaced, *unfit, *homeless], columns=list(PROBLEM_COLUMNS)).astype(
+        "str"
+    )
+    n_fitting = fitting.label_file.value_counts()
+    counted = listed.assign(n_annotations=listed.file_path.map(n_fitting).fillna(0).astype("int64"))
+    counted = counted.assign(n_refused=counted.n_rows - counted.n_annotations)[list(FILE_COLUMNS)]
+    by_people = fitting.model.isna()
+    return ReadLabels(
+        fitting[by_people].reset_index(drop=True),
+        fitting[~by_people].reset_index(drop=True),
+        reviewed,
+        refused.sort_values(["file_path", "line_label"], na_position="first", ignore_index=True),
+        counted.reset_index(drop=True),
+    )
+
+
+_TOLD = ("label_file", "told_by", "told_session")
+
+
+def _join(tables: list[pd.DataFrame]) -> pd.DataFrame:
+    filled = [table for table in tables if len(table)]
+    if filled:
+        return pd.concat(filled, ignore_index=True)
+    return annotation_table([]).assign(**{name: pd.Series(dtype="str") for name in _TOLD})
+
+
+def _place(said: pd.DataFrame, names: RecordingNames) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
+    """Give each row the content of its recording; rows without one are refused, with the reason."""
+    keys = list(zip(said.label_file, said.recording.fillna(""), strict=True))
+    found = {
+        (path, name): names.named(name, path) if name else names.called_like(path)
+        for path, name in dict.fromkeys(keys)
+    }
+    contents = pd.Series([found[key][0] for key in keys], index=said.index, dtype="str")
+    placed = said.assign(content_hash=contents)
+    missing = placed[contents.isna()]
+    refused = [
+        {"file_path": path, "line_label": label, "recording": name or np.nan, "reason": found[path, name][1]}
+        for path, label, name in zip(
+            missing.label_file, missing.label, missing.recording.fillna(""), strict=True
+        )
+    ]
+    return placed[contents.notna()], refused
+
+
+def _reviews(
+    files: pd.DataFrame, placed: pd.DataFrame, names: RecordingNames
+) -> tuple[set[tuple], list[dict[str, Any]]]:
+    """Which recordings who marked completely, and empty files that belong to none.
+
+    A file that names no recording speaks for the one it is called after, even when nothing is marked in it;
+    a table over many speaks for those it names.
+    """
+    complete = set(files.file_path[files.is_complete])
+    people = placed[placed.model.isna() & placed.label_file.isin(complete)]
+    reviews = set(people[list(REVIEW_COLUMNS)].itertuples(index=False, name=None))
+    homeless = []
+    for file in files[files.is_of_one & files.format.isin(["audacity", "raven"])].itertuples():
+        content, reason = names.called_like(str(file.file_path))
+        if content is not None and file.is_complete:
+            reviews.add((content, file.annotator, file.session))
+        if content is None and file.n_rows == 0:
+            homeless.append({"file_path": file.file_path, "reason": reason})
+    return reviews, homeless
+
+
+def _speaker(statement: dict[str, Any]) -> tuple[str, str]:
+    said = [statement[name] for name in ("annotator", "collector") if isinstance(statement[name], str)]
+    session = statement["session"] if isinstance(statement["session"], str) else "1"
+    return said[0] if said else UNKNOWN_ANNOTATOR, session
+
+
+def _who(placed: pd.DataFrame) -> pd.DataFrame:
+    """Fill in annotator and session where the rows do not give them; a model's rows have none."""
+    by_people = placed.model.isna()
+    annotator = placed.annotator.fillna(placed.told_by).where(by_people)
+    session = placed.session.fillna(placed.told_session).where(by_people)
+    return placed.assign(annotator=annotator.astype("str"), session=session.astype("str"))
+
+
+def _fit(
+    placed: pd.DataFrame, card: ProblemCard, durations: dict[str, float]
+) -> tuple[pd.DataFrame, list[dict[str, Any]], set[tuple]]:
+    """Keep rows that name a class of the card and lie inside the recording.
+
+    Returns:
+        The rows kept, the refusals, and the reviews in which a refused label may have meant a class.
+    """
+    classes = {label: card.find(label) for label in placed.label.unique()}
+    spelled = [name for sound in card.classes for name in (sound.name, *sound.also_written)]
+    duration = placed.content_hash.map(durations).astype("float64")
+    is_rounding = (placed.end_s > duration) & (placed.end_s <= duration + _END_TOLERANCE_S)
+    named = placed.assign(
+        label_as_written=placed.label,
+        label=placed.label.map(classes).astype("str"),
+        duration_s=duration,
+        end_s=placed.end_s.mask(is_rounding, duration),
+    )
+    unknown = named.label.isna()
+    outside = ~unknown & ((named.start_s >= duration) | (named.end_s > duration))
+    unfit = [_unknown(row, spelled) for row in named[unknown].to_dict("records")]
+    unfit += [_outside(row) for row in named[outside].to_dict("records")]
+    may_mean = {name for name in named.label_as_written[unknown] if _may_mean_a_class(name, card, spelled)}
+    unclear = named.loc[named.label_as_written.isin(may_mean) & unknown, list(REVIEW_COLUMNS)]
+    kept = named[~unknown & ~outside].drop(columns=["told_by", "told_session"])
+    return kept, unfit, set(unclear.itertuples(index=False, name=None))
+
+
+def _may_mean_a_class(label: str, card: ProblemCard, spelled: list[str]) -> bool:
+    """In a closed world every label should be a class; in an open one, only one that looks like it."""
+    return card.world == "closed" or suggest(label, spelled).startswith("did you mean")
+
+
+def _outside(row: dict[Any, Any]) -> dict[str, Any]:
+    reason = f"{row['start_s']:g} to {row['end_s']:g} s lies outside a recording of {row['duration_s']:g} s"
+    values = {"line_label": row["label_as_written"], "recording": row["recording"], "reason": reason}
+    return {"file_path": row["label_file"], **values}
+
+
+def _unknown(row: dict[Any, Any], spelled: list[str]) -> dict[str, Any]:
+    label = row["label_as_written"]
+    reason = f"no class of the problem card is written {label!r}; {suggest(label, spelled)}"
+    return {
+        "file_path": row["label_file"],
+        "line_label": label,
+        "recording": row["recording"],
+        "reason": reason,
+    }

@@ -1,0 +1,181 @@
+"""Who gave what, under which terms: the statements that come with a folder of files.
+
+A person puts a `source.yml` into his folder. It speaks for the folder and everything below; a deeper one
+adds to it and wins where both speak. A `files.csv` speaks for single files, by path, and wins over both.
+A statement can be completed later: nothing that was said is overwritten, it is said again.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from vernal.collection.annotation_formats import decode
+from vernal.collection.annotation_formats.lines import read_cells
+from vernal.identity import digest
+from vernal.problems import InputError, Problems, suggest
+from vernal.safe_yaml import read_yaml
+
+STATEMENT_FILE = "source.yml"
+FILES_TABLE = "files.csv"
+ROLES = ("training", "deployment", "adversarial")
+_YES_NO = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+
+
+@dataclass(frozen=True)
+class Statement:
+    """What is said of a file by whoever gave it; None where nothing is said.
+
+    `collector` recorded or gathered it, `source` is where it comes from (a place on the web, a campaign),
+    `licence` the terms. `annotator`, `session` (his first or second time) and `complete` (everything in the
+    recording that belongs to a class was marked) speak for label files. `role`: `training`, `deployment` (a
+    sample of what the detector will hear, never trained on) or `adversarial` (collected by outsiders to
+    test it). `mined_by` names the model that chose the recording. `utc_offset` is the recorder's clock, as
+    in `+02:00`.
+    """
+
+    collector: str | None = None
+    source: str | None = None
+    licence: str | None = None
+    site: str | None = None
+    device: str | None = None
+    recorder_id: str | None = None
+    date: str | None = None
+    time: str | None = None
+    utc_offset: str | None = None
+    role: str | None = None
+    mined_by: str | None = None
+    annotator: str | None = None
+    session: str | None = None
+    complete: bool | None = None
+    note: str | None = None
+
+    def filled_from(self, other: Statement) -> Statement:
+        """This statement, with `other`'s word where this one says nothing."""
+        return replace(other, **{key: value for key, value in asdict(self).items() if value is not None})
+
+    def spoken(self) -> dict[str, Any]:
+        """Only what is said, as plain values."""
+        return {key: value for key, value in asdict(self).items() if value is not None}
+
+    @property
+    def key(self) -> str:
+        """The statement's identity."""
+        return digest(self.spoken())
+
+
+_NAMES = tuple(field.name for field in fields(Statement))
+_ALSO = {
+    "license": "licence",
+    "recordist": "collector",
+    "place": "site",
+    "location": "site",
+    "recorder": "recorder_id",
+}
+
+
+def make_statement(values: dict[str, Any], where: str) -> Statement:
+    """A statement from plain values, as a YAML file or a row of a table gives them.
+
+    Raises:
+        InputError: unknown names, or values out of their lists; all at once.
+    """
+    problems = Problems(where)
+    named = {
+        _ALSO.get(str(key).strip().lower(), str(key).strip().lower()): value for key, value in values.items()
+    }
+    unknown = [f"{key!r} ({suggest(key, _NAMES)})" for key in named if key not in _NAMES]
+    problems.add("unknown name", unknown, "Correct it, or put it into `note`.")
+    nested = [repr(key) for key, value in named.items() if isinstance(value, dict | list)]
+    problems.add("value that is a list or mapping", nested, "Give one text each.")
+    texts = {
+        key: re.sub(r"\s+", " ", str(value)).strip()
+        for key, value in named.items()
+        if key in _NAMES and value is not None and not isinstance(value, dict | list) and str(value).strip()
+    }
+    role = texts.get("role", "training").lower()
+    problems.add("unknown role", [] if role in ROLES else [repr(role)], f"Use {', '.join(ROLES)}.")
+    complete = texts.pop("complete", None)
+    is_known = complete is None or complete.lower() in _YES_NO
+    problems.add(
+        "`complete` is not yes or no",
+        [] if is_known else [repr(complete)],
+        "Write yes when all calls are marked.",
+    )
+    offset = texts.get("utc_offset", "+00:00")
+    # YAML 1.1 reads an unquoted +02:00 as the number 120.
+    wrong = [] if re.fullmatch(r"[+-]\d{2}:\d{2}|Z", offset) else [repr(offset)]
+    problems.add("`utc_offset` not understood", wrong, 'Write it in quotes, as in "+02:00".')
+    date = texts.get("date", "2000-01-01")
+    problems.add(
+        "`date` not understood",
+        [] if re.fullmatch(r"\d{4}-\d{2}-\d{2}", date) else [repr(date)],
+        "Write 2025-04-03.",
+    )
+    time = texts.get("time", "00:00")
+    problems.add(
+        "`time` not understood",
+        [] if re.fullmatch(r"\d{2}:\d{2}(:\d{2})?", time) else [repr(time)],
+        "Write 21:30 in quotes.",
+    )
+    problems.raise_if_any()
+    if "role" in texts:
+        texts["role"] = role
+    return Statement(**texts, complete=None if complete is None else _YES_NO[complete.lower()])
+
+
+def read_statement(path: Path) -> Statement:
+    """The statement in a `source.yml`.
+
+    Raises:
+        InputError: not YAML, or not a statement.
+    """
+    content = read_yaml(path)
+    if content is None:
+        return Statement()
+    if not isinstance(content, dict):
+        raise InputError(f"{path.as_posix()} holds no `name: value` lines, such as `licence: CC-BY-4.0`.")
+    return make_statement(content, path.as_posix())
+
+
+def read_files_table(path: Path) -> dict[str, Statement]:
+    """The statements of a `files.csv`, by path relative to the table's folder.
+
+    Raises:
+        InputError: no column `file`, a path twice, or rows that are no statements.
+    """
+    where = path.as_posix()
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{where} cannot be read: {error.strerror}.") from error
+    text = decode(content, where)
+    header, rows = read_cells(
+        text, ";" if text.split("\n", 1)[0].count(";") > text.split("\n", 1)[0].count(",") else ",", where
+    )
+    name = next(
+        (
+            key
+            for key in ("file", "file_path", "filename", "path")
+            if key in [cell.lower() for cell in header]
+        ),
+        None,
+    )
+    if name is None:
+        raise InputError(
+            f"{where} has no column `file`. Each row names a file, relative to the table's folder."
+        )
+    statements: dict[str, Statement] = {}
+    twice: list[str] = []
+    for line, cells in rows:
+        key = cells.pop(name).replace("\\", "/").removeprefix("./")
+        twice += [f"line {line}: {key!r}"] if key in statements else []
+        statements[key] = make_statement(
+            {column: cell for column, cell in cells.items() if cell}, f"{where}, line {line}"
+        )
+    problems = Problems(where)
+    problems.add("file named twice", twice, "Keep one row each.")
+    problems.raise_if_any()
+    return statements

@@ -1,0 +1,145 @@
+"""Votes: what each annotator says of each clip and class, and on what ground.
+
+A vote comes from marks in the clip, from a recording that somebody marked completely and where he marked
+nothing here, or from a statement about the whole recording. What a statement does not imply is no vote:
+that a class occurs in a recording says nothing of its single clips, unless it has only one; that it is
+absent speaks for all of them.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from vernal.collection.clipping import ClipOptions, transfer_labels
+from vernal.collection.problem_card import ProblemCard
+
+GROUNDS = ("marked", "complete", "absent from the recording", "recording of one clip")
+VOTE_COLUMNS = ("clip_id", "label", "annotator", "session", "is_present", "ground")
+_KEYS = ["clip_id", "label", "annotator", "session"]
+
+
+def count_votes(
+    clips: pd.DataFrame,
+    strong: pd.DataFrame,
+    weak: pd.DataFrame,
+    reviews: pd.DataFrame,
+    card: ProblemCard,
+    options: ClipOptions,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Turn annotations into votes on clips, class by class.
+
+    Args:
+        clips: as `cut_clips` gives them.
+        strong: people's strong annotations with `content_hash`, `label` (a class of the card), `annotator`,
+            `session`.
+        weak: their weak ones, with `is_present`.
+        reviews: one row a recording, annotator and session that were listened through with every call marked:
+            `content_hash`, `annotator`, `session`.
+        card: the classes; what is said of a class is said of all it belongs to.
+        options: the least overlap.
+    Returns:
+        `votes` with `VOTE_COLUMNS`, one row a clip, class, annotator and session, sorted; and `edges`, the
+        same keys with `overlap_s`, for clips in which a mark reaches too little to count either way.
+    """
+    marked, edges = _marked(clips, strong, card, options)
+    parts = [marked, _weak_votes(clips, weak, card), _complete_votes(clips, reviews, card)]
+    votes = pd.concat([part for part in parts if len(part)] or [marked], ignore_index=True)
+    # A mark in the clip counts before any conclusion; an edge takes every conclusion back.
+    rank = votes.ground.map({ground: position for position, ground in enumerate(GROUNDS)})
+    votes = votes.assign(rank=rank).sort_values([*_KEYS, "rank"], kind="stable").drop_duplicates(_KEYS)
+    on_edge = pd.MultiIndex.from_frame(votes[_KEYS]).isin(pd.MultiIndex.from_frame(edges[_KEYS]))
+    votes = votes[~on_edge | (votes.ground == "marked")]
+    return votes[list(VOTE_COLUMNS)].reset_index(drop=True), edges
+
+
+def _marked(
+    clips: pd.DataFrame, strong: pd.DataFrame, card: ProblemCard, options: ClipOptions
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    pairs = transfer_labels(clips, strong, options)
+    spoken = pairs.join(strong[["label", "annotator", "session"]], on="annotation")
+    spoken = _with_parents(spoken, card)
+    enough = spoken[spoken.is_enough].drop_duplicates(_KEYS)
+    votes = enough[_KEYS].assign(is_present=True, ground="marked")
+    little = spoken.groupby(_KEYS, as_index=False, sort=True).agg(
+        overlap_s=("overlap_s", "max"), is_enough=("is_enough", "any")
+    )
+    return votes, little[~little.is_enough.astype(bool)].drop(columns="is_enough").reset_index(drop=True)
+
+
+def _with_parents(spoken: pd.DataFrame, card: ProblemCard) -> pd.DataFrame:
+    """Repeat what is said of a class for every class above it."""
+    return (
+        spoken.assign(label=spoken.label.map(card.lineage).astype("object"))
+        .explode("label")
+        .astype({"label": "str"})
+    )
+
+
+def _with_children(spoken: pd.DataFrame, card: ProblemCard) -> pd.DataFrame:
+    """Repeat an absence for every class below it."""
+    below = {name: [other for other in card.names if name in card.lineage(other)] for name in card.names}
+    return (
+        spoken.assign(label=spoken.label.map(below).astype("object"))
+        .explode("label")
+        .astype({"label": "str"})
+    )
+
+
+def _weak_votes(clips: pd.DataFrame, weak: pd.DataFrame, card: ProblemCard) -> pd.DataFrame:
+    columns = ["content_hash", "label", "annotator", "session"]
+    absent = _with_children(weak.loc[~weak.is_present, columns], card)
+    present = _with_parents(weak.loc[weak.is_present, columns], card)
+    alone = clips[clips.groupby("content_hash").clip_id.transform("size") == 1]
+    votes = [
+        clips[["clip_id", "content_hash"]]
+        .merge(absent, on="content_hash")
+        .assign(is_present=False, ground=GROUNDS[2]),
+        alone[["clip_id", "content_hash"]]
+        .merge(present, on="content_hash")
+        .assign(is_present=True, ground=GROUNDS[3]),
+    ]
+    return pd.concat(votes, ignore_index=True)[list(VOTE_COLUMNS)]
+
+
+def _complete_votes(clips: pd.DataFrame, reviews: pd.DataFrame, card: ProblemCard) -> pd.DataFrame:
+    """Nothing marked by someone who marked everything: absent, in every class."""
+    reviewed = clips[["clip_id", "content_hash"]].merge(
+        reviews[["content_hash", "annotator", "session"]], on="content_hash"
+    )
+    classes = pd.DataFrame({"label": pd.Series(card.names, dtype="str")})
+    return reviewed.merge(classes, how="cross").assign(is_present=False, ground=GROUNDS[1])[
+        list(VOTE_COLUMNS)
+    ]
+
+
+def first_sessions(votes: pd.DataFrame) -> pd.DataFrame:
+    """Each annotator's first vote on each clip and class; what he said later is for comparing him with himself."""
+    return votes.sort_values(_KEYS, kind="stable").drop_duplicates(["clip_id", "label", "annotator"])
+
+
+def single_labels(votes: pd.DataFrame, card: ProblemCard) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """For problems with one class a clip: the one label each annotator gives, or `none`.
+
+    Returns:
+        `labels` with `clip_id`, `annotator`, `session`, `label`, one row each where he voted on every top
+        class; and `conflicts`, the same keys with the `labels` given, where he named several that do not
+        belong together.
+    """
+    keys = ["clip_id", "annotator", "session"]
+    tops = [sound.name for sound in card.classes if sound.parent is None]
+    said = votes[votes.label.isin(tops)]
+    n_said = said.groupby(keys).size()
+    present = said[said.is_present].groupby(keys).label.agg(lambda names: sorted(names))
+    table = pd.DataFrame({"n_said": n_said}).join(present.rename("names")).reset_index()
+    found_names = [found if isinstance(found, list) else [] for found in table.names]
+    names = pd.Series(found_names, index=table.index, dtype="object")
+    table = table.assign(names=names, n_names=names.map(len))
+    conflicts = table[table.n_names > 1]
+    sure = table[(table.n_names == 1) | ((table.n_names == 0) & (table.n_said == len(tops)))]
+    labels = sure[keys].assign(
+        label=pd.Series(
+            [found[0] if found else "none" for found in sure.names], index=sure.index, dtype="str"
+        )
+    )
+    listed = conflicts[keys].assign(labels=[" + ".join(found) for found in conflicts.names])
+    return labels.reset_index(drop=True), listed.reset_index(drop=True)

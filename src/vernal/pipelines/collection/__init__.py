@@ -1,0 +1,5 @@
+"""The collection pipeline."""
+
+from vernal.pipelines.collection.pipeline import create_pipeline
+
+__all__ = ["create_pipeline"]

@@ -1,0 +1,184 @@
+"""From an inbox to a manifest that can be trusted: lake, labels, clips, agreement, consensus."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+
+from vernal.collection import (
+    agreement,
+    clipping,
+    collected_manifest,
+    consensus,
+    demo_group,
+    inventory,
+    label_files,
+    levels,
+    votes,
+)
+from vernal.collection.agreement import AgreementOptions
+from vernal.collection.annotations import split_by_strength
+from vernal.collection.clipping import ClipOptions
+from vernal.collection.consensus import ConsensusOptions
+from vernal.collection.demo_group import DemoGroupOptions
+from vernal.collection.inventory import LakeOptions
+from vernal.collection.lake import Addition, Lake, list_inbox
+from vernal.collection.levels import QualityOptions
+from vernal.collection.problem_card import ProblemCard
+
+Files = dict[str, Callable[[], bytes]]
+
+
+def make_demo_group(inbox: str | None, options: DemoGroupOptions) -> tuple[Files, dict]:
+    """The demo group's files and what was planted in them; nothing when a person named an inbox."""
+    if inbox:
+        return {}, {}
+    from vernal.collection.demo_group_files import group_files
+
+    group = demo_group.plan_group(options)
+    files = {f"{options.folder}/{path}": make for path, make in group_files(group).items()}
+    return files, demo_group.planted(group)
+
+
+def list_files(
+    inbox: str | None, options: DemoGroupOptions, demo_folder: str
+) -> tuple[list[Addition], pd.DataFrame]:
+    """What lies in the inbox, with what is said of it, and what is left where it lies."""
+    return list_inbox(inbox or Path(demo_folder) / options.folder)
+
+
+def take_stock(
+    lake: Lake, options: LakeOptions
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Statements, recordings, the inventory, doubles, and where statements, headers and names differ."""
+    statements = lake.statements()
+    sounds = statements[statements.kind == "recording"]
+    sounds = sounds.assign(object_path=sounds.content_hash.map(lake.object_path).astype("str"))
+    facts = lake.facts(sorted(sounds.content_hash.unique()))
+    recordings, differences = inventory.describe_recordings(sounds, facts, options)
+    listed = inventory.take_stock(statements, recordings)
+    return statements, recordings, listed, inventory.list_doubles(sounds, recordings), differences
+
+
+def read_labels(
+    lake: Lake, statements: pd.DataFrame, recordings: pd.DataFrame, card: ProblemCard
+) -> tuple[pd.DataFrame, ...]:
+    """Strong and weak annotations apart, a model's detections, complete reviews, refusals, and the label files."""
+    from vernal.collection.annotation_formats import read_text
+
+    def text_of(content_hash: str, path: str) -> str:
+        return read_text(lake.path_of(content_hash), path)
+
+    read = label_files.read_all(statements, recordings, card, text_of)
+    strong, weak = split_by_strength(read.annotations)
+    parts = (strong.reset_index(drop=True), weak.reset_index(drop=True), read.detections)
+    return (*parts, read.reviews, read.problems, read.files)
+
+
+def cut_recordings(
+    lake: Lake, recordings: pd.DataFrame, options: ClipOptions
+) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, str]]:
+    """Clips of every recording that can be heard, what no clip covers, and the folder that their paths start from."""
+    heard = recordings[recordings.is_heard].reset_index(drop=True)
+    clips, uncut = clipping.cut_clips(heard, options)
+    night = (clips.recorder_id + " " + clips.date).fillna(clips.recording)
+    clips = clips.assign(source="labelled", file_path=clips.object_path, night=night)
+    return (
+        clips.sort_values("clip_id", ignore_index=True),
+        uncut,
+        {"labelled": (lake.root / "objects").as_posix()},
+    )
+
+
+def count_votes(
+    clips: pd.DataFrame,
+    strong: pd.DataFrame,
+    weak: pd.DataFrame,
+    reviews: pd.DataFrame,
+    card: ProblemCard,
+    options: ClipOptions,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """What each annotator says of each clip and class, and the clips that marks barely reach."""
+    return votes.count_votes(clips, strong, weak, reviews, card, options)
+
+
+def compare_annotators(
+    said: pd.DataFrame, clips: pd.DataFrame, card: ProblemCard, options: AgreementOptions
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Agreement per class, and the clips to listen to together."""
+    ratings = said.assign(value=said.is_present)
+    if card.labelling == "single":
+        labels, _ = votes.single_labels(said, card)
+        joint = labels.rename(columns={"label": "value"}).assign(label=consensus.ALL_CLASSES)
+        ratings = pd.concat([ratings.astype({"value": "str"}), joint], ignore_index=True)
+    table = agreement.measure_agreement(ratings, clips.set_index("clip_id").content_hash, options)
+    divided = agreement.list_disagreements(votes.first_sessions(said))
+    return table, with_place(divided, clips)
+
+
+def with_place(table: pd.DataFrame, clips: pd.DataFrame) -> pd.DataFrame:
+    """Add where each clip is to be heard."""
+    places = clips[
+        ["clip_id", "recording", "start_s", "end_s", "file_path", "site", "recorder_id", "date", "time"]
+    ]
+    return table.merge(places, on="clip_id", how="left", validate="many_to_one")
+
+
+def settle_labels(
+    said: pd.DataFrame, clips: pd.DataFrame, card: ProblemCard, options: ConsensusOptions
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """One value for each clip and class, and how each annotator errs."""
+    blocks = clips.set_index("clip_id").content_hash
+    return consensus.settle(votes.first_sessions(said), blocks, card, options)
+
+
+def grade_quality(
+    lake: Lake,
+    clips: pd.DataFrame,
+    strong: pd.DataFrame,
+    card: ProblemCard,
+    clip_options: ClipOptions,
+    options: QualityOptions,
+) -> pd.DataFrame:
+    """Tiers of the clips that somebody marked as the target: what people said, what the signal-to-noise ratio proposes."""
+    target = strong[[card.target in card.lineage(label) for label in strong.label]]
+    pairs = clipping.transfer_labels(clips, target, clip_options)
+    ratios = levels.ratios_of_clips(lake.path_of, clips, strong, target, pairs, card.band_of(card.target))
+    assigned = collected_manifest.assigned_by_people(pairs, target)
+    table = ratios.merge(assigned, on="clip_id", how="outer").sort_values("clip_id", ignore_index=True)
+    proposed = levels.propose_quality(table.snr_db, options)
+    chosen = levels.choose_quality(table.quality_assigned, proposed, options)
+    return table.assign(quality_proposed=proposed, quality=chosen.quality, quality_from=chosen.quality_from)
+
+
+def write_manifest(
+    clips: pd.DataFrame, agreed: pd.DataFrame, edges: pd.DataFrame, qualities: pd.DataFrame, card: ProblemCard
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """The manifest, the outsiders' manifest, and what is held back, with the reasons."""
+    labelled = collected_manifest.label_clips(clips, agreed, edges, card)
+    return collected_manifest.write_manifest(labelled, qualities, card)
+
+
+def cut_clip_files(
+    lake: Lake, clips: pd.DataFrame, manifest: pd.DataFrame, is_wanted: bool
+) -> tuple[Files, pd.DataFrame]:
+    """On request, each clip of the manifest as a file of its own, and a manifest of these files."""
+    if not is_wanted:
+        return {}, manifest.iloc[:0]
+    keys = ["file_path", "start_s", "end_s"]
+    columns = ["clip_id", "content_hash", "start_frame", "end_frame", "sample_rate_hz"]
+    rows = manifest.merge(clips[[*keys, *columns]], on=keys, how="left", validate="one_to_one")
+    parts = zip(rows.label, rows.recording, rows.start_s, rows.clip_id, strict=True)
+    names = [f"{label}/{Path(path).stem}_{start:.3f}_{clip}.wav" for label, path, start, clip in parts]
+    files: Files = {}
+    for name, row in zip(names, rows.to_dict("records"), strict=True):
+        padded = round(row["padded_s"] * row["sample_rate_hz"])
+        place = lake.path_of(row["content_hash"])
+        files[name] = partial(clipping.clip_bytes, place, row["start_frame"], row["end_frame"], padded)
+    # A clip's recording stays together when the clips are split.
+    group = rows.group.fillna("recording " + rows.content_hash.str.slice(0, 12))
+    listed = rows.assign(file_path=names, group=group).drop(columns=["start_s", "end_s", *columns])
+    return files, listed

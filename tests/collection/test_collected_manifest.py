@@ -1,0 +1,120 @@
+"""Clips enter the manifest when their label is sure and their recording may be used; all others are counted."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from vernal.collection.collected_manifest import assigned_by_people, label_clips, write_manifest
+from vernal.collection.schemas import MANIFEST
+
+
+def clips(*rows):
+    base = {
+        "role": "training", "held_back": np.nan, "recorder_id": "R1", "date": "2025-04-03", "time": "21:00:00", "site": "pond",
+        "object_path": "ab/abc.wav", "content_hash": "a" * 64, "recording": "a.wav", "collector": "Ana", "licence": "CC0-1.0",
+        "mined_by": np.nan, "padded_s": 0.0,
+    }  # fmt: skip
+    listed = [
+        {**base, "clip_id": f"c{i}", "start_s": 3.0 * i, "end_s": 3.0 * i + 3, **row}
+        for i, row in enumerate(rows)
+    ]
+    return pd.DataFrame(listed).astype(
+        {"held_back": "str", "mined_by": "str", "recorder_id": "str", "date": "str"}
+    )
+
+
+def said(*rows):
+    table = pd.DataFrame(rows, columns=["clip_id", "label", "value", "probability", "is_sure"])
+    return table.assign(n_votes=3, n_differing=0, rests_on="majority")
+
+
+NO_EDGES = pd.DataFrame({"clip_id": pd.Series(dtype="str"), "label": pd.Series(dtype="str")})
+
+
+def qualities(*rows):
+    names = [
+        "clip_id",
+        "quality",
+        "quality_from",
+        "quality_assigned",
+        "quality_proposed",
+        "snr_db",
+        "prominence",
+        "difficulty",
+    ]
+    table = pd.DataFrame(list(rows), columns=names[: len(rows[0])] if rows else names).reindex(columns=names)
+    return table.astype({name: "str" for name in names if name != "snr_db"} | {"snr_db": "float64"})
+
+
+def test_labels_of_clips(card):
+    consensus = said(
+        ("c0", "RADR", True, 0.99, True), ("c0", "grunt", True, 0.95, True), ("c0", "growl", True, 0.95, True), ("c0", "owl", True, 0.95, True),
+        ("c1", "RADR", False, 0.99, True), ("c1", "owl", True, 0.95, True), ("c2", "RADR", False, 0.99, True), ("c2", "owl", True, 0.6, False),
+        ("c3", "RADR", True, 0.7, False),
+    )  # fmt: skip
+    edges = pd.DataFrame({"clip_id": ["c5"], "label": ["RADR"]})
+    table = label_clips(clips(*[{}] * 6), consensus, edges, card)
+    assert table.label.fillna("").tolist() == ["RADR", "owl", "negative", "", "", ""]
+    assert table.call_type[0] == "both" and table.labels[0] == "RADR | grunt | growl | owl"
+    assert table.reason.tolist()[3:] == [
+        "annotators leave it open (probability 0.70)",
+        "nobody judged RADR",
+        "a mark of RADR barely reaches in",
+    ]
+
+
+def test_every_clip_is_in_one_of_the_three_tables(card):
+    rows = [{}, {}, {"held_back": "no licence"}, {"role": "adversarial"}, {"role": "deployment"}, {}]
+    consensus = said(*[(f"c{i}", "RADR", i % 2 == 0, 0.99, True) for i in range(5)])
+    labelled = label_clips(clips(*rows), consensus, NO_EDGES, card)
+    tiers = qualities(*[(f"c{i}", "high", "a person", "high", np.nan, 12.0) for i in range(0, 6, 2)])
+    manifest, outside, held_back = write_manifest(labelled, tiers, card)
+    assert manifest.start_s.tolist() == [0.0, 3.0] and manifest.quality.fillna("").tolist() == ["high", ""]
+    assert outside.start_s.tolist() == [9.0] and outside.split.tolist() == ["test_ood"]
+    assert held_back.reason.tolist() == ["no licence", "nobody judged RADR"]
+    for table in (manifest, outside):
+        MANIFEST.validate(table)
+
+
+def test_a_positive_without_a_tier_is_held_back_not_taken_for_high(card):
+    labelled = label_clips(
+        clips({}, {}), said(("c0", "RADR", True, 1.0, True), ("c1", "RADR", False, 1.0, True)), NO_EDGES, card
+    )
+    manifest, _, held_back = write_manifest(labelled, qualities(), card)
+    assert manifest.label.tolist() == ["negative"]
+    assert "no quality tier was assigned" in held_back.reason[0]
+
+
+def test_clips_without_a_night_stay_with_their_recording(card):
+    rows = [{"date": np.nan}, {}]
+    labelled = label_clips(
+        clips(*rows), said(("c0", "RADR", False, 1.0, True), ("c1", "RADR", False, 1.0, True)), NO_EDGES, card
+    )
+    manifest, *_ = write_manifest(labelled, qualities(), card)
+    assert manifest.group.fillna("").tolist() == ["recording aaaaaaaaaaaa", ""]
+
+
+def test_most_peoples_tier_counts_and_ties_are_careful():
+    marks = pd.DataFrame({
+        "quality": ["high", "high", "low", "high", "medium", np.nan], "prominence": ["foreground", "background"] + [np.nan] * 4,
+        "difficulty": [np.nan] * 6,
+    }).astype("str")  # fmt: skip
+    pairs = pd.DataFrame(
+        {"clip_id": ["a", "a", "a", "b", "b", "c"], "annotation": range(6), "is_enough": [True] * 6}
+    )
+    table = assigned_by_people(pairs, marks)
+    assert table.quality_assigned.fillna("").tolist() == ["high", "medium", ""]
+    assert table.prominence.fillna("").tolist() == ["background", "", ""]
+
+
+@pytest.mark.parametrize(
+    "broken", [{"end_s": 0.0}, {"quality": "best"}, {"quality_from": np.nan}, {"file_path": "/etc/x.wav"}]
+)
+def test_the_schema_refuses_what_a_stage_could_not_read(card, broken):
+    import pandera.errors
+
+    labelled = label_clips(clips({}), said(("c0", "RADR", True, 1.0, True)), NO_EDGES, card)
+    manifest, *_ = write_manifest(labelled, qualities(("c0", "high", "a person", "high", np.nan, 1.0)), card)
+    MANIFEST.validate(manifest)
+    with pytest.raises(pandera.errors.SchemaError):
+        MANIFEST.validate(manifest.assign(**broken))

@@ -1,0 +1,127 @@
+"""The tutorial in docs/collecting.md, followed word by word: each file written, each command run, in order."""
+
+import logging
+import os
+import re
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from vernal.manifest import check_manifest, read_manifest
+
+FENCE = re.compile(
+    r'^```(?P<kind>\w+)(?: title="(?P<title>[^"]+)")?\n(?P<body>.*?)^```$', re.DOTALL | re.MULTILINE
+)
+
+
+def steps(page):
+    """The page's commands and the files it asks to write, in order."""
+    found = []
+    for match in FENCE.finditer(page):
+        if match["kind"] == "bash":
+            found += [("run", line) for line in match["body"].splitlines() if line.strip()]
+        elif match["title"]:
+            found.append(("write", (match["title"], match["body"])))
+    return found
+
+
+@pytest.fixture(scope="module")
+def followed(tmp_path_factory):
+    """A project folder in which the tutorial was followed, and the state of the lake after each command."""
+    if os.name == "nt":
+        pytest.skip("the tutorial's commands are for a POSIX shell")
+    source = Path(__file__).resolve().parents[2]
+    folder = tmp_path_factory.mktemp("a project")
+    for name in ("pyproject.toml", ".telemetry"):
+        shutil.copy(source / name, folder)
+    for name in ("conf", "src"):
+        shutil.copytree(
+            source / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info")
+        )
+    states = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("KEDRO_ENV", "test")  # the same commands on the graph in small
+        for kind, what in steps((source / "docs" / "collecting.md").read_text(encoding="utf-8")):
+            if kind == "write":
+                path = folder / what[0]
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(what[1], encoding="utf-8")
+            elif what.startswith("kedro "):
+                run_kedro(folder, what)
+                zone = folder / "mine" / "01_raw" / "collection"
+                files = {
+                    path: (path.stat().st_mtime_ns, path.stat().st_size)
+                    for path in zone.rglob("*")
+                    if path.is_file()
+                }
+                states.append((what, files))
+            else:
+                subprocess.run(["bash", "-c", what], cwd=folder, check=True)
+    return folder, states
+
+
+def run_kedro(folder, command):
+    """Run a command of the tutorial in this process, which has everything imported."""
+    from kedro.framework.cli.cli import KedroCLI
+    from omegaconf import OmegaConf
+
+    # Kedro keeps a resolver of its own for the life of a process; a new command is a new process to it.
+    OmegaConf.clear_resolver("setting")
+    # Loggers must not outlive the captured streams that pytest gives each test.
+    handlers, level = logging.root.handlers[:], logging.root.level
+    try:
+        KedroCLI(project_path=folder).main(shlex.split(command)[1:], prog_name="kedro", standalone_mode=False)
+    finally:
+        logging.root.handlers[:], logging.root.level = handlers, level
+
+
+def test_the_page_has_commands_and_files():
+    page = (Path(__file__).resolve().parents[2] / "docs" / "collecting.md").read_text(encoding="utf-8")
+    kinds = [kind for kind, _ in steps(page)]
+    assert kinds.count("run") == 8 and kinds.count("write") == 3
+
+
+def test_the_demo_groups_report_finds_what_was_put_in(followed):
+    folder, *_ = followed
+    reporting = folder / "data" / "08_reporting" / "collection"
+    page = (reporting / "report.html").read_text(encoding="utf-8")
+    assert "Demo group: synthesised" in page and "Was found what was put in?" in page
+    assert page.count("<svg") == 9 and "http" not in re.sub(r'xmlns="[^"]+"', "", page).replace(
+        "https://www.w3.org", ""
+    )
+    found = pd.read_csv(reporting / "recovery.csv")
+    counts = found[found.low.isna() & ~found.what.str.contains("misses|alarms|level")]
+    assert counts.is_inside.all() and len(counts) == 4
+    assert (reporting / "plots" / "drift.png").is_file()
+
+
+def test_the_collections_manifest_is_one_that_stages_accept(followed):
+    folder, *_ = followed
+    path = folder / "mine" / "03_primary" / "collection" / "manifest.csv"
+    clips = check_manifest(
+        read_manifest(path), "RADR", folder / "mine" / "01_raw" / "collection" / "collected" / "objects"
+    )
+    assert clips.is_positive.sum() >= 10 and (~clips.is_positive).sum() >= 10
+    assert clips.licence.notna().all() and clips.quality[clips.is_positive].notna().all()
+    assert set(clips.site) >= {"pond", "creek", "reservoir"}
+    dan = pd.read_parquet(folder / "mine" / "02_intermediate" / "collection" / "votes.parquet").query(
+        "annotator == 'Dan'"
+    )
+    assert dan.is_present.sum() == 2 and set(dan.label[~dan.is_present]) == {"owl"}
+
+
+def test_collecting_again_changes_nothing_in_the_lake(followed):
+    _, states = followed
+    collected = [files for command, files in states if "collection.inbox=inbox" in command]
+    assert len(collected) == 2 and collected[0] == collected[1] and len(collected[0]) > 20
+
+
+def test_the_stage_trains_on_it(followed):
+    folder, _ = followed
+    points = pd.read_csv(folder / "mine" / "08_reporting" / "stage5" / "points.csv")
+    assert points.point.tolist() == ["stage5_001"] and points.n_train_positive[0] > 0

@@ -1,0 +1,136 @@
+"""Labels find their recordings and classes, or are refused with the reason."""
+
+import pandas as pd
+import pytest
+
+from vernal.collection.label_files import RecordingNames, read_all
+from vernal.collection.problem_card import make_problem_card
+
+
+def hashes(n):
+    return [f"{i:064x}" for i in range(n)]
+
+
+def recordings(*paths, duration_s=30.0):
+    return pd.DataFrame({
+        "content_hash": hashes(len(paths)), "recording": list(paths), "duration_s": duration_s, "sound_hash": hashes(len(paths)),
+        "held_back": pd.Series([None] * len(paths), dtype="str"), "date": "2025-01-01", "time": "20:00:00", "site": "pond",
+        "recorder_from": "name",
+    })  # fmt: skip
+
+
+def statements(sounds, labels):
+    rows = [
+        {"content_hash": h, "file_path": p, "kind": "recording"}
+        for h, p in zip(sounds.content_hash, sounds.recording, strict=True)
+    ]
+    for number, (path, _, said) in enumerate(labels):
+        rows.append({"content_hash": f"label{number}", "file_path": path, "kind": "labels", **said})
+    table = pd.DataFrame(
+        rows, columns=["content_hash", "file_path", "kind", "annotator", "collector", "session", "complete"]
+    )
+    return table.assign(is_superseded=False)
+
+
+def read(sounds, card, *labels):
+    texts = {f"label{number}": text for number, (_, text, _) in enumerate(labels)}
+    return read_all(statements(sounds, labels), sounds, card, lambda content, path: texts[content])
+
+
+def test_a_label_file_belongs_to_the_recording_it_is_called_after(card):
+    sounds = recordings("pond/20250403_210000.WAV", "pond/20250403_2100001.WAV")
+    found = read(
+        sounds, card,
+        ("labels/20250403_210000.Table.1.selections.txt", "1\t2\tRADR\n", {"annotator": "Ana", "complete": True}),
+        ("labels/20250403_2100001 ben.txt", "", {"annotator": "Ben", "complete": True}),
+        ("labels/nobody.txt", "1\t2\tRADR\n", {"annotator": "Ana"}),
+        ("labels/empty.txt", "", {"annotator": "Ana"}),
+    )  # fmt: skip
+    assert found.annotations.content_hash.tolist() == hashes(1) and found.annotations.annotator.tolist() == [
+        "Ana"
+    ]
+    assert found.reviews.to_numpy().tolist() == [[hashes(2)[0], "Ana", "1"], [hashes(2)[1], "Ben", "1"]]
+    assert found.problems.file_path.tolist() == ["labels/empty.txt", "labels/nobody.txt"]
+    assert found.problems.reason.str.contains("called like no recording").all()
+
+
+def test_of_two_recordings_of_one_name_the_nearest_is_meant(card):
+    sounds = recordings("ana/rec 1.wav", "ben/rec 1.wav")
+    found = read(
+        sounds, card, ("ben/labels/rec 1.txt", "1\t2\tRADR\n", {}), ("labels/rec 1.txt", "1\t2\tRADR\n", {})
+    )
+    assert found.annotations.content_hash.tolist() == [hashes(2)[1]]
+    assert "2 recordings are called 'rec 1'" in found.problems.reason[0]
+
+
+def test_labels_of_a_copy_are_labels_of_the_sound_that_is_kept(card):
+    sounds = recordings("a/one.wav", "b/two.flac").assign(sound_hash="same")
+    found = read(sounds, card, ("labels/two.txt", "1\t2\tRADR\n", {}))
+    assert found.annotations.content_hash.tolist() == hashes(1)
+
+
+def test_names_of_other_systems_and_other_endings_are_found():
+    sounds = recordings("pond/Night 1.WAV")
+    names = RecordingNames(sounds.assign(file_path=sounds.recording), sounds)
+    for name in ("night 1.wav", "C:\\sd\\NIGHT 1.wav", "/home/x/Night 1.flac", "Night 1"):
+        assert names.named(name, "labels.csv")[0] == hashes(1)[0]
+    assert "no recording 'Night 2.wav' was added" in names.named("Night 2.wav", "labels.csv")[1]
+
+
+def test_unknown_classes_are_refused_with_the_nearest_and_void_the_review(card):
+    sounds = recordings("a.wav", "b.wav")
+    text = "recording,start_s,end_s,label\na.wav,1,2,RADRR\nb.wav,1,2,xylophone\nb.wav,4,5,Rana draytonii\n"
+    found = read(sounds, card, ("labels.csv", text, {"annotator": "Ana", "complete": True}))
+    assert found.annotations.label.tolist() == ["RADR"] and found.annotations.label_as_written.tolist() == [
+        "Rana draytonii"
+    ]
+    assert "did you mean 'RADR'" in found.problems.reason[0] and "xylophone" in found.problems.reason[1]
+    assert found.reviews.content_hash.tolist() == [hashes(2)[1]]
+    assert found.files.n_refused.tolist() == [2] and found.files.n_annotations.tolist() == [1]
+
+
+def test_in_a_closed_world_every_unknown_label_voids_the_review(card_values):
+    card = make_problem_card({**card_values, "world": "closed"})
+    text = "recording,start_s,end_s,label\na.wav,1,2,xylophone\na.wav,3,4,owl\n"
+    found = read(recordings("a.wav"), card, ("labels.csv", text, {"complete": True}))
+    assert len(found.reviews) == 0 and len(found.annotations) == 1
+
+
+def test_marks_outside_the_recording_are_refused_and_rounding_is_not(card):
+    text = "1\t31\tRADR\n30.5\t31\tRADR\n28\t30.05\tRADR\n"
+    found = read(recordings("a.wav"), card, ("a.txt", text, {}))
+    assert found.annotations.end_s.tolist() == [30.0]
+    assert len(found.problems) == 2 and "lies outside a recording of 30 s" in found.problems.reason[0]
+
+
+def test_a_models_rows_are_no_votes(card):
+    text = "Start (s),End (s),Scientific name,Common name,Confidence,File\n0,3,RADR,RADR,0.9,a.wav\n"
+    found = read(
+        recordings("a.wav"), card, ("a.BirdNET.results.csv", text, {"annotator": "Ana", "complete": True})
+    )
+    assert len(found.annotations) == 0 and found.detections.model.tolist() == ["BirdNET"]
+    assert found.detections.annotator.isna().all() and len(found.reviews) == 0
+
+
+def test_who_speaks_is_the_row_then_the_statement_then_the_collector(card):
+    text = "recording,start_s,end_s,label,annotator\na.wav,1,2,RADR,Cho\na.wav,4,5,RADR,\n"
+    found = read(
+        recordings("a.wav"),
+        card,
+        ("l.csv", text, {"annotator": "Ana", "session": "2"}),
+        ("m.csv", text, {"collector": "Ben"}),
+        ("n.csv", text, {}),
+    )
+    assert found.annotations.annotator.tolist() == ["Cho", "Ana", "Cho", "Ben", "Cho", "unknown"]
+    assert found.annotations.session.tolist() == ["2", "2", "1", "1", "1", "1"]
+
+
+def test_no_labels_at_all(card):
+    found = read(recordings("a.wav"), card)
+    assert len(found.annotations) == len(found.detections) == len(found.reviews) == 0
+
+
+@pytest.mark.parametrize("text", ["Dear all,\nhello\n", "recording,start_s,end_s,label\na.wav,x,2,RADR\n"])
+def test_a_file_that_cannot_be_read_is_listed_and_the_others_are_read(card, text):
+    found = read(recordings("a.wav"), card, ("bad.csv", text, {}), ("a.txt", "1\t2\tRADR\n", {}))
+    assert len(found.annotations) == 1 and found.problems.file_path.tolist() == ["bad.csv"]

@@ -1,0 +1,207 @@
+"""The raw zone only grows, and says what it holds, from whom, and under which terms."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from vernal.collection.lake import Addition, Lake, list_inbox
+from vernal.collection.licences import is_missing, normalise
+from vernal.collection.statements import Statement, make_statement
+from vernal.problems import InputError
+
+
+def files_of(root):
+    return {
+        path.relative_to(root).as_posix(): (path.read_bytes(), path.stat().st_mtime_ns)
+        for path in sorted(root.rglob("*"))
+        if path.is_file()
+    }
+
+
+@pytest.fixture
+def inbox(tmp_path, write_tone):
+    root = tmp_path / "in box"
+    write_tone(root / "ana" / "SMM1_20250403_210000.wav", hz=400)
+    write_tone(root / "ana" / "night two" / "20250404_210000.wav", hz=500)
+    write_tone(root / "ben" / "rec 1.wav", hz=600)
+    (root / "ana" / "labels.txt").write_text("0.1\t0.2\tRADR\n", encoding="utf-8")
+    (root / "source.yml").write_text("source: workshop\n", encoding="utf-8")
+    (root / "ana" / "source.yml").write_text(
+        'collector: Ana\nlicense: CC BY 4.0\nsite: pond\nutc_offset: "-07:00"\ncomplete: yes\n',
+        encoding="utf-8",
+    )
+    (root / "ana" / "files.csv").write_text(
+        "file,site\nnight two/20250404_210000.wav,creek\n", encoding="utf-8"
+    )
+    (root / "ben" / "copy.wav").write_bytes((root / "ana" / "SMM1_20250403_210000.wav").read_bytes())
+    (root / ".DS_Store").write_bytes(b"x")
+    return root
+
+
+def test_statements_are_inherited_and_the_nearest_wins(inbox):
+    additions, left = list_inbox(inbox)
+    said = {addition.file_path: addition.statement for addition in additions}
+    assert said["ana/SMM1_20250403_210000.wav"] == Statement(
+        collector="Ana",
+        licence="CC BY 4.0",
+        source="workshop",
+        site="pond",
+        utc_offset="-07:00",
+        complete=True,
+    )
+    assert said["ana/night two/20250404_210000.wav"].site == "creek"
+    assert said["ben/rec 1.wav"] == Statement(source="workshop")
+    assert left.file_path.tolist() == [".DS_Store"]
+    assert not any("source.yml" in name or "files.csv" in name for name in said)
+
+
+def test_adding_twice_changes_nothing(inbox, tmp_path):
+    lake = Lake(tmp_path / "raw zone")
+    additions, _ = list_inbox(inbox)
+    first = lake.add(additions)
+    before = files_of(lake.root)
+    second = Lake(lake.root).add(additions)
+    assert files_of(lake.root) == before
+    assert set(second.outcome) == {"known"}
+    assert sorted(first.outcome) == ["new file"] * 4 + ["new statement"]
+    assert lake.verify() == []
+
+
+def test_content_is_kept_once_and_every_statement_about_it(inbox, tmp_path):
+    lake = Lake(tmp_path / "zone")
+    lake.add(list_inbox(inbox)[0])
+    statements = lake.statements()
+    twice = statements[statements.content_hash.duplicated(keep=False)]
+    assert sorted(twice.file_path) == ["ana/SMM1_20250403_210000.wav", "ben/copy.wav"]
+    assert twice.licence.isna().sum() == 1
+    assert len(list((lake.root / "objects").glob("*/*"))) == 4
+    facts = lake.facts(statements.content_hash[statements.kind == "recording"].unique())
+    assert facts.duration_s.tolist() == [0.5] * 3 and facts.problem.isna().all()
+
+
+def test_a_licence_given_later_is_a_new_statement_and_nothing_is_rewritten(inbox, tmp_path):
+    lake = Lake(tmp_path / "zone")
+    lake.add(list_inbox(inbox)[0])
+    before = files_of(lake.root)
+    (inbox / "ben" / "source.yml").write_text("collector: Ben\nlicence: CC0\n", encoding="utf-8")
+    outcome = lake.add(list_inbox(inbox)[0])
+    after = files_of(lake.root)
+    assert {name: after[name] for name in before} == before
+    assert (outcome.outcome == "new statement").sum() == 2
+    assert len(after) == len(before) + 2
+
+
+def test_an_interrupted_addition_is_repeated_and_leaves_no_trace(inbox, tmp_path, monkeypatch):
+    whole, broken = Lake(tmp_path / "whole"), Lake(tmp_path / "broken")
+    additions, _ = list_inbox(inbox)
+    whole.add(additions)
+    import vernal.collection.lake as module
+
+    calls = []
+
+    def dying_copy(source, target):
+        calls.append(source)
+        Path(target).write_bytes(b"half")
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        Path(target).write_bytes(Path(source).read_bytes())
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module.shutil, "copyfile", dying_copy)
+        with pytest.raises(KeyboardInterrupt):
+            broken.add(additions)
+    assert broken.verify() == []
+    broken.add(additions)
+    assert {name: content for name, (content, _) in files_of(broken.root).items()} == {
+        name: content for name, (content, _) in files_of(whole.root).items()
+    }
+
+
+def test_a_file_that_changes_while_it_is_read_is_refused(inbox, tmp_path, monkeypatch):
+    import vernal.collection.lake as module
+
+    monkeypatch.setattr(module.shutil, "copyfile", lambda source, target: Path(target).write_bytes(b"other"))
+    lake = Lake(tmp_path / "zone")
+    outcome = lake.add(list_inbox(inbox)[0])
+    assert set(outcome.outcome) == {"refused"} and "changed while it was read" in outcome.reason[0]
+    assert not list((lake.root / "objects").rglob("*.wav"))
+
+
+def test_damage_is_found(inbox, tmp_path):
+    lake = Lake(tmp_path / "zone")
+    lake.add(list_inbox(inbox)[0])
+    victim = next((lake.root / "objects").rglob("*.wav"))
+    victim.chmod(0o644)
+    victim.write_bytes(b"changed")
+    assert lake.verify() == [victim.name]
+    statement = next((lake.root / "statements").rglob("*.json"))
+    said = json.loads(statement.read_text(encoding="utf-8"))
+    statement.write_text(json.dumps({**said, "licence": "CC0"}), encoding="utf-8")
+    with pytest.raises(InputError, match="damaged statement"):
+        lake.statements()
+
+
+def test_links_that_lead_out_are_left_and_listed(inbox, tmp_path, write_tone):
+    outside = write_tone(tmp_path / "outside.wav")
+    try:
+        (inbox / "link.wav").symlink_to(outside)
+        (inbox / "folder").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+        (tmp_path / "elsewhere").mkdir()
+    except OSError:
+        pytest.skip("this system makes no links")
+    additions, left = list_inbox(inbox)
+    assert not any(addition.file_path == "link.wav" for addition in additions)
+    assert set(left.file_path) == {".DS_Store", "link.wav", "folder"}
+
+
+def test_every_problem_of_an_inbox_is_told_at_once(inbox):
+    (inbox / "ben" / "source.yml").write_text("colector: Ben\nrole: trainer\n", encoding="utf-8")
+    (inbox / "ana" / "files.csv").write_text("file,site\nabsent.wav,x\n", encoding="utf-8")
+    with pytest.raises(InputError) as error:
+        list_inbox(inbox)
+    for words in ("did you mean 'collector'", "'trainer'", "names 'absent.wav', which is not there"):
+        assert words in str(error.value)
+
+
+def test_an_inbox_without_files_or_that_is_none_is_refused(tmp_path):
+    with pytest.raises(InputError, match="does not exist"):
+        list_inbox(tmp_path / "absent")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="holds no files"):
+        list_inbox(tmp_path / "empty")
+
+
+def test_a_missing_source_file_is_refused_and_the_others_are_kept(tmp_path, write_tone):
+    here = write_tone(tmp_path / "a.wav")
+    lake = Lake(tmp_path / "zone")
+    outcome = lake.add(
+        [Addition(tmp_path / "gone.wav", "gone.wav", Statement()), Addition(here, "a.wav", Statement())]
+    )
+    assert outcome.outcome.tolist() == ["refused", "new file"]
+    with pytest.raises(InputError, match="has no file"):
+        lake.path_of("0" * 64)
+
+
+@pytest.mark.parametrize(
+    ("written", "name", "is_recognised"),
+    [
+        ("CC BY 4.0", "CC-BY-4.0", True), ("cc-by-nc-sa 3.0", "CC-BY-NC-SA-3.0", True), ("CC0", "CC0-1.0", True),
+        ("https://creativecommons.org/licenses/by-sa/4.0/", "CC-BY-SA-4.0", True),
+        ("https://creativecommons.org/publicdomain/zero/1.0/", "CC0-1.0", True), ("public domain", "CC0-1.0", True),
+        ("Creative Commons BY 4.0", "CC-BY-4.0", True), ("CC BY", "CC-BY", False), ("ask Ben", "ask Ben", False),
+        ("cc by nc", "CC-BY-NC", False), ("MIT", "MIT", True),
+    ],
+)  # fmt: skip
+def test_licences_get_one_name(written, name, is_recognised):
+    assert normalise(written) == (name, is_recognised)
+
+
+@pytest.mark.parametrize("words", [None, "", " ", "?", "Unknown", "n/a", float("nan")])
+def test_words_that_are_no_licence(words):
+    assert is_missing(words)
+
+
+def test_an_unquoted_zone_is_explained():
+    with pytest.raises(InputError, match="Write it in quotes"):
+        make_statement({"utc_offset": 120}, "source.yml")

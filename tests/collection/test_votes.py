@@ -1,0 +1,108 @@
+"""What people say becomes votes only where it says so."""
+
+import pandas as pd
+import pytest
+
+from vernal.collection.annotations import annotation_table, split_by_strength, weaken
+from vernal.collection.clipping import ClipOptions, cut_clips
+from vernal.collection.problem_card import make_problem_card
+from vernal.collection.votes import count_votes, first_sessions, single_labels
+
+HASHES = [f"{i:064x}" for i in range(3)]
+
+
+@pytest.fixture
+def clips():
+    recordings = pd.DataFrame({"content_hash": HASHES, "n_frames": [90, 30, 90], "sample_rate_hz": 10})
+    return cut_clips(recordings, ClipOptions())[0]
+
+
+def spoken(*rows):
+    table = annotation_table([{"annotator": "Ana", "session": "1", **row} for row in rows])
+    return table.assign(content_hash=[HASHES[row.get("of", 0)] for row in rows])
+
+
+def count(clips, card, *rows, reviews=()):
+    table = spoken(*rows) if rows else spoken({"label": "RADR"}).iloc[:0]
+    strong, weak = split_by_strength(table)
+    reviewed = pd.DataFrame(list(reviews), columns=["content_hash", "annotator", "session"]).astype("str")
+    votes, edges = count_votes(clips, strong, weak, reviewed, card, ClipOptions())
+    place = clips.set_index("clip_id")
+    name = {clip: (HASHES.index(place.content_hash[clip]), place.start_s[clip]) for clip in place.index}
+    said = {(name[row.clip_id], row.label): (row.is_present, row.ground) for row in votes.itertuples()}
+    return said, {(name[row.clip_id], row.label) for row in edges.itertuples()}
+
+
+def test_a_mark_speaks_for_its_clip_and_the_classes_above(clips, card):
+    said, edges = count(clips, card, {"label": "grunt", "start_s": 1, "end_s": 2})
+    assert said == {((0, 0.0), "grunt"): (True, "marked"), ((0, 0.0), "RADR"): (True, "marked")}
+    assert not edges
+
+
+def test_only_who_marked_everything_says_that_nothing_is_there(clips, card):
+    said, _ = count(
+        clips, card, {"label": "owl", "start_s": 1, "end_s": 2}, reviews=[(HASHES[0], "Ana", "1")]
+    )
+    assert said[(0, 0.0), "owl"] == (True, "marked")
+    assert said[(0, 3.0), "owl"] == (False, "complete") and said[(0, 0.0), "RADR"] == (False, "complete")
+    assert len(said) == 3 * 4
+
+
+def test_a_mark_that_barely_reaches_in_decides_nothing(clips, card):
+    said, edges = count(
+        clips, card, {"label": "owl", "start_s": 2.8, "end_s": 5}, reviews=[(HASHES[0], "Ana", "1")]
+    )
+    assert edges == {((0, 0.0), "owl")}
+    assert ((0, 0.0), "owl") not in said and said[(0, 3.0), "owl"] == (True, "marked")
+
+
+def test_presence_somewhere_says_nothing_of_single_clips_but_absence_does(clips, card):
+    said, _ = count(clips, card, {"label": "RADR"}, {"label": "RADR", "is_present": False, "of": 2})
+    assert {key for key in said if key[0][0] == 0} == set()
+    assert said[(2, 6.0), "grunt"] == (False, "absent from the recording")
+    assert len(said) == 3 * 3
+
+
+def test_presence_in_a_recording_of_one_clip_is_presence_in_the_clip(clips, card):
+    said, _ = count(clips, card, {"label": "growl", "of": 1})
+    assert said == {((1, 0.0), name): (True, "recording of one clip") for name in ("growl", "RADR")}
+
+
+def test_weakening_is_asked_for_and_loses_the_times(card):
+    strong = spoken(
+        {"recording": "a", "label": "RADR", "start_s": 1, "end_s": 2, "quality": "high"},
+        {"recording": "a", "label": "RADR", "start_s": 5, "end_s": 6},
+    )
+    weak = weaken(strong)
+    assert (
+        len(weak) == 1 and weak.start_s.isna().all() and weak.quality.isna().all() and weak.is_present.all()
+    )
+
+
+def test_no_votes_without_annotations(clips, card):
+    assert count(clips, card) == ({}, set())
+
+
+def test_the_first_session_counts(clips, card):
+    rows = [{"label": "owl", "start_s": 1, "end_s": 2, "session": "2"}]
+    strong, weak = split_by_strength(spoken(*rows))
+    reviews = pd.DataFrame({"content_hash": [HASHES[0]] * 2, "annotator": "Ana", "session": ["1", "2"]})
+    votes, _ = count_votes(clips, strong, weak, reviews, card, ClipOptions())
+    first = first_sessions(votes)
+    assert not first.is_present.any() and set(first.session) == {"1"} and votes.is_present.sum() == 1
+
+
+def test_single_labels_and_conflicts(clips, card_values):
+    card = make_problem_card({**card_values, "labelling": "single"})
+    rows = [
+        {"label": "grunt", "start_s": 0, "end_s": 1},
+        {"label": "owl", "start_s": 4, "end_s": 5},
+        {"label": "RADR", "start_s": 4, "end_s": 5},
+    ]
+    strong, weak = split_by_strength(spoken(*rows))
+    reviews = pd.DataFrame({"content_hash": [HASHES[0]], "annotator": "Ana", "session": "1"})
+    votes, _ = count_votes(clips, strong, weak, reviews, card, ClipOptions())
+    labels, conflicts = single_labels(votes, card)
+    start = clips.set_index("clip_id").start_s
+    assert {start[row.clip_id]: row.label for row in labels.itertuples()} == {0.0: "RADR", 6.0: "none"}
+    assert conflicts.labels.tolist() == ["RADR + owl"]
