@@ -1,0 +1,203 @@
+"""The study as one HTML page that needs nothing else: no network, no script, everything from files escaped."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from markupsafe import Markup
+
+from vernal.features.classification_tables import ACCURACY, ClassificationTable
+from vernal.features.evaluation import pooled_tables
+from vernal.features.folds import BY_SITE, LEAKY
+from vernal.features.lab_tables import lab_tables
+from vernal.features.pictures import described
+from vernal.plots.style import Drawing, inline_svg
+from vernal.spelling import between, count, listed, share
+
+DEMO_WORDS = (
+    "DEMO COMPANION SET: the recordings are synthetic music. These numbers show how the project works; they are no result."
+)
+
+
+@dataclass(frozen=True, eq=False)
+class StudyResults:
+    """Everything that the page is made from; tables as `vernal.features.evaluation` gives them."""
+
+    is_demo: bool
+    clips: pd.DataFrame
+    rejects: pd.DataFrame
+    label_counts: pd.DataFrame
+    folds: pd.DataFrame
+    points: pd.DataFrame
+    leaderboard: pd.DataFrame
+    confusions: pd.DataFrame
+    comparisons: pd.DataFrame
+    failures: pd.DataFrame
+    runtime: pd.DataFrame
+    level: float
+
+
+def render_page(results: StudyResults, figures: Mapping[str, Drawing], gallery: Mapping[str, Drawing]) -> str:
+    """The page as text.
+
+    Args:
+        figures: `labels`, `learning`, `standings`, `confusion`.
+        gallery: by class.
+    """
+    from jinja2 import Environment, PackageLoader
+
+    environment = Environment(loader=PackageLoader("vernal", "templates"), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    board = results.leaderboard
+    tables = pooled_tables(results.confusions) if len(board) else {}
+    return environment.get_template("features.html.j2").render(
+        demo=DEMO_WORDS if results.is_demo else "",
+        answer=answer(results),
+        tiles=_tiles(results),
+        standings=_standings(results),
+        beats=_compared(results, "beat_synced"),
+        against_birdnet=_compared(results, "birdnet"),
+        leaks=_compared(results, "leak"),
+        leak_numbers=_leak_numbers(results),
+        tables=[
+            {"title": described(row), "text": shown(tables[row["configuration_hash"]])}
+            for row in board.to_dict("records")
+            if row["configuration_hash"] in tables and row["split"] == BY_SITE
+        ],
+        lab=[{"title": name, "text": shown(table)} for name, table in lab_tables().items()],
+        runtime=_runtime(results),
+        failures=results.failures.to_dict("records"),
+        n_rejects=len(results.rejects),
+        rejects=results.rejects.head(20).to_dict("records"),
+        dropped=results.label_counts[results.label_counts["class"].isna()].to_dict("records"),
+        figures={name: Markup(inline_svg(drawing.svg, name, name)) for name, drawing in figures.items()},
+        gallery=[(name, base64.b64encode(drawing.png).decode("ascii")) for name, drawing in gallery.items()],
+        level=f"{100 * results.level:g} %",
+        n_seeds=max(board.n_runs) if len(board) else 0,
+    )
+
+
+def shown(table: ClassificationTable) -> list[dict[str, str]]:
+    """A classification table as cells; ours and published ones alike."""
+    rows = []
+    for row in table.rows().to_dict("records"):
+        support = f"{row['support']:,.0f}"
+        blank = row["row"] == ACCURACY
+        rates = {name: "" if blank and name != "f1" else share(row[name]) for name in ("precision", "recall", "f1")}
+        rows.append({"row": str(row["row"]), **rates, "support": support, "is_average": row["row"] in (ACCURACY, "macro avg", "weighted avg")})
+    return rows
+
+
+def answer(results: StudyResults) -> list[str]:
+    """What was found, in sentences."""
+    board = results.leaderboard
+    honest = board[board.split == BY_SITE] if len(board) else board
+    if honest.empty:
+        return ["Nothing was trained yet."]
+    scratch, head = honest[honest.model != "linear"], honest[honest.model == "linear"]
+    sentences = []
+    chance = honest.chance.iloc[0]
+    if len(scratch):
+        best = scratch.iloc[0].to_dict()
+        sentences.append(
+            f"Learnt from scratch, {described(best)} does best: {_accuracy(best)}. "
+            f"Always naming the commonest class would be right {share(chance)} of the time."
+        )
+    if len(head):
+        first = head.iloc[0].to_dict()
+        sentences.append(f"BirdNET's embeddings with a linear head: {_accuracy(first)}.")
+    compared = results.comparisons[results.comparisons.question == "birdnet"]
+    if len(scratch) and len(compared):
+        best = scratch.iloc[0]
+        row = compared[(compared.feature == best.feature) & (compared["sync"] == best["sync"]) & (compared.model == best.model)]
+        if len(row):
+            sentences.append(_verdict(row.iloc[0].to_dict()))
+    return sentences
+
+
+def _verdict(row: Mapping[str, float]) -> str:
+    if not np.isfinite(row["low"]):
+        return "There are too few groups to say how sure the difference is."
+    gap = f"{share(abs(row['difference']))} (interval of the difference {between(row['low'], row['high'])})"
+    if row["high"] < 0:
+        return f"BirdNET's embeddings are worth {gap} of accuracy against the best of them."
+    if row["low"] > 0:
+        return f"Here features made from scratch do better than BirdNET's embeddings, by {gap}."
+    return f"The difference, {gap}, is within what other recordings could turn round."
+
+
+def _accuracy(row: Mapping[str, float]) -> str:
+    return f"accuracy {share(row['accuracy_mean'])} (interval {between(row['accuracy_low'], row['accuracy_high'])}), macro F1 {share(row['macro_f1_mean'])}"
+
+
+def _tiles(results: StudyResults) -> list[tuple[str, str, str]]:
+    folds = results.folds[results.folds.split == BY_SITE]
+    sizes = results.clips["class"].value_counts()
+    n_folds = folds.fold.nunique()
+    return [
+        (f"{len(results.clips):,}", "clips", f"{count(results.rejects.shape[0], 'row')} rejected"),
+        (f"{len(sizes):,}", "classes", f"{sizes.min():,} to {sizes.max():,} clips each"),
+        (f"{n_folds:,}", "folds", "each tests what the others train: " + listed(sorted(folds.fold.unique())[:6]) + (" ..." if n_folds > 6 else "")),
+        (f"{len(results.points):,}", "points", f"{count(len(results.failures), 'point')} without a result"),
+    ]
+
+
+def _standings(results: StudyResults) -> list[dict[str, str]]:
+    rows = []
+    for row in results.leaderboard.to_dict("records"):
+        rows.append(
+            {
+                "rank": "" if pd.isna(row["rank"]) else f"{row['rank']:.0f}",
+                "name": described(row),
+                "is_leaky": row["split"] == LEAKY,
+                "accuracy": share(row["accuracy_mean"], 3),
+                "accuracy_interval": between(row["accuracy_low"], row["accuracy_high"]),
+                "macro": share(row["macro_f1_mean"], 3),
+                "macro_interval": between(row["macro_f1_low"], row["macro_f1_high"]),
+                "weighted": share(row["weighted_f1_mean"], 3),
+                "spread": share(row["accuracy_std"], 3),
+                "n_runs": f"{row['n_runs']:,}",
+                "parameters": f"{row['n_parameters']:,.0f}",
+                "bytes": f"{row['bytes_per_clip']:,.0f}",
+            }
+        )
+    return rows
+
+
+def _compared(results: StudyResults, question: str) -> list[dict[str, str]]:
+    rows = results.comparisons[results.comparisons.question == question]
+    found = []
+    for row in rows.to_dict("records"):
+        name = described({**row, "split": BY_SITE})
+        sign = "+" if row["difference"] > 0 else ""
+        is_sure = np.isfinite(row["low"]) and (row["low"] > 0 or row["high"] < 0)
+        verdict = ("better" if row["difference"] > 0 else "worse") if is_sure else "not sure"
+        found.append({"name": name, "difference": sign + share(row["difference"], 3), "interval": between(row["low"], row["high"]), "verdict": verdict})
+    return found
+
+
+def _leak_numbers(results: StudyResults) -> list[dict[str, str]]:
+    """Configurations that were tried on both splits: what the shuffled one claims, what holds."""
+    board = results.leaderboard
+    if board.empty:
+        return []
+    keys = ["feature", "sync", "model"]
+    both = board[board.split == LEAKY].merge(board[board.split == BY_SITE], on=keys, suffixes=("_leaky", "_honest"))
+    return [
+        {"name": described({**row, "split": BY_SITE}), "claimed": share(row["accuracy_mean_leaky"], 3), "honest": share(row["accuracy_mean_honest"], 3)}
+        for row in both.to_dict("records")
+    ]
+
+
+def _runtime(results: StudyResults) -> list[dict[str, str]]:
+    def number(value: float) -> str:
+        return "–" if not np.isfinite(value) else f"{value:,.1f}"
+
+    rows: Sequence[dict] = results.runtime.to_dict("records")
+    return [
+        {"name": described(row), "feature": number(row["feature_ms"]), "train": number(row["train_s"]), "score": number(row["score_ms"])}
+        for row in rows
+    ]

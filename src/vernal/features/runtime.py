@@ -1,0 +1,80 @@
+"""How long a feature takes, measured on a few clips: from the file to the numbers that a network reads."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from vernal.features.extraction import ClipSound, compute
+from vernal.features.options import FeatureOptions, kinds_of
+from vernal.features.study import BIRDNET
+
+REPEATS = 3
+
+
+def time_features(
+    sounds: Sequence[ClipSound], features: Sequence[tuple[str, str]], audio: FeatureOptions, embedding: Any, in_worker: bool = True
+) -> dict[tuple[str, str], float]:
+    """Milliseconds a clip, by feature and sync: the least of some repeats, one thread, nothing cached.
+
+    Args:
+        sounds: a few clips; each is timed, and the mean is given.
+        features: `(feature, sync)`; `(birdnet, "")` for embeddings.
+        embedding: `EmbeddingOptions` of the embeddings.
+        in_worker: measure in a process of its own, as the features themselves are computed.
+    """
+    if not in_worker:
+        return _timed(list(sounds), list(features), audio, embedding)
+    from vernal.processes import worker_pool
+
+    with worker_pool(1) as pool:
+        return pool.submit(_timed, list(sounds), list(features), audio, embedding).result()
+
+
+def _timed(
+    sounds: list[ClipSound], features: list[tuple[str, str]], audio: FeatureOptions, embedding: Any
+) -> dict[tuple[str, str], float]:
+    found = {}
+    for feature, sync in features:
+        of_clips = [_least(sound, feature, sync, audio, embedding) for sound in sounds]
+        found[(feature, sync)] = round(1_000 * float(np.mean(of_clips)), 3)
+    return found
+
+
+def _least(sound: ClipSound, feature: str, sync: str, audio: FeatureOptions, embedding: Any) -> float:
+    times = []
+    for _ in range(REPEATS + 1):  # the first loads and compiles
+        started = time.perf_counter()
+        if feature == BIRDNET:
+            _embed(sound, embedding)
+        else:
+            problems = [one.problem for one in compute([(sound, tuple(kinds_of(feature, sync)))], audio)]
+            assert not any(problems), problems
+        times.append(time.perf_counter() - started)
+    return min(times[1:])
+
+
+def _embed(sound: ClipSound, embedding: Any) -> None:
+    from vernal.audio import SAMPLE_RATE_HZ, bandpass, load_clip, window_starts
+    from vernal.encoders.base import get_encoder
+
+    encoder = get_encoder(embedding.encoder)
+    samples = load_clip(sound.path, sound.start_s or 0.0, sound.end_s, SAMPLE_RATE_HZ)
+    samples = bandpass(samples, embedding.fmin, embedding.fmax, SAMPLE_RATE_HZ)
+    size = encoder.n_samples
+    starts = window_starts(len(samples), SAMPLE_RATE_HZ, embedding.overlap, encoder.window_s)
+    windows = np.zeros((len(starts), size), dtype=np.float32)
+    for row, start in zip(windows, starts, strict=True):
+        part = samples[start : start + size]
+        row[: len(part)] = part
+    encoder.embed(windows)
+
+
+def typical(sounds: Sequence[ClipSound], n: int) -> list[ClipSound]:
+    """Some clips, evenly over their keys, so that the same ones are measured each time."""
+    ordered = sorted(sounds, key=lambda sound: sound.key)
+    places = np.unique(np.linspace(0, len(ordered) - 1, min(n, len(ordered))).round().astype(int))
+    return [ordered[place] for place in places]
