@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 from kedro.io import AbstractDataset
 
-from vernal.files import is_inside, writing
+from vernal.files import is_inside, write_bytes
 
 
 class AudioFolderDataset(AbstractDataset[dict[str, Callable[[], np.ndarray]], str]):
@@ -43,8 +44,10 @@ class AudioFolderDataset(AbstractDataset[dict[str, Callable[[], np.ndarray]], st
                 raise ValueError(f"{name!r} leads out of {self._path}; give a path inside it")
             if file.exists():
                 continue
-            with writing(file) as temporary:
-                soundfile.write(temporary, render(), self._sample_rate_hz, subtype="PCM_16", format="WAV")
+            # Encoded in memory, because libsndfile reports a full disk as "System error".
+            encoded = io.BytesIO()
+            soundfile.write(encoded, render(), self._sample_rate_hz, subtype="PCM_16", format="WAV")
+            write_bytes(file, encoded.getvalue())
 
     def _exists(self) -> bool:
         return self._path.is_dir()

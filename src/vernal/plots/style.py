@@ -163,7 +163,7 @@ def inline_svg(svg: str, name: str, alt: str) -> str:
         element.tag = _local(element.tag)
         for key in ("id", "clip-path", "href"):
             if key in element.attrib:
-                element.set(key, re.sub(r"^(url\(#|#|)", rf"\g<1>{name}-", element.attrib[key]))
+                element.set(key, re.sub(r"^(url\(#|#|)", rf"\g<1>", element.attrib[key]))
         for key in ("style", "fill", "stroke"):
             if key in element.attrib:
                 element.set(key, _page_style(element.attrib[key]))
