@@ -34,6 +34,7 @@ class VernalConfigLoader(OmegaConfigLoader):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         resolvers = {**(kwargs.pop("custom_resolvers", None) or {}), "setting": self.setting}
+        self._settings: dict[str, Any] | None = None
         super().__init__(*args, custom_resolvers=resolvers, **kwargs)
 
     def __getitem__(self, key: str) -> dict[str, Any]:
@@ -46,7 +47,10 @@ class VernalConfigLoader(OmegaConfigLoader):
         Raises:
             KeyError: no such parameter in any environment.
         """
-        value: Any = self["parameters"]
+        if self._settings is None:
+            # Read once: the catalog asks for a setting at every entry, and each reading merges every file anew.
+            self._settings = self["parameters"]
+        value: Any = self._settings
         for part in name.split("."):
             value = value[part]
         return value
