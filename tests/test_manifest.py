@@ -72,7 +72,9 @@ def test_missing_columns_come_with_the_nearest_spelling(audio: Path):
 
 def test_a_target_that_no_row_has_lists_the_labels(audio: Path):
     frame = table(file_path=["a.wav"], label=["frog"])
-    with pytest.raises(InputError, match=r"no label is 'positive' or the target 'RADR'.*The labels are: frog"):
+    with pytest.raises(
+        InputError, match=r"no label is 'positive' or the target 'RADR'.*The labels are: frog"
+    ):
         check_manifest(frame, "RADR", audio)
 
 

@@ -34,7 +34,9 @@ def test_a_digest_knows_values_names_and_order_but_not_categories():
 
 
 def test_no_cell_of_a_csv_starts_a_formula_and_every_text_comes_back(tmp_path: Path):
-    table = pd.DataFrame({"name": ["=1+1", "@x", "-0.5", "'tis", "+a", "-b"], "=column": [-1.5, 2, 3, 4, 5, 6]})
+    table = pd.DataFrame(
+        {"name": ["=1+1", "@x", "-0.5", "'tis", "+a", "-b"], "=column": [-1.5, 2, 3, 4, 5, 6]}
+    )
     write_table(table.astype({"name": "str"}), tmp_path / "t.csv")
     lines = (tmp_path / "t.csv").read_text(encoding="utf-8").splitlines()
     assert lines[:4] == ["name,'=column", "'=1+1,-1.5", "'@x,2.0", "-0.5,3.0"]

@@ -12,7 +12,6 @@ from vernal.manifest import QUALITIES, SPLITS
 from vernal.recordings import SOURCES
 
 
-
 def _text(check: pa.Check | None = None) -> pa.Column:
     """A column of text that may be missing."""
     return pa.Column(str, check, nullable=True)
