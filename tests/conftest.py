@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,8 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-# One thread a process keeps parallel tests from fighting over the cores.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# Numba keeps compiled code on disk; workers that write the same file at once have crashed each other.
+_WORKER = os.environ.get("PYTEST_XDIST_WORKER", "main")
+os.environ.setdefault("NUMBA_CACHE_DIR", str(Path(tempfile.gettempdir()) / f"vernal-tests-numba-{_WORKER}"))
 
 PROJECT = Path(__file__).resolve().parents[1]
 SHARED = PROJECT.parent / "shared"
