@@ -12,10 +12,9 @@ import pandas as pd
 import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-# Numba keeps compiled code on disk; workers that write the same file at once have crashed each other.
-_WORKER = os.environ.get("PYTEST_XDIST_WORKER", "main")
-os.environ.setdefault("NUMBA_CACHE_DIR", str(Path(tempfile.gettempdir()) / f"vernal-tests-numba-{_WORKER}"))
-
+if worker := os.environ.get("PYTEST_XDIST_WORKER"):
+    # Tests call librosa directly too; see `processes.compiling_alone` for what happens when two fill one cache.
+    os.environ["NUMBA_CACHE_DIR"] = str(Path(tempfile.gettempdir()) / f"vernal-tests-numba-{worker}")
 PROJECT = Path(__file__).resolve().parents[1]
 SHARED = PROJECT.parent / "shared"
 

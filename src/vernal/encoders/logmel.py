@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from vernal.encoders.base import Encoder
+from vernal.processes import compiling_alone
 
 _N_BANDS = 64
 _N_FFT = 2_048
@@ -26,9 +27,12 @@ class LogMelEncoder(Encoder):
     window_s = 3.0
 
     def __init__(self) -> None:
-        from librosa.filters import mel
+        # Importing librosa compiles parts of it.
+        with compiling_alone():
+            from librosa.filters import mel
 
-        self._mel = mel(sr=self.sample_rate_hz, n_fft=_N_FFT, n_mels=_N_BANDS, fmin=50, fmax=15_000)
+            self._mel = mel(sr=self.sample_rate_hz, n_fft=_N_FFT, n_mels=_N_BANDS, fmin=50, fmax=15_000)
+            self._log_mel(np.zeros(self.n_samples, dtype=np.float32))
 
     @staticmethod
     def version() -> str:

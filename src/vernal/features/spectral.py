@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable
+from functools import cache
+from typing import Any
 
 import numpy as np
 
 from vernal.features.options import FeatureOptions, Kind
+from vernal.processes import compiling_alone
 
 # librosa's advice for PCEN: its defaults are meant for samples of 32-bit integers.
 _PCEN_SCALE = 2**31
@@ -26,14 +29,29 @@ def sequences(samples: np.ndarray, kinds: Iterable[Kind], options: FeatureOption
     Raises:
         ValueError: no samples, or samples that are not finite.
     """
+    _compile_once()
     wanted = list(dict.fromkeys(kinds))
     samples = whole_hops(samples, options)
     raw = _raw(samples, {kind.feature for kind in wanted}, options)
-    beats = beat_frames(samples, options) if any(kind.sync == "beat_synced" for kind in wanted) else None
+    needs_beats = any(kind.sync == "beat_synced" for kind in wanted)
+    beats = beat_frames(samples, options) if needs_beats else np.empty(0, dtype=np.int64)
     return {
-        kind: raw[kind.feature] if kind.sync == "raw" else beat_synced(raw[kind.feature], beats, options.beat_statistic)
+        kind: raw[kind.feature]
+        if kind.sync == "raw"
+        else beat_synced(raw[kind.feature], beats, options.beat_statistic)
         for kind in wanted
     }
+
+
+@cache
+def _compile_once() -> None:
+    """Let librosa compile all that is used here, in one process at a time (see `processes.compiling_alone`)."""
+    options = FeatureOptions()
+    noise = np.random.Generator(np.random.Philox(0)).standard_normal(3 * options.sample_rate_hz)
+    with compiling_alone():
+        samples = whole_hops(noise.astype(np.float32), options)
+        _raw(samples, {"mel", "mfcc", "chroma", "pcen"}, options)
+        beat_frames(samples, options)
 
 
 def whole_hops(samples: np.ndarray, options: FeatureOptions) -> np.ndarray:
@@ -44,7 +62,9 @@ def whole_hops(samples: np.ndarray, options: FeatureOptions) -> np.ndarray:
     """
     samples = np.asarray(samples, dtype=np.float32)
     if samples.ndim != 1 or not len(samples) or not np.isfinite(samples).all():
-        raise ValueError(f"samples have the shape {samples.shape} or are not finite; give (n,) finite numbers")
+        raise ValueError(
+            f"samples have the shape {samples.shape} or are not finite; give (n,) finite numbers"
+        )
     n_hops = max(-(-len(samples) // options.hop), -(-options.n_fft // options.hop))
     return np.pad(samples, (0, n_hops * options.hop - len(samples)))
 
@@ -52,7 +72,8 @@ def whole_hops(samples: np.ndarray, options: FeatureOptions) -> np.ndarray:
 def _raw(samples: np.ndarray, features: set[str], options: FeatureOptions) -> dict[str, np.ndarray]:
     import librosa
 
-    rate, mels = options.sample_rate_hz, {"sr": options.sample_rate_hz, "n_fft": options.n_fft, "n_mels": options.n_mels}
+    rate = options.sample_rate_hz
+    mels: dict[str, Any] = {"sr": rate, "n_fft": options.n_fft, "n_mels": options.n_mels}
     magnitude = np.abs(librosa.stft(samples, n_fft=options.n_fft, hop_length=options.hop))
     power = magnitude**2
     found = {}
@@ -62,8 +83,12 @@ def _raw(samples: np.ndarray, features: set[str], options: FeatureOptions) -> di
         found["mfcc"] = librosa.feature.mfcc(S=found["mel"], n_mfcc=options.n_mfcc)
     if "chroma" in features:
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="Trying to estimate tuning from empty")  # silence has none
-            chroma = librosa.feature.chroma_stft(S=power, sr=rate, n_fft=options.n_fft, n_chroma=options.n_chroma)
+            warnings.filterwarnings(
+                "ignore", message="Trying to estimate tuning from empty"
+            )  # silence has none
+            chroma = librosa.feature.chroma_stft(
+                S=power, sr=rate, n_fft=options.n_fft, n_chroma=options.n_chroma
+            )
         found["chroma"] = chroma
     if "pcen" in features:
         bands = librosa.feature.melspectrogram(S=magnitude, **mels)
@@ -89,7 +114,7 @@ def beat_synced(sequence: np.ndarray, beats: np.ndarray, statistic: str = "media
     """
     from librosa.util import sync
 
-    aggregate = {"median": np.median, "mean": np.mean}[statistic]
+    aggregate: Any = {"median": np.median, "mean": np.mean}[statistic]
     # Told of no beats at all, librosa gives no row at all.
     edges = beats.tolist() or [0]
     return np.ascontiguousarray(sync(sequence.T, edges, aggregate=aggregate).T, dtype=np.float32)
