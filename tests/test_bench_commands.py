@@ -41,7 +41,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> list[tuple]:
         own = {**values, "ours_cpu_s": 2.0, "peer_cpu_s": 90.0}
         return {"linear": own, "hidden_512": values, "clips": clips, "epochs": epochs}
 
-    def stage(sizes, workers, scale, peer_points):
+    def stage(sizes, workers, scale, peer_points, say):
         asked.append((tuple(sizes), workers, scale, peer_points))
         return {f"stage5_{size}": {**values, "points": size} for size in sizes}
 

@@ -155,10 +155,10 @@ def test_the_real_program_gives_the_same_scores(tmp_path: Path, shared_data: Pat
 def test_the_real_program_gives_the_same_scores_for_many_clips(tmp_path: Path, shared_data: Path, settings):
     point = PointSettings(**settings)
     add_point(tmp_path, point, make_head(seed=1))
-    add_clips(tmp_path, real_clips(shared_data, 40))
-    folder = export_point(tmp_path, "stage5", NAME, tmp_path / "out", n_clips=40)
+    add_clips(tmp_path, real_clips(shared_data, 16))
+    folder = export_point(tmp_path, "stage5", NAME, tmp_path / "out", n_clips=16)
     table = pd.read_csv(folder / "parity.csv")
-    assert table[table.is_real]["clip"].nunique() == 40
+    assert table[table.is_real]["clip"].nunique() == 16
     assert table.difference.max() < ROUNDING + 5e-6
 
 

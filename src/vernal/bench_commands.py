@@ -253,7 +253,7 @@ def sweep(
     _say(
         f"running {', '.join(map(str, sizes))} points of stage 5, and {peer_points} with BirdNET-Analyzer ..."
     )
-    _report(SWEEP, bench_stage(sizes, workers, scale, peer_points), as_json, markdown)
+    _report(SWEEP, bench_stage(sizes, workers, scale, peer_points, _say), as_json, markdown)
 
 
 def _say(text: str) -> None:

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,7 @@ def bench_stage(
     workers: int = 2,
     scale: float = 1.0,
     peer_points: int = PEER_POINTS,
+    say: Callable[[str], Any] = lambda text: None,
 ) -> dict[str, Any]:
     """Run stage 5 for several numbers of points, and BirdNET-Analyzer's training for some of them.
 
@@ -49,6 +50,7 @@ def bench_stage(
         workers: training processes.
         scale: share of the published clips.
         peer_points: points that BirdNET-Analyzer trains, evenly over the stage; 0: none.
+        say: called with what was just measured, in words.
     Returns:
         A dict a size, named `stage5_<points>`: `ours_s` (the whole stage, from the start of Python on), `peer_s`
         (the mean of BirdNET-Analyzer's trainings times the number of points; embedding, scoring and evaluation not
@@ -58,7 +60,13 @@ def bench_stage(
         folder = Path(name)
         _in_own_process("prepare", folder, scale)
         peer_s = _in_own_process("peer", folder, peer_points)["seconds"] if peer_points else None
-        return {f"stage5_{count}": _measured(folder, count, workers, peer_s, peer_points) for count in sizes}
+        if peer_s is not None:
+            say(f"BirdNET-Analyzer: {peer_s:.1f} s a point")
+        results = {}
+        for count in sizes:
+            found = results[f"stage5_{count}"] = _measured(folder, count, workers, peer_s, peer_points)
+            say(f"Vernal: {count} points in {found['ours_s']:.0f} s, {found['peak_memory_mb']:,.0f} MB")
+        return results
 
 
 def _measured(

@@ -8,6 +8,8 @@ import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from vernal.demo_season import is_demo_root
+
 # What a person opens, by the end of the dataset's name, in the order they would open it.
 _SHOWN = {
     "report": "report.html",
@@ -42,7 +44,7 @@ def is_demo(data_root: Path) -> bool:
     """Whether the clips of a data folder are the demo season, by where ingest found them."""
     try:
         roots = json.loads((data_root / "02_intermediate" / "audio_roots.json").read_text(encoding="utf-8"))
-        return Path(roots["labelled"]).parts[-2:] == ("01_raw", "demo")
+        return is_demo_root(roots["labelled"])
     except (OSError, ValueError, KeyError, TypeError):
         return False
 

@@ -172,8 +172,8 @@ def start_record(
         record.begin()
     except OSError as error:
         raise InputError(
-            f"Nothing can be written below {data_root} ({error.strerror}). Free or unlock it, or name another folder with "
-            "--params=data_root=..."
+            f"Nothing can be written below {data_root} ({error.strerror}). Free or unlock it, or name another folder "
+            "with --params=data_root=..."
         ) from error
     return record
 

@@ -55,8 +55,18 @@ def minutes(value: float) -> str:
     """
     if value is None or not math.isfinite(value):
         return UNDEFINED
-    text = f"{value:.1f}" if value < 10 else f"{value:,.0f}"
-    return f"{text} minutes" + (f" ({value / 60:.1f} hours)" if value >= 120 else "")
+    return f"{amount(value)} minutes" + (f" ({value / 60:.1f} hours)" if value >= 120 else "")
+
+
+def amount(value: float) -> str:
+    """A number of minutes or the like, to one digit below ten.
+
+    >>> amount(0.0), amount(7.24), amount(1234.5)
+    ('0', '7.2', '1,234')
+    """
+    if value is None or not math.isfinite(value):
+        return UNDEFINED
+    return f"{round(value, 1):g}" if value < 10 else f"{value:,.0f}"
 
 
 def count(number: float, one: str, many: str = "") -> str:

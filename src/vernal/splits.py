@@ -13,7 +13,7 @@ import pandas as pd
 
 from vernal.identity import unit_hash
 from vernal.manifest import SEALED, SPLITS
-from vernal.problems import InputError, Problems, suggest
+from vernal.problems import Problems, suggest
 
 COUNTED_BY = ("label", "quality", "call_type", "recorder_id", "site")
 
@@ -23,8 +23,8 @@ class SplitOptions:
     """How clips are dealt.
 
     `test_ood_sites`: names of the sites held out; null: the last site in a stable hash order when there
-    are three or more. `sealed_sites`: sites that no stage may look at at all (split `sealed`). `test_iid_share` and `val_share`: expected shares of a recorder's dates, in [0, 1).
-    `seed` chooses another deal.
+    are three or more. `sealed_sites`: sites that no stage looks at (split `sealed`). `test_iid_share` and
+    `val_share`: expected shares of a recorder's dates, in [0, 1). `seed` chooses another deal.
     """
 
     test_ood_sites: list | str | int | None = None
@@ -93,7 +93,7 @@ def assign_splits(clips: pd.DataFrame, options: SplitOptions) -> pd.DataFrame:
     problems.raise_if_any()
 
     dealt = {
-        name: splits[0] if splits else (places[name][0] or _deal(name, options))
+        str(name): splits[0] if splits else (places[str(name)][0] or _deal(str(name), options))
         for name, splits in given.items()
     }
     return ordered.assign(split=ordered.block.map(dealt).astype("str"))

@@ -16,6 +16,7 @@ import pandas as pd
 
 from vernal.coverage import SPLITS
 from vernal.evaluation_options import EvaluationOptions
+from vernal.operating_points import review_minutes
 from vernal.settings_table import CONFIGURATION, SEED, level_text, settings_of
 from vernal.sweeps import Spec
 
@@ -176,6 +177,16 @@ class StageResults:
             return table
         decides = table["goal"] == table["goal"].iloc[0]
         return table[decides & table["point"].isin(self.leading_points)].reset_index(drop=True)
+
+    def review_minutes(self, rate: float) -> float:
+        """Minutes a night to check the false alarms of a false positive rate."""
+        return float(review_minutes(rate, self.options.clips_per_night, self.options.seconds_per_clip))
+
+    @cached_property
+    def block_name(self) -> str:
+        """What is drawn together in intervals of the split that decides: nights, or groups where none are known."""
+        known = np.isfinite(self.number(self.leading_points[0], f"{self.primary_split}_n_nights"))
+        return "nights" if known else "groups"
 
     @cached_property
     def goal(self) -> str:

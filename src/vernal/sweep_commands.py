@@ -24,6 +24,7 @@ from vernal.point_folder import FolderChanges, differences_in_words, write_point
 from vernal.point_settings import SETTINGS, configuration_hash, fit_hash
 from vernal.points import read_point_records, setting_differences, stage_of
 from vernal.problems import InputError, suggest
+from vernal.proof.run_record import stale_because
 from vernal.safe_yaml import read_yaml
 from vernal.setting import Setting
 from vernal.setting_problems import BEST_LOW_QUALITY, HARD_NEGATIVES, subsets_made
@@ -162,8 +163,12 @@ def _read(project: Path, stage: str) -> tuple[Spec, Plan]:
 
 
 def _states(project: Path, stage: str, plan: Plan, params: Mapping[str, str]) -> dict[str, str]:
-    table = data_root(project, params) / "08_reporting" / stage / "points.csv"
-    return point_states({point.name: point.config_hash for point in plan.points}, table)
+    root = data_root(project, params)
+    table = root / "08_reporting" / stage / "points.csv"
+    states = point_states({point.name: point.config_hash for point in plan.points}, table)
+    if DONE in states.values() and stale_because(root, stage):
+        return {name: STALE if state == DONE else state for name, state in states.items()}
+    return states
 
 
 def _one_point(plan: Plan, name: str) -> PlannedPoint:

@@ -49,7 +49,8 @@ def plain_csv_text(frame: pd.DataFrame) -> pd.DataFrame:
     columns = {
         name: frame[name].map(_plain)
         for name in frame.columns
-        if pd.api.types.is_string_dtype(frame[name].dtype) and frame[name].astype(str).str.startswith("'").any()
+        if pd.api.types.is_string_dtype(frame[name].dtype)
+        and frame[name].astype(str).str.startswith("'").any()
     }
     return frame.assign(**columns).rename(columns=_plain)
 

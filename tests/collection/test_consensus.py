@@ -134,7 +134,7 @@ def test_order_and_swapped_values_change_nothing():
 
 
 def test_who_shares_no_clips_is_taken_at_his_word_and_marked():
-    votes, blocks, truth = simulate(2, n=200)
+    votes, blocks, _ = simulate(2, n=200)
     alone = pd.DataFrame(
         {
             "clip_id": [f"x{i:02d}" for i in range(40)],

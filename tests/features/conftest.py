@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.features.made_features import make_class_clips, make_study
 from vernal.features.feature_store import FeaturePart, FeatureStore
 from vernal.features.options import FeatureOptions, Kind
 
@@ -33,10 +34,14 @@ def pulses() -> Callable[..., np.ndarray]:
 
 
 @pytest.fixture
-def made_store(tmp_path: Path, small: FeatureOptions) -> Callable[..., tuple[FeatureStore, list[str], np.ndarray]]:
+def made_store(
+    tmp_path: Path, small: FeatureOptions
+) -> Callable[..., tuple[FeatureStore, list[str], np.ndarray]]:
     """Two or more classes whose mel sequences rise, fall or stay: `made_store(n=24, n_classes=2, longest=12)`."""
 
-    def make(n: int = 24, n_classes: int = 2, longest: int = 12) -> tuple[FeatureStore, list[str], np.ndarray]:
+    def make(
+        n: int = 24, n_classes: int = 2, longest: int = 12
+    ) -> tuple[FeatureStore, list[str], np.ndarray]:
         rng = np.random.default_rng(0)
         store = FeatureStore(tmp_path / "a store")
         y = np.arange(n) % n_classes
@@ -54,29 +59,11 @@ def made_store(tmp_path: Path, small: FeatureOptions) -> Callable[..., tuple[Fea
 
 @pytest.fixture
 def class_clips() -> Callable[..., pd.DataFrame]:
-    """Clips of several classes: `class_clips(classes=3, sites=3, groups=4, takes=2)`, groups of each class at each site."""
+    """Clips of several classes: `class_clips(classes=3, sites=3, groups=4, takes=2)`."""
+    return make_class_clips
 
-    def make(classes: int = 3, sites: int = 3, groups: int = 4, takes: int = 2) -> pd.DataFrame:
-        rows = [
-            {"class": f"c{label}", "site": f"s{site}", "group": f"{label} {site} {group}"}
-            for label in range(classes)
-            for site in range(sites)
-            for group in range(groups)
-            for _ in range(takes)
-        ]
-        clips = pd.DataFrame(rows)
-        names = [f"{number:016x}" for number in range(len(clips))]
-        absent = pd.Series([np.nan] * len(clips), dtype="str")
-        return clips.assign(
-            clip_id=names,
-            content_hash=[name * 4 for name in names],
-            file_path=[f"{name}.wav" for name in names],
-            label=clips["class"],
-            recorder_id=absent,
-            date=absent,
-            start_s=np.nan,
-            end_s=np.nan,
-            duration_s=3.0,
-        )
 
-    return make
+@pytest.fixture
+def study(tmp_path: Path):
+    """See `made_features.make_study`."""
+    return make_study(tmp_path)

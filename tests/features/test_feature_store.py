@@ -76,7 +76,17 @@ def test_many_parts_are_read_with_few_open_files(tmp_path, small):
 
 def test_a_key_is_of_content_and_part():
     assert sequence_key("a", np.nan, np.nan) == sequence_key("a", 0.0, np.nan)
-    assert len({sequence_key("a", 0, np.nan), sequence_key("b", 0, np.nan), sequence_key("a", 0, 1), sequence_key("a", 1, np.nan)}) == 4
+    assert (
+        len(
+            {
+                sequence_key("a", 0, np.nan),
+                sequence_key("b", 0, np.nan),
+                sequence_key("a", 0, 1),
+                sequence_key("a", 1, np.nan),
+            }
+        )
+        == 4
+    )
 
 
 def test_extraction_computes_what_is_missing_once(tmp_path, write_tone, class_clips, small):
@@ -117,7 +127,9 @@ def test_workers_change_no_bit_and_broken_files_are_all_named(tmp_path, write_to
     write_tone(tmp_path / clips.file_path[0], hz=999)
     (tmp_path / clips.file_path[5]).unlink()
     found = {}
-    with pytest.raises(InputError, match=r"\(2\): 0000000000000000.wav \(it has changed.*0000000000000005.wav"):
+    with pytest.raises(
+        InputError, match=r"\(2\): 0000000000000000.wav \(it has changed.*0000000000000005.wav"
+    ):
         for part in extract(clips, tmp_path, missing, small, 0):
             found |= part.sequences
     assert len(found) == 10
@@ -154,7 +166,9 @@ def test_batches_put_like_lengths_together():
 
 def test_the_order_of_batches_follows_from_the_generator():
     lengths = np.full(40, 7)
-    one, same, other = (np.concatenate(bucketed(lengths, 8, np.random.default_rng(seed))) for seed in (1, 1, 2))
+    one, same, other = (
+        np.concatenate(bucketed(lengths, 8, np.random.default_rng(seed))) for seed in (1, 1, 2)
+    )
     assert (one == same).all() and (one != other).any()
 
 

@@ -1,3 +1,5 @@
+import itertools
+
 import librosa
 import numpy as np
 import pytest
@@ -9,7 +11,9 @@ from vernal.features.spectral import beat_frames, beat_synced, sequences, whole_
 from vernal.problems import InputError
 
 LAB = FeatureOptions()
-ALL = [Kind(feature, sync) for feature in ("mel", "chroma", "pcen", "mfcc") for sync in ("raw", "beat_synced")]
+ALL = [
+    Kind(feature, sync) for feature in ("mel", "chroma", "pcen", "mfcc") for sync in ("raw", "beat_synced")
+]
 
 
 @pytest.fixture
@@ -19,7 +23,9 @@ def whole(pulses):
 
 
 def test_the_labs_shapes_hold_for_thirty_seconds():
-    found = sequences(np.zeros(30 * 22_050, np.float32) + 0.01, [Kind("mel", "raw"), Kind("chroma", "raw")], LAB)
+    found = sequences(
+        np.zeros(30 * 22_050, np.float32) + 0.01, [Kind("mel", "raw"), Kind("chroma", "raw")], LAB
+    )
     assert found[Kind("mel", "raw")].shape == (1293, 128)
     assert found[Kind("chroma", "raw")].shape == (1293, 12)
 
@@ -34,7 +40,9 @@ def test_thirty_seconds_at_120_beats_have_about_sixty_rows(pulses):
 def test_values_are_librosas(whole):
     found = sequences(whole, ALL, LAB)
     power = librosa.feature.melspectrogram(y=whole, sr=22_050, n_fft=2_048, hop_length=512, n_mels=128)
-    level = librosa.feature.melspectrogram(y=whole, sr=22_050, n_fft=2_048, hop_length=512, n_mels=128, power=1.0)
+    level = librosa.feature.melspectrogram(
+        y=whole, sr=22_050, n_fft=2_048, hop_length=512, n_mels=128, power=1.0
+    )
     expected = {
         "mel": librosa.power_to_db(power),
         "chroma": librosa.feature.chroma_stft(y=whole, sr=22_050, n_fft=2_048, hop_length=512),
@@ -46,7 +54,9 @@ def test_values_are_librosas(whole):
     for name, values in expected.items():
         np.testing.assert_allclose(found[Kind(name, "raw")], values.T, rtol=2e-4, atol=2e-4, err_msg=name)
         synced = librosa.util.sync(values, beats, aggregate=np.median).T
-        np.testing.assert_allclose(found[Kind(name, "beat_synced")], synced, rtol=2e-4, atol=2e-4, err_msg=name)
+        np.testing.assert_allclose(
+            found[Kind(name, "beat_synced")], synced, rtol=2e-4, atol=2e-4, err_msg=name
+        )
 
 
 def test_a_started_hop_has_its_frame_and_changes_no_other(pulses):
@@ -60,7 +70,9 @@ def test_a_started_hop_has_its_frame_and_changes_no_other(pulses):
 
 def test_golden_values_of_a_tone():
     t = np.arange(22_050) / 22_050
-    found = sequences(np.sin(2 * np.pi * 440 * t).astype(np.float32), [Kind("mel", "raw"), Kind("chroma", "raw")], LAB)
+    found = sequences(
+        np.sin(2 * np.pi * 440 * t).astype(np.float32), [Kind("mel", "raw"), Kind("chroma", "raw")], LAB
+    )
     mel, chroma = found[Kind("mel", "raw")], found[Kind("chroma", "raw")]
     assert set(chroma[5:-5].argmax(axis=1)) == {9}  # A
     assert set(mel[5:-5].argmax(axis=1)) == {int(mel[20].argmax())}
@@ -95,7 +107,7 @@ def test_a_row_a_beat_each_the_aggregate_of_its_frames(beats, n_rows, statistic)
     inside = sorted(beat for beat in beats if beat < n_rows)
     edges = sorted({0, *inside, n_rows})
     synced = beat_synced(sequence, np.array(inside, dtype=int), statistic)
-    expected = [getattr(np, statistic)(sequence[a:b], axis=0) for a, b in zip(edges, edges[1:], strict=False)]
+    expected = [getattr(np, statistic)(sequence[a:b], axis=0) for a, b in itertools.pairwise(edges)]
     np.testing.assert_allclose(synced, np.array(expected), rtol=1e-5, atol=1e-6)
 
 

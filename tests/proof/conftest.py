@@ -143,7 +143,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> MadeStage:
             "clip_id": [splits.clip_id[0]],
             "start_s": [0.0],
             "split": [splits.split[0]],
-            "other_clip_id": ["0" * 16],
+            "other_clip_id": [splits.clip_id[1]],
             "other_start_s": [0.0],
             "other_split": ["test_ood"],
             "cosine": [0.95],

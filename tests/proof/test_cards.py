@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.proof.conftest import AUDIO, OPTIONS, MadeStage
-from vernal.proof import cards
+from tests.proof.conftest import OPTIONS, MadeStage
 from vernal.proof.certificate import Finding, certificate
+from vernal.proof.data_card import data_card
 from vernal.proof.markdown import table, text
+from vernal.proof.model_card import model_card
 from vernal.proof.options import ProofOptions
 from vernal.proof.sections import card_section, markdown_blocks
 from vernal.report import Bullets, Heading, Table, Text
@@ -20,9 +21,8 @@ from vernal.stage_results import StageResults
 
 @pytest.fixture
 def results(made: MadeStage) -> StageResults:
-    return StageResults(
-        made.spec, "RADR", made.plan, made.points, made.leaderboard, made.effects, made.tables, made.failures, OPTIONS, False
-    )  # fmt: skip
+    tables = (made.points, made.leaderboard, made.effects, made.tables, made.failures)
+    return StageResults(made.spec, "RADR", made.plan, *tables, OPTIONS, False)
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def proof() -> dict:
 
 
 def test_the_model_card_names_use_sound_threshold_test_baselines_limits_and_proof(made, results, proof):
-    card = cards.model_card(results, proof, made.splits, AUDIO, made.models)
+    card = model_card(results, proof, made.splits, made.models)
     point = results.deployed
     assert card.startswith(f"# Model card: RADR, {point}")
     logit = made.points.set_index("point").threshold_logit[point]
@@ -43,28 +43,28 @@ def test_the_model_card_names_use_sound_threshold_test_baselines_limits_and_proo
     ):  # fmt: skip
         assert words.lower() in card.lower(), words
     assert "Demo season" not in card
-    assert card == cards.model_card(results, proof, made.splits, AUDIO, made.models)
+    assert card == model_card(results, proof, made.splits, made.models)
 
 
 def test_the_data_card_counts_sources_splits_licences_and_says_what_is_not_known(made, results, proof):
     rejects = pd.DataFrame({"reason": ["silent", "silent", "corrupt"]})
-    card = cards.data_card(results, proof, made.clips, made.splits, rejects, made.subsets)
+    card = data_card(results, proof, made.clips, made.splits, rejects, made.subsets)
     n_positive = int(made.splits.is_positive[made.splits.split == "test_ood"].sum())
     assert f"| test\\_ood | {n_positive} |" in card
     assert f"| CC0-1.0 | {len(made.splits)} |" in card
     assert "| silent | 2 |" in card
     assert "| hardNeg/x | 3 |" in card
     bare = made.clips.drop(columns="licence")
-    assert "has no column `licence`" in cards.data_card(results, proof, bare, made.splits, rejects, {})
+    assert "has no column `licence`" in data_card(results, proof, bare, made.splits, rejects, {})
     nowhere = made.splits.assign(site=np.nan, date=np.nan)
-    lost = cards.data_card(results, proof, made.clips, nowhere, rejects, {})
-    assert f"{len(nowhere)} clips have no site" in lost and f"{len(nowhere)} clips have no date" in lost
+    lost = data_card(results, proof, made.clips, nowhere, rejects, {})
+    assert f"{len(nowhere)} clips without a site" in lost and f"{len(nowhere)} clips without a date" in lost
 
 
 def test_names_from_a_manifest_cannot_become_markup(made, results, proof):
     evil = "<script>alert(1)</script>|[x](javascript:1)\n# title"
     splits = made.splits.assign(site=evil)
-    card = cards.data_card(results, proof, made.clips, splits, pd.DataFrame({"reason": []}), {})
+    card = data_card(results, proof, made.clips, splits, pd.DataFrame({"reason": []}), {})
     assert "<script>" not in card and "\n# title" not in card and "](javascript" not in card
     page = repr(card_section(card, card))
     assert "alert(1)" in page

@@ -21,7 +21,9 @@ def all_findings(stage: MadeStage, options: ProofOptions = PROOF) -> dict[str, F
     found = [
         checks.recorder_dates(stage.splits),
         checks.content_hashes(stage.splits),
-        checks.near_duplicates(stage.near_duplicates["pairs"], stage.near_duplicates["summary"], options),
+        checks.near_duplicates(
+            stage.near_duplicates["pairs"], stage.near_duplicates["summary"], stage.splits, options
+        ),
         checks.miner_training(stage.subsets, stage.miner_clips),
         checks.mined_held_out(stage.subsets, stage.splits),
         checks.training_apart(stage.training_sets, stage.splits, stage.clips),
@@ -70,8 +72,9 @@ def test_a_shared_file_is_found(made: MadeStage):
 
 def test_the_same_recording_in_two_splits_is_found(made: MadeStage):
     pairs = made.near_duplicates["pairs"].assign(correlation=0.7)
-    finding = checks.near_duplicates(pairs, made.near_duplicates["summary"], PROOF)
+    finding = checks.near_duplicates(pairs, made.near_duplicates["summary"], made.splits, PROOF)
     assert len(finding.cases) == 1
+    assert finding.cases[0].startswith(f"{made.splits.file_path[0]} (")
     assert "correlation 0.700" in finding.cases[0]
     assert "same group" in finding.remedy
 
@@ -79,8 +82,8 @@ def test_the_same_recording_in_two_splits_is_found(made: MadeStage):
 def test_pairs_that_were_not_listened_to_are_told(made: MadeStage):
     summary = made.near_duplicates["summary"].assign(n_close_pairs=11)
     assert (
-        "10 less close neighbours were not"
-        in checks.near_duplicates(made.near_duplicates["pairs"], summary, PROOF).said
+        "10 less close ones were left out"
+        in checks.near_duplicates(made.near_duplicates["pairs"], summary, made.splits, PROOF).said
     )
 
 

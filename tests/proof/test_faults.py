@@ -19,7 +19,11 @@ from vernal.files import TEMPORARY_PREFIX
 from vernal.hooks import take_lock
 from vernal.manifest import check_manifest
 from vernal.pipelines.ingest.nodes import SourceOptions, check_audio, list_sources
+from vernal.problems import InputError
+from vernal.proof.ledger import read_ledger
+from vernal.proof.run_record import read_records
 from vernal.recordings import IngestOptions
+from vernal.store import EmbeddingStore
 
 RATE = 48_000
 posix = pytest.mark.skipif(sys.platform == "win32", reason="limits of a process are a POSIX thing")
@@ -75,12 +79,9 @@ def test_a_full_disk_ends_in_an_error_and_harms_nothing(tmp_path: Path, project:
     assert (tmp_path / "text.txt").read_text() == "xxxxx"
     for name in ("table.csv", "table.parquet"):
         assert TableDataset(filepath=str(tmp_path / name)).load().n.tolist() == [0, 1, 2]
-    from vernal.proof.ledger import read_ledger
-    from vernal.store import EmbeddingStore
-
     assert EmbeddingStore(tmp_path / "store").verify().state.tolist() == ["ok"]
     assert [entry["evaluation"] for entry in read_ledger(tmp_path / "ledger")] == ["a"]
-    assert not [file for file in tmp_path.rglob(f"{TEMPORARY_PREFIX}*")]
+    assert not list(tmp_path.rglob(f"{TEMPORARY_PREFIX}*"))
 
 
 def limited_run(project: Path, data_root: Path, n_bytes: int) -> subprocess.CompletedProcess[str]:
@@ -104,18 +105,29 @@ def limited_run(project: Path, data_root: Path, n_bytes: int) -> subprocess.Comp
     )
 
 
-@posix
-def test_a_run_on_a_full_disk_says_so_and_the_next_one_goes_on(project: Path, tmp_path: Path):
-    full = limited_run(project, tmp_path, 200_000)  # a clip of three seconds is larger
+def fill_the_disk(project: Path, data_root: Path) -> None:
+    full = limited_run(project, data_root, 200_000)  # a clip of three seconds is larger
     assert full.returncode != 0
     assert "Traceback" not in full.stderr
     assert "File too large" in full.stderr
-    assert not list(tmp_path.rglob("*.wav"))
+    assert not list(data_root.rglob("*.wav"))
+
+
+@posix
+def test_a_run_on_a_full_disk_says_so(project: Path, tmp_path: Path):
+    fill_the_disk(project, tmp_path)
+    (record,) = read_records(tmp_path)
+    assert record["outcome"] == "failed"
+    assert "File too large" in record["error"]
+
+
+@pytest.mark.slow
+@posix
+def test_a_run_after_a_full_disk_goes_on(project: Path, tmp_path: Path):
+    fill_the_disk(project, tmp_path)
     free = limited_run(project, tmp_path, 10**9)
     assert free.returncode == 0, free.stderr
     assert len(list(tmp_path.rglob("*.wav"))) > 70
-    from vernal.proof.run_record import read_records
-
     assert [record["outcome"] for record in read_records(tmp_path)] == ["failed", "finished"]
 
 
@@ -128,8 +140,6 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path):
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere")
 def test_a_folder_without_permission_is_named(tmp_path: Path):
-    from vernal.problems import InputError
-
     tmp_path.chmod(0o555)
     try:
         with pytest.raises(InputError, match="cannot be written"):

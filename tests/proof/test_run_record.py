@@ -14,7 +14,14 @@ from click.testing import CliRunner
 from tests.proof.conftest import MadeStage
 from vernal.problems import InputError
 from vernal.proof.environment import code_version, package_versions
-from vernal.proof.run_record import RunRecord, differences, find_record, read_records, record_path
+from vernal.proof.run_record import (
+    RunRecord,
+    differences,
+    find_record,
+    read_records,
+    record_path,
+    stale_because,
+)
 from vernal.runs_commands import runs
 from vernal.table_files import write_table
 
@@ -173,3 +180,25 @@ def test_a_manifest_is_known_by_its_bytes(data_root: Path):
     pd.DataFrame({"file_path": ["a"]}).to_csv(manifest, index=False)
     begun(data_root, "r1", parameters={"source": {"manifest": str(manifest)}}).end()
     assert len(read_records(data_root)[0]["data"]["manifest"]["sha256"]) == 64
+
+
+def test_results_of_other_data_or_an_older_version_are_stale(
+    data_root: Path, made: MadeStage, monkeypatch: pytest.MonkeyPatch
+):
+    assert stale_because(data_root, "made") == []
+    begun(data_root, "r1").end()
+    assert stale_because(data_root, "made") == []
+    write_table(made.splits.iloc[1:], data_root / "03_primary" / "splits.parquet")
+    write_table(made.subsets["hardNeg/x"], data_root / "03_primary" / "curated" / "hardNeg" / "x.parquet")
+    assert stale_because(data_root, "made") == ["splits changed", "hardNeg/x is new"]
+    begun(data_root, "r2", minute=1).end()
+    assert stale_because(data_root, "made") == []
+    monkeypatch.setattr("vernal.proof.run_record.__version__", "99")
+    assert "this is 99" in stale_because(data_root, "made")[0]
+
+
+def test_a_run_that_broke_off_makes_nothing_fresh(data_root: Path, made: MadeStage):
+    begun(data_root, "r1").end()
+    write_table(made.splits.iloc[1:], data_root / "03_primary" / "splits.parquet")
+    begun(data_root, "r2", minute=1).end(ValueError("x"), is_whole=False)
+    assert stale_because(data_root, "made") == ["splits changed"]

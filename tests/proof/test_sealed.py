@@ -134,7 +134,7 @@ def test_a_declaration_that_cannot_be_followed_is_explained(data_root: Path, nam
 
 
 def test_options_refuse_a_wrong_name_at_once():
-    with pytest.raises(InputError, match="final.model is 'x'"):
+    with pytest.raises(InputError, match=r"final\.model is 'x'"):
         FinalOptions("x")
 
 

@@ -61,7 +61,7 @@ def test_without_mlflow_the_message_says_what_to_do(data_root: Path, monkeypatch
         return original(name, *args, **kwargs)
 
     monkeypatch.setattr(builtins, "__import__", without_mlflow)
-    with pytest.raises(InputError, match="MLflow is not installed. Run `pip install mlflow-skinny`"):
+    with pytest.raises(InputError, match=r"MLflow is not installed\. Run `pip install mlflow-skinny`"):
         log_stage(data_root, "made", TrackingOptions(enabled=True))
 
 

@@ -1,5 +1,10 @@
+import numpy as np
+import pandas as pd
+
 from vernal.report.answer import answer_section, configuration_text, question, shown_effects
 from vernal.report.blocks import Bullets
+from vernal.report.sure import limits
+from vernal.splits import count_splits
 
 AXES = {"seed": [1, 2, 3], "hidden_units": [0, 64]}
 
@@ -90,3 +95,19 @@ def test_review_and_missed_nights_follow_from_the_points_table(make_stage):
     minutes = results.number(results.deployed, "test_ood_review_minutes")
     assert f"about {minutes:,.0f} minutes" in text or f"about {minutes:.1f} minutes" in text
     assert "of 16 nights with RADR missed after that review." in text
+
+
+def test_no_false_alarm_among_few_negatives_is_not_called_none_at_night(make_stage):
+    stage = make_stage(AXES, separation=12.0)
+    assert stage.results.number(stage.results.deployed, "test_ood_fpr") == 0
+    text, _ = one(stage.results, "checking its false alarms")
+    assert "takes up to" in text
+    assert "none of the 32 negatives of test_ood was flagged, which is not none at night" in text
+    (first, *_) = limits(stage.results, count_splits(stage.splits))
+    assert "precision cannot be told: no false alarm was seen, and 32 negatives are few" in first.text
+
+
+def test_groups_are_not_called_nights(make_stage, clips):
+    table = clips().assign(date=pd.Series(np.nan, dtype="str"), group=clips()["block"])
+    text, _ = one(make_stage(AXES, splits=table).results, "First of 2 configurations")
+    assert "over groups and seeds" in text

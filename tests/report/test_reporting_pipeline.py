@@ -6,14 +6,13 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
 from vernal.models import Model
-from vernal.pipelines.ingest.nodes import SourceOptions
 from vernal.pipelines.reporting import create_pipeline
 from vernal.plots import FIGURES
 from vernal.report.page import DEMO_WORDS
 from vernal.splits import count_splits
 
 
-def catalog_of(stage, drawings, source: SourceOptions) -> DataCatalog:
+def catalog_of(stage, drawings, labelled: str) -> DataCatalog:
     results = stage.results
     models = {
         point: Model(None, ("RADR",), {"best_epoch": 2}, history)  # type: ignore[arg-type]
@@ -40,16 +39,16 @@ def catalog_of(stage, drawings, source: SourceOptions) -> DataCatalog:
         "split_counts": count_splits(stage.splits),
         "rejects": stage.rejects,
         "params:evaluation": results.options,
-        "params:source": source,
+        "audio_roots": {"labelled": labelled},
         "params:target": results.target,
     }
     named = {f"made.{name}": value for name, value in own.items()} | shared
     return DataCatalog({name: MemoryDataset(value, copy_mode="assign") for name, value in named.items()})
 
 
-def run(node: str, stage, drawings, manifest: str | None = None) -> dict:
+def run(node: str, stage, drawings, labelled: str = "data/01_raw/demo") -> dict:
     pipeline = create_pipeline("made").filter(node_names=[f"made.{node}"])
-    return SequentialRunner().run(pipeline, catalog_of(stage, drawings, SourceOptions(manifest=manifest)))
+    return SequentialRunner().run(pipeline, catalog_of(stage, drawings, labelled))
 
 
 def test_a_stage_has_two_nodes_for_what_people_look_at():
@@ -60,22 +59,23 @@ def test_figures_are_the_same_bytes_whatever_a_person_set_in_matplotlib(drawn_st
     import matplotlib
 
     stage, drawings = drawn_stage
-    with matplotlib.rc_context({"font.size": 20, "svg.fonttype": "path", "axes.grid": False}):
+    with matplotlib.rc_context({"font.size": 20, "svg.fonttype": "path", "xtick.direction": "in"}):
         found = run("draw", stage, {})
         assert matplotlib.rcParams["font.size"] == 20
     assert {name: found[f"made.{name}_plot"].load() for name in FIGURES} == drawings
 
 
-@pytest.mark.parametrize("manifest", [None, "clips.csv"])
-def test_only_without_a_manifest_it_is_the_demo_season(drawn_stage, manifest):
-    page = run("report", *drawn_stage, manifest)["made.report"].load()
+@pytest.mark.parametrize("labelled", ["data/01_raw/demo", "/mnt/season"])
+def test_the_recordings_themselves_say_whether_they_are_the_demo_season(drawn_stage, labelled):
+    page = run("report", *drawn_stage, labelled)["made.report"].load()
     assert page.count("<svg") == len(FIGURES)
-    assert (DEMO_WORDS in page) == (manifest is None)
+    assert (DEMO_WORDS in page) == (labelled != "/mnt/season")
 
 
 @pytest.mark.parametrize(
     "name",
     [
+        "demo_season",
         "spelling",
         "stage_results",
         "report.answer",

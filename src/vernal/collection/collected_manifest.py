@@ -13,9 +13,9 @@ import pandas as pd
 from vernal.collection.problem_card import ProblemCard
 
 MANIFEST_COLUMNS = (
-    "file_path", "start_s", "end_s", "label", "quality", "call_type", "site", "recorder_id", "date", "time", "group", "split",
-    "quality_from", "quality_assigned", "quality_proposed", "snr_db", "labels", "label_probability", "n_annotators", "prominence",
-    "difficulty", "padded_s", "recording", "collector", "licence", "mined_by",
+    "file_path", "start_s", "end_s", "label", "quality", "call_type", "site", "recorder_id", "date", "time", "group",
+    "split", "quality_from", "quality_assigned", "quality_proposed", "snr_db", "labels", "label_probability",
+    "n_annotators", "prominence", "difficulty", "padded_s", "recording", "collector", "licence", "mined_by",
 )  # fmt: skip
 HELD_BACK_COLUMNS = ("clip_id", "recording", "start_s", "end_s", "role", "reason")
 NEGATIVE = "negative"

@@ -116,12 +116,12 @@ def find_consensus(
         blocks: what is drawn together, by `clip_id` (the recording).
         options: method, certainty, draws.
     Returns:
-        `consensus` with `CONSENSUS_COLUMNS`: `value` with its `probability`, `n_votes`, `n_differing` from it,
-        `is_sure`, and what it `rests_on`. Annotators who share fewer than ten clips with anybody are outside
-        the model: what they alone say is taken as said.
-        `annotators`: `label`, `annotator`, `true_value`, `said_value`, `rate`, `low`, `high`, `n_clips`
-        voted on. Rates are the model's whatever the method; with fewer than three annotators they rest on
-        its assumptions alone and have no interval.
+        `consensus` with `CONSENSUS_COLUMNS`: `value` with its `probability`, `n_votes`, `n_differing` from
+        it, `is_sure`, and what it `rests_on`. Annotators who share fewer than ten clips with anybody are
+        outside the model: what they alone say is taken as said. `annotators`: `label`, `annotator`,
+        `true_value`, `said_value`, `rate`, `low`, `high`, `n_clips` voted on. Rates are the model's
+        whatever the method; with fewer than three annotators they rest on its assumptions alone and have no
+        interval.
     """
     agreed, erring = [], []
     for label, votes in ratings.groupby("label", sort=True):
@@ -296,8 +296,8 @@ def _rates(
 def rate_interval(rate: float, draws: NDArray, n_true: float, level: float) -> tuple[float, float]:
     """Interval of a rate from the spread of its draws, as that of so many independent clips (Jeffreys).
 
-    Percentiles of the draws alone are too narrow where an annotator errs once or never (simulated: they hold the truth
-    in 90 to 92 of 100 studies, these in 93 to 94).
+    Percentiles of the draws alone are too narrow where an annotator errs once or never (simulated: they
+    hold the truth in 90 to 92 of 100 studies, these in 93 to 94).
 
     Args:
         rate: the estimate.

@@ -58,7 +58,8 @@ def compare_coverage(training: pd.DataFrame, deployment: pd.DataFrame) -> pd.Dat
         )
         tables.append(
             pd.DataFrame({
-                "by": by, "value": counts.index.astype("str"), "n_training": counts.n_training, "n_deployment": counts.n_deployment,
+                "by": by, "value": counts.index.astype("str"), "n_training": counts.n_training,
+                "n_deployment": counts.n_deployment,
                 "training_share": shares.n_training, "deployment_share": shares.n_deployment,
                 "state": state if len(deployment) else "",
             })

@@ -23,7 +23,8 @@ DRIFT_BAND_HZ = (2_828.4, 5_656.9)
 # Raised whenever the same settings would give other files.
 REVISION = 2
 RECORDING_COLUMNS = (
-    "file_path", "site", "recorder_id", "device", "date", "time", "season", "role", "collector", "licence", "mined_by", "is_labelled"
+    "file_path", "site", "recorder_id", "device", "date", "time", "season", "role", "collector", "licence",
+    "mined_by", "is_labelled",
 )  # fmt: skip
 VOICES = ("grunt", "growl", "PSCR", "owl")
 MARKED = ("RADR", "PSCR", "owl")
@@ -323,8 +324,8 @@ def _marks(
 def planted(group: DemoGroup) -> dict:
     """What was put in, as a record of plain values: mistakes, drift, copies, files without licence, unusable files.
 
-    `error_rates` are the shares of clips in which each annotator's first labels are wrong, counted; the settings' rates are
-    what they were drawn from.
+    `error_rates` are the shares of clips in which each annotator's first labels are wrong, counted; the
+    settings' rates are what they were drawn from.
     """
     return {
         "error_rates": _count_mistakes(group),

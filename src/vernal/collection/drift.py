@@ -2,8 +2,8 @@
 
 Nights are the units: their embeddings are compared by maximum mean discrepancy, and the seasons' names are
 dealt anew to the nights of each recorder, so that neither a loud night nor another mix of sites counts as
-drift. The size of the drift is the distance between the seasons' means, as part of the clips' spread, without the
-bias that chance adds to distances. Octave levels of the background say it in words.
+drift. The size of the drift is the distance between the seasons' means, as part of the clips' spread,
+without the bias that chance adds to distances. Octave levels of the background say it in words.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from vernal.identity import rng_for
 
 DRIFT_COLUMNS = (
-    "first", "second", "n_nights_first", "n_nights_second", "discrepancy", "p_value", "adjusted_p", "distance", "distance_low",
-    "distance_high", "verdict",
+    "first", "second", "n_nights_first", "n_nights_second", "discrepancy", "p_value", "adjusted_p", "distance",
+    "distance_low", "distance_high", "verdict",
 )  # fmt: skip
 SEASONS_BY = ("year", "half-year", "quarter", "month")
 _MAX_CLIPS_A_NIGHT = 20
@@ -42,7 +42,11 @@ def season_of(dates: pd.Series, by: str) -> pd.Series:
 
 @dataclass(frozen=True)
 class DriftOptions:
-    """How drift is tested. `season_by`: year, half-year, quarter or month; `n_permutations` deals, `alpha` the rate of false alarms over all pairs, `level` of intervals."""
+    """How drift is tested.
+
+    `season_by`: year, half-year, quarter or month. `n_permutations`: deals of the seasons' names. `alpha`: rate of
+    false alarms over all pairs. `level`: coverage of intervals.
+    """
 
     season_by: str = "year"
     n_permutations: int = 1000
@@ -111,7 +115,8 @@ def _compare(x: NDArray, nights: pd.DataFrame, second: str, options: DriftOption
         p_value = (1 + int((_discrepancy(kernel, deals) >= observed - 1e-12).sum())) / (1 + len(deals))
     distance, low, high = mean_distance(x, code, is_second, options.level)
     return {
-        "n_nights_first": int((~is_second).sum()), "n_nights_second": int(is_second.sum()), "discrepancy": float(observed),
+        "n_nights_first": int((~is_second).sum()), "n_nights_second": int(is_second.sum()),
+        "discrepancy": float(observed),
         "p_value": p_value, "distance": distance, "distance_low": low, "distance_high": high,
     }  # fmt: skip
 
@@ -173,8 +178,8 @@ def mean_distance(x: NDArray, code: NDArray, is_second: NDArray, level: float) -
         is_second: (n_nights,) whether a night is of the second season.
         level: coverage of the interval.
     Returns:
-        Distance and interval, as part of the spread (root mean square) of single clips about their season's mean. Zero when the nights scatter as much as that; NaN with fewer than three nights in a
-        season.
+        Distance and interval, as part of the spread (root mean square) of single clips about their season's
+        mean. Zero when the nights scatter as much as that; NaN with fewer than three nights in a season.
     """
     from scipy.stats import norm
 

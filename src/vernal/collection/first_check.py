@@ -1,4 +1,4 @@
-"""A first look at whether the problem can be solved: a quick linear model, on sites it was not trained on and on outsiders.
+"""A first look at whether the problem can be solved: a quick model, on unseen sites and on outsiders' clips.
 
 It stands in for the real thing only to show early whether the target is within reach. What is deployed is
 judged by a stage, with its own model and its own report.

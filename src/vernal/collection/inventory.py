@@ -44,7 +44,7 @@ _CLOCK_TOLERANCE = timedelta(seconds=2)
 
 @dataclass(frozen=True)
 class LakeOptions:
-    """What is needed for a recording to be used. `require_licence`: recordings without one stay out of every manifest."""
+    """What a recording needs to be used. `require_licence`: those without one stay out of every manifest."""
 
     require_licence: bool = True
 

@@ -41,7 +41,8 @@ def suspect_labels(clip_ids: NDArray, y: NDArray, probability: NDArray, label: s
     is_suspect = find_label_issues(given, both, filter_by="prune_by_noise_rate", n_jobs=1)
     quality = both[np.arange(len(given)), given]
     table = pd.DataFrame({
-        "clip_id": ids.astype(str), "label": label, "is_positive": given.astype(bool), "probability": p, "label_quality": quality,
+        "clip_id": ids.astype(str), "label": label, "is_positive": given.astype(bool), "probability": p,
+        "label_quality": quality,
     })  # fmt: skip
     table = table[np.asarray(is_suspect)].sort_values(["label_quality", "clip_id"], ignore_index=True)
     table.insert(0, "rank", np.arange(1, len(table) + 1))

@@ -33,8 +33,8 @@ from vernal.problems import InputError, Problems
 LABEL_SUFFIXES = (".txt", ".csv", ".tsv")
 ADDED_COLUMNS = ("file_path", "content_hash", "kind", "outcome", "reason")
 _FACT_NAMES = (
-    "format", "subtype", "n_frames", "sample_rate_hz", "channels", "duration_s", "sound_hash", "problem", "header_origin",
-    "device", "recorder_id", "started_at", "latitude", "longitude", "copyright", "name_scheme",
+    "format", "subtype", "n_frames", "sample_rate_hz", "channels", "duration_s", "sound_hash", "problem",
+    "header_origin", "device", "recorder_id", "started_at", "latitude", "longitude", "copyright", "name_scheme",
 )  # fmt: skip
 
 

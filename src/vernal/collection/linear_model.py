@@ -36,7 +36,7 @@ def reduce_dims(x: NDArray, n_dims: int = N_DIMS) -> NDArray[np.float64]:
 
 
 def probabilities(x_train: NDArray, y_train: NDArray, x: NDArray) -> NDArray[np.float64]:
-    """Probability of the positive class for `x` by logistic regression; the training share if there is one class only."""
+    """Probability of the positive class for `x` by logistic regression; the share in training if it has one class."""
     from sklearn.linear_model import LogisticRegression
 
     y_train = np.asarray(y_train, dtype=bool)

@@ -167,7 +167,7 @@ _SERIAL = re.compile(r"\b(?:AudioMoth|during deployment) (?P<serial>[0-9A-Fa-f]{
 def read_comment(comment: str) -> HeaderFacts:
     """What an AudioMoth comment tells, in the wording of any firmware, or inside OpenSoundscape's JSON.
 
-    >>> facts = read_comment("Recorded at 10:25:00 04/04/2020 (UTC) by AudioMoth 24526B065D325963 at gain setting 2 while ...")
+    >>> facts = read_comment("Recorded at 10:25:00 04/04/2020 (UTC) by AudioMoth 24526B065D325963")
     >>> facts.recorder_id, facts.started_at.isoformat()
     ('24526B065D325963', '2020-04-04T10:25:00+00:00')
     """

@@ -14,7 +14,7 @@ from pathlib import PurePosixPath
 
 @dataclass(frozen=True)
 class NameFacts:
-    """What one file name tells. `scheme` is empty when it tells nothing; `started_at` has a zone only if the name has."""
+    """What one file name tells. `scheme` is empty when it tells nothing; `started_at` has a zone if the name has."""
 
     scheme: str = ""
     recorder_id: str | None = None

@@ -116,7 +116,8 @@ def next_steps(tables: Mapping[str, pd.DataFrame], card: ProblemCard) -> list[st
     if len(without):
         who = ", ".join(sorted(without.collector.dropna().unique())) or "their givers"
         steps.append(
-            f"Ask {who} for a licence: {len(without)} recordings wait for one. Write it into their source.yml and run again."
+            f"Ask {who} for a licence: {len(without)} recordings wait for one. "
+            "Write it into their source.yml and run again."
         )
     n_refused = len(tables["label_problems"])
     if n_refused:
@@ -145,7 +146,8 @@ def next_steps(tables: Mapping[str, pd.DataFrame], card: ProblemCard) -> list[st
     if len(gain) and np.isfinite(gain.gain.iloc[0]):
         row = gain.iloc[0]
         steps.append(
-            f"Label {int(row.more)} more clips, from the queue: expected to bring {row.gain:+.3f} in {row.metric.replace('_', ' ')} "
+            f"Label {int(row.more)} more clips, from the queue: expected to bring {row.gain:+.3f} in "
+            f"{row.metric.replace('_', ' ')} "
             f"({row.gain_low:+.3f} to {row.gain_high:+.3f})."
         )
     return steps

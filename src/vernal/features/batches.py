@@ -72,7 +72,9 @@ class SequenceSource:
         self.frames_per_step = frames_per_step if sync == "raw" else 1
         stored = store.lengths(options, self.kinds[0])
         # A key that is missing fails at its first reading, with the store's own words.
-        self.lengths = np.array([-(-stored.get(key, 1) // self.frames_per_step) for key in self.keys], dtype=np.int64)
+        self.lengths = np.array(
+            [-(-stored.get(key, 1) // self.frames_per_step) for key in self.keys], dtype=np.int64
+        )
         self._cache: OrderedDict[int, np.ndarray] = OrderedDict()
         self._cache_bytes, self._limit = 0, cache_bytes
 
@@ -92,7 +94,9 @@ class SequenceSource:
             self._cache_bytes -= self._cache.popitem(last=False)[1].nbytes
         return sequence
 
-    def batches(self, rows: np.ndarray, batch_size: int, scaling: Scaling, rng: np.random.Generator | None = None) -> Iterator[Batch]:
+    def batches(
+        self, rows: np.ndarray, batch_size: int, scaling: Scaling, rng: np.random.Generator | None = None
+    ) -> Iterator[Batch]:
         """Read some clips batch by batch; with `rng` in a drawn order, else in one that follows from lengths."""
         for part in bucketed(self.lengths[rows], batch_size, rng):
             chosen = rows[part]
@@ -104,7 +108,11 @@ class SequenceSource:
         total, squares, count = np.zeros(self.n_dims), np.zeros(self.n_dims), 0
         for row in rows:
             sequence = self[int(row)].astype(np.float64)
-            total, squares, count = total + sequence.sum(0), squares + (sequence**2).sum(0), count + len(sequence)
+            total, squares, count = (
+                total + sequence.sum(0),
+                squares + (sequence**2).sum(0),
+                count + len(sequence),
+            )
         mean = total / count
         std = np.sqrt(np.maximum(squares / count - mean**2, 0.0))
         # A dimension that never changes says nothing, and must not be blown up.
@@ -124,7 +132,9 @@ def stepped(sequence: np.ndarray, frames_per_step: int) -> np.ndarray:
     return (np.add.reduceat(sequence, starts, axis=0) / counts[:, None]).astype(sequence.dtype)
 
 
-def bucketed(lengths: np.ndarray, batch_size: int, rng: np.random.Generator | None = None) -> list[np.ndarray]:
+def bucketed(
+    lengths: np.ndarray, batch_size: int, rng: np.random.Generator | None = None
+) -> list[np.ndarray]:
     """Divide clips into batches of like lengths.
 
     Args:

@@ -58,15 +58,23 @@ def check_mapping(clips: pd.DataFrame, mapping: ClassMapping) -> None:
         InputError: a label that does not occur, or that is named twice.
     """
     problems = Problems("features.classes")
-    wrong = [f"{name!r}: {labels!r}" for name, labels in mapping.merge.items() if not _listed(labels) or labels is None]
+    wrong = [
+        f"{name!r}: {labels!r}"
+        for name, labels in mapping.merge.items()
+        if not _listed(labels) or labels is None
+    ]
     problems.add("class without labels", wrong, "List the labels that it is made of.")
     present = sorted(set(clips.label))
-    named = [str(label) for labels in mapping.merge.values() for label in _listed(labels) if labels is not None]
+    named = [
+        str(label) for labels in mapping.merge.values() for label in _listed(labels) if labels is not None
+    ]
     named += [str(label) for label in mapping.drop]
     unknown = [f"{label!r} ({suggest(label, present)})" for label in sorted(set(named) - set(present))]
     problems.add("label that no clip has", unknown, "Correct merge and drop.")
     twice = sorted({label for label in named if named.count(label) > 1})
-    problems.add("label named more than once", map(repr, twice), "A label is merged into one class, or dropped.")
+    problems.add(
+        "label named more than once", map(repr, twice), "A label is merged into one class, or dropped."
+    )
     problems.raise_if_any()
 
 
@@ -77,5 +85,9 @@ def _check_what_is_left(kept: pd.DataFrame, mapping: ClassMapping) -> None:
         left = f"left: {', '.join(sizes.index) or 'none'}"
         problems.add("fewer than two classes", [left], "Classes are told apart; drop or merge fewer labels.")
     few = [f"{name}: {size}" for name, size in sizes.items() if size < mapping.min_clips]
-    problems.add(f"class with fewer than {mapping.min_clips} clips", few, "Merge it into another, drop it, or lower min_clips.")
+    problems.add(
+        f"class with fewer than {mapping.min_clips} clips",
+        few,
+        "Merge it into another, drop it, or lower min_clips.",
+    )
     problems.raise_if_any()

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from vernal.classification import RATES, Report, averages_of
+from vernal.features.rows import records
 
 COLUMNS = ("row", "precision", "recall", "f1", "support")
 ACCURACY, MACRO, WEIGHTED = "accuracy", "macro avg", "weighted avg"
@@ -39,13 +40,24 @@ class ClassificationTable:
     def text(self, decimals: int = 2) -> str:
         """The table in plain characters, laid out as scikit-learn's `classification_report`."""
         width = max(len(WEIGHTED), *(len(name) for name in self.classes.row))
-        lines = [" " * width + "".join(f" {name:>9}" for name in ("precision", "recall", "f1-score", "support")), ""]
-        for row in self.rows().to_dict("records"):
+        lines = [
+            " " * (width + 1)
+            + "".join(f" {name:>9}" for name in ("precision", "recall", "f1-score", "support")),
+            "",
+        ]
+        for row in records(self.rows()):
             if row["row"] == ACCURACY:
                 lines.append("")
-            numbers = [" " * decimals + "  " if np.isnan(row[name]) else f"{row[name]:.{decimals}f}" for name in RATES]
-            support = f"{row['support']:.0f}" if float(row["support"]).is_integer() else f"{row['support']:.1f}"
-            lines.append(f"{row['row']:>{width}}" + "".join(f" {number:>9}" for number in (*numbers, support)))
+            numbers = [
+                " " * decimals + "  " if np.isnan(row[name]) else f"{row[name]:.{decimals}f}"
+                for name in RATES
+            ]
+            support = (
+                f"{row['support']:.0f}" if float(row["support"]).is_integer() else f"{row['support']:.1f}"
+            )
+            lines.append(
+                f"{row['row']:>{width}} " + "".join(f" {number:>9}" for number in (*numbers, support))
+            )
         return "\n".join(lines) + "\n"
 
 
@@ -68,4 +80,6 @@ def from_rows(classes: pd.DataFrame, accuracy: float | None = None) -> Classific
 def _table(classes: pd.DataFrame, averages: pd.DataFrame, accuracy: float) -> ClassificationTable:
     names = {"macro": MACRO, "weighted": WEIGHTED}
     shown = averages[averages.average.isin(names)].assign(row=lambda table: table.average.map(names))
-    return ClassificationTable(classes[list(COLUMNS)].reset_index(drop=True), shown[list(COLUMNS)].reset_index(drop=True), accuracy)
+    return ClassificationTable(
+        classes[list(COLUMNS)].reset_index(drop=True), shown[list(COLUMNS)].reset_index(drop=True), accuracy
+    )

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from vernal import recordings
@@ -33,11 +32,16 @@ def check_classes(frame: pd.DataFrame, root: Path | str, where: str) -> pd.DataF
     labels = sorted(frame.get("label", pd.Series(dtype="str")).dropna().astype("str").str.strip())
     listed = check_manifest(frame, labels[0] if labels else "", root, where).drop(columns=["is_positive"])
     empty = pd.Series(pd.NA, index=listed.index, dtype="str")
-    return listed.assign(**{name: listed[name].astype("str") if name in listed else empty for name in OPTIONAL_TEXT_COLUMNS})
+    return listed.assign(
+        **{name: listed[name].astype("str") if name in listed else empty for name in OPTIONAL_TEXT_COLUMNS}
+    )
 
 
 def open_clips(
-    listed: pd.DataFrame, root: Path | str, options: IngestOptions, progress: Callable[[int], Any] | None = None
+    listed: pd.DataFrame,
+    root: Path | str,
+    options: IngestOptions,
+    progress: Callable[[int], Any] | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Open every file and divide the rows into clips and rejects.
 
@@ -67,6 +71,13 @@ def _contradicting(rows: pd.DataFrame, root: Path | str, facts: dict[Path, dict]
     """Rows whose audio is listed under another label as well."""
     hashes = [facts[Path(root) / path].get("content_hash") for path in rows.file_path]
     parts = zip(hashes, rows.start_s, rows.end_s, strict=True)
-    names = pd.Series([recordings.clip_id(*part) if part[0] else np.nan for part in parts], index=rows.index, dtype="object")
+    names = pd.Series(
+        [
+            None if content is None else recordings.clip_id(content, start_s, end_s)
+            for content, start_s, end_s in parts
+        ],
+        index=rows.index,
+        dtype="object",
+    )
     n_labels = rows.label.groupby(names).transform("nunique").reindex(rows.index)
     return (n_labels > 1).fillna(False).astype(bool)

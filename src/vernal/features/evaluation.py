@@ -12,35 +12,19 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import pandas as pd
 
-from vernal import bootstrap
 from vernal.classification import confusion_matrix, report_of
 from vernal.features.classification_tables import ClassificationTable, from_report
 from vernal.features.fit_library import FitLibrary
 from vernal.features.fits import PlannedFit, classes_of
 from vernal.features.folds import BY_SITE, LEAKY
-from vernal.features.study import PointOptions, point_options
-from vernal.metrics import ratio
-from vernal.splits import blocks
+from vernal.features.groups import Groups, MeasureOptions
+from vernal.features.rows import records
+from vernal.features.study import BIRDNET, PointOptions, point_options
 
 METRICS = ("accuracy", "macro_f1")
 NAMED = ("feature", "sync", "model", "split")
 NOT_RUN = "not run yet"
 _LOGIT = "logit_"
-
-
-@dataclass(frozen=True)
-class MeasureOptions:
-    """`n_draws`: bootstrap draws of groups. `level`: coverage of intervals, in (0, 1). `seed`: of the draws."""
-
-    n_draws: int = 1_000
-    level: float = 0.95
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if not 10 <= self.n_draws <= 100_000:
-            raise ValueError(f"features.evaluation.n_draws is {self.n_draws}; give 10 to 100,000")
-        if not 0 < self.level < 1:
-            raise ValueError(f"features.evaluation.level is {self.level}; give a share between 0 and 1, such as 0.95")
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +78,7 @@ def evaluate_study(
         selected: names of the points that this run was asked for.
     """
     ordered = clips.sort_values("clip_id", ignore_index=True)
-    groups = _Groups(ordered, options)
+    groups = Groups(ordered, options)
     finished = library.keys()
     by_hash: dict[str, list[PlannedFit]] = {}
     for fit in fits:
@@ -108,7 +92,10 @@ def evaluate_study(
         runs[name] = _run(name, configurations[name], members, logits, groups)
         rows[name] = _facts(members, loaded, bytes_per_clip)
         scores.append(_score_rows(name, members, logits))
-        histories += [_history(name, fit.fold, one.history, one.best_epoch) for fit, one in zip(members, loaded, strict=True)]
+        histories += [
+            _history(name, fit.fold, one.history, one.best_epoch)
+            for fit, one in zip(members, loaded, strict=True)
+        ]
     board = _leaderboard(plan, runs, rows, groups)
     return Study(
         points=_points(plan, runs, rows, groups, _problems(plan, by_hash, library, finished)),
@@ -122,61 +109,6 @@ def evaluate_study(
     )
 
 
-class _Groups:
-    """The clips' groups and how often each is drawn."""
-
-    def __init__(self, clips: pd.DataFrame, options: MeasureOptions) -> None:
-        self.clips, self.options = clips, options
-        self.true = clips["class"].to_numpy(dtype=str)
-        self.names = sorted(set(self.true))
-        labels, self.code = np.unique(blocks(clips).to_numpy(dtype=str), return_inverse=True)
-        self.n = len(labels)
-        self.sizes = np.bincount(self.code, minlength=self.n).astype(float)
-        self.counts = bootstrap.draw_counts(options.seed, "features", self.n, options.n_draws)
-        effective = bootstrap.effective_number(self.sizes)
-        self.effective = effective if bootstrap.is_enough(self.n, effective) else 0.0
-        self.chance = float(pd.Series(self.true).value_counts(normalize=True).max())
-
-    def draws(self, predicted: np.ndarray) -> dict[str, np.ndarray]:
-        """Accuracy and macro F1 in every draw; a class that was drawn away is left out of the mean."""
-        place = {name: number for number, name in enumerate(self.names)}
-        true = np.array([place[name] for name in self.true])
-        called = np.array([place[name] for name in predicted])
-        shape = (self.n, len(self.names))
-        hit, support, said = (np.zeros(shape) for _ in range(3))
-        np.add.at(hit, (self.code, true), true == called)
-        np.add.at(support, (self.code, true), 1)
-        np.add.at(said, (self.code, called), 1)
-        hits, supports, saids = self.counts @ hit, self.counts @ support, self.counts @ said
-        f1 = np.where(supports > 0, np.nan_to_num(ratio(2 * hits, supports + saids)), np.nan)
-        return {"accuracy": ratio(hits.sum(1), supports.sum(1)), "macro_f1": np.nanmean(f1, axis=1)}
-
-    def interval(self, values: Sequence[float], draws: np.ndarray) -> tuple[float, float]:
-        """Interval of the mean of some runs: `values` (n,), `draws` (n, n_draws)."""
-        variance, df = self._variance(values, draws)
-        return bootstrap.interval(float(np.mean(values)), variance, df, self.options.level, self.effective)
-
-    def difference_interval(self, values: Sequence[float], draws: np.ndarray) -> tuple[float, float]:
-        """The same for a difference, which may be negative: Student's t on its own scale."""
-        from scipy import stats
-
-        variance, df = self._variance(values, draws)
-        if not (np.isfinite(variance) and df > 0):
-            return float("nan"), float("nan")
-        reach = float(stats.t.ppf(0.5 + self.options.level / 2, df) * np.sqrt(variance))
-        return float(np.mean(values)) - reach, float(np.mean(values)) + reach
-
-    def _variance(self, values: Sequence[float], draws: np.ndarray) -> tuple[float, float]:
-        """Over groups, plus over seeds where there are several; with its degrees of freedom."""
-        variances, dfs = [bootstrap.shared_variance(draws, self.effective)], [self.effective - 1]
-        if len(values) > 1:
-            variances.append(float(np.var(values, ddof=1)) / len(values))
-            dfs.append(len(values) - 1)
-        if not np.isfinite(variances).all():
-            return float("nan"), 0.0
-        return float(np.sum(variances)), bootstrap.joint_df(variances, dfs)
-
-
 def _out_of_fold(members: Sequence[PlannedFit], logits: Sequence[np.ndarray]) -> np.ndarray:
     """(n_clips, n_classes): each clip's logits from the fold that tested it."""
     found = np.full_like(logits[0], np.nan)
@@ -187,16 +119,33 @@ def _out_of_fold(members: Sequence[PlannedFit], logits: Sequence[np.ndarray]) ->
     return found
 
 
-def _run(name: str, configuration: str, members: Sequence[PlannedFit], logits: np.ndarray, groups: _Groups) -> Run:
+def _run(
+    name: str, configuration: str, members: Sequence[PlannedFit], logits: np.ndarray, groups: Groups
+) -> Run:
     predicted = np.array(groups.names)[logits.argmax(axis=1)]
     confusion = confusion_matrix(groups.true, predicted, groups.names)
     report = report_of(confusion)
     values = {"accuracy": report.accuracy}
-    values |= {f"{row.average}_f1": row.f1 for row in report.averages.itertuples() if row.average != "micro"}
-    return Run(name, configuration, members[0].options, predicted, values, groups.draws(predicted), confusion, from_report(report))
+    values |= {
+        f"{name}_f1": f1
+        for name, f1 in zip(report.averages.average, report.averages.f1, strict=True)
+        if name != "micro"
+    }
+    return Run(
+        name,
+        configuration,
+        members[0].options,
+        predicted,
+        values,
+        groups.draws(predicted),
+        confusion,
+        from_report(report),
+    )
 
 
-def _facts(members: Sequence[PlannedFit], loaded: Sequence, bytes_per_clip: Mapping[tuple[str, str], float]) -> dict[str, float]:
+def _facts(
+    members: Sequence[PlannedFit], loaded: Sequence, bytes_per_clip: Mapping[tuple[str, str], float]
+) -> dict[str, float]:
     options = members[0].options
     roles = [fit.clips.role.value_counts() for fit in members]
     return {
@@ -215,14 +164,18 @@ _TIMES = ("train_s", "score_s")
 
 
 def _points(
-    plan: pd.DataFrame, runs: Mapping[str, Run], rows: Mapping[str, dict], groups: _Groups, problems: Mapping[str, str]
+    plan: pd.DataFrame,
+    runs: Mapping[str, Run],
+    rows: Mapping[str, dict],
+    groups: Groups,
+    problems: Mapping[str, str],
 ) -> pd.DataFrame:
     """One row a point: settings, counts, parameters, bytes a clip, metrics with intervals, `chance`, `error`.
 
     Nothing here differs between identical runs.
     """
     table = []
-    for point in plan.to_dict("records"):
+    for point in records(plan):
         name = point["config_hash"]
         row = {
             "name": point["point"],
@@ -236,13 +189,17 @@ def _points(
             row |= {key: value for key, value in rows[name].items() if key not in _TIMES}
             for metric in METRICS:
                 row[metric] = runs[name].values[metric]
-                row[f"{metric}_low"], row[f"{metric}_high"] = groups.interval([row[metric]], runs[name].draws[metric][None])
+                row[f"{metric}_low"], row[f"{metric}_high"] = groups.interval(
+                    [row[metric]], runs[name].draws[metric][None]
+                )
             row["weighted_f1"] = runs[name].values["weighted_f1"]
         table.append(row | {"error": problems.get(name, "")})
     return pd.DataFrame(table)
 
 
-def _leaderboard(plan: pd.DataFrame, runs: Mapping[str, Run], rows: Mapping[str, dict], groups: _Groups) -> pd.DataFrame:
+def _leaderboard(
+    plan: pd.DataFrame, runs: Mapping[str, Run], rows: Mapping[str, dict], groups: Groups
+) -> pd.DataFrame:
     """One row a configuration (everything but the seed), the highest mean accuracy first; leaky ones have no rank."""
     table = []
     for configuration, members in plan.groupby("configuration", sort=False):
@@ -261,16 +218,23 @@ def _leaderboard(plan: pd.DataFrame, runs: Mapping[str, Run], rows: Mapping[str,
         }
         for metric in METRICS:
             values = [run.values[metric] for run in own]
-            row[f"{metric}_low"], row[f"{metric}_high"] = groups.interval(values, np.array([run.draws[metric] for run in own]))
+            row[f"{metric}_low"], row[f"{metric}_high"] = groups.interval(
+                values, np.array([run.draws[metric] for run in own])
+            )
             row[f"{metric}_mean"] = float(np.mean(values))
             row[f"{metric}_std"] = float(np.std(values, ddof=1)) if len(values) > 1 else np.nan
-        row |= {"weighted_f1_mean": float(np.mean([run.values["weighted_f1"] for run in own])), "chance": groups.chance}
+        row |= {
+            "weighted_f1_mean": float(np.mean([run.values["weighted_f1"] for run in own])),
+            "chance": groups.chance,
+        }
         row |= {key: rows[own[0].config_hash][key] for key in ("n_parameters", "bytes_per_clip")}
         table.append(row | {"points": ", ".join(members.point)})
     if not table:
         return pd.DataFrame(columns=["rank", "configuration_hash", *NAMED, "n_points", "n_runs", "points"])
     board = pd.DataFrame(table).assign(is_leaky=lambda rows: rows.split == LEAKY)
-    board = board.sort_values(["is_leaky", "accuracy_mean", "configuration_hash"], ascending=[True, False, True], ignore_index=True)
+    board = board.sort_values(
+        ["is_leaky", "accuracy_mean", "configuration_hash"], ascending=[True, False, True], ignore_index=True
+    )
     rank = pd.Series(np.arange(1, len(board) + 1), dtype="Int64").mask(board.is_leaky)
     board.insert(0, "rank", rank)
     return board.drop(columns="is_leaky")
@@ -293,30 +257,45 @@ def _confusions(plan: pd.DataFrame, runs: Mapping[str, Run]) -> pd.DataFrame:
     """`configuration_hash`, `true`, `predicted`, `clips`: the mean over seeds, every pair of classes."""
     parts = []
     for configuration, own in _by_configuration(plan, runs):
-        counts = sum(run.confusion for run in own) / len(own)
-        counts = counts.rename_axis(index="true", columns="predicted").stack().rename("clips").reset_index()
-        parts.append(counts.assign(configuration_hash=configuration))
+        names = own[0].confusion.index.to_numpy()
+        counts = np.mean([run.confusion.to_numpy() for run in own], axis=0)
+        pairs = {
+            "true": np.repeat(names, len(names)),
+            "predicted": np.tile(names, len(names)),
+            "clips": counts.ravel(),
+        }
+        parts.append(pd.DataFrame(pairs).assign(configuration_hash=configuration))
     columns = ["configuration_hash", "true", "predicted", "clips"]
     return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
 
 
 def _by_configuration(plan: pd.DataFrame, runs: Mapping[str, Run]) -> list[tuple[str, list[Run]]]:
     groups = plan.groupby("configuration", sort=False).config_hash
-    listed = [(str(name), [runs[one] for one in dict.fromkeys(hashes) if one in runs]) for name, hashes in groups]
+    listed = [
+        (str(name), [runs[one] for one in dict.fromkeys(hashes) if one in runs]) for name, hashes in groups
+    ]
     return [(name, own) for name, own in listed if own]
 
 
 def _classification(plan: pd.DataFrame, runs: Mapping[str, Run]) -> pd.DataFrame:
     """The classification table of every point: `point`, its name in words, and the table's rows."""
     parts = []
-    for point in plan.to_dict("records"):
+    for point in records(plan):
         if point["config_hash"] in runs:
             named = {name: point[name] for name in ("point", *NAMED, "seed")}
-            parts.append(runs[point["config_hash"]].table.rows().assign(**named)[[*named, "row", "precision", "recall", "f1", "support"]])
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["point", *NAMED, "seed", "row"])
+            parts.append(
+                runs[point["config_hash"]]
+                .table.rows()
+                .assign(**named)[[*named, "row", "precision", "recall", "f1", "support"]]
+            )
+    return (
+        pd.concat(parts, ignore_index=True)
+        if parts
+        else pd.DataFrame(columns=["point", *NAMED, "seed", "row"])
+    )
 
 
-def _comparisons(board: pd.DataFrame, runs: Mapping[str, Run], groups: _Groups) -> pd.DataFrame:
+def _comparisons(board: pd.DataFrame, runs: Mapping[str, Run], groups: Groups) -> pd.DataFrame:
     """Differences in accuracy that answer a question, paired by clip and group.
 
     Returns:
@@ -324,32 +303,49 @@ def _comparisons(board: pd.DataFrame, runs: Mapping[str, Run], groups: _Groups) 
         `low`, `high`: beat-synced less raw; a configuration less BirdNET's head; the leaky split less the honest one.
     """
     listed: dict[tuple[str, ...], list[Run]] = {}
-    for row in board.to_dict("records"):
-        listed[tuple(row[name] for name in NAMED)] = [run for run in runs.values() if run.configuration == row["configuration_hash"]]
+    for row in records(board):
+        listed[tuple(row[name] for name in NAMED)] = [
+            run for run in runs.values() if run.configuration == row["configuration_hash"]
+        ]
+    birdnet = next((name for name in listed if name[0] == BIRDNET and name[3] == BY_SITE), None)
     rows = []
-    for (feature, sync, model, split), own in listed.items():
-        questions = {}
-        if sync == "beat_synced":
-            questions["beat_synced"] = (feature, "raw", model, split)
-        if split == BY_SITE and sync:
-            questions["birdnet"] = next((name for name in listed if not name[1] and name[3] == BY_SITE), None)
-        if split == LEAKY:
-            questions["leak"] = (feature, sync, model, BY_SITE)
-        for question, other in questions.items():
+    for name, own in listed.items():
+        for question, other in _questions(name, birdnet).items():
             if other in listed:
-                rows.append({"question": question, "feature": feature, "sync": sync, "model": model, **_difference(own, listed[other], groups)})
+                about = dict(zip(NAMED, name, strict=True))
+                rows.append({"question": question, **about, **_difference(own, listed[other], groups)})
     columns = ["question", "feature", "sync", "model", "difference", "low", "high"]
     return pd.DataFrame(rows, columns=columns).sort_values(columns[:4], ignore_index=True)
 
 
-def _difference(own: Sequence[Run], others: Sequence[Run], groups: _Groups) -> dict[str, float]:
+def _questions(name: tuple[str, ...], birdnet: tuple[str, ...] | None) -> dict[str, tuple[str, ...]]:
+    """What a configuration is to be compared with, by the question that this answers."""
+    feature, sync, model, split = name
+    found: dict[str, tuple[str, ...]] = {}
+    if sync == "beat_synced":
+        found["beat_synced"] = (feature, "raw", model, split)
+    if split == BY_SITE and feature != BIRDNET and birdnet is not None:
+        found["birdnet"] = birdnet
+    if split == LEAKY:
+        found["leak"] = (feature, sync, model, BY_SITE)
+    return found
+
+
+def _difference(own: Sequence[Run], others: Sequence[Run], groups: Groups) -> dict[str, float]:
     """Mean difference in accuracy, seeds paired in order where there are as many."""
     if len(own) == len(others):
         values = [a.values["accuracy"] - b.values["accuracy"] for a, b in zip(own, others, strict=True)]
-        draws = np.array([a.draws["accuracy"] - b.draws["accuracy"] for a, b in zip(own, others, strict=True)])
+        draws = np.array(
+            [a.draws["accuracy"] - b.draws["accuracy"] for a, b in zip(own, others, strict=True)]
+        )
     else:
         mean = {id(some): np.mean([run.draws["accuracy"] for run in some], axis=0) for some in (own, others)}
-        values = [float(np.mean([run.values["accuracy"] for run in own]) - np.mean([run.values["accuracy"] for run in others]))]
+        values = [
+            float(
+                np.mean([run.values["accuracy"] for run in own])
+                - np.mean([run.values["accuracy"] for run in others])
+            )
+        ]
         draws = (mean[id(own)] - mean[id(others)])[None]
     low, high = groups.difference_interval(values, draws)
     return {"difference": float(np.mean(values)), "low": low, "high": high}
@@ -361,7 +357,13 @@ def _score_rows(name: str, members: Sequence[PlannedFit], logits: np.ndarray) ->
     for fit in members:
         fold = fold.mask(fit.clips.role == "test", fit.fold)
     names = classes_of(clips)
-    table = {"config_hash": name, "clip_id": clips.clip_id, "fold": fold, "class": clips["class"], "predicted": np.array(names)[logits.argmax(1)]}
+    table = {
+        "config_hash": name,
+        "clip_id": clips.clip_id,
+        "fold": fold,
+        "class": clips["class"],
+        "predicted": np.array(names)[logits.argmax(1)],
+    }
     return pd.DataFrame(table | {f"{_LOGIT}{label}": logits[:, number] for number, label in enumerate(names)})
 
 
@@ -375,7 +377,9 @@ def _named(parts: Sequence[pd.DataFrame], plan: pd.DataFrame) -> pd.DataFrame:
         return pd.DataFrame({"point": pd.Series(dtype="str")})
     order = plan[["point", "config_hash"]].reset_index(names="place")
     merged = order.merge(pd.concat(parts, ignore_index=True), on="config_hash", how="inner")
-    return merged.sort_values("place", kind="stable", ignore_index=True).drop(columns=["place", "config_hash"])
+    return merged.sort_values("place", kind="stable", ignore_index=True).drop(
+        columns=["place", "config_hash"]
+    )
 
 
 def _problems(
@@ -392,33 +396,21 @@ def _problems(
 
 
 def _failures(
-    plan: pd.DataFrame, done: Mapping, by_hash: Mapping[str, Sequence[PlannedFit]], library: FitLibrary, selected: set[str]
+    plan: pd.DataFrame,
+    done: Mapping,
+    by_hash: Mapping[str, Sequence[PlannedFit]],
+    library: FitLibrary,
+    selected: set[str],
 ) -> pd.DataFrame:
     """Points without a result: `point`, `step` (empty where nobody asked for it), `message`."""
     problems = _problems(plan, by_hash, library, library.keys())
     rows = [
-        (point, "train" if point in selected else "", problems.get(name, NOT_RUN) if point in selected else NOT_RUN)
+        (
+            point,
+            "train" if point in selected else "",
+            problems.get(name, NOT_RUN) if point in selected else NOT_RUN,
+        )
         for point, name in zip(plan.point, plan.config_hash, strict=True)
         if name not in done
     ]
     return pd.DataFrame(rows, columns=["point", "step", "message"], dtype="str")
-
-
-def runtime_table(plan: pd.DataFrame, fits: Sequence[PlannedFit], library: FitLibrary, feature_ms: Mapping[tuple[str, str], float]) -> pd.DataFrame:
-    """How long things took, apart from all tables that two runs share to the byte.
-
-    Returns:
-        One row a configuration: `configuration_hash`, what it is, `feature_ms` (reading the sound and computing the
-        feature, a clip), `train_s` (a network, mean over folds and seeds), `score_ms` (a clip).
-    """
-    finished = library.keys()
-    times = [
-        (fit.config_hash, one.train_s, one.score_s) for fit in fits if fit.key in finished for one in [library.load(fit.key)]
-    ]
-    table = pd.DataFrame(times, columns=["config_hash", "train_s", "score_s"])
-    named = plan.drop_duplicates("config_hash")[["config_hash", "configuration", *NAMED]]
-    merged = named.merge(table, on="config_hash").groupby(["configuration", *NAMED], sort=False, as_index=False)[["train_s", "score_s"]].mean()
-    merged["sync"] = merged.sync.where(merged.feature != "birdnet", "")
-    merged["feature_ms"] = [feature_ms.get((row.feature, row.sync), np.nan) for row in merged.itertuples()]
-    merged["score_ms"] = 1_000 * merged.score_s
-    return merged.rename(columns={"configuration": "configuration_hash"})[["configuration_hash", *NAMED, "feature_ms", "train_s", "score_ms"]]

@@ -46,7 +46,9 @@ class _Computed:
 def sequence_key(content_hash: str, start_s: float, end_s: float) -> str:
     """A clip's key in the store: its audio's hash and its part of the file (NaN = whole file)."""
     part = ["" if pd.isna(time) else f"{float(time):.6f}" for time in (start_s, end_s)]
-    return hashlib.blake2b(f"{content_hash}:{part[0] or '0.000000'}:{part[1]}".encode(), digest_size=16).hexdigest()
+    return hashlib.blake2b(
+        f"{content_hash}:{part[0] or '0.000000'}:{part[1]}".encode(), digest_size=16
+    ).hexdigest()
 
 
 def sequence_keys(clips: pd.DataFrame) -> pd.Series:
@@ -55,7 +57,9 @@ def sequence_keys(clips: pd.DataFrame) -> pd.Series:
     return pd.Series([sequence_key(*part) for part in parts], index=clips.index, dtype="str")
 
 
-def missing_kinds(clips: pd.DataFrame, kinds: Collection[Kind], options: FeatureOptions, store: FeatureStore) -> dict[str, list[Kind]]:
+def missing_kinds(
+    clips: pd.DataFrame, kinds: Collection[Kind], options: FeatureOptions, store: FeatureStore
+) -> dict[str, list[Kind]]:
     """What the store lacks: kinds by key, keys in ascending order."""
     keys = sorted(set(sequence_keys(clips)))
     stored = {kind: store.lengths(options, kind).keys() for kind in sorted(kinds)}
@@ -89,22 +93,29 @@ def extract(
     for results in _results(jobs, options, workers):
         for computed in results:
             if computed.problem:
-                broken.append(f"{Path(sounds[computed.key].path).relative_to(root).as_posix()} ({computed.problem})")
+                broken.append(
+                    f"{Path(sounds[computed.key].path).relative_to(root).as_posix()} ({computed.problem})"
+                )
             else:
                 yield from gathered.add(computed)
         if progress is not None:
             progress(len(results))
     yield from gathered.rest()
     problems = Problems("Computing features")
-    problems.add("audio that passed the check and cannot be used now", sorted(broken), "Replace these files or take them out, then run again.")
+    problems.add(
+        "audio that passed the check and cannot be used now",
+        sorted(broken),
+        "Replace these files or take them out, then run again.",
+    )
     problems.raise_if_any()
 
 
 def clip_sounds(clips: pd.DataFrame, root: Path | str) -> list[ClipSound]:
     """Where every clip's sound is, in the order of rows."""
-    rows = zip(sequence_keys(clips), clips.itertuples(), strict=True)
+    columns = (clips[name] for name in ("file_path", "content_hash", "start_s", "end_s"))
     return [
-        ClipSound(key, str(Path(root) / row.file_path), row.content_hash, _known(row.start_s), _known(row.end_s)) for key, row in rows
+        ClipSound(key, str(Path(root) / path), content_hash, _known(start_s), _known(end_s))
+        for key, path, content_hash, start_s, end_s in zip(sequence_keys(clips), *columns, strict=True)
     ]
 
 
@@ -123,7 +134,9 @@ def _results(jobs: list, options: FeatureOptions, workers: int) -> Iterator[list
     waiting, workers = iter(jobs), min(workers, len(jobs))
     with worker_pool(workers) as pool:
         # One more on its way than there are workers, so that memory stays bounded.
-        pending: set[Future] = {pool.submit(compute, job, options) for _, job in zip(range(workers + 1), waiting, strict=False)}
+        pending: set[Future] = {
+            pool.submit(compute, job, options) for _, job in zip(range(workers + 1), waiting, strict=False)
+        }
         try:
             while pending:
                 done, pending = wait(pending, return_when=FIRST_COMPLETED)

@@ -72,8 +72,15 @@ class FeatureStore:
         """
         n_dims = part.options.n_dims(part.kind.feature)
         for key, sequence in part.sequences.items():
-            if sequence.ndim != 2 or not len(sequence) or sequence.shape[1] != n_dims or not np.isfinite(sequence).all():
-                raise ValueError(f"{part.kind} of {key} has the shape {sequence.shape}, not (n, {n_dims}), or is not finite")
+            if (
+                sequence.ndim != 2
+                or not len(sequence)
+                or sequence.shape[1] != n_dims
+                or not np.isfinite(sequence).all()
+            ):
+                raise ValueError(
+                    f"{part.kind} of {key} has the shape {sequence.shape}, not (n, {n_dims}), or is not finite"
+                )
         if not part.sequences:
             return None
         folder = self.folder / part.options.settings_id(part.kind)
@@ -118,7 +125,12 @@ class FeatureStore:
         """Read every part and compare it with its name: `settings_id`, `part`, `bytes`, `state` (ok or damaged)."""
         parts = sorted(self.folder.glob(f"*/{_PART.format('*')}")) if self.folder.is_dir() else []
         rows = [
-            (path.parent.name, path.name, path.stat().st_size, "ok" if path.name == _PART.format(sha256_of_file(path)) else "damaged")
+            (
+                path.parent.name,
+                path.name,
+                path.stat().st_size,
+                "ok" if path.name == _PART.format(sha256_of_file(path)) else "damaged",
+            )
             for path in parts
         ]
         return pd.DataFrame(rows, columns=["settings_id", "part", "bytes", "state"])
@@ -146,7 +158,8 @@ class FeatureStore:
             return table.column(column).combine_chunks()
         except (ArrowException, OSError, KeyError, IndexError) as error:
             raise InputError(
-                f"{path} is damaged or cannot be read ({error}). Delete that file and run again; its clips are computed anew."
+                f"{path} is damaged or cannot be read ({error}). "
+                "Delete that file and run again; its clips are computed anew."
             ) from error
 
     def _file(self, path: Path) -> Any:
@@ -166,7 +179,9 @@ def _as_parquet(sequences: dict[str, np.ndarray]) -> bytes:
     from pyarrow import parquet
 
     lengths = np.array([sequence.size for sequence in sequences.values()], dtype=np.int64)
-    flat = np.concatenate([np.asarray(sequence, dtype=np.float32).reshape(-1) for sequence in sequences.values()])
+    flat = np.concatenate(
+        [np.asarray(sequence, dtype=np.float32).reshape(-1) for sequence in sequences.values()]
+    )
     ends = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
     table = pa.table(
         {
@@ -177,7 +192,13 @@ def _as_parquet(sequences: dict[str, np.ndarray]) -> bytes:
     )
     file = io.BytesIO()
     parquet.write_table(
-        table, file, row_group_size=1, compression="none", use_dictionary=False, write_statistics=False, write_page_checksum=True
+        table,
+        file,
+        row_group_size=1,
+        compression="none",
+        use_dictionary=False,
+        write_statistics=False,
+        write_page_checksum=True,
     )
     return file.getvalue()
 

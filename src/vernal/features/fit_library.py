@@ -73,7 +73,9 @@ class FitLibrary:
             history = pd.DataFrame(meta.pop("history"))
             best_epoch, n_parameters = meta.pop("best_epoch"), meta.pop("n_parameters")
         except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
-            raise InputError(f"{file} is not a whole file of a trained network ({error}). Delete it and run again.") from error
+            raise InputError(
+                f"{file} is not a whole file of a trained network ({error}). Delete it and run again."
+            ) from error
         return Fit(
             key,
             logits,
@@ -89,7 +91,10 @@ class FitLibrary:
 
 
 def _as_bytes(fit: Fit) -> bytes:
-    history = {name: [None if pd.isna(value) else value for value in fit.history[name].tolist()] for name in fit.history.columns}
+    history = {
+        name: [None if pd.isna(value) else value for value in fit.history[name].tolist()]
+        for name in fit.history.columns
+    }
     meta: dict[str, Any] = {
         **fit.meta,
         "n_weights": len(fit.weights),
@@ -97,7 +102,10 @@ def _as_bytes(fit: Fit) -> bytes:
         "best_epoch": int(fit.best_epoch),
         "n_parameters": int(fit.n_parameters),
     }
-    arrays = {"logits": fit.logits.astype("<f8"), **{f"weights_{i}": array for i, array in enumerate(fit.weights)}}
+    arrays = {
+        "logits": fit.logits.astype("<f8"),
+        **{f"weights_{i}": array for i, array in enumerate(fit.weights)},
+    }
     if fit.scaling is not None:
         arrays |= {"mean": fit.scaling.mean, "std": fit.scaling.std}
     members = {_META: json.dumps(meta, sort_keys=True, indent=1, allow_nan=False).encode("utf-8")}

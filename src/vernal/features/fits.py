@@ -18,6 +18,7 @@ from vernal.features.extraction import sequence_keys
 from vernal.features.fit_library import FitLibrary
 from vernal.features.fitting import FailedFit, Fit, FitTask, fit_networks
 from vernal.features.options import FeatureOptions, Kind, kinds_of
+from vernal.features.rows import records
 from vernal.features.study import PointOptions, point_options
 from vernal.identity import digest
 from vernal.store import EmbeddingStore
@@ -48,12 +49,18 @@ def classes_of(clips: pd.DataFrame) -> list[str]:
 
 def wanted_kinds(plan: pd.DataFrame) -> list[Kind]:
     """What a plan's points read from the feature store."""
-    points = [point_options(row) for row in plan.to_dict("records")]
-    return sorted({kind for point in points if not point.is_birdnet for kind in kinds_of(point.feature, point.sync)})
+    points = [point_options(row) for row in records(plan)]
+    return sorted(
+        {kind for point in points if not point.is_birdnet for kind in kinds_of(point.feature, point.sync)}
+    )
 
 
 def list_fits(
-    plan: pd.DataFrame, folds: pd.DataFrame, clips: pd.DataFrame, audio: FeatureOptions, embedding: EmbeddingOptions
+    plan: pd.DataFrame,
+    folds: pd.DataFrame,
+    clips: pd.DataFrame,
+    audio: FeatureOptions,
+    embedding: EmbeddingOptions,
 ) -> list[PlannedFit]:
     """Every distinct training of a plan, point by point and fold by fold.
 
@@ -63,19 +70,25 @@ def list_fits(
         clips: `clip_id`, `class`, `content_hash`, `start_s`, `end_s`.
     """
     ordered = clips.sort_values("clip_id", ignore_index=True).assign(key=lambda table: sequence_keys(table))
-    by_fold = {name: rows for name, rows in folds.groupby(["split", "fold"], sort=True)}
+    by_fold = dict(folds.groupby(["split", "fold"], sort=True))
     found = []
-    for row in plan.drop_duplicates("config_hash").to_dict("records"):
+    for row in records(plan.drop_duplicates("config_hash")):
         options = point_options(row)
         for (split, fold), rows in by_fold.items():
             if split != options.split:
                 continue
             members = ordered.merge(rows[["clip_id", "role"]], on="clip_id", validate="one_to_one")
-            found.append(PlannedFit(_key(options, members, audio, embedding), row["config_hash"], options, str(fold), members))
+            found.append(
+                PlannedFit(
+                    _key(options, members, audio, embedding), row["config_hash"], options, str(fold), members
+                )
+            )
     return found
 
 
-def _key(options: PointOptions, clips: pd.DataFrame, audio: FeatureOptions, embedding: EmbeddingOptions) -> str:
+def _key(
+    options: PointOptions, clips: pd.DataFrame, audio: FeatureOptions, embedding: EmbeddingOptions
+) -> str:
     if options.is_birdnet:
         heard = [embedding.settings_id]
     else:
@@ -123,7 +136,6 @@ def _targets(fit: PlannedFit) -> np.ndarray:
 
 def _task(fit: PlannedFit, store_folder: str, audio: FeatureOptions) -> FitTask:
     options, role = fit.options, fit.clips.role
-    is_role = {name: (role == name).to_numpy() for name in ("train", "val", "test")}
     return FitTask(
         key=fit.key,
         store=store_folder,
@@ -137,7 +149,9 @@ def _task(fit: PlannedFit, store_folder: str, audio: FeatureOptions) -> FitTask:
         n_classes=len(classes_of(fit.clips)),
         keys=tuple(fit.clips.key),
         y=_targets(fit),
-        **is_role,
+        train=(role == "train").to_numpy(),
+        val=(role == "val").to_numpy(),
+        test=(role == "test").to_numpy(),
     )
 
 
@@ -145,7 +159,11 @@ def _task(fit: PlannedFit, store_folder: str, audio: FeatureOptions) -> FitTask:
 
 
 def _train_heads(
-    fits: Sequence[PlannedFit], embeddings: EmbeddingStore, embedding: EmbeddingOptions, workers: int, check: bool
+    fits: Sequence[PlannedFit],
+    embeddings: EmbeddingStore,
+    embedding: EmbeddingOptions,
+    workers: int,
+    check: bool,
 ) -> Iterator[Fit | FailedFit]:
     """A linear head on BirdNET's embeddings for every fit, all of them trained together."""
     import time
@@ -169,7 +187,15 @@ def _train_heads(
             weights = [array for layer in result.head.layers for array in layer]
             train_s = chunk.seconds / len(chunk.heads)
             yield Fit(
-                result.key, logits, result.history, int(result.best_epoch), weights, None, result.head.n_parameters, train_s, score_s
+                result.key,
+                logits,
+                result.history,
+                int(result.best_epoch),
+                weights,
+                None,
+                result.head.n_parameters,
+                train_s,
+                score_s,
             )
 
 

@@ -7,11 +7,12 @@ weights follow from its clips, settings and seed alone: not from what the worker
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import as_completed
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -104,7 +105,11 @@ def fit_networks(tasks: Sequence[FitTask], workers: int, check: bool = True) -> 
     Raises:
         InputError: it cannot, or a worker ended.
     """
-    checks = list({_form(task): task for task in reversed(sorted(tasks, key=lambda task: task.key))}.values()) if check else []
+    checks = (
+        list({_form(task): task for task in sorted(tasks, key=lambda task: task.key, reverse=True)}.values())
+        if check
+        else []
+    )
     if not workers:
         configure_tensorflow()
         for task in checks:
@@ -115,10 +120,9 @@ def fit_networks(tasks: Sequence[FitTask], workers: int, check: bool = True) -> 
 
     with worker_pool(min(workers, max(1, len(tasks))), prepare=prepare_tensorflow) as pool:
         try:
-            for future in as_completed([pool.submit(check_can_overfit, task) for task in checks]):
-                future.result()
-            for future in as_completed([pool.submit(fit_one, task) for task in tasks]):
-                yield future.result()
+            for _ in _as_they_finish(pool, check_can_overfit, checks, workers):
+                pass
+            yield from _as_they_finish(pool, fit_one, tasks, workers)
         except BrokenProcessPool as error:
             raise InputError(
                 "A training worker ended before its work was done, most often because memory ran out. Finished "
@@ -126,6 +130,19 @@ def fit_networks(tasks: Sequence[FitTask], workers: int, check: bool = True) -> 
             ) from error
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _as_they_finish(
+    pool: Executor, do: Callable[[FitTask], Any], tasks: Sequence[FitTask], workers: int
+) -> Iterator[Any]:
+    """Results as they come, one more task on its way than there are workers."""
+    waiting = iter(tasks)
+    pending = {pool.submit(do, task) for task in islice(waiting, workers + 1)}
+    while pending:
+        done, pending = wait(pending, return_when=FIRST_COMPLETED)
+        for future in done:
+            pending |= {pool.submit(do, task) for task in islice(waiting, 1)}
+            yield future.result()
 
 
 def _form(task: FitTask) -> tuple[Any, ...]:
@@ -193,9 +210,10 @@ def check_can_overfit(task: FitTask) -> None:
         loss = _Trainer(alone, source, rows).learn_by_heart(_OVERFIT_STEPS, OVERFIT_LOSS)
     if not loss <= OVERFIT_LOSS:
         raise InputError(
-            f"Check before training: the {task.network.model} on {task.feature} ({task.sync}) could not learn {len(rows)} clips "
-            f"by heart. Its loss is {loss:.3f} after {_OVERFIT_STEPS} steps, and should be near zero (at most {OVERFIT_LOSS}). "
-            "Look for clips whose labels contradict each other, and for features that are all alike; or give the network more units."
+            f"Check before training: the {task.network.model} on {task.feature} ({task.sync}) could not learn "
+            f"{len(rows)} clips by heart. Its loss is {loss:.3f} after {_OVERFIT_STEPS} steps, and should be near "
+            f"zero (at most {OVERFIT_LOSS}). Look for clips whose labels contradict each other, and for features "
+            "that are all alike; or give the network more units."
         )
 
 
@@ -222,7 +240,9 @@ def _problem(task: FitTask) -> str:
 
 
 def _source(task: FitTask, store: FeatureStore) -> SequenceSource:
-    return SequenceSource(store, task.audio, task.feature, task.sync, task.keys, task.frames_per_step, task.cache_bytes)
+    return SequenceSource(
+        store, task.audio, task.feature, task.sync, task.keys, task.frames_per_step, task.cache_bytes
+    )
 
 
 class _Program:
@@ -238,12 +258,18 @@ class _Program:
         self.optimizer = keras.optimizers.Adam(learning_rate, global_clipnorm=_MOST_GRADIENT)
         self.optimizer.build(self.network.trainable_variables)
         self._fresh = [np.array(variable) for variable in self.optimizer.variables]
-        shapes = (tf.TensorSpec((None, None, n_dims)), tf.TensorSpec((None, None), tf.bool), tf.TensorSpec((None,), tf.int32))
+        shapes = (
+            tf.TensorSpec((None, None, n_dims)),
+            tf.TensorSpec((None, None), tf.bool),
+            tf.TensorSpec((None,), tf.int32),
+        )
 
         @tf.function(input_signature=shapes)
         def step(x: Any, mask: Any, y: Any) -> Any:
             with tf.GradientTape() as tape:
-                losses = tf.nn.sparse_softmax_cross_entropy_with_logits(y, self.network([x, mask], training=True))
+                losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
+                    y, self.network([x, mask], training=True)
+                )
                 loss = tf.reduce_mean(losses)
             variables = self.network.trainable_variables
             self.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
@@ -295,13 +321,16 @@ class _Trainer:
     def run(self) -> tuple[pd.DataFrame, int]:
         """Train until validation gets no better; the best epoch's weights are kept."""
         task, learning = self.task, self.task.learning
-        rule, best, history = EarlyStopping(learning.patience), self.network.get_weights(), []
+        rule, best = EarlyStopping(learning.patience), self.network.get_weights()
+        history: list[dict[str, float]] = []
         val = np.flatnonzero(task.val)
         while len(history) < learning.epochs and not rule.is_over:
             rng = rng_for(task.seed, "features batches", len(history))
             loss = sum(self._train(batch) for batch in self._batches(self.rows, rng)) / len(self.rows)
             val_loss, val_accuracy = self._measured(val)
-            history.append({"epoch": len(history) + 1, "loss": loss, "val_loss": val_loss, "val_accuracy": val_accuracy})
+            history.append(
+                {"epoch": len(history) + 1, "loss": loss, "val_loss": val_loss, "val_accuracy": val_accuracy}
+            )
             if rule.is_best(val_loss):
                 best = self.network.get_weights()
         self.network.set_weights(best)

@@ -38,11 +38,15 @@ class FoldOptions:
 
     def __post_init__(self) -> None:
         if self.folds_by is not None and self.folds_by not in FOLDS_BY:
-            raise ValueError(f"features.splits.folds_by is {self.folds_by!r}; give {' or '.join(FOLDS_BY)}, or leave it empty")
+            raise ValueError(
+                f"features.splits.folds_by is {self.folds_by!r}; give {' or '.join(FOLDS_BY)}, or leave it empty"
+            )
         if not 2 <= self.n_folds <= 20:
             raise ValueError(f"features.splits.n_folds is {self.n_folds}; give 2 to 20")
         if not 0 < self.val_share < 1:
-            raise ValueError(f"features.splits.val_share is {self.val_share}; give a share above 0 and below 1")
+            raise ValueError(
+                f"features.splits.val_share is {self.val_share}; give a share above 0 and below 1"
+            )
 
 
 def deal_folds(clips: pd.DataFrame, options: FoldOptions) -> pd.DataFrame:
@@ -60,7 +64,9 @@ def deal_folds(clips: pd.DataFrame, options: FoldOptions) -> pd.DataFrame:
     fold = _grouped_folds(ordered, options)
     order = rng_for(options.seed, "features leaky").permutation(len(ordered))
     names = sorted(set(fold))
-    leaky = pd.Series(np.array(names, dtype=object)[np.argsort(order) % len(names)], index=ordered.index, dtype="str")
+    leaky = pd.Series(
+        np.array(names, dtype=object)[np.argsort(order) % len(names)], index=ordered.index, dtype="str"
+    )
     alone = ordered.clip_id
     parts = [
         *(_roles(BY_SITE, name, ordered, fold == name, ordered.block, options) for name in names),
@@ -80,9 +86,15 @@ def _grouped_folds(clips: pd.DataFrame, options: FoldOptions) -> pd.Series:
     problems = Problems("The folds")
     torn = clips.assign(of=sites).groupby("block").of.agg(lambda names: sorted(set(names)))
     cases = [f"{block}: {', '.join(names)}" for block, names in torn.items() if len(names) > 1]
-    problems.add("group that reaches over sites", cases, "Clips of one group are never divided: correct site or group, or set folds_by: group.")
+    problems.add(
+        "group that reaches over sites",
+        cases,
+        "Clips of one group are never divided: correct site or group, or set folds_by: group.",
+    )
     if len(set(sites)) < 2:
-        problems.add("fewer than two sites", [", ".join(set(sites))], "Set features.splits.folds_by to group.")
+        problems.add(
+            "fewer than two sites", [", ".join(set(sites))], "Set features.splits.folds_by to group."
+        )
     problems.raise_if_any()
     return sites.astype("str") if len(set(sites)) <= options.n_folds else _dealt(clips, sites, options)
 
@@ -92,10 +104,16 @@ def _dealt(clips: pd.DataFrame, units: pd.Series, options: FoldOptions) -> pd.Se
     sizes = pd.crosstab(units, clips["class"])
     if len(sizes) < 2:
         problems = Problems("The folds")
-        problems.add("too few groups", [f"{len(sizes)}"], "Testing on what training has not heard needs two groups or more.")
+        problems.add(
+            "too few groups",
+            [f"{len(sizes)}"],
+            "Testing on what training has not heard needs two groups or more.",
+        )
         problems.raise_if_any()
     names = [f"fold {number}" for number in range(1, min(options.n_folds, len(sizes)) + 1)]
-    order = sorted(sizes.index, key=lambda unit: (-sizes.loc[unit].sum(), unit_hash(options.seed, "fold", str(unit))))
+    order = sorted(
+        sizes.index, key=lambda unit: (-sizes.loc[unit].sum(), unit_hash(options.seed, "fold", str(unit)))
+    )
     held = np.zeros((len(names), sizes.shape[1]))
     fold_of = {}
     for unit in order:
@@ -106,8 +124,12 @@ def _dealt(clips: pd.DataFrame, units: pd.Series, options: FoldOptions) -> pd.Se
     return units.map(fold_of).astype("str")
 
 
-def _roles(split: str, fold: str, clips: pd.DataFrame, is_test: pd.Series, units: pd.Series, options: FoldOptions) -> pd.DataFrame:
-    is_val = _validation(clips[~is_test], units[~is_test], fold, options).reindex(clips.index, fill_value=False)
+def _roles(
+    split: str, fold: str, clips: pd.DataFrame, is_test: pd.Series, units: pd.Series, options: FoldOptions
+) -> pd.DataFrame:
+    is_val = _validation(clips[~is_test], units[~is_test], fold, options).reindex(
+        clips.index, fill_value=False
+    )
     role = np.where(is_test, "test", np.where(is_val, "val", "train"))
     return pd.DataFrame({"split": split, "fold": fold, "clip_id": clips.clip_id, "role": role})[list(COLUMNS)]
 
@@ -115,10 +137,9 @@ def _roles(split: str, fold: str, clips: pd.DataFrame, is_test: pd.Series, units
 def _validation(clips: pd.DataFrame, units: pd.Series, fold: str, options: FoldOptions) -> pd.Series:
     """Whole units of each class in turn, in a stable hash order, up to the wanted share; never all of a class."""
     chosen: set[str] = set()
-    of_class = clips.groupby("class")
-    for _, members in sorted(of_class, key=lambda item: item[0]):
-        own = units[members.index]
-        wanted = options.val_share * len(members)
+    for name in sorted(set(clips["class"])):
+        own = units[clips["class"] == name]
+        wanted = options.val_share * len(own)
         order = sorted(set(own), key=lambda unit: unit_hash(options.seed, "validation", fold, unit))
         taken = int(own.isin(chosen).sum())
         for unit in order:
@@ -141,6 +162,10 @@ def _check_training(folds: pd.DataFrame, clips: pd.DataFrame) -> None:
         cases += [f"{name} when {fold} is tested" for name in names if name not in trained]
         if not (rows.role == "val").any():
             without.append(str(fold))
-    problems.add("class that training never hears", cases, "It occurs at one site or in one group only: drop or merge it in features.classes, or set folds_by: group.")
+    problems.add(
+        "class that training never hears",
+        cases,
+        "It occurs at one site or in one group only: drop or merge it in features.classes, or set folds_by: group.",
+    )
     problems.add("fold without validation clips", without, "Give groups of fewer clips, or more of them.")
     problems.raise_if_any()

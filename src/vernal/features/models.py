@@ -42,11 +42,18 @@ class NetworkOptions:
             "units": (_is_whole(self.units), "a whole number, 1 or more"),
             "layers": (_is_whole(self.layers) and self.layers <= 6, "a whole number from 1 to 6"),
             "bidirectional": (isinstance(self.bidirectional, bool), "true or false"),
-            "dropout": (isinstance(self.dropout, int | float) and 0 <= self.dropout < 1, "a number from 0 to below 1"),
+            "dropout": (
+                isinstance(self.dropout, int | float) and 0 <= self.dropout < 1,
+                "a number from 0 to below 1",
+            ),
             "pooling": (self.pooling in POOLINGS, ", ".join(POOLINGS)),
         }
         problems = Problems("a network of the features study")
-        wrong = [f"{name} is {getattr(self, name)!r}: give {what}" for name, (is_fine, what) in allowed.items() if not is_fine]
+        wrong = [
+            f"{name} is {getattr(self, name)!r}: give {what}"
+            for name, (is_fine, what) in allowed.items()
+            if not is_fine
+        ]
         problems.add("value that is not allowed", wrong, "Change it in features.study.")
         problems.raise_if_any()
 
@@ -62,7 +69,11 @@ def build_network(options: NetworkOptions, n_dims: int, n_classes: int) -> Any:
     x = keras.Input((None, n_dims), name="x")
     mask = keras.Input((None,), dtype="bool", name="mask")
     clean = only_sound(x, mask)
-    steps, left = _lstm(clean, mask, options) if options.model == "lstm" else _convolutions(clean, mask, n_dims, options)
+    steps, left = (
+        _lstm(clean, mask, options)
+        if options.model == "lstm"
+        else _convolutions(clean, mask, n_dims, options)
+    )
     pooled = keras.layers.Dropout(options.dropout)(pool(steps, left, options.pooling))
     logits = keras.layers.Dense(n_classes, name="logits")(pooled)
     return keras.Model([x, mask], logits, name=options.model)

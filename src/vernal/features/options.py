@@ -59,10 +59,14 @@ class FeatureOptions:
         wrong = [
             f"{name} is {getattr(self, name)!r}: give a whole number, {low} or more"
             for name, low in least.items()
-            if not isinstance(getattr(self, name), int) or isinstance(getattr(self, name), bool) or getattr(self, name) < low
+            if not isinstance(getattr(self, name), int)
+            or isinstance(getattr(self, name), bool)
+            or getattr(self, name) < low
         ]
         if not wrong and self.hop > self.n_fft:
-            wrong.append(f"hop is {self.hop}: give at most n_fft, {self.n_fft}, or sound between frames is lost")
+            wrong.append(
+                f"hop is {self.hop}: give at most n_fft, {self.n_fft}, or sound between frames is lost"
+            )
         if not wrong and self.n_mfcc > self.n_mels:
             wrong.append(f"n_mfcc is {self.n_mfcc}: give at most n_mels, {self.n_mels}")
         if self.beat_statistic not in STATISTICS:
@@ -82,7 +86,12 @@ class FeatureOptions:
 
     def settings(self, kind: Kind) -> dict[str, Any]:
         """All that a stored sequence depends on beside the sound, as plain values."""
-        used = {"mel": ("n_mels",), "pcen": ("n_mels",), "chroma": ("n_chroma",), "mfcc": ("n_mels", "n_mfcc")}
+        used = {
+            "mel": ("n_mels",),
+            "pcen": ("n_mels",),
+            "chroma": ("n_chroma",),
+            "mfcc": ("n_mels", "n_mfcc"),
+        }
         names = ["sample_rate_hz", "n_fft", "hop", *used[kind.feature]]
         if kind.sync == "beat_synced":
             names.append("beat_statistic")

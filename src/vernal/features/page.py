@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,11 +16,13 @@ from vernal.features.evaluation import pooled_tables
 from vernal.features.folds import BY_SITE, LEAKY
 from vernal.features.lab_tables import lab_tables
 from vernal.features.pictures import described
+from vernal.features.rows import records
 from vernal.plots.style import Drawing, inline_svg
 from vernal.spelling import between, count, listed, share
 
 DEMO_WORDS = (
-    "DEMO COMPANION SET: the recordings are synthetic music. These numbers show how the project works; they are no result."
+    "DEMO COMPANION SET: the recordings are synthetic music. "
+    "These numbers show how the project works; they are no result."
 )
 
 
@@ -50,7 +53,9 @@ def render_page(results: StudyResults, figures: Mapping[str, Drawing], gallery: 
     """
     from jinja2 import Environment, PackageLoader
 
-    environment = Environment(loader=PackageLoader("vernal", "templates"), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        loader=PackageLoader("vernal", "templates"), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
     board = results.leaderboard
     tables = pooled_tables(results.confusions) if len(board) else {}
     return environment.get_template("features.html.j2").render(
@@ -64,15 +69,15 @@ def render_page(results: StudyResults, figures: Mapping[str, Drawing], gallery: 
         leak_numbers=_leak_numbers(results),
         tables=[
             {"title": described(row), "text": shown(tables[row["configuration_hash"]])}
-            for row in board.to_dict("records")
+            for row in records(board)
             if row["configuration_hash"] in tables and row["split"] == BY_SITE
         ],
         lab=[{"title": name, "text": shown(table)} for name, table in lab_tables().items()],
         runtime=_runtime(results),
-        failures=results.failures.to_dict("records"),
+        failures=records(results.failures),
         n_rejects=len(results.rejects),
-        rejects=results.rejects.head(20).to_dict("records"),
-        dropped=results.label_counts[results.label_counts["class"].isna()].to_dict("records"),
+        rejects=records(results.rejects.head(20)),
+        dropped=records(results.label_counts[results.label_counts["class"].isna()]),
         figures={name: Markup(inline_svg(drawing.svg, name, name)) for name, drawing in figures.items()},
         gallery=[(name, base64.b64encode(drawing.png).decode("ascii")) for name, drawing in gallery.items()],
         level=f"{100 * results.level:g} %",
@@ -80,14 +85,23 @@ def render_page(results: StudyResults, figures: Mapping[str, Drawing], gallery: 
     )
 
 
-def shown(table: ClassificationTable) -> list[dict[str, str]]:
+def shown(table: ClassificationTable) -> list[dict[str, Any]]:
     """A classification table as cells; ours and published ones alike."""
     rows = []
-    for row in table.rows().to_dict("records"):
+    for row in records(table.rows()):
         support = f"{row['support']:,.0f}"
         blank = row["row"] == ACCURACY
-        rates = {name: "" if blank and name != "f1" else share(row[name]) for name in ("precision", "recall", "f1")}
-        rows.append({"row": str(row["row"]), **rates, "support": support, "is_average": row["row"] in (ACCURACY, "macro avg", "weighted avg")})
+        rates = {
+            name: "" if blank and name != "f1" else share(row[name]) for name in ("precision", "recall", "f1")
+        }
+        rows.append(
+            {
+                "row": str(row["row"]),
+                **rates,
+                "support": support,
+                "is_average": row["row"] in (ACCURACY, "macro avg", "weighted avg"),
+            }
+        )
     return rows
 
 
@@ -101,20 +115,23 @@ def answer(results: StudyResults) -> list[str]:
     sentences = []
     chance = honest.chance.iloc[0]
     if len(scratch):
-        best = scratch.iloc[0].to_dict()
+        best = records(scratch)[0]
         sentences.append(
             f"Learnt from scratch, {described(best)} does best: {_accuracy(best)}. "
             f"Always naming the commonest class would be right {share(chance)} of the time."
         )
     if len(head):
-        first = head.iloc[0].to_dict()
+        first = records(head)[0]
         sentences.append(f"BirdNET's embeddings with a linear head: {_accuracy(first)}.")
     compared = results.comparisons[results.comparisons.question == "birdnet"]
     if len(scratch) and len(compared):
-        best = scratch.iloc[0]
-        row = compared[(compared.feature == best.feature) & (compared["sync"] == best["sync"]) & (compared.model == best.model)]
-        if len(row):
-            sentences.append(_verdict(row.iloc[0].to_dict()))
+        best = records(scratch)[0]
+        rows = [
+            row
+            for row in records(compared)
+            if all(row[name] == best[name] for name in ("feature", "sync", "model"))
+        ]
+        sentences += [_verdict(row) for row in rows]
     return sentences
 
 
@@ -130,7 +147,8 @@ def _verdict(row: Mapping[str, float]) -> str:
 
 
 def _accuracy(row: Mapping[str, float]) -> str:
-    return f"accuracy {share(row['accuracy_mean'])} (interval {between(row['accuracy_low'], row['accuracy_high'])}), macro F1 {share(row['macro_f1_mean'])}"
+    interval = between(row["accuracy_low"], row["accuracy_high"])
+    return f"accuracy {share(row['accuracy_mean'])} (interval {interval}), macro F1 {share(row['macro_f1_mean'])}"
 
 
 def _tiles(results: StudyResults) -> list[tuple[str, str, str]]:
@@ -140,14 +158,20 @@ def _tiles(results: StudyResults) -> list[tuple[str, str, str]]:
     return [
         (f"{len(results.clips):,}", "clips", f"{count(results.rejects.shape[0], 'row')} rejected"),
         (f"{len(sizes):,}", "classes", f"{sizes.min():,} to {sizes.max():,} clips each"),
-        (f"{n_folds:,}", "folds", "each tests what the others train: " + listed(sorted(folds.fold.unique())[:6]) + (" ..." if n_folds > 6 else "")),
+        (
+            f"{n_folds:,}",
+            "folds",
+            "each tests what the others train: "
+            + listed(sorted(folds.fold.unique())[:6])
+            + (" ..." if n_folds > 6 else ""),
+        ),
         (f"{len(results.points):,}", "points", f"{count(len(results.failures), 'point')} without a result"),
     ]
 
 
 def _standings(results: StudyResults) -> list[dict[str, str]]:
     rows = []
-    for row in results.leaderboard.to_dict("records"):
+    for row in records(results.leaderboard):
         rows.append(
             {
                 "rank": "" if pd.isna(row["rank"]) else f"{row['rank']:.0f}",
@@ -170,12 +194,19 @@ def _standings(results: StudyResults) -> list[dict[str, str]]:
 def _compared(results: StudyResults, question: str) -> list[dict[str, str]]:
     rows = results.comparisons[results.comparisons.question == question]
     found = []
-    for row in rows.to_dict("records"):
+    for row in records(rows):
         name = described({**row, "split": BY_SITE})
         sign = "+" if row["difference"] > 0 else ""
         is_sure = np.isfinite(row["low"]) and (row["low"] > 0 or row["high"] < 0)
         verdict = ("better" if row["difference"] > 0 else "worse") if is_sure else "not sure"
-        found.append({"name": name, "difference": sign + share(row["difference"], 3), "interval": between(row["low"], row["high"]), "verdict": verdict})
+        found.append(
+            {
+                "name": name,
+                "difference": sign + share(row["difference"], 3),
+                "interval": between(row["low"], row["high"]),
+                "verdict": verdict,
+            }
+        )
     return found
 
 
@@ -185,10 +216,16 @@ def _leak_numbers(results: StudyResults) -> list[dict[str, str]]:
     if board.empty:
         return []
     keys = ["feature", "sync", "model"]
-    both = board[board.split == LEAKY].merge(board[board.split == BY_SITE], on=keys, suffixes=("_leaky", "_honest"))
+    both = board[board.split == LEAKY].merge(
+        board[board.split == BY_SITE], on=keys, suffixes=("_leaky", "_honest")
+    )
     return [
-        {"name": described({**row, "split": BY_SITE}), "claimed": share(row["accuracy_mean_leaky"], 3), "honest": share(row["accuracy_mean_honest"], 3)}
-        for row in both.to_dict("records")
+        {
+            "name": described({**row, "split": BY_SITE}),
+            "claimed": share(row["accuracy_mean_leaky"], 3),
+            "honest": share(row["accuracy_mean_honest"], 3),
+        }
+        for row in records(both)
     ]
 
 
@@ -196,8 +233,13 @@ def _runtime(results: StudyResults) -> list[dict[str, str]]:
     def number(value: float) -> str:
         return "–" if not np.isfinite(value) else f"{value:,.1f}"
 
-    rows: Sequence[dict] = results.runtime.to_dict("records")
+    rows: Sequence[dict] = records(results.runtime)
     return [
-        {"name": described(row), "feature": number(row["feature_ms"]), "train": number(row["train_s"]), "score": number(row["score_ms"])}
+        {
+            "name": described(row),
+            "feature": number(row["feature_ms"]),
+            "train": number(row["train_s"]),
+            "score": number(row["score_ms"]),
+        }
         for row in rows
     ]

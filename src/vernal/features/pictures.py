@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from vernal.features.folds import BY_SITE
+from vernal.features.rows import records
 from vernal.plots.style import BLUE, FAINT, GREEN, INK, ORANGE, PURPLE, SOFT, nothing, panels
 
 if TYPE_CHECKING:
@@ -34,7 +35,9 @@ def gallery(sequences: Mapping[tuple[str, str], np.ndarray], name: str, clip: st
     for panel, (feature, sync) in zip(axes, GALLERY, strict=True):
         sequence = sequences[(feature, sync)]
         extent = (0, len(sequence) * (frame_s if sync == "raw" else 1), 0, sequence.shape[1])
-        panel.imshow(sequence.T, origin="lower", aspect="auto", cmap="magma", extent=extent, interpolation="nearest")
+        panel.imshow(
+            sequence.T, origin="lower", aspect="auto", cmap="magma", extent=extent, interpolation="nearest"
+        )
         panel.grid(False)
         panel.set_title(f"{feature}, {sync.replace('_', '-')}: {len(sequence):,} x {sequence.shape[1]}")
         panel.set_xlabel("seconds" if sync == "raw" else "beats")
@@ -84,7 +87,9 @@ def learning_curves(histories: pd.DataFrame, board: pd.DataFrame, title: str) ->
     if histories.empty or board.empty or "configuration_hash" not in histories:
         return nothing(title, "Nothing was trained yet.")
     shown = [
-        row for row in board.to_dict("records") if row["split"] == BY_SITE and row["configuration_hash"] in set(histories.configuration_hash)
+        row
+        for row in records(board)
+        if row["split"] == BY_SITE and row["configuration_hash"] in set(histories.configuration_hash)
     ][:_MOST_CURVES]
     if not shown:
         return nothing(title, "Nothing was trained yet.")
@@ -119,14 +124,18 @@ def standings(board: pd.DataFrame, title: str) -> Figure:
         return nothing(title, "Nothing was trained yet.")
     figure, (axes,) = panels(1, 0.9 + 0.27 * len(ranked), title)
     colours = {"linear": ORANGE, "conv": PURPLE, "lstm": BLUE}
-    for place, row in enumerate(ranked.to_dict("records")):
+    for place, row in enumerate(records(ranked)):
         colour = colours[row["model"]]
         if np.isfinite(row["accuracy_low"]):
-            axes.plot([row["accuracy_low"], row["accuracy_high"]], [-place, -place], color=colour, linewidth=2.2)
+            axes.plot(
+                [row["accuracy_low"], row["accuracy_high"]], [-place, -place], color=colour, linewidth=2.2
+            )
         marker = {"linear": "D", "conv": "s", "lstm": "o"}[row["model"]]
         axes.plot(row["accuracy_mean"], -place, marker, color=colour)
-    axes.axvline(ranked.chance.iloc[0], color=INK, linestyle="--", linewidth=1, label="always the commonest class")
-    axes.set_yticks([-place for place in range(len(ranked))], [described(row) for row in ranked.to_dict("records")])
+    axes.axvline(
+        ranked.chance.iloc[0], color=INK, linestyle="--", linewidth=1, label="always the commonest class"
+    )
+    axes.set_yticks([-place for place in range(len(ranked))], [described(row) for row in records(ranked)])
     axes.set_xlim(0, 1.01)
     axes.set_xlabel("accuracy on sites that were not trained on, mean over seeds, with its interval")
     axes.grid(axis="y", visible=False)
@@ -148,13 +157,23 @@ def confusion(counts: pd.DataFrame, title: str) -> Figure:
     # As shapes, not as an image: pages take drawings without anything embedded.
     axes.pcolormesh(shares, cmap="Blues", vmin=0, vmax=1)
     axes.invert_yaxis()
-    axes.set_xticks(np.arange(len(table)) + 0.5, [str(name) for name in table.columns], rotation=40, ha="right")
+    axes.set_xticks(
+        np.arange(len(table)) + 0.5, [str(name) for name in table.columns], rotation=40, ha="right"
+    )
     axes.set_yticks(np.arange(len(table)) + 0.5, [str(name) for name in table.index])
     axes.set(xlabel="predicted", ylabel="true")
     for row, column in np.argwhere(table.to_numpy() > 0):
         number = float(table.iloc[row, column])
         text = f"{number:g}" if number == int(number) else f"{number:.1f}"
-        axes.text(column + 0.5, row + 0.5, text, ha="center", va="center", fontsize=8, color="white" if shares[row, column] > 0.6 else INK)
+        axes.text(
+            column + 0.5,
+            row + 0.5,
+            text,
+            ha="center",
+            va="center",
+            fontsize=8,
+            color="white" if shares[row, column] > 0.6 else INK,
+        )
     return figure
 
 
@@ -168,7 +187,11 @@ def described(row: Mapping[str, object]) -> str:
         words = ["BirdNET embeddings", "linear head"]
     else:
         feature = {"pcen": "PCEN", "mfcc": "MFCC"}.get(str(row["feature"]), str(row["feature"]))
-        words = [feature, str(row["sync"]).replace("_", "-"), {"lstm": "LSTM", "conv": "convolutions"}[str(row["model"])]]
+        words = [
+            feature,
+            str(row["sync"]).replace("_", "-"),
+            {"lstm": "LSTM", "conv": "convolutions"}[str(row["model"])],
+        ]
     if row["split"] != BY_SITE:
         words.append("leaky split")
     return ", ".join(words)

@@ -46,7 +46,9 @@ class CompanionOptions:
 
     def __post_init__(self) -> None:
         if not 2 <= self.tunes <= 500 or not 1 <= self.takes <= 50:
-            raise ValueError(f"features.companion: tunes is {self.tunes} and takes {self.takes}; give 2 to 500 and 1 to 50")
+            raise ValueError(
+                f"features.companion: tunes is {self.tunes} and takes {self.takes}; give 2 to 500 and 1 to 50"
+            )
         if not 2 <= self.clip_s <= 120:
             raise ValueError(f"features.companion.clip_s is {self.clip_s}; give 2 to 120 seconds")
 
@@ -87,7 +89,7 @@ def render(label: str, ensemble: str, tune: int, take: int, options: CompanionOp
     key_hz = 110.0 * 2 ** (int(of_tune.choice(_KEYS)) / 12)
     brightness, decay_s = of_tune.uniform(0.25, 0.6), of_tune.uniform(0.2, 0.35)
     of_take = rng_for(options.seed, "companion take", label, ensemble, tune, take)
-    n = int(round(options.clip_s * SAMPLE_RATE_HZ))
+    n = round(options.clip_s * SAMPLE_RATE_HZ)
     music = np.zeros(n + SAMPLE_RATE_HZ)
     start_s = -of_take.uniform(0.0, 12.0) * 60 / tempo  # takes begin anywhere in a tune
     if label == "drone":
@@ -97,19 +99,31 @@ def render(label: str, ensemble: str, tune: int, take: int, options: CompanionOp
     music = music[:n]
     music /= np.sqrt(np.mean(music**2)) + 1e-9
     noise = np.cumsum(of_take.standard_normal(n))
-    noise = np.diff(noise - np.linspace(noise[0], noise[-1], n), prepend=0.0) + 0.3 * of_take.standard_normal(n)
+    noise = np.diff(noise - np.linspace(noise[0], noise[-1], n), prepend=0.0) + 0.3 * of_take.standard_normal(
+        n
+    )
     noise *= 10 ** (options.noise_db / 20) / np.sqrt(np.mean(noise**2))
     return (0.11 * of_take.uniform(0.6, 1.2) * (music + noise)).clip(-1, 1).astype(np.float32)
 
 
 def _add_piece(
-    music: np.ndarray, label: str, start_s: float, beat_s: float, key_hz: float, brightness: float, decay_s: float, rng: np.random.Generator
+    music: np.ndarray,
+    label: str,
+    start_s: float,
+    beat_s: float,
+    key_hz: float,
+    brightness: float,
+    decay_s: float,
+    rng: np.random.Generator,
 ) -> None:
     """Strokes of bass and chord, beat by beat, from before the clip begins to its end."""
     order, chords = _ORDER[label], _MINOR if label == "lament" else _MAJOR
     strokes = {
         "L": [1.1 * _stroke((key_hz * 2 ** (notes[0] / 12),), brightness, 1.4 * decay_s) for notes in chords],
-        "H": [0.5 * _stroke(tuple(2 * key_hz * 2 ** (note / 12) for note in notes), brightness, decay_s) for notes in chords],
+        "H": [
+            0.5 * _stroke(tuple(2 * key_hz * 2 ** (note / 12) for note in notes), brightness, decay_s)
+            for notes in chords
+        ],
     }
     beat = 0
     while (at := start_s + beat * beat_s) < len(music) / SAMPLE_RATE_HZ:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
+from vernal.features.evaluation import NAMED
 from vernal.features.extraction import ClipSound, compute
+from vernal.features.fit_library import FitLibrary
+from vernal.features.fits import PlannedFit
 from vernal.features.options import FeatureOptions, kinds_of
 from vernal.features.study import BIRDNET
 
@@ -16,7 +20,11 @@ REPEATS = 3
 
 
 def time_features(
-    sounds: Sequence[ClipSound], features: Sequence[tuple[str, str]], audio: FeatureOptions, embedding: Any, in_worker: bool = True
+    sounds: Sequence[ClipSound],
+    features: Sequence[tuple[str, str]],
+    audio: FeatureOptions,
+    embedding: Any,
+    in_worker: bool = True,
 ) -> dict[tuple[str, str], float]:
     """Milliseconds a clip, by feature and sync: the least of some repeats, one thread, nothing cached.
 
@@ -78,3 +86,39 @@ def typical(sounds: Sequence[ClipSound], n: int) -> list[ClipSound]:
     ordered = sorted(sounds, key=lambda sound: sound.key)
     places = np.unique(np.linspace(0, len(ordered) - 1, min(n, len(ordered))).round().astype(int))
     return [ordered[place] for place in places]
+
+
+def runtime_table(
+    plan: pd.DataFrame,
+    fits: Sequence[PlannedFit],
+    library: FitLibrary,
+    feature_ms: Mapping[tuple[str, str], float],
+) -> pd.DataFrame:
+    """How long things took, apart from all tables that two runs share to the byte.
+
+    Returns:
+        One row a configuration: `configuration_hash`, what it is, `feature_ms` (reading the sound and computing the
+        feature, a clip), `train_s` (a network, mean over folds and seeds), `score_ms` (a clip).
+    """
+    finished = library.keys()
+    times = [
+        (fit.config_hash, one.train_s, one.score_s)
+        for fit in fits
+        if fit.key in finished
+        for one in [library.load(fit.key)]
+    ]
+    table = pd.DataFrame(times, columns=["config_hash", "train_s", "score_s"])
+    named = plan.drop_duplicates("config_hash")[["config_hash", "configuration", *NAMED]]
+    merged = (
+        named.merge(table, on="config_hash")
+        .groupby(["configuration", *NAMED], sort=False, as_index=False)[["train_s", "score_s"]]
+        .mean()
+    )
+    merged["sync"] = merged.sync.where(merged.feature != "birdnet", "")
+    merged["feature_ms"] = [
+        feature_ms.get(pair, np.nan) for pair in zip(merged.feature, merged["sync"], strict=True)
+    ]
+    merged["score_ms"] = 1_000 * merged.score_s
+    return merged.rename(columns={"configuration": "configuration_hash"})[
+        ["configuration_hash", *NAMED, "feature_ms", "train_s", "score_ms"]
+    ]

@@ -127,30 +127,45 @@ def expand_study(options: StudyOptions) -> pd.DataFrame:
     points = []
     for grid in grids:
         if grid:
-            points += [PointOptions(**{**options.base_params, **dict(zip(grid, row, strict=True))}) for row in product(*grid.values())]
+            points += [
+                PointOptions(**{**options.base_params, **dict(zip(grid, row, strict=True))})
+                for row in product(*grid.values())
+            ]
     names = [f"{STAGE}_{number:0{max(3, len(str(len(points))))}d}" for number in range(1, len(points) + 1)]
     mismatched = [
         f"{name}: {point.feature} with {point.model}"
         for name, point in zip(names, points, strict=True)
         if point.is_birdnet != (point.model == LINEAR)
     ]
-    problems.add("feature and model that do not go together", mismatched, "birdnet goes with linear, and linear with birdnet alone.")
+    problems.add(
+        "feature and model that do not go together",
+        mismatched,
+        "birdnet goes with linear, and linear with birdnet alone.",
+    )
     if not points:
         problems.add("no points", ["axes is empty"], "Give axes such as feature: [mel, chroma].")
     problems.raise_if_any()
-    return pd.DataFrame([{"point": name, **_hashes(point), **asdict(point)} for name, point in zip(names, points, strict=True)])
+    return pd.DataFrame(
+        [
+            {"point": name, **_hashes(point), **asdict(point)}
+            for name, point in zip(names, points, strict=True)
+        ]
+    )
 
 
 def point_options(row: Mapping[str, Any]) -> PointOptions:
     """The settings of a row of the plan."""
-    kinds = {one.name: type(one.default) for one in fields(PointOptions)}
+    kinds: dict[str, Any] = {name: type(value) for name, value in asdict(PointOptions()).items()}
     return PointOptions(**{name: kinds[name](row[name]) for name in SETTINGS})
 
 
 def _hashes(point: PointOptions) -> dict[str, str]:
     effective = point.effective
     without_seed = {name: value for name, value in effective.items() if name != "seed"}
-    return {"config_hash": digest("features point", effective), "configuration": digest("features configuration", without_seed)}
+    return {
+        "config_hash": digest("features point", effective),
+        "configuration": digest("features configuration", without_seed),
+    }
 
 
 def _check_grid(where: str, grid: Any, problems: Problems) -> None:
@@ -160,7 +175,11 @@ def _check_grid(where: str, grid: Any, problems: Problems) -> None:
     unknown = [f"{where}: {name!r} ({suggest(str(name), SETTINGS)})" for name in grid if name not in SETTINGS]
     problems.add("setting that does not exist", unknown, "Correct its name.")
     lists = {name: values for name, values in grid.items() if name in SETTINGS}
-    bare = [f"{where}: {name} is {values!r}" for name, values in lists.items() if not isinstance(values, list) or not values]
+    bare = [
+        f"{where}: {name} is {values!r}"
+        for name, values in lists.items()
+        if not isinstance(values, list) or not values
+    ]
     problems.add("axis that is no list of values", bare, "Write its values in brackets.")
     wrong = [
         f"{where}: {name} is {value!r} (give {_expected(name)})"
@@ -170,7 +189,11 @@ def _check_grid(where: str, grid: Any, problems: Problems) -> None:
         if not _is_allowed(name, value)
     ]
     problems.add("value that is not allowed", wrong, "Correct it.")
-    twice = [f"{where}: {name} {values!r}" for name, values in lists.items() if isinstance(values, list) and len(set(map(repr, values))) < len(values)]
+    twice = [
+        f"{where}: {name} {values!r}"
+        for name, values in lists.items()
+        if isinstance(values, list) and len(set(map(repr, values))) < len(values)
+    ]
     problems.add("value given twice", twice, "Name each once.")
     size = 1
     for values in lists.values():

@@ -22,6 +22,7 @@ from vernal.plots.style import (
     nothing,
     panels,
     share_axis,
+    width_of,
 )
 from vernal.spelling import percent
 from vernal.stage_results import VALIDATION, StageResults
@@ -52,7 +53,7 @@ def _ranking(results: StageResults, title: str, curve: str) -> Figure:
     splits = [name for name in results.shown_splits if _has_both(results, name)]
     if not splits:
         return nothing(title, "No test split holds both classes.")
-    figure, listed = panels(len(splits), HEIGHT_IN, title)
+    figure, listed = panels(len(splits), HEIGHT_IN, title, width_in=width_of(len(splits)))
     x, y, x_label, y_label = AXES[curve]
     for axes, split in zip(listed, splits, strict=True):
         for point in results.leading_points:
@@ -83,8 +84,9 @@ def _one_curve(axes: Axes, results: StageResults, point: str, split: str, curve:
     if len(band):
         band = band[band["curve"] == curve]
         axes.fill_between(band["x"], band["low"], band["high"], color=BLUE, alpha=0.13, linewidth=0,
-                          label=f"{percent(results.options.level)} band over nights")  # fmt: skip
-        axes.plot(band["x"], band["y"], color=BLUE, linewidth=1.3, label=label)
+                          label=f"{percent(results.options.level)} band over {results.block_name}")  # fmt: skip
+        start = [0.0] if curve == "roc" else []
+        axes.plot([*start, *band["x"]], [*start, *band["y"]], color=BLUE, linewidth=1.3, label=label)
         return
     x, y = AXES[curve][:2]
     table = results.table("curves", point, split)
@@ -114,7 +116,7 @@ def thresholds(results: StageResults, title: str) -> Figure:
     splits = [name for name in results.measured_splits if _has_both(results, name)]
     if not splits:
         return nothing(title, "No split holds both classes.")
-    figure, listed = panels(len(splits), 3.6, title, sharex=True, sharey=True)
+    figure, listed = panels(len(splits), 3.6, title, width_in=width_of(len(splits)), sharex=True, sharey=True)
     chosen = results.threshold(point)
     for axes, split in zip(listed, splits, strict=True):
         table = results.table("curves", point, split)
@@ -151,7 +153,7 @@ def reliability(results: StageResults, title: str) -> Figure:
     if table.empty:
         return nothing(title, "Calibration needs both classes in the validation split.")
     splits = [name for name in (VALIDATION, *results.test_splits) if (table["split"] == name).any()]
-    figure, listed = panels(len(splits), HEIGHT_IN - 0.4, title, sharey=True)
+    figure, listed = panels(len(splits), HEIGHT_IN - 0.4, title, width_in=width_of(len(splits)), sharey=True)
     looks = {"none": ("as it is (sigmoid)", SOFT, "o", (0, (4, 2))), "platt": ("Platt", BLUE, "s", "-"),
              "isotonic": ("isotonic", ORANGE, "^", (0, (1, 1.2)))}  # fmt: skip
     for axes, split in zip(listed, splits, strict=True):

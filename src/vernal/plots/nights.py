@@ -19,6 +19,7 @@ from vernal.plots.style import (
     legend_below,
     nothing,
     panels,
+    width_of,
 )
 from vernal.stage_results import StageResults
 
@@ -105,7 +106,7 @@ def review(results: StageResults, title: str) -> Figure:
             title,
             UNKNOWN_NIGHTS if table.empty else "No test split has nights with the target and negatives.",
         )
-    figure, listed = panels(len(splits), 3.7, title, sharey=True)
+    figure, listed = panels(len(splits), 3.7, title, width_in=width_of(len(splits)), sharey=True)
     for axes, split in zip(listed, splits, strict=True):
         for point in results.leading_points:
             part = usable[(usable["split"] == split) & (usable["point"] == point)]

@@ -109,14 +109,14 @@ def drawn(draw: Callable[..., Figure], *args: Any) -> Drawing:
 
 
 def panels(
-    n_columns: int, height_in: float, title: str, n_rows: int = 1, **layout: Any
+    n_columns: int, height_in: float, title: str, n_rows: int = 1, width_in: float = WIDTH_IN, **layout: Any
 ) -> tuple[Figure, list[Axes]]:
-    """An empty figure of the common width with its panels, row by row, and a title on the left."""
+    """An empty figure with its panels, row by row, and a title on the left."""
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     engine = ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.05, wspace=0.04, hspace=0.04)
-    figure = Figure(figsize=(WIDTH_IN, height_in), layout=engine)
+    figure = Figure(figsize=(width_in, height_in), layout=engine)
     axes = figure.subplots(n_rows, n_columns, squeeze=False, **layout)
     figure.suptitle(title, x=0.008, ha="left", fontsize=11, fontweight="bold", color=INK)
     return figure, list(axes.flat)
@@ -128,6 +128,11 @@ def nothing(title: str, reason: str) -> Figure:
     axes.set_axis_off()
     axes.text(0, 0.5, reason, transform=axes.transAxes, color=SOFT, va="center")
     return figure
+
+
+def width_of(n_panels: int) -> float:
+    """A width at which panels are about as wide as high; the title still fits above one alone."""
+    return WIDTH_IN if n_panels > 1 else 7.0
 
 
 def share_axis(axes: Axes, x: str = "", y: str = "") -> None:
@@ -163,7 +168,7 @@ def inline_svg(svg: str, name: str, alt: str) -> str:
         element.tag = _local(element.tag)
         for key in ("id", "clip-path", "href"):
             if key in element.attrib:
-                element.set(key, re.sub(r"^(url\(#|#|)", rf"\g<1>", element.attrib[key]))
+                element.set(key, re.sub(r"^(url\(#|#|)", rf"\g<1>{name}-", element.attrib[key]))
         for key in ("style", "fill", "stroke"):
             if key in element.attrib:
                 element.set(key, _page_style(element.attrib[key]))

@@ -51,7 +51,7 @@ def certificate(
         results: digest of the tables that the certificate is for.
         closest: the closest pairs of two splits, as plain values.
     """
-    lines = [_line(finding, options.allow) for finding in findings]
+    lines = [_line(finding, options.allowed) for finding in findings]
     return {
         "format": FORMAT,
         "stage": stage,

@@ -22,6 +22,7 @@ from vernal.point_settings import PointSettings
 from vernal.proof.certificate import Finding
 from vernal.proof.options import ProofOptions
 from vernal.scoring import EVALUATED_SPLITS, clip_logits, shift_of
+from vernal.spelling import count
 from vernal.store import EmbeddingStore
 from vernal.training_sets import FIT
 
@@ -53,10 +54,11 @@ def recorder_dates(splits: pd.DataFrame) -> Finding:
 def content_hashes(splits: pd.DataFrame) -> Finding:
     """No audio file, by its bytes, in two splits."""
     shared = _in_several(splits.content_hash, splits.split)
+    n_files = int(splits.content_hash.nunique())
     return Finding(
         "content_hash",
-        f"{splits.content_hash.nunique():,} audio files of {len(splits):,} clips, compared by the SHA-256 of their bytes.",
-        {"files": int(splits.content_hash.nunique()), "clips": len(splits)},
+        f"{count(n_files, 'audio file')} of {count(len(splits), 'clip')}, compared by the SHA-256 of their bytes.",
+        {"files": n_files, "clips": len(splits)},
         [f"{name[:16]}: {where}" for name, where in shared.items()],
         "Keep all parts of a file in one split, and drop copies.",
     )
@@ -67,26 +69,30 @@ def _in_several(names: pd.Series, splits: pd.Series) -> dict[str, str]:
     return {str(name): text for name, text in where.items() if ", " in text}
 
 
-def near_duplicates(pairs: pd.DataFrame, summary: pd.DataFrame, options: ProofOptions) -> Finding:
+def near_duplicates(
+    pairs: pd.DataFrame, summary: pd.DataFrame, splits: pd.DataFrame, options: ProofOptions
+) -> Finding:
     """No recording in two splits under other bytes.
 
     Args:
         pairs, summary: as the search gives them (see `near_duplicates.find_pairs`).
+        splits: names the files, as the manifest has them.
     """
     counts = {name: int(summary[name].iloc[0]) for name in ("n_windows", "n_close_pairs")}
     found = pairs[pairs.correlation >= options.near_duplicate_correlation]
     found = found.drop_duplicates(["clip_id", "other_clip_id"])
+    files = dict(zip(splits.clip_id, splits.file_path, strict=True))
     cases = [
-        f"{row.clip_id} ({row.split}) and {row.other_clip_id} ({row.other_split}): correlation {row.correlation:.3f}, "
-        f"cosine {row.cosine:.4f}"
+        f"{files[str(row.clip_id)]} ({row.split}) and {files[str(row.other_clip_id)]} ({row.other_split}): correlation "
+        f"{row.correlation:.3f}, cosine {row.cosine:.4f}"
         for row in found.itertuples()
     ]
     left_out = counts["n_close_pairs"] - len(pairs)
-    beside = f"; {left_out:,} less close neighbours were not" if left_out else ""
+    beside = f" ({left_out:,} less close ones were left out)" if left_out else ""
     return Finding(
         "near_duplicates",
-        f"{counts['n_windows']:,} windows compared across splits; of their nearest neighbours {len(pairs):,} pairs with a "
-        f"cosine of {options.near_duplicate_cosine:g} or more were listened to{beside}. The same recording is a "
+        f"{counts['n_windows']:,} windows compared across splits; listened to the nearest neighbours with a cosine of "
+        f"{options.near_duplicate_cosine:g} or more: {count(len(pairs), 'pair')}{beside}. The same recording is a "
         f"correlation of {options.near_duplicate_correlation:g} or more.",
         {
             **counts,
@@ -104,7 +110,9 @@ def closest_pairs(pairs: pd.DataFrame, options: ProofOptions) -> list[dict[str, 
     """The pairs of two splits that are most alike, one a pair of clips."""
     shown = pairs.drop_duplicates(["clip_id", "other_clip_id"]).head(options.listed_pairs)
     columns = ["clip_id", "split", "other_clip_id", "other_split", "cosine", "correlation"]
-    return [{name: _plain(value) for name, value in row.items()} for row in shown[columns].to_dict("records")]
+    return [
+        {str(name): _plain(value) for name, value in row.items()} for row in shown[columns].to_dict("records")
+    ]
 
 
 def _plain(value: Any) -> Any:
@@ -114,14 +122,13 @@ def _plain(value: Any) -> Any:
 def miner_training(subsets: Mapping[str, pd.DataFrame], miner_clips: pd.DataFrame) -> Finding:
     """Mined subsets hold nothing that the miner was trained on."""
     mined = _mined(subsets)
+    n_mined = int(mined.clip_id.nunique())
     cases = _overlaps(mined, miner_clips, ("clip_id", "content_hash"), "a clip that trained the miner")
     return Finding(
         "miner_training",
-        f"{mined.clip_id.nunique():,} mined clips in {mined.subset.nunique()} subsets against {len(miner_clips):,} clips that trained "
-        "the miner: no clip and no audio shared."
-        if not cases
-        else f"{len(cases):,} of {mined.clip_id.nunique():,} mined clips trained the miner.",
-        {"mined_clips": int(mined.clip_id.nunique()), "miner_clips": len(miner_clips)},
+        f"{count(n_mined, 'mined clip')} in {count(mined.subset.nunique(), 'subset')} against "
+        f"{count(len(miner_clips), 'clip')} that trained the miner: {_verdict(cases, 'no clip and no audio shared')}.",
+        {"mined_clips": n_mined, "miner_clips": len(miner_clips)},
         cases,
         "Run mining and curation again.",
     )
@@ -135,7 +142,8 @@ def mined_held_out(subsets: Mapping[str, pd.DataFrame], splits: pd.DataFrame) ->
     cases += [case for case in nights if case.split(":")[0] not in {other.split(":")[0] for other in cases}]
     return Finding(
         "mined_held_out",
-        f"{mined.clip_id.nunique():,} mined and reviewed clips against {len(reserved):,} clips of validation and test.",
+        f"{count(int(mined.clip_id.nunique()), 'mined or reviewed clip')} against {count(len(reserved), 'clip')} of "
+        f"validation and test: {_verdict(cases, 'no clip and no audio shared')}.",
         {"mined_clips": int(mined.clip_id.nunique()), "held_out_clips": len(reserved)},
         cases,
         "Run mining and curation again.",
@@ -160,6 +168,10 @@ def _mined(subsets: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
         if len(table)
     ]
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
+
+
+def _verdict(cases: Sequence[str], good: str) -> str:
+    return f"{count(len(cases), 'clip')} on both sides" if cases else good
 
 
 def _overlaps(clips: pd.DataFrame, others: pd.DataFrame, kinds: Sequence[str], whose: str) -> list[str]:
@@ -187,6 +199,7 @@ def training_apart(training_sets: pd.DataFrame, splits: pd.DataFrame, clips: pd.
         splits.split.isin([name for name in held_out(splits).split.unique() if name != VALIDATION])
     ]
     validation = splits[splits.split == VALIDATION]
+    n_sets = int(training_sets.fit_hash.nunique())
     cases = [
         case
         for name, others, whose in (
@@ -200,12 +213,11 @@ def training_apart(training_sets: pd.DataFrame, splits: pd.DataFrame, clips: pd.
     ]
     return Finding(
         "training_test",
-        f"{training_sets.fit_hash.nunique():,} training sets: {len(used[FIT]):,} clips train, {len(used['stop']):,} end training; "
-        f"none shares a clip or audio with {len(tests):,} test clips, and none that trains with {len(validation):,} validation clips."
-        if not cases
-        else f"{len(cases):,} clips stand on both sides.",
+        f"{count(n_sets, 'training set')}: {count(len(used[FIT]), 'clip')} to train, {len(used['stop']):,} to end it, "
+        f"against {len(tests):,} test clips and, for those to train, {len(validation):,} validation clips: "
+        f"{_verdict(cases, 'no clip and no audio shared')}.",
         {
-            "training_sets": int(training_sets.fit_hash.nunique()),
+            "training_sets": n_sets,
             "fit_clips": len(used[FIT]),
             "stop_clips": len(used["stop"]),
             "test_clips": len(tests),
@@ -256,7 +268,8 @@ def thresholds(
         cases = [f"{point}: no validation clips" for point in points.point[points.threshold_logit.notna()]]
     return Finding(
         "thresholds",
-        f"{len(scored):,} thresholds chosen again ({options.goals[0].text}) from {len(labels):,} validation clips alone.",
+        f"{count(len(scored), 'threshold')} chosen again ({options.goals[0].text}) from {len(labels):,} validation "
+        "clips alone.",
         {
             "points": len(scored),
             "validation_clips": len(labels),
@@ -299,12 +312,13 @@ def audio_settings(
     scored = sorted(scores.point.astype(str).unique())
     cases += [f"{point}: has scores, but no model is kept" for point in scored if point not in models]
     clips = _sample(splits)
+    n_rescored = len(clips) * sum(map(len, groups.values()))
     cases += _rescored(groups, models, scores, clips, store)
     return Finding(
         "audio_settings",
-        f"{len(models):,} models compared with their training settings, and {len(clips) * len(models):,} scores found again to the "
-        f"last bit from the models' folders ({len(groups)} audio settings).",
-        {"models": len(models), "rescored": len(clips) * len(models), "audio_settings": len(groups)},
+        f"{count(len(models), 'model')} compared with the settings of training, and {count(n_rescored, 'score')} "
+        f"computed again from the models' folders and compared bit by bit ({count(len(groups), 'audio setting')}).",
+        {"models": len(models), "rescored": n_rescored, "audio_settings": len(groups)},
         cases,
         "Train and score these points again.",
     )
@@ -369,7 +383,7 @@ def every_clip_scored(
     sizes = {name: int(counts.get(name, 0)) for name in EVALUATED_SPLITS}
     return Finding(
         "coverage",
-        f"{len(points):,} points, each with one score for each of "
+        f"{count(len(points), 'point')}, each with one score for each of "
         + ", ".join(f"{size:,} {name}" for name, size in sizes.items())
         + " clips.",
         {

@@ -30,9 +30,9 @@ def package_versions() -> dict[str, str]:
 
 
 def code_version(folder: Path) -> dict[str, Any]:
-    """The package's version, and where `folder` is the top of a git checkout its commit and whether files differ from it.
+    """The package's version; in a git checkout its commit, and whether files differ from it.
 
-    `commit` and `is_dirty` are None outside git.
+    `commit` and `is_dirty` are None where `folder` is not the top of a checkout.
     """
     commit = _git(folder, "rev-parse", "HEAD") if (folder / ".git").exists() else None
     status = _git(folder, "status", "--porcelain", "--untracked-files=no") if commit else None

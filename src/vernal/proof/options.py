@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import re
+from dataclasses import dataclass
 
 from vernal.problems import Problems, suggest
 
@@ -12,7 +13,7 @@ CHECKS = {
     "near_duplicates": "No recording is in two splits under another name",
     "miner_training": "Mined clips were new to the miner",
     "mined_held_out": "Mined clips are apart from validation and test",
-    "training_test": "Training and early stopping never saw a test or threshold clip they must not",
+    "training_test": "No test clip trains or ends training, and no validation clip trains",
     "thresholds": "Every threshold follows from validation alone",
     "audio_settings": "Training and inference read audio in the same way",
     "coverage": "Every clip of every test split was scored by every point",
@@ -23,7 +24,8 @@ CHECKS = {
 class ProofOptions:
     """What a certificate demands.
 
-    allow: names of checks (`CHECKS`) whose failure is a warning and does not fail the run.
+    allow: names of checks (`CHECKS`) whose failure is a warning and does not fail the run; a list, or one text
+        with `;` or spaces between.
     near_duplicate_cosine: embeddings this close, in (0, 1], are worth listening to; what it was measured on is
         in docs/proof.md.
     near_duplicate_correlation: sound this alike, in (0, 1), is the same recording.
@@ -31,7 +33,7 @@ class ProofOptions:
     listed_pairs: pairs that the certificate names.
     """
 
-    allow: list[str] = field(default_factory=list)
+    allow: list | str | None = None
     near_duplicate_cosine: float = 0.93
     near_duplicate_correlation: float = 0.5
     listened_pairs: int = 5000
@@ -39,7 +41,7 @@ class ProofOptions:
 
     def __post_init__(self) -> None:
         problems = Problems("proof")
-        unknown = [f"{name!r} ({suggest(str(name), CHECKS)})" for name in self.allow if name not in CHECKS]
+        unknown = [f"{name!r} ({suggest(name, CHECKS)})" for name in self.allowed if name not in CHECKS]
         problems.add("unknown check in proof.allow", unknown, f"Checks: {', '.join(CHECKS)}.")
         shares = ("near_duplicate_cosine", "near_duplicate_correlation")
         bad = [f"{name}: {getattr(self, name)!r}" for name in shares if not 0 < getattr(self, name) <= 1]
@@ -51,3 +53,13 @@ class ProofOptions:
         ]
         problems.add("count out of range", counts, "Give 1 or more.")
         problems.raise_if_any()
+
+    @property
+    def allowed(self) -> list[str]:
+        """The names in `allow`.
+
+        >>> ProofOptions("coverage;thresholds").allowed
+        ['coverage', 'thresholds']
+        """
+        listed = self.allow if isinstance(self.allow, list) else [self.allow or ""]
+        return [name for text in listed for name in re.split(r"[;,\s\[\]]+", str(text)) if name]

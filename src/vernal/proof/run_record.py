@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from vernal import __version__
 from vernal.files import sha256_of_file, write_text
 from vernal.problems import InputError
 from vernal.proof.environment import environment
@@ -137,18 +138,49 @@ def data_hashes(data_root: Path, parameters: Mapping[str, Any]) -> dict[str, Any
     manifest = source.get("manifest") if isinstance(source, Mapping) else None
     if manifest and Path(manifest).is_file():
         found["manifest"] = {"sha256": sha256_of_file(manifest)}
+    for name, path in data_files(data_root).items():
+        if path.is_file():
+            table = read_table(path)
+            # The bytes tell staleness quickly; the digest tells content, whichever Parquet version wrote it.
+            found[name] = {
+                "rows": len(table),
+                "digest": digest_of_table(table)[:32],
+                "sha256": sha256_of_file(path),
+            }
+    return found
+
+
+def data_files(data_root: Path) -> dict[str, Path]:
+    """The tables that results stand on, by the names that records use."""
     files = {name: data_root / path for name, path in DATA_TABLES.items()}
     curated = data_root / "03_primary" / "curated"
-    files |= {
+    return files | {
         path.relative_to(curated).with_suffix("").as_posix(): path
         for path in sorted(curated.rglob("*.parquet"))
         if not path.name.startswith(".")
     }
-    for name, path in files.items():
-        if path.is_file():
-            table = read_table(path)
-            found[name] = {"rows": len(table), "digest": digest_of_table(table)[:32]}
-    return found
+
+
+def stale_because(data_root: Path, stage: str) -> list[str]:
+    """What changed since the results of a stage were made: data, or the code that evaluates; empty if nothing did.
+
+    Settings are not looked at here: each point's hash tells those. Quick: files are compared by their bytes, and
+    no table is read. Without a record of a whole run nothing can be said, and nothing is.
+    """
+    known = [record for record in read_records(data_root, stage) if record.get("results")]
+    if not known:
+        return []
+    then = known[-1]
+    reasons = []
+    for name, path in data_files(data_root).items():
+        before = then.get("data", {}).get(name, {}).get("sha256")
+        now = sha256_of_file(path) if path.is_file() else None
+        if before != now:
+            reasons.append(f"{name} changed" if before and now else f"{name} is {'new' if now else 'gone'}")
+    version = then.get("environment", {}).get("code", {}).get("version")
+    if version != __version__:
+        reasons.append(f"made by version {version}, this is {__version__}")
+    return reasons
 
 
 def stage_facts(data_root: Path, stage: str, is_whole: bool = True) -> dict[str, Any]:
@@ -268,6 +300,11 @@ def differences(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, list[tu
             name
             for name in left.keys() | right.keys()
             if any(name == part or name.startswith(f"{part}.") for part in parts)
+            and not (
+                kind == "data"
+                and name.endswith(".sha256")
+                and name.replace("sha256", "digest") in left | right
+            )
             and not any(name == idle or name.startswith(f"{idle}.") for idle in _IDLE)
         )
         found[kind] = [

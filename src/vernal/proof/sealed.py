@@ -23,6 +23,7 @@ from vernal.models import Model, load_model
 from vernal.operating_points import OperatingPoint
 from vernal.overlap import KINDS
 from vernal.problems import InputError, Problems
+from vernal.proof.card_text import DEMO, card, count
 from vernal.proof.ledger import SEALED, Entry, split_digest
 from vernal.proof.markdown import table, text
 from vernal.spelling import between, share
@@ -30,6 +31,7 @@ from vernal.store import EmbeddingStore
 from vernal.table_files import read_table
 from vernal.tidy import settled
 
+_FIRST = "The first opening is a test; with each further one the best of them is chosen after looking."
 SHOWN = ("precision", "recall", "f1", "fpr", "auroc", "average_precision")
 
 
@@ -147,8 +149,8 @@ def refuse_second(entries: Sequence[Entry], declared: DeclaredModel, splits: pd.
             and entry["splits"].get(SEALED, {}).get("digest") == own
         ):
             raise InputError(
-                f"The sealed split was opened for this model ({entry.get('model')}) on {entry.get('opened')}; it opens once a "
-                "model. Its result is in 08_reporting/final/results.csv."
+                f"The sealed split was opened for this model ({entry.get('model')}) on {entry.get('opened')}; it "
+                "opens once a model. Its result is in 08_reporting/final/results.csv."
             )
 
 
@@ -227,15 +229,15 @@ def final_page(results: pd.DataFrame, entries: Sequence[Entry], is_demo: bool) -
         for metric in SHOWN:
             ends = [float(row.get(f"{SEALED}_{metric}_{end}", np.nan)) for end in ("low", "high")]
             value = share(float(row[f"{SEALED}_{metric}"]), 3)
-            numbers.append(f"{value} ({between(*ends, 3)})" if np.isfinite(ends).all() else value)
+            numbers.append(f"{value} ({between(ends[0], ends[1], 3)})" if np.isfinite(ends).all() else value)
         counts = f"{int(row[f'{SEALED}_n_positive']):,} / {int(row[f'{SEALED}_n_negative']):,}"
         rows.append([row["model"], f"{row['threshold_logit']:.4f}", counts, *numbers])
     models = [str(entry.get("model")) for entry in entries if SEALED in entry["splits"]]
-    lines = [
-        "# The sealed split\n",
-        "> **Demo season.** The recordings are synthetic; this is no result.\n" if is_demo else "",
-        f"Opened {len(models)} time{'s' if len(models) != 1 else ''}: {', '.join(map(text, models))}. Thresholds were chosen on validation "
-        "before. The first opening is a test; with each further one the best of them is chosen after looking.\n",
+    times = count(len(models), "time")
+    blocks = [
+        "# The sealed split",
+        DEMO if is_demo else "",
+        f"Opened {times}: {', '.join(map(text, models))}. Thresholds were chosen on validation before. {_FIRST}",
         table(
             [
                 "model",
@@ -246,7 +248,7 @@ def final_page(results: pd.DataFrame, entries: Sequence[Entry], is_demo: bool) -
             rows,
         ),
     ]
-    return "\n".join(line for line in lines if line) + "\n"
+    return card(blocks)
 
 
 def entry_of(declared: DeclaredModel, splits: pd.DataFrame) -> Mapping[str, Any]:

@@ -32,11 +32,11 @@ def certificate_section(certificate: Mapping[str, Any], splits: pd.DataFrame | N
     """
     lines = certificate["checks"]
     failed = [line for line in lines if line["verdict"] != PASS]
+    n_lines = count(len(lines), "check")
+    said = f"{len(failed)} of {n_lines} did not pass" if failed else f"All {n_lines} passed"
     blocks: list[Any] = [
         Text(
-            f"All {count(len(lines), 'check')} passed for the results `{certificate['results']}`."
-            if not failed
-            else f"{len(failed)} of {count(len(lines), 'check')} did not pass for the results `{certificate['results']}`.",
+            f"{said} for the results `{certificate['results']}`.",
             BAD if failed else GOOD,
         ),
         Table(
@@ -71,7 +71,7 @@ def _pairs(pairs: Sequence[Mapping[str, Any]], splits: pd.DataFrame | None) -> T
         ]
         for pair in pairs
     ]
-    caption = "Cosine of the embeddings, and correlation of the whitened sound at its best shift; only the second tells a copy."
+    caption = "Cosine of embeddings, and correlation of whitened sound at its best shift: only this one tells a copy."
     return Table(["clip", "split", "clip ", "split ", "cosine", "correlation"], rows, caption)
 
 
@@ -81,8 +81,8 @@ def ledger_section(entries: Sequence[Entry], splits: pd.DataFrame, stage: str) -
     rows = [[name, f"{own[name]:,}", f"{every[name]:,}"] for name in every]
     blocks: list[Any] = [
         Text(
-            "Each evaluation whose numbers were new is one look at the test. A choice made after a look makes the next number "
-            "on the same clips too good; what many looks chose deserves clips that nobody has looked at."
+            "Each evaluation whose numbers were new is one look at the test. A choice made after a look makes the next "
+            "number on the same clips too good; what many looks chose deserves clips that nobody has looked at."
         ),
         Table(
             ["split", "by this stage", "by all stages"], rows, "Evaluations that looked at these very clips."

@@ -50,10 +50,13 @@ def log_stage(data_root: Path, stage: str, options: TrackingOptions) -> int:
         experiment = _experiment(client, options.experiment or stage)
         n_logged = 0
         for row in table[table.error.isna()].to_dict("records"):
-            n_logged += _log_point(client, experiment, stage, row, data_root)
+            n_logged += _log_point(
+                client, experiment, stage, {str(name): value for name, value in row.items()}, data_root
+            )
     except exceptions as error:
         raise InputError(
-            f"MLflow at {_uri(data_root, options)} did not take the points ({error}). Set tracking.uri, or tracking.enabled: false."
+            f"MLflow at {_uri(data_root, options)} did not take the points ({error}). Set tracking.uri, or "
+            "tracking.enabled: false."
         ) from error
     return n_logged
 

@@ -14,7 +14,7 @@ from vernal.calibration import sigmoid
 from vernal.effects import HIGHER, LOWER, NOT_TESTED, POWER
 from vernal.plots.comparisons import main_effects
 from vernal.report.blocks import BAD, GOOD, WARNING, Bullets, Section, Text, Tile, Tiles
-from vernal.spelling import UNDEFINED, between, count, listed, minutes, percent, share
+from vernal.spelling import UNDEFINED, amount, between, count, listed, minutes, percent, share
 from vernal.stage_results import METRIC_NAMES, UNIT_NAMES, VALIDATION, StageResults, level_words
 
 WITHIN_GAP = 0.1  # a fall of the AUROC within recorders by this much is worth a warning
@@ -68,11 +68,21 @@ def _tiles(results: StageResults) -> list[Tile]:
             f"{percent(of('fpr'))} of negatives flagged",
         ),
         Tile(
-            f"{of('review_minutes'):,.0f} min" if np.isfinite(of("review_minutes")) else UNDEFINED,
+            _minutes_tile(results),
             "review a night",
             nights if of("n_present") > 0 else "missed nights not known",
         ),
     ]
+
+
+def _minutes_tile(results: StageResults) -> str:
+    """Review minutes; where no false alarm was seen, the end of the interval, as none seen is not none."""
+    rate, high = (
+        results.number(results.deployed, f"{results.primary_split}_{name}") for name in ("fpr", "fpr_high")
+    )
+    if rate == 0:
+        return f"up to {amount(results.review_minutes(high))} min" if np.isfinite(high) else UNDEFINED
+    return f"{amount(results.review_minutes(rate))} min" if np.isfinite(rate) else UNDEFINED
 
 
 def _interval(results: StageResults, low: float, high: float) -> str:
@@ -105,7 +115,7 @@ def _leader(results: StageResults) -> Text:
     mean, runs = share(row[f"{results.primary}_mean"]), int(row["n_runs"])
     sure = "no interval can be given, see the notes under How sure"
     if np.isfinite(low):
-        over = str(row["interval_covers"]).removesuffix(" only")
+        over = str(row["interval_covers"]).removesuffix(" only").replace("nights", results.block_name)
         sure = f"{percent(results.options.level)} interval {between(low, high)}, over {over}"
     spread = "one seed, so nothing is known of how another training run would fall out"
     if runs > 1:
@@ -241,7 +251,8 @@ def _deploy(results: StageResults) -> Text:
     )
     if np.isfinite(recall):
         text += f" On {split} it finds {percent(recall)} of the {unit} with {results.target}"
-        text += f" and flags {percent(fpr)} of those without." if np.isfinite(fpr) else "."
+        flagged = "none" if fpr == 0 else percent(fpr)
+        text += f" and flags {flagged} of those without." if np.isfinite(fpr) else "."
     return Text(text)
 
 
@@ -252,14 +263,34 @@ def _night(results: StageResults) -> Text | None:
         for name in ("review_minutes", "missed_nights", "n_present")
     )
     if np.isfinite(spent):
-        texts.append(
-            f"At {options.clips_per_night:,.0f} clips a night without the target, {options.seconds_per_clip:g} s each, "
-            f"checking its false alarms takes about {minutes(spent)} a night."
-        )
+        clips = f"{options.clips_per_night:,.0f} clips a night without the target, {options.seconds_per_clip:g} s each"
+        texts.append(f"At {clips}, checking its false alarms takes {_review_words(results, spent)}.")
     if present > 0:
         lost = "None" if missed == 0 else f"{missed:,.0f}"
         texts.append(f"{lost} of {count(present, 'night')} with {results.target} missed after that review.")
     return Text(" ".join(texts)) if texts else None
+
+
+def _review_words(results: StageResults, spent: float) -> str:
+    """Minutes a night with their interval; no false alarm among few negatives is not none at night."""
+    split = results.primary_split
+    low, high = (
+        results.review_minutes(results.number(results.deployed, f"{split}_fpr_{end}"))
+        for end in ("low", "high")
+    )
+    level = percent(results.options.level)
+    if spent > 0:
+        interval = f" ({level} interval {amount(low)} to {amount(high)})" if np.isfinite(low) else ""
+        return f"about {minutes(spent)} a night{interval}"
+    negatives = results.number(results.deployed, f"{split}_n_negative")
+    bound = (
+        f"up to {minutes(high)} a night ({level} interval)"
+        if np.isfinite(high)
+        else "a time that is not known"
+    )
+    return (
+        f"{bound}: none of the {negatives:,.0f} negatives of {split} was flagged, which is not none at night"
+    )
 
 
 def _chosen_on_validation(results: StageResults) -> Text | None:

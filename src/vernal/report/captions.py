@@ -4,15 +4,15 @@ from vernal.report.blocks import Picture
 
 CAPTIONS = {
     "leaderboard": (
-        "The order is by the mean less {penalty:g} standard deviations over seeds. Intervals are over nights and "
-        "seeds."
+        "The order is by the mean less {penalty:g} standard deviations over seeds. Intervals are over {blocks} "
+        "and seeds."
     ),
     "effects": (
         "Pairs of points that differ in this one setting and share the seed; change from the first level to the "
         "second. An interval that leaves the grey bar is not yet a difference shown: the verdict also counts how "
         "many comparisons were made."
     ),
-    "precision_recall": "Each line is one trained classifier; bands say how far it would move with other nights.",
+    "precision_recall": "Each line is one trained classifier; bands say how far it would move with other {blocks}.",
     "roc": "The same classifiers. Both classes count by their own number, so prevalence has no part in it.",
     "thresholds": (
         "Higher thresholds flag less: precision tends to rise, recall falls. The chosen one is the same in all panels."
@@ -38,6 +38,6 @@ CAPTIONS = {
 }
 
 
-def picture(name: str, **numbers: float) -> Picture:
-    """A figure with its caption; `numbers` fill its gaps."""
-    return Picture(name, CAPTIONS[name].format(**numbers))
+def picture(name: str, **words: float | str) -> Picture:
+    """A figure with its caption; `words` fill its gaps."""
+    return Picture(name, CAPTIONS[name].format(**words))

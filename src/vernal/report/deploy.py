@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from vernal.calibration import sigmoid
-from vernal.operating_points import review_minutes
+from vernal.plots.nights import UNKNOWN_NIGHTS
 from vernal.report.answer import configuration_text
 from vernal.report.blocks import WARNING, Block, Fold, Heading, Section, Table, Text
 from vernal.report.captions import picture
-from vernal.spelling import UNDEFINED, count, share
+from vernal.spelling import UNDEFINED, amount, count, share
 from vernal.stage_results import VALIDATION, StageResults
 
 
@@ -26,9 +26,7 @@ def deploy_section(results: StageResults) -> Section:
         picture("thresholds"),
         picture("confusion"),
         Heading("At night"),
-        picture("review"),
-        picture("nights"),
-        *_season_totals(results),
+        *_nights(results),
     ]
     return Section("deploy", "What to deploy", blocks)
 
@@ -83,10 +81,14 @@ def _goals_table(results: StageResults) -> Table:
 
 
 def _rates(results: StageResults, row: Mapping[Hashable, Any]) -> list[str]:
-    rate = row.get("fpr", np.nan)
-    spent = float(review_minutes(rate, results.options.clips_per_night, results.options.seconds_per_clip))
-    minutes = f"{spent:,.0f}" if np.isfinite(spent) else UNDEFINED
-    return [share(row.get("precision", np.nan)), share(row.get("recall", np.nan)), minutes]
+    spent = amount(results.review_minutes(row.get("fpr", np.nan)))
+    return [share(row.get("precision", np.nan)), share(row.get("recall", np.nan)), spent]
+
+
+def _nights(results: StageResults) -> list[Block]:
+    if results.table("nights", results.deployed).empty:
+        return [Text(UNKNOWN_NIGHTS)]
+    return [picture("review"), picture("nights"), *_season_totals(results)]
 
 
 def _season_totals(results: StageResults) -> list[Block]:

@@ -35,7 +35,7 @@ def found_section(results: StageResults) -> Section:
     if results.n_configurations > 1:
         blocks += [
             Heading("Configurations"),
-            picture("leaderboard", penalty=results.options.penalty),
+            picture("leaderboard", penalty=results.options.penalty, blocks=results.block_name),
             Fold(f"All {count(results.n_configurations, 'configuration')}", [leaderboard_table(results)]),
             Heading("What each setting does"),
             picture("effects"),
@@ -46,7 +46,7 @@ def found_section(results: StageResults) -> Section:
         _beside_baselines(results),
         Text(SHORTCUT_NOTE, SOFT),
         Heading("Ranking"),
-        picture("precision_recall"),
+        picture("precision_recall", blocks=results.block_name),
         picture("roc"),
     ]
     return Section("found", "What was found", blocks)

@@ -19,7 +19,8 @@ def points_section(results: StageResults) -> Section:
     if failed:
         rows = [[f"`{point}`", step, message] for point, step, message in failed]
         blocks.append(Table(["point", "step", "reason"], rows, "Points that failed", [BAD] * len(failed)))
-    blocks.append(Fold(f"All {count(len(results.points), 'point')}", [_points_table(results)]))
+    n = len(results.points)
+    blocks.append(Fold(f"All {n:,} points" if n > 1 else "The point", [_points_table(results)]))
     return Section("points", "Points", blocks)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from vernal.operating_points import review_minutes
 from vernal.report.blocks import WARNING, Block, Bullets, Fold, Heading, Section, Table, Text
 from vernal.report.captions import picture
 from vernal.spelling import count, listed, minutes, percent, share
@@ -56,6 +55,10 @@ def _prevalence(results: StageResults) -> str:
     text = (
         f"Precision and F1 hold where {here} of the {unit} are positive, as in {split}. Where {field} are, "
     )
+    if results.number(point, f"{split}_fpr") == 0:
+        return (
+            f"{text}precision cannot be told: no false alarm was seen, and {negative:,.0f} negatives are few."
+        )
     if rare <= 0:
         return f"{text}no flagged one would be right."
     to_check = f"about {count(round(1 / rare), 'flagged one')} to check for each true one"
@@ -71,7 +74,7 @@ def _places(results: StageResults, split_counts: pd.DataFrame) -> str:
     names = f" ({', '.join(sites)})" if len(sites) <= 5 else ""
     one = " One site says nothing about how sites differ." if len(sites) == 1 else ""
     held = f"{split} holds {count(len(sites), 'site')}{names}."
-    return f"{held} Intervals are over its nights, not over other sites or years.{one}"
+    return f"{held} Intervals are over its {results.block_name}, not over other sites or years.{one}"
 
 
 def _absent_nights(results: StageResults) -> str:
@@ -89,11 +92,11 @@ def _absent_nights(results: StageResults) -> str:
 
 def _resolution(results: StageResults) -> str:
     """The smallest review time that so few negatives can show."""
-    options, found = results.options, []
+    found = []
     for split in dict.fromkeys([VALIDATION, results.primary_split]):
         negatives = results.number(results.deployed, f"{split}_n_negative")
         if negatives > 0:
-            least = float(review_minutes(1 / negatives, options.clips_per_night, options.seconds_per_clip))
+            least = results.review_minutes(1 / negatives)
             found.append(
                 f"one false alarm among the {negatives:,.0f} negatives of {split} stands for {minutes(least)}"
             )

@@ -62,7 +62,8 @@ def recognise(text: str, where: str) -> str:
             return name
     raise InputError(
         f"{where} is no label file that is known ({', '.join(FORMATS)}). "
-        "Export it again from the program that made it, or give a CSV with the columns recording, start_s, end_s, label."
+        "Export it again from the program that made it, or give a CSV with the columns recording, start_s, "
+        "end_s, label."
     )
 
 

@@ -33,7 +33,8 @@ CARRIES = (
     "recording", "start_s", "end_s", "low_hz", "high_hz", "channel", "label", "annotator", "confidence", "model"
 )  # fmt: skip
 _HEADER = (
-    "INDIR", "FOLDER", "IN FILE", "CHANNEL", "OFFSET", "DURATION", "Fmin", "Fmean", "Fmax", "AUTO ID*", "MANUAL ID", "USERID"
+    "INDIR", "FOLDER", "IN FILE", "CHANNEL", "OFFSET", "DURATION", "Fmin", "Fmean", "Fmax", "AUTO ID*",
+    "MANUAL ID", "USERID",
 )  # fmt: skip
 # Columns that Kaleidoscope does not have; written only when used.
 _EXTRA = {"CONFIDENCE": "confidence", "MODEL": "model"}

@@ -143,7 +143,7 @@ def grade_quality(
     clip_options: ClipOptions,
     options: QualityOptions,
 ) -> pd.DataFrame:
-    """Tiers of the clips that somebody marked as the target: what people said, what the signal-to-noise ratio proposes."""
+    """Tiers of clips marked as the target: what people said, and what the signal-to-noise ratio proposes."""
     target = strong[[card.target in card.lineage(label) for label in strong.label]]
     pairs = clipping.transfer_labels(clips, target, clip_options)
     ratios = levels.ratios_of_clips(lake.path_of, clips, strong, target, pairs, card.band_of(card.target))

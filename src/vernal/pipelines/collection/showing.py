@@ -124,7 +124,8 @@ def write_report(
         f"{data_root}/03_primary/collection/manifest.csv",
         f"{data_root}/01_raw/collection/{zone}/objects",
     )
-    command = f'kedro run --pipeline=stage5 --params="source.manifest={manifest},source.audio_root={root},target={card.target}"'
+    params = f"source.manifest={manifest},source.audio_root={root},target={card.target},data_root={data_root}"
+    command = f'kedro run --pipeline=stage5 --params="{params}"'
     facts = {"is_demo": inbox is None, "command": command, "strategy": strategy, "data_root": data_root}
     return report.page(
         card, tables, {name: (drawing, _ALT[name]) for name, drawing in drawings.items()}, facts

@@ -11,16 +11,29 @@ import pandas as pd
 
 from vernal.embedding import EmbeddingOptions, EmbeddingPart, plan_windows
 from vernal.embedding_jobs import default_workers
-from vernal.features import class_mapping, clips, evaluation, extraction, fits, folds, page, pictures, rhythm, runtime, study
+from vernal.features import (
+    class_mapping,
+    clips,
+    evaluation,
+    extraction,
+    fits,
+    folds,
+    page,
+    pictures,
+    rhythm,
+    runtime,
+    study,
+)
 from vernal.features.batches import SequenceSource
 from vernal.features.class_mapping import ClassMapping
-from vernal.features.evaluation import MeasureOptions
 from vernal.features.feature_store import FeaturePart, FeatureStore, stored_bytes
 from vernal.features.fit_library import FitLibrary
 from vernal.features.fitting import FailedFit, Fit
 from vernal.features.folds import FoldOptions
+from vernal.features.groups import MeasureOptions
 from vernal.features.options import FeatureOptions, Kind, kinds_of
 from vernal.features.rhythm import CompanionOptions
+from vernal.features.rows import records
 from vernal.features.study import BIRDNET, StudyOptions
 from vernal.identity import digest
 from vernal.pipelines.embedding.nodes import embed_missing
@@ -42,12 +55,18 @@ def plan_companion(options: CompanionOptions, source: SourceOptions) -> pd.DataF
     return planned if source.is_demo else planned.iloc[:0]
 
 
-def render_companion(options: CompanionOptions, companion_clips: pd.DataFrame) -> Iterator[dict[str, Callable[[], np.ndarray]]]:
+def render_companion(
+    options: CompanionOptions, companion_clips: pd.DataFrame
+) -> Iterator[dict[str, Callable[[], np.ndarray]]]:
     """Render every clip of the companion set; finished files are left as they are."""
-    rows = companion_clips.to_dict("records")
+    rows = records(companion_clips)
     with progress_bar(len(rows), "rendering the companion set", "file") as progress:
         for row in rows:
-            yield {row["file_path"]: partial(rhythm.render, row["label"], row["site"], row["tune"], row["take"], options)}
+            yield {
+                row["file_path"]: partial(
+                    rhythm.render, row["label"], row["site"], row["tune"], row["take"], options
+                )
+            }
             progress(1)
     if not rows:
         yield {}
@@ -62,7 +81,11 @@ def take_in(
 ) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, str]]:
     """Check the manifest and open every file; return clips, rejects and the folder that paths start from."""
     if source.is_demo:
-        root, where, frame = companion_folder, "The companion set", companion_clips.drop(columns=["tune", "take"])
+        root, where, frame = (
+            companion_folder,
+            "The companion set",
+            companion_clips.drop(columns=["tune", "take"]),
+        )
     else:
         root, where = source.manifest_root, f"The manifest {source.manifest}"
         if source_manifest is None:
@@ -80,7 +103,12 @@ def deal(
     """Give clips their classes and folds; count labels before and after, and draw the counts."""
     labelled, counts = class_mapping.map_classes(found, mapping)
     dealt = folds.deal_folds(labelled, options)
-    return labelled, dealt, safe_csv_text(counts), drawn(pictures.label_distribution, counts, "labels and classes")
+    return (
+        labelled,
+        dealt,
+        safe_csv_text(counts),
+        drawn(pictures.label_distribution, counts, "labels and classes"),
+    )
 
 
 def plan_study(options: StudyOptions, points: object) -> pd.DataFrame:
@@ -103,7 +131,9 @@ def compute_features(
     wanted = {*fits.wanted_kinds(plan), *(Kind(*shown) for shown in pictures.GALLERY)}
     missing = extraction.missing_kinds(labelled, wanted, options, known)
     with progress_bar(len(missing), "computing features", "clip") as progress:
-        yield from extraction.extract(labelled, roots[clips.SOURCE], missing, options, workers or default_workers(), progress)
+        yield from extraction.extract(
+            labelled, roots[clips.SOURCE], missing, options, workers or default_workers(), progress
+        )
 
 
 def embed(
@@ -165,7 +195,13 @@ def evaluate(
     """Measure every point: points, leaderboard, classification, confusions, comparisons, scores, failures, curves."""
     listed = fits.list_fits(plan, dealt, labelled, audio, embedding)
     found = evaluation.evaluate_study(
-        plan, listed, library, labelled, _bytes_per_clip(plan, labelled, store, audio, embedding), options, set(plan.point[plan.is_selected])
+        plan,
+        listed,
+        library,
+        labelled,
+        _bytes_per_clip(plan, labelled, store, audio, embedding),
+        options,
+        set(plan.point[plan.is_selected]),
     )
     return (
         settled(found.points),
@@ -180,7 +216,11 @@ def evaluate(
 
 
 def _bytes_per_clip(
-    plan: pd.DataFrame, labelled: pd.DataFrame, store: FeatureStore, audio: FeatureOptions, embedding: EmbeddingOptions
+    plan: pd.DataFrame,
+    labelled: pd.DataFrame,
+    store: FeatureStore,
+    audio: FeatureOptions,
+    embedding: EmbeddingOptions,
 ) -> dict[tuple[str, str], float]:
     keys = extraction.sequence_keys(labelled)
     found = {}
@@ -205,9 +245,11 @@ def measure_time(
 ) -> pd.DataFrame:
     """How long features, training and scoring took; kept apart from what two runs share to the byte."""
     sounds = runtime.typical(extraction.clip_sounds(labelled, roots[clips.SOURCE]), TIMED_CLIPS)
-    wanted = sorted({(row.feature, "" if row.feature == BIRDNET else row.sync) for row in plan.itertuples()})
-    times = runtime.time_features(sounds, wanted, audio, embedding)
-    return evaluation.runtime_table(plan, fits.list_fits(plan, dealt, labelled, audio, embedding), library, times)
+    pairs = set(zip(plan.feature, plan["sync"].mask(plan.feature == BIRDNET, ""), strict=True))
+    times = runtime.time_features(sounds, sorted(pairs), audio, embedding)
+    return runtime.runtime_table(
+        plan, fits.list_fits(plan, dealt, labelled, audio, embedding), library, times
+    )
 
 
 def draw(
@@ -221,27 +263,47 @@ def draw(
 ) -> tuple[dict[str, Drawing], Drawing, Drawing, Drawing]:
     """The gallery, a picture a class; the learning curves; the standings; the confusion of the leader."""
     curves = histories.merge(
-        plan.rename(columns={"configuration": "configuration_hash"})[["point", "configuration_hash"]], on="point"
+        plan.rename(columns={"configuration": "configuration_hash"})[["point", "configuration_hash"]],
+        on="point",
     )
     ranked = leaderboard[leaderboard["rank"].notna()] if len(leaderboard) else leaderboard
-    leading = confusions[confusions.configuration_hash == ranked.configuration_hash.iloc[0]] if len(ranked) else confusions
-    title = pictures.described(ranked.iloc[0].to_dict()) if len(ranked) else "nothing was trained yet"
+    leading = (
+        confusions[confusions.configuration_hash == ranked.configuration_hash.iloc[0]]
+        if len(ranked)
+        else confusions
+    )
+    title = pictures.described(records(ranked)[0]) if len(ranked) else "nothing was trained yet"
     return (
-        {_file_name(name): drawn(pictures.gallery, *shown) for name, shown in _shown_clips(labelled, store, audio)},
+        {
+            _file_name(name): drawn(pictures.gallery, *shown)
+            for name, shown in _shown_clips(labelled, store, audio)
+        },
         drawn(pictures.learning_curves, curves, leaderboard, "learning curves"),
         drawn(pictures.standings, leaderboard, "who does best"),
-        drawn(pictures.confusion, leading, title) if len(leading) else drawn(pictures.nothing, title, "Nothing was trained yet."),
+        drawn(pictures.confusion, leading, title)
+        if len(leading)
+        else drawn(pictures.nothing, title, "Nothing was trained yet."),
     )
 
 
-def _shown_clips(labelled: pd.DataFrame, store: FeatureStore, audio: FeatureOptions) -> Iterator[tuple[str, tuple]]:
+def _shown_clips(
+    labelled: pd.DataFrame, store: FeatureStore, audio: FeatureOptions
+) -> Iterator[tuple[str, tuple]]:
     """One clip of each class, the one of median length of beats, and what `pictures.gallery` draws."""
     keyed = labelled.assign(key=extraction.sequence_keys(labelled)).sort_values("clip_id")
     for name, members in keyed.groupby("class", sort=True):
         beats = SequenceSource(store, audio, "mel", "beat_synced", members.key.tolist()).lengths
         chosen = members.iloc[int(np.argsort(beats, kind="stable")[len(beats) // 2])]
         sequences = {shown: store.load(audio, Kind(*shown), chosen.key) for shown in pictures.GALLERY}
-        yield str(name), (sequences, str(name), str(chosen.file_path).rpartition("/")[2], audio.hop / audio.sample_rate_hz)
+        yield (
+            str(name),
+            (
+                sequences,
+                str(name),
+                str(chosen.file_path).rpartition("/")[2],
+                audio.hop / audio.sample_rate_hz,
+            ),
+        )
 
 
 def _file_name(label: str) -> str:

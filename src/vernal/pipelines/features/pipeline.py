@@ -42,7 +42,13 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 take_in,
-                inputs=["params:source", "source_manifest", "companion_clips", "companion_audio", "params:ingest"],
+                inputs=[
+                    "params:source",
+                    "source_manifest",
+                    "companion_clips",
+                    "companion_audio",
+                    "params:ingest",
+                ],
                 outputs=["clips", "rejects", "audio_roots"],
                 name="take_in",
                 tags=["raw"],

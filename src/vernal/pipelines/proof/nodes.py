@@ -13,8 +13,10 @@ from vernal.identity import digest
 from vernal.models import Model
 from vernal.pipelines.ingest.nodes import SourceOptions
 from vernal.progress import progress_bar
-from vernal.proof import cards, checks, ledger
+from vernal.proof import checks, ledger
 from vernal.proof.certificate import certificate
+from vernal.proof.data_card import data_card
+from vernal.proof.model_card import model_card
 from vernal.proof.near_duplicates import PAIRS, SUMMARY, find_pairs, search_key
 from vernal.proof.options import ProofOptions
 from vernal.stage_results import StageResults
@@ -77,7 +79,7 @@ def prove(
     findings = [
         checks.recorder_dates(splits),
         checks.content_hashes(splits),
-        checks.near_duplicates(pairs, near_duplicates[SUMMARY], options),
+        checks.near_duplicates(pairs, near_duplicates[SUMMARY], splits, options),
         checks.miner_training(subsets, miner_clips),
         checks.mined_held_out(subsets, splits),
         checks.training_apart(training_sets, splits, clips),
@@ -96,8 +98,8 @@ def prove(
     return (
         proof,
         [entry],
-        cards.model_card(results, proof, splits, audio, models),
-        cards.data_card(results, proof, clips, splits, rejects, subsets),
+        model_card(results, proof, splits, models),
+        data_card(results, proof, clips, splits, rejects, subsets),
     )
 
 

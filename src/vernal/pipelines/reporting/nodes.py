@@ -6,9 +6,9 @@ from typing import Any
 
 import pandas as pd
 
+from vernal.demo_season import is_demo_root
 from vernal.evaluation_options import EvaluationOptions
 from vernal.models import Model
-from vernal.pipelines.ingest.nodes import SourceOptions
 from vernal.plots import FIGURES, Drawing, draw_figures
 from vernal.proof.sections import card_section, certificate_notices, certificate_section, ledger_section
 from vernal.report import render_report
@@ -28,12 +28,13 @@ def draw(
     splits: pd.DataFrame,
     models: dict[str, Model],
     options: EvaluationOptions,
-    source: SourceOptions,
+    audio_roots: dict[str, str],
     target: str,
 ) -> tuple[Drawing, ...]:
     """Every figure of `vernal.plots.FIGURES`, in that order."""
+    is_demo = is_demo_root(audio_roots["labelled"])
     results = StageResults(
-        spec, target, plan, points, leaderboard, effects, tables, failures, options, source.is_demo
+        spec, target, plan, points, leaderboard, effects, tables, failures, options, is_demo
     )
     histories = {point: model.history for point, model in models.items()}
     best_epochs = {point: int(model.parameters["best_epoch"]) for point, model in models.items()}
@@ -57,13 +58,14 @@ def report(
     model_card: str,
     data_card: str,
     options: EvaluationOptions,
-    source: SourceOptions,
+    audio_roots: dict[str, str],
     target: str,
     **plots: Drawing,
 ) -> str:
     """The stage's report as one HTML page; `plots` holds every figure as `<name>_plot`."""
+    is_demo = is_demo_root(audio_roots["labelled"])
     results = StageResults(
-        spec, target, plan, points, leaderboard, effects, tables, failures, options, source.is_demo
+        spec, target, plan, points, leaderboard, effects, tables, failures, options, is_demo
     )
     drawings = {name: plots[f"{name}_plot"] for name in FIGURES}
     proof = [

@@ -15,7 +15,7 @@ RESULTS = {
     "tables": "evaluation_tables",
     "failures": "failures",
     "options": "params:evaluation",
-    "source": "params:source",
+    "audio_roots": "audio_roots",
     "target": "params:target",
 }
 PROOF = ("certificate", "test_ledger", "model_card", "data_card")
@@ -36,7 +36,8 @@ def create_pipeline(stage: str = BASELINE) -> Pipeline:
             ),
             Node(
                 report,
-                inputs=RESULTS | {name: name for name in (*PROOF, "split_counts", "rejects", "splits", *PLOTS)},
+                inputs=RESULTS
+                | {name: name for name in (*PROOF, "split_counts", "rejects", "splits", *PLOTS)},
                 outputs="report",
                 name="report",
                 tags=["reporting"],

@@ -52,8 +52,8 @@ def task(made_store, small) -> FitTask:
 
 NETWORKS = [
     NetworkOptions(units=5, pooling=pooling, layers=layers, bidirectional=both, dropout=0.0)
-    for pooling, layers, both in (("mean", 1, True), ("max", 2, False), ("last", 1, False), ("mean_max", 2, True))
-] + [NetworkOptions(model="conv", units=8, layers=layers, pooling="mean_max", dropout=0.0) for layers in (1, 3)]
+    for pooling, layers, both in (("mean", 2, True), ("max", 1, True), ("last", 1, False))
+] + [NetworkOptions(model="conv", units=8, layers=layers, pooling="mean_max", dropout=0.0) for layers in (3,)]
 
 
 @pytest.mark.parametrize("options", NETWORKS, ids=lambda one: f"{one.model}-{one.layers}-{one.pooling}")
@@ -65,10 +65,10 @@ def test_a_clip_scores_the_same_whatever_it_is_padded_with(options):
     keras.utils.set_random_seed(3)
     network = build_network(options, 9, 4)
     rng = np.random.default_rng(0)
-    for length in (1, 2, 5, 8, 13):
+    for length in (1, 5, 8):
         clip = rng.standard_normal((1, length, 9)).astype(np.float32)
         alone = np.asarray(network([clip, np.ones((1, length), bool)]))
-        for behind, value in ((1, 0.0), (3, 1e6), (8, np.nan), (20, -np.inf)):
+        for behind, value in ((1, 0.0), (3, 1e6), (8, np.nan)):
             x = np.concatenate([clip, np.full((1, behind, 9), value, np.float32)], axis=1)
             mask = np.arange(length + behind)[None] < length
             padded = np.asarray(network([x, mask]))
@@ -112,7 +112,8 @@ def test_a_fit_learns_and_follows_from_its_task_alone(task):
     (first,) = fit_networks([task], workers=0)
     assert isinstance(first, Fit)
     other = replace(task, key="other", seed=2)
-    others, again = fit_networks([other, replace(task, key="again")], workers=0, check=False)
+    # Read from disk each time, and after another fit.
+    others, again = fit_networks([other, replace(task, key="again", cache_bytes=0)], workers=0, check=False)
     assert all((a == b).all() for a, b in zip(first.weights, again.weights, strict=True))
     assert first.history.equals(again.history)
     np.testing.assert_array_equal(first.logits, again.logits)
@@ -120,14 +121,10 @@ def test_a_fit_learns_and_follows_from_its_task_alone(task):
     tested = task.test
     assert (first.logits[tested].argmax(1) == task.y[tested]).mean() > 0.8
     assert np.isnan(first.logits[task.train]).all()
-    assert first.history.val_loss.min() == pytest.approx(first.history.val_loss[first.best_epoch - 1], abs=0.002)
+    assert first.history.val_loss.min() == pytest.approx(
+        first.history.val_loss[first.best_epoch - 1], abs=0.002
+    )
     assert len(first.history) <= first.best_epoch + FAST.patience
-
-
-def test_memory_and_order_of_clips_do_not_matter_to_scores(task):
-    (whole,) = fit_networks([task], workers=0, check=False)
-    (uncached,) = fit_networks([replace(task, cache_bytes=0)], workers=0, check=False)
-    np.testing.assert_array_equal(whole.logits, uncached.logits)
 
 
 def test_what_cannot_be_learnt_by_heart_stops_the_run(task):
@@ -137,20 +134,24 @@ def test_what_cannot_be_learnt_by_heart_stops_the_run(task):
     flat = {f"f{number}": np.full((3, 8), 1e-12 * number, np.float32) for number in range(8)}
     FeatureStore(task.store).append(FeaturePart(Kind("mel", "raw"), task.audio, flat))
     everything = np.ones(8, bool)
-    same = replace(task, keys=tuple(flat), y=np.arange(8) % 2, train=everything, val=everything, test=everything)
-    with pytest.raises(InputError, match=r"lstm on mel \(raw\) could not learn 8 clips by heart. Its loss is"):
+    same = replace(
+        task, keys=tuple(flat), y=np.arange(8) % 2, train=everything, val=everything, test=everything
+    )
+    with pytest.raises(
+        InputError, match=r"lstm on mel \(raw\) could not learn 8 clips by heart. Its loss is"
+    ):
         list(fit_networks([same], workers=0))
 
 
 def test_a_fit_without_validation_fails_alone(task):
     nothing = np.zeros(30, bool)
-    results = list(fit_networks([replace(task, key="bad", val=nothing), task], workers=0, check=False))
-    assert isinstance(results[0], FailedFit) and "no validation clips" in results[0].problem
-    assert isinstance(results[1], Fit)
+    (result,) = fit_networks([replace(task, key="bad", val=nothing)], workers=0, check=False)
+    assert isinstance(result, FailedFit) and "no validation clips" in result.problem
 
 
 def test_a_library_keeps_fits_whole_and_to_the_byte(task, tmp_path):
-    (fit,) = fit_networks([task], workers=0, check=False)
+    learning = replace(FAST, epochs=1)
+    (fit,) = fit_networks([replace(task, learning=learning)], workers=0, check=False)
     library = FitLibrary(tmp_path / "a library")
     library.add([FailedFit("one", "for once")])
     assert library.problem("one") == "for once" and library.keys() == set()

@@ -1,0 +1,43 @@
+"""What both cards share: blocks of Markdown, and the words for places and dates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pandas as pd
+
+from vernal.proof.markdown import text
+from vernal.spelling import count
+
+NOT_GIVEN = "not given"
+DEMO = "> **Demo season.** The recordings are synthetic. Nothing here says anything about the real world."
+_NAMED = 12
+
+__all__ = ["DEMO", "NOT_GIVEN", "bullets", "card", "count", "dates", "named"]
+
+
+def card(blocks: Iterable[str]) -> str:
+    """Blocks as one page; empty ones are left out."""
+    return "\n\n".join(block for block in blocks if block) + "\n"
+
+
+def bullets(lines: Iterable[str]) -> str:
+    """Sentences as a list."""
+    return "\n".join(f"* {line}" for line in lines)
+
+
+def named(clips: pd.DataFrame, column: str) -> str:
+    """The names in a column, the first dozen of them."""
+    names = sorted(clips[column].dropna().astype(str).unique())
+    if not names:
+        return "places that the manifest does not name" if column == "site" else NOT_GIVEN
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(text(name) for name in names[:_NAMED]) + more
+
+
+def dates(clips: pd.DataFrame) -> str:
+    """The first and the last date."""
+    known = clips.date.dropna().astype(str)
+    if known.empty:
+        return "dates not given"
+    return str(known.iloc[0]) if known.nunique() == 1 else f"{known.min()} to {known.max()}"

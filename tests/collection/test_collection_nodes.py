@@ -1,0 +1,212 @@
+"""A small real collection through the pipeline's nodes, with names and words that mean harm."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+
+from vernal.collection import first_check
+from vernal.collection.agreement import AgreementOptions
+from vernal.collection.clipping import ClipOptions
+from vernal.collection.consensus import ConsensusOptions
+from vernal.collection.demo_group import DemoGroupOptions
+from vernal.collection.drift import DriftOptions
+from vernal.collection.inventory import LakeOptions
+from vernal.collection.learning_curve import LearningCurveOptions
+from vernal.collection.levels import QualityOptions
+from vernal.collection.problem_card import make_problem_card
+from vernal.collection.queue import QueueOptions
+from vernal.collection.schemas import MANIFEST
+from vernal.datasets.file_folder_dataset import FileFolderDataset
+from vernal.datasets.lake_dataset import LakeDataset
+from vernal.datasets.problem_card_dataset import ProblemCardDataset
+from vernal.pipelines.collection import judging, nodes, showing
+from vernal.problems import InputError
+
+EVIL = "<script>alert(1)</script>"
+
+
+@pytest.fixture
+def inbox(tmp_path):
+    """Six recordings of seven seconds, one annotator, words that would run if they could."""
+    root = tmp_path / "in box"
+    rng = np.random.default_rng(0)
+    for number in range(6):
+        path = root / "rec" / f"R{number % 2}_2025040{number + 1}_210000.wav"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(path, 0.01 * rng.standard_normal(7 * 8_000), 8_000)
+        marks = "1.0\t2.0\tRADR [high]\n" if number % 2 else "4.0\t5.0\towl\n"
+        path.with_suffix(".txt").write_text(marks, encoding="utf-8")
+    (root / "rec" / "source.yml").write_text(
+        f"collector: '{EVIL}'\nlicence: CC0\nsite: '=1+1'\ncomplete: yes\nannotator: Ana\n", encoding="utf-8"
+    )
+    (root / "rec" / f"{EVIL.replace('/', '')}.txt").write_text("1\t2\tRADR\n", encoding="utf-8")
+    (root / "rec" / "x.txt").write_text(f"1\t2\t{EVIL}\n", encoding="utf-8")
+    return root
+
+
+def run(inbox, tmp_path, card):
+    """All nodes in order; every table by its name in the catalog."""
+    zone = LakeDataset(path=str(tmp_path / "zone"), inbox=str(inbox))
+    additions, left = nodes.list_files(str(inbox), DemoGroupOptions(), "")
+    zone.save(additions)
+    lake = zone.load()
+    found = {"left_out": left}
+
+    def keep(names, values):
+        found.update(zip(names.split(), values if isinstance(values, tuple) else (values,), strict=True))
+
+    clip_options = ClipOptions(tail="drop")
+    keep("statements recordings inventory doubles differences", nodes.take_stock(lake, LakeOptions()))
+    keep(
+        "strong weak detections reviews label_problems label_files",
+        nodes.read_labels(lake, found["statements"], found["recordings"], card),
+    )
+    keep("clips uncut audio_roots", nodes.cut_recordings(lake, found["recordings"], clip_options))
+    clips = found["clips"]
+    keep(
+        "votes edges",
+        nodes.count_votes(clips, found["strong"], found["weak"], found["reviews"], card, clip_options),
+    )
+    keep(
+        "agreement disagreements",
+        nodes.compare_annotators(found["votes"], clips, card, AgreementOptions(n_draws=50)),
+    )
+    keep("consensus rates", nodes.settle_labels(found["votes"], clips, card, ConsensusOptions(n_draws=50)))
+    keep("qualities", nodes.grade_quality(lake, clips, found["strong"], card, clip_options, QualityOptions()))
+    keep(
+        "manifest adversarial held_back",
+        nodes.write_manifest(clips, found["consensus"], found["edges"], found["qualities"], card),
+    )
+    rng = np.random.default_rng(0)
+    vectors = pd.DataFrame(rng.standard_normal((len(clips), 4)), columns=["v00", "v01", "v02", "v03"])
+    vectors.insert(0, "clip_id", clips.clip_id)
+    learning, queue, drift = LearningCurveOptions([0.5, 1.0], n_replicates=3), QueueOptions(), DriftOptions()
+    keep("curves curve_lines gains", judging.learn_curves(vectors, clips, found["consensus"], card, learning))
+    keep("suspects", judging.suspect_labels(vectors, clips, found["consensus"], card, 0))
+    keep("coverage choosers", judging.check_sample(clips, found["manifest"], found["recordings"]))
+    keep("drift shifts", judging.seek_drift(lake, vectors, clips, found["recordings"], drift))
+    keep(
+        "queue simulation strategy",
+        judging.label_next(vectors, clips, found["consensus"], found["edges"], card, queue),
+    )
+    keep("first_check", judging.check_target(vectors, clips, found["consensus"], card, 0))
+    keep(
+        "recovery",
+        judging.compare_with_planted(
+            {}, found["rates"], found["shifts"], found["inventory"], found["choosers"]
+        ),
+    )
+    drawings = (
+        showing.draw_stock(found["inventory"], {}),
+        *showing.draw_agreement(found["agreement"], found["rates"], card, {}),
+        showing.draw_quality(found["qualities"], {}),
+        *showing.draw_learning(
+            found["curves"], found["curve_lines"], found["simulation"], learning, queue, {}
+        ),
+        *showing.draw_sample(found["coverage"], found["shifts"], vectors, clips, drift, {}),
+    )
+    tables = [found[name] for name in showing.TABLES]
+    page = showing.write_report(
+        card, str(inbox), "data", found["audio_roots"], found["strategy"], *tables, *drawings
+    )
+    return found, page, lake
+
+
+def test_a_collection_of_one_annotator(inbox, tmp_path, card):
+    found, page, lake = run(inbox, tmp_path, card)
+    manifest = found["manifest"]
+    MANIFEST.validate(manifest)
+    assert manifest.label.value_counts().to_dict() == {"negative": 6, "RADR": 3, "owl": 3}
+    assert set(manifest.quality_from.dropna()) == {"a person"} and set(found["consensus"].rests_on) == {
+        "one annotator, unchecked"
+    }
+    assert found["uncut"].uncut_s.tolist() == [1.0] * 6 and found["uncut"].recording.is_unique
+    assert len(found["label_problems"]) == 2 and len(found["rates"]) == 0
+    assert "12 labels of RADR rest on one annotator" in page
+    files, listed = nodes.cut_clip_files(lake, found["clips"], manifest, True)
+    folder = FileFolderDataset(path=str(tmp_path / "clips"))
+    folder.save(files)
+    assert soundfile.info(str(tmp_path / "clips" / listed.file_path[0])).frames == 24_000
+    assert "start_s" not in listed.columns and set(listed.file_path) == set(files)
+    assert nodes.cut_clip_files(lake, found["clips"], manifest, False)[0] == {}
+
+
+def test_words_of_others_are_shown_and_never_run(inbox, tmp_path, card):
+    _, page, _ = run(inbox, tmp_path, card)
+    assert "<script" not in page and "&lt;script&gt;alert(1)" in page
+
+
+def test_nodes_leave_their_inputs_as_they_are(inbox, tmp_path, card):
+    found, *_ = run(inbox, tmp_path, card)
+    before = {
+        name: found[name].copy(deep=True) for name in ("clips", "votes", "consensus", "qualities", "edges")
+    }
+    nodes.write_manifest(found["clips"], found["consensus"], found["edges"], found["qualities"], card)
+    nodes.compare_annotators(found["votes"], found["clips"], card, AgreementOptions(n_draws=50))
+    for name, table in before.items():
+        pd.testing.assert_frame_equal(found[name], table)
+
+
+def test_a_problem_with_one_class_a_clip(inbox, tmp_path, card_values):
+    card = make_problem_card({**card_values, "labelling": "single"})
+    found, *_ = run(inbox, tmp_path, card)
+    assert found["manifest"].label.value_counts().to_dict() == {"negative": 6, "RADR": 3, "owl": 3}
+
+
+def test_two_inboxes_of_one_lake_and_the_demo_lie_apart(tmp_path):
+    ours, demo, other = (
+        LakeDataset(path=str(tmp_path), inbox="x"), LakeDataset(path=str(tmp_path)), LakeDataset(path=str(tmp_path), demo={"seed": 3}),
+    )  # fmt: skip
+    assert len({dataset.load().root for dataset in (ours, demo, other)}) == 3
+    assert LakeDataset(path=str(tmp_path), inbox="y").load().root == ours.load().root
+
+
+def test_a_file_that_cannot_be_added_is_named(inbox, tmp_path, monkeypatch):
+    import vernal.collection.lake as module
+
+    def full(source, target):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module.shutil, "copyfile", full)
+    additions, _ = nodes.list_files(str(inbox), DemoGroupOptions(), "")
+    with pytest.raises(Exception, match="No space left on device"):
+        LakeDataset(path=str(tmp_path / "zone"), inbox="x").save(additions)
+
+
+def test_own_datasets_refuse_what_is_not_theirs(tmp_path, project):
+    with pytest.raises(Exception, match="leads out"):
+        FileFolderDataset(path=str(tmp_path / "a")).save({"../b": lambda: b""})
+    card = ProblemCardDataset(filepath=str(project / "conf" / "base" / "problem.yml"))
+    assert card.load().target == "RADR"
+    with pytest.raises(Exception, match="not allowed"):
+        card.save(None)
+    with pytest.raises(InputError, match="does not exist"):
+        nodes.list_files(str(tmp_path / "absent"), DemoGroupOptions(), "")
+
+
+def test_the_first_check_keeps_sites_and_outsiders_apart(card):
+    rng = np.random.default_rng(0)
+    y = rng.random(300) < 0.4
+    x = rng.standard_normal((300, 5))
+    x[:, 0] += 3 * y
+    places = pd.DataFrame(
+        {"site": np.repeat(["a", "b", "c"], 100), "night": [f"n{i // 10}" for i in range(300)]}
+    )
+    noise = (rng.standard_normal((60, 5)), rng.random(60) < 0.4, np.arange(60) // 6)
+    own, outside = first_check.check_first(x, y, places, noise, card, 0).itertuples()
+    assert own.status == "met" and own.low > 0.8 and own.n_nights == 30
+    assert outside.status == "not met" and outside.value < 0.7
+    one_site = first_check.check_first(x, y, places.assign(site="a"), noise, card, 0)
+    assert one_site.status[0] == "not measured"
+
+
+def test_a_metric_that_needs_a_stage_is_not_judged_here(card_values):
+    card = make_problem_card(
+        {**card_values, "performance": {"metric": "missed nights", "split": "test_ood", "at_most": 2}}
+    )
+    empty = (np.empty((0, 2)), np.empty(0, dtype=bool), np.empty(0))
+    table = first_check.check_first(
+        np.empty((0, 2)), np.empty(0, dtype=bool), pd.DataFrame({"site": [], "night": []}), empty, card, 0
+    )
+    assert set(table.status) == {"not measured"} and table.value.isna().all()

@@ -1,0 +1,165 @@
+import re
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.features.made_features import BYTES
+from vernal.features import pictures, rhythm
+from vernal.features.class_mapping import ClassMapping, map_classes
+from vernal.features.clips import check_classes, open_clips
+from vernal.features.evaluation import evaluate_study
+from vernal.features.folds import FoldOptions, deal_folds
+from vernal.features.groups import MeasureOptions
+from vernal.features.options import FeatureOptions
+from vernal.features.page import StudyResults, render_page
+from vernal.features.rhythm import CLASSES, ENSEMBLES, CompanionOptions
+from vernal.features.runtime import runtime_table
+from vernal.features.spectral import beat_frames, whole_hops
+from vernal.plots.style import drawn
+from vernal.problems import InputError
+from vernal.recordings import IngestOptions
+
+SMALL = CompanionOptions(tunes=2, takes=2, clip_s=4.0)
+
+
+def test_the_companion_set_is_a_manifest_of_balanced_classes():
+    plan = rhythm.plan_companion(SMALL)
+    assert (plan.groupby(["label", "site"]).size() == 4).all()
+    assert plan.groupby("group").site.nunique().max() == 1
+    assert plan.file_path.is_unique and sorted(plan.label.unique()) == sorted(CLASSES)
+
+
+def test_the_same_options_give_the_same_sound_and_others_another():
+    one, same = (rhythm.render("march", "hall", 0, 0, SMALL) for _ in range(2))
+    assert one.dtype == np.float32 and len(one) == 4 * 22_050 and np.abs(one).max() < 1
+    np.testing.assert_array_equal(one, same)
+    for label, tune, take, options in (
+        ("waltz", 0, 0, SMALL),
+        ("march", 1, 0, SMALL),
+        ("march", 0, 1, SMALL),
+        ("march", 0, 0, replace(SMALL, seed=1)),
+    ):
+        assert not np.array_equal(one, rhythm.render(label, "hall", tune, take, options))
+    assert (
+        rhythm.plan_companion(SMALL).file_path[0]
+        != rhythm.plan_companion(replace(SMALL, seed=1)).file_path[0]
+    )
+
+
+def test_beats_are_there_to_be_found():
+    """Most pieces are heard at their ensemble's tempo, or at half or twice of it."""
+    audio, options = FeatureOptions(), CompanionOptions(tunes=2, takes=1)
+    heard = []
+    for ensemble, (low, high) in ENSEMBLES.items():
+        for label in ("march", "stroll", "waltz", "lament"):
+            beats = beat_frames(whole_hops(rhythm.render(label, ensemble, 0, 0, options), audio), audio)
+            tempo = 60 / (np.median(np.diff(beats)) * audio.hop / audio.sample_rate_hz)
+            heard.append(any(0.94 * low <= factor * tempo <= 1.06 * high for factor in (1, 2, 0.5)))
+    assert np.mean(heard) >= 0.75
+
+
+def test_companion_settings_out_of_range_are_refused():
+    with pytest.raises(ValueError, match="tunes is 1"):
+        CompanionOptions(tunes=1)
+    with pytest.raises(ValueError, match=r"clip_s is 0.5"):
+        CompanionOptions(clip_s=0.5)
+
+
+def test_a_manifest_of_classes_needs_no_target(tmp_path, write_tone):
+    for number, name in enumerate(("a.wav", "b.wav", "copy of a.wav")):
+        write_tone(tmp_path / name, seconds=1.2, hz=300 + 100 * number)
+    (tmp_path / "copy of a.wav").write_bytes((tmp_path / "a.wav").read_bytes())
+    frame = pd.DataFrame({"file_path": ["a.wav", "b.wav"], "label": ["rain", "saw"], "site": ["x", "y"]})
+    listed = check_classes(frame, tmp_path, "The manifest")
+    clips, rejects = open_clips(listed, tmp_path, IngestOptions())
+    assert sorted(clips.label) == ["rain", "saw"] and rejects.empty and "is_positive" not in clips
+    assert clips.clip_id.is_monotonic_increasing and clips.group.isna().all()
+
+    doubled = pd.DataFrame(
+        {"file_path": ["a.wav", "b.wav", "copy of a.wav"], "label": ["rain", "saw", "saw"]}
+    )
+    clips, rejects = open_clips(
+        check_classes(doubled, tmp_path, "m"), tmp_path, IngestOptions(max_rejected_share=0.9)
+    )
+    assert clips.label.tolist() == ["saw"]
+    assert rejects.reason.tolist() == ["contradicting_labels"] * 2
+    with pytest.raises(InputError, match="contradicting_labels 2"):
+        open_clips(check_classes(doubled, tmp_path, "m"), tmp_path, IngestOptions())
+
+
+def test_what_is_wrong_with_a_manifest_is_said(tmp_path):
+    frame = pd.DataFrame({"file_path": ["no.wav", "no.wav"], "label": ["rain", None]})
+    with pytest.raises(InputError) as error:
+        check_classes(frame, tmp_path, "The manifest")
+    assert "missing label" in str(error.value) and "file not found" in str(error.value)
+    with pytest.raises(InputError, match="label"):
+        check_classes(pd.DataFrame({"file_path": ["no.wav"]}), tmp_path, "The manifest")
+
+
+@pytest.fixture
+def rendered(study, request):
+    clips, plan, fits, library = study
+    nasty = "<script>alert(1)</script>"
+    clips = clips.assign(label=clips["class"])
+    labelled, counts = map_classes(clips, ClassMapping())
+    counts = pd.concat(
+        [counts, pd.DataFrame({"label": [nasty], "class": [np.nan], "clips": [3]})], ignore_index=True
+    )
+    found = evaluate_study(plan, fits, library, labelled, BYTES, MeasureOptions(n_draws=100), set(plan.point))
+    rejects = pd.DataFrame({"file_path": [nasty], "message": ["no & such"]})
+    results = StudyResults(
+        request.param,
+        labelled,
+        rejects,
+        counts,
+        deal_folds(labelled, FoldOptions()),
+        found.points,
+        found.leaderboard,
+        found.confusions,
+        found.comparisons,
+        found.failures,
+        runtime_table(plan, fits, library, {}),
+        0.95,
+    )
+    curves = found.histories.merge(
+        plan.rename(columns={"configuration": "configuration_hash"})[["point", "configuration_hash"]],
+        on="point",
+    )
+    sequence = {
+        shown: np.random.default_rng(0).random((9, 12 if shown[0] == "chroma" else 16))
+        for shown in pictures.GALLERY
+    }
+    first = found.confusions[found.confusions.configuration_hash == found.leaderboard.configuration_hash[0]]
+    figures = {
+        "labels": drawn(pictures.label_distribution, counts, "labels"),
+        "learning": drawn(pictures.learning_curves, curves, found.leaderboard, "learning"),
+        "standings": drawn(pictures.standings, found.leaderboard, "standings"),
+        "confusion": drawn(pictures.confusion, first, "confusion"),
+    }
+    return render_page(results, figures, {"c0": drawn(pictures.gallery, sequence, nasty, "clip", 0.02)})
+
+
+@pytest.mark.parametrize("rendered", [True], indirect=True)
+def test_the_page_is_whole_escaped_and_says_demo(rendered):
+    assert "DEMO COMPANION SET" in rendered and "(demo)" in rendered
+    assert "<script>alert" not in rendered and "&lt;script&gt;" in rendered
+    assert not re.search(r"(src|href)=\"(?!data:|#)", rendered) and "://" not in rendered
+    for words in (
+        "BirdNET embeddings, linear head",
+        "macro avg",
+        "weighted avg",
+        "Mel beat-sync",
+        "bytes a clip",
+        "leaky split",
+        "95 %",
+    ):
+        assert words in rendered
+    assert rendered.count("<svg") == 4
+    assert "<image" not in rendered
+
+
+@pytest.mark.parametrize("rendered", [False], indirect=True)
+def test_the_page_of_a_real_manifest_does_not_say_demo(rendered):
+    assert "DEMO" not in rendered
