@@ -33,6 +33,8 @@ def test_a_parameter_set_on_the_command_line_reaches_the_catalog(project: Path, 
     from kedro.framework.startup import bootstrap_project
 
     bootstrap_project(project)
+    with KedroSession.create(project_path=project) as earlier:
+        assert earlier.load_context().catalog["clips"]._filepath.is_relative_to(project / "data")
     params = {"data_root": str(tmp_path), "source": {"field": str(tmp_path)}}
     with KedroSession.create(project_path=project, runtime_params=params) as session:
         catalog = session.load_context().catalog

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from kedro.config import OmegaConfigLoader
+from omegaconf import OmegaConf
 
 PATHS = (
     "data_root",
@@ -35,6 +36,8 @@ class VernalConfigLoader(OmegaConfigLoader):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         resolvers = {**(kwargs.pop("custom_resolvers", None) or {}), "setting": self.setting}
         self._settings: dict[str, Any] | None = None
+        # Resolvers are global, and Kedro keeps one of the same name: that of an earlier session in this process.
+        OmegaConf.clear_resolver("setting")
         super().__init__(*args, custom_resolvers=resolvers, **kwargs)
 
     def __getitem__(self, key: str) -> dict[str, Any]:
