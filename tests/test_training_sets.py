@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from vernal.plans import resolve_points
 from vernal.splits import SplitOptions, assign_splits
 from vernal.sweeps import parse_spec
-from vernal.training_sets import FIT, STOP, draw_training_sets
+from vernal.training_sets import FIT, STOP, draw_training_sets, without_copies
 
 MakeClips = Callable[..., pd.DataFrame]
 
@@ -81,3 +81,19 @@ def test_the_order_of_clips_and_subsets_changes_no_training_set(splits: pd.DataF
     turned = {name: table.sample(frac=1, random_state=seed) for name, table in subsets.items()}
     sets, _, _ = draw_training_sets(plan.sample(frac=1, random_state=seed), shuffled, turned)
     pd.testing.assert_frame_equal(expected, sets)
+
+
+def test_training_clips_that_copy_a_held_out_clip_are_left_out(splits: pd.DataFrame):
+    train, val, test = (
+        splits.clip_id[splits.split == name].tolist() for name in ("train", "val", "test_ood")
+    )
+    pairs = pd.DataFrame(
+        {
+            "clip_id": [train[0], val[0], train[2], val[1]],
+            "other_clip_id": [test[0], train[1], train[3], test[1]],
+        }
+    )
+    subsets = {"bestLowQuality/small": subset(splits, train[:4])}
+    kept, kept_subsets = without_copies(splits, subsets, pairs)
+    assert set(splits.clip_id) - set(kept.clip_id) == {train[0], train[1]}
+    assert set(kept_subsets["bestLowQuality/small"].clip_id) == set(train[2:4])

@@ -23,6 +23,33 @@ _READ_COLUMNS = (
 )  # fmt: skip
 
 
+def without_copies(
+    splits: pd.DataFrame, subsets: Mapping[str, pd.DataFrame], pairs: pd.DataFrame
+) -> tuple[pd.DataFrame, dict[str, pd.DataFrame]]:
+    """Leave out training clips that are the same recording as a held-out clip, under other bytes.
+
+    A person who cut one recording twice, or downloaded it twice, cannot see it in the file names; trained on, such
+    a clip lets a classifier remember what it is tested on.
+
+    Args:
+        splits: labelled clips with their split.
+        subsets: curated subsets by name.
+        pairs: `clip_id`, `other_clip_id` of the same recording (see `proof.near_duplicates`).
+    Returns:
+        `splits` and `subsets` without the training clips of pairs whose other clip is in another split.
+    """
+    split_of = splits.set_index("clip_id").split
+    copies: set[str] = set()
+    for one, other in (("clip_id", "other_clip_id"), ("other_clip_id", "clip_id")):
+        trains = pairs[one].map(split_of) == "train"
+        apart = pairs[other].map(split_of) != "train"
+        copies |= set(pairs[one][trains & apart])
+    if not copies:
+        return splits, dict(subsets)
+    kept = {name: table[~table.clip_id.isin(copies)] for name, table in subsets.items()}
+    return splits[~splits.clip_id.isin(copies)], kept
+
+
 def draw_training_sets(
     plan: pd.DataFrame, splits: pd.DataFrame, subsets: Mapping[str, pd.DataFrame]
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:

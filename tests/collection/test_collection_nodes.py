@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 import soundfile
 
+from tests.collection.conftest import CARD
 from vernal.collection import first_check
 from vernal.collection.agreement import AgreementOptions
 from vernal.collection.clipping import ClipOptions
@@ -26,10 +27,10 @@ from vernal.problems import InputError
 EVIL = "<script>alert(1)</script>"
 
 
-@pytest.fixture
-def inbox(tmp_path):
+@pytest.fixture(scope="module")
+def inbox(tmp_path_factory):
     """Six recordings of seven seconds, one annotator, words that would run if they could."""
-    root = tmp_path / "in box"
+    root = tmp_path_factory.mktemp("in") / "in box"
     rng = np.random.default_rng(0)
     for number in range(6):
         path = root / "rec" / f"R{number % 2}_2025040{number + 1}_210000.wav"
@@ -113,8 +114,14 @@ def run(inbox, tmp_path, card):
     return found, page, lake
 
 
-def test_a_collection_of_one_annotator(inbox, tmp_path, card):
-    found, page, lake = run(inbox, tmp_path, card)
+@pytest.fixture(scope="module")
+def collected(inbox, tmp_path_factory):
+    """The tables, the page and the lake of that inbox."""
+    return run(inbox, tmp_path_factory.mktemp("out"), make_problem_card(CARD))
+
+
+def test_a_collection_of_one_annotator(collected, tmp_path):
+    found, page, lake = collected
     manifest = found["manifest"]
     MANIFEST.validate(manifest)
     assert manifest.label.value_counts().to_dict() == {"negative": 6, "RADR": 3, "owl": 3}
@@ -132,13 +139,13 @@ def test_a_collection_of_one_annotator(inbox, tmp_path, card):
     assert nodes.cut_clip_files(lake, found["clips"], manifest, False)[0] == {}
 
 
-def test_words_of_others_are_shown_and_never_run(inbox, tmp_path, card):
-    _, page, _ = run(inbox, tmp_path, card)
+def test_words_of_others_are_shown_and_never_run(collected):
+    _, page, _ = collected
     assert "<script" not in page and "&lt;script&gt;alert(1)" in page
 
 
-def test_nodes_leave_their_inputs_as_they_are(inbox, tmp_path, card):
-    found, *_ = run(inbox, tmp_path, card)
+def test_nodes_leave_their_inputs_as_they_are(collected, card):
+    found, *_ = collected
     before = {
         name: found[name].copy(deep=True) for name in ("clips", "votes", "consensus", "qualities", "edges")
     }

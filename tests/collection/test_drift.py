@@ -72,6 +72,14 @@ def test_its_size_lies_in_the_interval(shift):
     assert inside >= 52
 
 
+def test_a_large_distance_is_a_part_of_the_spread_within_seasons():
+    x, nights = seasons(0, 6.0, n_nights=60, n_recorders=1)
+    _, code = np.unique(nights.night, return_inverse=True)
+    is_second = np.array(["2025" in name for name in np.unique(nights.night)])
+    distance, low, high = mean_distance(x, code, is_second, 0.95)
+    assert distance == pytest.approx(6.0 / np.sqrt(5 * (1 + 0.4**2)), rel=0.05) and high - low < 0.3
+
+
 def test_few_nights_cannot_show_anything():
     x, nights = seasons(0, shift=5.0, n_nights=1, n_recorders=1)
     row = measure_drift(x, nights, DriftOptions())

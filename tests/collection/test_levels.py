@@ -54,6 +54,13 @@ def test_a_planted_ratio_is_measured(tmp_path, planted_db):
     assert snr_db(powers, [(5, 7)], [(5, 7)]) == pytest.approx(planted_db, abs=1.0)
 
 
+def test_what_anybody_marked_is_not_taken_for_noise():
+    powers = np.full(400, 100.0)
+    powers[300:] = 1.0
+    assert snr_db(powers, [(0, 5)], [(0, 15)]) == pytest.approx(10 * np.log10(99), abs=0.1)
+    assert snr_db(powers, [(0, 5)], [(0, 5)]) < 0
+
+
 def test_ratios_without_frames_or_without_quiet():
     powers = np.ones(40)
     assert np.isnan(snr_db(powers, [], []))

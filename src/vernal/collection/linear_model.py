@@ -27,7 +27,7 @@ def reduce_dims(x: NDArray, n_dims: int = N_DIMS) -> NDArray[np.float64]:
     spread = x.std(axis=0)
     z = (x - x.mean(axis=0)) / np.where(spread > 1e-9, spread, 1.0)
     n_dims = min(n_dims, *z.shape)
-    if n_dims < 1 or len(z) < 2:
+    if n_dims < 1 or len(z) < 2 or not z.any():
         return z
     components = PCA(n_dims, svd_solver="full").fit_transform(z)
     top = np.abs(components).argmax(axis=0)

@@ -70,7 +70,7 @@ def list_fits(
         clips: `clip_id`, `class`, `content_hash`, `start_s`, `end_s`.
     """
     ordered = clips.sort_values("clip_id", ignore_index=True).assign(key=lambda table: sequence_keys(table))
-    by_fold = dict(folds.groupby(["split", "fold"], sort=True))
+    by_fold = dict(iter(folds.groupby(["split", "fold"], sort=True)))
     found = []
     for row in records(plan.drop_duplicates("config_hash")):
         options = point_options(row)

@@ -5,7 +5,7 @@ Every check takes tables and returns a `Finding`; `tests/proof/test_checks.py` s
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -70,33 +70,50 @@ def _in_several(names: pd.Series, splits: pd.Series) -> dict[str, str]:
 
 
 def near_duplicates(
-    pairs: pd.DataFrame, summary: pd.DataFrame, splits: pd.DataFrame, options: ProofOptions
+    pairs: pd.DataFrame,
+    summary: pd.DataFrame,
+    splits: pd.DataFrame,
+    options: ProofOptions,
+    trained: Collection[str] | None = None,
 ) -> Finding:
-    """No recording in two splits under other bytes.
+    """No recording in two splits under other bytes, unless its training clip was left out of all training.
 
     Args:
         pairs, summary: as the search gives them (see `near_duplicates.find_pairs`).
         splits: names the files, as the manifest has them.
+        trained: clips of any training set; None: all clips of the train split.
     """
     counts = {name: int(summary[name].iloc[0]) for name in ("n_windows", "n_close_pairs")}
     found = pairs[pairs.correlation >= options.near_duplicate_correlation]
     found = found.drop_duplicates(["clip_id", "other_clip_id"])
+    left_out = pd.Series(False, index=found.index)
+    if trained is not None:
+        for clip, split in (("clip_id", "split"), ("other_clip_id", "other_split")):
+            left_out |= (found[split] == "train") & ~found[clip].isin(trained)
+    n_left_out = int(left_out.sum())
+    found = found[~left_out]
     files = dict(zip(splits.clip_id, splits.file_path, strict=True))
     cases = [
         f"{files[str(row.clip_id)]} ({row.split}) and {files[str(row.other_clip_id)]} ({row.other_split}): correlation "
         f"{row.correlation:.3f}, cosine {row.cosine:.4f}"
         for row in found.itertuples()
     ]
-    left_out = counts["n_close_pairs"] - len(pairs)
-    beside = f" ({left_out:,} less close ones were left out)" if left_out else ""
+    not_heard = counts["n_close_pairs"] - len(pairs)
+    beside = f" ({not_heard:,} less close ones were left out)" if not_heard else ""
+    mended = (
+        f" Of {count(n_left_out, 'such pair')} the training clip was left out of all training."
+        if n_left_out
+        else ""
+    )
     return Finding(
         "near_duplicates",
         f"{counts['n_windows']:,} windows compared across splits; listened to the nearest neighbours with a cosine of "
         f"{options.near_duplicate_cosine:g} or more: {count(len(pairs), 'pair')}{beside}. The same recording is a "
-        f"correlation of {options.near_duplicate_correlation:g} or more.",
+        f"correlation of {options.near_duplicate_correlation:g} or more.{mended}",
         {
             **counts,
             "n_listened": len(pairs),
+            "n_left_out_of_training": n_left_out,
             "largest_correlation": float(pairs.correlation.max()) if len(pairs) else 0.0,
             "cosine": options.near_duplicate_cosine,
             "correlation": options.near_duplicate_correlation,

@@ -9,7 +9,7 @@ CAPTIONS = {
     ),
     "effects": (
         "Pairs of points that differ in this one setting and share the seed; change from the first level to the "
-        "second. An interval that leaves the grey bar is not yet a difference shown: the verdict also counts how "
+        "second. An interval that leaves out zero is not yet a difference shown: the verdict also counts how "
         "many comparisons were made."
     ),
     "precision_recall": "Each line is one trained classifier; bands say how far it would move with other {blocks}.",

@@ -13,7 +13,7 @@ def create_pipeline(stage: str = BASELINE) -> Pipeline:
         [
             Node(
                 draw_training_sets,
-                inputs=["plan", "splits", "curated_subsets"],
+                inputs=["plan", "splits", "curated_subsets", "near_duplicates", "params:proof"],
                 outputs=["training_sets", "training_counts", "undrawn_points"],
                 name="balance",
                 tags=["split"],

@@ -7,7 +7,13 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from vernal import curation, sampling
+from vernal.embedding import EmbeddingOptions, plan_windows
+from vernal.embedding_jobs import default_workers
+from vernal.progress import progress_bar
+from vernal.proof.near_duplicates import PAIRS, SUMMARY, find_pairs, search_key
+from vernal.proof.options import ProofOptions
 from vernal.setting_problems import settings_from
+from vernal.store import EmbeddingStore
 from vernal.training_package import MODES, TrainingPackage
 
 
@@ -52,3 +58,26 @@ def choose_package(
     settings = settings_from(options.package_settings, "curation.package_settings")
     clips = sampling.training_clips(splits, curated_subsets, settings)
     return TrainingPackage(clips, audio_roots, target, options.package)
+
+
+def find_near_duplicates(
+    splits: pd.DataFrame,
+    audio_roots: dict[str, str],
+    store: EmbeddingStore,
+    audio: EmbeddingOptions,
+    options: ProofOptions,
+    known: dict[str, pd.DataFrame],
+    workers: int | None,
+) -> dict[str, pd.DataFrame]:
+    """Recordings that are in two splits under other bytes; a search of the same clips is taken as it is."""
+    key = search_key(splits, audio.settings_id, options)
+    if SUMMARY in known and known[SUMMARY].key.tolist() == [key]:
+        return known
+    windows = plan_windows(splits, audio)
+    split_of = dict(zip(splits.clip_id, splits.split, strict=True))
+    x = store.load(audio, windows.key)
+    with progress_bar(options.listened_pairs, "listening to close pairs", "pair") as progress:
+        pairs, counts = find_pairs(
+            windows, x, split_of, audio_roots, options, workers or default_workers(), progress
+        )
+    return {PAIRS: pairs, SUMMARY: pd.DataFrame([{"key": key, **counts}])}

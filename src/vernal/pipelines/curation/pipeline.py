@@ -2,11 +2,11 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from vernal.pipelines.curation.nodes import choose_package, curate
+from vernal.pipelines.curation.nodes import choose_package, curate, find_near_duplicates
 
 
 def create_pipeline() -> Pipeline:
-    """Curate the subsets, then write the package if one is asked for."""
+    """Curate the subsets, find copies across splits, then write the package if one is asked for."""
     return Pipeline(
         [
             Node(
@@ -14,6 +14,21 @@ def create_pipeline() -> Pipeline:
                 inputs=["best_low_quality", "hard_negatives", "clips", "splits", "reviews", "params:target"],
                 outputs=["curated_subsets", "curation_dropped"],
                 name="curate_subsets",
+                tags=["curated"],
+            ),
+            Node(
+                find_near_duplicates,
+                inputs=[
+                    "splits",
+                    "audio_roots",
+                    "embeddings",
+                    "params:embedding",
+                    "params:proof",
+                    "known_near_duplicates",
+                    "params:workers",
+                ],
+                outputs="near_duplicates",
+                name="find_near_duplicates",
                 tags=["curated"],
             ),
             Node(

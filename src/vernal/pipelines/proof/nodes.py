@@ -6,18 +6,16 @@ from typing import Any
 
 import pandas as pd
 
-from vernal.embedding import EmbeddingOptions, plan_windows
-from vernal.embedding_jobs import default_workers
+from vernal.embedding import EmbeddingOptions
 from vernal.evaluation_options import EvaluationOptions
 from vernal.identity import digest
 from vernal.models import Model
 from vernal.pipelines.ingest.nodes import SourceOptions
-from vernal.progress import progress_bar
 from vernal.proof import checks, ledger
 from vernal.proof.certificate import certificate
 from vernal.proof.data_card import data_card
 from vernal.proof.model_card import model_card
-from vernal.proof.near_duplicates import PAIRS, SUMMARY, find_pairs, search_key
+from vernal.proof.near_duplicates import PAIRS, SUMMARY
 from vernal.proof.options import ProofOptions
 from vernal.stage_results import StageResults
 from vernal.store import EmbeddingStore
@@ -25,29 +23,6 @@ from vernal.sweeps import Spec
 from vernal.table_files import digest_of_table
 
 KEY = "key"
-
-
-def find_near_duplicates(
-    splits: pd.DataFrame,
-    audio_roots: dict[str, str],
-    store: EmbeddingStore,
-    audio: EmbeddingOptions,
-    options: ProofOptions,
-    known: dict[str, pd.DataFrame],
-    workers: int | None,
-) -> dict[str, pd.DataFrame]:
-    """Recordings that are in two splits under other bytes; a search of the same clips is taken as it is."""
-    key = search_key(splits, audio.settings_id, options)
-    if SUMMARY in known and known[SUMMARY].key.tolist() == [key]:
-        return known
-    windows = plan_windows(splits, audio)
-    split_of = dict(zip(splits.clip_id, splits.split, strict=True))
-    x = store.load(audio, windows.key)
-    with progress_bar(options.listened_pairs, "listening to close pairs", "pair") as progress:
-        pairs, counts = find_pairs(
-            windows, x, split_of, audio_roots, options, workers or default_workers(), progress
-        )
-    return {PAIRS: pairs, SUMMARY: pd.DataFrame([{"key": key, **counts}])}
 
 
 def prove(
@@ -79,7 +54,7 @@ def prove(
     findings = [
         checks.recorder_dates(splits),
         checks.content_hashes(splits),
-        checks.near_duplicates(pairs, near_duplicates[SUMMARY], splits, options),
+        checks.near_duplicates(pairs, near_duplicates[SUMMARY], splits, options, set(training_sets.clip_id)),
         checks.miner_training(subsets, miner_clips),
         checks.mined_held_out(subsets, splits),
         checks.training_apart(training_sets, splits, clips),

@@ -2,32 +2,13 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from vernal.pipelines.proof.nodes import find_near_duplicates, prove
+from vernal.pipelines.proof.nodes import prove
 from vernal.pipelines.stages import BASELINE, in_stage
 
 
 def create_pipeline(stage: str = BASELINE) -> Pipeline:
-    """Search for copies (once for all stages), then prove."""
-    search = Pipeline(
-        [
-            Node(
-                find_near_duplicates,
-                inputs=[
-                    "splits",
-                    "audio_roots",
-                    "embeddings",
-                    "params:embedding",
-                    "params:proof",
-                    "known_near_duplicates",
-                    "params:workers",
-                ],
-                outputs="near_duplicates",
-                name="find_near_duplicates",
-                tags=["split"],
-            )
-        ]
-    )
-    return search + in_stage(
+    """Prove what can be shown about a stage's results."""
+    return in_stage(
         stage,
         [
             Node(
