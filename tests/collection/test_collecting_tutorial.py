@@ -99,6 +99,11 @@ def test_the_demo_groups_report_finds_what_was_put_in(followed):
     found = pd.read_csv(reporting / "recovery.csv")
     counts = found[found.low.isna() & ~found.what.str.contains("misses|alarms|level")]
     assert counts.is_inside.all() and len(counts) == 4
+    assert (
+        found[found.low.notna()].is_inside.mean() >= 0.85
+        and found[found.what.str.contains("level")].is_inside.all()
+    )
+    assert pd.read_csv(reporting / "drift.csv").verdict.tolist() == ["drift"]
     assert (reporting / "plots" / "drift.png").is_file()
 
 
