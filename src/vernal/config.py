@@ -26,6 +26,7 @@ PATHS = (
     "audit.results",
     "audit.truth",
     "collection.inbox",
+    "collection.problem",
     "detection.recordings",
 )
 

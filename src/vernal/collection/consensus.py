@@ -309,4 +309,5 @@ def rate_interval(rate: float, draws: NDArray, n_true: float, level: float) -> t
 
     n = min(n_true, rate * (1 - rate) / max(float(draws.var()), 1e-12))
     low, high = beta.ppf([(1 - level) / 2, (1 + level) / 2], rate * n + 0.5, (1 - rate) * n + 0.5)
-    return float(low), float(high)
+    # Less than one expected mistake may be none at all.
+    return 0.0 if rate * n < 1 else float(low), 1.0 if (1 - rate) * n < 1 else float(high)
