@@ -31,6 +31,15 @@ class ClassificationTable:
         """Units in all."""
         return float(self.classes.support.sum())
 
+    def shared_by(self, n_runs: int) -> ClassificationTable:
+        """The same rates with the support of one of `n_runs` runs that were counted together."""
+        classes, averages = self.classes, self.averages
+        return ClassificationTable(
+            classes.assign(support=classes.support / n_runs),
+            averages.assign(support=averages.support / n_runs),
+            self.accuracy,
+        )
+
     def rows(self) -> pd.DataFrame:
         """All rows in order, accuracy with its value as `f1`, as it is printed."""
         accuracy = pd.DataFrame([{"row": ACCURACY, "f1": self.accuracy, "support": self.n}])

@@ -244,29 +244,27 @@ def pooled_tables(confusions: pd.DataFrame) -> dict[str, ClassificationTable]:
     """A classification table for every configuration: its seeds pooled, support counted in clips.
 
     Args:
-        confusions: `configuration_hash`, `true`, `predicted`, `clips` (a mean over seeds).
+        confusions: `configuration_hash`, `true`, `predicted`, `predictions` (of all seeds together), `n_runs`.
     """
     found = {}
     for configuration, rows in confusions.groupby("configuration_hash", sort=False):
-        counts = rows.pivot(index="true", columns="predicted", values="clips")
-        found[str(configuration)] = from_report(report_of(counts[counts.index]))
+        counts = rows.pivot(index="true", columns="predicted", values="predictions")
+        table = from_report(report_of(counts[counts.index]))
+        found[str(configuration)] = table.shared_by(int(rows.n_runs.iloc[0]))
     return found
 
 
 def _confusions(plan: pd.DataFrame, runs: Mapping[str, Run]) -> pd.DataFrame:
-    """`configuration_hash`, `true`, `predicted`, `clips`: the mean over seeds, every pair of classes."""
+    """Predictions of all seeds of a configuration by class and class called; see `pooled_tables`."""
     parts = []
     for configuration, own in _by_configuration(plan, runs):
         names = own[0].confusion.index.to_numpy()
-        counts = np.mean([run.confusion.to_numpy() for run in own], axis=0)
-        pairs = {
-            "true": np.repeat(names, len(names)),
-            "predicted": np.tile(names, len(names)),
-            "clips": counts.ravel(),
-        }
-        parts.append(pd.DataFrame(pairs).assign(configuration_hash=configuration))
-    columns = ["configuration_hash", "true", "predicted", "clips"]
-    return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
+        counts = np.sum([run.confusion.to_numpy() for run in own], axis=0)
+        pairs = {"true": np.repeat(names, len(names)), "predicted": np.tile(names, len(names))}
+        table = pd.DataFrame({"configuration_hash": configuration, **pairs, "predictions": counts.ravel()})
+        parts.append(table.assign(n_runs=len(own)))
+    columns = ["configuration_hash", "true", "predicted", "predictions", "n_runs"]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
 
 
 def _by_configuration(plan: pd.DataFrame, runs: Mapping[str, Run]) -> list[tuple[str, list[Run]]]:

@@ -138,12 +138,14 @@ def answer(results: StudyResults) -> list[str]:
 def _verdict(row: Mapping[str, float]) -> str:
     if not np.isfinite(row["low"]):
         return "There are too few groups to say how sure the difference is."
-    gap = f"{share(abs(row['difference']))} (interval of the difference {between(row['low'], row['high'])})"
+    low, high = sorted(abs(row[name]) for name in ("low", "high"))
+    worth = f"{share(abs(row['difference']))} of accuracy (interval {between(low, high)})"
     if row["high"] < 0:
-        return f"BirdNET's embeddings are worth {gap} of accuracy against the best of them."
+        return f"BirdNET's embeddings are worth {worth} more than the best of them."
     if row["low"] > 0:
-        return f"Here features made from scratch do better than BirdNET's embeddings, by {gap}."
-    return f"The difference, {gap}, is within what other recordings could turn round."
+        return f"Here features made from scratch do better than BirdNET's embeddings, by {worth}."
+    gap = f"{share(row['difference'])} (interval {between(row['low'], row['high'])})"
+    return f"The difference in accuracy, {gap}, is within what other recordings could turn round."
 
 
 def _accuracy(row: Mapping[str, float]) -> str:

@@ -139,7 +139,7 @@ def standings(board: pd.DataFrame, title: str) -> Figure:
     axes.set_xlim(0, 1.01)
     axes.set_xlabel("accuracy on sites that were not trained on, mean over seeds, with its interval")
     axes.grid(axis="y", visible=False)
-    axes.legend(loc="lower right" if ranked.accuracy_mean.max() < 0.6 else "lower left")
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower left")
     return figure
 
 
@@ -147,9 +147,9 @@ def confusion(counts: pd.DataFrame, title: str) -> Figure:
     """True classes against predicted ones, in clips, shaded by share of the true class.
 
     Args:
-        counts: `true`, `predicted`, `clips`.
+        counts: `true`, `predicted`, `predictions` of all runs together, `n_runs`.
     """
-    table = counts.pivot(index="true", columns="predicted", values="clips")
+    table = counts.pivot(index="true", columns="predicted", values="predictions") / counts.n_runs.iloc[0]
     table = table[table.index]
     shares = table.to_numpy() / np.maximum(table.sum(axis=1).to_numpy()[:, None], 1)
     figure, (axes,) = panels(1, 1.6 + 0.32 * len(table), title)

@@ -26,7 +26,7 @@ def time_features(
     embedding: Any,
     in_worker: bool = True,
 ) -> dict[tuple[str, str], float]:
-    """Milliseconds a clip, by feature and sync: the least of some repeats, one thread, nothing cached.
+    """Milliseconds of one thread's processor time a clip, the least of some repeats, nothing cached.
 
     Args:
         sounds: a few clips; each is timed, and the mean is given.
@@ -55,13 +55,13 @@ def _timed(
 def _least(sound: ClipSound, feature: str, sync: str, audio: FeatureOptions, embedding: Any) -> float:
     times = []
     for _ in range(REPEATS + 1):  # the first loads and compiles
-        started = time.perf_counter()
+        started = time.process_time()
         if feature == BIRDNET:
             _embed(sound, embedding)
         else:
             problems = [one.problem for one in compute([(sound, tuple(kinds_of(feature, sync)))], audio)]
             assert not any(problems), problems
-        times.append(time.perf_counter() - started)
+        times.append(time.process_time() - started)
     return min(times[1:])
 
 
