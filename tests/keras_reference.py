@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from vernal import training_rules as rules
-from vernal.training import FitJob, HeadOptions
+from vernal.training import rules
+from vernal.training.train import FitJob, HeadOptions
 
 Layers = list[tuple[np.ndarray, np.ndarray]]
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from vernal import bootstrap, effects, metrics
+from vernal import metrics
+from vernal.evaluation import bootstrap, effects
 
 LOGIT = 1.0
 CELL_GAIN = 0.3  # how much better the second cell's runs separate than the first's, and so on

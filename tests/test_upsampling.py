@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vernal import point_settings, upsampling
+from vernal import upsampling
 from vernal.problems import InputError
+from vernal.sweeps import point_settings
 from vernal.upsampling import MODES, mixup, prepare_arrays, smooth_labels, upsample
 
 OURS = ("linear", "mean", "smote", "repeat")

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from vernal.training import FitJob, HeadOptions, training_pool
+from vernal.training.train import FitJob, HeadOptions, training_pool
 
 
 def make_embeddings(

@@ -12,15 +12,15 @@ import click
 from kedro.framework.cli.project import run as kedro_run
 from kedro.io import DatasetError
 
-from vernal.lazy_commands import LazyGroup
+from vernal.commands.lazy import LazyGroup
 from vernal.problems import InputError
 
 COMMANDS = {
-    "sweep": ("vernal.sweep_commands", "List, show, expand and compare sweeps."),
-    "store": ("vernal.store_commands", "Show, verify and prune the embedding store."),
-    "export": ("vernal.export_commands", "Write a classifier for BirdNET-Analyzer, parity proven."),
-    "runs": ("vernal.runs_commands", "List, show and compare recorded runs."),
-    "bench": ("vernal.bench_commands", "Measure against BirdNET-Analyzer on this machine."),
+    "sweep": ("vernal.commands.sweep", "List, show, expand and compare sweeps."),
+    "store": ("vernal.commands.store", "Show, verify and prune the embedding store."),
+    "export": ("vernal.commands.export", "Write a classifier for BirdNET-Analyzer, parity proven."),
+    "runs": ("vernal.commands.runs", "List, show and compare recorded runs."),
+    "bench": ("vernal.commands.bench", "Measure against BirdNET-Analyzer on this machine."),
 }
 
 

@@ -103,7 +103,7 @@ def compiling_alone() -> Iterator[None]:
     """
     from filelock import FileLock
 
-    from vernal.birdnet_model import cache_folder
+    from vernal.birdnet.model import cache_folder
 
     folder = cache_folder()
     try:

@@ -7,9 +7,9 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
-from vernal.experiments import Experiments, understand
 from vernal.identity import rng_for
 from vernal.metrics import auroc, average_precision, counts_at, f1, precision, recall
+from vernal.published.experiments import Experiments, understand
 
 SETS = {"near": (260, 180), "far": (150, 230)}
 

@@ -9,7 +9,7 @@ import pytest
 from tests.audit.made_studies import SETS, make_study, measured, told
 from vernal.audit import AuditOptions, CheckResult, NotChecked
 from vernal.audit.inspection import EXPERIMENT_CHECKS
-from vernal.experiments import Experiments
+from vernal.published.experiments import Experiments
 
 CHECKS = {name: check for name, _, check in EXPERIMENT_CHECKS}
 

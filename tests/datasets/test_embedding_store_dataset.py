@@ -5,7 +5,7 @@ import pandas as pd
 from kedro.io import DataCatalog
 
 from vernal.datasets.embedding_store_dataset import EmbeddingStoreDataset
-from vernal.embedding import EmbeddingOptions, EmbeddingPart
+from vernal.embedding.windows import EmbeddingOptions, EmbeddingPart
 
 OPTIONS = EmbeddingOptions(encoder="logmel")
 

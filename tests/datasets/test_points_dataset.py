@@ -6,9 +6,9 @@ import pytest
 from kedro.io import DatasetError
 
 from vernal.datasets.points_dataset import PointsDataset
-from vernal.plans import resolve_points
-from vernal.points import point_record, point_to_yaml
-from vernal.sweeps import expand, read_stage
+from vernal.sweeps.plans import resolve_points
+from vernal.sweeps.points import point_record, point_to_yaml
+from vernal.sweeps.spec import expand, read_stage
 
 
 def test_a_round_trip_keeps_every_point_and_writes_what_expand_writes(tmp_path: Path, project: Path):

@@ -7,8 +7,8 @@ import sys
 import numpy as np
 import pytest
 
-from vernal import birdnet_model
 from vernal.audio import load_clip
+from vernal.birdnet import model as birdnet_model
 from vernal.encoders import ENCODERS, encoder_version, get_encoder
 from vernal.problems import InputError
 

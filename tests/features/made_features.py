@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from vernal.embedding import EmbeddingOptions
+from vernal.embedding.windows import EmbeddingOptions
 from vernal.features.fit_library import FitLibrary
 from vernal.features.fits import list_fits
 from vernal.features.fitting import Fit

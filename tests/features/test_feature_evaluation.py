@@ -6,8 +6,8 @@ import pytest
 from sklearn.metrics import classification_report
 
 from tests.features.made_features import BYTES
-from vernal.classification import report
-from vernal.embedding import EmbeddingOptions
+from vernal.embedding.windows import EmbeddingOptions
+from vernal.evaluation.classification import report
 from vernal.features.classification_tables import from_report
 from vernal.features.evaluation import evaluate_study, pooled_tables
 from vernal.features.fit_library import FitLibrary

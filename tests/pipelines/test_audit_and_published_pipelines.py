@@ -14,7 +14,7 @@ from kedro.runner import SequentialRunner
 from tests.audit.made_studies import make_study
 from vernal.audit import AuditOptions
 from vernal.pipelines import audit, published
-from vernal.published import PublishedOptions
+from vernal.published.leaderboards import PublishedOptions
 
 CONF = Path(__file__).resolve().parents[2] / "conf" / "base"
 

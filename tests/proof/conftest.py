@@ -11,17 +11,18 @@ import pandas as pd
 import pytest
 
 from tests.small_stage import split_table
-from vernal import fitting, plans, scoring
-from vernal.embedding import EmbeddingOptions, EmbeddingPart, plan_windows
-from vernal.evaluation import evaluate_stage
-from vernal.evaluation_options import EvaluationOptions
+from vernal.embedding.store import EmbeddingStore
+from vernal.embedding.windows import EmbeddingOptions, EmbeddingPart, plan_windows
+from vernal.evaluation.evaluate import evaluate_stage
+from vernal.evaluation.options import EvaluationOptions
 from vernal.heads import Head
-from vernal.models import Model
-from vernal.point_settings import PointSettings
 from vernal.sampling import validation_split
-from vernal.store import EmbeddingStore
-from vernal.sweeps import Spec
-from vernal.training_sets import draw_training_sets
+from vernal.sweeps import plans
+from vernal.sweeps.point_settings import PointSettings
+from vernal.sweeps.spec import Spec
+from vernal.training import fitting, scoring
+from vernal.training.models import Model
+from vernal.training.sets import draw_training_sets
 
 OPTIONS = EvaluationOptions(n_draws=100)
 AUDIO = EmbeddingOptions(encoder="logmel")

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.proof.conftest import OPTIONS, MadeStage
+from vernal.evaluation.stage_results import StageResults
 from vernal.proof.certificate import Finding, certificate
 from vernal.proof.data_card import data_card
 from vernal.proof.markdown import table, text
@@ -16,7 +17,6 @@ from vernal.proof.model_card import model_card
 from vernal.proof.options import ProofOptions
 from vernal.proof.sections import card_section, markdown_blocks
 from vernal.report import Bullets, Heading, Table, Text
-from vernal.stage_results import StageResults
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 
 from tests.proof.conftest import AUDIO, OPTIONS, MadeStage, head
-from vernal.models import Model
 from vernal.proof import checks
 from vernal.proof.certificate import Finding
 from vernal.proof.options import CHECKS, ProofOptions
+from vernal.training.models import Model
 
 PROOF = ProofOptions()
 

@@ -15,6 +15,7 @@ import soundfile
 from kedro.io import DatasetError
 
 from vernal.datasets.table_dataset import TableDataset
+from vernal.embedding.store import EmbeddingStore
 from vernal.files import TEMPORARY_PREFIX
 from vernal.hooks import take_lock
 from vernal.manifest import check_manifest
@@ -23,7 +24,6 @@ from vernal.problems import InputError
 from vernal.proof.ledger import read_ledger
 from vernal.proof.run_record import read_records
 from vernal.recordings import IngestOptions
-from vernal.store import EmbeddingStore
 
 RATE = 48_000
 posix = pytest.mark.skipif(sys.platform == "win32", reason="limits of a process are a POSIX thing")
@@ -35,9 +35,9 @@ from pathlib import Path
 import numpy as np, pandas as pd
 from vernal.files import write_text
 from vernal.datasets.tables_dataset import TablesDataset
-from vernal.embedding import EmbeddingOptions, EmbeddingPart
+from vernal.embedding.windows import EmbeddingOptions, EmbeddingPart
 from vernal.proof.ledger import append_entries, read_ledger
-from vernal.store import EmbeddingStore
+from vernal.embedding.store import EmbeddingStore
 from vernal.table_files import write_table, read_table
 root = Path(sys.argv[1])
 audio = EmbeddingOptions(encoder="logmel")

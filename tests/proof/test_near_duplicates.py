@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vernal.embedding import EmbeddingOptions, embed_windows, plan_windows
+from vernal.embedding.windows import EmbeddingOptions, embed_windows, plan_windows
 from vernal.problems import InputError
 from vernal.proof import near_duplicates as search
 from vernal.proof.near_duplicates import closest_across, correlation, find_pairs, neighbour_ranks, whitened

@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from tests.proof.conftest import MadeStage
+from vernal.commands.runs import runs
 from vernal.problems import InputError
 from vernal.proof.environment import code_version, package_versions
 from vernal.proof.run_record import (
@@ -22,7 +23,6 @@ from vernal.proof.run_record import (
     record_path,
     stale_because,
 )
-from vernal.runs_commands import runs
 from vernal.table_files import write_table
 
 PARAMETERS = {"data_root": "data", "source": {"manifest": None}, "demo": {"seed": 1}, "workers": 2}

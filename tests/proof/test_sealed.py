@@ -11,15 +11,15 @@ import pytest
 from tests.proof.conftest import AUDIO, OPTIONS, MadeStage
 from vernal import metrics
 from vernal.manifest import check_manifest
-from vernal.models import save_model
 from vernal.overlap import held_out
 from vernal.problems import InputError
 from vernal.proof import sealed
 from vernal.proof.ledger import SEALED, append_entries, read_ledger, split_digest
 from vernal.proof.sealed import FinalOptions, read_declared, refuse_second, refuse_seen
-from vernal.scoring import EVALUATED_SPLITS
 from vernal.splits import SplitOptions, assign_splits, count_splits
 from vernal.table_files import write_table
+from vernal.training.models import save_model
+from vernal.training.scoring import EVALUATED_SPLITS
 
 NAME = "made/made_001"
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.proof.conftest import MadeStage
-from vernal.models import save_model
 from vernal.problems import InputError
 from vernal.proof.tracking import TrackingOptions, log_stage
 from vernal.table_files import write_table
+from vernal.training.models import save_model
 
 
 @pytest.fixture

@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from vernal.evaluation import EvaluationOptions, evaluate_stage
-from vernal.plans import resolve_points
+from vernal.evaluation.evaluate import EvaluationOptions, evaluate_stage
+from vernal.evaluation.stage_results import StageResults
 from vernal.plots import FIGURES, Drawing, draw_figures
 from vernal.report import Section, render_report
 from vernal.splits import count_splits
-from vernal.stage_results import StageResults
-from vernal.sweeps import parse_spec
+from vernal.sweeps.plans import resolve_points
+from vernal.sweeps.spec import parse_spec
 
 NO_REJECTS = pd.DataFrame(columns=["source", "file_path", "reason", "message"])
 

@@ -5,10 +5,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from vernal.evaluation.stage_results import short_levels
 from vernal.plots import FIGURES, comparisons, curves, figure_title, inline_svg, nights
 from vernal.plots.nights import OUTCOMES, outcome
 from vernal.plots.style import VARIABLES, drawn, panels
-from vernal.stage_results import short_levels
 
 AXES = {"seed": [1, 2], "hidden_units": [0, 64]}
 

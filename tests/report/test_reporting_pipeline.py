@@ -5,11 +5,11 @@ import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
-from vernal.models import Model
 from vernal.pipelines.reporting import create_pipeline
 from vernal.plots import FIGURES
 from vernal.report.page import DEMO_WORDS
 from vernal.splits import count_splits
+from vernal.training.models import Model
 
 
 def catalog_of(stage, drawings, labelled: str) -> DataCatalog:

@@ -1,7 +1,7 @@
 """Someone else's results, tested for what can go wrong.
 
 Nothing is known about them beforehand: a results table tells its columns' parts by their names
-(`vernal.experiments`), a folder of result files is joined with a table of truth. Each check looks for one
+(`vernal.published.experiments`), a folder of result files is joined with a table of truth. Each check looks for one
 thing; one that finds nothing says so, and one that could not be made says why. `audit` runs them all,
 `findings_table` and `page` show what came of it.
 """

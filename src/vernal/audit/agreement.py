@@ -9,7 +9,7 @@ import pandas as pd
 from vernal.audit.findings import Finding, NotChecked, Outcome, count, some
 from vernal.audit.options import AuditOptions
 from vernal.audit.ranking import monotone_columns
-from vernal.experiments import RANKING, RATES, Experiments, Metric, codes
+from vernal.published.experiments import RANKING, RATES, Experiments, Metric, codes
 
 # So many printed digits must agree before agreement is more than chance.
 TELLING_DIGITS = 12

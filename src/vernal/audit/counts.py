@@ -12,7 +12,7 @@ from vernal.audit import matrices
 from vernal.audit.findings import Finding, NotChecked, Outcome, count
 from vernal.audit.matrices import Interval, Printed
 from vernal.audit.options import AuditOptions
-from vernal.experiments import RATES, Experiments, Metric
+from vernal.published.experiments import RATES, Experiments, Metric
 
 PARTS = ("precision", "recall", "f1", "accuracy")
 # Consensus intervals are narrow; neighbours within this are the same share of positives.

@@ -12,7 +12,7 @@ import pandas as pd
 from vernal.audit.findings import Finding, NotChecked, Outcome, count, some
 from vernal.audit.options import AuditOptions
 from vernal.audit.truth import Truth
-from vernal.birdnet_results import ResultFolder, match_audio, without_ending
+from vernal.birdnet.results import ResultFolder, match_audio, without_ending
 from vernal.metrics import FloatArray
 
 BACKGROUND = frozenset({"noise", "other", "background", "silence", "negative", "none"})

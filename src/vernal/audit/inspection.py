@@ -12,9 +12,9 @@ from vernal.audit.files import Scored
 from vernal.audit.findings import CheckResult, Finding, sorted_findings
 from vernal.audit.options import AuditOptions
 from vernal.audit.truth import Truth, read_truth
-from vernal.birdnet_results import read_results
-from vernal.experiments import Experiments, read_experiments
+from vernal.birdnet.results import read_results
 from vernal.problems import InputError
+from vernal.published.experiments import Experiments, read_experiments
 
 EXPERIMENT_CHECKS: tuple[tuple[str, str, Callable[[Experiments, AuditOptions], Any]], ...] = (
     (

@@ -6,7 +6,7 @@ import pandas as pd
 
 from vernal.audit.findings import Finding, NotChecked, Outcome
 from vernal.audit.options import AuditOptions
-from vernal.experiments import RANKING, Experiments, codes
+from vernal.published.experiments import RANKING, Experiments, codes
 
 
 def monotone_columns(experiments: Experiments, options: AuditOptions) -> list[str]:

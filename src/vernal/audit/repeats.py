@@ -9,7 +9,7 @@ import pandas as pd
 
 from vernal.audit.findings import Finding, NotChecked, Outcome, count, some
 from vernal.audit.options import AuditOptions
-from vernal.experiments import SPREAD, Experiments, Metric, codes
+from vernal.published.experiments import SPREAD, Experiments, Metric, codes
 
 
 def check_same_settings(experiments: Experiments, options: AuditOptions) -> Outcome:

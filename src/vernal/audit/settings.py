@@ -10,7 +10,7 @@ import pandas as pd
 
 from vernal.audit.findings import Finding, NotChecked, Outcome, count
 from vernal.audit.options import AuditOptions
-from vernal.experiments import Experiments, canonical, numbers
+from vernal.published.experiments import Experiments, canonical, numbers
 
 TRAINING = re.compile(r"(^|_)(train|trainer|training)(_|$)")
 ANALYSIS = re.compile(

@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from vernal import baselines, manifest, metrics
+from vernal import manifest, metrics
 from vernal.audit.findings import Finding, NotChecked, Outcome, count, some
 from vernal.audit.options import AuditOptions
-from vernal.birdnet_results import tidy_path, without_ending
-from vernal.experiments import read_cells
+from vernal.birdnet.results import tidy_path, without_ending
+from vernal.evaluation import baselines
 from vernal.identity import unit_hash
 from vernal.problems import InputError, Problems
+from vernal.published.experiments import read_cells
 
 LEAST_OF_A_CLASS = 10  # clips of either class before a rate by site or night means anything
 FOLDS = 5

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from vernal.bootstrap import MIN_BLOCKS, MIN_DEFINED, draw_counts
+from vernal.evaluation.bootstrap import MIN_BLOCKS, MIN_DEFINED, draw_counts
 
 COEFFICIENTS = ("agreement", "cohen", "fleiss", "krippendorff")
 AGREEMENT_COLUMNS = ("label", "between", "coefficient", "value", "low", "high", "n_clips", "n_blocks")

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from vernal.bootstrap import MIN_BLOCKS, draw_counts
 from vernal.collection.agreement import percentiles
 from vernal.collection.linear_model import METRICS, probabilities
 from vernal.collection.problem_card import ProblemCard, Verdict, verdict
+from vernal.evaluation.bootstrap import MIN_BLOCKS, draw_counts
 
 CHECK_COLUMNS = (
     "tested_on",

@@ -7,8 +7,8 @@ from typing import Any
 
 from kedro.io import AbstractDataset
 
-from vernal.embedding import EmbeddingPart
-from vernal.store import EmbeddingStore
+from vernal.embedding.store import EmbeddingStore
+from vernal.embedding.windows import EmbeddingPart
 
 
 class EmbeddingStoreDataset(AbstractDataset[EmbeddingPart, EmbeddingStore]):

@@ -7,8 +7,8 @@ from typing import Any
 
 from kedro.io import AbstractDataset
 
-from vernal.head_library import HeadLibrary
-from vernal.training_chunk import FailedHead, FittedHead
+from vernal.training.chunk import FailedHead, FittedHead
+from vernal.training.head_library import HeadLibrary
 
 
 class HeadLibraryDataset(AbstractDataset[list[FittedHead | FailedHead], HeadLibrary]):

@@ -8,7 +8,7 @@ from typing import Any
 
 from kedro.io import AbstractDataset
 
-from vernal.models import Model, load_model, save_model
+from vernal.training.models import Model, load_model, save_model
 
 
 class ModelsDataset(AbstractDataset[dict[str, Model], dict[str, Model]]):

@@ -10,7 +10,7 @@ from typing import Any
 from kedro.io import AbstractDataset
 
 from vernal.files import write_text
-from vernal.points import read_point_records, record_to_yaml
+from vernal.sweeps.points import read_point_records, record_to_yaml
 
 
 class PointsDataset(AbstractDataset[Mapping[str, Mapping[str, Any]], dict[str, dict[str, Any]]]):

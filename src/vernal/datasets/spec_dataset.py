@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 from kedro.io import AbstractDataset, DatasetError
 
-from vernal.sweeps import Spec, read_stage
+from vernal.sweeps.spec import Spec, read_stage
 
 
 class SpecDataset(AbstractDataset[None, Spec]):

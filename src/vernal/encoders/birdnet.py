@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from vernal import birdnet_model
-from vernal.birdnet_model import N_BANDS, N_FRAMES, SpectrogramScale
+from vernal.birdnet import model as birdnet_model
+from vernal.birdnet.model import N_BANDS, N_FRAMES, SpectrogramScale
 from vernal.encoders.base import Encoder
 from vernal.processes import quiet_file_descriptors
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from vernal.classification import RATES, Report, averages_of
+from vernal.evaluation.classification import RATES, Report, averages_of
 from vernal.features.rows import records
 
 COLUMNS = ("row", "precision", "recall", "f1", "support")

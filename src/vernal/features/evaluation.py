@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import pandas as pd
 
-from vernal.classification import confusion_matrix, report_of
+from vernal.evaluation.classification import confusion_matrix, report_of
 from vernal.features.classification_tables import ClassificationTable, from_report
 from vernal.features.fit_library import FitLibrary
 from vernal.features.fits import PlannedFit, classes_of

@@ -1,7 +1,7 @@
 """Where features are kept: append-only, named by content, one clip readable without the others.
 
-As `vernal.store`, but for sequences of unequal length: a folder for each group of settings holds Parquet parts,
-each a few dozen clips, each clip a row group of its own, so that a batch is read from disk and nothing else is.
+As `vernal.embedding.store`, but for sequences of unequal length: a folder for each group of settings holds Parquet
+parts, each a few dozen clips, each clip a row group of its own, so that a batch is read from disk and nothing else is.
 A part gets its name, the SHA-256 of its bytes, when it is whole; nothing is changed in place, and every page
 carries a checksum that is compared at each reading.
 """

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from vernal.embedding import EmbeddingOptions, plan_windows
+from vernal.embedding.store import EmbeddingStore
+from vernal.embedding.windows import EmbeddingOptions, plan_windows
 from vernal.features.extraction import sequence_keys
 from vernal.features.fit_library import FitLibrary
 from vernal.features.fitting import FailedFit, Fit, FitTask, fit_networks
@@ -21,10 +22,9 @@ from vernal.features.options import FeatureOptions, Kind, kinds_of
 from vernal.features.rows import records
 from vernal.features.study import PointOptions, point_options
 from vernal.identity import digest
-from vernal.store import EmbeddingStore
 
 if TYPE_CHECKING:
-    from vernal.training import FitJob
+    from vernal.training.train import FitJob
 
 # To be raised when the same inputs train to other weights than before.
 TRAINER_REVISION = 1
@@ -168,7 +168,7 @@ def _train_heads(
     """A linear head on BirdNET's embeddings for every fit, all of them trained together."""
     import time
 
-    from vernal.training import FailedHead, fit_chunks
+    from vernal.training.train import FailedHead, fit_chunks
 
     windows = plan_windows(fits[0].clips.assign(source="labelled"), embedding)
     x = embeddings.load(embedding, windows.key)
@@ -201,8 +201,8 @@ def _train_heads(
 
 def _job(fit: PlannedFit, owner: np.ndarray) -> FitJob:
     """What the trainer of heads needs: every window carries its clip's class."""
-    from vernal.training import FitJob
-    from vernal.training_rules import HeadOptions
+    from vernal.training.rules import HeadOptions
+    from vernal.training.train import FitJob
 
     options = fit.options
     head = HeadOptions(

@@ -24,7 +24,7 @@ from vernal.features.models import NetworkOptions, build_network
 from vernal.features.options import FeatureOptions
 from vernal.identity import rng_for
 from vernal.problems import InputError
-from vernal.training_rules import EarlyStopping
+from vernal.training.rules import EarlyStopping
 
 OVERFIT_LOSS = 0.1
 _OVERFIT_CLIPS, _OVERFIT_STEPS, _OVERFIT_RATE = 8, 400, 0.005
@@ -163,7 +163,7 @@ def configure_tensorflow() -> None:
     """One thread, no accelerator, and the same bits each time, before TensorFlow has started anything."""
     import tensorflow as tf
 
-    from vernal import training_program
+    from vernal.training import program as training_program
 
     training_program.configure_tensorflow()
     tf.config.experimental.enable_op_determinism()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from vernal import bootstrap
+from vernal.evaluation import bootstrap
 from vernal.metrics import ratio
 from vernal.splits import blocks
 

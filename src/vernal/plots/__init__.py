@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 
 import pandas as pd
 
+from vernal.evaluation.stage_results import StageResults
 from vernal.plots import clips, comparisons, curves, learning, nights
 from vernal.plots.style import Drawing, drawn, inline_svg
-from vernal.stage_results import StageResults
 
 __all__ = ["FIGURES", "Drawing", "draw_figures", "figure_title", "inline_svg"]
 
@@ -61,7 +61,7 @@ def draw_figures(
 
 def figure_title(name: str, results: StageResults) -> str:
     """The title above a figure, which also stands alone: stage, what it shows, and whether it is the demo."""
-    from vernal.stage_results import METRIC_NAMES
+    from vernal.evaluation.stage_results import METRIC_NAMES
 
     leading = "of the leading configuration" if results.n_configurations > 1 else "of the classifier"
     metric = METRIC_NAMES[results.primary_metric]

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from vernal.evaluation.stage_results import UNIT_NAMES, StageResults
 from vernal.manifest import QUALITIES
 from vernal.plots.curves import split_title
 from vernal.plots.style import BLUE, GREEN, INK, ORANGE, PURPLE, SOFT, legend_below, nothing, panels
 from vernal.problems import InputError
 from vernal.spelling import percent
-from vernal.stage_results import UNIT_NAMES, StageResults
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from vernal.baselines import ALL_POSITIVE, METADATA
-from vernal.effects import NO_DIFFERENCE, NOT_TESTED
+from vernal.evaluation.baselines import ALL_POSITIVE, METADATA
+from vernal.evaluation.effects import NO_DIFFERENCE, NOT_TESTED
+from vernal.evaluation.stage_results import METRIC_NAMES, StageResults, short_levels
 from vernal.plots.style import (
     BLUE,
     CARD,
@@ -23,9 +24,8 @@ from vernal.plots.style import (
     nothing,
     panels,
 )
-from vernal.settings_table import level_text
 from vernal.spelling import percent
-from vernal.stage_results import METRIC_NAMES, StageResults, short_levels
+from vernal.sweeps.settings_table import level_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

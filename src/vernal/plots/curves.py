@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from vernal.baselines import ALL_POSITIVE, METADATA
-from vernal.calibration import METHODS
+from vernal.evaluation.baselines import ALL_POSITIVE, METADATA
+from vernal.evaluation.calibration import METHODS
+from vernal.evaluation.stage_results import VALIDATION, StageResults
 from vernal.plots.style import (
     BLUE,
     CARD,
@@ -25,7 +26,6 @@ from vernal.plots.style import (
     width_of,
 )
 from vernal.spelling import percent
-from vernal.stage_results import VALIDATION, StageResults
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

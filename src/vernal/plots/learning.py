@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from vernal.evaluation.stage_results import StageResults
 from vernal.plots.style import BLUE, FAINT, INK, ORANGE, legend_below, nothing, panels
-from vernal.stage_results import StageResults
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

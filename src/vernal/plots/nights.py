@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from vernal.evaluation.stage_results import StageResults
 from vernal.plots.style import (
     BLUE,
     CARD,
@@ -21,7 +22,6 @@ from vernal.plots.style import (
     panels,
     width_of,
 )
-from vernal.stage_results import StageResults
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -11,20 +11,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from vernal import coverage, fitting
-from vernal.embedding import EmbeddingOptions
-from vernal.evaluation_options import EvaluationOptions
+from vernal.embedding.store import EmbeddingStore
+from vernal.embedding.windows import EmbeddingOptions
+from vernal.evaluation import coverage
+from vernal.evaluation.operating_points import choose
+from vernal.evaluation.options import EvaluationOptions
 from vernal.identity import unit_hash
-from vernal.models import Model
-from vernal.operating_points import choose
 from vernal.overlap import KINDS, held_out, is_external
-from vernal.point_settings import PointSettings
 from vernal.proof.certificate import Finding
 from vernal.proof.options import ProofOptions
-from vernal.scoring import EVALUATED_SPLITS, clip_logits, shift_of
 from vernal.spelling import count
-from vernal.store import EmbeddingStore
-from vernal.training_sets import FIT
+from vernal.sweeps.point_settings import PointSettings
+from vernal.training import fitting
+from vernal.training.models import Model
+from vernal.training.scoring import EVALUATED_SPLITS, clip_logits, shift_of
+from vernal.training.sets import FIT
 
 VALIDATION = "val"
 RESCORED_CLIPS = 3

@@ -11,10 +11,10 @@ from typing import Any
 
 import pandas as pd
 
+from vernal.evaluation.stage_results import StageResults
 from vernal.manifest import SPLITS
 from vernal.proof.card_text import DEMO, NOT_GIVEN, bullets, card, count, dates, named
 from vernal.proof.markdown import table, text
-from vernal.stage_results import StageResults
 
 _LICENCE_COLUMNS = ("licence", "license")
 _NO_LICENCE = (

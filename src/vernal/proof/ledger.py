@@ -18,7 +18,7 @@ import pandas as pd
 from vernal.files import write_text
 from vernal.identity import canonical_json, digest
 from vernal.problems import InputError
-from vernal.scoring import EVALUATED_SPLITS
+from vernal.training.scoring import EVALUATED_SPLITS
 
 TEST_SPLITS = tuple(name for name in EVALUATED_SPLITS if name != "val")
 SEALED = "sealed"

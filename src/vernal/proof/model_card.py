@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from vernal.models import Model
-from vernal.point_settings import SETTINGS, PointSettings
+from vernal.evaluation.stage_results import StageResults
 from vernal.proof.card_text import DEMO, bullets, card, count, dates, named
 from vernal.proof.environment import package_versions
 from vernal.proof.markdown import table, text
 from vernal.spelling import between, percent, share
-from vernal.stage_results import StageResults
+from vernal.sweeps.point_settings import SETTINGS, PointSettings
+from vernal.training.models import Model
 
 _SHOWN = ("precision", "recall", "f1", "fpr", "auroc", "average_precision")
 _INTENDED = (

@@ -185,7 +185,7 @@ def stale_because(data_root: Path, stage: str) -> list[str]:
 
 def stage_facts(data_root: Path, stage: str, is_whole: bool = True) -> dict[str, Any]:
     """Points of a stage with their settings, and where the run was whole its results and their verdict."""
-    from vernal.point_settings import SETTINGS
+    from vernal.sweeps.point_settings import SETTINGS
     from vernal.table_files import read_table
 
     facts: dict[str, Any] = {}

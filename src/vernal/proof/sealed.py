@@ -15,21 +15,22 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from vernal import coverage, fitting, scoring
-from vernal.embedding import EmbeddingOptions
-from vernal.evaluation_options import EvaluationOptions
-from vernal.measuring import measure_split
-from vernal.models import Model, load_model
-from vernal.operating_points import OperatingPoint
+from vernal.embedding.store import EmbeddingStore
+from vernal.embedding.windows import EmbeddingOptions
+from vernal.evaluation import coverage
+from vernal.evaluation.measuring import measure_split
+from vernal.evaluation.operating_points import OperatingPoint
+from vernal.evaluation.options import EvaluationOptions
+from vernal.evaluation.tidy import settled
 from vernal.overlap import KINDS
 from vernal.problems import InputError, Problems
 from vernal.proof.card_text import DEMO, card, count
 from vernal.proof.ledger import SEALED, Entry, split_digest
 from vernal.proof.markdown import table, text
 from vernal.spelling import between, share
-from vernal.store import EmbeddingStore
 from vernal.table_files import read_table
-from vernal.tidy import settled
+from vernal.training import fitting, scoring
+from vernal.training.models import Model, load_model
 
 _FIRST = "The first opening is a test; with each further one the best of them is chosen after looking."
 SHOWN = ("precision", "recall", "f1", "fpr", "auroc", "average_precision")

@@ -120,7 +120,7 @@ def _log_point(client: Any, experiment: str, stage: str, row: Mapping[str, Any],
 
 def _divided(row: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, float]]:
     """Settings as text, results as numbers; what is undefined is left out."""
-    from vernal.point_settings import SETTINGS
+    from vernal.sweeps.point_settings import SETTINGS
 
     settings, metrics = {}, {}
     for name, value in row.items():

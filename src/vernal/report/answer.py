@@ -9,13 +9,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from vernal.baselines import ALL_POSITIVE, METADATA
-from vernal.calibration import sigmoid
-from vernal.effects import HIGHER, LOWER, NOT_TESTED, POWER
+from vernal.evaluation.baselines import ALL_POSITIVE, METADATA
+from vernal.evaluation.calibration import sigmoid
+from vernal.evaluation.effects import HIGHER, LOWER, NOT_TESTED, POWER
+from vernal.evaluation.stage_results import METRIC_NAMES, UNIT_NAMES, VALIDATION, StageResults, level_words
 from vernal.plots.comparisons import main_effects
 from vernal.report.blocks import BAD, GOOD, WARNING, Bullets, Section, Text, Tile, Tiles
 from vernal.spelling import UNDEFINED, amount, between, count, listed, minutes, percent, share
-from vernal.stage_results import METRIC_NAMES, UNIT_NAMES, VALIDATION, StageResults, level_words
 
 WITHIN_GAP = 0.1  # a fall of the AUROC within recorders by this much is worth a warning
 SAID = 4  # differences named in the answer; the table has all

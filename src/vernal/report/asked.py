@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pandas as pd
 
+from vernal.evaluation.stage_results import StageResults, level_words
 from vernal.manifest import QUALITIES
 from vernal.report.blocks import WARNING, Block, Fold, Heading, Section, Table, Text
-from vernal.settings_table import SEED
 from vernal.spelling import count
-from vernal.stage_results import StageResults, level_words
+from vernal.sweeps.settings_table import SEED
 
 SPLIT_MEANINGS = {
     "train": "trains the classifiers",

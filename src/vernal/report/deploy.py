@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from vernal.calibration import sigmoid
+from vernal.evaluation.calibration import sigmoid
+from vernal.evaluation.stage_results import VALIDATION, StageResults
 from vernal.plots.nights import UNKNOWN_NIGHTS
 from vernal.report.answer import configuration_text
 from vernal.report.blocks import WARNING, Block, Fold, Heading, Section, Table, Text
 from vernal.report.captions import picture
 from vernal.spelling import UNDEFINED, amount, count, share
-from vernal.stage_results import VALIDATION, StageResults
 
 
 def deploy_section(results: StageResults) -> Section:

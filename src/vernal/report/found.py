@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from vernal.baselines import ALL_POSITIVE, METADATA, PREVALENCE
-from vernal.effects import HIGHER, LOWER, POWER
+from vernal.evaluation.baselines import ALL_POSITIVE, METADATA, PREVALENCE
+from vernal.evaluation.effects import HIGHER, LOWER, POWER
+from vernal.evaluation.stage_results import METRIC_NAMES, StageResults, level_words
 from vernal.report.answer import shown_effects
 from vernal.report.blocks import BAD, GOOD, SOFT, STRONG, Block, Fold, Heading, Section, Table, Text
 from vernal.report.captions import picture
 from vernal.spelling import UNDEFINED, between, count, percent, share
-from vernal.stage_results import METRIC_NAMES, StageResults, level_words
 
 BASELINE_NAMES = {
     ALL_POSITIVE: "flag every clip",

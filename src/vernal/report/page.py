@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 from markupsafe import Markup, escape
 
+from vernal.evaluation.stage_results import StageResults
 from vernal.plots import Drawing, figure_title, inline_svg
 from vernal.report.answer import answer_section, question
 from vernal.report.asked import asked_section
@@ -17,7 +18,6 @@ from vernal.report.points import failed_points, not_run, points_section
 from vernal.report.sure import sure_section
 from vernal.report.where import where_section
 from vernal.spelling import count
-from vernal.stage_results import StageResults
 
 DEMO_WORDS = (
     "DEMO SEASON: the recordings are synthetic. These numbers show how the project works; they are no result."

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
+from vernal.evaluation.stage_results import StageResults, level_words
 from vernal.report.blocks import BAD, SOFT, WARNING, Block, Fold, Section, Table, Text
-from vernal.settings_table import SEED
 from vernal.spelling import UNDEFINED, count, share
-from vernal.stage_results import StageResults, level_words
+from vernal.sweeps.settings_table import SEED
 
 Mark = tuple[str, str]
 
@@ -116,9 +116,9 @@ def edits_of(results: StageResults) -> dict[str, str]:
     edited = results.plan[results.plan["is_edited"].astype(bool)]
     if edited.empty:
         return {}
-    from vernal.point_settings import PointSettings
-    from vernal.points import setting_differences
-    from vernal.sweeps import expand
+    from vernal.sweeps.point_settings import PointSettings
+    from vernal.sweeps.points import setting_differences
+    from vernal.sweeps.spec import expand
 
     as_written = {point.name: point.settings for point in expand(results.spec)}
     found = {}

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from vernal.evaluation.stage_results import UNIT_NAMES, VALIDATION, StageResults
 from vernal.report.blocks import WARNING, Block, Bullets, Fold, Heading, Section, Table, Text
 from vernal.report.captions import picture
 from vernal.spelling import count, listed, minutes, percent, share
-from vernal.stage_results import UNIT_NAMES, VALIDATION, StageResults
 
 NOTES_SHOWN = 6
 PICKED_NOTE = (

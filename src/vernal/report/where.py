@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pandas as pd
 
+from vernal.evaluation.stage_results import StageResults
 from vernal.manifest import QUALITIES
 from vernal.report.blocks import SOFT, Block, Heading, Section, Table, Text
 from vernal.report.captions import picture
 from vernal.spelling import share
-from vernal.stage_results import StageResults
 
 GROUP_NAMES = {"quality": "quality", "call_type": "call type", "recorder_id": "recorder", "site": "site"}
 FEW = 10  # positives; below, a group's numbers are printed in grey

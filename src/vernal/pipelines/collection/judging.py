@@ -25,9 +25,9 @@ from vernal.collection.linear_model import out_of_fold
 from vernal.collection.problem_card import ProblemCard
 from vernal.collection.queue import Pool, QueueOptions
 from vernal.collection.vectors import data_of, reduce_windows, top_classes, x_of
-from vernal.embedding import EmbeddingOptions, plan_windows
+from vernal.embedding.store import EmbeddingStore
+from vernal.embedding.windows import EmbeddingOptions, plan_windows
 from vernal.pipelines.collection.nodes import with_place
-from vernal.store import EmbeddingStore
 
 
 def reduce_vectors(clips: pd.DataFrame, store: EmbeddingStore, options: EmbeddingOptions) -> pd.DataFrame:

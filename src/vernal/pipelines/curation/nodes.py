@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from vernal import curation, sampling
-from vernal.embedding import EmbeddingOptions, plan_windows
-from vernal.embedding_jobs import default_workers
+from vernal.embedding.jobs import default_workers
+from vernal.embedding.store import EmbeddingStore
+from vernal.embedding.windows import EmbeddingOptions, plan_windows
 from vernal.progress import progress_bar
 from vernal.proof.near_duplicates import PAIRS, SUMMARY, find_pairs, search_key
 from vernal.proof.options import ProofOptions
-from vernal.setting_problems import settings_from
-from vernal.store import EmbeddingStore
+from vernal.sweeps.setting_problems import settings_from
 from vernal.training_package import MODES, TrainingPackage
 
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from vernal.embedding import EmbeddingOptions, EmbeddingPart, embed_windows, plan_windows
+from vernal.embedding.store import EmbeddingStore
+from vernal.embedding.windows import EmbeddingOptions, EmbeddingPart, embed_windows, plan_windows
 from vernal.progress import progress_bar
-from vernal.store import EmbeddingStore
 
 
 def embed_missing(

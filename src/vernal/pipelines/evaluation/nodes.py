@@ -8,18 +8,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from vernal import __version__, fitting, scoring
-from vernal.embedding import EmbeddingOptions
-from vernal.evaluation import EvaluationOptions, evaluate_stage
-from vernal.fitting import TrainingOptions
-from vernal.head_library import HeadLibrary
+from vernal import __version__
+from vernal.embedding.store import EmbeddingStore
+from vernal.embedding.windows import EmbeddingOptions
+from vernal.evaluation.evaluate import EvaluationOptions, evaluate_stage
 from vernal.identity import digest
-from vernal.models import Model
-from vernal.point_settings import PointSettings
-from vernal.store import EmbeddingStore
-from vernal.sweeps import Spec
+from vernal.sweeps.point_settings import PointSettings
+from vernal.sweeps.spec import Spec
 from vernal.table_files import digest_of_table
-from vernal.training_sets import FAILURE_COLUMNS
+from vernal.training import fitting, scoring
+from vernal.training.fitting import TrainingOptions
+from vernal.training.head_library import HeadLibrary
+from vernal.training.models import Model
+from vernal.training.sets import FAILURE_COLUMNS
 
 NOT_RUN = "not run yet"
 KEY = "key"

@@ -9,8 +9,10 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from vernal.embedding import EmbeddingOptions, EmbeddingPart, plan_windows
-from vernal.embedding_jobs import default_workers
+from vernal.embedding.jobs import default_workers
+from vernal.embedding.store import EmbeddingStore
+from vernal.embedding.windows import EmbeddingOptions, EmbeddingPart, plan_windows
+from vernal.evaluation.tidy import settled
 from vernal.features import (
     class_mapping,
     clips,
@@ -38,13 +40,11 @@ from vernal.features.study import BIRDNET, StudyOptions
 from vernal.identity import digest
 from vernal.pipelines.embedding.nodes import embed_missing
 from vernal.pipelines.ingest.nodes import SourceOptions
-from vernal.plans import selected_names
 from vernal.plots.style import Drawing, drawn
 from vernal.progress import progress_bar
 from vernal.recordings import IngestOptions
-from vernal.store import EmbeddingStore
+from vernal.sweeps.plans import selected_names
 from vernal.tables import safe_csv_text
-from vernal.tidy import settled
 
 TIMED_CLIPS = 4
 

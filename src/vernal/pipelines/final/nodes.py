@@ -7,15 +7,15 @@ from typing import Any
 
 import pandas as pd
 
-from vernal.embedding import EmbeddingOptions, EmbeddingPart
-from vernal.evaluation_options import EvaluationOptions
-from vernal.fitting import TrainingOptions
+from vernal.embedding.store import EmbeddingStore
+from vernal.embedding.windows import EmbeddingOptions, EmbeddingPart
+from vernal.evaluation.options import EvaluationOptions
 from vernal.pipelines.embedding.nodes import embed_missing
 from vernal.pipelines.ingest.nodes import SourceOptions
 from vernal.proof import sealed
 from vernal.proof.ledger import SEALED, split_digest
 from vernal.proof.sealed import DeclaredModel, FinalOptions
-from vernal.store import EmbeddingStore
+from vernal.training.fitting import TrainingOptions
 
 
 def prepare_sealed(

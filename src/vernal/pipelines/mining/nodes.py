@@ -6,18 +6,19 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from vernal import fitting, mining, sampling, scoring
-from vernal.embedding import EmbeddingOptions
-from vernal.embedding_jobs import default_workers
-from vernal.fitting import TrainingOptions
-from vernal.head_library import HeadLibrary
+from vernal import mining, sampling
+from vernal.embedding.jobs import default_workers
+from vernal.embedding.store import EmbeddingStore
+from vernal.embedding.windows import EmbeddingOptions
 from vernal.mining import MiningOptions
 from vernal.overlap import drop_held_out
-from vernal.point_settings import fit_hash
-from vernal.setting_problems import settings_from
-from vernal.store import EmbeddingStore
-from vernal.training_chunk import FailedHead, FittedHead
-from vernal.training_sets import FIT, STOP
+from vernal.sweeps.point_settings import fit_hash
+from vernal.sweeps.setting_problems import settings_from
+from vernal.training import fitting, scoring
+from vernal.training.chunk import FailedHead, FittedHead
+from vernal.training.fitting import TrainingOptions
+from vernal.training.head_library import HeadLibrary
+from vernal.training.sets import FIT, STOP
 
 POOL_OF_SOURCE = {"labelled": "low_quality", "field": "field", "unlabelled": "unlabelled"}
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pandas as pd
 
-from vernal import plans
 from vernal.mining import MiningOptions
-from vernal.setting_problems import subsets_made
-from vernal.sweeps import Spec
+from vernal.sweeps import plans
+from vernal.sweeps.setting_problems import subsets_made
+from vernal.sweeps.spec import Spec
 
 
 def plan_stage(

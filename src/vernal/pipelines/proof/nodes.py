@@ -6,10 +6,11 @@ from typing import Any
 
 import pandas as pd
 
-from vernal.embedding import EmbeddingOptions
-from vernal.evaluation_options import EvaluationOptions
+from vernal.embedding.store import EmbeddingStore
+from vernal.embedding.windows import EmbeddingOptions
+from vernal.evaluation.options import EvaluationOptions
+from vernal.evaluation.stage_results import StageResults
 from vernal.identity import digest
-from vernal.models import Model
 from vernal.pipelines.ingest.nodes import SourceOptions
 from vernal.proof import checks, ledger
 from vernal.proof.certificate import certificate
@@ -17,10 +18,9 @@ from vernal.proof.data_card import data_card
 from vernal.proof.model_card import model_card
 from vernal.proof.near_duplicates import PAIRS, SUMMARY
 from vernal.proof.options import ProofOptions
-from vernal.stage_results import StageResults
-from vernal.store import EmbeddingStore
-from vernal.sweeps import Spec
+from vernal.sweeps.spec import Spec
 from vernal.table_files import digest_of_table
+from vernal.training.models import Model
 
 KEY = "key"
 

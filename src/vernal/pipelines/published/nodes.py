@@ -8,8 +8,8 @@ import logging
 
 import pandas as pd
 
-from vernal import published
-from vernal.published import PublishedOptions
+from vernal.published import leaderboards as published
+from vernal.published.leaderboards import PublishedOptions
 
 logger = logging.getLogger(__name__)
 

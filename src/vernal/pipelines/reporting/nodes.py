@@ -7,13 +7,13 @@ from typing import Any
 import pandas as pd
 
 from vernal.demo_season import is_demo_root
-from vernal.evaluation_options import EvaluationOptions
-from vernal.models import Model
+from vernal.evaluation.options import EvaluationOptions
+from vernal.evaluation.stage_results import StageResults
 from vernal.plots import FIGURES, Drawing, draw_figures
 from vernal.proof.sections import card_section, certificate_notices, certificate_section, ledger_section
 from vernal.report import render_report
-from vernal.stage_results import StageResults
-from vernal.sweeps import Spec
+from vernal.sweeps.spec import Spec
+from vernal.training.models import Model
 
 
 def draw(

@@ -6,16 +6,16 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from vernal import fitting
-from vernal.embedding import EmbeddingOptions, EmbeddingPart
-from vernal.embedding_jobs import default_workers
-from vernal.fitting import TrainingOptions
-from vernal.head_library import HeadLibrary
+from vernal.embedding.jobs import default_workers
+from vernal.embedding.store import EmbeddingStore
+from vernal.embedding.windows import EmbeddingOptions, EmbeddingPart
 from vernal.pipelines.embedding.nodes import embed_missing
 from vernal.progress import progress_bar
-from vernal.scoring import EVALUATED_SPLITS
-from vernal.store import EmbeddingStore
-from vernal.training_chunk import FailedHead, FittedHead
+from vernal.training import fitting
+from vernal.training.chunk import FailedHead, FittedHead
+from vernal.training.fitting import TrainingOptions
+from vernal.training.head_library import HeadLibrary
+from vernal.training.scoring import EVALUATED_SPLITS
 
 
 def embed_for_stage(

@@ -1,0 +1,225 @@
+"""`kedro store`: how large the stored embeddings and heads are, whether they are whole, and what can go."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from vernal.commands.command_line import (
+    ClearErrors,
+    data_root,
+    find_project,
+    size_text,
+    text_table,
+    with_params,
+)
+from vernal.files import TEMPORARY_PREFIX
+from vernal.problems import InputError
+
+if TYPE_CHECKING:
+    from vernal.embedding.store import EmbeddingStore
+
+_ABANDONED_AFTER_S = 3_600.0
+_REASONS = {
+    "damaged": "damaged",
+    "abandoned": "left by an interrupted run",
+    "settings": "of settings that nothing reads any more",
+    "keys": "of windows that no clip needs",
+}
+
+
+@click.group(name="store", cls=ClearErrors)
+def store() -> None:
+    """Show, verify and prune the stored embeddings and heads."""
+
+
+@store.command("info")
+@with_params
+def info(params: Mapping[str, str]) -> None:
+    """How much is stored, by audio settings.
+
+    \b
+    Example:  kedro store info --params=data_root=/x/out
+    """
+    places = _find(params)
+    table = places.embeddings.info()
+    rows = [
+        [
+            row["settings_id"],
+            row["encoder"],
+            row["encoder_version"],
+            f"{row['fmin']:g}-{row['fmax']:g} Hz",
+            f"{row['overlap']:g} s",
+            int(row["parts"]),
+            int(row["windows"]),
+            size_text(row["bytes"]),
+        ]
+        for row in table.to_dict("records")
+    ]
+    click.echo(f"Embeddings in {places.embeddings.folder}")
+    if rows:
+        click.echo(
+            text_table(
+                [["settings", "encoder", "version", "band", "overlap", "parts", "windows", "size"], *rows]
+            )
+        )
+        click.echo(f"{int(table.windows.sum()):,} windows in all, {size_text(table.bytes.sum())}")
+    else:
+        click.echo("nothing yet; the first run fills it")
+    heads = _head_files(places.heads)
+    size = size_text(sum(file.stat().st_size for file in heads))
+    click.echo(f"\nHeads in {places.heads}\n{len(heads):,} trained heads, {size}")
+
+
+@store.command("verify")
+@with_params
+def verify(params: Mapping[str, str]) -> None:
+    """Read everything and compare it with its checksum; exit with an error if something is damaged.
+
+    \b
+    Example:  kedro store verify
+    """
+    places = _find(params)
+    parts = places.embeddings.verify()
+    damaged = [f"embeddings: {row.settings_id}/{row.part}" for row in parts[parts.state != "ok"].itertuples()]
+    heads = _head_files(places.heads)
+    damaged += [f"heads: {file.name}" for file in heads if not _is_whole_head(file)]
+    click.echo(
+        f"read {len(parts):,} parts of embeddings ({size_text(parts.bytes.sum())}) and {len(heads):,} heads"
+    )
+    if damaged:
+        listed = "\n".join(f"  {name}" for name in damaged)
+        raise click.ClickException(
+            f"{len(damaged):,} damaged:\n{listed}\nkedro store prune removes them; the next run makes them again."
+        )
+    click.echo("all are whole")
+
+
+@store.command("prune")
+@click.option("--unused", is_flag=True, help="Also embeddings that the clips of the last ingest do not need.")
+@click.option("--dry-run", is_flag=True, help="Remove nothing; say what would go.")
+@with_params
+def prune(unused: bool, dry_run: bool, params: Mapping[str, str]) -> None:
+    """Remove what is damaged or was left by interrupted runs.
+
+    \b
+    Example:  kedro store prune --dry-run
+    Example:  kedro store prune --unused --params=data_root=/x/out
+    """
+    places = _find(params)
+    release = _locked(places.root, dry_run)
+    try:
+        keep_keys, keep_settings = _needed(places) if unused else (None, None)
+        removed = places.embeddings.prune(keep_keys, keep_settings, dry_run)
+        heads = _prune_heads(places.heads, dry_run)
+    finally:
+        release()
+    verb = "would remove" if dry_run else "removed"
+    for reason, text in _REASONS.items():
+        rows = removed[removed.reason == reason]
+        if len(rows):
+            windows = f", {int(rows.windows.sum()):,} windows" if rows.windows.sum() else ""
+            click.echo(f"{verb} {len(rows):,} files {text}{windows}, {size_text(rows.bytes.sum())}")
+    if heads:
+        click.echo(f"{verb} {len(heads):,} damaged or left files of heads, {size_text(sum(heads))}")
+    if removed.empty and not heads:
+        click.echo("nothing to remove")
+
+
+@dataclass(frozen=True)
+class _Places:
+    """Where a run's stores are."""
+
+    root: Path
+    embeddings: EmbeddingStore
+    heads: Path
+
+
+def _find(params: Mapping[str, str]) -> _Places:
+    from vernal.embedding.store import EmbeddingStore
+
+    root = data_root(find_project(), params)
+    if not root.is_dir():
+        raise InputError(f"The data folder {root} does not exist; name one with --params=data_root=...")
+    return _Places(root, EmbeddingStore(root / "04_feature" / "embeddings"), root / "06_models" / "heads")
+
+
+def _head_files(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        return []
+    return sorted(file for file in folder.glob("*.npz") if not file.name.startswith(TEMPORARY_PREFIX))
+
+
+def _is_whole_head(file: Path) -> bool:
+    from vernal.heads import load_head
+
+    try:
+        load_head(file)
+    except InputError:
+        return False
+    return True
+
+
+def _prune_heads(folder: Path, dry_run: bool) -> list[int]:
+    """Sizes of the files that go: damaged heads, and old files that a writer left."""
+    left = [
+        file
+        for file in (folder.glob(f"{TEMPORARY_PREFIX}*") if folder.is_dir() else [])
+        if time.time() - file.stat().st_mtime > _ABANDONED_AFTER_S
+    ]
+    going = left + [file for file in _head_files(folder) if not _is_whole_head(file)]
+    sizes = [file.stat().st_size for file in going]
+    if not dry_run:
+        for file in going:
+            file.unlink()
+    return sizes
+
+
+def _needed(places: _Places) -> tuple[set[str], set[str]]:
+    """Keys and settings that the clips of the last ingest need, for every band and overlap in the store.
+
+    Raises:
+        InputError: there are no clips, so that everything would seem unused.
+    """
+    from vernal.embedding.windows import plan_windows
+    from vernal.table_files import read_table
+
+    file = places.root / "02_intermediate" / "clips.parquet"
+    if not file.is_file():
+        raise InputError(
+            f"{file} does not exist, so nobody knows which embeddings are unused. Run the ingest pipeline first, or "
+            "prune without --unused."
+        )
+    clips = read_table(file)
+    keys: set[str] = set()
+    settings: set[str] = set()
+    for row in places.embeddings.info().to_dict("records"):
+        options = _options_of(row)
+        if options is not None and options.settings_id == row["settings_id"]:
+            settings.add(options.settings_id)
+            keys.update(plan_windows(clips, options).key)
+    return keys, settings
+
+
+def _options_of(row: Mapping[Any, Any]) -> Any:
+    """The audio settings of a group; None for those of an encoder that is gone."""
+    from vernal.embedding.windows import EmbeddingOptions
+
+    try:
+        return EmbeddingOptions(**{name: row[name] for name in ("encoder", "fmin", "fmax", "overlap")})
+    except (InputError, TypeError):
+        return None
+
+
+def _locked(root: Path, dry_run: bool) -> Callable[[], None]:
+    """Keep runs away while files are removed; returns what ends that."""
+    if dry_run:
+        return lambda: None
+    from vernal.hooks import take_lock
+
+    return take_lock(root).release

@@ -1,0 +1,1 @@
+"""From scores to thresholds, intervals, effects and leaderboards."""

@@ -1,0 +1,156 @@
+"""A stage's scores turned into every table of its report.
+
+The order is the argument: join the scores on the split table, choose each point's threshold on validation,
+freeze it, then look at the test splits; set the trivial and the metadata-only baselines beside; draw nights,
+the same for all points; and only then compare points and configurations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+import pandas as pd
+
+from vernal.evaluation import baselines, coverage, tables
+from vernal.evaluation.measuring import VALIDATION, MeasuredSplit, measure_split
+from vernal.evaluation.notes import notes_table
+from vernal.evaluation.operating_points import OperatingPoint, choose
+from vernal.evaluation.options import EvaluationOptions
+from vernal.evaluation.tidy import settled
+from vernal.problems import InputError
+from vernal.sweeps.settings_table import CONFIGURATION, axes_of, configurations
+
+__all__ = ["EvaluationOptions", "EvaluationResult", "evaluate_stage"]
+
+TRAIN = "train"
+
+
+@dataclass(frozen=True)
+class EvaluationResult:
+    """Every table of a stage; floats settled by `vernal.evaluation.tidy`, rows in an order that no input order changes.
+
+    Attributes:
+        points: one row a point of the plan, failed ones included (`points.csv`).
+        leaderboard: one row a configuration (`leaderboard.csv`).
+        effects: one row a contrast, split and metric (`effects.csv`).
+        operating_points: one row a (point, goal, split): the threshold and what it gave there.
+        baselines: one row a (split, baseline).
+        groups: one row a (point, split, quality or call type or recorder or site).
+        calibration: one row a (point, split, method): Brier score and calibration error.
+        For the points of the leading configuration alone, `point` in front:
+        curves: thresholds with counts and rates. bands: curves with bands over nights. reliability: bins of
+            probability.
+        nights: recorder-nights. review: minutes against missed nights. seasons: totals with intervals.
+        notes: `scope`, `note`: everything a reader of the tables has to know (what is undefined, and why).
+    """
+
+    points: pd.DataFrame
+    leaderboard: pd.DataFrame
+    effects: pd.DataFrame
+    operating_points: pd.DataFrame
+    baselines: pd.DataFrame
+    groups: pd.DataFrame
+    calibration: pd.DataFrame
+    curves: pd.DataFrame
+    bands: pd.DataFrame
+    reliability: pd.DataFrame
+    nights: pd.DataFrame
+    review: pd.DataFrame
+    seasons: pd.DataFrame
+    notes: pd.DataFrame
+
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """All tables by name."""
+        return {part.name: getattr(self, part.name) for part in fields(self)}
+
+
+def evaluate_stage(
+    plan: pd.DataFrame,
+    scores: pd.DataFrame,
+    splits: pd.DataFrame,
+    training_counts: pd.DataFrame,
+    options: EvaluationOptions | None = None,
+    failed: Mapping[str, str] | None = None,
+    axes: Sequence[str] | None = None,
+) -> EvaluationResult:
+    """Evaluate every point of a stage and compare them.
+
+    Args:
+        plan: one row a point: `point, config_hash, is_edited` and every setting; its order is the order of
+            the tables.
+        scores: `point, clip_id, split, logit, is_positive` for every clip of the evaluated splits (`val,
+            test_iid, test_ood`) and every point, or one point of each `config_hash`.
+        splits: labelled clips with `split`; training clips serve the metadata-only baseline.
+        training_counts: `point, n_train_positive, n_train_negative`, and what else is to stand beside.
+        failed: points without scores, with the reason.
+        axes: the stage's axes in order; None: every setting that varies.
+
+    Raises:
+        InputError: the tables do not fit each other (see `coverage.join`), or no point has scores.
+    """
+    options = options or EvaluationOptions()
+    failed = dict(failed or {})
+    plan = plan.reset_index(drop=True).assign(**{CONFIGURATION: configurations})
+    splits = splits.sort_values("clip_id", ignore_index=True)
+    sheet = coverage.join(plan, scores, splits, options.unit, failed)
+    if not sheet.runs:
+        reasons = "; ".join(f"{point}: {reason}" for point, reason in list(failed.items())[:5])
+        raise InputError(
+            f"none of the {len(plan):,} points has scores, so there is nothing to evaluate"
+            + (f" ({reasons})" if reasons else "; run the stage")
+        )
+    names = _names_of_runs(plan, sheet)
+    chosen = _choose_all(sheet, options)
+    frozen = [goals[0] for goals in chosen]
+    measured = {
+        name: measure_split(name, units, sheet.logits[name], frozen, options)
+        for name, units in sheet.units.items()
+        if len(units)
+    }
+    train = splits[splits["split"] == TRAIN]
+    basics = baselines.baseline_table(
+        train, {name: part.units for name, part in measured.items()}, options.goals[0]
+    )
+    primary = _primary_split(measured, options)
+    points = tables.point_rows(plan, sheet, measured, frozen, basics, training_counts, failed)
+    varying = axes_of(plan, axes)
+    board = tables.leaderboard_table(plan, sheet, measured, primary, varying, options)
+    leading = tables.leading_runs(board, plan, sheet)
+    shown = [(run, names[run]) for run in leading]
+    found = {
+        "points": points,
+        "leaderboard": board,
+        "effects": tables.effects_table(plan, sheet, measured, varying, options),
+        "operating_points": tables.operating_points_table(measured, chosen, names),
+        "baselines": basics,
+        "groups": tables.groups_table(measured, frozen, names),
+        **tables.calibration_tables(measured, names, leading),
+        "curves": tables.curves_table(measured, shown, options),
+        "bands": tables.bands_table(measured, shown, options),
+        **tables.night_tables(measured, frozen, shown, options),
+        "notes": notes_table(measured, sheet, frozen, names, failed, options, primary),
+    }
+    return EvaluationResult(**{name: settled(table.reset_index(drop=True)) for name, table in found.items()})
+
+
+def _names_of_runs(plan: pd.DataFrame, sheet: coverage.Sheet) -> list[str]:
+    """Each run under the name of the first point that stands for it."""
+    first = plan.drop_duplicates("config_hash").set_index("config_hash")["point"]
+    return [str(first[run]) for run in sheet.runs]
+
+
+def _choose_all(sheet: coverage.Sheet, options: EvaluationOptions) -> list[list[OperatingPoint]]:
+    truth = sheet.units[VALIDATION]["is_positive"].to_numpy(dtype=bool)
+    return [
+        [choose(row, truth, goal, VALIDATION) for goal in options.goals] for row in sheet.logits[VALIDATION]
+    ]
+
+
+def _primary_split(measured: Mapping[str, MeasuredSplit], options: EvaluationOptions) -> str:
+    order = dict.fromkeys([options.primary_split, "test_ood", "test_iid", VALIDATION])
+    for name in order:
+        if name in measured and np.isfinite(measured[name].values[options.primary_metric]).any():
+            return name
+    return next(name for name in order if name in measured)

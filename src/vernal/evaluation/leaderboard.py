@@ -1,0 +1,204 @@
+"""Configurations in order: the mean over seeds less a fifth of its spread, and never a spread from one run.
+
+Two users: our own stages, and published tables in the study's form, where a configuration run once counts as
+having no spread at all (`single_run_std=0`), which is how such a configuration came to rank as perfectly
+stable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from vernal.evaluation import bootstrap
+from vernal.metrics import FloatArray
+from vernal.sweeps.settings_table import CONFIGURATION, joined_levels, settings_of
+
+PENALTY = 0.2  # standard deviations taken off the mean in the order of the study's leaderboards
+
+
+def spread(values: Sequence[float] | FloatArray, single_run_std: float = np.nan) -> tuple[float, float]:
+    """Mean and sample standard deviation (ddof 1) of what is defined; `single_run_std` for a single value.
+
+    >>> [round(number, 3) for number in spread([0.886, 0.864, 0.859])]
+    [0.87, 0.014]
+    """
+    defined = np.asarray(values, dtype=float)
+    defined = defined[np.isfinite(defined)]
+    if not defined.size:
+        return float("nan"), float("nan")
+    std = float(np.std(defined, ddof=1)) if defined.size > 1 else single_run_std
+    return float(np.mean(defined)), std
+
+
+def aggregate(
+    runs: pd.DataFrame, by: str | Sequence[str], metrics: Sequence[str], single_run_std: float = np.nan
+) -> pd.DataFrame:
+    """One row a group: `by`, `n_runs`, and `<metric>_mean`, `<metric>_std` of each metric.
+
+    Args:
+        runs: one row a distinct run.
+        by: column or columns that make a configuration; missing values form their own group.
+        metrics: columns of `runs`.
+    """
+    names = [by] if isinstance(by, str) else list(by)
+    rows = []
+    for key, group in runs.groupby(names, sort=False, dropna=False):
+        row = dict(zip(names, key, strict=True)) | {"n_runs": len(group)}
+        for metric in metrics:
+            row[f"{metric}_mean"], row[f"{metric}_std"] = spread(
+                group[metric].to_numpy(float), single_run_std
+            )
+        rows.append(row)
+    columns = [*names, "n_runs", *(f"{m}_{part}" for m in metrics for part in ("mean", "std"))]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def order(
+    table: pd.DataFrame,
+    metric: str,
+    penalty: float = PENALTY,
+    precision: str | None = None,
+    precision_floor: float | None = None,
+    ties: Sequence[str] = (),
+) -> pd.DataFrame:
+    """Add `score`, `mean - penalty * std`, and sort by it, highest first.
+
+    Rows without a spread have no score; they follow the others, by their mean. Rows whose mean of `precision`
+    is below the floor (or undefined) are left out.
+
+    Args:
+        ties: columns that settle equal scores, ascending.
+    """
+    if precision_floor is not None:
+        table = table[table[f"{precision}_mean"] >= precision_floor]
+    scored = table.assign(score=table[f"{metric}_mean"] - penalty * table[f"{metric}_std"])
+    keys = ["score", f"{metric}_mean", *ties]
+    return scored.sort_values(
+        keys,
+        ascending=[False, False, *(True for _ in ties)],
+        na_position="last",
+        kind="stable",
+        ignore_index=True,
+    )
+
+
+def study_table(
+    runs: pd.DataFrame,
+    by: str | Sequence[str],
+    metrics: Sequence[str],
+    penalty: float = PENALTY,
+    precision: str | None = None,
+    precision_floor: float | None = None,
+    single_run_std: float = 0.0,
+    decimals: int = 3,
+) -> pd.DataFrame:
+    """A leaderboard as the study printed it: `<metric>__mean`, `<metric>__std`, ordered by the first metric,
+    rounded.
+
+    Args:
+        runs: one row an experiment.
+        by: columns of everything but the seed.
+        metrics: columns of `runs`; the first gives the order.
+        precision: the metric that `precision_floor` applies to.
+        single_run_std: what a configuration run once counts as; the study took 0.
+    """
+    table = order(
+        aggregate(runs, by, metrics, single_run_std), metrics[0], penalty, precision, precision_floor
+    )
+    renamed = {f"{m}_{part}": f"{m}__{part}" for m in metrics for part in ("mean", "std")}
+    return table.drop(columns="score").rename(columns=renamed).round(decimals)
+
+
+def stage_leaderboard(
+    plan: pd.DataFrame,
+    runs: pd.DataFrame,
+    metrics: Sequence[str],
+    primary: str,
+    draws: Mapping[str, FloatArray] | None = None,
+    nights: bootstrap.Nights | None = None,
+    axes: Sequence[str] = (),
+    penalty: float = PENALTY,
+    precision: str | None = None,
+    precision_floor: float | None = None,
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """One row a configuration of a stage; points of equal hash count once.
+
+    Args:
+        plan: `point`, `config_hash`, `configuration_hash` and the settings.
+        runs: one row a distinct run that was evaluated: `config_hash` and `metrics`.
+        primary: the metric that gives the order and the interval.
+        draws: per config hash, the primary metric in every bootstrap draw; None: no interval.
+        nights: of the split that `primary` belongs to.
+        axes: settings to show.
+
+    Returns:
+        `rank` (empty without a spread), `configuration_hash`, `points`, `n_points`, `n_runs` (distinct), axes
+        as text, means and standard deviations, `score`, `<primary>_low`, `<primary>_high` and
+        `interval_covers`: `nights and seeds`, `nights only` (one run) or empty.
+    """
+    settings = settings_of(plan)
+    run_table = plan.drop_duplicates("config_hash")[["config_hash", CONFIGURATION]].merge(
+        runs, on="config_hash"
+    )
+    table = aggregate(run_table, CONFIGURATION, metrics)
+    about = [_about(plan.loc[part], settings.loc[part], axes) for _, part in _parts(plan)]
+    ranges = [_interval(name, run_table, primary, draws, nights, level) for name in table[CONFIGURATION]]
+    table = table.merge(
+        pd.DataFrame(about, columns=[CONFIGURATION, "points", "n_points", *axes]), on=CONFIGURATION
+    )
+    table = table.assign(
+        **pd.DataFrame(ranges, columns=[f"{primary}_low", f"{primary}_high", "interval_covers"])
+    )
+    table = order(table, primary, penalty, precision, precision_floor, ties=[CONFIGURATION])
+    ranked = table["score"].notna()
+    table = table.assign(rank=pd.array(np.where(ranked, np.arange(1, len(table) + 1), 0), dtype="Int64"))
+    table["rank"] = table["rank"].mask(~ranked)
+    values = [f"{m}_{part}" for m in metrics for part in ("mean", "std")]
+    ends = [f"{primary}_low", f"{primary}_high", "interval_covers"]
+    return table[["rank", CONFIGURATION, *axes, "n_points", "n_runs", "score", *ends, *values, "points"]]
+
+
+def _parts(plan: pd.DataFrame) -> list[tuple[str, pd.Index]]:
+    return [(str(name), rows) for name, rows in plan.groupby(CONFIGURATION, sort=False).groups.items()]
+
+
+def _about(rows: pd.DataFrame, settings: pd.DataFrame, axes: Sequence[str]) -> dict[str, object]:
+    return {
+        CONFIGURATION: rows[CONFIGURATION].iloc[0],
+        "points": ", ".join(rows["point"].astype(str)),
+        "n_points": len(rows),
+        **{axis: joined_levels(settings[axis]) for axis in axes},
+    }
+
+
+def _interval(
+    configuration: str,
+    runs: pd.DataFrame,
+    primary: str,
+    draws: Mapping[str, FloatArray] | None,
+    nights: bootstrap.Nights | None,
+    level: float,
+) -> tuple[float, float, str]:
+    """Interval of a configuration's mean over nights and seeds: variances added, t with their joint df."""
+    mine = runs[runs[CONFIGURATION] == configuration]
+    values = mine[primary].to_numpy(float)
+    hashes = mine["config_hash"][np.isfinite(values)]
+    values = values[np.isfinite(values)]
+    none = (float("nan"), float("nan"), "")
+    if draws is None or nights is None or not values.size:
+        return none
+    effective = nights.effective_for(primary.rsplit("_", 1)[-1])
+    sampling = bootstrap.shared_variance(np.array([draws[name] for name in hashes]), effective)
+    variances, dfs = [sampling], [effective - 1]
+    if values.size > 1:
+        variances.append(float(np.var(values, ddof=1)) / values.size)
+        dfs.append(values.size - 1)
+    ends = bootstrap.interval(
+        float(values.mean()), float(np.sum(variances)), bootstrap.joint_df(variances, dfs), level, effective
+    )
+    covers = "nights and seeds" if values.size > 1 else "nights only"
+    return (*ends, covers if np.isfinite(ends[0]) else "")

@@ -1,0 +1,185 @@
+"""What a detector is worth at night: which nights it misses, which it invents, and the minutes it costs to
+check.
+
+A night is one recorder on one date. Its presence is reported if any of its clips is flagged, and confirmed if
+a person who checks the flagged clips finds a true one among them. Review time comes from the false positive
+rate: false alarms are `negatives * FPR`, whatever the precision was where the test clips were picked.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from vernal.evaluation.bootstrap import Nights, is_enough
+from vernal.evaluation.operating_points import SECONDS_PER_REVIEW, review_minutes
+from vernal.metrics import FloatArray, counts_at, false_positive_rate, recall
+
+KEYS = ["recorder_id", "date"]
+TOTALS = {
+    "n_positive": "positive clips",
+    "n_flagged": "flagged clips",
+    "n_true": "true flagged clips",
+    "n_false": "false flagged clips",
+    "is_present": "nights with the target",
+    "is_reported": "nights reported",
+    "is_confirmed": "nights confirmed",
+    "is_false_absence": "false absences",
+    "is_false_presence": "false presences",
+    "is_missed": "nights missed after review",
+}
+
+
+def has_nights(units: pd.DataFrame) -> bool:
+    """Whether recorder and date are known of every unit."""
+    return bool(len(units)) and all(key in units.columns and units[key].notna().all() for key in KEYS)
+
+
+def night_table(units: pd.DataFrame, scores: FloatArray, logit: float) -> pd.DataFrame:
+    """One row a recorder-night: what was there and what was flagged.
+
+    A night's score is the maximum logit over its clips, so it is reported exactly if that reaches the
+    threshold.
+
+    Args:
+        units: one row a clip with `is_positive, recorder_id, date`.
+        scores: (n,) logits.
+        logit: the operating point.
+
+    Returns:
+        `recorder_id, date, n_clips, n_positive, n_negative, n_flagged, n_true, n_false, max_logit` and the
+        questions `is_present, is_reported, is_confirmed, is_false_absence, is_false_presence, is_missed`.
+    """
+    truth = units["is_positive"].to_numpy(dtype=bool)
+    flagged = np.asarray(scores) >= logit
+    names, code = _nights(units)
+    counted = {
+        "n_clips": np.ones(len(truth)),
+        "n_positive": truth,
+        "n_negative": ~truth,
+        "n_flagged": flagged,
+        "n_true": flagged & truth,
+        "n_false": flagged & ~truth,
+    }
+    highest = np.full(len(names), -np.inf)
+    np.maximum.at(highest, code, np.asarray(scores, dtype=float))
+    table = pd.DataFrame(
+        {
+            **dict(zip(KEYS, names.T, strict=True)),
+            **{name: np.bincount(code, weights=part).astype(int) for name, part in counted.items()},
+            "max_logit": highest,
+        }
+    )
+    present, reported, confirmed = (table[name] > 0 for name in ("n_positive", "n_flagged", "n_true"))
+    return table.assign(
+        is_present=present,
+        is_reported=reported,
+        is_confirmed=confirmed,
+        is_false_absence=present & ~reported,
+        is_false_presence=~present & reported,
+        is_missed=present & ~confirmed,
+    )
+
+
+def _nights(units: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Recorder and date of each night, (n_nights, 2) sorted, and the night of each unit."""
+    codes, names = pd.MultiIndex.from_frame(units[KEYS].astype(str)).factorize(sort=True)
+    return np.array(list(names), dtype=object).reshape(-1, 2), codes
+
+
+def presence_summary(table: pd.DataFrame) -> dict[str, float]:
+    """Nights counted: `n_nights, n_present, false_absences, false_presences, missed_nights` and their shares.
+
+    False absences and missed nights are shares of the nights with the target, false presences of those
+    without; NaN where there are none.
+    """
+    n_present = int(table["is_present"].sum())
+    n_absent = len(table) - n_present
+    counts = {
+        "false_absences": (int(table["is_false_absence"].sum()), n_present),
+        "false_presences": (int(table["is_false_presence"].sum()), n_absent),
+        "missed_nights": (int(table["is_missed"].sum()), n_present),
+    }
+    shares = {
+        f"{name}_share": part / whole if whole else float("nan") for name, (part, whole) in counts.items()
+    }
+    return {
+        "n_nights": len(table),
+        "n_present": n_present,
+        **{name: part for name, (part, _) in counts.items()},
+        **shares,
+    }
+
+
+def review_curve(
+    units: pd.DataFrame,
+    scores: FloatArray,
+    clips_per_night: float,
+    seconds_per_clip: float = SECONDS_PER_REVIEW,
+    n_points: int = 200,
+) -> pd.DataFrame:
+    """Minutes of review a night against nights missed, from the strictest threshold to the laxest.
+
+    Args:
+        clips_per_night: clips without the target that a recorder makes in a night.
+        n_points: thresholds, evenly by rank.
+
+    Returns:
+        `threshold_logit, recall, fpr, review_minutes` (a night, on false alarms), `missed_nights`,
+        `false_presences` and their shares.
+    """
+    values, truth = np.asarray(scores, dtype=float), units["is_positive"].to_numpy(dtype=bool)
+    distinct = np.unique(values)[::-1]
+    thresholds = distinct[np.unique(np.linspace(0, distinct.size - 1, n_points).round().astype(int))]
+    counts = counts_at(values, truth, thresholds)
+    rate = false_positive_rate(counts)
+    names, code = _nights(units)
+    highest, true = np.full(len(names), -np.inf), np.full(len(names), -np.inf)
+    np.maximum.at(highest, code, values)
+    np.maximum.at(true, code[truth], values[truth])
+    has_target = np.isfinite(true)
+    present, absent = np.sort(true[has_target]), np.sort(highest[~has_target])
+    missed = np.searchsorted(present, thresholds, side="left")
+    invented = absent.size - np.searchsorted(absent, thresholds, side="left")
+    return pd.DataFrame(
+        {
+            "threshold_logit": thresholds,
+            "recall": recall(counts),
+            "fpr": rate,
+            "review_minutes": review_minutes(rate, clips_per_night, seconds_per_clip),
+            "missed_nights": missed,
+            "missed_nights_share": missed / present.size if present.size else np.nan,
+            "false_presences": invented,
+            "false_presences_share": invented / absent.size if absent.size else np.nan,
+        }
+    )
+
+
+def season_totals(table: pd.DataFrame, drawn: Nights, level: float = 0.95) -> pd.DataFrame:
+    """Totals over the nights of a split, with intervals for as many nights like these.
+
+    The interval is Student's t about the total, with the variance that drawing nights gives it; the lower end
+    stops at 0.
+
+    Args:
+        table: from `night_table`, in its order.
+        drawn: blocks of the same split; there must be as many as nights.
+
+    Returns:
+        `quantity, total, low, high, per_night`.
+    """
+    from scipy import stats
+
+    if len(drawn.blocks.names) != len(table):
+        raise ValueError(f"{len(drawn.blocks.names)} blocks were drawn for {len(table)} nights; draw nights")
+    n = len(table)
+    rows = []
+    for column, name in TOTALS.items():
+        values = table[column].to_numpy(dtype=float)
+        total, low, high = float(values.sum()), float("nan"), float("nan")
+        if is_enough(n, n):
+            spread = float(np.std(drawn.counts @ values, ddof=1)) * np.sqrt(n / (n - 1))
+            reach = float(stats.t.ppf(0.5 + level / 2, n - 1)) * spread
+            low, high = max(0.0, total - reach), total + reach
+        rows.append({"quantity": name, "total": total, "low": low, "high": high, "per_night": total / n})
+    return pd.DataFrame(rows, columns=["quantity", "total", "low", "high", "per_night"])

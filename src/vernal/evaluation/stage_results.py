@@ -1,0 +1,218 @@
+"""A stage's results as plots and reports read them: which split decides, which points lead, what to deploy.
+
+Nothing is computed anew here. The evaluation's tables say everything; this module finds the row that a
+sentence or a picture is about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from vernal.evaluation.coverage import SPLITS
+from vernal.evaluation.operating_points import review_minutes
+from vernal.evaluation.options import EvaluationOptions
+from vernal.sweeps.settings_table import CONFIGURATION, SEED, level_text, settings_of
+from vernal.sweeps.spec import Spec
+
+VALIDATION = "val"
+METRIC_NAMES = {
+    "f1": "F1",
+    "precision": "precision",
+    "recall": "recall",
+    "fpr": "false positive rate",
+    "auroc": "AUROC",
+    "average_precision": "average precision",
+    "auroc_within_recorder": "AUROC within recorder",
+}
+UNIT_NAMES = {"clip": "clips", "file": "files", "night": "recorder-nights"}
+
+
+@dataclass(frozen=True)
+class StageResults:
+    """Everything that was found in a stage.
+
+    Attributes:
+        spec: the stage as it was asked for.
+        target: the label of interest.
+        plan: one row a point, with its settings.
+        points, leaderboard, effects: the stage's result tables.
+        tables: the evaluation's further tables by name (see `vernal.evaluation.evaluate.EvaluationResult`).
+        failures: points without a model: `point, step, message`.
+        options: how the stage was evaluated.
+        is_demo: whether the recordings are the synthetic demo season.
+    """
+
+    spec: Spec
+    target: str
+    plan: pd.DataFrame
+    points: pd.DataFrame
+    leaderboard: pd.DataFrame
+    effects: pd.DataFrame
+    tables: Mapping[str, pd.DataFrame]
+    failures: pd.DataFrame
+    options: EvaluationOptions
+    is_demo: bool
+
+    def table(self, name: str, point: str | None = None, split: str | None = None) -> pd.DataFrame:
+        """One of the evaluation's tables, of one point and one split where asked; empty if it is not there."""
+        found = self.tables.get(name, pd.DataFrame())
+        for column, wanted in (("point", point), ("split", split)):
+            if wanted is not None:
+                found = found[found[column] == wanted] if column in found else found.iloc[:0]
+        return found.reset_index(drop=True)
+
+    @cached_property
+    def measured_splits(self) -> list[str]:
+        """Splits that hold units, in the order val, test_iid, test_ood."""
+        return [name for name in SPLITS if f"{name}_f1" in self.points.columns]
+
+    @cached_property
+    def test_splits(self) -> list[str]:
+        """Measured test splits, the one that orders the leaderboard first."""
+        listed = [name for name in self.measured_splits if name != VALIDATION]
+        return sorted(listed, key=lambda name: name != self.primary_split)
+
+    @cached_property
+    def shown_splits(self) -> list[str]:
+        """What pictures show: the test splits, or validation where there is none."""
+        return self.test_splits or self.measured_splits
+
+    @cached_property
+    def primary(self) -> str:
+        """The column that orders the leaderboard, as in `test_ood_f1`."""
+        ends = [name for name in self.leaderboard.columns if name.endswith("_low")]
+        if ends:
+            return ends[0].removesuffix("_low")
+        return f"{self.options.primary_split}_{self.options.primary_metric}"
+
+    @cached_property
+    def primary_split(self) -> str:
+        """The split that orders the leaderboard; another than was asked for where that one cannot."""
+        return next(name for name in SPLITS if self.primary.startswith(f"{name}_"))
+
+    @cached_property
+    def primary_metric(self) -> str:
+        """The metric that orders the leaderboard."""
+        return self.primary.removeprefix(f"{self.primary_split}_")
+
+    @cached_property
+    def axes(self) -> list[str]:
+        """The settings that vary, without the seed."""
+        columns = list(self.leaderboard.columns)
+        return columns[columns.index(CONFIGURATION) + 1 : columns.index("n_points")]
+
+    @cached_property
+    def n_configurations(self) -> int:
+        return len(self.leaderboard)
+
+    @cached_property
+    def n_seeds(self) -> int:
+        """Seeds in the plan."""
+        return int(self.plan[SEED].nunique())
+
+    @cached_property
+    def leader(self) -> pd.Series | None:
+        """First row of the leaderboard; None if a precision floor left it empty."""
+        return self.leaderboard.iloc[0] if len(self.leaderboard) else None
+
+    @cached_property
+    def leading_points(self) -> list[str]:
+        """Points of the leading configuration, one a run."""
+        return self.table("curves")["point"].drop_duplicates().astype(str).tolist()
+
+    @cached_property
+    def deployed(self) -> str:
+        """The leading configuration's point to use: highest average precision on validation, the first if equal.
+
+        The seed is a choice like any other, so it must not be made on a test split.
+        """
+        column = f"{VALIDATION}_average_precision"
+        if column not in self.points.columns:
+            return self.leading_points[0]
+        values = [self.number(point, column) for point in self.leading_points]
+        return self.leading_points[int(np.argmax(np.nan_to_num(values, nan=-1.0)))]
+
+    @cached_property
+    def by_point(self) -> pd.DataFrame:
+        return self.points.set_index("point")
+
+    def number(self, point: str, column: str) -> float:
+        """A number of a point; NaN where it is undefined or the column is not there."""
+        if column not in self.by_point.columns:
+            return float("nan")
+        value = pd.to_numeric(pd.Series([self.by_point.at[point, column]]), errors="coerce")
+        return float(value.astype(float).iloc[0])
+
+    def points_of(self, row: pd.Series) -> list[str]:
+        """The points that stand for a row of the leaderboard, one a run."""
+        named = [point for point in str(row["points"]).split(", ") if point in self.by_point.index]
+        return self.by_point.loc[named, "config_hash"].drop_duplicates().index.tolist()
+
+    def levels(self, row: pd.Series) -> dict[str, str]:
+        """The levels of a configuration, by axis, as text."""
+        return {axis: level_words(row[axis]) for axis in self.axes}
+
+    @cached_property
+    def settings(self) -> pd.DataFrame:
+        """Every setting of every point as text."""
+        return settings_of(self.plan)
+
+    def baseline(self, name: str, split: str, metric: str) -> float:
+        """A baseline's number on a split; NaN where there is none."""
+        table = self.table("baselines", split=split)
+        row = table[table["baseline"] == name] if len(table) else table
+        return float(row[metric].iloc[0]) if len(row) and metric in row else float("nan")
+
+    @cached_property
+    def thresholds(self) -> pd.DataFrame:
+        """What the goal that decides gave for each leading point and split."""
+        table = self.table("operating_points")
+        if table.empty:
+            return table
+        decides = table["goal"] == table["goal"].iloc[0]
+        return table[decides & table["point"].isin(self.leading_points)].reset_index(drop=True)
+
+    def review_minutes(self, rate: float) -> float:
+        """Minutes a night to check the false alarms of a false positive rate."""
+        return float(review_minutes(rate, self.options.clips_per_night, self.options.seconds_per_clip))
+
+    @cached_property
+    def block_name(self) -> str:
+        """What is drawn together in intervals of the split that decides: nights, or groups where none are known."""
+        known = np.isfinite(self.number(self.leading_points[0], f"{self.primary_split}_n_nights"))
+        return "nights" if known else "groups"
+
+    @cached_property
+    def goal(self) -> str:
+        """What thresholds were chosen for, in words."""
+        return str(self.thresholds["goal"].iloc[0]) if len(self.thresholds) else self.options.goals[0].text
+
+    def threshold(self, point: str) -> float:
+        """The logit from which a point flags."""
+        rows = self.thresholds[self.thresholds["point"] == point]
+        return float(rows["threshold_logit"].iloc[0]) if len(rows) else float("nan")
+
+
+def level_words(level: Any) -> str:
+    """A setting's level in words; the names of a set with commas.
+
+    >>> level_words("high;medium"), level_words(True)
+    ('high, medium', 'true')
+    """
+    return level_text(level).replace(";", ", ")
+
+
+def short_levels(levels: Sequence[str]) -> list[str]:
+    """Levels for a picture's labels: names of subsets without their folder, if that leaves them distinct.
+
+    >>> short_levels(["none", "hardNeg/conf_50"])
+    ['none', 'conf_50']
+    """
+    short = [", ".join(part.rpartition("/")[2] for part in level.split(", ")) for level in levels]
+    return short if len(set(short)) == len(set(levels)) else list(levels)

@@ -1,0 +1,1 @@
+"""Results that others published: their tables of experiments and leaderboards."""

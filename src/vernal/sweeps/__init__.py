@@ -1,0 +1,1 @@
+"""The sweep language: specs, points, their files, and the plan of a stage."""

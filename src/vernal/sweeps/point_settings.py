@@ -1,0 +1,240 @@
+"""What can be set for one point of a sweep: the table of settings, and one point's values.
+
+`PointSettings` is the table: each field states its kind, default, range and meaning once, and the checks,
+the hashes and the documentation are made from it. Values are canonical - however a person spelled them,
+equal meaning is equal value - so that a point can be known by the hash of its settings.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from vernal.identity import digest
+from vernal.problems import Problems
+from vernal.sweeps.setting import SEPARATOR, Kind, Setting, Value, plain_number, shown
+
+QUALITIES = ("high", "medium", "low")
+UPSAMPLING_MODES = (
+    "repeat", "linear", "mean", "smote", "birdnet_repeat", "birdnet_linear", "birdnet_mean", "birdnet_smote",
+)  # fmt: skip
+REGULARISATIONS = ("corrected", "birdnet")
+
+
+def setting(default: Any, kind: Kind, help: str, **more: Any) -> Any:
+    """A field of `PointSettings`: its default, and everything else that its `Setting` holds."""
+    return field(default=default, metadata={"kind": kind, "help": help, **more})
+
+
+@dataclass(frozen=True)
+class PointSettings:
+    """Everything that distinguishes one trained and scored classifier from another, in canonical spelling.
+
+    Raises:
+        InputError: values out of range or combinations that cannot work, all of them named.
+
+    >>> PointSettings(quality=["medium", "high"], dropout="5e-1").quality
+    ('high', 'medium')
+    """
+
+    seed: int = setting(
+        123, "integer", "Start of every draw: balance, validation split, weights, order, dropout.",
+        minimum=0, maximum=4_294_967_295,
+    )  # fmt: skip
+    quality: tuple[str, ...] = setting(
+        QUALITIES, "names", "Quality tiers of positive training clips.", choices=QUALITIES, empty="all"
+    )
+    call_type: tuple[str, ...] = setting(
+        (), "names", "Call types of positive training clips; empty: all.", empty="all"
+    )
+    recorders: tuple[str, ...] = setting((), "names", "Recorders of training clips; empty: all.", empty="all")
+    sites: tuple[str, ...] = setting((), "names", "Sites of training clips; empty: all.", empty="all")
+    positive_subsets: tuple[str, ...] = setting(
+        (), "subsets", "Curated positives to add to the training clips."
+    )
+    negative_subsets: tuple[str, ...] = setting(
+        (), "subsets", "Curated negatives to add to the training clips."
+    )
+    balance: bool = setting(
+        False, "boolean", "Drop the larger class to the size of the smaller, after all filters and subsets."
+    )
+    max_per_class: int = setting(
+        0, "integer", "Most clips of each class; 0: no cap.", minimum=0, maximum=10_000_000
+    )
+    neg_ratio: float = setting(
+        0.0, "number", "Most negatives for each positive; 0: no cap.", minimum=0, maximum=10_000
+    )
+    use_validation: bool = setting(
+        False, "boolean", "Validate on the split `val`; otherwise on a random 20 % of the training clips."
+    )
+    upsampling_mode: str = setting(
+        "repeat", "choice",
+        "How the smaller class is enlarged in the embedding space; `birdnet_`: as BirdNET-Analyzer does.",
+        choices=UPSAMPLING_MODES, effect="`upsampling_ratio` above 0", acts=lambda s: s.upsampling_ratio > 0,
+    )  # fmt: skip
+    upsampling_ratio: float = setting(
+        0.0, "number", "Size of the smaller class after upsampling, as a share of the larger; 0: none.",
+        minimum=0, maximum=1,
+    )  # fmt: skip
+    mixup: bool = setting(False, "boolean", "Mix pairs of training samples and their targets.")
+    label_smoothing: bool = setting(False, "boolean", "Soften the targets by 0.1.")
+    regularisation: str = setting(
+        "corrected", "choice",
+        "How `mixup` and `label_smoothing` are done: corrected, or with BirdNET-Analyzer's behaviour.",
+        choices=REGULARISATIONS, effect="`mixup` or `label_smoothing`",
+        acts=lambda s: s.mixup or s.label_smoothing,
+    )  # fmt: skip
+    focal_loss: bool = setting(False, "boolean", "Focal loss instead of binary cross-entropy.")
+    focal_loss_gamma: float = setting(
+        2.0, "number", "How strongly easy samples are played down.", minimum=0, maximum=20,
+        effect="`focal_loss`", acts=lambda s: s.focal_loss,
+    )  # fmt: skip
+    focal_loss_alpha: float = setting(
+        0.25, "number", "Weight of positives in the focal loss; negatives weigh the rest.",
+        minimum=0, maximum=1, effect="`focal_loss`", acts=lambda s: s.focal_loss,
+    )  # fmt: skip
+    hidden_units: int = setting(
+        0, "integer", "Width of the hidden layer; 0: one linear layer.", minimum=0, maximum=8192
+    )
+    dropout: float = setting(
+        0.25, "number", "Share of inputs dropped in training.", minimum=0, maximum=1, open_end="maximum"
+    )
+    learning_rate: float = setting(
+        0.0005, "number", "Highest learning rate of the schedule.", minimum=0, maximum=1, open_end="minimum"
+    )
+    batch_size: int = setting(32, "integer", "Samples a training step.", minimum=1, maximum=65_536)
+    epochs: int = setting(50, "integer", "Most passes over the training samples.", minimum=1, maximum=10_000)
+    fmin: int = setting(
+        0, "integer", "Lower end of the band-pass before the encoder; changes the embedding.",
+        minimum=0, maximum=15_000, unit="Hz",
+    )  # fmt: skip
+    fmax: int = setting(
+        15_000,
+        "integer",
+        "Upper end of the band-pass; 0 to 15000 is none.",
+        minimum=0,
+        maximum=15_000,
+        unit="Hz",
+    )
+    overlap: float = setting(
+        0.0, "number", "Overlap of the encoder's 3-s windows in longer clips; changes the embedding.",
+        minimum=0, maximum=3, open_end="maximum", unit="s",
+    )  # fmt: skip
+    sensitivity: float = setting(
+        1.0, "number", "Shift of the score, (s - 1) x 10 on the logit; nothing is trained again.",
+        minimum=0.5, maximum=1.5,
+    )  # fmt: skip
+
+    def __post_init__(self) -> None:
+        problems, wrong = Problems("a point"), []
+        for name, one in SETTINGS.items():
+            try:
+                object.__setattr__(self, name, one.canonical(getattr(self, name)))
+            except ValueError as error:
+                wrong.append(f"{name}: {shown(getattr(self, name))} ({error})")
+        problems.add("value that is not allowed", wrong, "Change each as said in brackets.")
+        if not wrong:
+            problems.add("impossible combination", clashes(self.__dict__), "Change one of the two settings.")
+        problems.raise_if_any()
+
+    @classmethod
+    def from_row(cls, row: Mapping[Any, Any]) -> PointSettings:
+        """Settings from a row of a plan or of `points.csv`; columns that are no settings are passed over."""
+        values: dict[str, Any] = {}
+        for name, one in SETTINGS.items():
+            cell = row.get(name)
+            if cell is None or (isinstance(cell, float) and math.isnan(cell)):
+                continue
+            if isinstance(one.default, tuple) and isinstance(cell, str):
+                cell = [] if cell == one.empty else cell.split(SEPARATOR)
+            values[name] = cell
+        return cls(**values)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Every setting as plain data (sets of names as lists), in the order of the table."""
+        return {name: _plain_data(getattr(self, name)) for name in SETTINGS}
+
+    def as_row(self) -> dict[str, int | float | bool | str]:
+        """Every setting as one cell: sets of names become one text, `high;medium`, `all` or `none`."""
+        row = {name: getattr(self, name) for name in SETTINGS}
+        return {name: SETTINGS[name].as_text(v) if isinstance(v, tuple) else v for name, v in row.items()}
+
+    def neutral(self) -> PointSettings:
+        """The same settings with those that change nothing set to their defaults."""
+        idle = {
+            name: one.default for name, one in SETTINGS.items() if one.acts is not None and not one.acts(self)
+        }
+        changed = {name: default for name, default in idle.items() if getattr(self, name) != default}
+        return replace(self, **changed) if changed else self
+
+
+SETTINGS: Mapping[str, Setting] = {
+    one.name: Setting(one.name, default=one.default, **one.metadata) for one in fields(PointSettings)
+}
+"""Every setting by name, in the order in which they are documented and written."""
+
+
+def config_hash(settings: PointSettings) -> str:
+    """Identity of a point: equal for settings that mean the same, seed included (16 hex digits)."""
+    return digest("point", settings.neutral().as_dict())
+
+
+def configuration_hash(settings: PointSettings) -> str:
+    """Identity of a configuration: everything but the seed."""
+    return digest("configuration", _without(settings, "seed"))
+
+
+def fit_hash(settings: PointSettings) -> str:
+    """Identity of a training: everything but what acts on scores afterwards (`sensitivity`)."""
+    return digest("fit", _without(settings, "sensitivity"))
+
+
+def _without(settings: PointSettings, name: str) -> dict[str, Any]:
+    values = settings.neutral().as_dict()
+    del values[name]
+    return values
+
+
+def clashes(values: Mapping[str, Any]) -> list[str]:
+    """Combinations that cannot work, in words.
+
+    >>> clashes({"fmin": 4000, "fmax": 2000, "focal_loss": False, "focal_loss_alpha": 0})
+    ['fmin 4000 is not below fmax 2000']
+    """
+    return [text for names, clash in RULES if (text := clash(*(values[name] for name in names)))]
+
+
+def _band(fmin: int, fmax: int) -> str:
+    return "" if fmin < fmax else f"fmin {plain_number(fmin)} is not below fmax {plain_number(fmax)}"
+
+
+def _alpha(focal_loss: bool, alpha: float) -> str:
+    if not focal_loss or 0 < alpha < 1:
+        return ""
+    silent = "positives" if alpha <= 0 else "negatives"
+    return f"focal_loss with focal_loss_alpha {plain_number(alpha)} gives {silent} no weight at all"
+
+
+RULES: tuple[tuple[tuple[str, str], Callable[..., str]], ...] = (
+    (("fmin", "fmax"), _band),
+    (("focal_loss", "focal_loss_alpha"), _alpha),
+)
+"""What cannot be combined: the settings concerned, and a function of their values that says why not."""
+
+
+def _plain_data(value: Value) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def settings_markdown() -> str:
+    """The table of settings as it stands in `docs/sweeps.md`."""
+    lines = [
+        "| setting | default | allowed | what it does | has an effect with |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for one in SETTINGS.values():
+        default = one.as_text(one.default)
+        lines.append(f"| `{one.name}` | `{default}` | {one.allowed} | {one.help} | {one.effect} |")
+    return "\n".join(lines) + "\n"

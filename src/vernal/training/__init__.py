@@ -1,0 +1,1 @@
+"""From a plan and its training sets to trained heads and scores."""

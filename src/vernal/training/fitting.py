@@ -1,0 +1,190 @@
+"""From a plan and its training sets to trained heads: what to train, on which rows, under which key.
+
+Everything that a head's weights depend on goes into its key, and nothing else does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from vernal.embedding.store import EmbeddingStore
+from vernal.embedding.windows import EmbeddingOptions, plan_windows
+from vernal.identity import digest
+from vernal.sweeps.point_settings import PointSettings
+from vernal.training.head_library import HeadLibrary
+from vernal.training.rules import HeadOptions
+from vernal.training.sets import FIT
+from vernal.upsampling import prepare_arrays
+
+if TYPE_CHECKING:
+    from vernal.training.train import FailedHead, FitJob, FittedHead
+
+Array = np.ndarray[Any, Any]
+
+BACKENDS = ("vernal", "birdnet_analyzer")
+# To be raised when the same inputs train to other weights than before.
+TRAINER_REVISION = 1
+AUDIO_SETTINGS = ("fmin", "fmax", "overlap")
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """How heads are trained.
+
+    `backend`: `vernal` trains all points together; `birdnet_analyzer` trains one after the other through the
+    real package, as a reference. `overfit_check`: first make sure that each architecture can learn a small
+    batch by heart.
+    """
+
+    backend: str = "vernal"
+    overfit_check: bool = True
+
+    def __post_init__(self) -> None:
+        if self.backend not in BACKENDS:
+            raise ValueError(f"training.backend is {self.backend!r}; use {' or '.join(BACKENDS)}")
+
+
+@dataclass(frozen=True)
+class Fit:
+    """One training to be done: its key, its settings, and its clips by their role (see `training_sets`)."""
+
+    key: str
+    fit_hash: str
+    settings: PointSettings
+    audio: EmbeddingOptions
+    clips: pd.DataFrame
+
+
+def audio_of(settings: PointSettings, base: EmbeddingOptions) -> EmbeddingOptions:
+    """The audio settings of a point: the project's encoder with the point's band and overlap."""
+    return replace(base, **{name: getattr(settings, name) for name in AUDIO_SETTINGS})
+
+
+def audio_settings_of(plan: pd.DataFrame, base: EmbeddingOptions) -> list[EmbeddingOptions]:
+    """The distinct audio settings that a plan's points need, in a fixed order."""
+    rows = plan.drop_duplicates(list(AUDIO_SETTINGS)).to_dict("records")
+    options = {audio_of(PointSettings.from_row(row), base) for row in rows}
+    return sorted(options, key=lambda option: option.settings_id)
+
+
+def list_fits(
+    plan: pd.DataFrame,
+    training_sets: pd.DataFrame,
+    clips: pd.DataFrame,
+    base: EmbeddingOptions,
+    backend: str = "vernal",
+) -> list[Fit]:
+    """Every distinct training of a plan, with the key that its head is kept under.
+
+    Args:
+        plan: one row a point, with its settings and `fit_hash`; points of one hash share a training.
+        training_sets: `fit_hash`, `clip_id`, `is_positive`, `role`; a fit without rows is left out.
+        clips: every clip that may occur, with `content_hash` and its part of the file.
+        base: the encoder's settings; a point may change its band and overlap.
+        backend: part of the key, since backends give different weights.
+    Returns:
+        Fits in the order of their hashes; clips of each sorted by `clip_id`.
+    """
+    content = clips.set_index("clip_id")
+    sets = dict(iter(training_sets.groupby("fit_hash", observed=True, sort=True)))
+    settings_by_hash = {
+        row["fit_hash"]: PointSettings.from_row(row)
+        for row in plan.drop_duplicates("fit_hash").to_dict("records")
+    }
+    fits = []
+    for fit_hash in sorted(settings_by_hash.keys() & sets.keys()):
+        members = sets[fit_hash].sort_values("clip_id", ignore_index=True)
+        settings, audio = settings_by_hash[fit_hash], audio_of(settings_by_hash[fit_hash], base)
+        sound = content.loc[members.clip_id, ["content_hash", "start_s", "end_s"]]
+        material = pd.util.hash_pandas_object(
+            pd.concat(
+                [members[["is_positive", "role"]].astype({"role": "str"}), sound.reset_index(drop=True)],
+                axis=1,
+            ),
+            index=False,
+        )
+        key = digest(
+            "head",
+            TRAINER_REVISION,
+            backend,
+            fit_hash,
+            audio.settings_id,
+            material.to_numpy().tobytes().hex(),
+            length=32,
+        )
+        fits.append(Fit(key, str(fit_hash), settings, audio, members))
+    return fits
+
+
+def train_missing(
+    fits: list[Fit],
+    known: HeadLibrary,
+    clips: pd.DataFrame,
+    store: EmbeddingStore,
+    options: TrainingOptions,
+    workers: int,
+    progress: Callable[[int], None] | None = None,
+) -> Iterator[FittedHead | FailedHead]:
+    """Train the heads that the library does not have, and yield each as it is finished."""
+    finished = known.keys()
+    missing = [fit for fit in fits if fit.key not in finished]
+    for audio in sorted({fit.audio for fit in missing}, key=lambda option: option.settings_id):
+        group = [fit for fit in missing if fit.audio == audio]
+        used = clips[clips.clip_id.isin(set(pd.concat([fit.clips.clip_id for fit in group])))]
+        windows = plan_windows(used, audio)
+        x = store.load(audio, windows.key)
+        rows_of = windows.assign(row=np.arange(len(windows))).groupby("clip_id", sort=False).row.agg(list)
+        jobs = [_job(fit, rows_of, x) for fit in group]
+        yield from _train(x, jobs, options, workers, progress)
+
+
+def _train(
+    x: Array,
+    jobs: list[FitJob],
+    options: TrainingOptions,
+    workers: int,
+    progress: Callable[[int], None] | None,
+) -> Iterator[FittedHead | FailedHead]:
+    if options.backend == "birdnet_analyzer":
+        from vernal.birdnet.adapter import train_jobs
+
+        return train_jobs(x, jobs, progress)
+    from vernal.training.train import fit_heads
+
+    return fit_heads(x, jobs, workers, progress, options.overfit_check)
+
+
+def _job(fit: Fit, rows_of: pd.Series, x: Array) -> FitJob:
+    """What the trainer needs: rows of the matrix in the order of clip ids, and the rows made for this fit."""
+    from vernal.training.train import FitJob
+
+    role = fit.clips.role.astype("str")
+    rows, y = _rows(fit.clips[role == FIT], rows_of)
+    stop_rows, stop_y = _rows(fit.clips[role != FIT], rows_of)
+    settings = fit.settings
+    options = HeadOptions(**{field.name: getattr(settings, field.name) for field in fields(HeadOptions)})
+    job = FitJob(fit.key, settings.seed, options, rows, y, stop_rows, stop_y)
+    if not (settings.upsampling_ratio or settings.mixup or settings.label_smoothing):
+        return job
+    prepared = prepare_arrays(x[rows], y, settings, settings.seed)
+    # The rows themselves are made again when their turn comes: all at once they would not fit into memory.
+    return replace(
+        job,
+        rows=rows[prepared.rows],
+        y=prepared.y,
+        extra_x=lambda: prepare_arrays(x[rows], y, settings, settings.seed).extra_x,
+        extra_y=prepared.extra_y,
+    )
+
+
+def _rows(clips: pd.DataFrame, rows_of: pd.Series) -> tuple[Array, Array]:
+    """Positions of all windows of some clips, and their targets; every window carries its clip's label."""
+    lists = rows_of.loc[clips.clip_id]
+    rows = np.concatenate(lists.to_list()).astype(np.int64)
+    y = np.repeat(clips.is_positive.to_numpy(dtype=np.float32), lists.map(len).to_numpy())
+    return rows, y

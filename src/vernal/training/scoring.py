@@ -1,0 +1,77 @@
+"""One score a clip: the highest logit of its windows, for every point of a stage.
+
+Scores are kept as logits, unrounded. Sensitivity moves a point's logits by a constant, as BirdNET-Analyzer
+does; it changes no ranking and trains nothing again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from vernal.embedding.store import EmbeddingStore
+from vernal.embedding.windows import EmbeddingOptions, plan_windows
+from vernal.heads import Head, head_logits
+
+EVALUATED_SPLITS = ("val", "test_iid", "test_ood")
+SCORE_COLUMNS = ("point", "clip_id", "split", "logit", "is_positive")
+# BirdNET-Analyzer: logit + (sensitivity - 1) * 10.
+SENSITIVITY_SHIFT = 10.0
+
+
+def clip_logits(
+    heads: Sequence[Head], clips: pd.DataFrame, audio: EmbeddingOptions, store: EmbeddingStore
+) -> np.ndarray:
+    """Score clips with heads that read the same audio settings.
+
+    Args:
+        heads: one logit each.
+        clips: with `clip_id` and what `plan_windows` needs.
+        audio: settings that the heads were trained with.
+        store: holds the embeddings of every window.
+    Returns:
+        (n_heads, n_clips) float64, clips in the order of their ids.
+    """
+    windows = plan_windows(clips, audio)
+    x = store.load(audio, windows.key)
+    first = np.flatnonzero(~windows.clip_id.duplicated().to_numpy())
+    if len(first) != len(clips):
+        raise AssertionError(f"{len(clips) - len(first)} of {len(clips)} clips have no window")
+    return np.stack([np.maximum.reduceat(logits[:, 0], first) for logits in head_logits(heads, x)])
+
+
+def shift_of(sensitivity: float) -> float:
+    """What a sensitivity adds to every logit.
+
+    >>> shift_of(1.25)
+    2.5
+    """
+    return (sensitivity - 1.0) * SENSITIVITY_SHIFT
+
+
+def score_table(points: Sequence[str], logits: np.ndarray, clips: pd.DataFrame) -> pd.DataFrame:
+    """Scores of points as one long table, points in the given order and clips by id within.
+
+    Args:
+        points: (n_points,) names.
+        logits: (n_points, n_clips), clips in the order of their ids.
+        clips: `clip_id`, `split`, `is_positive`.
+    """
+    ordered = clips.sort_values("clip_id", ignore_index=True)
+    n_points, n_clips = logits.shape
+
+    def per_clip(column: pd.Series) -> pd.Categorical:
+        codes, values = pd.factorize(column, sort=True)
+        return pd.Categorical.from_codes(np.tile(codes, n_points), pd.Index(values))
+
+    return pd.DataFrame(
+        {
+            "point": pd.Categorical.from_codes(np.repeat(np.arange(n_points), n_clips), pd.Index(points)),
+            "clip_id": per_clip(ordered.clip_id),
+            "split": per_clip(ordered.split),
+            "logit": logits.reshape(-1),
+            "is_positive": np.tile(ordered.is_positive.to_numpy(dtype=bool), n_points),
+        }
+    )

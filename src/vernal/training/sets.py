@@ -1,0 +1,151 @@
+"""Which clips train each point, and which of them decide when training stops.
+
+A training set belongs to a fit, not to a point: points that differ in nothing that training depends on share
+one. Sets stand in one long table, so that a person can look up where a clip was used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from vernal import sampling
+from vernal.problems import InputError
+from vernal.sweeps.point_settings import PointSettings
+
+FIT, STOP = "fit", "stop"
+FAILURE_COLUMNS = ("point", "step", "message")
+_ELIGIBLE_BY = ("quality", "call_type", "recorders", "sites", "positive_subsets", "negative_subsets")
+_READ_COLUMNS = (
+    "clip_id", "is_positive", "split", "quality", "call_type", "recorder_id", "site", "date", "group",
+    "source", "origin", "content_hash", "start_s", "end_s",
+)  # fmt: skip
+
+
+def without_copies(
+    splits: pd.DataFrame, subsets: Mapping[str, pd.DataFrame], pairs: pd.DataFrame
+) -> tuple[pd.DataFrame, dict[str, pd.DataFrame]]:
+    """Leave out training clips that are the same recording as a held-out clip, under other bytes.
+
+    A person who cut one recording twice, or downloaded it twice, cannot see it in the file names; trained on, such
+    a clip lets a classifier remember what it is tested on.
+
+    Args:
+        splits: labelled clips with their split.
+        subsets: curated subsets by name.
+        pairs: `clip_id`, `other_clip_id` of the same recording (see `proof.near_duplicates`).
+    Returns:
+        `splits` and `subsets` without the training clips of pairs whose other clip is in another split.
+    """
+    split_of = splits.set_index("clip_id").split
+    copies: set[str] = set()
+    for one, other in (("clip_id", "other_clip_id"), ("other_clip_id", "clip_id")):
+        trains = pairs[one].map(split_of) == "train"
+        apart = pairs[other].map(split_of) != "train"
+        copies |= set(pairs[one][trains & apart])
+    if not copies:
+        return splits, dict(subsets)
+    kept = {name: table[~table.clip_id.isin(copies)] for name, table in subsets.items()}
+    return splits[~splits.clip_id.isin(copies)], kept
+
+
+def draw_training_sets(
+    plan: pd.DataFrame, splits: pd.DataFrame, subsets: Mapping[str, pd.DataFrame]
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Choose the clips of every distinct fit of a plan.
+
+    Args:
+        plan: one row a point, with its settings and `fit_hash`.
+        splits: labelled clips with their split.
+        subsets: curated subsets by name.
+    Returns:
+        `training_sets`: `fit_hash`, `clip_id`, `is_positive`, `role` (`fit` trains, `stop` ends training);
+        `training_counts`: one row a fit with `n_train_positive`, `n_train_negative`, `n_stop_positive`,
+        `n_stop_negative` and `empty_subsets`, the named subsets that hold no clip;
+        `failures`: `point`, `step`, `message` of the points that no set can be drawn for.
+    """
+    drawer = _Drawer(splits, subsets)
+    sets, counts, failures = [], [], []
+    for fit_hash, rows in plan.groupby("fit_hash", sort=True):
+        settings = PointSettings.from_row(rows.iloc[0].to_dict())
+        try:
+            drawn = drawer.draw(settings)
+        except InputError as error:
+            failures += [(point, "balance", str(error)) for point in rows.point]
+            continue
+        sets.append(drawn.assign(fit_hash=fit_hash))
+        counts.append({"fit_hash": fit_hash, **_count(drawn), "empty_subsets": _empty(subsets, settings)})
+    columns = ["fit_hash", "clip_id", "is_positive", "role"]
+    table = pd.concat(sets, ignore_index=True)[columns] if sets else pd.DataFrame(columns=columns)
+    return (
+        table.astype({"fit_hash": "category", "role": "category"}),
+        pd.DataFrame(counts),
+        pd.DataFrame(failures, columns=list(FAILURE_COLUMNS), dtype="str"),
+    )
+
+
+class _Drawer:
+    """Draws the sets of one plan; points that differ in seed, caps and balance alone share the search for clips."""
+
+    def __init__(self, splits: pd.DataFrame, subsets: Mapping[str, pd.DataFrame]) -> None:
+        # Tables are cut and sorted for every point: the columns that no filter or check reads only cost time.
+        self._splits = _narrow(splits)
+        self._subsets = {name: _narrow(table) for name, table in subsets.items()}
+        self._tests = set(splits.clip_id[splits.split.isin(("test_iid", "test_ood"))])
+        self._eligible: dict[tuple, sampling.Eligible] = {}
+
+    def draw(self, settings: PointSettings) -> pd.DataFrame:
+        """The clips of one point: `clip_id`, `is_positive`, `role`, sorted by `clip_id`.
+
+        Raises:
+            InputError: the settings leave a class without clips, or ask for a validation split that lacks one.
+        """
+        chosen = sampling.draw_selection(self._find(settings), settings).clips
+        if settings.use_validation:
+            train, stop = chosen, self._validation()
+        else:
+            train, stop = sampling.validation_split(chosen, settings.seed)
+        parts = [
+            table[["clip_id", "is_positive"]].assign(role=role)
+            for table, role in ((train, FIT), (stop, STOP))
+        ]
+        drawn = pd.concat(parts).sort_values("clip_id", ignore_index=True)
+        leaked = self._tests & set(drawn.clip_id)
+        if leaked:
+            raise AssertionError(f"{len(leaked)} test clips reached a training set (first: {min(leaked)})")
+        return drawn
+
+    def _find(self, settings: PointSettings) -> sampling.Eligible:
+        key = tuple(getattr(settings, name) for name in _ELIGIBLE_BY)
+        if key not in self._eligible:
+            self._eligible[key] = sampling.eligible_clips(self._splits, self._subsets, settings)
+        return self._eligible[key]
+
+    def _validation(self) -> pd.DataFrame:
+        stop = self._splits[self._splits.split == "val"]
+        if stop.is_positive.nunique() < 2:
+            raise InputError(
+                f"use_validation is true, but the validation split has {int(stop.is_positive.sum())} positive of "
+                f"{len(stop)} clips. Give it both classes (column `split`), or set use_validation: false."
+            )
+        return stop
+
+
+def _narrow(table: pd.DataFrame) -> pd.DataFrame:
+    return table[[name for name in _READ_COLUMNS if name in table]]
+
+
+def _count(drawn: pd.DataFrame) -> dict[str, int]:
+    fit, stop = drawn[drawn.role == FIT], drawn[drawn.role == STOP]
+    return {
+        "n_train_positive": int(fit.is_positive.sum()),
+        "n_train_negative": int((~fit.is_positive).sum()),
+        "n_stop_positive": int(stop.is_positive.sum()),
+        "n_stop_negative": int((~stop.is_positive).sum()),
+    }
+
+
+def _empty(subsets: Mapping[str, pd.DataFrame], settings: PointSettings) -> str:
+    named = (*settings.positive_subsets, *settings.negative_subsets)
+    return ";".join(name for name in named if len(subsets[name]) == 0)

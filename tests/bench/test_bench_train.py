@@ -1,0 +1,74 @@
+"""The benchmark's made stage has the published structure, and its numbers are those it names."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from vernal.bench.train import (
+    bench_sweep,
+    bench_train,
+    make_embeddings,
+    peak_memory,
+    published_stage,
+    stage5_jobs,
+)
+from vernal.identity import rng_for
+from vernal.training.train import HeadOptions
+
+
+def test_the_made_stage_has_the_published_counts() -> None:
+    stage = published_stage(0.1)
+    assert {name: len(rows) for name, rows in stage.splits.items()} == pytest.approx(
+        {"train": 1211, "val": 324.9, "test_iid": 294.3, "test_ood": 358.5}, abs=4
+    )
+    assert [len(rows) for rows in stage.hard_negatives] == [0, 140, 47, 98]
+    assert [len(rows) for rows in stage.low_quality] == [0, 30, 15, 5, 51]
+    assert stage.x.shape == (len(stage.kinds), 1024) and stage.x.dtype == np.float32 and stage.x.min() >= 0
+
+
+def test_its_points_are_those_of_stage_5() -> None:
+    stage = published_stage(0.05)
+    jobs = stage5_jobs(stage, 123, HeadOptions())
+    assert len({job.key for job in jobs}) == 123
+    assert [len({job.seed for job in jobs[:n]}) for n in (40, 120, 123)] == [1, 3, 4]
+    used = set(stage.splits["train"]) | {row for rows in stage.hard_negatives for row in rows}
+    for job in jobs:
+        assert set(job.rows) | set(job.val_rows) <= used
+        assert not set(job.rows) & set(job.val_rows)
+        assert 0.15 < len(job.val_rows) / (len(job.rows) + len(job.val_rows)) <= 0.2
+    assert jobs[0].y.mean() == pytest.approx(0.5, abs=0.01)
+    assert jobs[39].y.mean() < 0.35
+
+
+def test_calls_can_be_told_from_the_rest_and_better_ones_more_easily() -> None:
+    kinds = np.repeat(["high", "low", "negative"], 300)
+    x = make_embeddings(kinds, rng_for(1, "test"))
+    means = [x[kinds == kind].mean(axis=0) for kind in ("high", "low", "negative")]
+    assert np.linalg.norm(means[0] - means[2]) > np.linalg.norm(means[1] - means[2]) > 0
+
+
+def test_peak_memory_sees_what_is_held() -> None:
+    import time
+
+    with peak_memory() as peak:
+        time.sleep(0.25)
+        before = peak()
+        held = np.ones(30_000_000, np.float64)
+        time.sleep(0.35)
+    assert peak() - before > 0.8 * held.nbytes
+
+
+@pytest.mark.slow
+def test_both_benchmarks_give_plain_numbers() -> None:
+    compared = bench_train(n_clips=400, epochs=3, points=8, hidden_points=2, peer_seeds=2)
+    for name in ("linear", "hidden_512"):
+        measured = compared[name]
+        assert measured["ratio"] == pytest.approx(measured["peer_s"] / measured["ours_s"])
+        assert 0 < measured["ours_auprc"] <= 1 and measured["peer_cpu_s"] > 0
+    sizes = bench_sweep((2, 4), workers=1, scale=0.05)
+    assert [size["points"] for size in sizes] == [2, 4]
+    assert all(size["peak_mb"] > 100 and size["total_s"] >= size["train_s"] for size in sizes)
+    json.dumps([compared, sizes])

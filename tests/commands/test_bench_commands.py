@@ -1,0 +1,170 @@
+"""`kedro bench`, as a person types it, and the page that it writes."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from vernal.bench import embed as bench_embed
+from vernal.bench import stage as bench_stage
+from vernal.bench import train as bench_train
+from vernal.bench.report import Bench, machine, shown, terminal_table, versions, write_section
+from vernal.commands.bench import bench, make_many_clips
+
+ONE = Bench(
+    "train", "Training", "How it is measured.", {"ours_s": "ours", "ratio": "ratio"}, {"linear": "ratio 40"}
+)
+TWO = Bench("embed", "Embedding", "Words.", {"ratio": "ratio"})
+
+
+def call(*arguments: str):
+    return CliRunner().invoke(bench, list(arguments))
+
+
+def said(*arguments: str) -> str:
+    result = call(*arguments)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> list[tuple]:
+    """Measurements that take no time; returns what they were asked for."""
+    asked = []
+    values = {"ours_s": 1.0, "peer_s": 50.0, "ratio": 50.0}
+
+    def embed(folder, clips, workers, sides="both"):
+        asked.append((folder is None, clips, workers, sides))
+        return values if sides == "both" else {**values, "peer_s": None, "ratio": None}
+
+    def train(clips, epochs, points, hidden_points, peer_seeds):
+        asked.append((clips, epochs, points, hidden_points, peer_seeds))
+        own = {**values, "ours_cpu_s": 2.0, "peer_cpu_s": 90.0}
+        return {"linear": own, "hidden_512": values, "clips": clips, "epochs": epochs}
+
+    def stage(sizes, workers, scale, peer_points, say):
+        asked.append((tuple(sizes), workers, scale, peer_points))
+        return {f"stage5_{size}": {**values, "points": size} for size in sizes}
+
+    monkeypatch.setattr(bench_embed, "bench_embed", embed)
+    monkeypatch.setattr(bench_train, "bench_train", train)
+    monkeypatch.setattr(bench_stage, "bench_stage", stage)
+    return asked
+
+
+def test_json_is_one_object_of_things_measured(quick):
+    for command, names in (
+        ("embed", ["48_kHz"]),
+        ("train", ["linear", "hidden_512"]),
+        ("sweep", ["stage5_30", "stage5_120"]),
+    ):
+        found = json.loads(said(command, "--json"))
+        assert list(found) == names
+        for values in found.values():
+            assert {"ours_s", "peer_s", "ratio"} <= set(values)
+    assert quick == [(True, 400, 2, "both"), (4_800, 10, 120, 10, 5), ((30, 120), 2, 1.0, 4)]
+
+
+def test_options_reach_the_measurement(quick, tmp_path: Path):
+    said("embed", "--folder", str(tmp_path), "--clips", "7", "--workers", "1")
+    said("train", "--points", "3", "--clips", "200", "--epochs", "2", "--seeds", "1")
+    said("sweep", "--points", "5", "--large", "--scale", "0.1", "--peer-points", "0", "--workers", "1")
+    assert quick == [(False, 7, 1, "both"), (200, 2, 3, 3, 1), ((5, 900), 1, 0.1, 0)]
+
+
+def test_the_table_names_both_sides(quick):
+    output = said("train")
+    assert "BirdNET-Analyzer, s a point" in output
+    assert "linear" in output and "hidden_512" in output
+    assert "45" in output  # the ratio of processor time
+
+
+def test_a_side_that_fails_is_told_without_a_traceback(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    def fail(*_):
+        raise RuntimeError("peer failed in the benchmark:\nno memory")
+
+    monkeypatch.setattr(bench_stage, "bench_stage", fail)
+    result = call("sweep")
+    assert (result.exit_code, "Traceback" in result.output) == (1, False)
+    assert "peer failed in the benchmark" in result.output
+    assert "holds no audio" in call("embed", "--folder", str(tmp_path)).output
+
+
+def test_each_benchmark_writes_its_own_section_of_the_page(quick, tmp_path: Path):
+    page = tmp_path / "docs" / "benchmarks.md"
+    said("sweep", "--markdown", str(page))
+    said("embed", "--markdown", str(page))
+    first = page.read_text(encoding="utf-8")
+    said("embed", "--markdown", str(page))
+    text = page.read_text(encoding="utf-8")
+    assert text == first
+    assert text.startswith(
+        "# Benchmarks\n\nThis page is written by `kedro bench ... --markdown docs/benchmarks.md`"
+    )
+    assert text.index("## Embedding a folder") < text.index("## Stage 5 at the scale of the study")
+    assert text.count("Measured on ") == 2
+    assert versions() in text
+
+
+def test_a_section_takes_the_place_of_its_older_one(tmp_path: Path):
+    page = tmp_path / "page.md"
+    write_section(page, ONE, {"linear": {"ours_s": 0.5, "ratio": 12.0}})
+    write_section(page, TWO, {"48_kHz": {"ratio": 3.0}})
+    write_section(page, ONE, {"linear": {"ours_s": 0.25, "ratio": 24.0}})
+    text = page.read_text(encoding="utf-8")
+    assert "| linear | 0.25 | 24 | ratio 40 |" in text
+    assert "| 48_kHz | 3 |" in text
+    assert "| linear | 0.5 |" not in text
+    assert text.count("<!-- train -->") == text.count("<!-- end of train -->") == 1
+
+
+def test_numbers_are_short_and_missing_ones_are_dashes():
+    assert [shown(value) for value in (None, 0.0, 0.0171, 3.14159, 99.96, 1234.5, 1e-6, 7)] == [
+        "-", "0", "0.0171", "3.14", "100", "1,234", "1e-06", "7",
+    ]  # fmt: skip
+    assert terminal_table(TWO, {"a": {}}).splitlines()[1].split() == ["a", "-"]
+
+
+def test_the_machine_is_described_without_its_name():
+    import platform
+
+    assert "cores of" in machine()
+    assert platform.node() not in machine()
+    assert "birdnet-analyzer 2" in versions()
+
+
+def test_many_clips_are_all_different(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("vernal.commands.bench._STAMPED", 2)
+    make_many_clips(tmp_path, 5)
+    contents = [path.read_bytes() for path in sorted(tmp_path.rglob("*.wav"))]
+    assert len(set(contents)) == 5
+    assert len({len(content) for content in contents}) == 1
+
+
+def test_the_made_stage_trains_and_reports_every_point(tmp_path: Path):
+    """In this process and small; the command runs each step in its own."""
+    bench_stage.prepare(tmp_path, scale=0.02)
+    _, plan = bench_stage._plan(130)
+    assert plan.seed.nunique() == 4
+    assert len(plan) == 130
+    assert (plan.head(40).seed == 123).all()
+    clips, splits, subsets = bench_stage._tables(tmp_path)
+    assert set(subsets) == set(bench_stage._subsets(bench_train.published_stage(0.02)))
+    assert set(splits.split) == {"train", "val", "test_iid", "test_ood"}
+    assert splits.groupby(["recorder_id", "date"]).split.nunique().max() == 1
+    assert set(subsets["hardNeg/hardneg_conf_min_50"].clip_id) <= set(clips.clip_id)
+    assert not set(subsets["hardNeg/hardneg_conf_min_50"].clip_id) & set(splits.clip_id)
+
+
+@pytest.mark.slow
+def test_a_small_stage_runs_on_both_sides():
+    found = bench_stage.bench_stage((3,), workers=1, scale=0.02, peer_points=1)["stage5_3"]
+    assert found["trained"] == 3
+    assert found["ours_s"] > 0 and found["peer_s"] > 0 and found["ratio"] > 0
+    assert 50 < found["peak_memory_mb"] < 3_000
+
+
+@pytest.mark.parametrize("command", ["embed", "train", "sweep"])
+def test_help_has_an_example(command: str):
+    assert f"Example:  kedro bench {command}" in said(command, "--help")

@@ -1,0 +1,80 @@
+"""What the project's commands share."""
+
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from vernal.commands.command_line import (
+    ClearCommand,
+    ClearErrors,
+    data_root,
+    find_project,
+    parse_params,
+    size_text,
+    text_table,
+)
+from vernal.problems import InputError
+
+
+def test_the_data_root_comes_from_the_command_then_local_then_base(tmp_path: Path):
+    assert data_root(tmp_path, {}) == tmp_path / "data"
+    base, local = (tmp_path / "conf" / name / "parameters.yml" for name in ("base", "local"))
+    base.parent.mkdir(parents=True)
+    base.write_text("data_root: from_base\n", encoding="utf-8")
+    assert data_root(tmp_path, {}) == tmp_path / "from_base"
+    local.parent.mkdir()
+    local.write_text("target: rooster\n", encoding="utf-8")
+    assert data_root(tmp_path, {}) == tmp_path / "from_base"
+    local.write_text("data_root: from local\n", encoding="utf-8")
+    assert data_root(tmp_path, {}) == tmp_path / "from local"
+    assert data_root(tmp_path, {"data_root": "/x/out"}) == Path("/x/out")
+    assert data_root(tmp_path, {"data_root": "~/out"}) == Path.home() / "out"
+
+
+def test_params_are_names_and_values():
+    assert parse_params("") == {}
+    assert parse_params("a=1, b.c=x=y,") == {"a": "1", "b.c": "x=y"}
+    with pytest.raises(click.BadParameter, match="'x' is no name=value"):
+        parse_params("a=1,x")
+
+
+def test_the_project_is_found_from_a_folder_inside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "pyproject.toml").write_text('[tool.kedro]\npackage_name = "vernal"\n', encoding="utf-8")
+    (tmp_path / "notebooks").mkdir()
+    monkeypatch.chdir(tmp_path / "notebooks")
+    assert find_project() == tmp_path
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (InputError("Give a name."), "Error: Give a name.\n"),
+        (FileNotFoundError(2, "No such file", "x.csv"), "Error: x.csv cannot be used: No such file.\n"),
+        (OSError("disk full"), "Error: A file or folder cannot be used: disk full.\n"),
+    ],
+)
+def test_what_a_person_can_mend_is_one_message(error: Exception, message: str):
+    def fail() -> None:
+        raise error
+
+    group = ClearErrors("group", commands=[click.Command("fail", callback=fail)])
+    for result in (
+        CliRunner().invoke(group, ["fail"]),
+        CliRunner().invoke(ClearCommand("fail", callback=fail)),
+    ):
+        assert (result.exit_code, result.output) == (1, message)
+
+
+def test_other_errors_stay_errors():
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    assert isinstance(CliRunner().invoke(ClearCommand("fail", callback=fail)).exception, ZeroDivisionError)
+
+
+def test_tables_align_and_sizes_are_short():
+    assert text_table([["a", "long name"], ["bb", 7]]) == "a   long name\nbb          7"
+    sizes = [size_text(n) for n in (0, 1023, 1024, 3 << 20, 5 << 40)]
+    assert sizes == ["0 B", "1023 B", "1.0 kB", "3.0 MB", "5120.0 GB"]

@@ -1,0 +1,121 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vernal import metrics
+from vernal.evaluation.operating_points import Goal, choose, optimism, review_minutes
+
+# Machines that run tests are slow at times; that is no finding.
+UNHURRIED = settings(deadline=None, max_examples=50)
+
+SCORES = np.array([5.0, 4.0, 3.0, 2.0, 1.0, 0.0])
+TRUTH = np.array([True, True, False, True, False, False])
+UNITS = st.lists(st.tuples(st.integers(-5, 5), st.booleans()), min_size=2, max_size=30).filter(
+    lambda units: len({truth for _, truth in units}) == 2
+)
+
+
+def test_best_f1_and_what_it_gave():
+    point = choose(SCORES, TRUTH, Goal())
+    assert (point.logit, point.split, point.is_met, point.goal) == (2.0, "val", True, "best F1")
+    assert (point.precision, point.recall, point.fpr) == (0.75, 1.0, pytest.approx(1 / 3))
+    assert point.confidence == pytest.approx(1 / (1 + np.exp(-2)))
+
+
+def test_ties_go_to_the_threshold_that_flags_fewer():
+    # F1 is 2/3 at 3 and again at 1.
+    point = choose([3.0, 2.0, 1.0, 0.0], np.array([True, False, True, False]), Goal("recall", 0.5))
+    assert point.logit == 3.0
+    scores, truth = [4.0, 3.0, 2.0, 1.0], np.array([True, False, False, True])
+    f1 = metrics.threshold_counts(scores, truth).f1
+    assert f1.iloc[0] == f1.iloc[3] == f1.max()
+    assert choose(scores, truth, Goal()).logit == 4.0
+
+
+def test_a_precision_floor_takes_the_highest_recall_that_keeps_it():
+    assert choose(SCORES, TRUTH, Goal("precision", 0.75)).logit == 2.0
+    assert choose(SCORES, TRUTH, Goal("precision", 0.8)).logit == 4.0
+
+
+def test_a_recall_floor_takes_the_highest_threshold_that_keeps_it():
+    assert choose(SCORES, TRUTH, Goal("recall", 0.6)).logit == 4.0
+    assert choose(SCORES, TRUTH, Goal("recall", 0.7)).logit == 2.0
+
+
+def test_a_review_budget_counts_false_alarms_only():
+    goal = Goal("review_minutes", 20.0, clips_per_night=1200, seconds_per_clip=3)  # one in three is 20 min
+    assert choose(SCORES, TRUTH, goal).logit == 2.0
+    assert choose(SCORES, TRUTH, Goal("review_minutes", 19.9, 1200, 3)).logit == 4.0
+    assert review_minutes([0.0, 1 / 3], 1200, 3).round(9).tolist() == [0.0, 20.0]
+
+
+def test_a_goal_out_of_reach_falls_back_and_says_so():
+    backwards = choose([2.0, 1.0, 0.0], np.array([False, True, True]), Goal("precision", 0.9))
+    assert not backwards.is_met and backwards.logit == 0.0
+    assert backwards.note == "no threshold reaches precision >= 0.9; the highest precision, 0.667, is used"
+    budget = choose([2.0, 1.0], np.array([False, True]), Goal("review_minutes", 1.0))
+    assert not budget.is_met and "no threshold keeps review <= 1 min a night" in budget.note
+
+
+@pytest.mark.parametrize("truth", [[True, True], [False, False]])
+def test_without_both_classes_logit_0_is_used(truth):
+    point = choose([1.0, -1.0], np.array(truth), Goal())
+    assert point.logit == 0.0 and not point.is_met and "does not hold both classes" in point.note
+    assert choose([], np.array([], dtype=bool), Goal()).logit == 0.0
+
+
+@UNHURRIED
+@given(
+    UNITS,
+    st.sampled_from([Goal(), Goal("precision", 0.6), Goal("recall", 0.8), Goal("review_minutes", 200.0)]),
+)
+def test_no_threshold_serves_the_goal_better(units, goal):
+    scores, truth = (np.array(part) for part in zip(*units, strict=True))
+    point, table = choose(scores, truth, goal), metrics.threshold_counts(scores, truth)
+    assert point.logit in table.threshold.tolist()
+    if goal.kind == "best_f1":
+        assert point.f1 == table.f1.max()
+    elif goal.kind == "recall":
+        assert point.recall >= goal.value and (table.recall[table.threshold > point.logit] < goal.value).all()
+    elif goal.kind == "precision" and point.is_met:
+        assert point.recall == table.recall[table.precision >= goal.value].max()
+    elif goal.kind == "precision":
+        assert (table.precision < goal.value).all() and point.precision == table.precision.max()
+
+
+@UNHURRIED
+@given(UNITS)
+def test_scores_shifted_shift_the_threshold_and_nothing_else(units):
+    scores, truth = (
+        np.array(part, dtype=float if i == 0 else bool) for i, part in enumerate(zip(*units, strict=True))
+    )
+    one, other = choose(scores, truth, Goal()), choose(scores + 10, truth, Goal())
+    assert other.logit == one.logit + 10 and (other.f1, other.fpr) == (one.f1, one.fpr)
+
+
+@UNHURRIED
+@given(UNITS, st.integers(-6, 6))
+def test_optimism_is_never_negative(units, logit):
+    scores, truth = (np.array(part) for part in zip(*units, strict=True))
+    best, gain = optimism(scores, truth, logit)
+    assert 0 <= gain <= best <= 1
+
+
+def test_optimism_is_undefined_without_positives():
+    assert np.isnan(optimism([1.0], np.array([False]), 0.0)).all()
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ({"kind": "best_f2"}, "goal is 'best_f2'; did you mean 'best_f1'"),
+        ({"kind": "precision"}, "'precision' has value None; give its floor"),
+        ({"kind": "recall", "value": 1.2}, "has value 1.2; give its floor, above 0 and up to 1"),
+        ({"kind": "review_minutes", "value": -1}, "minutes a night, 0 or more"),
+        ({"clips_per_night": 0}, "clips_per_night is 0"),
+    ],
+)
+def test_impossible_goals_are_refused(setting, words):
+    with pytest.raises(ValueError, match=words):
+        Goal(**setting)

@@ -1,0 +1,36 @@
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from vernal.heads import Head
+from vernal.problems import InputError
+from vernal.training.models import PARAMETERS, Model, load_model, save_model
+
+
+def model(**parameters) -> Model:
+    head = Head(((np.ones((2, 1)), np.zeros(1)),))
+    return Model(head, ("RADR",), {"point": "p", **parameters}, pd.DataFrame({"epoch": [1], "loss": [0.1]}))
+
+
+def test_a_model_comes_back_as_it_was(tmp_path: Path):
+    save_model(tmp_path / "p", model(fit_key="k"))
+    back = load_model(tmp_path / "p")
+    assert back.head.same_as(model().head)
+    assert back.labels == ("RADR",)
+    assert back.parameters == {"point": "p", "fit_key": "k"}
+
+
+def test_an_unchanged_model_is_not_written_again(tmp_path: Path):
+    save_model(tmp_path / "p", model(fit_key="k"))
+    before = (tmp_path / "p" / "head.npz").stat().st_mtime_ns
+    save_model(tmp_path / "p", model(fit_key="k"))
+    assert (tmp_path / "p" / "head.npz").stat().st_mtime_ns == before
+
+
+def test_a_folder_without_parameters_is_not_finished(tmp_path: Path):
+    save_model(tmp_path / "p", model())
+    (tmp_path / "p" / PARAMETERS).unlink()
+    with pytest.raises(InputError, match="holds no finished model"):
+        load_model(tmp_path / "p")
