@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.problem_cards import CARD
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 if worker := os.environ.get("PYTEST_XDIST_WORKER"):
     # Tests call librosa directly too; see `processes.compiling_alone` for what happens when two fill one cache.
@@ -85,3 +87,21 @@ def make_clips() -> Callable[..., pd.DataFrame]:
         )
 
     return make
+
+
+@pytest.fixture
+def card_values():
+    """A problem card as plain values."""
+    return {
+        **CARD,
+        "classes": [dict(entry) for entry in CARD["classes"]],
+        "performance": dict(CARD["performance"]),
+    }
+
+
+@pytest.fixture
+def card(card_values):
+    """A problem card."""
+    from vernal.problem_card import make_problem_card
+
+    return make_problem_card(card_values)

@@ -14,6 +14,7 @@ from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
+from vernal.pipeline_registry import DATA_PREPARATION
 from vernal.problems import InputError, Problems
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 LOCK_NAME = ".vernal.lock"
+PROBLEM_CARD = "problem_card"
 
 
 class RunHooks:
@@ -54,6 +56,8 @@ class RunHooks:
         self._n_nodes, self._n_done, self._running = len(pipeline.nodes), 0, None
         self._lock = take_lock(self._data_root)
         self._record = start_record(self._data_root, self._project, self._parameters, run_params, pipeline)
+        if PROBLEM_CARD in pipeline.inputs():
+            catalog.load(PROBLEM_CARD)  # what a person wrote is checked before hours of work, not after
 
     @hook_impl
     def before_node_run(self, node: Node) -> None:
@@ -165,7 +169,8 @@ def start_record(
     from vernal.proof.run_record import RunRecord
 
     names = run_params.get("pipeline_names") or ["__default__"]
-    stages = sorted({node.namespace.partition(".")[0] for node in pipeline.nodes if node.namespace})
+    namespaces = {node.namespace.partition(".")[0] for node in pipeline.nodes if node.namespace}
+    stages = sorted(namespaces.difference(DATA_PREPARATION))
     command = f"kedro run --pipelines={','.join(names)}"
     record = RunRecord(str(run_params["run_id"]), data_root, project, tuple(stages), parameters, command)
     try:

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import soundfile
 
-from tests.collection.conftest import CARD
+from tests.problem_cards import CARD
 from vernal.collection import first_check
 from vernal.collection.agreement import AgreementOptions
 from vernal.collection.clipping import ClipOptions
@@ -15,13 +15,13 @@ from vernal.collection.drift import DriftOptions
 from vernal.collection.inventory import LakeOptions
 from vernal.collection.learning_curve import LearningCurveOptions
 from vernal.collection.levels import QualityOptions
-from vernal.collection.problem_card import make_problem_card
 from vernal.collection.queue import QueueOptions
 from vernal.collection.schemas import MANIFEST
 from vernal.datasets.file_folder_dataset import FileFolderDataset
 from vernal.datasets.lake_dataset import LakeDataset
 from vernal.datasets.problem_card_dataset import ProblemCardDataset
 from vernal.pipelines.collection import judging, nodes, showing
+from vernal.problem_card import make_problem_card
 from vernal.problems import InputError
 
 EVIL = "<script>alert(1)</script>"

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from vernal.collection.label_files import RecordingNames, read_all
-from vernal.collection.problem_card import make_problem_card
+from vernal.problem_card import make_problem_card
 
 
 def hashes(n):

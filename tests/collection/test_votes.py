@@ -5,8 +5,8 @@ import pytest
 
 from vernal.collection.annotations import annotation_table, split_by_strength, weaken
 from vernal.collection.clipping import ClipOptions, cut_clips
-from vernal.collection.problem_card import make_problem_card
 from vernal.collection.votes import count_votes, first_sessions, single_labels
+from vernal.problem_card import make_problem_card
 
 HASHES = [f"{i:064x}" for i in range(3)]
 

@@ -13,8 +13,9 @@ from vernal.problems import InputError
 
 QUICK = EvaluationOptions(n_draws=100)
 MODULES = (
-    "baselines", "bootstrap", "calibration", "classification", "effects", "leaderboard", "metrics",
-    "operating_points", "settings_table", "tidy",
+    "evaluation.baselines", "evaluation.bootstrap", "evaluation.calibration", "evaluation.classification",
+    "evaluation.effects", "evaluation.leaderboard", "evaluation.operating_points", "evaluation.tidy", "metrics",
+    "sweeps.settings_table",
 )  # fmt: skip
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 
 from tests.proof.conftest import OPTIONS, MadeStage
 from vernal.evaluation.stage_results import StageResults
+from vernal.evaluation.target import target_verdict
 from vernal.proof.certificate import Finding, certificate
 from vernal.proof.data_card import data_card
 from vernal.proof.markdown import table, text
@@ -23,6 +26,13 @@ from vernal.report import Bullets, Heading, Table, Text
 def results(made: MadeStage) -> StageResults:
     tables = (made.points, made.leaderboard, made.effects, made.tables, made.failures)
     return StageResults(made.spec, "RADR", made.plan, *tables, OPTIONS, False)
+
+
+def test_the_model_card_says_whether_the_problem_cards_target_is_met(made, results, proof, card):
+    asked = model_card(replace(results, card=card), proof, made.splits, made.models)
+    assert text(target_verdict(card, results).sentence) in asked
+    assert "(average precision on test_ood of at least 0.8)" in asked.replace("\\", "")
+    assert "The target" not in model_card(results, proof, made.splits, made.models)
 
 
 @pytest.fixture

@@ -1,6 +1,9 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
+from vernal.problem_card import PerformanceTarget, ProblemCard
 from vernal.report.answer import answer_section, configuration_text, question, shown_effects
 from vernal.report.blocks import Bullets
 from vernal.report.sure import limits
@@ -33,6 +36,47 @@ def test_a_planted_difference_is_named_with_its_direction(make_stage):
     text, _ = one(results, "Of 1 comparison")
     assert "1 shows a difference. `hidden_units` 64 instead of 0: higher by" in text
     assert "`hidden_units` 64" in one(results, "First of 2 configurations")[0]
+
+
+CARD = ProblemCard(
+    "t", "RADR", "multi", "open", "clip", PerformanceTarget("average precision", "test_ood", 0.8), "u", "u"
+)
+
+
+def asked(results, **target) -> tuple[str, str]:
+    """The sentence about the target, with the stage's results and a target of its own."""
+    card = replace(CARD, performance=replace(CARD.performance, **target))
+    return one(replace(results, card=card), "target (")
+
+
+def test_the_answer_says_whether_the_problem_cards_target_is_met(make_stage):
+    good = make_stage(AXES, separation=6.0).results
+    text, tone = asked(good, at_least=0.7)
+    low, high = (good.number(good.deployed, f"test_ood_average_precision_{end}") for end in ("low", "high"))
+    assert "(average precision on test_ood of at least 0.7) is met" in text
+    assert f"interval {low:.3g} to {high:.3g}. Asked of `{good.deployed}`, the point to use." in text
+    assert tone == "good"
+    assert asked(make_stage(AXES, separation=-2.0).results)[1] == "bad"
+    between = (low + good.number(good.deployed, "test_ood_average_precision")) / 2
+    if low < between:
+        assert asked(good, at_least=between)[1] == "warning"
+
+
+def test_a_target_that_a_stage_cannot_measure_is_not_passed_over(make_stage):
+    results = make_stage(AXES).results
+    text, _ = asked(results, metric="kappa")
+    assert "is not something a stage measures (metrics F1, precision" in text
+    assert "splits train, val" in asked(results, split="adversarial")[0]
+    assert "was not measured: train holds no clips" in asked(results, split="train")[0]
+    assert asked(results, metric="AUROC")[0] != asked(results, metric="auroc")[0]  # the card's own spelling
+
+
+def test_a_card_about_another_target_sets_none_here(make_stage):
+    results = replace(make_stage(AXES, target="rooster").results, card=CARD)
+    assert one(results, "problem card")[0].startswith(
+        "The problem card is about RADR; it sets no target for rooster."
+    )
+    assert not any("problem card" in text for text in said(make_stage(AXES).results))
 
 
 def test_no_difference_is_said_with_what_could_have_been_found(make_stage):

@@ -5,8 +5,10 @@ import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
+from tests.problem_cards import CARD
 from vernal.pipelines.reporting import create_pipeline
 from vernal.plots import FIGURES
+from vernal.problem_card import make_problem_card
 from vernal.report.page import DEMO_WORDS
 from vernal.splits import count_splits
 from vernal.training.models import Model
@@ -35,6 +37,7 @@ def catalog_of(stage, drawings, labelled: str) -> DataCatalog:
         **{f"{name}_plot": drawing for name, drawing in drawings.items()},
     }
     shared = {
+        "problem_card": make_problem_card(CARD),
         "splits": stage.splits,
         "split_counts": count_splits(stage.splits),
         "rejects": stage.rejects,
@@ -69,6 +72,7 @@ def test_figures_are_the_same_bytes_whatever_a_person_set_in_matplotlib(drawn_st
 def test_the_recordings_themselves_say_whether_they_are_the_demo_season(drawn_stage, labelled):
     page = run("report", *drawn_stage, labelled)["made.report"].load()
     assert page.count("<svg") == len(FIGURES)
+    assert "The target (average precision on test_ood of at least 0.8)" in page
     assert (DEMO_WORDS in page) == (labelled != "/mnt/season")
 
 
@@ -77,7 +81,7 @@ def test_the_recordings_themselves_say_whether_they_are_the_demo_season(drawn_st
     [
         "demo_season",
         "spelling",
-        "stage_results",
+        "evaluation.stage_results",
         "report.answer",
         "report.page",
         "datasets.page_dataset",

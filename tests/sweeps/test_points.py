@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import yaml
 from hypothesis import given, settings
-from tests.test_point_settings import any_settings
 
+from tests.sweeps.test_point_settings import any_settings
 from vernal.problems import InputError
 from vernal.safe_yaml import parse_yaml
 from vernal.sweeps.point_settings import SETTINGS

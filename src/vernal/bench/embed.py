@@ -34,9 +34,9 @@ def bench_embed(
         sides: `both`, or `ours` to measure speed and memory alone, without collecting vectors to compare.
     Returns:
         `ours_s`, `peer_s`, `ratio` (peer over ours), the same of processor time (`*_cpu_s`, `cpu_ratio`: what
-        to trust on a busy machine), `n_windows`, milliseconds a window, peak memory of the largest process in
-        MB, and `max_abs_difference` of the embeddings. None where a side was not run or the system does not
-        tell.
+        to trust on a busy machine), `n_windows`, milliseconds a window, peak memory in MB of the largest
+        worker and of our main process, and `max_abs_difference` of the embeddings. None where a side was not
+        run or the system does not tell.
     Raises:
         InputError: no audio in the folder.
     """
@@ -123,8 +123,9 @@ def _report(
         "workers": workers,
         "ours_ms_per_window": _ratio(1_000 * ours["seconds"], ours["n_windows"]),
         "peer_ms_per_window": None if peer is None else _ratio(1_000 * peer["seconds"], peer["n_windows"]),
-        "ours_peak_memory_mb": ours["peak_memory_mb"],
-        "peer_peak_memory_mb": theirs["peak_memory_mb"],
+        "ours_worker_memory_mb": ours["worker_memory_mb"],
+        "peer_worker_memory_mb": theirs["worker_memory_mb"],
+        "ours_main_memory_mb": ours["main_memory_mb"],
         "max_abs_difference": difference,
         "encoder_version": encoder_version("birdnet_v2.4"),
     }
@@ -135,16 +136,17 @@ def _ratio(above: float | None, below: float | None) -> float | None:
 
 
 def _used() -> dict[str, float | None]:
-    """Processor time of this process and its finished children, and the memory of the largest of them."""
+    """Processor time of this process and its finished workers, the memory of the largest worker, and its own."""
     try:
         import resource
     except ImportError:
-        return {"cpu_s": None, "peak_memory_mb": None}
+        return {"cpu_s": None, "worker_memory_mb": None, "main_memory_mb": None}
     unit = 1 << 20 if sys.platform == "darwin" else 1 << 10
-    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    own, workers = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return {
-        "cpu_s": round(sum(usage.ru_utime + usage.ru_stime for usage in usages), 3),
-        "peak_memory_mb": round(max(usage.ru_maxrss for usage in usages) / unit, 1),
+        "cpu_s": round(sum(usage.ru_utime + usage.ru_stime for usage in (own, workers)), 3),
+        "worker_memory_mb": round(workers.ru_maxrss / unit, 1),
+        "main_memory_mb": round(own.ru_maxrss / unit, 1),
     }
 
 

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from vernal.collection.agreement import percentiles
 from vernal.collection.linear_model import METRICS, probabilities
-from vernal.collection.problem_card import ProblemCard, Verdict, verdict
 from vernal.evaluation.bootstrap import MIN_BLOCKS, draw_counts
+from vernal.problem_card import ProblemCard, Verdict, verdict
 
 CHECK_COLUMNS = (
     "tested_on",

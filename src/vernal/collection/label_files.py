@@ -17,7 +17,7 @@ import pandas as pd
 from vernal.collection.annotation_formats import FORMATS, recognise
 from vernal.collection.annotations import annotation_table
 from vernal.collection.inventory import by_usefulness
-from vernal.collection.problem_card import ProblemCard
+from vernal.problem_card import ProblemCard
 from vernal.problems import InputError, suggest
 
 PROBLEM_COLUMNS = ("file_path", "line_label", "recording", "reason")

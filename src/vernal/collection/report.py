@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from vernal.collection.problem_card import ProblemCard
 from vernal.plots.style import Drawing, inline_svg
+from vernal.problem_card import ProblemCard
 
 SHOWN_ROWS = 12
 DEMO_WORDS = "Demo group: synthesised, no result. Its numbers say nothing about any animal."

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from vernal.collection.linear_model import reduce_dims
-from vernal.collection.problem_card import ProblemCard
+from vernal.problem_card import ProblemCard
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import pandas as pd
 
 from vernal.collection.clipping import ClipOptions, transfer_labels
-from vernal.collection.problem_card import ProblemCard
+from vernal.problem_card import ProblemCard
 
 GROUNDS = ("marked", "complete", "absent from the recording", "recording of one clip")
 VOTE_COLUMNS = ("clip_id", "label", "annotator", "session", "is_present", "ground")

@@ -17,7 +17,7 @@ EMBED = Bench(
     "Embedding a folder",
     "From the start of Python to the last vector on disk, both sides with the same number of worker processes. "
     "Processor time is that of all processes. The difference is the largest of any value of any embedding. Memory is "
-    "that of the largest process, with the whole model in it.",
+    "the peak of the largest worker, with the whole model in it, and of the process that collects.",
     {
         "n_windows": "windows",
         "ours_s": "Vernal, s",
@@ -26,8 +26,9 @@ EMBED = Bench(
         "cpu_ratio": "ratio of processor time",
         "ours_ms_per_window": "Vernal, ms a window",
         "max_abs_difference": "difference",
-        "ours_peak_memory_mb": "Vernal, MB a process",
-        "peer_peak_memory_mb": "BirdNET-Analyzer, MB a process",
+        "ours_worker_memory_mb": "Vernal, MB a worker",
+        "peer_worker_memory_mb": "BirdNET-Analyzer, MB a worker",
+        "ours_main_memory_mb": "Vernal, MB of the main process",
     },
     {
         "48_kHz": "ratio 2.5, difference 1e-4",

@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 from kedro.io import AbstractDataset, DatasetError
 
-from vernal.collection.problem_card import ProblemCard, read_problem_card
+from vernal.problem_card import ProblemCard, read_problem_card
 
 
 class ProblemCardDataset(AbstractDataset[None, ProblemCard]):

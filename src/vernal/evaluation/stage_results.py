@@ -17,6 +17,7 @@ import pandas as pd
 from vernal.evaluation.coverage import SPLITS
 from vernal.evaluation.operating_points import review_minutes
 from vernal.evaluation.options import EvaluationOptions
+from vernal.problem_card import ProblemCard
 from vernal.sweeps.settings_table import CONFIGURATION, SEED, level_text, settings_of
 from vernal.sweeps.spec import Spec
 
@@ -46,6 +47,7 @@ class StageResults:
         failures: points without a model: `point, step, message`.
         options: how the stage was evaluated.
         is_demo: whether the recordings are the synthetic demo season.
+        card: what the problem card asks; None where nobody wrote one.
     """
 
     spec: Spec
@@ -58,6 +60,7 @@ class StageResults:
     failures: pd.DataFrame
     options: EvaluationOptions
     is_demo: bool
+    card: ProblemCard | None = None
 
     def table(self, name: str, point: str | None = None, split: str | None = None) -> pd.DataFrame:
         """One of the evaluation's tables, of one point and one split where asked; empty if it is not there."""

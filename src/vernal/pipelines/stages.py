@@ -17,6 +17,7 @@ SHARED = frozenset(
         "known_heads",
         "miner_clips",
         "near_duplicates",
+        "problem_card",
         "rejects",
         "splits",
         "split_counts",

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from vernal.evaluation.stage_results import StageResults
+from vernal.evaluation.target import target_verdict
 from vernal.proof.card_text import DEMO, bullets, card, count, dates, named
 from vernal.proof.environment import package_versions
 from vernal.proof.markdown import table, text
@@ -56,6 +57,7 @@ def model_card(
             "## What it was tested on, and what it gave",
             _performance(results, point),
             _INTERVALS,
+            _target(results),
             "## What it was trained on",
             *_training(results, point, splits),
             "## Limits",
@@ -82,6 +84,10 @@ def _threshold(results: StageResults, point: str) -> str:
     confidence = 1 / (1 + np.exp(-logit))
     start = f"Flag a clip from a logit of {logit:.4f} on (confidence {confidence:.4f})."
     return f"{start} Chosen on validation for: {goal}."
+
+
+def _target(results: StageResults) -> str:
+    return text(target_verdict(results.card, results).sentence) if results.card is not None else ""
 
 
 def _performance(results: StageResults, point: str) -> str:

@@ -13,6 +13,7 @@ from vernal.evaluation.baselines import ALL_POSITIVE, METADATA
 from vernal.evaluation.calibration import sigmoid
 from vernal.evaluation.effects import HIGHER, LOWER, NOT_TESTED, POWER
 from vernal.evaluation.stage_results import METRIC_NAMES, UNIT_NAMES, VALIDATION, StageResults, level_words
+from vernal.evaluation.target import target_verdict
 from vernal.plots.comparisons import main_effects
 from vernal.report.blocks import BAD, GOOD, WARNING, Bullets, Section, Text, Tile, Tiles
 from vernal.spelling import UNDEFINED, amount, between, count, listed, minutes, percent, share
@@ -35,6 +36,7 @@ def answer_section(results: StageResults) -> Section:
     """The findings, most wanted first."""
     said = [
         _leader(results),
+        _target(results),
         _order(results),
         _without_listening(results),
         _ranking(results),
@@ -128,6 +130,17 @@ def _leader(results: StageResults) -> Text:
     return Text(
         f"{first} of {count(results.n_configurations, 'configuration')} by {_primary(results)}: "
         f"{configuration_text(results, row)}. It reaches {mean} ({sure}); {spread}."
+    )
+
+
+def _target(results: StageResults) -> Text | None:
+    """What the problem card asks, and whether the point to use reaches it."""
+    if results.card is None or results.leader is None:
+        return None
+    tones = {"met": GOOD, "not met": BAD, "not shown": WARNING}
+    found = target_verdict(results.card, results)
+    return Text(
+        f"{found.sentence} Asked of `{results.deployed}`, the point to use.", tones.get(found.status, "")
     )
 
 

@@ -22,12 +22,12 @@ from vernal.collection.label_quality import SUSPECT_COLUMNS
 from vernal.collection.lake import Lake
 from vernal.collection.learning_curve import LearningCurveOptions
 from vernal.collection.linear_model import out_of_fold
-from vernal.collection.problem_card import ProblemCard
 from vernal.collection.queue import Pool, QueueOptions
 from vernal.collection.vectors import data_of, reduce_windows, top_classes, x_of
 from vernal.embedding.store import EmbeddingStore
 from vernal.embedding.windows import EmbeddingOptions, plan_windows
 from vernal.pipelines.collection.nodes import with_place
+from vernal.problem_card import ProblemCard
 
 
 def reduce_vectors(clips: pd.DataFrame, store: EmbeddingStore, options: EmbeddingOptions) -> pd.DataFrame:

@@ -27,7 +27,7 @@ from vernal.collection.demo_group import DemoGroupOptions
 from vernal.collection.inventory import LakeOptions
 from vernal.collection.lake import Addition, Lake, list_inbox
 from vernal.collection.levels import QualityOptions
-from vernal.collection.problem_card import ProblemCard
+from vernal.problem_card import ProblemCard
 
 Files = dict[str, Callable[[], bytes]]
 

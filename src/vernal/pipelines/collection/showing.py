@@ -10,10 +10,10 @@ from vernal.collection import drift, pictures, report
 from vernal.collection.consensus import ALL_CLASSES
 from vernal.collection.drift import DriftOptions
 from vernal.collection.learning_curve import LearningCurveOptions
-from vernal.collection.problem_card import ProblemCard
 from vernal.collection.queue import QueueOptions
 from vernal.collection.vectors import top_classes, x_of
 from vernal.plots.style import Drawing, drawn
+from vernal.problem_card import ProblemCard
 
 _DEMO = "  ·  DEMO GROUP, no result"
 

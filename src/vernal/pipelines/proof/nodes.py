@@ -12,6 +12,7 @@ from vernal.evaluation.options import EvaluationOptions
 from vernal.evaluation.stage_results import StageResults
 from vernal.identity import digest
 from vernal.pipelines.ingest.nodes import SourceOptions
+from vernal.problem_card import ProblemCard
 from vernal.proof import checks, ledger
 from vernal.proof.certificate import certificate
 from vernal.proof.data_card import data_card
@@ -43,6 +44,7 @@ def prove(
     subsets: dict[str, pd.DataFrame],
     miner_clips: pd.DataFrame,
     near_duplicates: dict[str, pd.DataFrame],
+    problem_card: ProblemCard,
     audio: EmbeddingOptions,
     evaluation: EvaluationOptions,
     options: ProofOptions,
@@ -68,7 +70,17 @@ def prove(
         spec.stage, str(tables[KEY].key.iloc[0]), int(points.error.isna().sum()), splits
     )
     results = StageResults(
-        spec, target, plan, points, leaderboard, effects, tables, failures, evaluation, source.is_demo
+        spec,
+        target,
+        plan,
+        points,
+        leaderboard,
+        effects,
+        tables,
+        failures,
+        evaluation,
+        source.is_demo,
+        problem_card,
     )
     return (
         proof,

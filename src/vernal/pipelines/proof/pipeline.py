@@ -31,6 +31,7 @@ def create_pipeline(stage: str = BASELINE) -> Pipeline:
                     "subsets": "curated_subsets",
                     "miner_clips": "miner_clips",
                     "near_duplicates": "near_duplicates",
+                    "problem_card": "problem_card",
                     "audio": "params:embedding",
                     "evaluation": "params:evaluation",
                     "options": "params:proof",

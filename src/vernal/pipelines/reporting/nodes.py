@@ -10,6 +10,7 @@ from vernal.demo_season import is_demo_root
 from vernal.evaluation.options import EvaluationOptions
 from vernal.evaluation.stage_results import StageResults
 from vernal.plots import FIGURES, Drawing, draw_figures
+from vernal.problem_card import ProblemCard
 from vernal.proof.sections import card_section, certificate_notices, certificate_section, ledger_section
 from vernal.report import render_report
 from vernal.sweeps.spec import Spec
@@ -57,6 +58,7 @@ def report(
     test_ledger: list[dict[str, Any]],
     model_card: str,
     data_card: str,
+    problem_card: ProblemCard,
     options: EvaluationOptions,
     audio_roots: dict[str, str],
     target: str,
@@ -65,7 +67,7 @@ def report(
     """The stage's report as one HTML page; `plots` holds every figure as `<name>_plot`."""
     is_demo = is_demo_root(audio_roots["labelled"])
     results = StageResults(
-        spec, target, plan, points, leaderboard, effects, tables, failures, options, is_demo
+        spec, target, plan, points, leaderboard, effects, tables, failures, options, is_demo, problem_card
     )
     drawings = {name: plots[f"{name}_plot"] for name in FIGURES}
     proof = [

@@ -19,6 +19,7 @@ RESULTS = {
     "target": "params:target",
 }
 PROOF = ("certificate", "test_ledger", "model_card", "data_card")
+DATA = ("problem_card", "split_counts", "rejects", "splits")
 PLOTS = [f"{name}_plot" for name in FIGURES]
 
 
@@ -36,8 +37,7 @@ def create_pipeline(stage: str = BASELINE) -> Pipeline:
             ),
             Node(
                 report,
-                inputs=RESULTS
-                | {name: name for name in (*PROOF, "split_counts", "rejects", "splits", *PLOTS)},
+                inputs=RESULTS | {name: name for name in (*PROOF, *DATA, *PLOTS)},
                 outputs="report",
                 name="report",
                 tags=["reporting"],

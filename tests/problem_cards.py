@@ -1,8 +1,4 @@
-"""Cards and votes that several tests share."""
-
-import pytest
-
-from vernal.collection.problem_card import make_problem_card
+"""A problem card that several tests share."""
 
 CARD = {
     "title": "Where do the frogs call?",
@@ -20,19 +16,3 @@ CARD = {
         {"name": "owl", "audioset": "Owl"},
     ],
 }
-
-
-@pytest.fixture
-def card_values():
-    """A problem card as plain values."""
-    return {
-        **CARD,
-        "classes": [dict(entry) for entry in CARD["classes"]],
-        "performance": dict(CARD["performance"]),
-    }
-
-
-@pytest.fixture
-def card(card_values):
-    """A problem card."""
-    return make_problem_card(card_values)

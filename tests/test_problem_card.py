@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.collection.conftest import CARD
-from vernal.collection.problem_card import make_problem_card, read_problem_card, verdict
+from tests.problem_cards import CARD
+from vernal.problem_card import make_problem_card, read_problem_card, verdict
 from vernal.problems import InputError
 
 

@@ -1,0 +1,42 @@
+"""Whether a stage meets what the problem card asks: the detector that would be used, with its interval.
+
+The detector is the stage's deployed point, which was chosen without a test split; a target is met only where the whole
+interval says so (see `vernal.problem_card.verdict`).
+"""
+
+from __future__ import annotations
+
+from vernal.evaluation.stage_results import METRIC_NAMES, StageResults
+from vernal.problem_card import ProblemCard, Verdict, verdict
+from vernal.splits import SPLITS
+
+NOT_ASKED = "not asked"
+NOT_MEASURED = "not measured"
+
+
+def target_verdict(card: ProblemCard, results: StageResults) -> Verdict:
+    """The card's target beside what the deployed point reaches.
+
+    `status` is one of `vernal.problem_card.Verdict`'s, or `not asked` where the card is about another target.
+    """
+    wanted, asked = card.performance, card.performance.spell()
+    if card.find(results.target) != card.target and card.target != results.target:
+        sentence = f"The problem card is about {card.target}; it sets no target for {results.target}."
+        return Verdict(NOT_ASKED, sentence)
+    metric, split = _known(wanted.metric, METRIC_NAMES), _known(wanted.split, {name: name for name in SPLITS})
+    if metric is None or split is None:
+        known = f"metrics {', '.join(METRIC_NAMES.values())}; splits {', '.join(SPLITS)}"
+        return Verdict(NOT_MEASURED, f"The target ({asked}) is not something a stage measures ({known}).")
+    if split not in results.measured_splits:
+        return Verdict(NOT_MEASURED, f"The target ({asked}) was not measured: {split} holds no clips.")
+    column = f"{split}_{metric}"
+    found = (results.number(results.deployed, f"{column}{end}") for end in ("", "_low", "_high"))
+    return verdict(card, *found)
+
+
+def _known(name: str, names: dict[str, str]) -> str | None:
+    """The key that a person's words mean, by key or by name, whatever the case."""
+    wanted = name.strip().casefold().replace("_", " ")
+    return next(
+        (key for key, said in names.items() if wanted in (key.replace("_", " "), said.casefold())), None
+    )
