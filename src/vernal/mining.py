@@ -10,7 +10,7 @@ Subsets of one pool are heads of one ranking, so that each holds the smaller one
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -19,6 +19,7 @@ import pandas as pd
 from vernal.overlap import KINDS, held_out, is_external
 from vernal.problems import Problems
 from vernal.sampling import draw, floor_share, priorities
+from vernal.thinning import ThinningOptions, thin
 
 BEST_LOW_QUALITY = "bestLowQuality"
 HARD_NEGATIVES = "hardNeg"
@@ -34,7 +35,9 @@ class MiningOptions:
     """What is taken from the pools.
 
     `best_low_quality`: share of the detected pool by subset name, in (0, 1], rounded down. `hard_negatives`:
-    smallest confidence by subset name, inclusive, in [0, 1). `detection_floor`: below this confidence the
+    smallest confidence by subset name, inclusive, in [0, 1); of one recorder none that is as similar as
+    `hard_negative_similarity` (cosine of embeddings) to one with a higher score, `hard_negatives_per_night` of a
+    night and `hard_negatives_per_recorder` at most; None sets no limit. `detection_floor`: below this confidence the
     miner counts as having detected nothing, in [0, 1). For review: `review_limit` clips of unchecked
     recordings at most, by score, `review_per_recording` of one recording; `review_random` clips whatever
     their score; `review_hard_negatives` of the strongest hard negatives. `review_seed` draws the random ones.
@@ -50,6 +53,9 @@ class MiningOptions:
             "hardneg_conf_min_99": 0.99,
         }
     )
+    hard_negative_similarity: float | None = 0.95
+    hard_negatives_per_night: int | None = 50
+    hard_negatives_per_recorder: int | None = None
     detection_floor: float = 0.1
     review_limit: int = 200
     review_per_recording: int = 5
@@ -77,7 +83,17 @@ class MiningOptions:
         counts = ("review_limit", "review_per_recording", "review_random", "review_hard_negatives")
         low = [f"{name}: {getattr(self, name)!r}" for name in counts if getattr(self, name) < 0]
         problems.add("review count below 0", low, "Give 0 or more.")
+        problems.add(
+            "limit of hard negatives", self.thinning.problems(), "See conf/base/mining/parameters.yml."
+        )
         problems.raise_if_any()
+
+    @property
+    def thinning(self) -> ThinningOptions:
+        """How hard negatives are thinned."""
+        return ThinningOptions(
+            self.hard_negative_similarity, self.hard_negatives_per_night, self.hard_negatives_per_recorder
+        )
 
 
 def _is_share(value: object) -> bool:
@@ -221,6 +237,27 @@ def hard_negatives(field_scores: pd.DataFrame, options: MiningOptions) -> dict[s
         f"{HARD_NEGATIVES}/{name}": ranked[reaches(ranked.logit, level)]
         for name, level in options.hard_negatives.items()
     }
+
+
+def thin_hard_negatives(
+    field_scores: pd.DataFrame, vectors: Callable[[pd.DataFrame], np.ndarray], options: MiningOptions
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Of the clips of target-free recordings that any subset would take, set aside what adds nothing.
+
+    Args:
+        field_scores: as for `hard_negatives`, with `recorder_id` and `date`.
+        vectors: gives an embedding a clip, (n, n_dims), of some of its rows.
+    Returns:
+        `field_scores` without them, and `vernal.thinning.ASIDE_COLUMNS` of those set aside.
+    """
+    _check_scores(field_scores, "field", {})
+    level = min(options.hard_negatives.values(), default=1.0)
+    ranked = (
+        rank(field_scores[reaches(field_scores.logit, level)]) if level < 1 else rank(field_scores.head(0))
+    )
+    rows = field_scores.set_index("clip_id").loc[ranked.clip_id].reset_index()
+    _, aside = thin(ranked, vectors(rows), rows[["recorder_id", "date"]], options.thinning)
+    return field_scores[~field_scores.clip_id.isin(aside.clip_id)], aside
 
 
 def rank(scores: pd.DataFrame) -> pd.DataFrame:

@@ -18,6 +18,7 @@ from vernal.features.rhythm import CLASSES, ENSEMBLES, CompanionOptions
 from vernal.features.runtime import runtime_table
 from vernal.features.spectral import beat_frames, whole_hops
 from vernal.plots.style import drawn
+from vernal.problem_card import PerformanceTarget
 from vernal.problems import InputError
 from vernal.recordings import IngestOptions
 
@@ -99,7 +100,7 @@ def test_what_is_wrong_with_a_manifest_is_said(tmp_path):
 
 
 @pytest.fixture
-def render(study):
+def render(study, card):
     clips, plan, fits, library = study
     nasty = "<script>alert(1)</script>"
     clips = clips.assign(label=clips["class"])
@@ -122,6 +123,7 @@ def render(study):
         found.failures,
         runtime_table(plan, fits, library, {}),
         0.95,
+        card,
     )
     curves = found.histories.merge(
         plan.rename(columns={"configuration": "configuration_hash"})[["point", "configuration_hash"]],
@@ -139,7 +141,9 @@ def render(study):
         "confusion": drawn(pictures.confusion, first, "confusion"),
     }
     shown = {"c0": drawn(pictures.gallery, sequence, nasty, "clip", 0.02)}
-    return lambda is_demo: render_page(replace(results, is_demo=is_demo), figures, shown)
+    return lambda is_demo, card=card: render_page(
+        replace(results, is_demo=is_demo, card=card), figures, shown
+    )
 
 
 def test_the_page_is_whole_escaped_and_says_demo_only_of_the_demo(render):
@@ -160,3 +164,10 @@ def test_the_page_is_whole_escaped_and_says_demo_only_of_the_demo(render):
         assert words in rendered
     assert rendered.count("<svg") == 4
     assert "<image" not in rendered
+
+
+def test_the_page_says_whether_the_problem_cards_target_is_met(render, card):
+    assert "is not what this study measures: it tells classes apart" in render(True)
+    for metric, at_least, said in (("accuracy", 0.01, "met"), ("Macro F1", 1.0, "not met")):
+        asked = replace(card, performance=PerformanceTarget(metric, "site", at_least))
+        assert f"({metric} on site of at least {at_least:g}) is {said}" in render(True, asked)

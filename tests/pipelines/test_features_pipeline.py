@@ -14,7 +14,13 @@ def test_the_pipeline_stands_under_its_own_name():
     pipeline = create_pipeline()
     assert {node.namespace for node in pipeline.nodes} == {"features"}
     free = {name for name in pipeline.inputs() if not name.startswith("params:")}
-    assert free == {"source_manifest", "known_embeddings", "features.known_store", "features.known_networks"}
+    assert free == {
+        "source_manifest",
+        "known_embeddings",
+        "problem_card",
+        "features.known_store",
+        "features.known_networks",
+    }
     assert {
         "features.report",
         "features.gallery",

@@ -18,6 +18,7 @@ from vernal.features.lab_tables import lab_tables
 from vernal.features.pictures import described
 from vernal.features.rows import records
 from vernal.plots.style import Drawing, inline_svg
+from vernal.problem_card import ProblemCard, verdict
 from vernal.spelling import between, count, listed, share
 
 DEMO_WORDS = (
@@ -42,6 +43,7 @@ class StudyResults:
     failures: pd.DataFrame
     runtime: pd.DataFrame
     level: float
+    card: ProblemCard
 
 
 def render_page(results: StudyResults, figures: Mapping[str, Drawing], gallery: Mapping[str, Drawing]) -> str:
@@ -132,7 +134,20 @@ def answer(results: StudyResults) -> list[str]:
             if all(row[name] == best[name] for name in ("feature", "sync", "model"))
         ]
         sentences += [_verdict(row) for row in rows]
-    return sentences
+    return [*sentences, _target(results.card, records(honest)[0])]
+
+
+def _target(card: ProblemCard, first: Mapping[str, Any]) -> str:
+    """Whether the first of the study reaches what the problem card asks, where it asks for what is measured here."""
+    wanted = card.performance
+    metric = wanted.metric.strip().casefold().replace(" ", "_")
+    if metric not in ("accuracy", "macro_f1"):
+        return (
+            f"The problem card's target ({wanted.spell()}) is not what this study measures: it tells classes "
+            "apart, by accuracy and macro F1."
+        )
+    numbers = (float(first[f"{metric}_{end}"]) for end in ("mean", "low", "high"))
+    return f"{verdict(card, *numbers).sentence} Asked of the first in the table."
 
 
 def _verdict(row: Mapping[str, float]) -> str:

@@ -42,6 +42,22 @@ def clip_logits(
     return np.stack([np.maximum.reduceat(logits[:, 0], first) for logits in head_logits(heads, x)])
 
 
+def clip_vectors(clips: pd.DataFrame, audio: EmbeddingOptions, store: EmbeddingStore) -> np.ndarray:
+    """One embedding a clip, the mean of its windows.
+
+    Returns:
+        (n_clips, n_dims) float32, in the order of `clips`.
+    """
+    if clips.empty:
+        return np.zeros((0, audio.n_dims), dtype=np.float32)
+    windows = plan_windows(clips, audio)
+    first = np.flatnonzero(~windows.clip_id.duplicated().to_numpy())
+    sums = np.add.reduceat(store.load(audio, windows.key).astype(np.float64), first, axis=0)
+    means = sums / np.diff([*first, len(windows)])[:, None]
+    place = pd.Index(windows.clip_id.iloc[first]).get_indexer(clips.clip_id)
+    return means[place].astype(np.float32)
+
+
 def shift_of(sensitivity: float) -> float:
     """What a sensitivity adds to every logit.
 

@@ -17,7 +17,7 @@ from vernal.pipelines.features.nodes import (
     train,
 )
 
-SHARED = {"known_embeddings", "source_manifest"}
+SHARED = {"known_embeddings", "problem_card", "source_manifest"}
 _CLIPS = ["labelled", "folds", "plan"]
 _AUDIO = ["params:features.audio", "params:embedding"]
 
@@ -164,6 +164,7 @@ def create_pipeline() -> Pipeline:
                     "failures": "failures",
                     "times": "runtime",
                     "gallery": "gallery",
+                    "card": "problem_card",
                     "labels": "labels_plot",
                     "learning": "learning_plot",
                     "standings": "standings_plot",

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import pandas as pd
 
 from vernal import mining, sampling
-from vernal.embedding.jobs import default_workers
 from vernal.embedding.store import EmbeddingStore
 from vernal.embedding.windows import EmbeddingOptions
 from vernal.mining import MiningOptions
 from vernal.overlap import drop_held_out
+from vernal.processes import n_workers
 from vernal.sweeps.point_settings import fit_hash
 from vernal.sweeps.setting_problems import settings_from
 from vernal.training import fitting, scoring
@@ -52,9 +52,7 @@ def train_miner(
 ) -> Iterator[list[FittedHead | FailedHead]]:
     """Train the miner, unless the library has it."""
     fits = miner_fits(miner_clips, settings, audio, options)
-    for result in fitting.train_missing(
-        fits, known, miner_clips, store, options, workers or default_workers()
-    ):
+    for result in fitting.train_missing(fits, known, miner_clips, store, options, n_workers(workers)):
         yield [result]
     yield []
 
@@ -104,14 +102,24 @@ def miner_fits(
 
 
 def rank_pools(
-    pool_scores: pd.DataFrame, options: MiningOptions
-) -> tuple[dict[str, pd.DataFrame], dict[str, pd.DataFrame], pd.DataFrame]:
-    """Best low-quality positives, hard negatives, and the candidates for a person to review."""
+    pool_scores: pd.DataFrame,
+    mining_pools: pd.DataFrame,
+    store: EmbeddingStore,
+    audio: EmbeddingOptions,
+    options: MiningOptions,
+) -> tuple[dict[str, pd.DataFrame], dict[str, pd.DataFrame], pd.DataFrame, pd.DataFrame]:
+    """Best low-quality positives, hard negatives, what was set aside as more of the same, candidates for review."""
+    clips = mining_pools.set_index("clip_id", drop=False)
     pools = {name: pool_scores[pool_scores.pool == name] for name in POOL_OF_SOURCE.values()}
-    field = pools["field"].drop(columns="split")
+    field, aside = mining.thin_hard_negatives(
+        pools["field"].drop(columns="split"),
+        lambda rows: scoring.clip_vectors(clips.loc[rows.clip_id].reset_index(drop=True), audio, store),
+        options,
+    )
     unlabelled = pools["unlabelled"].drop(columns="split")
     return (
         mining.best_low_quality(pools["low_quality"], options),
         mining.hard_negatives(field, options),
+        aside,
         mining.review_candidates(unlabelled, options, field),
     )

@@ -48,8 +48,8 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 rank_pools,
-                inputs=["pool_scores", "params:mining"],
-                outputs=["best_low_quality", "hard_negatives", "review_candidates"],
+                inputs=["pool_scores", "mining_pools", "embeddings", "params:embedding", "params:mining"],
+                outputs=["best_low_quality", "hard_negatives", "hard_negatives_aside", "review_candidates"],
                 name="rank_pools",
                 tags=["curated"],
             ),
