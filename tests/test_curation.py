@@ -130,7 +130,8 @@ def test_reviewed_unlabelled_clips_become_usable():
     kept = curate(rows, target="rooster").kept
     positives, negatives = kept["reviewed/positives"], kept["reviewed/negatives"]
     assert positives[["clip_id", "label", "quality", "origin"]].to_numpy().tolist() == [
-        ["u00", "rooster", "medium", "reviewed"]
+        ["f00", "rooster", "nan", "reviewed"],
+        ["u00", "rooster", "medium", "reviewed"],
     ]
     assert negatives.clip_id.tolist() == ["u01"] and not negatives.is_positive.any()
     assert "u02" not in {clip for table in kept.values() for clip in table.clip_id}
