@@ -268,3 +268,16 @@ def test_a_hundred_thousand_windows_are_found_in_seconds(store):
     assert len(fresh.known_keys(OPTIONS)) == 100_000
     asked = [key(int(n)) for n in rng.permutation(100_000)]
     assert fresh.load(OPTIONS, asked).shape == (100_000, N_DIMS)
+
+
+@pytest.mark.parametrize("at_once", [1, 3, 100])
+def test_batches_give_every_window_once_whatever_their_size(store, monkeypatch, at_once):
+    filled(store)
+    monkeypatch.setattr("vernal.embedding.store._BATCH", at_once)
+    wanted = [4, 0, 3, 3, 1, 2, 0]
+    found = list(store.read(OPTIONS, [key(n) for n in wanted]))
+    assert sorted(np.concatenate([rows for rows, _ in found]).tolist()) == list(range(len(wanted)))
+    assert len(found) == (1 if at_once == 100 else 2)
+    for rows, vectors in found:
+        np.testing.assert_array_equal(vectors, expected(*(wanted[row] for row in rows)))
+    assert list(store.read(OPTIONS, [])) == []

@@ -31,11 +31,6 @@ MAX_TIME_S = 1e7
 """Longest time an annotation may name, seconds; beyond it a column was misread."""
 
 
-def empty_annotations() -> pd.DataFrame:
-    """A table of annotations without rows, every column with its type."""
-    return annotation_table([])
-
-
 def annotation_table(rows: Iterable[Mapping[Any, Any]]) -> pd.DataFrame:
     """Make a table of annotations; columns that a row does not give are missing, `is_present` is true.
 

@@ -13,7 +13,7 @@ import io
 import json
 import shutil
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from vernal.problems import InputError
 
 _SETTINGS = "settings.json"
 _PART = "part-{}.parquet"
+_BATCH = 16_384  # windows that are read at once, 64 MB
 _ABANDONED_AFTER_S = 3_600.0
 _SHOWN_SETTINGS = ("encoder", "encoder_version", "fmin", "fmax", "overlap", "n_dims")
 INFO_COLUMNS = ("settings_id", *_SHOWN_SETTINGS, "parts", "windows", "bytes")
@@ -88,6 +89,21 @@ class EmbeddingStore:
         Raises:
             InputError: a window is not stored, or a part is damaged.
         """
+        vectors = np.empty((len(keys), options.n_dims), dtype=np.float32)
+        for rows, some in self.read(options, keys):
+            vectors[rows] = some
+        return vectors
+
+    def read(
+        self, options: EmbeddingOptions, keys: Sequence[str] | pd.Series
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Vectors of these windows a batch at a time, as they lie on disk: a season is larger than memory.
+
+        Returns:
+            `rows` (n,) places in `keys`, and `vectors` (n, n_dims) float32 of those; together every key once.
+        Raises:
+            InputError: a window is not stored, or a part is damaged.
+        """
         parts = self._parts(options.settings_id)
         keys_of = [self._keys(part) for part in parts]
         stored = pd.Index(np.concatenate([np.empty(0, dtype=object), *keys_of]), dtype=object)
@@ -98,9 +114,21 @@ class EmbeddingStore:
                 f"{n_missing:,} of {len(rows):,} windows are not in the embedding store {self.folder} "
                 f"(settings {options.settings_id}: {options}). Run the embedding pipeline first."
             )
-        return _gather(
+        yield from _batches(
             parts, [len(part_keys) for part_keys in keys_of], rows.astype(np.int64), options.n_dims
         )
+
+    def parts_by_content(self, options: EmbeddingOptions) -> dict[str, list[Path]]:
+        """Which parts hold windows of a file, by the hash of its content; see `vectors_in`.
+
+        Raises:
+            InputError: a part is damaged.
+        """
+        found: dict[str, list[Path]] = {}
+        for part in self._parts(options.settings_id):
+            for content in sorted(set(_read_column(part, "content_hash").to_pylist())):
+                found.setdefault(content, []).append(part)
+        return found
 
     def info(self) -> pd.DataFrame:
         """One row for each group of settings: `INFO_COLUMNS`."""
@@ -202,19 +230,29 @@ def _first_positions(stored: pd.Index) -> pd.Series:
     return positions[~stored.duplicated()]
 
 
-def _gather(parts: list[Path], sizes: list[int], rows: np.ndarray, n_dims: int) -> np.ndarray:
-    """Collect rows of the parts laid end to end, one part in memory at a time."""
-    vectors = np.empty((len(rows), n_dims), dtype=np.float32)
+def _batches(
+    parts: list[Path], sizes: list[int], rows: np.ndarray, n_dims: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Collect rows of the parts laid end to end, part by part, in batches of `_BATCH` and more."""
     ends = np.cumsum(sizes)
     part_of = np.searchsorted(ends, rows, side="right")
     order = np.argsort(part_of, kind="stable")
     bounds = np.searchsorted(part_of[order], np.arange(len(parts) + 1))
+    found: list[tuple[np.ndarray, np.ndarray]] = []
     for number, part in enumerate(parts):
         wanted = order[bounds[number] : bounds[number + 1]]
         if len(wanted):
             first = ends[number] - sizes[number]
-            vectors[wanted] = _vectors(_read_column(part, "vector"), n_dims)[rows[wanted] - first]
-    return vectors
+            found.append((wanted, _vectors(_read_column(part, "vector"), n_dims)[rows[wanted] - first]))
+        if sum(len(some) for some, _ in found) >= _BATCH:
+            yield _joined(found)
+            found = []
+    if found:
+        yield _joined(found)
+
+
+def _joined(found: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+    return np.concatenate([rows for rows, _ in found]), np.concatenate([vectors for _, vectors in found])
 
 
 def _as_parquet(rows: pd.DataFrame, vectors: np.ndarray) -> bytes:
@@ -261,6 +299,20 @@ def _read_column(part: Path, column: str) -> Any:
             f"{part} is damaged or cannot be read ({error}). `kedro store verify` lists all damaged parts; "
             "`kedro store prune` removes them, and the next run embeds their windows again."
         ) from error
+
+
+def vectors_in(part: Path, keys: Collection[str], n_dims: int) -> dict[str, np.ndarray]:
+    """Those of these windows that a part holds: key -> (n_dims,) float32.
+
+    Raises:
+        InputError: the part is damaged.
+    """
+    stored = _read_column(part, "key").to_pylist()
+    rows = {key: row for row, key in enumerate(stored) if key in keys}
+    if not rows:
+        return {}
+    vectors = _vectors(_read_column(part, "vector"), n_dims)
+    return {key: vectors[row].copy() for key, row in rows.items()}
 
 
 def _vectors(column: Any, n_dims: int) -> np.ndarray:

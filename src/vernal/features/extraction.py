@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -129,21 +129,12 @@ def _results(jobs: list, options: FeatureOptions, workers: int) -> Iterator[list
     if not workers:
         yield from (compute(job, options) for job in jobs)
         return
-    from vernal.processes import worker_pool
+    from vernal.processes import as_they_finish, worker_pool
 
-    waiting, workers = iter(jobs), min(workers, len(jobs))
+    workers = min(workers, len(jobs))
     with worker_pool(workers) as pool:
-        # One more on its way than there are workers, so that memory stays bounded.
-        pending: set[Future] = {
-            pool.submit(compute, job, options) for _, job in zip(range(workers + 1), waiting, strict=False)
-        }
         try:
-            while pending:
-                done, pending = wait(pending, return_when=FIRST_COMPLETED)
-                for future in done:
-                    if (job := next(waiting, None)) is not None:
-                        pending.add(pool.submit(compute, job, options))
-                    yield future.result()
+            yield from as_they_finish(pool, partial(compute, options=options), jobs, workers)
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 

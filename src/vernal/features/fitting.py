@@ -7,12 +7,10 @@ weights follow from its clips, settings and seed alone: not from what the worker
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, wait
+from collections.abc import Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -118,13 +116,13 @@ def fit_networks(tasks: Sequence[FitTask], workers: int, check: bool = True) -> 
             check_can_overfit(task)
         yield from (fit_one(task) for task in tasks)
         return
-    from vernal.processes import worker_pool
+    from vernal.processes import as_they_finish, worker_pool
 
     with worker_pool(min(workers, max(1, len(tasks))), prepare=prepare_tensorflow) as pool:
         try:
-            for _ in _as_they_finish(pool, check_can_overfit, checks, workers):
+            for _ in as_they_finish(pool, check_can_overfit, checks, workers):
                 pass
-            yield from _as_they_finish(pool, fit_one, tasks, workers)
+            yield from as_they_finish(pool, fit_one, tasks, workers)
         except BrokenProcessPool as error:
             raise InputError(
                 "A training worker ended before its work was done, most often because memory ran out. Finished "
@@ -132,19 +130,6 @@ def fit_networks(tasks: Sequence[FitTask], workers: int, check: bool = True) -> 
             ) from error
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _as_they_finish(
-    pool: Executor, do: Callable[[FitTask], Any], tasks: Sequence[FitTask], workers: int
-) -> Iterator[Any]:
-    """Results as they come, one more task on its way than there are workers."""
-    waiting = iter(tasks)
-    pending = {pool.submit(do, task) for task in islice(waiting, workers + 1)}
-    while pending:
-        done, pending = wait(pending, return_when=FIRST_COMPLETED)
-        for future in done:
-            pending |= {pool.submit(do, task) for task in islice(waiting, 1)}
-            yield future.result()
 
 
 def _form(task: FitTask) -> tuple[Any, ...]:

@@ -35,11 +35,14 @@ def clip_logits(
         (n_heads, n_clips) float64, clips in the order of their ids.
     """
     windows = plan_windows(clips, audio)
-    x = store.load(audio, windows.key)
     first = np.flatnonzero(~windows.clip_id.duplicated().to_numpy())
     if len(first) != len(clips):
         raise AssertionError(f"{len(clips) - len(first)} of {len(clips)} clips have no window")
-    return np.stack([np.maximum.reduceat(logits[:, 0], first) for logits in head_logits(heads, x)])
+    logits = np.empty((len(heads), len(windows)))
+    for rows, x in store.read(audio, windows.key):
+        for of_head, found in zip(logits, head_logits(heads, x), strict=True):
+            of_head[rows] = found[:, 0]
+    return np.stack([np.maximum.reduceat(of_head, first) for of_head in logits])
 
 
 def clip_vectors(clips: pd.DataFrame, audio: EmbeddingOptions, store: EmbeddingStore) -> np.ndarray:

@@ -9,7 +9,6 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from vernal.embedding.jobs import default_workers
 from vernal.embedding.store import EmbeddingStore
 from vernal.embedding.windows import EmbeddingOptions, EmbeddingPart, plan_windows
 from vernal.evaluation.tidy import settled
@@ -41,6 +40,8 @@ from vernal.identity import digest
 from vernal.pipelines.embedding.nodes import embed_missing
 from vernal.pipelines.ingest.nodes import SourceOptions
 from vernal.plots.style import Drawing, drawn
+from vernal.problem_card import ProblemCard
+from vernal.processes import n_workers
 from vernal.progress import progress_bar
 from vernal.recordings import IngestOptions
 from vernal.sweeps.plans import selected_names
@@ -132,7 +133,7 @@ def compute_features(
     missing = extraction.missing_kinds(labelled, wanted, options, known)
     with progress_bar(len(missing), "computing features", "clip") as progress:
         yield from extraction.extract(
-            labelled, roots[clips.SOURCE], missing, options, workers or default_workers(), progress
+            labelled, roots[clips.SOURCE], missing, options, n_workers(workers), progress
         )
 
 
@@ -173,7 +174,7 @@ def train(
             audio,
             embeddings,
             embedding,
-            workers or default_workers(),
+            n_workers(workers),
             options.overfit_check,
             progress,
         ):
@@ -326,6 +327,7 @@ def report(
     failures: pd.DataFrame,
     times: pd.DataFrame,
     gallery: dict[str, Drawing],
+    card: ProblemCard,
     **figures: Drawing,
 ) -> str:
     """The study as one HTML page."""
@@ -342,5 +344,6 @@ def report(
         failures.assign(step=failures.step.fillna("")),
         times.assign(sync=times["sync"].fillna("")),
         options.level,
+        card,
     )
     return page.render_page(results, figures, gallery)
