@@ -78,7 +78,7 @@ def test_a_stage_is_a_handful_of_nodes_under_its_name():
 
 def test_the_default_run_prepares_the_data_and_runs_the_baseline():
     names = {node.name for node in register_pipelines()["__default__"].nodes}
-    assert {"check_audio", "split_clips", "baseline.train", "baseline.report"} <= names
+    assert {"ingest.check_audio", "quality_splitting.split_clips", "baseline.train", "baseline.report"} <= names
 
 
 def test_the_layers_of_a_stage_read_from_left_to_right(project: Path):

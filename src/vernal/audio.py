@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from vernal.resampling import Resampler, resampler
+from vernal.storage import local_copy
 
 CLIP_S = 3.0
 MIN_TAIL_S = 1.0
@@ -123,7 +124,7 @@ def probe_audio(path: Path | str) -> AudioFacts:
     Raises:
         AudioError: no such file, or not audio.
     """
-    with _open(Path(path)) as file:
+    with _open(local_copy(path)) as file:
         return AudioFacts(file.frames / file.samplerate, file.samplerate, file.channels, file.frames)
 
 
@@ -136,7 +137,7 @@ def check_audio(path: Path | str, options: AudioChecks | None = None) -> AudioFa
         AudioError: the first of `REASONS` that applies.
     """
     options = options or AudioChecks()
-    path = Path(path)
+    path = local_copy(path)
     with _open(path) as file:
         rate, channels, announced = file.samplerate, file.channels, file.frames
     tally = _Tally()
@@ -295,7 +296,7 @@ class AudioReader:
     """
 
     def __init__(self, path: Path | str, sample_rate_hz: int = SAMPLE_RATE_HZ) -> None:
-        self.path = Path(path)
+        self.path = local_copy(path)
         self.sample_rate_hz = sample_rate_hz
         self._file = _open(self.path)
         self.facts = AudioFacts(
@@ -328,6 +329,11 @@ class AudioReader:
         """Length at `sample_rate_hz`, by the header or, once the end was read, by what is there."""
         n_frames = self.facts.n_frames if self._end is None else self._end
         return n_frames if self._resampler is None else self._resampler.n_outputs(n_frames)
+
+    @property
+    def can_seek(self) -> bool:
+        """Whether any place of the file is found at once; other formats are decoded from the start."""
+        return self._can_seek
 
     @property
     def n_silent_more(self) -> int:
@@ -563,6 +569,16 @@ class Bandpass:
         else:
             self._coefficients = butter(5, [low, high], btype="band")
         self._state = np.zeros(max(map(len, self._coefficients)) - 1)
+
+    @property
+    def state(self) -> tuple[float, ...]:
+        """What the filter remembers of all it was fed; empty for no filter. Set it to go on from there."""
+        return () if self._coefficients is None else tuple(self._state.tolist())
+
+    @state.setter
+    def state(self, values: tuple[float, ...]) -> None:
+        if self._coefficients is not None:
+            self._state = np.array(values, dtype=np.float64)
 
     def __call__(self, samples: np.ndarray) -> np.ndarray:
         """Filter the next piece: (n,) float32 in and out."""

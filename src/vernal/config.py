@@ -14,12 +14,15 @@ from typing import Any
 from kedro.config import OmegaConfigLoader
 from omegaconf import OmegaConf
 
+from vernal.storage import is_remote
+
 PATHS = (
     "data_root",
     "source.manifest",
     "source.audio_root",
     "source.field",
     "source.unlabelled",
+    "source.season",
     "published.experiments",
     "published.leaderboards",
     "audit.experiments",
@@ -81,6 +84,8 @@ def with_whole_paths(parameters: Mapping[str, Any], project: Path) -> dict[str, 
 
 
 def _whole(text: str, project: Path) -> str:
+    if is_remote(text):
+        return text.rstrip("/")
     path = Path(text).expanduser()
     if path.is_absolute():
         return path.as_posix()

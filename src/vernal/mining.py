@@ -23,6 +23,8 @@ from vernal.thinning import ThinningOptions, thin
 
 BEST_LOW_QUALITY = "bestLowQuality"
 HARD_NEGATIVES = "hardNeg"
+# Sources that a person has promised to hold no target.
+WITHOUT_TARGET = ("field", "season")
 RANKED_COLUMNS = ("clip_id", "logit", "rank")
 REVIEW_COLUMNS = ("clip_id", "source", "logit", "rank", "reason")
 # The same confidence written as a logit in two ways differs in the last bits, and "inclusive" must not hang
@@ -37,7 +39,8 @@ class MiningOptions:
     `best_low_quality`: share of the detected pool by subset name, in (0, 1], rounded down. `hard_negatives`:
     smallest confidence by subset name, inclusive, in [0, 1); of one recorder none that is as similar as
     `hard_negative_similarity` (cosine of embeddings) to one with a higher score, `hard_negatives_per_night` of a
-    night and `hard_negatives_per_recorder` at most; None sets no limit. `detection_floor`: below this confidence the
+    night and `hard_negatives_per_recorder` at most; None sets no limit. `keep_season_embeddings`: whether a season that
+    is listened to leaves its embeddings in the store. `detection_floor`: below this confidence the
     miner counts as having detected nothing, in [0, 1). For review: `review_limit` clips of unchecked
     recordings at most, by score, `review_per_recording` of one recording; `review_random` clips whatever
     their score; `review_hard_negatives` of the strongest hard negatives. `review_seed` draws the random ones.
@@ -56,6 +59,7 @@ class MiningOptions:
     hard_negative_similarity: float | None = 0.95
     hard_negatives_per_night: int | None = 50
     hard_negatives_per_recorder: int | None = None
+    keep_season_embeddings: bool = False
     detection_floor: float = 0.1
     review_limit: int = 200
     review_per_recording: int = 5
@@ -305,7 +309,8 @@ def review_candidates(
         level = min(options.hard_negatives.values())
         unheard = field_scores[~field_scores.clip_id.isin(done) & reaches(field_scores.logit, level)]
         strongest = rank(unheard).head(options.review_hard_negatives)
-        parts.append(strongest.assign(source="field", reason="hard_negative"))
+        source = strongest.clip_id.map(field_scores.set_index("clip_id").source)
+        parts.append(strongest.assign(source=source, reason="hard_negative"))
     parts.append(by_chance[["clip_id", "logit"]].assign(source="unlabelled", reason="random"))
     parts = [part for part in parts if len(part)]
     if not parts:
@@ -338,11 +343,12 @@ def _check_scores(scores: pd.DataFrame, source: str, must_be: dict[str, object])
     if "source" in scores or source != "labelled":
         remedy = {
             "labelled": "Only labelled positives become positive subsets.",
-            "field": "Only recordings known to hold no target (source.field) give hard negatives.",
+            "field": "Only recordings known to hold no target (source.field, source.season) give hard negatives.",
             "unlabelled": "Only recordings that nobody has checked are candidates for review.",
         }[source]
         found = scores.get("source", pd.Series(np.nan, index=scores.index))
-        note(f"clip that is not {source}", found != source, remedy)
+        taken = WITHOUT_TARGET if source == "field" else (source,)
+        note(f"clip that is not {source}", ~found.isin(taken), remedy)
     for column, value in must_be.items():
         if column in scores:
             note(f"{column} is not {value}", scores[column] != value, "See mining.low_quality_pool.")

@@ -7,8 +7,7 @@ never by its name.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,15 +15,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from vernal.collection import recording_names
 from vernal.files import is_inside, sha256_of_file
 from vernal.identity import digest
 from vernal.problems import InputError
+from vernal.storage import as_path
 
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
 SOURCES = ("labelled", "field", "unlabelled")
 REJECT_COLUMNS = ("source", "file_path", "manifest_row", "start_s", "end_s", "reason", "message")
 FACT_COLUMNS = ("content_hash", "duration_s", "sample_rate_hz", "channels")
-_NAME_PATTERN = re.compile(r"^(?P<recorder>.+?)[_-](?P<date>\d{8})[_-](?P<time>\d{6})(?!\d)")
 
 
 @dataclass(frozen=True)
@@ -51,29 +51,33 @@ class IngestOptions:
             raise ValueError("ingest: give 0 < min_duration_s < max_duration_s")
 
 
-def list_recordings(folder: Path | str) -> pd.DataFrame:
+def list_recordings(
+    folder: Path | str,
+    suffixes: Collection[str] = AUDIO_SUFFIXES,
+    setting: str = "source.field or source.unlabelled",
+) -> pd.DataFrame:
     """List the audio files of a folder and its subfolders.
 
+    Args:
+        suffixes: endings of the files to list, small letters.
+        setting: the parameter that named the folder, for messages.
     Returns:
-        `file_path` (relative, `/`), `recorder_id`, `date`, `time`, read from names of the form
-        `<recorder>_<YYYYMMDD>_<HHMMSS>` and missing elsewhere; sorted by path. Links that lead out of the
-        folder are left out.
+        `file_path` (relative, `/`), `recorder_id`, `date`, `time`, as far as the file's name tells them (see
+        `collection.recording_names`); sorted by path. Links that lead out of the folder are left out.
     Raises:
         InputError: no such folder, or no audio in it.
     """
-    folder = Path(folder)
+    folder = as_path(folder)
     if not folder.is_dir():
-        raise InputError(
-            f"The folder of recordings {folder} does not exist. Correct source.field or source.unlabelled."
-        )
-    files = [path for path in folder.rglob("*") if path.suffix.lower() in AUDIO_SUFFIXES and path.is_file()]
+        raise InputError(f"The folder of recordings {folder} does not exist. Correct {setting}.")
+    files = [path for path in folder.rglob("*") if path.suffix.lower() in suffixes and path.is_file()]
     paths = sorted(
         path.relative_to(folder).as_posix()
         for path in files
         if is_inside(path, folder) and not path.name.startswith(".")
     )
     if not paths:
-        raise InputError(f"The folder {folder} has no audio ({', '.join(AUDIO_SUFFIXES)}).")
+        raise InputError(f"The folder {folder} has no audio ({', '.join(suffixes)}).")
     return pd.DataFrame({"file_path": paths}).join(
         pd.DataFrame([read_name(path) for path in paths], dtype="str")
     )
@@ -85,14 +89,12 @@ def read_name(path: str) -> dict[str, str | float]:
     >>> read_name("a/S4A03895_20190522_013000.flac")
     {'recorder_id': 'S4A03895', 'date': '2019-05-22', 'time': '01:30:00'}
     """
-    match = _NAME_PATTERN.match(Path(path).stem)
-    if match is None or pd.isna(pd.to_datetime(match["date"], format="%Y%m%d", errors="coerce")):
-        return {"recorder_id": np.nan, "date": np.nan, "time": np.nan}
-    date, time = match["date"], match["time"]
+    facts = recording_names.read_name(path)
+    started_at = facts.started_at
     return {
-        "recorder_id": match["recorder"],
-        "date": f"{date[:4]}-{date[4:6]}-{date[6:]}",
-        "time": f"{time[:2]}:{time[2:4]}:{time[4:]}",
+        "recorder_id": facts.recorder_id or np.nan,
+        "date": started_at.strftime("%Y-%m-%d") if started_at else np.nan,
+        "time": started_at.strftime("%H:%M:%S") if started_at else np.nan,
     }
 
 
@@ -112,7 +114,7 @@ def inspect_files(
         max_duration_s=options.max_duration_s,
         silence_db=options.silence_db,
     )
-    distinct = sorted(set(paths))
+    distinct = sorted(set(paths), key=str)  # a disk's and a store's may be among them
     facts: dict[Path, dict] = {}
     # Decoding and hashing release the interpreter lock, so threads use both cores without a copy of anything.
     with ThreadPoolExecutor() as pool:
@@ -157,7 +159,7 @@ def accept(
     """
     found = pd.DataFrame(
         [
-            facts[Path(roots[source]) / path]
+            facts[as_path(roots[source]) / path]
             for source, path in zip(listed.source, listed.file_path, strict=True)
         ],
         index=listed.index,

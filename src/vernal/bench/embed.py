@@ -135,7 +135,7 @@ def _ratio(above: float | None, below: float | None) -> float | None:
     return round(above / below, 3) if above is not None and below else None
 
 
-def _used() -> dict[str, float | None]:
+def used() -> dict[str, float | None]:
     """Processor time of this process and its finished workers, the memory of the largest worker, and its own."""
     try:
         import resource
@@ -223,7 +223,7 @@ def main(side: str, listing: str, scratch: str, workers: str) -> None:
         n_windows = _run_peer(files, Path(scratch), int(workers))
     else:
         n_windows = _run_ours(files, Path(scratch), int(workers), keep_for_comparison=side == "ours")
-    sys.stdout.write(json.dumps({"n_windows": n_windows, **_used()}) + "\n")
+    sys.stdout.write(json.dumps({"n_windows": n_windows, **used()}) + "\n")
 
 
 if __name__ == "__main__":

@@ -17,9 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vernal.heads import Head, head_logits
 from vernal.identity import rng_for
-from vernal.metrics import auroc, average_precision
+from vernal.metrics import average_precision
 from vernal.training.train import FailedHead, FitJob, FittedHead, HeadOptions, fit_chunks
 
 Array = NDArray[Any]
@@ -66,47 +65,53 @@ def bench_train(
         points, the start of processes included), and validation AUPRC: `ours_auprc`, `peer_auprc` (means
         over seeds) and `seed_spread` (largest less smallest, of the peer's seeds or ours).
     """
-    x, y = _one_task(n_clips)
-    order = rng_for(1, "bench", "split").permutation(n_clips)
-    val, train = np.sort(order[: n_clips // 5]), np.sort(order[n_clips // 5 :])
-
-    def jobs(count: int, hidden_units: int) -> list[FitJob]:
-        options = HeadOptions(hidden_units=hidden_units, epochs=epochs)
-        return [
-            FitJob(f"{i:03d}", 1 + i % peer_seeds, options, train, y[train], val, y[val])
-            for i in range(count)
-        ]
-
-    def measure(count: int, hidden_units: int, n_peer: int) -> dict[str, Any]:
-        started = time.perf_counter()
-        chunks = list(fit_chunks(x, jobs(count, hidden_units), workers))
-        wall = time.perf_counter() - started
-        ours = [_val_auprc(one, x[val], y[val]) for chunk in chunks for one in chunk.heads]
-        seconds, theirs = _peer(x, jobs(n_peer, hidden_units), x[val], y[val])
-        ours_s, ours_cpu_s = (
-            np.array([[one.seconds, one.cpu_seconds] for one in chunks]).sum(axis=0) / count
-        ).tolist()
-        peer_s, peer_cpu_s = np.median(seconds, axis=0).tolist()
-        return {
-            "ours_s": ours_s,
-            "peer_s": peer_s,
-            "ratio": peer_s / ours_s,
-            "ours_cpu_s": ours_cpu_s,
-            "peer_cpu_s": peer_cpu_s,
-            "ours_wall_s": wall / count,
-            "ours_auprc": float(np.mean(ours)),
-            "peer_auprc": float(np.mean(theirs)),
-            "seed_spread": max(float(np.ptp(ours)), float(np.ptp(theirs))),
-            "points": count,
-            "peer_runs": n_peer,
-        }
-
+    task = _one_task(n_clips)
     return {
-        "linear": measure(points, 0, peer_seeds),
-        "hidden_512": measure(hidden_points, 512, max(1, peer_seeds // 2)),
+        "linear": _beside_peer(task, HeadOptions(epochs=epochs), points, peer_seeds, peer_seeds, workers),
+        "hidden_512": _beside_peer(
+            task,
+            HeadOptions(hidden_units=512, epochs=epochs),
+            hidden_points,
+            max(1, peer_seeds // 2),
+            peer_seeds,
+            workers,
+        ),
         "clips": n_clips,
         "epochs": epochs,
         "workers": workers,
+    }
+
+
+def _beside_peer(
+    task: tuple[Array, Array], options: HeadOptions, count: int, n_peer: int, n_seeds: int, workers: int
+) -> dict[str, Any]:
+    """Train `count` points in one batch of ours and `n_peer` with BirdNET-Analyzer; see `bench_train`."""
+    x, y = task
+    order = rng_for(1, "bench", "split").permutation(len(x))
+    val, train = np.sort(order[: len(x) // 5]), np.sort(order[len(x) // 5 :])
+    jobs = [
+        FitJob(f"{i:03d}", 1 + i % n_seeds, options, train, y[train], val, y[val])
+        for i in range(max(count, n_peer))
+    ]
+    started = time.perf_counter()
+    chunks = list(fit_chunks(x, jobs[:count], workers))
+    wall = time.perf_counter() - started
+    ours = [_val_auprc(one, x[val], y[val]) for chunk in chunks for one in chunk.heads]
+    seconds, theirs = _peer(x, jobs[:n_peer], x[val], y[val])
+    ours_s = sum(one.seconds for one in chunks) / count
+    peer_s, peer_cpu_s = np.median(seconds, axis=0).tolist()
+    return {
+        "ours_s": ours_s,
+        "peer_s": peer_s,
+        "ratio": peer_s / ours_s,
+        "ours_cpu_s": sum(one.cpu_seconds for one in chunks) / count,
+        "peer_cpu_s": peer_cpu_s,
+        "ours_wall_s": wall / count,
+        "ours_auprc": float(np.mean(ours)),
+        "peer_auprc": float(np.mean(theirs)),
+        "seed_spread": max(float(np.ptp(ours)), float(np.ptp(theirs))),
+        "points": count,
+        "peer_runs": n_peer,
     }
 
 
@@ -206,87 +211,6 @@ def stage5_jobs(stage: PublishedStage, count: int, options: HeadOptions) -> list
         y, val_y = ((names[part] != "negative").astype(np.float32) for part in (rows, val))
         jobs.append(FitJob(f"stage5_{i + 1:03d}", 123 + seed, options, rows, y, val, val_y))
     return jobs
-
-
-def bench_sweep(
-    points: Sequence[int] = (30, 120, 900),
-    workers: int = 2,
-    hidden_units: int = 0,
-    scale: float = 1.0,
-    progress: Callable[[int], Any] | None = None,
-) -> list[dict[str, Any]]:
-    """Train, score and evaluate stage 5 at the study's scale from embeddings in memory, for several sizes.
-
-    Args:
-        points: numbers of points to run, one after the other.
-        workers: training processes.
-        hidden_units: of every head.
-        scale: share of the published clips.
-        progress: called with the number of points that have just been trained.
-    Returns:
-        One dict a size: `points`, `clips`, `train_s` (start of processes and compilation included),
-        `score_s`, `evaluate_s`, `total_s` seconds on the clock, `train_cpu_s` processor time of the training
-        itself, `peak_mb` resident memory of all processes together (shared pages counted in each),
-        `mean_epochs`, `mean_test_ood_auroc`.
-    """
-    stage = published_stage(scale)
-    return [_bench_stage(stage, count, workers, hidden_units, progress) for count in points]
-
-
-def _bench_stage(
-    stage: PublishedStage, count: int, workers: int, hidden_units: int, progress: Callable[[int], Any] | None
-) -> dict[str, Any]:
-    jobs = stage5_jobs(stage, count, HeadOptions(hidden_units=hidden_units))
-    with peak_memory() as peak:
-        started = time.perf_counter()
-        fitted: list[FittedHead | FailedHead] = []
-        cpu_s = 0.0
-        for chunk in fit_chunks(stage.x, jobs, workers, overfit_check=True):
-            fitted += chunk.heads
-            cpu_s += chunk.cpu_seconds
-            if progress is not None:
-                progress(len(chunk.heads))
-        failed = [one for one in fitted if isinstance(one, FailedHead)]
-        if failed:
-            raise RuntimeError(f"point {failed[0].key} of the benchmark failed: {failed[0].problem}")
-        trained = time.perf_counter()
-        heads = [one for one in fitted if isinstance(one, FittedHead)]
-        rows = np.concatenate([stage.splits[split] for split in ("val", "test_iid", "test_ood")])
-        logits = _scored([one.head for one in heads], stage.x[rows])
-        scored = time.perf_counter()
-        values = _evaluated(logits, stage, rows)
-        ended = time.perf_counter()
-    return {
-        "points": count,
-        "clips": len(stage.x),
-        "workers": workers,
-        "hidden_units": hidden_units,
-        "train_s": trained - started,
-        "train_cpu_s": cpu_s,
-        "score_s": scored - trained,
-        "evaluate_s": ended - scored,
-        "total_s": ended - started,
-        "peak_mb": peak() / 2**20,
-        "mean_epochs": float(np.mean([len(one.history) for one in heads])),
-        "mean_test_ood_auroc": float(np.mean(values["test_ood"])),
-    }
-
-
-def _scored(heads: Sequence[Head], x: Array) -> Array:
-    """(n_heads, n) logits."""
-    return np.stack([logits[:, 0] for logits in head_logits(heads, x)])
-
-
-def _evaluated(logits: Array, stage: PublishedStage, rows: Array) -> dict[str, list[float]]:
-    """AUROC of every head on every split; average precision is computed with it, as a stage does."""
-    values: dict[str, list[float]] = {}
-    for split in ("val", "test_iid", "test_ood"):
-        inside = np.isin(rows, stage.splits[split])
-        truth = stage.kinds[rows[inside]] != "negative"
-        values[split] = [auroc(scores, truth) for scores in logits[:, inside]]
-        for scores in logits[:, inside]:
-            average_precision(scores, truth)
-    return values
 
 
 @contextlib.contextmanager

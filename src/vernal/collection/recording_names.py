@@ -27,7 +27,7 @@ _SCHEMES: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("AudioMoth, old firmware", re.compile(r"^(?P<hex>[0-9A-F]{8})$")),
     ("AudioMoth", re.compile(rf"^{_STAMP}(?:T|[_ -].*)?$")),
     # Song Meters put their channels or a letter between name and date, and counters behind.
-    ("Song Meter", re.compile(rf"^(?P<recorder>.+?)(?:_[01A]\+?[01]?)?_{_STAMP}(?:T|[_ .-].*)?$")),
+    ("Song Meter", re.compile(rf"^(?P<recorder>.+?)(?:_[01A]\+?[01]?)?[_-]{_STAMP}(?:T|[_ .-].*)?$")),
     ("phone", re.compile(
         r"^[A-Za-z]+(?: recording)?[ _-]+(?P<date>\d{8})[ _-]+(?P<time>\d{4}(?:\d{2})?)(?:[ _-].*)?$"
     )),

@@ -17,7 +17,8 @@ EMBED = Bench(
     "Embedding a folder",
     "From the start of Python to the last vector on disk, both sides with the same number of worker processes. "
     "Processor time is that of all processes. The difference is the largest of any value of any embedding. Memory is "
-    "the peak of the largest worker, with the whole model in it, and of the process that collects.",
+    "the peak of the largest worker, with the whole model in it, and of the process that collects; the system counts "
+    "to a worker's peak what the collecting process held when it started it.",
     {
         "n_windows": "windows",
         "ours_s": "Vernal, s",
@@ -77,6 +78,33 @@ SWEEP = Bench(
     },
     {"stage5_120": "below 180 s and 3,000 MB"},
 )
+DETECT = Bench(
+    "detect",
+    "Searching recordings",
+    "One-minute recordings and a classifier, the same on both sides: Vernal's detection against "
+    "`birdnet_analyzer.analyze`, from the start of Python to the last table on disk, with the same number of worker "
+    "processes. Processor time is that of all processes. The difference is the largest of any window's confidence, of "
+    "which BirdNET-Analyzer writes four decimals. Memory is that of the largest worker, and of all processes together, "
+    "with shared pages counted in each. The long recordings are one file each.",
+    {
+        "hours": "hours of sound",
+        "ours_s": "Vernal, s",
+        "peer_s": "BirdNET-Analyzer, s",
+        "ratio": "ratio",
+        "cpu_ratio": "ratio of processor time",
+        "ours_hours_a_minute": "Vernal, hours a minute",
+        "peer_hours_a_minute": "BirdNET-Analyzer, hours a minute",
+        "max_abs_difference": "difference",
+        "ours_worker_memory_mb": "Vernal, MB a worker",
+        "ours_all_memory_mb": "Vernal, MB in all",
+        "peer_all_memory_mb": "BirdNET-Analyzer, MB in all",
+    },
+    {
+        "48_kHz": "ratio 2.5",
+        "one_file_of_10_minutes": "",
+        "one_file_of_24_hours": "memory as for 10 minutes",
+    },
+)
 _STAMPED = 200
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
@@ -104,7 +132,11 @@ class _Benches(ClearErrors):
 
 @click.group(name="bench", cls=_Benches)
 def bench() -> None:
-    """Measure against BirdNET-Analyzer on this machine."""
+    """Measure against BirdNET-Analyzer on this machine.
+
+    \b
+    Example:  kedro bench train --json
+    """
 
 
 @bench.command("embed")
@@ -255,6 +287,57 @@ def sweep(
         f"running {', '.join(map(str, sizes))} points of stage 5, and {peer_points} with BirdNET-Analyzer ..."
     )
     _report(SWEEP, bench_stage(sizes, workers, scale, peer_points, _say), as_json, markdown)
+
+
+@bench.command("detect")
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Recordings to search; default: recordings made for it.",
+)
+@click.option(
+    "--files",
+    type=click.IntRange(1),
+    default=120,
+    show_default=True,
+    help="Recordings of one minute to make; a night has 432.",
+)
+@click.option("--other-rates", is_flag=True, help="Also recordings at 44.1 kHz, which are resampled.")
+@click.option(
+    "--large",
+    is_flag=True,
+    help="Also our memory with one file of 10 minutes and of 24 hours (8 GB of disk, minutes).",
+)
+@with_workers
+@as_json
+@to_markdown
+def detect(
+    folder: Path | None,
+    files: int,
+    other_rates: bool,
+    large: bool,
+    workers: int,
+    as_json: bool,
+    markdown: Path | None,
+) -> None:
+    """Search recordings with a classifier, both sides from the start of Python to the last table on disk.
+
+    \b
+    Example:  kedro bench detect
+    Example:  kedro bench detect --files 432 --large --json
+    """
+    from vernal.bench.detect import bench_detect, bench_memory
+
+    results: dict[str, dict[str, Any]] = {}
+    _say("searching recordings on both sides ...")
+    results["48_kHz" if folder is None else "folder"] = bench_detect(folder, files, workers)
+    if other_rates:
+        _say("searching recordings at 44.1 kHz on both sides ...")
+        results["44.1_kHz"] = bench_detect(None, files, workers, sample_rate_hz=44_100)
+    for name, minutes in (("10_minutes", 10), ("24_hours", 24 * 60)) if large else ():
+        _say(f"making and searching one recording of {name.replace('_', ' ')} ...")
+        results[f"one_file_of_{name}"] = bench_memory(minutes, workers)
+    _report(DETECT, results, as_json, markdown)
 
 
 def _say(text: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from kedro.io import AbstractDataset
 
 from vernal.audio import Audio
 from vernal.files import write_bytes
+from vernal.storage import as_path, local_copy
 
 
 class AudioDataset(AbstractDataset[Audio, Audio]):
@@ -23,13 +23,13 @@ class AudioDataset(AbstractDataset[Audio, Audio]):
     """
 
     def __init__(self, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        self._filepath = Path(filepath)
+        self._filepath = as_path(filepath)
         self.metadata = metadata
 
     def load(self) -> Audio:
         import soundfile
 
-        samples, sample_rate_hz = soundfile.read(self._filepath, dtype="float32")
+        samples, sample_rate_hz = soundfile.read(local_copy(self._filepath), dtype="float32")
         return Audio(samples, sample_rate_hz)
 
     def save(self, data: Audio) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from kedro.io import AbstractDataset
+from kedro_datasets._typing import JSONPreview
 
+from vernal.datasets.previews import folder_preview
 from vernal.files import is_inside, write_bytes
+from vernal.storage import as_path
 
 
 class AudioFolderDataset(AbstractDataset[dict[str, Callable[[], np.ndarray]], str]):
@@ -22,12 +24,12 @@ class AudioFolderDataset(AbstractDataset[dict[str, Callable[[], np.ndarray]], st
     >>> import tempfile
     >>> folder = AudioFolderDataset(path=tempfile.mkdtemp(), sample_rate_hz=48_000)
     >>> folder.save({"a/tone.wav": lambda: np.zeros(480, dtype="float32")})
-    >>> [path.name for path in Path(folder.load()).rglob("*.wav")]
+    >>> [path.name for path in as_path(folder.load()).rglob("*.wav")]
     ['tone.wav']
     """
 
     def __init__(self, path: str, sample_rate_hz: int, metadata: dict[str, Any] | None = None) -> None:
-        self._path = Path(path)
+        self._path = as_path(path)
         self._sample_rate_hz = sample_rate_hz
         self.metadata = metadata
 
@@ -48,6 +50,10 @@ class AudioFolderDataset(AbstractDataset[dict[str, Callable[[], np.ndarray]], st
             encoded = io.BytesIO()
             soundfile.write(encoded, render(), self._sample_rate_hz, subtype="PCM_16", format="WAV")
             write_bytes(file, encoded.getvalue())
+
+    def preview(self) -> JSONPreview:
+        """How many files there are and how large they are, for Kedro-Viz."""
+        return folder_preview(self._path)
 
     def _exists(self) -> bool:
         return self._path.is_dir()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from kedro.io import AbstractDataset
 
 from vernal.proof.sealed import DeclaredModel, read_declared
+from vernal.storage import as_path
 
 
 class DeclaredModelDataset(AbstractDataset[None, DeclaredModel]):
@@ -16,7 +16,7 @@ class DeclaredModelDataset(AbstractDataset[None, DeclaredModel]):
     def __init__(
         self, data_root: str, model: str | None = None, metadata: dict[str, Any] | None = None
     ) -> None:
-        self._data_root = Path(data_root)
+        self._data_root = as_path(data_root)
         self._model = model
         self.metadata = metadata
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from pathlib import Path
 from typing import Any
 
 from kedro.io import AbstractDataset, DatasetError
@@ -11,6 +10,7 @@ from kedro_datasets._typing import ImagePreview
 
 from vernal.files import write_bytes, write_text
 from vernal.plots import Drawing
+from vernal.storage import as_path
 
 
 class DrawingDataset(AbstractDataset[Drawing, Drawing]):
@@ -26,7 +26,7 @@ class DrawingDataset(AbstractDataset[Drawing, Drawing]):
     """
 
     def __init__(self, path: str, metadata: dict[str, Any] | None = None) -> None:
-        self._svg, self._png = (Path(f"{path}.{ending}") for ending in ("svg", "png"))
+        self._svg, self._png = (as_path(f"{path}.{ending}") for ending in ("svg", "png"))
         self.metadata = metadata
 
     def load(self) -> Drawing:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import base64
+import html
 from pathlib import Path
 from typing import Any
 
 from kedro.io import AbstractDataset, DatasetError
+from kedro_datasets._typing import HTMLPreview
 
 from vernal.files import is_inside, write_bytes, write_text
 from vernal.plots import Drawing
+from vernal.storage import as_path
+
+_SHOWN = 6
 
 
 class DrawingsDataset(AbstractDataset[dict[str, Drawing], dict[str, Drawing]]):
@@ -22,7 +28,7 @@ class DrawingsDataset(AbstractDataset[dict[str, Drawing], dict[str, Drawing]]):
     """
 
     def __init__(self, path: str, metadata: dict[str, Any] | None = None) -> None:
-        self._path = Path(path)
+        self._path = as_path(path)
         self.metadata = metadata
 
     def load(self) -> dict[str, Drawing]:
@@ -50,8 +56,17 @@ class DrawingsDataset(AbstractDataset[dict[str, Drawing], dict[str, Drawing]]):
     def _drawings(self) -> list[Path]:
         return sorted(file for file in self._path.glob("*.svg") if not file.name.startswith("."))
 
+    def preview(self) -> HTMLPreview:
+        """The first drawings with their names, for Kedro-Viz."""
+        return HTMLPreview("".join(_figure(*item) for item in list(self.load().items())[:_SHOWN]))
+
     def _exists(self) -> bool:
         return self._path.is_dir()
 
     def _describe(self) -> dict[str, Any]:
         return {"path": self._path}
+
+
+def _figure(name: str, drawing: Drawing) -> str:
+    png = base64.b64encode(drawing.png).decode("ascii")
+    return f'<p>{html.escape(name)}<br><img src="data:image/png;base64,{png}"></p>'

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from kedro.io import AbstractDataset
+from kedro_datasets._typing import TablePreview
 
+from vernal.datasets.previews import table_preview
 from vernal.embedding.store import EmbeddingStore
 from vernal.embedding.windows import EmbeddingPart
+from vernal.storage import as_path
 
 
 class EmbeddingStoreDataset(AbstractDataset[EmbeddingPart, EmbeddingStore]):
@@ -23,7 +25,7 @@ class EmbeddingStoreDataset(AbstractDataset[EmbeddingPart, EmbeddingStore]):
     """
 
     def __init__(self, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        self._filepath = Path(filepath)
+        self._filepath = as_path(filepath)
         self.metadata = metadata
 
     def load(self) -> EmbeddingStore:
@@ -31,6 +33,10 @@ class EmbeddingStoreDataset(AbstractDataset[EmbeddingPart, EmbeddingStore]):
 
     def save(self, data: EmbeddingPart) -> None:
         EmbeddingStore(self._filepath).append(data)
+
+    def preview(self) -> TablePreview:
+        """How much is stored, by audio settings, for Kedro-Viz."""
+        return table_preview(self.load().info())
 
     def _exists(self) -> bool:
         return self._filepath.is_dir()

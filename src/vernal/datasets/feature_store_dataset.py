@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from kedro.io import AbstractDataset
+from kedro_datasets._typing import JSONPreview
 
+from vernal.datasets.previews import folder_preview
 from vernal.features.feature_store import FeaturePart, FeatureStore
+from vernal.storage import as_path
 
 
 class FeatureStoreDataset(AbstractDataset[FeaturePart, FeatureStore]):
@@ -18,7 +20,7 @@ class FeatureStoreDataset(AbstractDataset[FeaturePart, FeatureStore]):
     """
 
     def __init__(self, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        self._filepath = Path(filepath)
+        self._filepath = as_path(filepath)
         self.metadata = metadata
 
     def load(self) -> FeatureStore:
@@ -26,6 +28,10 @@ class FeatureStoreDataset(AbstractDataset[FeaturePart, FeatureStore]):
 
     def save(self, data: FeaturePart) -> None:
         FeatureStore(self._filepath).append(data)
+
+    def preview(self) -> JSONPreview:
+        """How many files there are and how large they are, for Kedro-Viz."""
+        return folder_preview(self._filepath)
 
     def _exists(self) -> bool:
         return self._filepath.is_dir()

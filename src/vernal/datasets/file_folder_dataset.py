@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from kedro.io import AbstractDataset
+from kedro_datasets._typing import JSONPreview
 
+from vernal.datasets.previews import folder_preview
 from vernal.files import is_inside, write_bytes
+from vernal.storage import as_path
 
 
 class FileFolderDataset(AbstractDataset[dict[str, Callable[[], bytes]], str]):
@@ -20,12 +22,12 @@ class FileFolderDataset(AbstractDataset[dict[str, Callable[[], bytes]], str]):
     >>> import tempfile
     >>> folder = FileFolderDataset(path=tempfile.mkdtemp())
     >>> folder.save({"a/one.txt": lambda: b"1"})
-    >>> (Path(folder.load()) / "a" / "one.txt").read_bytes()
+    >>> (as_path(folder.load()) / "a" / "one.txt").read_bytes()
     b'1'
     """
 
     def __init__(self, path: str, metadata: dict[str, Any] | None = None) -> None:
-        self._path = Path(path)
+        self._path = as_path(path)
         self.metadata = metadata
 
     def load(self) -> str:
@@ -39,6 +41,10 @@ class FileFolderDataset(AbstractDataset[dict[str, Callable[[], bytes]], str]):
                 raise ValueError(f"{name!r} leads out of {self._path}; give a path inside it")
             if not file.exists():
                 write_bytes(file, make())
+
+    def preview(self) -> JSONPreview:
+        """How many files there are and how large they are, for Kedro-Viz."""
+        return folder_preview(self._path)
 
     def _exists(self) -> bool:
         return self._path.is_dir()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from kedro.io import AbstractDataset
+from kedro_datasets._typing import JSONPreview
 
+from vernal.datasets.previews import folder_preview
 from vernal.features.fit_library import FitLibrary
 from vernal.features.fitting import FailedFit, Fit
+from vernal.storage import as_path
 
 
 class FitLibraryDataset(AbstractDataset[list[Fit | FailedFit], FitLibrary]):
@@ -20,7 +22,7 @@ class FitLibraryDataset(AbstractDataset[list[Fit | FailedFit], FitLibrary]):
     """
 
     def __init__(self, path: str, metadata: dict[str, Any] | None = None) -> None:
-        self._path = Path(path)
+        self._path = as_path(path)
         self.metadata = metadata
 
     def load(self) -> FitLibrary:
@@ -28,6 +30,10 @@ class FitLibraryDataset(AbstractDataset[list[Fit | FailedFit], FitLibrary]):
 
     def save(self, data: list[Fit | FailedFit]) -> None:
         FitLibrary(self._path).add(data)
+
+    def preview(self) -> JSONPreview:
+        """How many files there are and how large they are, for Kedro-Viz."""
+        return folder_preview(self._path)
 
     def _exists(self) -> bool:
         return self._path.is_dir()

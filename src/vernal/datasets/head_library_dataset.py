@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from kedro.io import AbstractDataset
+from kedro_datasets._typing import JSONPreview
 
+from vernal.datasets.previews import folder_preview
+from vernal.storage import as_path
 from vernal.training.chunk import FailedHead, FittedHead
 from vernal.training.head_library import HeadLibrary
 
@@ -20,7 +22,7 @@ class HeadLibraryDataset(AbstractDataset[list[FittedHead | FailedHead], HeadLibr
     """
 
     def __init__(self, path: str, metadata: dict[str, Any] | None = None) -> None:
-        self._path = Path(path)
+        self._path = as_path(path)
         self.metadata = metadata
 
     def load(self) -> HeadLibrary:
@@ -28,6 +30,10 @@ class HeadLibraryDataset(AbstractDataset[list[FittedHead | FailedHead], HeadLibr
 
     def save(self, data: list[FittedHead | FailedHead]) -> None:
         HeadLibrary(self._path).add(data)
+
+    def preview(self) -> JSONPreview:
+        """How many files there are and how large they are, for Kedro-Viz."""
+        return folder_preview(self._path)
 
     def _exists(self) -> bool:
         return self._path.is_dir()

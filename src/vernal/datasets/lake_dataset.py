@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 from typing import Any
 
 from kedro.io import AbstractDataset
+from kedro_datasets._typing import JSONPreview
 
 from vernal.collection.lake import Addition, Lake
+from vernal.datasets.previews import folder_preview
 from vernal.problems import Problems
+from vernal.storage import on_disk
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +37,7 @@ class LakeDataset(AbstractDataset[list[Addition], Lake]):
         from vernal.collection.demo_group import DemoGroupOptions
 
         name = "collected" if inbox else f"demo-{DemoGroupOptions(**(demo or {})).folder}"
-        self._path = Path(path) / name
+        self._path = on_disk(path, "The data lake of recordings") / name
         self.metadata = metadata
 
     def load(self) -> Lake:
@@ -52,6 +54,10 @@ class LakeDataset(AbstractDataset[list[Addition], Lake]):
             "file that could not be added", cases, "Correct them and run again; the others are kept."
         )
         problems.raise_if_any()
+
+    def preview(self) -> JSONPreview:
+        """How many files the zone holds and how large they are, for Kedro-Viz."""
+        return folder_preview(self._path)
 
     def _exists(self) -> bool:
         return (self._path / "statements").is_dir()

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from kedro.io import AbstractDataset
+from kedro_datasets._typing import JSONPreview
 
+from vernal.datasets.previews import json_preview
 from vernal.proof.ledger import append_entries, read_ledger
+from vernal.storage import as_path
+
+_SHOWN = 20
 
 
 class LedgerDataset(AbstractDataset[list[dict[str, Any]], list[dict[str, Any]]]):
@@ -24,7 +28,7 @@ class LedgerDataset(AbstractDataset[list[dict[str, Any]], list[dict[str, Any]]])
     """
 
     def __init__(self, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        self._filepath = Path(filepath)
+        self._filepath = as_path(filepath)
         self.metadata = metadata
 
     def load(self) -> list[dict[str, Any]]:
@@ -32,6 +36,10 @@ class LedgerDataset(AbstractDataset[list[dict[str, Any]], list[dict[str, Any]]])
 
     def save(self, data: list[dict[str, Any]]) -> None:
         append_entries(self._filepath, data, datetime.now(UTC).isoformat(timespec="seconds"))
+
+    def preview(self) -> JSONPreview:
+        """The last entries, for Kedro-Viz."""
+        return json_preview(self.load()[-_SHOWN:])
 
     def _exists(self) -> bool:
         # A ledger that nobody has written to is an empty one.

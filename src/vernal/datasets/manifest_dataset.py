@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, NoReturn
 
 import pandas as pd
 from kedro.io import AbstractDataset, DatasetError
+from kedro_datasets._typing import TablePreview
 
+from vernal.datasets.previews import table_preview
 from vernal.manifest import read_manifest
+from vernal.storage import as_path
 
 
 class ManifestDataset(AbstractDataset[None, pd.DataFrame | None]):
@@ -18,8 +20,11 @@ class ManifestDataset(AbstractDataset[None, pd.DataFrame | None]):
     True
     """
 
+    # A person's file beside the project: workers of a cluster are sent what it holds.
+    is_read_where_started = True
+
     def __init__(self, filepath: str | None, metadata: dict[str, Any] | None = None) -> None:
-        self._filepath = Path(filepath) if filepath else None
+        self._filepath = as_path(filepath) if filepath else None
         self.metadata = metadata
 
     def load(self) -> pd.DataFrame | None:
@@ -27,6 +32,11 @@ class ManifestDataset(AbstractDataset[None, pd.DataFrame | None]):
 
     def save(self, data: None) -> NoReturn:
         raise DatasetError("A manifest belongs to the person who wrote it; the project does not write it.")
+
+    def preview(self) -> TablePreview:
+        """The first rows, for Kedro-Viz; none where no manifest is named."""
+        manifest = self.load()
+        return table_preview(pd.DataFrame(columns=["file_path", "label"]) if manifest is None else manifest)
 
     def _exists(self) -> bool:
         return self._filepath is None or self._filepath.is_file()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-from pathlib import Path
 from typing import Any
 
 from kedro.io import AbstractDataset
+from kedro_datasets._typing import JSONPreview
 
+from vernal.datasets.previews import json_preview
+from vernal.storage import as_path, remove_tree
 from vernal.training.models import Model, load_model, save_model
 
 
@@ -18,7 +19,7 @@ class ModelsDataset(AbstractDataset[dict[str, Model], dict[str, Model]]):
     """
 
     def __init__(self, path: str, metadata: dict[str, Any] | None = None) -> None:
-        self._path = Path(path)
+        self._path = as_path(path)
         self.metadata = metadata
 
     def load(self) -> dict[str, Model]:
@@ -31,7 +32,13 @@ class ModelsDataset(AbstractDataset[dict[str, Model], dict[str, Model]]):
             save_model(self._path / name, model)
         for folder in sorted(self._path.iterdir()):
             if folder.is_dir() and folder.name not in data:
-                shutil.rmtree(folder)
+                remove_tree(folder)
+
+    def preview(self) -> JSONPreview:
+        """The points that have a model, and the files of each, for Kedro-Viz."""
+        folders = sorted(folder for folder in self._path.iterdir() if (folder / "parameters.yml").is_file())
+        files = sorted(file.name for file in folders[0].iterdir()) if folders else []
+        return json_preview({"models": [folder.name for folder in folders], "files": files})
 
     def _exists(self) -> bool:
         return self._path.is_dir()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from kedro.io import AbstractDataset, DatasetError
+from kedro_datasets._typing import HTMLPreview
 
 from vernal.files import write_text
+from vernal.storage import as_path
 
 
 class PageDataset(AbstractDataset[str, str]):
@@ -21,7 +22,7 @@ class PageDataset(AbstractDataset[str, str]):
     """
 
     def __init__(self, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        self._filepath = Path(filepath)
+        self._filepath = as_path(filepath)
         self.metadata = metadata
 
     def load(self) -> str:
@@ -31,6 +32,15 @@ class PageDataset(AbstractDataset[str, str]):
 
     def save(self, data: str) -> None:
         write_text(self._filepath, data)
+
+    def preview(self) -> HTMLPreview:
+        """A Markdown page as it is, and where to open any other, for Kedro-Viz."""
+        text = self.load()
+        if self._filepath.suffix == ".md":
+            return HTMLPreview(text)
+        return HTMLPreview(
+            f"A page of {len(text) // 1000:,} kB. Open {self._filepath.as_posix()} in a browser."
+        )
 
     def _exists(self) -> bool:
         return self._filepath.is_file()

@@ -7,8 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from kedro.io import AbstractDataset
+from kedro_datasets._typing import TablePreview
 
+from vernal.datasets.previews import table_preview
 from vernal.files import write_text
 from vernal.sweeps.points import read_point_records, record_to_yaml
 
@@ -29,6 +32,9 @@ class PointsDataset(AbstractDataset[Mapping[str, Mapping[str, Any]], dict[str, d
     {'stage5_001': {'point': 'stage5_001', 'dropout': 0.5}}
     """
 
+    # A person's file beside the project: workers of a cluster are sent what it holds.
+    is_read_where_started = True
+
     def __init__(self, path: str, metadata: dict[str, Any] | None = None) -> None:
         self._path = Path(path)
         self.metadata = metadata
@@ -43,6 +49,12 @@ class PointsDataset(AbstractDataset[Mapping[str, Mapping[str, Any]], dict[str, d
                     f"{name!r} is not the name of a point; a name such as stage5_017 names its file."
                 )
             write_text(self._path / f"{name}.yml", record_to_yaml(record))
+
+    def preview(self) -> TablePreview:
+        """The first points by the settings in which they differ, for Kedro-Viz."""
+        table = pd.DataFrame(list(self.load().values())).astype(str)
+        differing = [name for name in table.columns if table[name].nunique() > 1]
+        return table_preview(table, columns=differing or None)
 
     def _exists(self) -> bool:
         return self._path.is_dir()

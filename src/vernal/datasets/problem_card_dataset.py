@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NoReturn
 
 from kedro.io import AbstractDataset, DatasetError
+from kedro_datasets._typing import JSONPreview
 
+from vernal.datasets.previews import json_preview
 from vernal.problem_card import ProblemCard, read_problem_card
 
 
 class ProblemCardDataset(AbstractDataset[None, ProblemCard]):
     """Loads a problem card, checked. Never writes: people agree on it and write it themselves."""
+
+    # A person's file beside the project: workers of a cluster are sent what it holds.
+    is_read_where_started = True
 
     def __init__(self, filepath: str, metadata: dict[str, Any] | None = None) -> None:
         self._filepath = Path(filepath)
@@ -22,6 +28,10 @@ class ProblemCardDataset(AbstractDataset[None, ProblemCard]):
 
     def save(self, data: None) -> NoReturn:
         raise DatasetError("A problem card is written by the people who agree on it.")
+
+    def preview(self) -> JSONPreview:
+        """The card, for Kedro-Viz."""
+        return json_preview(asdict(self.load()))
 
     def _exists(self) -> bool:
         return self._filepath.is_file()

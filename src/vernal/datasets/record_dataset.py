@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 from kedro.io import AbstractDataset, DatasetError
+from kedro_datasets._typing import JSONPreview
 
+from vernal.datasets.previews import json_preview
 from vernal.files import write_text
+from vernal.storage import as_path
 
 
 class RecordDataset(AbstractDataset[dict[str, Any], dict[str, Any]]):
@@ -22,7 +24,7 @@ class RecordDataset(AbstractDataset[dict[str, Any], dict[str, Any]]):
     """
 
     def __init__(self, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        self._filepath = Path(filepath)
+        self._filepath = as_path(filepath)
         self.metadata = metadata
 
     def load(self) -> dict[str, Any]:
@@ -32,6 +34,10 @@ class RecordDataset(AbstractDataset[dict[str, Any], dict[str, Any]]):
 
     def save(self, data: dict[str, Any]) -> None:
         write_text(self._filepath, json.dumps(data, indent=2, ensure_ascii=False) + "\n")
+
+    def preview(self) -> JSONPreview:
+        """The record, for Kedro-Viz."""
+        return json_preview(self.load())
 
     def _exists(self) -> bool:
         return self._filepath.is_file()

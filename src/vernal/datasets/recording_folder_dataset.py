@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, NoReturn
 
 import pandas as pd
 from kedro.io import AbstractDataset, DatasetError
+from kedro_datasets._typing import TablePreview
 
+from vernal.datasets.previews import table_preview
 from vernal.recordings import list_recordings
+from vernal.storage import as_path
 
 
 class RecordingFolderDataset(AbstractDataset[None, pd.DataFrame | None]):
@@ -19,7 +21,7 @@ class RecordingFolderDataset(AbstractDataset[None, pd.DataFrame | None]):
     """
 
     def __init__(self, path: str | None, metadata: dict[str, Any] | None = None) -> None:
-        self._path = Path(path) if path else None
+        self._path = as_path(path) if path else None
         self.metadata = metadata
 
     def load(self) -> pd.DataFrame | None:
@@ -27,6 +29,11 @@ class RecordingFolderDataset(AbstractDataset[None, pd.DataFrame | None]):
 
     def save(self, data: None) -> NoReturn:
         raise DatasetError("Recordings are never written by the project.")
+
+    def preview(self) -> TablePreview:
+        """The first recordings, for Kedro-Viz; none where no folder is named."""
+        recordings = self.load()
+        return table_preview(pd.DataFrame(columns=["file_path"]) if recordings is None else recordings)
 
     def _exists(self) -> bool:
         return self._path is None or self._path.is_dir()

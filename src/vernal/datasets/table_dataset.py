@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from kedro.io import AbstractDataset, DatasetError
+from kedro_datasets._typing import TablePreview
 
+from vernal.datasets.previews import ROWS, head_of_table, table_preview
+from vernal.storage import as_path
 from vernal.table_files import read_table, write_table
 
 
@@ -31,7 +33,7 @@ class TableDataset(AbstractDataset[pd.DataFrame, pd.DataFrame | None]):
         optional: bool = False,
         metadata: dict[str, Any] | None = None,
     ) -> None:
-        self._filepath = Path(filepath)
+        self._filepath = as_path(filepath)
         self._text_columns = text_columns or []
         self._optional = optional
         self.metadata = metadata
@@ -45,6 +47,12 @@ class TableDataset(AbstractDataset[pd.DataFrame, pd.DataFrame | None]):
 
     def save(self, data: pd.DataFrame) -> None:
         write_table(data, self._filepath)
+
+    def preview(self, nrows: int = ROWS, columns: list[str] | None = None) -> TablePreview:
+        """The first rows, for Kedro-Viz."""
+        if not self._filepath.is_file():
+            raise DatasetError(f"{self._filepath} does not exist yet; run the pipeline that writes it.")
+        return table_preview(head_of_table(self._filepath, self._text_columns, nrows), nrows, columns)
 
     def _exists(self) -> bool:
         return self._optional or self._filepath.is_file()

@@ -7,8 +7,11 @@ from typing import Any
 
 import pandas as pd
 from kedro.io import AbstractDataset, DatasetError
+from kedro_datasets._typing import TablePreview
 
+from vernal.datasets.previews import table_preview
 from vernal.files import is_inside, write_text
+from vernal.storage import as_path
 from vernal.table_files import read_table, write_table
 
 _SEAL = ".whole"
@@ -38,7 +41,7 @@ class TablesDataset(AbstractDataset[dict[str, pd.DataFrame], dict[str, pd.DataFr
         optional: bool = False,
         metadata: dict[str, Any] | None = None,
     ) -> None:
-        self._path = Path(path)
+        self._path = as_path(path)
         self._sealed = sealed
         self._optional = optional
         self.metadata = metadata
@@ -72,6 +75,12 @@ class TablesDataset(AbstractDataset[dict[str, pd.DataFrame], dict[str, pd.DataFr
 
     def _name(self, file: Path) -> str:
         return file.relative_to(self._path).with_suffix("").as_posix()
+
+    def preview(self) -> TablePreview:
+        """Names and sizes of the tables, for Kedro-Viz."""
+        tables = self.load()
+        sizes = {"table": list(tables), "rows": [len(table) for table in tables.values()]}
+        return table_preview(pd.DataFrame(sizes), nrows=max(1, len(tables)))
 
     def _exists(self) -> bool:
         return self._optional or self._is_there()

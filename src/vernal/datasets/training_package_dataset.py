@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from kedro.io import AbstractDataset
+from kedro_datasets._typing import TablePreview
 
+from vernal.datasets.previews import table_preview
+from vernal.storage import as_path, local_copy, on_disk
 from vernal.training_package import INDEX_NAME, TrainingPackage, write_training_package
 
 
@@ -18,17 +20,23 @@ class TrainingPackageDataset(AbstractDataset[TrainingPackage, pd.DataFrame | Non
     """
 
     def __init__(self, path: str, metadata: dict[str, Any] | None = None) -> None:
-        self._path = Path(path)
+        self._path = as_path(path)
         self.metadata = metadata
 
     def load(self) -> pd.DataFrame | None:
         index = self._path / INDEX_NAME
-        return pd.read_csv(index) if index.is_file() else None
+        return pd.read_csv(local_copy(index)) if index.is_file() else None
 
     def save(self, data: TrainingPackage) -> None:
         if data.mode is None:
             return
-        write_training_package(data.clips, data.roots, self._path, data.target_label, data.mode)
+        folder = on_disk(self._path, "A training package of links and copies")
+        write_training_package(data.clips, data.roots, folder, data.target_label, data.mode)
+
+    def preview(self) -> TablePreview:
+        """The first rows of the index, for Kedro-Viz; none where nobody asked for a package."""
+        index = self.load()
+        return table_preview(pd.DataFrame(columns=["file_path"]) if index is None else index)
 
     def _exists(self) -> bool:
         return (self._path / INDEX_NAME).is_file()

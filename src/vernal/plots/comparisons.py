@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -106,6 +107,11 @@ def effects(results: StageResults, title: str) -> Figure:
     if table.empty:
         return nothing(title, "No setting varies in pairs of points, so no effect can be told.")
     splits = [name for name in results.test_splits if (table["split"] == name).any()]
+    return contrasts(table, splits, METRIC_NAMES[results.primary_metric], title)
+
+
+def contrasts(table: pd.DataFrame, splits: Sequence[str], metric: str, title: str) -> Figure:
+    """Contrasts of one metric, a panel for each split; `table` is of the form of `effects.csv`."""
     rows = table[table["split"] == splits[0]].head(CONTRASTS)
     keys = list(zip(rows["axis"], rows["level_a"], rows["level_b"], strict=True))
     y = _spaced([axis for axis, _, _ in keys])
@@ -114,7 +120,7 @@ def effects(results: StageResults, title: str) -> Figure:
         part = table[table["split"] == split].set_index(["axis", "level_a", "level_b"]).reindex(keys)
         _draw_effects(axes, part, np.asarray(y))
         axes.set_title(split)
-        axes.set_xlabel(f"change of {METRIC_NAMES[results.primary_metric]}")
+        axes.set_xlabel(f"change of {metric}")
     listed[0].set_yticks(y, [_clipped(_contrast_text(key, keys), 46) for key in keys])
     listed[0].set_ylim(max(y) + 0.6, -0.6)
     legend_below(figure, listed[0], 4)

@@ -56,9 +56,9 @@ def outcome(nights: pd.DataFrame) -> pd.Series:
     )
 
 
-def nights(results: StageResults, title: str) -> Figure:
-    """Every recorder-night of the test splits: what the point to deploy made of it."""
-    table = results.table("nights", results.deployed)
+def nights(results: StageResults, title: str, point: str = "") -> Figure:
+    """Every recorder-night of the test splits: what a point made of it, the one to deploy where none is named."""
+    table = results.table("nights", point or results.deployed)
     splits = [name for name in results.shown_splits if len(table) and (table["split"] == name).any()]
     if not splits:
         return nothing(title, UNKNOWN_NIGHTS)
@@ -113,7 +113,7 @@ def review(results: StageResults, title: str) -> Figure:
             label = "each seed" if len(results.leading_points) > 1 else "classifier"
             minutes, missed = part["review_minutes"], part["missed_nights_share"]
             axes.plot(minutes, missed, color=BLUE, linewidth=1.2, drawstyle="steps-post", label=label)
-        _operating_points(axes, results, usable, split)
+        _operating_points(axes, results, split)
         axes.set_xscale("symlog", linthresh=1)
         axes.set(ylim=(-0.03, 1.04), xlabel="review of false alarms (minutes a night)")
         axes.set_xlim(-0.1, max(60.0, float(usable["review_minutes"].max()) * 1.2))
@@ -137,7 +137,7 @@ def _minute_ticks(axes: Axes) -> None:
     axes.minorticks_off()
 
 
-def _operating_points(axes: Axes, results: StageResults, table: pd.DataFrame, split: str) -> None:
+def _operating_points(axes: Axes, results: StageResults, split: str) -> None:
     """Where the frozen thresholds of the leading points lie on their curves."""
     minutes, missed = [], []
     for point in results.leading_points:

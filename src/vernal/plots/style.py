@@ -69,10 +69,14 @@ _SETTINGS: Any = {
 
 @dataclass(frozen=True)
 class Drawing:
-    """A finished figure: as SVG for pages and papers, as PNG for slides and Kedro-Viz."""
+    """A finished figure: as SVG for pages and papers, as PNG for slides, notebooks and Kedro-Viz."""
 
     svg: str
     png: bytes
+
+    def _repr_png_(self) -> bytes:
+        """The picture in a notebook's cell; IPython looks for a method of this name."""
+        return self.png
 
 
 @contextmanager
@@ -94,6 +98,13 @@ def styled() -> Iterator[None]:
             yield
     finally:
         finder.setLevel(before)
+
+
+def use_style() -> None:
+    """From here on, every matplotlib figure of this process looks like those of the reports. For notebooks."""
+    import matplotlib
+
+    matplotlib.rcParams.update({**_SETTINGS, "figure.facecolor": CARD, "figure.constrained_layout.use": True})
 
 
 def drawn(draw: Callable[..., Figure], *args: Any) -> Drawing:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import pandas as pd
 
 from vernal import manifest, recordings
 from vernal.progress import progress_bar
 from vernal.recordings import IngestOptions
+from vernal.storage import as_path
 from vernal.synthesis import MANIFEST_COLUMNS
 
 
@@ -21,6 +21,7 @@ class SourceOptions:
     audio_root: str | None = None
     field: str | None = None
     unlabelled: str | None = None
+    season: str | None = None
 
     @property
     def is_demo(self) -> bool:
@@ -30,7 +31,7 @@ class SourceOptions:
     @property
     def manifest_root(self) -> str:
         """The folder that the manifest's paths start from."""
-        return self.audio_root or Path(str(self.manifest)).parent.as_posix()
+        return self.audio_root or as_path(str(self.manifest)).parent.as_posix()
 
 
 def list_sources(
@@ -60,6 +61,8 @@ def list_sources(
         )
     roots["field"] = source.field or demo_folder
     roots["unlabelled"] = source.unlabelled or demo_folder
+    if source.season is not None:
+        roots["season"] = source.season
     tables = [labelled.assign(source="labelled")]
     for name, table in (("field", field), ("unlabelled", unlabelled)):
         if table is not None and len(table):
@@ -87,7 +90,8 @@ def check_audio(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Open every listed file; return the accepted clips and the rejected rows with their reasons."""
     paths = {
-        Path(audio_roots[source]) / path for source, path in zip(listed.source, listed.file_path, strict=True)
+        as_path(audio_roots[source]) / path
+        for source, path in zip(listed.source, listed.file_path, strict=True)
     }
     with progress_bar(len(paths), "checking audio", "file") as progress:
         facts = recordings.inspect_files(paths, options, progress)

@@ -20,6 +20,7 @@ from vernal.training.fitting import TrainingOptions
 from vernal.training.head_library import HeadLibrary
 from vernal.training.sets import FIT, STOP
 
+EXCLUDED_COLUMNS = ("clip_id", "source", "file_path", "start_s", "reason")
 POOL_OF_SOURCE = {"labelled": "low_quality", "field": "field", "unlabelled": "unlabelled"}
 
 
@@ -37,8 +38,8 @@ def choose_pools(
     pools = pd.concat([mining.low_quality_pool(splits), kept])
     pools = pools.assign(pool=pools.source.map(POOL_OF_SOURCE)).sort_values("clip_id", ignore_index=True)
     mining.assert_pool_is_unseen(pools, miner_clips, splits)
-    columns = ["clip_id", "source", "file_path", "start_s", "reason"]
-    return miner_clips, pools, dropped.reindex(columns=columns).sort_values("clip_id", ignore_index=True)
+    excluded = dropped.reindex(columns=list(EXCLUDED_COLUMNS))
+    return miner_clips, pools, excluded.sort_values("clip_id", ignore_index=True)
 
 
 def train_miner(
@@ -103,16 +104,17 @@ def miner_fits(
 
 def rank_pools(
     pool_scores: pd.DataFrame,
-    mining_pools: pd.DataFrame,
+    season_clips: pd.DataFrame,
+    all_clips: pd.DataFrame,
     store: EmbeddingStore,
     audio: EmbeddingOptions,
     options: MiningOptions,
 ) -> tuple[dict[str, pd.DataFrame], dict[str, pd.DataFrame], pd.DataFrame, pd.DataFrame]:
     """Best low-quality positives, hard negatives, what was set aside as more of the same, candidates for review."""
-    clips = mining_pools.set_index("clip_id", drop=False)
     pools = {name: pool_scores[pool_scores.pool == name] for name in POOL_OF_SOURCE.values()}
+    clips = all_clips.set_index("clip_id", drop=False)
     field, aside = mining.thin_hard_negatives(
-        pools["field"].drop(columns="split"),
+        pd.concat([pools["field"], season_clips], join="inner", ignore_index=True).drop(columns="split"),
         lambda rows: scoring.clip_vectors(clips.loc[rows.clip_id].reset_index(drop=True), audio, store),
         options,
     )

@@ -1,0 +1,107 @@
+"""A table in a folder by the values of some columns, as Arrow, DuckDB, pandas and Spark read it."""
+
+from __future__ import annotations
+
+import shutil
+import uuid
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pandas as pd
+from kedro.io import AbstractDataset, DatasetError
+from kedro_datasets._typing import TablePreview
+
+from vernal.datasets.previews import table_preview
+from vernal.files import TEMPORARY_PREFIX
+from vernal.storage import as_path, is_remote
+from vernal.table_files import read_table, write_table
+
+_FILE = "part.parquet"
+_EMPTY = "empty.parquet"
+
+
+class PartitionedTableDataset(AbstractDataset[pd.DataFrame, pd.DataFrame]):
+    """Saves rows as `recorder=.../date=.../part.parquet`; `partitions` names the folders and the columns behind them.
+
+    The columns stay in the files too, under their own names, so that one file alone is a whole table. On a disk the
+    folder is written beside its place and then takes it: a reader sees all of the old table or all of the new one.
+
+    >>> import tempfile
+    >>> dataset = PartitionedTableDataset(path=tempfile.mkdtemp() + "/calls", partitions={"date": "night"})
+    >>> dataset.save(pd.DataFrame({"night": ["2025-04-03", "2025-04-04"], "n": [1, 2]}))
+    >>> sorted(file.parent.name for file in Path(dataset._describe()["path"]).rglob("*.parquet"))
+    ['date=2025-04-03', 'date=2025-04-04']
+    >>> dataset.load().n.tolist()
+    [1, 2]
+    """
+
+    def __init__(self, path: str, partitions: dict[str, str], metadata: dict[str, Any] | None = None) -> None:
+        self._path = as_path(path)
+        self._partitions = dict(partitions)
+        self.metadata = metadata
+
+    def load(self) -> pd.DataFrame:
+        if not self._path.is_dir():
+            raise DatasetError(f"{self._path} does not exist yet; run the pipeline that writes it.")
+        tables = [read_table(file) for file in self._files()]
+        return pd.concat(tables, ignore_index=True)
+
+    def save(self, data: pd.DataFrame) -> None:
+        folder = self._path
+        if not is_remote(folder):
+            folder = self._path.with_name(f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}")
+        try:
+            written = {self._write(folder, values, rows) for values, rows in self._divided(data)}
+            if is_remote(folder):
+                for file in self._files():
+                    if file not in written:
+                        file.unlink()
+            else:
+                _put_in_place(folder, self._path)
+        finally:
+            if not is_remote(folder):
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def _divided(self, data: pd.DataFrame) -> list[tuple[tuple[str, ...], pd.DataFrame]]:
+        columns = list(self._partitions.values())
+        if data.empty:  # a file all the same, for the columns
+            return [((), data)]
+        grouped = data.groupby([data[name].astype(str) for name in columns], sort=True)
+        return [(tuple(map(str, values)), rows) for values, rows in grouped]
+
+    def _write(self, folder: Path, values: tuple[str, ...], rows: pd.DataFrame) -> Path:
+        names = [
+            f"{name}={quote(value, safe='')}" for name, value in zip(self._partitions, values, strict=False)
+        ]
+        file = folder.joinpath(*names, _FILE if values else _EMPTY)
+        write_table(rows, file)
+        return file
+
+    def _files(self) -> list[Path]:
+        return sorted(file for file in self._path.rglob("*.parquet") if not file.name.startswith("."))
+
+    def preview(self) -> TablePreview:
+        """The first rows, for Kedro-Viz."""
+        return table_preview(read_table(self._files()[0]))
+
+    def _exists(self) -> bool:
+        return self._path.is_dir()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"path": self._path, "partitions": self._partitions}
+
+
+def _put_in_place(folder: Path, place: Path) -> None:
+    old = None
+    if place.exists():
+        old = place.with_name(f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}")
+        place.rename(old)
+    try:
+        folder.rename(place)
+    except OSError:
+        if old is not None:
+            old.rename(place)
+        raise
+    if old is not None:
+        shutil.rmtree(old, ignore_errors=True)

@@ -1,0 +1,131 @@
+"""Listen to long recordings with a classifier, and make nights, queues and tables of what it says.
+
+The folder of recordings and the classifier are named by parameters, since they lie wherever a person put them; reading
+them is these nodes' one access to files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pandas as pd
+
+from vernal import demo_season
+from vernal.detection import listing
+from vernal.detection.classifier import Classifier
+from vernal.detection.classifier import choose_classifier as choose
+from vernal.detection.detections import Detections, find_detections
+from vernal.detection.known_files import KnownFiles
+from vernal.detection.label_tables import label_tables
+from vernal.detection.nights import count_nights
+from vernal.detection.options import DetectionOptions
+from vernal.detection.page import Run, render_page
+from vernal.detection.scan import Piece, score_missing
+from vernal.detection.score_store import ScoreStore
+from vernal.detection.top import choose_top, cut_clips
+from vernal.embedding.store import EmbeddingStore
+from vernal.plots import Drawing, activity
+from vernal.plots.style import drawn
+from vernal.problems import InputError
+from vernal.spelling import listed
+
+
+def list_recordings(
+    options: DetectionOptions, demo_field: pd.DataFrame | None, data_root: str
+) -> pd.DataFrame:
+    """The recordings of the named folder, or the demo season's field recordings."""
+    if options.recordings is not None:
+        return listing.list_for_detection(options.recordings)
+    if demo_field is None or demo_field.empty:
+        raise InputError(
+            "No folder of recordings was named, and there is no demo season here. Name a folder with "
+            "--params=detection.recordings=/x/folder, or run `kedro run` first to make the demo season."
+        )
+    return listing.list_demo(Path(data_root).joinpath(*demo_season.FOLDER), demo_field.file_path)
+
+
+def choose_classifier(options: DetectionOptions, data_root: str) -> Classifier:
+    """The classifier that was named, or the best there is, with its threshold."""
+    return choose(options, Path(data_root))
+
+
+def score_recordings(
+    recordings: pd.DataFrame,
+    classifier: Classifier,
+    known_files: KnownFiles,
+    known_scores: ScoreStore,
+    known_embeddings: EmbeddingStore,
+    options: DetectionOptions,
+    workers: int | None,
+) -> Iterator[Piece]:
+    """Score what has no scores yet; each finished piece is kept at once."""
+    yield from score_missing(
+        recordings, classifier, known_files, known_scores, known_embeddings, options.keep_embeddings, workers
+    )
+
+
+def make_detections(
+    recordings: pd.DataFrame,
+    classifier: Classifier,
+    known_files: KnownFiles,
+    scores: ScoreStore,
+    options: DetectionOptions,
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Detections, what became of every file, the files with something wrong, hours heard, and nights."""
+    found = find_detections(recordings, known_files.load(), scores, classifier, options)
+    nights = count_nights(found, classifier.labels, options.night_starts_hour)
+    broken = found.files[found.files.reason.notna()].reset_index(drop=True)
+    return found.detections, found.files, broken, found.effort, nights
+
+
+def queue_detections(
+    detections: pd.DataFrame, recordings: pd.DataFrame, classifier: Classifier, options: DetectionOptions
+) -> pd.DataFrame:
+    """The detections that a person should check first."""
+    return choose_top(detections, recordings, classifier.name, options)
+
+
+def cut_top_clips(top: pd.DataFrame, options: DetectionOptions) -> dict[str, Callable[[], bytes]]:
+    """The sound of the strongest detections."""
+    return cut_clips(top, options.clip_margin_s)
+
+
+def write_label_tables(
+    detections: pd.DataFrame, recordings: pd.DataFrame, classifier: Classifier, options: DetectionOptions
+) -> dict[str, Callable[[], bytes]]:
+    """Detections for other programs, in the formats that were asked for."""
+    root = recordings.audio_root.iloc[0]
+    return label_tables(detections, options.wanted_formats, root, classifier.name)
+
+
+def draw(
+    nights: pd.DataFrame, detections: pd.DataFrame, effort: pd.DataFrame, recordings: pd.DataFrame
+) -> tuple[Drawing, Drawing]:
+    """Nights by recorders, and detections by the hour."""
+    is_demo = demo_season.is_demo_root(recordings.audio_root.iloc[0])
+    end = "  ·  DEMO SEASON, no result" if is_demo else ""
+    target = listed(sorted(nights.label.unique()))
+    return (
+        drawn(activity.activity, nights, f"{target}: detections by night{end}"),
+        drawn(activity.hours, detections, effort, f"{target}: detections by the hour{end}"),
+    )
+
+
+def write_report(
+    recordings: pd.DataFrame,
+    classifier: Classifier,
+    detections: pd.DataFrame,
+    files: pd.DataFrame,
+    effort: pd.DataFrame,
+    nights: pd.DataFrame,
+    top: pd.DataFrame,
+    activity_plot: Drawing,
+    hours_plot: Drawing,
+    options: DetectionOptions,
+) -> str:
+    """The report as a page."""
+    root = recordings.audio_root.iloc[0]
+    found = Detections(detections, files, effort)
+    run = Run(found, nights, top, classifier, options, root, demo_season.is_demo_root(root))
+    return render_page(run, {"activity": activity_plot, "hours": hours_plot})

@@ -1,0 +1,112 @@
+"""Long recordings and a classifier in; detections, nights, a queue and a report out."""
+
+from kedro.pipeline import Node, Pipeline
+
+from vernal.pipelines.detection import nodes
+
+
+def create_pipeline() -> Pipeline:
+    """List, choose, listen, count, show."""
+    return Pipeline(
+        [*_listen(), *_count(), *_show()],
+        namespace="detection",
+        inputs={"known_embeddings"},
+        parameters={"params:detection", "params:workers", "params:data_root"},
+    )
+
+
+def _listen() -> list[Node]:
+    return [
+        Node(
+            nodes.list_recordings,
+            inputs=["params:detection", "demo_field", "params:data_root"],
+            outputs="recordings",
+            name="list_recordings",
+            tags=["raw"],
+        ),
+        Node(
+            nodes.choose_classifier,
+            inputs=["params:detection", "params:data_root"],
+            outputs="classifier",
+            name="choose_classifier",
+            tags=["models"],
+        ),
+        Node(
+            nodes.score_recordings,
+            inputs=[
+                "recordings",
+                "classifier",
+                "known_files",
+                "known_scores",
+                "known_embeddings",
+                "params:detection",
+                "params:workers",
+            ],
+            outputs=["embeddings", "scores", "files_seen"],
+            name="score_recordings",
+            tags=["scores"],
+        ),
+    ]
+
+
+def _count() -> list[Node]:
+    return [
+        Node(
+            nodes.make_detections,
+            inputs=["recordings", "classifier", "files_seen", "scores", "params:detection"],
+            outputs=["detections", "files", "broken", "effort", "nights"],
+            name="make_detections",
+            tags=["scores"],
+        ),
+        Node(
+            nodes.queue_detections,
+            inputs=["detections", "recordings", "classifier", "params:detection"],
+            outputs="top",
+            name="queue_detections",
+            tags=["scores"],
+        ),
+        Node(
+            nodes.cut_top_clips,
+            inputs=["top", "params:detection"],
+            outputs="clips",
+            name="cut_top_clips",
+            tags=["reporting"],
+        ),
+        Node(
+            nodes.write_label_tables,
+            inputs=["detections", "recordings", "classifier", "params:detection"],
+            outputs="label_tables",
+            name="write_label_tables",
+            tags=["reporting"],
+        ),
+    ]
+
+
+def _show() -> list[Node]:
+    return [
+        Node(
+            nodes.draw,
+            inputs=["nights", "detections", "effort", "recordings"],
+            outputs=["activity_plot", "hours_plot"],
+            name="draw_activity",
+            tags=["reporting"],
+        ),
+        Node(
+            nodes.write_report,
+            inputs=[
+                "recordings",
+                "classifier",
+                "detections",
+                "files",
+                "effort",
+                "nights",
+                "top",
+                "activity_plot",
+                "hours_plot",
+                "params:detection",
+            ],
+            outputs="report",
+            name="write_report",
+            tags=["reporting"],
+        ),
+    ]
