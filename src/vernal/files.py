@@ -1,6 +1,7 @@
 """Writing files so that nobody ever reads half of one.
 
-Everything is written to a temporary name in the same folder, flushed, then renamed over its place.
+On a disk everything is written to a temporary name in the same folder, flushed, then renamed over its place; in an
+object store it is put, which is whole or not at all.
 """
 
 from __future__ import annotations
@@ -8,9 +9,12 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+
+from vernal.storage import RemotePath, as_path, local_copy
 
 TEMPORARY_PREFIX = ".partial-"
 
@@ -18,7 +22,12 @@ TEMPORARY_PREFIX = ".partial-"
 @contextlib.contextmanager
 def writing(path: Path | str) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success it takes the place of `path`, else it is removed."""
-    path = Path(path)
+    path = as_path(path)
+    if isinstance(path, RemotePath):
+        with tempfile.TemporaryDirectory(prefix="vernal-put-") as folder:
+            yield (local := Path(folder) / f"content{path.suffix}")
+            path.put(local)
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     # The suffix is kept because many writers choose a format by it.
     temporary = path.with_name(f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}{path.suffix}")
@@ -33,6 +42,10 @@ def writing(path: Path | str) -> Iterator[Path]:
 
 def write_bytes(path: Path | str, content: bytes) -> None:
     """Write `content` whole or not at all."""
+    path = as_path(path)
+    if isinstance(path, RemotePath):
+        path.write_bytes(content)
+        return
     with writing(path) as temporary:
         temporary.write_bytes(content)
 
@@ -44,7 +57,7 @@ def write_text(path: Path | str, text: str) -> None:
 
 def sha256_of_file(path: Path | str) -> str:
     """Hex SHA-256 of a file's bytes, read in pieces."""
-    with Path(path).open("rb") as file:
+    with local_copy(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

@@ -16,6 +16,7 @@ from kedro.pipeline.node import Node
 
 from vernal.pipeline_registry import DATA_PREPARATION
 from vernal.problems import InputError, Problems
+from vernal.storage import below, is_remote
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,7 +47,7 @@ class RunHooks:
         # Not `context.params`: that would build and check every pipeline before one is asked for.
         self._project = Path(context.project_path)
         self._parameters = dict(context.config_loader["parameters"])
-        self._data_root = self._project / str(self._parameters["data_root"])
+        self._data_root = below(self._project, str(self._parameters["data_root"]))
 
     @hook_impl
     def before_pipeline_run(
@@ -62,16 +63,25 @@ class RunHooks:
     @hook_impl
     def before_node_run(self, node: Node) -> None:
         """Report the node before: only now is everything saved that it gave piece by piece."""
+        if self._lock is None:  # on a worker of a cluster: the run is elsewhere, and is told by its runner
+            return
         self._report_node()
         self._running = (node.name, time.perf_counter())
+
+    @hook_impl
+    def after_node_run_elsewhere(self, node: Node, seconds: float) -> None:
+        """Report a node that a worker of a cluster has run; called by `vernal.runners`, not by Kedro."""
+        self._add_node(node.name, seconds)
 
     def _report_node(self) -> None:
         if self._running is None:
             return
         name, started = self._running
         self._running = None
+        self._add_node(name, time.perf_counter() - started)
+
+    def _add_node(self, name: str, seconds: float) -> None:
         self._n_done += 1
-        seconds = time.perf_counter() - started
         if self._record is not None:
             self._record.add_node(name, seconds)
         logger.info("%3d/%d  %-42s %6.1f s", self._n_done, self._n_nodes, name, seconds)
@@ -141,6 +151,8 @@ def take_lock(data_root: Path) -> Any:
     """
     from filelock import FileLock, Timeout
 
+    if is_remote(data_root):
+        return take_storage_lock(data_root)
     try:
         data_root.mkdir(parents=True, exist_ok=True)
         lock = FileLock(data_root / LOCK_NAME)
@@ -155,6 +167,19 @@ def take_lock(data_root: Path) -> Any:
             f"The data folder {data_root} cannot be written ({error.strerror}). Free or unlock it, or name "
             "another with --params=data_root=..."
         ) from error
+    return lock
+
+
+def take_storage_lock(data_root: Path) -> Any:
+    """Lock a data folder of an object store; see `vernal.storage_lock`.
+
+    Raises:
+        InputError: the store fails, or another run holds the folder.
+    """
+    from vernal.storage_lock import StorageLock
+
+    lock = StorageLock(data_root / LOCK_NAME)
+    lock.acquire()
     return lock
 
 

@@ -13,6 +13,10 @@ from difflib import get_close_matches
 class InputError(ValueError):
     """Input that a person can mend. The message says what was found, where, and what to do."""
 
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows: the message alone. IPython looks for a method of this name."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 class Problems:
     """Collects problems by kind and raises them as one `InputError`.

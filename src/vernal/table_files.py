@@ -13,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from vernal.files import writing
+from vernal.storage import as_path
 from vernal.tables import plain_csv_text, safe_csv_text
 
 
@@ -22,7 +23,7 @@ def write_table(table: pd.DataFrame, path: Path | str) -> None:
     Numbers in CSV are written in full (shortest text that reads back the same). Text in CSV is made safe (see
     `vernal.tables`).
     """
-    path = Path(path)
+    path = as_path(path)
     with writing(path) as temporary:
         if path.suffix == ".parquet":
             table.to_parquet(temporary, index=False, compression="zstd")
@@ -34,10 +35,11 @@ def write_table(table: pd.DataFrame, path: Path | str) -> None:
 
 def read_table(path: Path | str, text_columns: Iterable[str] = ()) -> pd.DataFrame:
     """Read what `write_table` wrote. `text_columns` of a CSV stay text even if they look like numbers."""
-    path = Path(path)
+    path = as_path(path)
     if path.suffix == ".parquet":
-        return pd.read_parquet(path)
-    return plain_csv_text(pd.read_csv(path, dtype=dict.fromkeys(text_columns, "str")))
+        return pd.read_parquet(path if isinstance(path, Path) else path.open("rb"))
+    content = path if isinstance(path, Path) else path.open("rb")
+    return plain_csv_text(pd.read_csv(content, dtype=dict.fromkeys(text_columns, "str")))
 
 
 def digest_of_table(table: pd.DataFrame) -> str:

@@ -8,17 +8,19 @@ finished the last, and it waits while its results are not collected, so memory s
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from vernal.audio import AudioError, AudioReader, Bandpass, is_full_band
 from vernal.files import sha256_of_file
+from vernal.processes import as_they_finish, n_workers, worker_pool
+from vernal.storage import as_path
 
 if TYPE_CHECKING:
     from vernal.embedding.options import EmbeddingOptions
@@ -42,6 +44,18 @@ class Span(NamedTuple):
     clip_start: int
     start: int
     stop: int
+
+
+def window_key(content_hash: str, start: int, stop: int, origin: int, settings_id: str) -> str:
+    """The name of a window's vector: a hash of all that it depends on.
+
+    Args:
+        content_hash: of the file's bytes.
+        start, stop: in samples at the encoder's rate.
+        origin: sample where the filter started, 0 without one.
+    """
+    spelled = f"{content_hash}:{start}:{stop}:{origin}:{settings_id}"
+    return hashlib.blake2b(spelled.encode(), digest_size=16).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -69,7 +83,7 @@ def embed_file(job: FileJob, encoder: Encoder, options: EmbeddingOptions) -> Ite
     try:
         _check_unchanged(job)
         with AudioReader(job.path, encoder.sample_rate_hz) as reader:
-            source = reader if is_full_band(options.fmin, options.fmax) else _Filtered(reader, options)
+            source = reader if is_full_band(options.fmin, options.fmax) else Filtered(reader, options)
             for at in range(0, len(job.spans), _BATCH):
                 spans = job.spans[at : at + _BATCH]
                 vectors = encoder.embed(_read(source, spans, encoder.n_samples))
@@ -82,7 +96,7 @@ def embed_file(job: FileJob, encoder: Encoder, options: EmbeddingOptions) -> Ite
 
 
 def _check_unchanged(job: FileJob) -> None:
-    path = Path(job.path)
+    path = as_path(job.path)
     if not path.is_file():
         raise AudioError("not_found", "no such file")
     stat = path.stat()
@@ -95,11 +109,11 @@ def _content_hash(path: str, _size: int, _mtime_ns: int) -> str:
     return sha256_of_file(path)
 
 
-def _read(source: AudioReader | _Filtered, spans: list[Span], n_samples: int) -> np.ndarray:
+def _read(source: AudioReader | Filtered, spans: list[Span], n_samples: int) -> np.ndarray:
     """(n, n_samples) float32; what is missing at the end of a window is zero."""
     windows = np.zeros((len(spans), n_samples), dtype=np.float32)
     for window, span in zip(windows, spans, strict=True):
-        if isinstance(source, _Filtered):
+        if isinstance(source, Filtered):
             samples = source.read(span.clip_start, span.start, span.stop)
         else:
             samples = source.read(span.start, span.stop)
@@ -109,7 +123,7 @@ def _read(source: AudioReader | _Filtered, spans: list[Span], n_samples: int) ->
     return windows
 
 
-class _Filtered:
+class Filtered:
     """Band-passed samples of clips, read forward; the filter starts where the clip does."""
 
     def __init__(self, reader: AudioReader, options: EmbeddingOptions) -> None:
@@ -144,10 +158,8 @@ class _Filtered:
 
 
 def default_workers() -> int:
-    """Cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """Tasks worth having at once: one a core this process may use, or one a worker of the cluster."""
+    return n_workers()
 
 
 def can_start_workers() -> bool:
@@ -207,6 +219,23 @@ def run_in_workers(
         pool.close()
 
 
+def run_on_cluster(jobs: Iterable[list[FileJob]], options: EmbeddingOptions) -> Iterator[Outcome]:
+    """Embed on the workers of the cluster that this run uses; results come as they are ready.
+
+    Raises:
+        RuntimeError: workers were lost again and again at the same files.
+    """
+    from vernal.encoders.base import encoder_class
+
+    with worker_pool(n_workers(), encoder_class(options.encoder).prepare) as pool:
+        for outcomes in as_they_finish(pool, partial(_embed_job, options=options), jobs, n_workers()):
+            yield from outcomes
+
+
+def _embed_job(job: list[FileJob], options: EmbeddingOptions) -> list[Outcome]:
+    return list(run_here([job], options))
+
+
 class _Pool:
     """Worker processes and the pipes to them."""
 
@@ -234,7 +263,7 @@ class _Pool:
         except (EOFError, OSError):
             process = self._processes[connection]
             process.join(5)
-            at = ", ".join(Path(job.path).name for job in self._jobs.get(connection) or []) or "its start"
+            at = ", ".join(as_path(job.path).name for job in self._jobs.get(connection) or []) or "its start"
             raise RuntimeError(
                 f"An embedding worker stopped (exit code {process.exitcode}) at {at}. "
                 "What was embedded before is kept: run again. Take the file out if it happens there again; "

@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import shutil
 import time
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
@@ -23,6 +22,7 @@ import pandas as pd
 from vernal.embedding.windows import EmbeddingOptions, EmbeddingPart
 from vernal.files import TEMPORARY_PREFIX, sha256_of_file, write_bytes, write_text
 from vernal.problems import InputError
+from vernal.storage import as_path, remove_tree
 
 _SETTINGS = "settings.json"
 _PART = "part-{}.parquet"
@@ -36,7 +36,7 @@ class EmbeddingStore:
     """Embeddings in a folder; several processes may read and write it at once."""
 
     def __init__(self, folder: Path | str) -> None:
-        self.folder = Path(folder)
+        self.folder = as_path(folder)
         self._keys_of: dict[Path, np.ndarray] = {}
 
     def __repr__(self) -> str:
@@ -182,7 +182,7 @@ class EmbeddingStore:
                     _removal(folder, part, "settings", _n_rows(part)) for part in self._parts(folder.name)
                 ]
                 if not dry_run:
-                    shutil.rmtree(folder)
+                    remove_tree(folder)
                 continue
             removed += _remove_abandoned(folder, dry_run)
             for part in self._parts(folder.name):
@@ -292,7 +292,7 @@ def _read_column(part: Path, column: str) -> Any:
     from pyarrow.parquet import ParquetFile
 
     try:
-        with ParquetFile(part, page_checksum_verification=True) as file:
+        with ParquetFile(_readable(part), page_checksum_verification=True) as file:
             return file.read(columns=[column], use_threads=False).column(column).combine_chunks()
     except (ArrowException, OSError, KeyError) as error:
         raise InputError(
@@ -315,6 +315,11 @@ def vectors_in(part: Path, keys: Collection[str], n_dims: int) -> dict[str, np.n
     return {key: vectors[row].copy() for key, row in rows.items()}
 
 
+def _readable(part: Path) -> Any:
+    """What Arrow can read: a file on a disk, or the content of an object."""
+    return part if isinstance(part, Path) else part.open("rb")
+
+
 def _vectors(column: Any, n_dims: int) -> np.ndarray:
     return column.flatten().to_numpy(zero_copy_only=False).reshape(-1, n_dims)
 
@@ -334,7 +339,7 @@ def _n_rows(part: Path) -> int:
     from pyarrow.parquet import read_metadata
 
     try:
-        return read_metadata(part).num_rows
+        return read_metadata(_readable(part)).num_rows
     except (ArrowException, OSError):
         return 0
 

@@ -8,22 +8,22 @@ that they cannot differ.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from vernal.audio import is_full_band, n_samples_of, window_starts
-from vernal.embedding.jobs import FileJob, Outcome, Span
+from vernal.embedding.jobs import FileJob, Outcome, Span, window_key
 from vernal.embedding.options import EmbeddingOptions
 from vernal.encoders.base import encoder_class
 from vernal.problems import InputError, Problems
+from vernal.processes import on_cluster
+from vernal.storage import as_path
 
 WINDOW_COLUMNS = ("clip_id", "source", "file_path", "content_hash", "start_s", "end_s", "key")
 FAILURE_COLUMNS = ("key", "source", "file_path", "start_s", "reason", "message")
@@ -121,7 +121,7 @@ def _keys(windows: pd.DataFrame, options: EmbeddingOptions) -> list[str]:
         else windows.clip_start
     )
     return [
-        hashlib.blake2b(f"{content}:{start}:{stop}:{origin}:{settings}".encode(), digest_size=16).hexdigest()
+        window_key(content, start, stop, origin, settings)
         for content, start, stop, origin in zip(
             windows.content_hash, windows.start, windows.stop, origins, strict=True
         )
@@ -209,7 +209,7 @@ def _jobs(
     size = 0
     rows = zip(*(missing[column] for column in _JOB_COLUMNS), strict=True)
     for (source, file_path, content_hash), of_file in groupby(rows, key=itemgetter(0, 1, 2)):
-        path = Path(roots[source]) / file_path
+        path = as_path(roots[source]) / file_path
         spans = [Span(key, int(origin), int(start), int(stop)) for *_, key, origin, start, stop in of_file]
         step = _JOB_WINDOWS if can_split and path.suffix.lower() in _SPLITTABLE else len(spans)
         for at in range(0, len(spans), step):
@@ -227,6 +227,8 @@ def _outcomes(
 ) -> Iterator[Outcome]:
     from vernal.embedding import jobs as embedding_jobs
 
+    if on_cluster() and n_windows:
+        return embedding_jobs.run_on_cluster(jobs, options)
     wanted = min(workers or embedding_jobs.default_workers(), -(-n_windows // _JOB_WINDOWS))
     if wanted < 2 or n_windows < _WORTH_A_WORKER or not embedding_jobs.can_start_workers():
         return embedding_jobs.run_here(jobs, options)

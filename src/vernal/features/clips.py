@@ -16,6 +16,7 @@ from vernal import recordings
 from vernal.manifest import OPTIONAL_TEXT_COLUMNS, check_manifest
 from vernal.problems import InputError
 from vernal.recordings import REJECT_COLUMNS, IngestOptions
+from vernal.storage import as_path
 
 SOURCE = "labelled"
 
@@ -53,7 +54,7 @@ def open_clips(
         InputError: more rows were rejected than the options allow, or all.
     """
     rows = listed.assign(source=SOURCE, is_positive=True)
-    facts = recordings.inspect_files({Path(root) / path for path in rows.file_path}, options, progress)
+    facts = recordings.inspect_files({as_path(root) / path for path in rows.file_path}, options, progress)
     contradicting = _contradicting(rows, root, facts)
     clips, rejects = recordings.accept(rows[~contradicting], {SOURCE: str(root)}, facts)
     disagreed = rows[contradicting].assign(
@@ -69,7 +70,7 @@ def open_clips(
 
 def _contradicting(rows: pd.DataFrame, root: Path | str, facts: dict[Path, dict]) -> pd.Series:
     """Rows whose audio is listed under another label as well."""
-    hashes = [facts[Path(root) / path].get("content_hash") for path in rows.file_path]
+    hashes = [facts[as_path(root) / path].get("content_hash") for path in rows.file_path]
     parts = zip(hashes, rows.start_s, rows.end_s, strict=True)
     names = pd.Series(
         [

@@ -19,6 +19,7 @@ import pandas as pd
 from vernal.features.feature_store import FeaturePart, FeatureStore
 from vernal.features.options import FeatureOptions, Kind
 from vernal.problems import Problems
+from vernal.storage import as_path
 
 _JOB_CLIPS = 8
 _PART_CLIPS = 64
@@ -94,7 +95,7 @@ def extract(
         for computed in results:
             if computed.problem:
                 broken.append(
-                    f"{Path(sounds[computed.key].path).relative_to(root).as_posix()} ({computed.problem})"
+                    f"{as_path(sounds[computed.key].path).relative_to(root).as_posix()} ({computed.problem})"
                 )
             else:
                 yield from gathered.add(computed)
@@ -114,7 +115,7 @@ def clip_sounds(clips: pd.DataFrame, root: Path | str) -> list[ClipSound]:
     """Where every clip's sound is, in the order of rows."""
     columns = (clips[name] for name in ("file_path", "content_hash", "start_s", "end_s"))
     return [
-        ClipSound(key, str(Path(root) / path), content_hash, _known(start_s), _known(end_s))
+        ClipSound(key, str(as_path(root) / path), content_hash, _known(start_s), _known(end_s))
         for key, path, content_hash, start_s, end_s in zip(sequence_keys(clips), *columns, strict=True)
     ]
 

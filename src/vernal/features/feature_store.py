@@ -23,6 +23,7 @@ import pandas as pd
 from vernal.features.options import FeatureOptions, Kind
 from vernal.files import sha256_of_file, write_bytes, write_text
 from vernal.problems import InputError
+from vernal.storage import as_path, local_copy
 
 _SETTINGS = "settings.json"
 _PART = "part-{}.parquet"
@@ -42,7 +43,7 @@ class FeatureStore:
     """Sequences in a folder; several processes may read and write it at once."""
 
     def __init__(self, folder: Path | str) -> None:
-        self.folder = Path(folder)
+        self.folder = as_path(folder)
         self._seen: dict[str, set[Path]] = {}
         self._places: dict[str, dict[str, tuple[Path, int, int]]] = {}
         self._open: OrderedDict[Path, Any] = OrderedDict()
@@ -166,7 +167,7 @@ class FeatureStore:
         from pyarrow.parquet import ParquetFile
 
         if path not in self._open:
-            self._open[path] = ParquetFile(path, page_checksum_verification=True)
+            self._open[path] = ParquetFile(local_copy(path), page_checksum_verification=True)
             if len(self._open) > _OPEN_PARTS:
                 self._open.popitem(last=False)[1].close()
         self._open.move_to_end(path)

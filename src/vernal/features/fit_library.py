@@ -20,6 +20,7 @@ from vernal.features.batches import Scaling
 from vernal.features.fitting import FailedFit, Fit
 from vernal.files import write_bytes, write_text
 from vernal.problems import InputError
+from vernal.storage import as_path, local_copy
 
 _FIT, _TIMES, _PROBLEM = ".npz", ".times.json", ".problem.txt"
 _META = "meta.json"
@@ -29,7 +30,7 @@ class FitLibrary:
     """A folder of fits. Files are written whole, so readers and writers never meet."""
 
     def __init__(self, folder: Path | str) -> None:
-        self.folder = Path(folder)
+        self.folder = as_path(folder)
 
     def keys(self) -> set[str]:
         """The keys of all finished fits."""
@@ -63,7 +64,7 @@ class FitLibrary:
         """
         file = self.folder / f"{key}{_FIT}"
         try:
-            with np.load(file, allow_pickle=False) as archive:
+            with np.load(local_copy(file), allow_pickle=False) as archive:
                 meta = json.loads(archive[_META])
                 weights = [archive[f"weights_{i}"] for i in range(meta.pop("n_weights"))]
                 scaling = Scaling(archive["mean"], archive["std"]) if "mean" in archive.files else None

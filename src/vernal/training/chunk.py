@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from vernal.heads import Head
 from vernal.metrics import average_precision
 from vernal.problems import InputError
+from vernal.storage import local_copy
 from vernal.training import program as training_program
 from vernal.training import rules as training_rules
 from vernal.training.program import VAL_ROWS, Architecture, Lanes, Program
@@ -224,13 +225,13 @@ class _ChunkTraining:
 
 def _mapped(path: Path) -> Array:
     """A `.npy` file in shared memory pages; copy-on-write, since only writable memory can be handed over."""
-    return np.asarray(np.load(path, mmap_mode="c", allow_pickle=False))
+    return np.asarray(np.load(local_copy(path), mmap_mode="c", allow_pickle=False))
 
 
 def _extra_rows(chunk: Chunk) -> Any:
     extra = np.zeros((chunk.n_extra_shape, chunk.architecture.n_dims), np.float32)
     if chunk.extra_path is not None:
-        rows = np.load(chunk.extra_path, allow_pickle=False)
+        rows = np.load(local_copy(chunk.extra_path), allow_pickle=False)
         extra[: len(rows)] = rows
     import tensorflow as tf
 

@@ -15,6 +15,7 @@ import pandas as pd
 
 from vernal.files import write_text
 from vernal.heads import load_head, save_head
+from vernal.storage import as_path
 from vernal.training.chunk import FailedHead, FittedHead
 
 _HEAD = ".npz"
@@ -25,7 +26,7 @@ class HeadLibrary:
     """A folder of trained heads, one file a key. Files are written whole, so readers and writers never meet."""
 
     def __init__(self, folder: Path | str) -> None:
-        self.folder = Path(folder)
+        self.folder = as_path(folder)
 
     def keys(self) -> set[str]:
         """The keys of all heads that are there."""

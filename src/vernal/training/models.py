@@ -15,7 +15,8 @@ import pandas as pd
 from vernal.files import write_text
 from vernal.heads import Head, load_head, save_head
 from vernal.problems import InputError
-from vernal.table_files import write_table
+from vernal.storage import as_path
+from vernal.table_files import read_table, write_table
 
 HEAD, LABELS, HISTORY, PARAMETERS = "head.npz", "labels.txt", "history.csv", "parameters.yml"
 
@@ -57,7 +58,7 @@ def load_model(folder: Path | str) -> Model:
     """
     import yaml
 
-    folder = Path(folder)
+    folder = as_path(folder)
     if not (folder / PARAMETERS).is_file():
         raise InputError(f"{folder} holds no finished model. Run its stage first, or check the name.")
     head, _ = load_head(folder / HEAD)
@@ -65,5 +66,5 @@ def load_model(folder: Path | str) -> Model:
         head,
         tuple((folder / LABELS).read_text(encoding="utf-8").splitlines()),
         yaml.safe_load((folder / PARAMETERS).read_text(encoding="utf-8")),
-        pd.read_csv(folder / HISTORY),
+        read_table(folder / HISTORY),
     )

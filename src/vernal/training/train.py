@@ -7,10 +7,9 @@ to the last bit: not from the points beside it, their order, or the number of wo
 
 from __future__ import annotations
 
-import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,8 +18,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vernal.files import writing
 from vernal.problems import InputError
-from vernal.processes import worker_pool
+from vernal.processes import scratch_folder, worker_pool
+from vernal.storage import local_copy
 from vernal.training.chunk import Chunk, ChunkResult, FailedHead, FittedHead, LaneJob, train_chunk
 from vernal.training.program import Architecture, prepare_tensorflow
 from vernal.training.rules import HeadOptions, epoch_order, weight_penalty
@@ -109,7 +110,7 @@ def fit_heads(
         yield from result.heads
 
 
-def training_pool(workers: int, scratch: Path | None = None) -> ProcessPoolExecutor:
+def training_pool(workers: int, scratch: Path | None = None) -> Executor:
     """Workers that have TensorFlow ready, for several calls of `fit_heads`; use it as a context."""
     return worker_pool(workers, prepare=prepare_tensorflow, scratch=scratch)
 
@@ -134,12 +135,12 @@ def fit_chunks(
         work = sum(_work(job, x.shape[1]) for job in sound)
         workers = min(workers, max(1, int(work // _WORTH_A_WORKER_S)), len(sound))
     plans = _plan(sound, x.shape[1], workers)
-    with tempfile.TemporaryDirectory(prefix="vernal-training-") as folder:
-        x_path = Path(folder) / "embeddings.npy"
-        np.save(x_path, x, allow_pickle=False)
+    with scratch_folder("vernal-training-") as folder:
+        x_path = folder / "embeddings.npy"
+        _save(x_path, x)
         checks = _overfit_chunks(x, sound, x_path) if overfit_check else []
-        chunks = (plan.chunk(x_path, Path(folder) / f"extra-{i}.npy") for i, plan in enumerate(plans))
-        yield from _run(chunks, checks, workers, pool, Path(folder))
+        chunks = (plan.chunk(x_path, folder / f"extra-{i}.npy") for i, plan in enumerate(plans))
+        yield from _run(chunks, checks, workers, pool, folder)
 
 
 def _run(
@@ -193,6 +194,11 @@ def _run_in_pool(
     finally:
         for future in pending:
             future.cancel()
+
+
+def _save(path: Path, matrix: Array) -> None:
+    with writing(path) as temporary, temporary.open("wb") as file:
+        np.save(file, matrix, allow_pickle=False)
 
 
 def _drop_extra(chunk: Chunk) -> None:
@@ -276,7 +282,7 @@ class _Plan:
     n_extra_shape: int
 
     def chunk(self, x_path: Path, extra_path: Path) -> Chunk:
-        n_rows = np.load(x_path, mmap_mode="r").shape[0]
+        n_rows = np.load(local_copy(x_path), mmap_mode="r").shape[0]
         extras, lanes, taken = [], [], n_rows
         for job in self.jobs:
             extras.append(_made_rows(job, self.architecture.n_dims))
@@ -284,7 +290,7 @@ class _Plan:
             taken += job.n_extra
         has_extra = taken > n_rows
         if has_extra:
-            np.save(extra_path, np.concatenate(extras), allow_pickle=False)
+            _save(extra_path, np.concatenate(extras))
         return Chunk(
             self.architecture,
             self.jobs[0].seed,

@@ -1,0 +1,102 @@
+"""One node on a worker of a Dask cluster: what is sent there, and what it does there."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kedro.framework.hooks import hook_impl
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.pipeline import Pipeline
+from kedro.pipeline.node import Node
+from kedro.runner import SequentialRunner
+
+from vernal.processes import working_on
+from vernal.runners.pool import DaskCluster
+
+
+@dataclass(frozen=True)
+class NodeTask:
+    """A node with all it needs.
+
+    `stored`: datasets that are read and written where the node runs. `values`: inputs that travel with it.
+    `kept`: outputs that travel back. `scratch`: a folder that all workers reach.
+    """
+
+    node: Node
+    stored: dict[str, Any]
+    values: dict[str, Any]
+    kept: tuple[str, ...]
+    scratch: Path
+    package: str | None
+    run_id: str | None = None
+
+
+@dataclass(frozen=True)
+class NodeDone:
+    """What came of it: outputs that no dataset stores, and the seconds it took."""
+
+    seconds: float
+    kept: dict[str, Any] = field(default_factory=dict)
+
+
+class RunIsGone(RuntimeError):
+    """The run that asked for this node has ended, so that it must write no more."""
+
+
+class _StopWhenNobodyAsks:
+    """Before anything is written: is the task still wanted? The next run may have the data folder by now."""
+
+    @hook_impl
+    def before_dataset_saved(self) -> None:
+        from distributed import get_worker
+
+        worker = get_worker()
+        key = worker.get_current_task()
+        task = worker.state.tasks.get(key)
+        if task is None or task.state not in ("executing", "long-running"):
+            raise RunIsGone(f"{key}: the run that asked for it has ended")
+
+
+def run_node(task: NodeTask) -> NodeDone:
+    """Load a node's inputs, run it, save its outputs; the project's hooks are called here, once."""
+    started = time.perf_counter()
+    catalog = DataCatalog(
+        {
+            **task.stored,
+            **{name: MemoryDataset(value) for name, value in task.values.items()},
+            **{name: MemoryDataset() for name in task.kept},
+        }
+    )
+    with working_on(DaskCluster(task.scratch)):
+        SequentialRunner().run(Pipeline([task.node]), catalog, _hook_manager(task.package), task.run_id)
+    kept = {name: catalog.load(name) for name in task.kept}
+    return NodeDone(time.perf_counter() - started, kept)
+
+
+def _hook_manager(package: str | None) -> Any:
+    """Kedro's hooks cannot be sent, so a worker makes its own, as Kedro's parallel runner does."""
+    from kedro.framework.hooks.manager import (
+        _create_hook_manager,
+        _register_hooks,
+        _register_hooks_entry_points,
+    )
+    from kedro.framework.project import settings
+
+    manager = _create_hook_manager()
+    manager.register(_StopWhenNobodyAsks())
+    if package is not None:
+        configure_once(package)
+        _register_hooks(manager, settings.HOOKS)
+        _register_hooks_entry_points(manager, settings.DISABLE_HOOKS_FOR_PLUGINS)
+    return manager
+
+
+def configure_once(package: str) -> None:
+    """Make the project known to Kedro in this process."""
+    from kedro.framework import project
+
+    if package != project.PACKAGE_NAME:
+        project.configure_project(package)

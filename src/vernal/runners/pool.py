@@ -1,0 +1,119 @@
+"""The workers of a Dask cluster as an executor, for a node that divides its work into tasks.
+
+A node is itself a task on one of the workers. While it waits for the tasks that it gave out it makes room for
+them (it secedes from its worker's only thread), so that a cluster of one worker gets through, too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import Any
+
+from vernal.storage import remove_tree
+
+_TASKS_FIRST = 10  # before nodes that have not begun: what was begun is finished first
+_prepared: set[str] = set()
+
+
+class DaskCluster:
+    """The cluster that the calling task runs on (see `vernal.processes.Cluster`).
+
+    `scratch`: a folder that all workers reach under this name.
+    """
+
+    def __init__(self, scratch: Path) -> None:
+        self._scratch = scratch
+
+    @property
+    def n_workers(self) -> int:
+        from distributed import get_client
+
+        return max(1, sum(get_client().nthreads().values()))
+
+    def pool(self, prepare: Callable[[], Any] | None) -> Executor:
+        return DaskPool(prepare)
+
+    @contextlib.contextmanager
+    def scratch_folder(self) -> Iterator[Path]:
+        folder = self._scratch / uuid.uuid4().hex
+        folder.mkdir(parents=True)
+        try:
+            yield folder
+        finally:
+            remove_tree(folder)
+
+
+class DaskPool(Executor):
+    """Submits to the cluster of the calling task; a lost worker's tasks are done again by another.
+
+    A task whose workers were lost several times fails with `BrokenProcessPool`, as a dead process's does.
+    """
+
+    def __init__(self, prepare: Callable[[], Any] | None = None) -> None:
+        self._prepare = prepare
+        self._away = contextlib.ExitStack()
+        self._client: Any = None
+        self._pending: dict[Future, Any] = {}
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future:
+        """Give a task to the cluster; `fn` is importable."""
+        if self._client is None:
+            from distributed import worker_client
+
+            self._client = self._away.enter_context(worker_client())
+        task = self._client.submit(
+            call_prepared, self._prepare, fn, args, kwargs, pure=False, priority=_TASKS_FIRST
+        )
+        result: Future = Future()
+        self._pending[result] = task
+        result.add_done_callback(self._forget)
+        task.add_done_callback(lambda finished: _hand_over(finished, result))
+        return result
+
+    def _forget(self, result: Future) -> None:
+        task = self._pending.pop(result, None)
+        if task is not None and result.cancelled():
+            task.cancel()
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """End: tasks are waited for or cancelled, and the node takes its place on the worker again."""
+        from concurrent.futures import wait as wait_for
+
+        if cancel_futures:
+            for result in list(self._pending):
+                result.cancel()
+        if wait:
+            wait_for(list(self._pending))
+        self._away.close()
+        self._client = None
+
+
+def call_prepared(
+    prepare: Callable[[], Any] | None, function: Callable[..., Any], args: tuple, kwargs: dict[str, Any]
+) -> Any:
+    """Call a function in a worker that is prepared for it, once a process."""
+    if prepare is not None:
+        name = f"{prepare.__module__}.{prepare.__qualname__}"
+        if name not in _prepared:
+            prepare()
+            _prepared.add(name)
+    return function(*args, **kwargs)
+
+
+def _hand_over(task: Any, result: Future) -> None:
+    """Give what became of a Dask task to the future that stands for it."""
+    from distributed import KilledWorker
+
+    if result.cancelled() or not result.set_running_or_notify_cancel():
+        return
+    try:
+        result.set_result(task.result())
+    except KilledWorker as error:
+        result.set_exception(BrokenProcessPool(str(error)))
+    except BaseException as error:
+        result.set_exception(error)

@@ -1,0 +1,27 @@
+"""What every worker does before its first task; imported only where Dask is used."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from distributed import WorkerPlugin
+
+from vernal.processes import worker_environment
+
+
+class WorkerSetup(WorkerPlugin):
+    """Sets quiet libraries of one thread before they load, and makes the project known; later workers, too."""
+
+    name = "vernal-setup"
+
+    def __init__(self, package: str | None) -> None:
+        self.package = package
+
+    def setup(self, worker: Any) -> None:
+        """Prepare a worker."""
+        os.environ.update(worker_environment())
+        if self.package is not None:
+            from vernal.runners.node_task import configure_once
+
+            configure_once(self.package)
