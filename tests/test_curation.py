@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vernal.curation import CURATED_COLUMNS, curated_subsets, resolve_reviews
+from vernal.curation import (
+    CURATED_COLUMNS,
+    RECORD_COLUMNS,
+    curated_subsets,
+    gather_reviews,
+    record_decisions,
+    resolve_reviews,
+)
 from vernal.mining import MiningOptions, best_low_quality, hard_negatives
 from vernal.problems import InputError
 from vernal.sampling import training_clips
@@ -89,6 +96,7 @@ def test_every_subset_is_there_with_its_columns():
         "clip_id",
         "source",
         "reason",
+        "reviewed_by",
     ]
 
 
@@ -129,10 +137,11 @@ def test_reviewed_unlabelled_clips_become_usable():
     rows["quality"] = ["medium", None, None, None]
     kept = curate(rows, target="rooster").kept
     positives, negatives = kept["reviewed/positives"], kept["reviewed/negatives"]
-    assert positives[["clip_id", "label", "quality", "origin"]].to_numpy().tolist() == [
-        ["f00", "rooster", "nan", "reviewed"],
-        ["u00", "rooster", "medium", "reviewed"],
+    assert positives[["clip_id", "label", "origin", "reviewed_by"]].to_numpy().tolist() == [
+        ["f00", "rooster", "reviewed", "a"],
+        ["u00", "rooster", "reviewed", "a"],
     ]
+    assert positives.quality.fillna("").tolist() == ["", "medium"]
     assert negatives.clip_id.tolist() == ["u01"] and not negatives.is_positive.any()
     assert "u02" not in {clip for table in kept.values() for clip in table.clip_id}
 
@@ -158,7 +167,8 @@ def test_mined_clips_are_kept_or_dropped_and_unlabelled_ones_only_used_after_rev
         assert not (curated.kept[name].source == "unlabelled").any()
     decided = resolve_reviews(reviews(*rows)).set_index("clip_id").decision
     for name, word in (("reviewed/positives", "target"), ("reviewed/negatives", "not_target")):
-        assert all(decided[clip] == word and clip.startswith("u") for clip in curated.kept[name].clip_id)
+        sources = "uf" if word == "target" else "u"
+        assert all(decided[clip] == word and clip[0] in sources for clip in curated.kept[name].clip_id)
     random.shuffle(rows)
     again = curate(reviews(*rows), clips=CLIPS.iloc[::-1])
     pd.testing.assert_frame_equal(again.dropped, curated.dropped)
@@ -221,3 +231,48 @@ def test_reviews_that_cannot_be_read_are_refused():
         curate(reviews(("gone", "target", "a", "1")))
     with pytest.raises(InputError, match="clip of hardNeg/hardneg_conf_min_50 that no recording has"):
         curate(clips=CLIPS[CLIPS.clip_id != "f00"])
+
+
+def test_every_clip_names_who_decided_on_it():
+    said = reviews(
+        ("f00", "unsure", "Ben", "1"), ("f01", "not_target", "Ben", "1"), ("f01", "unsure", "Ana", "2")
+    )
+    curated = curate(said)
+    hard = curated.kept["hardNeg/hardneg_conf_min_50"].set_index("clip_id").reviewed_by
+    assert hard["f01"] == "Ana; Ben" and hard.drop("f01").isna().all()
+    lost = curated.dropped.set_index("clip_id").reviewed_by
+    assert set(lost["f00"]) == {"Ben"}
+
+
+def test_the_record_counts_whose_decisions_made_a_subset():
+    said = reviews(
+        ("f00", "target", "Ana", "1"),
+        ("f01", "not_target", "Ana", "1"),
+        ("f03", "unsure", "Ben", "1"),
+        ("l00", "target", "Ben", "1"),
+    )
+    record = record_decisions(curate(said), said)
+    assert record.columns.tolist() == list(RECORD_COLUMNS)
+    rows = record[record.subset == "hardNeg/hardneg_conf_min_50"].set_index("reviewer")
+    assert rows.loc["Ana", RECORD_COLUMNS[3:]].tolist() == [2, 1, 1, 0, 1, 1]
+    assert rows.loc["Ben", RECORD_COLUMNS[3:]].tolist() == [1, 0, 0, 1, 0, 1]
+    assert set(rows.n_clips) == {4}
+    alone = record[record.subset == "reviewed/negatives"]
+    assert alone.reviewer.isna().all() and alone.n_decided.tolist() == [0]
+
+
+def test_without_reviews_the_record_names_nobody():
+    record = record_decisions(curate(), None)
+    assert record.reviewer.isna().all() and record.n_decided.eq(0).all()
+    assert set(record.subset) == set(curate().kept)
+
+
+def test_reviews_of_page_and_table_are_gathered_and_those_of_other_collections_left():
+    page = reviews(("f00", "target", "Ana", "1"), ("elsewhere", "target", "Ana", "1")).assign(quality="low")
+    table = reviews(("f01", "not_target", "Ben", "1"), ("f01", "not_target", "Ben", "1"))
+    gathered = gather_reviews(table, page, CLIPS)
+    assert gathered[["clip_id", "reviewer"]].to_numpy().tolist() == [["f00", "Ana"], ["f01", "Ben"]]
+    assert gathered.quality.fillna("").tolist() == ["low", ""]
+    assert gather_reviews(None, page.iloc[:0], CLIPS).empty
+    with pytest.raises(InputError, match="unknown decision"):
+        gather_reviews(reviews(("f01", "maybe", "Ben", "1")), page, CLIPS)

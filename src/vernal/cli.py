@@ -11,6 +11,7 @@ from typing import Any
 import click
 from kedro.framework.cli.project import run as kedro_run
 from kedro.io import DatasetError
+from kedro_viz.launchers.cli.main import viz
 
 from vernal.commands.lazy import LazyGroup
 from vernal.problems import InputError
@@ -20,8 +21,13 @@ COMMANDS = {
     "store": ("vernal.commands.store", "Show, verify and prune the embedding store."),
     "export": ("vernal.commands.export", "Write a classifier for BirdNET-Analyzer, parity proven."),
     "runs": ("vernal.commands.runs", "List, show and compare recorded runs."),
+    "review": ("vernal.commands.review", "Listen to candidates and decide; browse results."),
     "bench": ("vernal.commands.bench", "Measure against BirdNET-Analyzer on this machine."),
 }
+
+RUN_EXAMPLES = """\
+Example:  kedro run --pipeline=stage5
+Example:  kedro run --pipeline=stage5 --params=source.manifest=/x/manifest.csv,target=rooster,data_root=/x/out"""
 
 
 @click.group(name="vernal", cls=LazyGroup, commands_by_module=COMMANDS)
@@ -45,6 +51,14 @@ def _run(**options: Any) -> Any:
 
 cli.add_command(
     click.Command(
-        name="run", callback=_run, params=kedro_run.params, help=kedro_run.help, short_help="Run a pipeline."
+        name="run",
+        callback=_run,
+        params=kedro_run.params,
+        help=f"{kedro_run.help}\n\n\b\n{RUN_EXAMPLES}",
+        short_help="Run a pipeline.",
     )
 )
+
+# Kedro-Viz' own commands ask the package index and Google's fonts; `viz` is a global command, which no project
+# command can stand before, so the two are replaced in its group.
+viz.lazy_subcommands.update(run="vernal.commands.viz.run", build="vernal.commands.viz.build")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from vernal.mining import WITHOUT_TARGET
 from vernal.overlap import drop_held_out
 from vernal.problems import InputError, Problems, suggest
 
@@ -28,8 +29,21 @@ CURATED_COLUMNS = (
     "rank",
     "logit",
     "origin",
+    "reviewed_by",
 )
-DROPPED_COLUMNS = ("subset", "clip_id", "source", "reason")
+DROPPED_COLUMNS = ("subset", "clip_id", "source", "reason", "reviewed_by")
+RECORD_COLUMNS = (
+    "subset",
+    "n_clips",
+    "reviewer",
+    "n_decided",
+    "n_target",
+    "n_not_target",
+    "n_unsure",
+    "n_kept",
+    "n_dropped",
+)
+SEPARATOR = "; "
 
 
 @dataclass(frozen=True)
@@ -38,7 +52,7 @@ class CuratedSubsets:
 
     `kept`: tables with `CURATED_COLUMNS`, then the other columns of the clips; sorted by rank, empty ones
     included. `dropped`: one row a subset and clip, with `reason`. What was mined or reviewed is in one of
-    them.
+    them. `reviewed_by` names the people whose word on the clip counts, missing where nobody listened.
     """
 
     kept: dict[str, pd.DataFrame]
@@ -63,10 +77,11 @@ def curated_subsets(
             positives. A reviewer's latest word counts; reviewers who disagree leave the clip undecided.
         target: label that reviewed positives get.
     Returns:
-        The names of `best` and `hard`, and `reviewed/positives` and `reviewed/negatives`, which take
-        unlabelled clips only. A mined clip leaves its subset when a review contradicts its class or cannot
-        decide; a hard negative also when a review found the target in the same recording and nobody reviewed
-        the clip itself. Clips of a validation or test clip's audio, group or night are left out.
+        The names of `best` and `hard`, and `reviewed/positives` and `reviewed/negatives`. These take unlabelled
+        clips, and the first also field clips in which a review found the target. A mined clip leaves its subset
+        when a review contradicts its class or cannot decide; a hard negative also when a review found the target
+        in the same recording and nobody reviewed the clip itself. Clips of a validation or test clip's audio,
+        group or night are left out.
     Raises:
         InputError: an unknown decision, a mined or reviewed clip that `clips` does not have.
     """
@@ -77,7 +92,7 @@ def curated_subsets(
     dropped = []
     for ranked, is_positive in ((best, True), (hard, False)):
         for name, table in ranked.items():
-            rows = _mined_rows(name, table, clips, is_positive)
+            rows = _mined_rows(name, table, clips, is_positive, verdicts)
             reason = _reasons(rows, verdicts, found_in)
             kept[name], related = drop_held_out(rows[reason == ""], splits)
             dropped += [rows[reason != ""].assign(reason=reason[reason != ""]), related]
@@ -93,15 +108,45 @@ def resolve_reviews(reviews: pd.DataFrame | None) -> pd.DataFrame:
     """One decision a clip, from any number of reviews.
 
     Returns:
-        `clip_id`, `decision`, `quality` (missing where not given), `n_reviewers`, sorted by `clip_id`. The
-        latest review of each reviewer counts; one who is unsure has no say against one who decided; decided
-        reviewers who disagree make the clip `unsure`.
+        `clip_id`, `decision`, `quality` (missing where not given), `n_reviewers` and their names in
+        `reviewed_by`, sorted by `clip_id`. The latest review of each reviewer counts; one who is unsure has no
+        say against one who decided; decided reviewers who disagree make the clip `unsure`.
     Raises:
         InputError: missing columns or an unknown decision.
     """
-    columns = {"clip_id": "str", "decision": "str", "quality": "str", "n_reviewers": "int64"}
+    columns = {
+        "clip_id": "str",
+        "decision": "str",
+        "quality": "str",
+        "n_reviewers": "int64",
+        "reviewed_by": "str",
+    }
     if reviews is None or reviews.empty:
         return pd.DataFrame({name: [] for name in columns}).astype(columns)
+    latest = latest_reviews(reviews)
+    decided = latest[latest.decision != "unsure"]
+    agreed = decided.groupby("clip_id").decision.agg(
+        lambda words: words.iloc[0] if words.nunique() == 1 else "unsure"
+    )
+    quality = latest.groupby("clip_id").quality.last()
+    counts = latest.groupby("clip_id").size()
+    resolved = pd.DataFrame(
+        {
+            "decision": agreed.reindex(counts.index).fillna("unsure"),
+            "quality": quality,
+            "n_reviewers": counts,
+            "reviewed_by": latest.groupby("clip_id").reviewer.agg(SEPARATOR.join),
+        }
+    )
+    return resolved.reset_index().astype(columns)[list(columns)]
+
+
+def latest_reviews(reviews: pd.DataFrame) -> pd.DataFrame:
+    """The latest review of each reviewer on each clip, sorted by clip and reviewer.
+
+    Raises:
+        InputError: missing columns or an unknown decision.
+    """
     absent = [name for name in ("clip_id", "decision", "reviewer", "when") if name not in reviews]
     if absent:
         raise InputError(
@@ -115,23 +160,58 @@ def resolve_reviews(reviews: pd.DataFrame | None) -> pd.DataFrame:
     ]
     problems.add("unknown decision", cases, f"Use {', '.join(DECISIONS)}.")
     problems.raise_if_any()
-
     table = reviews.assign(
         quality=reviews.get("quality", pd.Series(np.nan, index=reviews.index, dtype="str"))
     )
     # Two reviews at one time: the order of words decides, so that the order of rows does not.
     table = table.sort_values(["clip_id", "reviewer", "when", "decision"], kind="stable")
-    latest = table.drop_duplicates(["clip_id", "reviewer"], keep="last")
-    decided = latest[latest.decision != "unsure"]
-    agreed = decided.groupby("clip_id").decision.agg(
-        lambda words: words.iloc[0] if words.nunique() == 1 else "unsure"
-    )
-    quality = latest.groupby("clip_id").quality.last()
-    counts = latest.groupby("clip_id").size()
-    resolved = pd.DataFrame(
-        {"decision": agreed.reindex(counts.index).fillna("unsure"), "quality": quality, "n_reviewers": counts}
-    )
-    return resolved.reset_index().astype(columns)[list(columns)]
+    return table.drop_duplicates(["clip_id", "reviewer"], keep="last", ignore_index=True)
+
+
+def gather_reviews(by_hand: pd.DataFrame | None, decided: pd.DataFrame, clips: pd.DataFrame) -> pd.DataFrame:
+    """All reviews of these clips: those of a table people wrote, and those made on the review page.
+
+    Args:
+        by_hand: as `curated_subsets` takes reviews; None where there is no such table.
+        decided: `clip_id`, `decision`, `reviewer`, `when`, `quality` of every decision about the target. Those on
+            clips of other collections, or of clips that are gone, are left where they are.
+    Returns:
+        The five columns, sorted, each review once.
+    Raises:
+        InputError: columns are missing, or a decision is unknown.
+    """
+    columns = ["clip_id", "decision", "reviewer", "when", "quality"]
+    parts = [decided[decided.clip_id.isin(clips.clip_id)]]
+    if by_hand is not None and len(by_hand):
+        latest_reviews(by_hand)
+        parts.append(by_hand)
+    both = pd.concat([part.reindex(columns=columns).astype("str") for part in parts], ignore_index=True)
+    return both.drop_duplicates().sort_values(columns, ignore_index=True)
+
+
+def record_decisions(curated: CuratedSubsets, reviews: pd.DataFrame | None) -> pd.DataFrame:
+    """From whose decisions each subset came.
+
+    Returns:
+        `RECORD_COLUMNS`: one row a subset and reviewer whose word touched it, and one without a reviewer for each
+        subset that nobody reviewed. `n_clips`: clips of the subset; `n_decided`, `n_target`, `n_not_target`,
+        `n_unsure`: what the reviewer said of its candidates; `n_kept`, `n_dropped`: what became of those.
+    """
+    latest = latest_reviews(reviews) if reviews is not None and len(reviews) else None
+    rows: list[dict] = []
+    for name, table in sorted(curated.kept.items()):
+        lost = curated.dropped.clip_id[curated.dropped.subset == name]
+        nobody = {"subset": name, "n_clips": len(table), "reviewer": np.nan}
+        said = latest[latest.clip_id.isin([*table.clip_id, *lost])] if latest is not None else pd.DataFrame()
+        if said.empty:
+            rows.append(nobody | dict.fromkeys(RECORD_COLUMNS[3:], 0))
+            continue
+        for reviewer, own in said.groupby("reviewer", sort=True):
+            counts = {f"n_{word}": int((own.decision == word).sum()) for word in DECISIONS}
+            kept = int(own.clip_id.isin(table.clip_id).sum())
+            shares = {"n_decided": len(own), "n_kept": kept, "n_dropped": len(own) - kept}
+            rows.append(nobody | {"reviewer": reviewer} | counts | shares)
+    return pd.DataFrame(rows, columns=list(RECORD_COLUMNS)).astype({"subset": "str", "reviewer": "str"})
 
 
 def _refuse_unknown(
@@ -149,9 +229,12 @@ def _refuse_unknown(
     problems.raise_if_any()
 
 
-def _mined_rows(name: str, table: pd.DataFrame, clips: pd.DataFrame, is_positive: bool) -> pd.DataFrame:
+def _mined_rows(
+    name: str, table: pd.DataFrame, clips: pd.DataFrame, is_positive: bool, verdicts: pd.DataFrame
+) -> pd.DataFrame:
     rows = table.merge(clips, on="clip_id", how="left", validate="one_to_one")
-    rows = rows.assign(subset=name, origin="mined", is_positive=is_positive)
+    reviewed_by = rows.clip_id.map(verdicts.set_index("clip_id").reviewed_by)
+    rows = rows.assign(subset=name, origin="mined", is_positive=is_positive, reviewed_by=reviewed_by)
     if not is_positive:
         rows = rows.assign(quality=np.nan)
     return _arranged(rows)
@@ -164,8 +247,9 @@ def _reviewed_rows(
     rows = chosen.drop(columns=["decision", "n_reviewers"]).merge(
         clips.drop(columns="quality", errors="ignore"), on="clip_id", validate="one_to_one"
     )
-    # Only here: reviewed field clips already have their place, and labelled ones a person's label.
-    rows = rows[rows.source == "unlabelled"].sort_values("clip_id", ignore_index=True)
+    # Field clips without the target have their place among the hard negatives, and labelled ones a person's label.
+    taken = ("unlabelled", *WITHOUT_TARGET) if is_positive else ("unlabelled",)
+    rows = rows[rows.source.isin(taken)].sort_values("clip_id", ignore_index=True)
     rows = rows.assign(subset=name, origin="reviewed", is_positive=is_positive, label=label, logit=np.nan)
     rows = rows.assign(rank=np.arange(1, len(rows) + 1, dtype=np.int64))
     return _arranged(rows if is_positive else rows.assign(quality=np.nan))
@@ -178,6 +262,7 @@ def _arranged(rows: pd.DataFrame) -> pd.DataFrame:
         "quality": "str",
         "subset": "str",
         "origin": "str",
+        "reviewed_by": "str",
         "rank": "int64",
         "logit": "float64",
     }
@@ -209,7 +294,8 @@ def _reasons(rows: pd.DataFrame, verdicts: pd.DataFrame, found_in: Mapping[str, 
 def _recordings_with_target(clips: pd.DataFrame, verdicts: pd.DataFrame) -> dict[str, str]:
     """Field recordings in which a review found the target after all, with the first such clip."""
     found = clips[
-        clips.clip_id.isin(verdicts.clip_id[verdicts.decision == "target"]) & (clips.source == "field")
+        clips.clip_id.isin(verdicts.clip_id[verdicts.decision == "target"])
+        & clips.source.isin(WITHOUT_TARGET)
     ]
     if "content_hash" not in found:
         return {}

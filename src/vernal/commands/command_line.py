@@ -14,6 +14,7 @@ import click
 
 from vernal.problems import InputError
 from vernal.safe_yaml import read_yaml
+from vernal.storage import as_path, is_remote
 
 PARAMS_HELP = "Parameters as for kedro run, above all data_root: --params=data_root=/x/out"
 
@@ -88,7 +89,7 @@ def data_root(project: Path, params: Mapping[str, str]) -> Path:
             value = content.get("data_root") if isinstance(content, dict) else None
             if not isinstance(value, str) or "${" in value:
                 value = None
-    return project / Path(value or "data").expanduser()
+    return as_path(value) if is_remote(value) else project / Path(value or "data").expanduser()
 
 
 def text_table(rows: Sequence[Sequence[Any]]) -> str:

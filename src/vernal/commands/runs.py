@@ -15,7 +15,11 @@ _LISTED = 30
 
 @click.group(name="runs", cls=ClearErrors)
 def runs() -> None:
-    """List recorded runs, show one, compare two."""
+    """List recorded runs, show one, compare two.
+
+    \b
+    Example:  kedro runs diff stage5~1 stage5
+    """
 
 
 @runs.command("list")

@@ -35,7 +35,11 @@ _REASONS = {
 
 @click.group(name="store", cls=ClearErrors)
 def store() -> None:
-    """Show, verify and prune the stored embeddings and heads."""
+    """Show, verify and prune the stored embeddings and heads.
+
+    \b
+    Example:  kedro store info
+    """
 
 
 @store.command("info")

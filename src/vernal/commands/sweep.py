@@ -35,7 +35,11 @@ STATES = (DONE, FAILED, STALE, MISSING)
 
 @click.group(name="sweep", cls=ClearErrors)
 def sweep() -> None:
-    """List, show, write and compare the points of a stage."""
+    """List, show, write and compare the points of a stage.
+
+    \b
+    Example:  kedro sweep show stage5 17
+    """
 
 
 @sweep.command("list")

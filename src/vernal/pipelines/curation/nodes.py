@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from vernal import curation, sampling
-from vernal.embedding.jobs import default_workers
 from vernal.embedding.store import EmbeddingStore
 from vernal.embedding.windows import EmbeddingOptions, plan_windows
+from vernal.processes import cores
 from vernal.progress import progress_bar
 from vernal.proof.near_duplicates import PAIRS, SUMMARY, find_pairs, search_key
 from vernal.proof.options import ProofOptions
+from vernal.review.decisions import to_annotations, to_reviews
 from vernal.sweeps.setting_problems import settings_from
 from vernal.training_package import MODES, TrainingPackage
 
@@ -32,6 +33,14 @@ class CurationOptions:
             )
 
 
+def gather_reviews(
+    reviews: pd.DataFrame | None, review_log: pd.DataFrame, clips: pd.DataFrame, target: str
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """What people said of the clips, from the review page and from a table of their own, and all as annotations."""
+    gathered = curation.gather_reviews(reviews, to_reviews(review_log, target), clips)
+    return gathered, to_annotations(review_log)
+
+
 def curate(
     best_low_quality: dict[str, pd.DataFrame],
     hard_negatives: dict[str, pd.DataFrame],
@@ -39,10 +48,10 @@ def curate(
     splits: pd.DataFrame,
     reviews: pd.DataFrame | None,
     target: str,
-) -> tuple[dict[str, pd.DataFrame], pd.DataFrame]:
-    """The curated subsets by name, and every clip that a subset lost, with the reason."""
+) -> tuple[dict[str, pd.DataFrame], pd.DataFrame, pd.DataFrame]:
+    """The curated subsets by name, every clip that a subset lost, with the reason, and who decided."""
     curated = curation.curated_subsets(best_low_quality, hard_negatives, clips, splits, reviews, target)
-    return curated.kept, curated.dropped
+    return curated.kept, curated.dropped, curation.record_decisions(curated, reviews)
 
 
 def choose_package(
@@ -77,7 +86,5 @@ def find_near_duplicates(
     split_of = dict(zip(splits.clip_id, splits.split, strict=True))
     x = store.load(audio, windows.key)
     with progress_bar(options.listened_pairs, "listening to close pairs", "pair") as progress:
-        pairs, counts = find_pairs(
-            windows, x, split_of, audio_roots, options, workers or default_workers(), progress
-        )
+        pairs, counts = find_pairs(windows, x, split_of, audio_roots, options, workers or cores(), progress)
     return {PAIRS: pairs, SUMMARY: pd.DataFrame([{"key": key, **counts}])}

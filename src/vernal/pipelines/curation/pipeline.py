@@ -2,17 +2,36 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from vernal.pipelines.curation.nodes import choose_package, curate, find_near_duplicates
+from vernal.pipelines.curation.nodes import (
+    choose_package,
+    curate,
+    find_near_duplicates,
+    gather_reviews,
+)
 
 
 def create_pipeline() -> Pipeline:
-    """Curate the subsets, find copies across splits, then write the package if one is asked for."""
+    """Gather what people decided, curate the subsets, find copies across splits, then write the package if one is asked for."""
     return Pipeline(
         [
             Node(
+                gather_reviews,
+                inputs=["reviews", "review_log", "all_clips", "params:target"],
+                outputs=["gathered_reviews", "review_annotations"],
+                name="gather_reviews",
+                tags=["curated"],
+            ),
+            Node(
                 curate,
-                inputs=["best_low_quality", "hard_negatives", "clips", "splits", "reviews", "params:target"],
-                outputs=["curated_subsets", "curation_dropped"],
+                inputs=[
+                    "best_low_quality",
+                    "hard_negatives",
+                    "all_clips",
+                    "splits",
+                    "gathered_reviews",
+                    "params:target",
+                ],
+                outputs=["curated_subsets", "curation_dropped", "curation_record"],
                 name="curate_subsets",
                 tags=["curated"],
             ),

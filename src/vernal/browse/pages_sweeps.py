@@ -1,0 +1,407 @@
+"""The pages of sweeps: specs, the builder, and runs that a person starts after reading what will run."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from vernal.browse import drafts, estimates, measuring, running, saving
+from vernal.browse.drafts import AXIS, DEFAULT, ONE, Checked, Draft
+from vernal.browse.estimates import Estimate, Measured
+from vernal.browse.shelf import Shelf
+from vernal.browse.showing import show
+from vernal.identity import digest
+from vernal.problems import InputError
+from vernal.proof.run_record import stale_because
+from vernal.spelling import count
+from vernal.sweeps.plans import DONE, FAILED, MISSING, STALE, PlannedPoint, make_plan, point_states
+from vernal.sweeps.point_settings import SETTINGS
+from vernal.sweeps.points import Point, read_point_records, setting_differences
+from vernal.sweeps.spec import Spec, expand, find_specs, read_stage
+
+if TYPE_CHECKING:
+    from vernal.review.project import ProjectContext
+
+STATES = (DONE, FAILED, STALE, MISSING)
+Pairs = list[tuple[str, str]]
+
+
+class SweepPages:
+    """Specs of one project: looked at, put together, saved and, after a click that says what will run, run."""
+
+    def __init__(self, project: ProjectContext) -> None:
+        self._project = project
+        self._folder = project.folder / "conf" / "sweeps"
+        self._runs = running.Runs(project.folder, project.data_root)
+        self._measured: list[Measured] = []
+        self._measuring: threading.Thread | None = None
+        self._measure_words = ""
+        self._shelf = Shelf()
+
+    # Looking
+
+    def specs(self, request: Request) -> Response:
+        """Every spec with its size and how far it is."""
+        rows: list[dict[str, Any]] = []
+        for stage in find_specs(self._folder):
+            try:
+                spec, plan = self._read(stage)
+            except InputError as error:
+                rows.append({"stage": stage, "problem": str(error)})
+                continue
+            states = Counter(self._shown_states(stage, self._states(stage, plan)).values())
+            rows.append(
+                {"stage": stage, "spec": spec, "size": drafts.size_of(_as_points(plan)), "states": states}
+            )
+        return show(request, "sweeps", {"rows": rows, "states": STATES, "run": self._runs.last})
+
+    def spec(self, request: Request) -> Response:
+        """One spec: axes, points, and the button that runs it."""
+        return self._spec_page(request, request.path_params["stage"])
+
+    def _spec_page(self, request: Request, stage: str, words: str = "", status: int = 200) -> Response:
+        spec, plan = self._read(stage)
+        points, states = _as_points(plan), self._states(stage, plan)
+        shown = self._shown_states(stage, states)
+        counted = Counter(shown.values())
+        varying = [name for name, values in spec.axes.items() if len(values) > 1]
+        values = {
+            "stage": stage,
+            "spec": spec,
+            "settings": SETTINGS,
+            "size": drafts.size_of(points),
+            "states": {name: counted[name] for name in STATES},
+            "varying": varying,
+            "rows": [_point_cells(point, varying, shown[point.name]) for point in plan],
+            "offers": self._offers(stage, plan, states),
+            "run": self._runs.last,
+            "is_locked": running.is_locked(self._project.data_root),
+            "logs": [log.name for log in running.logs_of(self._project.data_root, stage)],
+            "words": words,
+            "is_saved": request.query_params.get("saved") == "1",
+            "n_files": len(list((self._folder / stage).glob("*.yml"))),
+            "has_measure": bool(self._all_measured()),
+            "measure": self._measure_state(),
+        }
+        return show(request, "sweep", values, status)
+
+    # Building
+
+    def build(self, request: Request) -> Response:
+        """The builder, empty or with the fields of a spec that is there."""
+        stage = request.query_params.get("from", "")
+        draft = drafts.draft_from_spec(read_stage(self._folder, stage, self._subsets())) if stage else Draft()
+        return self._builder(request, draft, is_new=not stage)
+
+    def rebuild(self, request: Request, fields: Pairs) -> Response:
+        """The builder with what was typed, checked; for browsers without scripts."""
+        return self._builder(request, drafts.draft_from_form(fields))
+
+    def check(self, request: Request, fields: Pairs) -> dict[str, Any]:
+        """What the parser says to what is typed, how much it is and how long it would take."""
+        draft = drafts.draft_from_form(fields)
+        checked = self._checked(draft)
+        return {"problems": dict(checked.problems), "words": checked.words, **self._preview(draft, checked)}
+
+    def save(self, request: Request, fields: Pairs) -> Response:
+        """Write the spec, or show what is in the way."""
+        draft = drafts.draft_from_form(fields)
+        checked = self._checked(draft)
+        if checked.spec is None:
+            return self._builder(request, draft, status=422)
+        saved = saving.save_spec(self._folder, checked.spec, dict(fields).get("confirmed", ""))
+        if not saved.is_written:
+            return self._builder(request, draft, in_the_way=saved, status=409)
+        return RedirectResponse(f"/sweeps/{checked.spec.stage}?saved=1", status_code=303)
+
+    def _checked(self, draft: Draft) -> Checked:
+        return drafts.check_draft(draft, self._subsets(), drafts.reserved_names())
+
+    def _builder(
+        self,
+        request: Request,
+        draft: Draft,
+        is_new: bool = False,
+        in_the_way: saving.Saved | None = None,
+        status: int = 200,
+    ) -> Response:
+        checked = self._checked(draft)
+        subsets = self._subsets()
+        values = {
+            "draft": draft,
+            "settings": list(SETTINGS.values()),
+            "suggestions": {name: _suggestions(name, subsets) for name in SETTINGS},
+            "uses": ((DEFAULT, "default"), (ONE, "one value"), (AXIS, "axis")),
+            "problems": {} if is_new else checked.problems,
+            "words": "" if is_new else checked.words,
+            "preview": self._preview(draft, checked),
+            "in_the_way": in_the_way,
+            "specs": list(find_specs(self._folder)),
+            "has_measure": bool(self._all_measured()),
+            "measure": self._measure_state(),
+        }
+        return show(request, "builder", values, status)
+
+    def _preview(self, draft: Draft, checked: Checked) -> dict[str, Any]:
+        """Size, estimate and text of a draft; empty where the parser refuses it."""
+        if checked.spec is None:
+            return {
+                "size": "",
+                "time": "",
+                "parts": [],
+                "source": "",
+                "remarks": [],
+                "text": "",
+                "exists": False,
+            }
+        points = expand(checked.spec)
+        size = drafts.size_of(points)
+        found = self._estimate(points)
+        words = [count(size.points, "point"), count(size.runs, "distinct run")]
+        words += [count(size.configurations, "configuration"), count(size.trainings, "training")]
+        return {
+            "size": ", ".join(words),
+            "text": drafts.spec_text(checked.spec),
+            "exists": (self._folder / f"{checked.spec.stage}.yml").is_file(),
+            "file": f"conf/sweeps/{checked.spec.stage}.yml",
+            **_estimate_words(found),
+        }
+
+    # Running
+
+    def run(self, request: Request, fields: Pairs) -> Response:
+        """Start a stage, if it is still what the person was shown."""
+        stage, asked = request.path_params["stage"], dict(fields)
+        _, plan = self._read(stage)
+        offers = self._offers(stage, plan, self._states(stage, plan))
+        offer = next((one for one in offers if one["points"] == asked.get("points")), None)
+        if offer is None or offer["agreed"] != asked.get("agreed"):
+            words = (
+                "The spec or what is done of it changed since this page was shown. Read again what would run."
+            )
+            return self._spec_page(request, stage, words, 409)
+        self._runs.start(stage, offer["command"], offer["label"])
+        return RedirectResponse(f"/sweeps/{stage}/output", status_code=303)
+
+    def stop(self, request: Request, fields: Pairs) -> Response:
+        """Ask the run of a stage to end."""
+        stage = request.path_params["stage"]
+        self._runs.stop(stage)
+        return RedirectResponse(f"/sweeps/{stage}/output", status_code=303)
+
+    def output(self, request: Request) -> Response:
+        """The output of a run, to be followed."""
+        stage = request.path_params["stage"]
+        log, state = self._log(request)
+        text, offset = running.read_output(log, 0)
+        run = self._runs.last
+        values = {
+            "stage": stage,
+            "log": log.name,
+            "text": text,
+            "offset": offset,
+            "state": state,
+            "asked": run.asked if run is not None and run.log == log else "",
+            "is_running": state in ("running", "stopping"),
+        }
+        return show(request, "output", values)
+
+    def output_text(self, request: Request) -> dict[str, Any]:
+        """What was written since."""
+        text = request.query_params.get("offset", "0")
+        offset = int(text) if text.isdecimal() and len(text) < 16 else 0
+        log, state = self._log(request)  # the state first: what is written after it is fetched the next time
+        content, after = running.read_output(log, offset)
+        return {
+            "text": content,
+            "offset": after,
+            "state": state,
+            "is_running": state in ("running", "stopping"),
+        }
+
+    def _log(self, request: Request) -> tuple[Any, str]:
+        """The output that was asked for, the newest where none is named, and the state of its run."""
+        stage = request.path_params["stage"]
+        if stage not in find_specs(self._folder):
+            raise InputError(f"There is no stage {stage[:60]!r} in conf/sweeps.")
+        logs = {log.name: log for log in running.logs_of(self._project.data_root, stage)}
+        name = request.query_params.get("log") or next(iter(logs), "")
+        if name not in logs:
+            raise InputError(
+                f"No output of a run of {stage} is kept" + (f" as {name[:60]!r}." if name else ".")
+            )
+        run = self._runs.last
+        if run is not None and run.log == logs[name]:
+            return logs[name], run.state
+        is_newest = name == next(iter(logs))
+        at_work = is_newest and running.is_locked(self._project.data_root)
+        return logs[name], "running (started before this server)" if at_work else "ended"
+
+    def _offers(
+        self, stage: str, plan: Sequence[PlannedPoint], states: Mapping[str, str]
+    ) -> list[dict[str, Any]]:
+        """What can be run, each with its whole command line, its size and time, and a digest to agree to."""
+        missing = [point for point in plan if states[point.name] not in (DONE,)]
+        kinds = [("all", list(plan))]
+        if missing and len(missing) < len(plan):
+            kinds.append(("missing", missing))
+        offers = []
+        for points, chosen in kinds:
+            listed = _as_points(chosen)
+            try:
+                command = running.run_command(
+                    stage, self._project.data_root, self._project.parameters, points
+                )
+            except InputError as error:
+                return [{"points": points, "problem": str(error)}]
+            shown, found = running.shown_command(command), self._estimate(listed)
+            words = _estimate_words(found)
+            which = (
+                f"all {count(len(chosen), 'point')}" if points == "all" else f"the {len(chosen):,} missing"
+            )
+            which = "the 1 point" if points == "all" and len(chosen) == 1 else which
+            offers.append(
+                {
+                    "points": points,
+                    "command": command,
+                    "shown": shown,
+                    "label": f"Run {which} of {stage}" + (f", {words['time']}" if words["time"] else ""),
+                    "agreed": digest("run", list(command), [point.config_hash for point in chosen]),
+                    **words,
+                }
+            )
+        return offers
+
+    # Estimating
+
+    def _estimate(self, points: Sequence[Point]) -> Estimate | None:
+        root = self._project.data_root
+        found = estimates.most_alike(self._all_measured(), points, drafts.size_of(points).trainings)
+        if found is None:
+            return None
+        trained, embedded = self._shelf.get(
+            "done", _when(root), lambda: (estimates.trained_fits(root), estimates.embedded_audio(root))
+        )
+        return estimates.estimate(points, found, trained, embedded)
+
+    def _all_measured(self) -> list[Measured]:
+        root = self._project.data_root
+        of_runs = self._shelf.get("measured", _when(root), lambda: estimates.safe_measured_runs(root))
+        return of_runs or self._measured
+
+    def start_measuring(self, request: Request, fields: Pairs) -> dict[str, Any]:
+        """Begin the short measurement, or say how far it is."""
+        is_begun = self._measuring is not None and self._measuring.is_alive()
+        if dict(fields).get("start") == "1" and not is_begun and not self._all_measured():
+            self._measure_words = ""
+            self._measuring = threading.Thread(target=self._measure, daemon=True)
+            self._measuring.start()
+        return self._measure_state()
+
+    def _measure_state(self) -> dict[str, Any]:
+        is_running = self._measuring is not None and self._measuring.is_alive()
+        return {"is_running": is_running, "problem": self._measure_words, "is_done": bool(self._measured)}
+
+    def _measure(self) -> None:
+        n_clips = self._n_clips()
+        command = [sys.executable, "-m", "vernal.browse.measuring", str(n_clips)]
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=self._project.folder,
+            stdin=subprocess.DEVNULL,
+        )
+        try:
+            self._measured = [
+                measuring.as_measured(json.loads(done.stdout.strip().splitlines()[-1]), n_clips)
+            ]
+        except (ValueError, IndexError, KeyError):
+            last = done.stderr.strip().splitlines()[-1:] or ["no reason given"]
+            self._measure_words = f"The measurement failed: {last[0][:300]}"
+
+    def _n_clips(self) -> int:
+        table = self._project.data_root / "03_primary" / "splits.parquet"
+        if not table.is_file():
+            return 0
+        import pyarrow.parquet
+
+        return int(pyarrow.parquet.read_metadata(table).num_rows)
+
+    # Reading
+
+    def _read(self, stage: str) -> tuple[Spec, tuple[PlannedPoint, ...]]:
+        subsets = self._subsets()
+        spec = read_stage(self._folder, stage, subsets)
+        return spec, make_plan(spec, read_point_records(self._folder / stage), subsets).points
+
+    def _subsets(self) -> Mapping[str, Sequence[str]]:
+        from vernal.commands.sweep import known_subsets
+
+        return known_subsets(self._project.folder)
+
+    def _states(self, stage: str, plan: Sequence[PlannedPoint]) -> dict[str, str]:
+        """How far each point is by its settings alone, which is what `points=missing` goes by."""
+        table = self._project.data_root / "08_reporting" / stage / "points.csv"
+        return point_states({point.name: point.config_hash for point in plan}, table)
+
+    def _shown_states(self, stage: str, states: Mapping[str, str]) -> dict[str, str]:
+        """As `kedro sweep list` has them: what is done with other data than there are now is stale."""
+        is_stale = DONE in states.values() and bool(stale_because(self._project.data_root, stage))
+        return {name: STALE if is_stale and state == DONE else state for name, state in states.items()}
+
+
+def _as_points(plan: Sequence[PlannedPoint]) -> list[Point]:
+    return [Point(point.name, point.settings, point.config_hash) for point in plan]
+
+
+def _point_cells(point: PlannedPoint, varying: Sequence[str], state: str) -> dict[str, Any]:
+    edits = setting_differences(point.spec_settings, point.settings)
+    return {
+        "name": point.name,
+        "levels": [SETTINGS[name].as_text(getattr(point.settings, name)) for name in varying],
+        "state": state,
+        "shares": point.shares_with if point.shares_with != point.name else "",
+        "edits": ", ".join(f"{name} {after} instead of {before}" for name, (before, after) in edits.items()),
+    }
+
+
+def _suggestions(name: str, subsets: Mapping[str, Sequence[str]]) -> list[str]:
+    """Values that can be put in with a click."""
+    setting = SETTINGS[name]
+    if setting.kind == "boolean":
+        return ["true", "false"]
+    if setting.kind == "subsets":
+        return ["[]", *(f"[{one}]" for one in subsets.get(name, ()))]
+    return list(setting.choices)
+
+
+def _estimate_words(found: Estimate | None) -> dict[str, Any]:
+    if found is None:
+        return {"time": "", "parts": [], "source": "", "remarks": []}
+    about = "more than" if any("longer" in words for words in found.remarks) else "about"
+    return {
+        "time": f"{about} {estimates.duration(found.seconds)}",
+        "parts": [(words, _part_words(seconds)) for words, seconds in found.parts],
+        "source": found.source,
+        "remarks": list(found.remarks),
+    }
+
+
+def _part_words(seconds: float) -> str:
+    return estimates.duration(seconds) if seconds >= 0.5 else "below 1 s"
+
+
+def _when(root: Any) -> tuple[Any, ...]:
+    """Changes when a run leaves a record or a plan."""
+    files = [*root.glob("08_reporting/*/runs/*.json"), *root.glob("05_model_input/*/plan.parquet")]
+    return tuple((str(file), file.stat().st_mtime_ns) for file in sorted(files))

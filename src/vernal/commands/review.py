@@ -1,0 +1,253 @@
+"""`kedro review`: serve the page for listening and deciding, and for looking at results, on this machine."""
+
+from __future__ import annotations
+
+import getpass
+import socket
+import threading
+import webbrowser
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from vernal.commands.command_line import ClearCommand, find_project, with_params
+from vernal.problems import InputError
+from vernal.storage import below
+
+if TYPE_CHECKING:
+    from vernal.review.desk import Desk
+    from vernal.review.project import ProjectContext
+
+LOOPBACK = "127.0.0.1"
+_ANYWHERE = ("0.0.0.0", "::", "*", "")
+
+
+@click.command(name="review", cls=ClearCommand)
+@click.argument("queue", required=False)
+@click.option("--filter", "expression", default="", help='Only clips for which this is true: "score > 2"')
+@click.option("--like", default="", metavar="CLIP_ID", help="The clips most like this one.")
+@click.option("--n", "count", default=100, show_default=True, help="How many clips a new queue has at most.")
+@click.option(
+    "--scores", default="", metavar="STAGE/POINT", help="Whose scores a filter means; default the miner's."
+)
+@click.option("--name", default="", help="What to call a queue made by --filter or --like.")
+@click.option(
+    "--reviewer", default=None, help="Your name in the decisions; default the name you are logged in by."
+)
+@click.option("--blind", is_flag=True, help="Hide scores, models and reasons, and shuffle.")
+@click.option("--repeats", default=None, type=click.FloatRange(0, 1), help="Share of clips that come twice.")
+@click.option("--host", default=LOOPBACK, show_default=True, help="Address to serve on.")
+@click.option(
+    "--port", default=0, type=click.IntRange(0, 65_535), help="Port to serve on; default a free one."
+)
+@click.option("--no-browser", is_flag=True, help="Only print the address.")
+@with_params
+def review(
+    queue: str | None,
+    expression: str,
+    like: str,
+    count: int,
+    scores: str,
+    name: str,
+    reviewer: str | None,
+    blind: bool,
+    repeats: float | None,
+    host: str,
+    port: int,
+    no_browser: bool,
+    params: Mapping[str, str],
+) -> None:
+    """Listen to candidates and decide; look at results. Decisions are saved as they are made.
+
+    \b
+    Example:  kedro review
+    Example:  kedro review hard-negatives --reviewer Ana --blind
+    Example:  kedro review hard-negatives --filter "score > 2 and recorder_id == 'Moth07'"
+    Example:  kedro review --filter "confidence > 0.5 and source == 'unlabelled'" --name likely
+    Example:  kedro review --like 0f3a5c7e9b1d2f40 --n 100
+    """
+    asked = {"filter": expression, "like": like, "n": count, "name": name, "scores": scores}
+    desk = open_desk(find_project(), params, reviewer, blind, repeats)
+    path = start_page(desk, queue, asked)
+    serve(desk, host, port, path, not no_browser)
+
+
+def open_desk(
+    project: Path, params: Mapping[str, str], reviewer: str | None, is_blind: bool, repeats: float | None
+) -> Desk:
+    """The desk of a project with its parameters."""
+    from vernal.review.desk import Desk
+    from vernal.review.options import ReviewOptions
+
+    context = open_project(project, params)
+    options = ReviewOptions.from_parameters(context.parameters)
+    if repeats is not None:
+        options = replace(options, repeats=repeats)
+    return Desk(context, options, reviewer if reviewer is not None else _login(), is_blind)
+
+
+def _login() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # no account by this number, as in some containers
+        return ""
+
+
+def start_page(desk: Desk, queue: str | None, asked: Mapping[str, Any]) -> str:
+    """Make or narrow the queue that was asked for; the address of its page.
+
+    Raises:
+        InputError: no such queue, nothing passes the filter, or options that exclude each other.
+    """
+    from urllib.parse import quote
+
+    from vernal.review.queues import filter_queue
+
+    if queue is None and not asked["filter"] and not asked["like"]:
+        return "/review"
+    if queue is None:
+        queue = desk.make_queue(asked)
+    elif asked["like"] or asked["name"] or asked["scores"]:
+        raise InputError("--like, --name and --scores make a queue of their own; leave the queue's name out.")
+    elif asked["filter"]:
+        desk.narrow(filter_queue(desk.queue(queue), asked["filter"]))
+    n_items = len(desk.queue(queue).items)
+    if not n_items:
+        raise InputError(
+            f"The queue {queue} is empty: there is nothing to review in {desk.queue(queue).spec.dataset}."
+        )
+    click.echo(f"{queue}: {n_items:,} clips")
+    return f"/review/queue/{quote(queue)}?reviewer={quote(desk.reviewer)}"
+
+
+def serve(desk: Desk, host: str, port: int, path: str, opens_browser: bool) -> None:
+    """Serve until Ctrl+C; prints the address with its token.
+
+    Raises:
+        InputError: the address cannot be used.
+    """
+    import uvicorn
+
+    from vernal.review.app import create_app
+    from vernal.review.routes import routes
+    from vernal.review.security import new_token, served_names
+
+    if host in _ANYWHERE:
+        raise InputError(
+            "Name the one address that others reach this machine by; serving on all of them is not offered."
+        )
+    bound = _bind(host, port)
+    port = bound.getsockname()[1]
+    token = new_token()
+    app = create_app(desk.project, token, served_names(host, port), routes(desk))
+    shown = f"[{host}]" if ":" in host else host
+    address = f"http://{shown}:{port}{path}{'&' if '?' in path else '?'}token={token}"
+    click.echo(f"Open {address}\nDecisions go to {desk.log.folder}; Ctrl+C ends the server.")
+    if host not in (LOOPBACK, "::1", "localhost"):
+        click.echo(
+            "Others on the network can reach this address, and the token travels unencrypted.", err=True
+        )
+    if opens_browser:
+        webbrowser.open(address)
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off"))
+    with bound:
+        server.run(sockets=[bound])
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        bound.bind((host, port))
+        bound.listen(128)
+    except OSError as error:
+        bound.close()
+        raise InputError(
+            f"{host}:{port} cannot be served on ({error.strerror or error}). Choose another with --port or --host."
+        ) from error
+    return bound
+
+
+def open_project(project: Path, params: Mapping[str, str]) -> ProjectContext:
+    """The project's parameters and datasets, as `kedro run` with the same `--params` has them."""
+    import logging
+
+    from kedro.framework.project import settings
+    from kedro.framework.session import KedroSession
+    from kedro.framework.startup import bootstrap_project
+
+    from vernal.review.project import ProjectContext
+
+    bootstrap_project(project)
+    with KedroSession.create(project, runtime_params=_nested(params)) as session:
+        context = session.load_context()  # type: ignore[attr-defined]  # Kedro types the base class
+        parameters = dict(context.config_loader["parameters"])
+        # Not `context.catalog`: that would build and check every pipeline first.
+        catalog = settings.DATA_CATALOG_CLASS.from_config(catalog=context.config_loader["catalog"])
+    logging.getLogger("kedro").setLevel(logging.WARNING)
+    root = below(project, str(parameters["data_root"]))
+    if not root.is_dir():
+        raise InputError(f"The data folder {root} does not exist; name one with --params=data_root=...")
+    return ProjectContext(project, root, parameters, _Loader(catalog), _saver(catalog))
+
+
+def _nested(params: Mapping[str, str]) -> dict[str, Any]:
+    """`a.b=1` as `{"a": {"b": 1}}`, numbers and booleans read as such."""
+    from vernal.safe_yaml import parse_yaml
+
+    whole: dict[str, Any] = {}
+    for name, text in params.items():
+        *groups, last = name.split(".")
+        place = whole
+        for group in groups:
+            place = place.setdefault(group, {})
+        place[last] = parse_yaml(text, f"--params {name}")
+    return whole
+
+
+class _Loader:
+    """Loads datasets by name and keeps each until its file changes; one at a time, since Kedro's catalog is for one."""
+
+    def __init__(self, catalog: Any) -> None:
+        self._catalog = catalog
+        self._lock = threading.Lock()
+        self._kept: dict[str, tuple[float, Any]] = {}
+
+    def __call__(self, name: str) -> Any:
+        with self._lock:
+            return self._load(name)
+
+    def _load(self, name: str) -> Any:
+        from kedro.io import DatasetError, DatasetNotFoundError
+
+        from vernal.review.project import NotThere
+
+        try:
+            dataset = self._catalog.get(name)
+            if dataset is None or not dataset.exists():
+                raise NotThere(f"{name} is not there yet; run the pipeline that makes it.")
+            stamp = _stamp(dataset)
+            if name not in self._kept or self._kept[name][0] != stamp:
+                self._kept[name] = (stamp, self._catalog.load(name))
+        except DatasetNotFoundError as error:
+            raise NotThere(f"The catalog has no dataset {name}.") from error
+        except DatasetError as error:
+            raise NotThere(f"{name} cannot be loaded: {error}") from error
+        return self._kept[name][1]
+
+
+def _stamp(dataset: Any) -> float:
+    """When a dataset's newest file was written; 0 where it has none."""
+    place = getattr(dataset, "_filepath", None) or getattr(dataset, "_path", None)
+    if place is None:
+        return 0.0
+    path = Path(str(place))
+    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
+    return max((file.stat().st_mtime for file in files), default=0.0)
+
+
+def _saver(catalog: Any) -> Callable[[str, Any], None]:
+    return lambda name, data: catalog.save(name, data)

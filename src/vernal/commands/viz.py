@@ -1,0 +1,74 @@
+"""`kedro viz run` and `kedro viz build`: the lineage in a browser or as a site, without a request that leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+from kedro.framework.cli.utils import _split_params
+
+from vernal.commands.command_line import PARAMS_HELP, ClearCommand, find_project
+
+with_env = click.option("--env", "-e", envvar="KEDRO_ENV", help="Environment of the configuration.")
+with_pipeline = click.option("--pipeline", "-p", help="Show this pipeline alone; default: all of them.")
+with_nested_params = click.option("--params", default="", callback=_split_params, help=PARAMS_HELP)
+
+
+@click.command("run", cls=ClearCommand)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
+@click.option(
+    "--port", type=int, default=4141, show_default=True, help="Port; if it is taken, the next free one."
+)
+@click.option("--browser/--no-browser", default=True, help="Open a browser.")
+@with_pipeline
+@with_env
+@with_nested_params
+def run(
+    host: str, port: int, browser: bool, pipeline: str | None, env: str | None, params: Mapping[str, Any]
+) -> None:
+    """Serve the lineage, with the tables, metrics and plots of the last run in place.
+
+    \b
+    Example:  kedro viz run
+    Example:  kedro viz run --pipeline=stage5 --params=data_root=/x/out --no-browser
+    """
+    from vernal.lineage.graph import load_graph
+    from vernal.lineage.server import serve
+
+    project = find_project()
+    click.echo("Reading the pipelines ...", err=True)
+    load_graph(project, env, params, pipeline)
+    serve(project, host, port, browser)
+
+
+@click.command("build", cls=ClearCommand)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("build"),
+    show_default=True,
+    help="Folder to make, or an earlier one.",
+)
+@click.option("--include-previews", is_flag=True, help="Put rows of tables and pictures in.")
+@with_pipeline
+@with_env
+@with_nested_params
+def build(
+    out: Path, include_previews: bool, pipeline: str | None, env: str | None, params: Mapping[str, Any]
+) -> None:
+    """Write the lineage as a static site; it needs a web server, such as python -m http.server.
+
+    \b
+    Example:  kedro viz build
+    Example:  kedro viz build --out /x/lineage --include-previews --params=data_root=/x/out
+    """
+    from vernal.lineage.graph import load_graph
+    from vernal.lineage.static_site import write_static_site
+
+    project = find_project()
+    click.echo("Reading the pipelines ...", err=True)
+    load_graph(project, env, params, pipeline)
+    write_static_site(project, out, include_previews)
+    click.echo(f"{out}: look at it with  python -m http.server --directory {out}")

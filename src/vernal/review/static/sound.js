@@ -1,0 +1,223 @@
+// Sound and spectrograms: fetched once, drawn and played here, so that every change of the view is instant.
+
+const RATE = 48000;
+const FLOOR_DB = -120;
+const ANCHORS = [[0, 0, 4], [28, 16, 68], [79, 18, 123], [129, 37, 129], [181, 54, 122], [229, 80, 100], [251, 135, 97], [254, 194, 135], [252, 253, 191]];
+const COLOURS = (() => {
+  const table = new Uint8ClampedArray(256 * 3);
+  for (let level = 0; level < 256; level++) {
+    const place = (level / 255) * (ANCHORS.length - 1), first = Math.min(Math.floor(place), ANCHORS.length - 2);
+    for (let part = 0; part < 3; part++) {
+      table[level * 3 + part] = ANCHORS[first][part] + (place - first) * (ANCHORS[first + 1][part] - ANCHORS[first][part]);
+    }
+  }
+  return table;
+})();
+
+export const toMel = (hz) => 2595 * Math.log10(1 + hz / 700);
+export const fromMel = (mel) => 700 * (10 ** (mel / 2595) - 1);
+
+export async function fetchJson(address, options) {
+  let answer;
+  try { answer = await fetch(address, options); } catch { throw new Error("The server does not answer. Start kedro review again and open the address it prints; nothing that was saved is lost."); }
+  const text = await answer.text();
+  let content = {};
+  try { content = JSON.parse(text); } catch { content = { problem: text.trim() }; }
+  if (!answer.ok) throw new Error(content.problem || `The server answered ${answer.status}.`);
+  return content;
+}
+
+export const post = (address, body) => fetchJson(address, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
+
+async function fetchBytes(address) {
+  const answer = await fetch(address);
+  if (!answer.ok) {
+    const text = await answer.text();
+    let words = text;
+    try { words = JSON.parse(text).problem; } catch { /* plain words */ }
+    throw new Error(words || `The server answered ${answer.status}.`);
+  }
+  return answer;
+}
+
+export async function fetchSpectrogram(address) {
+  const answer = await fetchBytes(address);
+  const number = (name) => Number(answer.headers.get(name));
+  const levels = new Uint8Array(await answer.arrayBuffer());
+  return { levels, frames: number("x-frames"), bins: number("x-bins"), hop: number("x-hop") / RATE, perBin: RATE / number("x-window") };
+}
+
+// One context for the page. It is made by the first key or click: before that a browser keeps quiet.
+let context = null;
+export function audioContext() {
+  if (context === null) context = new AudioContext({ sampleRate: RATE });
+  return context;
+}
+const decoder = new OfflineAudioContext(1, 1, RATE);
+
+export async function fetchSound(address) {
+  return decoder.decodeAudioData(await (await fetchBytes(address)).arrayBuffer());
+}
+
+// view: {scale, from, to, contrast}; marks: {clip: [s, s], band: [hz, hz]}. Returns the places of the axes.
+export function draw(canvas, spectrogram, view, marks = {}, { axes = true } = {}) {
+  const ratio = axes ? window.devicePixelRatio || 1 : 1;
+  const width = canvas.clientWidth || canvas.width, height = canvas.clientHeight || canvas.height;
+  canvas.width = Math.round(width * ratio);
+  canvas.height = Math.round(height * ratio);
+  const paint = canvas.getContext("2d");
+  paint.scale(ratio, ratio);
+  const left = axes ? 46 : 0, bottom = axes ? 22 : 0, top = axes ? 6 : 0;
+  const box = { x: left, y: top, width: width - left - (axes ? 6 : 0), height: height - bottom - top };
+  const limit = (spectrogram.bins - 1) * spectrogram.perBin;
+  const to = Math.min(view.to, limit), from = Math.max(0, Math.min(view.from, to - 100));
+  const isMel = view.scale === "mel";
+  const low = isMel ? toMel(from) : from, high = isMel ? toMel(to) : to;
+  const frequencyAt = (part) => (isMel ? fromMel(low + part * (high - low)) : low + part * (high - low));
+  const placeOf = (hz) => box.y + box.height * (1 - ((isMel ? toMel(hz) : hz) - low) / (high - low));
+  paint.drawImage(picture(spectrogram, Math.max(1, Math.round(box.height * ratio)), frequencyAt, from, to, view.contrast), box.x, box.y, box.width, box.height);
+  const duration = (spectrogram.frames - 1) * spectrogram.hop;
+  const xOf = (seconds) => box.x + (box.width * seconds) / duration;
+  const style = getComputedStyle(document.documentElement), colour = (name) => style.getPropertyValue(name).trim();
+  if (marks.clip) shade(paint, box, xOf, marks.clip, duration);
+  if (marks.band) drawBand(paint, box, placeOf, marks.band, [from, to], axes);
+  if (axes) drawAxes(paint, box, placeOf, xOf, [from, to], duration, marks.origin || 0, colour, isMel);
+  return { box, duration, xOf };
+}
+
+function picture(spectrogram, rows, frequencyAt, from, to, contrast) {
+  const { levels, frames, bins, perBin } = spectrogram;
+  const first = Math.floor(from / perBin), last = Math.min(bins - 1, Math.ceil(to / perBin));
+  const counts = new Uint32Array(256);
+  let total = 0;
+  for (let frame = 0; frame < frames; frame++) for (let bin = first; bin <= last; bin++) { counts[levels[frame * bins + bin]]++; total++; }
+  let ceiling = 255, above = counts[255];
+  while (ceiling > 1 && above < total * 0.0005) above += counts[--ceiling];
+  const span = (contrast / -FLOOR_DB) * 255, floor = ceiling - span;
+  const made = document.createElement("canvas");
+  made.width = frames;
+  made.height = rows;
+  const paint = made.getContext("2d"), image = paint.createImageData(frames, rows);
+  for (let row = 0; row < rows; row++) {
+    const place = frequencyAt(1 - (row + 0.5) / rows) / perBin;
+    const bin = Math.min(bins - 2, Math.floor(place)), part = place - bin;
+    for (let frame = 0; frame < frames; frame++) {
+      const at = frame * bins + bin;
+      const level = levels[at] * (1 - part) + levels[at + 1] * part;
+      const colour = Math.max(0, Math.min(255, Math.round(((level - floor) / span) * 255))) * 3;
+      const pixel = (row * frames + frame) * 4;
+      image.data[pixel] = COLOURS[colour];
+      image.data[pixel + 1] = COLOURS[colour + 1];
+      image.data[pixel + 2] = COLOURS[colour + 2];
+      image.data[pixel + 3] = 255;
+    }
+  }
+  paint.putImageData(image, 0, 0);
+  return made;
+}
+
+function shade(paint, box, xOf, clip, duration) {
+  paint.fillStyle = "rgba(0, 0, 0, 0.45)";
+  const start = xOf(clip[0]), end = xOf(Math.min(clip[1], duration));
+  paint.fillRect(box.x, box.y, Math.max(0, start - box.x), box.height);
+  paint.fillRect(end, box.y, Math.max(0, box.x + box.width - end), box.height);
+  paint.strokeStyle = "#fff";
+  paint.lineWidth = 1;
+  for (const x of [start, end]) { paint.beginPath(); paint.moveTo(x, box.y); paint.lineTo(x, box.y + box.height); paint.stroke(); }
+}
+
+function drawBand(paint, box, placeOf, band, [from, to], withWords) {
+  paint.strokeStyle = "#58e0b5";
+  paint.setLineDash([6, 4]);
+  paint.lineWidth = 1.2;
+  for (const hz of band) {
+    if (hz <= from || hz >= to) continue;
+    paint.beginPath(); paint.moveTo(box.x, placeOf(hz)); paint.lineTo(box.x + box.width, placeOf(hz)); paint.stroke();
+  }
+  paint.setLineDash([]);
+  if (withWords && band[1] < to) {
+    paint.font = "12px system-ui, sans-serif";
+    paint.fillStyle = "#58e0b5";
+    paint.textAlign = "right";
+    paint.textBaseline = "bottom";
+    paint.fillText("band of the call", box.x + box.width - 6, placeOf(band[1]) - 2);
+  }
+}
+
+function frequencies(from, to, isMel) {
+  if (isMel) return [0, 250, 500, 1000, 1500, 2000, 3000, 4000, 6000, 8000, 12000, 16000, 24000].filter((hz) => hz >= from && hz <= to);
+  const step = [100, 200, 500, 1000, 2000, 5000].find((size) => (to - from) / size <= 8) || 5000;
+  const ticks = [];
+  for (let hz = Math.ceil(from / step) * step; hz <= to; hz += step) ticks.push(hz);
+  return ticks;
+}
+
+function drawAxes(paint, box, placeOf, xOf, [from, to], duration, origin, colour, isMel) {
+  paint.font = "11px system-ui, sans-serif";
+  paint.fillStyle = colour("--soft");
+  paint.strokeStyle = colour("--line");
+  paint.textAlign = "right";
+  paint.textBaseline = "middle";
+  let free = Infinity;
+  for (const hz of frequencies(from, to, isMel)) {
+    const y = placeOf(hz);
+    if (free - y < 13) continue;
+    free = y;
+    paint.fillText(hz >= 1000 ? `${hz / 1000} kHz` : `${hz} Hz`, box.x - 5, Math.max(box.y + 5, y));
+  }
+  paint.textBaseline = "top";
+  paint.textAlign = "center";
+  const seconds = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20].find((size) => duration / size <= 12) || 30;
+  for (let time = 0; time <= duration + 1e-6; time += seconds) {
+    const shown = Math.round((time - origin) * 100) / 100;
+    const x = Math.min(Math.max(xOf(time), box.x + 8), box.x + box.width - 10);
+    paint.fillText(`${shown} s`, x, box.y + box.height + 5);
+  }
+}
+
+// Plays one stretch at a time and says where it is.
+export class Player {
+  constructor(onChange) {
+    this.onChange = onChange;
+    this.source = null;
+  }
+  get isPlaying() { return this.source !== null; }
+  async play(buffer, { from = 0, to = buffer.duration, speed = 1, name = "" } = {}) {
+    this.stop();
+    if (!navigator.userActivation?.hasBeenActive) return false;
+    const sounding = audioContext();
+    if (sounding.state === "suspended") await sounding.resume();
+    const source = sounding.createBufferSource();
+    source.buffer = buffer;
+    source.playbackRate.value = speed;
+    const gain = sounding.createGain();
+    gain.gain.value = loudness(buffer, from, to);
+    source.connect(gain).connect(sounding.destination);
+    source.onended = () => { if (this.source === source) this.stop(); };
+    source.start(0, from, Math.max(0.01, to - from));
+    this.source = source;
+    this.from = from; this.to = to; this.speed = speed; this.name = name;
+    this.started = sounding.currentTime;
+    this.onChange(this);
+    return true;
+  }
+  stop() {
+    const source = this.source;
+    this.source = null;
+    if (source !== null) {
+      source.onended = null;
+      try { source.stop(); } catch { /* it never began */ }
+      this.onChange(this);
+    }
+  }
+  // Seconds into the buffer.
+  position() { return Math.min(this.to, this.from + (audioContext().currentTime - this.started) * this.speed); }
+}
+
+// Field recordings are quiet: bring the loudest sample to half of full scale, by a factor of thirty at most.
+function loudness(buffer, from, to) {
+  const samples = buffer.getChannelData(0).subarray(Math.floor(from * buffer.sampleRate), Math.ceil(to * buffer.sampleRate));
+  let peak = 1e-4;
+  for (const sample of samples) { const size = Math.abs(sample); if (size > peak) peak = size; }
+  return Math.min(30, 0.5 / peak);
+}

@@ -1,0 +1,297 @@
+"""The whole way in a real browser: review, kill the server, go on, curate. Skipped where there is no Chromium."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tests.small_review import SCRIPT, make_data_root
+
+pytestmark = pytest.mark.timeout(300)
+READY = "return document.body.dataset.ready === document.body.dataset.item && document.body.dataset.item"
+
+
+@pytest.fixture
+def browser(chromium) -> Iterator:
+    """The browser on an empty page, without what an earlier test made it complain about."""
+    chromium.get("about:blank")
+    complaints(chromium)
+    yield chromium
+    chromium.get("about:blank")
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator:
+    pytest.importorskip("selenium")
+    driver = shutil.which("chromedriver")
+    if driver is None:
+        pytest.skip("no chromedriver on PATH")
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+
+    options = webdriver.ChromeOptions()
+    for argument in (
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-dev-shm-usage",
+        "--mute-audio",
+        "--window-size=1400,1000",
+    ):
+        options.add_argument(argument)
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        if shutil.which(name):
+            options.binary_location = shutil.which(name)
+            break
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    made = webdriver.Chrome(options=options, service=Service(driver))
+    yield made
+    made.quit()
+
+
+class Reviewing:
+    """`kedro review` in a process of its own."""
+
+    def __init__(self, project: Path, root: Path, *args: str) -> None:
+        command = [
+            sys.executable,
+            "-m",
+            "kedro",
+            "review",
+            *args,
+            "--no-browser",
+            f"--params=data_root={root}",
+        ]
+        self.process = subprocess.Popen(
+            command, cwd=project, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        assert self.process.stdout is not None
+        said = ""
+        for line in self.process.stdout:
+            said += line
+            found = re.search(r"Open (http://127\.0\.0\.1:\d+\S+)", line)
+            if found:
+                self.address = found[1]
+                return
+        pytest.fail(f"kedro review ended with {self.process.wait()}:\n{said}")
+
+    def kill(self) -> None:
+        os.kill(self.process.pid, getattr(signal, "SIGKILL", signal.SIGTERM))
+        self.process.wait(10)
+        if self.process.stdout:
+            self.process.stdout.close()
+
+
+@pytest.fixture
+def start(project: Path, tmp_path: Path) -> Iterator[Callable[..., Reviewing]]:
+    running = []
+
+    def run(*args: str) -> Reviewing:
+        running.append(Reviewing(project, tmp_path / "season", *args))
+        return running[-1]
+
+    make_data_root(tmp_path / "season")
+    yield run
+    for server in running:
+        if server.process.poll() is None:
+            server.kill()
+
+
+def until(browser, script: str, seconds: float = 15.0):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        value = browser.execute_script(script)
+        if value:
+            return value
+        time.sleep(0.02)
+    pytest.fail(
+        f"{script} was not true within {seconds:g} s; the page says {browser.execute_script('return document.body.innerText')}"
+    )
+
+
+def first_sound(browser, address: str) -> float:
+    """Seconds from asking for the page until the first clip sounds, by a key that is pressed as soon as it may."""
+    started = time.monotonic()
+    browser.get(address)
+    until(browser, READY)
+    press(browser, " ")
+    until(browser, "return document.body.dataset.playing === 'clip'")
+    return time.monotonic() - started
+
+
+def press(browser, keys: str) -> None:
+    from selenium.webdriver.common.action_chains import ActionChains
+
+    ActionChains(browser).send_keys(keys).perform()
+
+
+def decide(browser, key: str) -> str:
+    """Press a decision's key; the item that it was about, once the next one is ready to be heard."""
+    item = until(browser, READY)
+    done = int(browser.execute_script("return document.body.dataset.done"))
+    press(browser, key)
+    until(browser, f"return Number(document.body.dataset.done) === {done + 1}")
+    return item
+
+
+def complaints(browser) -> list[str]:
+    return [
+        entry["message"] for entry in browser.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")
+    ]
+
+
+def test_twenty_candidates_by_keyboard_a_kill_in_the_middle_and_curation_after(
+    browser, start, project, tmp_path
+):
+    root = tmp_path / "season"
+    server = start("hard-negatives", "--reviewer", "Ana Lopez", "--repeats", "0")
+    asked = time.monotonic()
+    browser.get(server.address)
+    until(browser, READY)
+    press(browser, " ")
+    until(browser, "return document.body.dataset.playing === 'clip'")
+    assert time.monotonic() - asked < 3, (
+        "the first sound has to come soon, here with a browser that starts slowly"
+    )
+    assert "token" not in browser.current_url
+    browser.save_screenshot(str(tmp_path / "one.png"))
+    said: dict[str, str] = {}
+    for number in range(10):
+        key = "nny"[number % 3]
+        said[decide(browser, key)] = {"n": "not_target", "y": "target"}[key]
+
+    server.kill()
+    open_item = until(browser, READY)
+    press(browser, "n")
+    until(browser, "return !document.getElementById('problem').hidden")
+    assert "NOT saved" in browser.find_element("id", "problem").text
+    assert browser.execute_script("return document.body.dataset.item") == open_item
+    assert "ERR_CONNECTION" in " ".join(complaints(browser))
+
+    browser.get(start("hard-negatives", "--reviewer", "Ana Lopez", "--repeats", "0").address)
+    assert until(browser, READY) == open_item
+    assert browser.execute_script("return document.body.dataset.done") == "10"
+    for number in range(10):
+        key = "nun"[number % 3]
+        said[decide(browser, key)] = {"n": "not_target", "u": "unsure"}[key]
+    until(browser, READY)
+    browser.save_screenshot(str(tmp_path / "after the kill.png"))
+    assert len(said) == 20 and complaints(browser) == []
+
+    run = [sys.executable, "-m", "kedro", "run", "--pipeline=curation", f"--params=data_root={root}"]
+    ended = subprocess.run(run, cwd=project, capture_output=True, text=True, timeout=240)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    mined = pd.read_parquet(root / "03_primary/mining/hard_negatives/hardNeg/hardneg_conf_min_50.parquet")
+    curated = pd.read_parquet(root / "03_primary/curated/hardNeg/hardneg_conf_min_50.parquet").set_index(
+        "clip_id"
+    )
+    for clip, decision in said.items():
+        assert clip in set(mined.clip_id)
+        assert (clip in curated.index) == (decision == "not_target")
+    heard = curated.index[curated.index.isin(list(said))]
+    assert set(curated.loc[heard].reviewed_by) == {"Ana Lopez"}
+    positives = pd.read_parquet(root / "03_primary/curated/reviewed/positives.parquet")
+    assert set(positives.clip_id) == {clip for clip, decision in said.items() if decision == "target"}
+    record = pd.read_csv(root / "03_primary/curation_record.csv").set_index("subset")
+    row = record.loc["hardNeg/hardneg_conf_min_50"]
+    assert (row.reviewer, row.n_decided, row.n_target) == ("Ana Lopez", 20, 3)
+    annotations = pd.read_csv(root / "03_primary/review_annotations.csv")
+    assert set(annotations.annotator) == {"Ana Lopez"} and len(annotations) == sum(
+        word != "unsure" for word in said.values()
+    )
+
+
+def test_undo_quality_note_grid_blind_and_sound_by_keyboard(browser, start, tmp_path):
+    server = start("hard-negatives", "--reviewer", "Ben")
+    browser.get(server.address)
+    first = until(browser, READY)
+    press(browser, "2")
+    press(browser, "4")
+    press(browser, "e")
+    press(browser, "two calls, y n z")
+    press(browser, "\ue007")
+    decide(browser, "y")
+    log = tmp_path / "season" / "01_raw" / "review"
+    (line,) = pd.concat(pd.read_json(file, lines=True) for file in log.glob("*.jsonl")).to_dict("records")
+    assert (line["item"], line["quality"], line["call_type"], line["note"]) == (
+        first,
+        "medium",
+        "grunt",
+        "two calls, y n z",
+    )
+    second = until(browser, READY)
+    assert second != first
+    press(browser, "a")  # from here on nothing plays by itself
+    press(browser, "z")
+    until(browser, f"return document.body.dataset.item === '{first}'")
+    assert browser.execute_script("return document.body.dataset.done") == "0"
+
+    until(browser, READY)
+    for key, playing in ((" ", True), (" ", False), ("c", False), ("f", True), ("s", True)):
+        press(browser, key)
+        until(browser, f"return (document.body.dataset.playing === 'clip') === {str(playing).lower()}")
+    press(browser, "h")
+    until(browser, "return document.body.dataset.playing && document.body.dataset.playing !== 'clip'")
+    press(browser, "m")
+    press(browser, "]")
+    browser.save_screenshot(str(tmp_path / "linear.png"))
+
+    assert browser.find_elements("xpath", "//dt[text()='score']")
+    press(browser, "b")
+    until(browser, "return document.getElementById('blind').getAttribute('aria-pressed') === 'true'")
+    until(browser, READY)
+    assert not browser.find_elements("xpath", "//dt[text()='score' or text()='model' or text()='why here']")
+    press(browser, "b")
+    until(browser, "return document.getElementById('blind').getAttribute('aria-pressed') === 'false'")
+
+    press(browser, "v")
+    until(browser, "return document.querySelectorAll('#grid .tile').length === 12")
+    start_at = until(browser, READY)
+    press(browser, "\ue014")
+    until(browser, f"return document.body.dataset.item !== '{start_at}'")
+    here = decide(browser, "n")
+    assert here != start_at
+    until(browser, "return document.querySelectorAll('#grid .tile[data-said=not_target]').length === 1")
+    browser.save_screenshot(str(tmp_path / "grid.png"))
+    browser.find_element("id", "theme").click()
+    assert browser.execute_script("return document.documentElement.dataset.theme") == "light"
+    browser.save_screenshot(str(tmp_path / "light.png"))
+    browser.find_element("id", "theme").click()
+    assert complaints(browser) == []
+
+
+def test_a_script_in_a_file_name_is_shown_and_not_run(browser, start, tmp_path):
+    server = start("hard-negatives", "--filter", "recorder_id == 'Moth01'", "--reviewer", "<b>Eve</b>")
+    browser.get(server.address)
+    until(browser, READY)
+    until(browser, "return document.getElementById('facts').children.length > 0")
+    assert SCRIPT in browser.find_element("id", "facts").text
+    assert "<b>Eve</b>" in browser.find_element("css selector", ".progress").text
+    assert not browser.find_elements("css selector", "img")
+    browser.save_screenshot(str(tmp_path / "script.png"))
+    assert complaints(browser) == []
+
+
+def test_two_browsers_on_two_servers_lose_nothing(browser, start, tmp_path):
+    one, two = (start("hard-negatives", "--reviewer", name) for name in ("Ana", "Ben"))
+    for server, key in ((one, "n"), (two, "y")):
+        browser.get(server.address)
+        for _ in range(3):
+            decide(browser, key)
+    browser.get(one.address.split("/review")[0] + "/review")
+    assert browser.execute_script("return document.querySelectorAll('.queues li').length") > 3
+    browser.find_element("id", "measure").click()
+    until(browser, "return document.querySelector('#agreement table') !== null", 60)
+    text = browser.find_element("id", "agreement").text
+    assert "Ana and Ben" in text and "0.00" in text
+    browser.save_screenshot(str(tmp_path / "home.png"))
+    assert complaints(browser) == []
