@@ -10,8 +10,8 @@ from kedro.pipeline import Node, Pipeline
 BASELINE = "baseline"
 SHARED = frozenset(
     {
+        "all_clips",
         "audio_roots",
-        "clips",
         "curated_subsets",
         "known_embeddings",
         "known_heads",

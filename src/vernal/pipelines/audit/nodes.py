@@ -1,6 +1,8 @@
-"""Audit somebody else's results. The files are named by parameters, since they lie wherever their owner put
-them; reading them is
-the node's one access to files."""
+"""Audit somebody else's results.
+
+The files are named by parameters, since they lie wherever their owner put them; reading them is the node's one access
+to files.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,8 @@ import logging
 import pandas as pd
 
 from vernal.audit import AuditOptions, audit, findings_table, page
-from vernal.audit.findings import SEVERITIES, count
+from vernal.audit.findings import SEVERITIES
+from vernal.spelling import count
 
 logger = logging.getLogger(__name__)
 

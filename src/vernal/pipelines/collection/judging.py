@@ -39,14 +39,14 @@ def reduce_vectors(clips: pd.DataFrame, store: EmbeddingStore, options: Embeddin
 def learn_curves(
     vectors: pd.DataFrame,
     clips: pd.DataFrame,
-    agreed: pd.DataFrame,
+    consensus: pd.DataFrame,
     card: ProblemCard,
     options: LearningCurveOptions,
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Measured curves, their extrapolation, and what the next clips would bring, per class."""
     curves, lines, gains = [], [], []
     for label in top_classes(card):
-        data = data_of(vectors, clips, agreed, label, "training")
+        data = data_of(vectors, clips, consensus, label, "training")
         curve = learning_curve.measure_curve(data.x, data.y, data.clips.night.to_numpy(), label, options)
         row, sizes, band = learning_curve.extrapolate(curve, len(data.y), options)
         curves.append(curve)
@@ -64,12 +64,12 @@ def learn_curves(
 
 
 def suspect_labels(
-    vectors: pd.DataFrame, clips: pd.DataFrame, agreed: pd.DataFrame, card: ProblemCard, seed: int
+    vectors: pd.DataFrame, clips: pd.DataFrame, consensus: pd.DataFrame, card: ProblemCard, seed: int
 ) -> pd.DataFrame:
     """Labels that the other nights speak against, as a queue to review."""
     found = []
     for label in top_classes(card):
-        data = data_of(vectors, clips, agreed, label, "training")
+        data = data_of(vectors, clips, consensus, label, "training")
         probability = out_of_fold(data.x, data.y, data.clips.night.to_numpy(), seed)
         found.append(label_quality.suspect_labels(data.clips.clip_id.to_numpy(), data.y, probability, label))
     kept = [table for table in found if len(table)]
@@ -126,14 +126,14 @@ def seek_drift(
 def label_next(
     vectors: pd.DataFrame,
     clips: pd.DataFrame,
-    agreed: pd.DataFrame,
+    consensus: pd.DataFrame,
     edges: pd.DataFrame,
     card: ProblemCard,
     options: QueueOptions,
 ) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
     """Clips that nobody judged yet, the most useful first; the simulation that says whether the order helps."""
-    data = data_of(vectors, clips, agreed, card.target, "training")
-    judged = set(agreed.clip_id[agreed.label == card.target]) | set(edges.clip_id)
+    data = data_of(vectors, clips, consensus, card.target, "training")
+    judged = set(consensus.clip_id[consensus.label == card.target]) | set(edges.clip_id)
     waiting = clips[(clips.role == "training") & clips.held_back.isna() & clips.clip_id.isin(vectors.clip_id)]
     waiting = waiting[~waiting.clip_id.isin(judged)].sort_values("clip_id", ignore_index=True)
     labelled = Pool(data.x, _cells(data.clips), data.y)
@@ -155,11 +155,11 @@ def _cells(clips: pd.DataFrame) -> np.ndarray:
 
 
 def check_target(
-    vectors: pd.DataFrame, clips: pd.DataFrame, agreed: pd.DataFrame, card: ProblemCard, seed: int
+    vectors: pd.DataFrame, clips: pd.DataFrame, consensus: pd.DataFrame, card: ProblemCard, seed: int
 ) -> pd.DataFrame:
     """Whether the problem card's target seems within reach, on unseen sites and on the outsiders' clips."""
-    own = data_of(vectors, clips, agreed, card.target, "training")
-    outside = data_of(vectors, clips, agreed, card.target, "adversarial")
+    own = data_of(vectors, clips, consensus, card.target, "training")
+    outside = data_of(vectors, clips, consensus, card.target, "adversarial")
     others = (outside.x, outside.y, outside.clips.night.to_numpy())
     return first_check.check_first(own.x, own.y, own.clips[["site", "night"]], others, card, seed)
 

@@ -12,21 +12,20 @@ from vernal.collection import (
     agreement,
     clipping,
     collected_manifest,
-    consensus,
     demo_group,
     inventory,
     label_files,
-    levels,
+    quality,
     votes,
 )
 from vernal.collection.agreement import AgreementOptions
 from vernal.collection.annotations import split_by_strength
 from vernal.collection.clipping import ClipOptions
-from vernal.collection.consensus import ConsensusOptions
+from vernal.collection.consensus import ALL_CLASSES, ConsensusOptions, settle
 from vernal.collection.demo_group import DemoGroupOptions
 from vernal.collection.inventory import LakeOptions
 from vernal.collection.lake import Addition, Lake, list_inbox
-from vernal.collection.levels import QualityOptions
+from vernal.collection.quality import QualityOptions
 from vernal.problem_card import ProblemCard
 
 Files = dict[str, Callable[[], bytes]]
@@ -112,7 +111,7 @@ def compare_annotators(
     ratings = said.assign(value=said.is_present)
     if card.labelling == "single":
         labels, _ = votes.single_labels(said, card)
-        joint = labels.rename(columns={"label": "value"}).assign(label=consensus.ALL_CLASSES)
+        joint = labels.rename(columns={"label": "value"}).assign(label=ALL_CLASSES)
         ratings = pd.concat([ratings.astype({"value": "str"}), joint], ignore_index=True)
     table = agreement.measure_agreement(ratings, clips.set_index("clip_id").content_hash, options)
     divided = agreement.list_disagreements(votes.first_sessions(said))
@@ -132,7 +131,7 @@ def settle_labels(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """One value for each clip and class, and how each annotator errs."""
     blocks = clips.set_index("clip_id").content_hash
-    return consensus.settle(votes.first_sessions(said), blocks, card, options)
+    return settle(votes.first_sessions(said), blocks, card, options)
 
 
 def grade_quality(
@@ -146,19 +145,23 @@ def grade_quality(
     """Tiers of clips marked as the target: what people said, and what the signal-to-noise ratio proposes."""
     target = strong[[card.target in card.lineage(label) for label in strong.label]]
     pairs = clipping.transfer_labels(clips, target, clip_options)
-    ratios = levels.ratios_of_clips(lake.path_of, clips, strong, target, pairs, card.band_of(card.target))
+    ratios = quality.ratios_of_clips(lake.path_of, clips, strong, target, pairs, card.band_of(card.target))
     assigned = collected_manifest.assigned_by_people(pairs, target)
     table = ratios.merge(assigned, on="clip_id", how="outer").sort_values("clip_id", ignore_index=True)
-    proposed = levels.propose_quality(table.snr_db, options)
-    chosen = levels.choose_quality(table.quality_assigned, proposed, options)
+    proposed = quality.propose_quality(table.snr_db, options)
+    chosen = quality.choose_quality(table.quality_assigned, proposed, options)
     return table.assign(quality_proposed=proposed, quality=chosen.quality, quality_from=chosen.quality_from)
 
 
 def write_manifest(
-    clips: pd.DataFrame, agreed: pd.DataFrame, edges: pd.DataFrame, qualities: pd.DataFrame, card: ProblemCard
+    clips: pd.DataFrame,
+    consensus: pd.DataFrame,
+    edges: pd.DataFrame,
+    qualities: pd.DataFrame,
+    card: ProblemCard,
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """The manifest, the outsiders' manifest, and what is held back, with the reasons."""
-    labelled = collected_manifest.label_clips(clips, agreed, edges, card)
+    labelled = collected_manifest.label_clips(clips, consensus, edges, card)
     return collected_manifest.write_manifest(labelled, qualities, card)
 
 

@@ -19,7 +19,7 @@ def create_pipeline() -> Pipeline:
     return Pipeline(
         [*_collect(), *_label(), *_judge(), *_show()],
         namespace="collection",
-        inputs={"known_embeddings"},
+        inputs={"known_embeddings", "problem_card"},
         parameters={"params:embedding", "params:workers", "params:data_root"},
     )
 

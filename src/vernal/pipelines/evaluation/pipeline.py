@@ -17,7 +17,7 @@ def create_pipeline(stage: str = BASELINE) -> Pipeline:
                     "plan",
                     "training_sets",
                     "undrawn_points",
-                    "clips",
+                    "all_clips",
                     "splits",
                     "embeddings",
                     "heads",

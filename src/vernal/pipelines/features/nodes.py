@@ -45,7 +45,6 @@ from vernal.processes import n_workers
 from vernal.progress import progress_bar
 from vernal.recordings import IngestOptions
 from vernal.sweeps.plans import selected_names
-from vernal.tables import safe_csv_text
 
 TIMED_CLIPS = 4
 
@@ -107,7 +106,7 @@ def deal(
     return (
         labelled,
         dealt,
-        safe_csv_text(counts),
+        counts,
         drawn(pictures.label_distribution, counts, "labels and classes"),
     )
 
@@ -207,7 +206,7 @@ def evaluate(
     return (
         settled(found.points),
         settled(found.leaderboard),
-        safe_csv_text(settled(found.classification)),
+        settled(found.classification),
         settled(found.confusions),
         settled(found.comparisons),
         found.scores,

@@ -14,7 +14,7 @@ def create_pipeline() -> Pipeline:
                 inputs=[
                     "params:final",
                     "declared",
-                    "clips",
+                    "all_clips",
                     "splits",
                     "audio_roots",
                     "known_ledger",
@@ -44,7 +44,7 @@ def create_pipeline() -> Pipeline:
             ),
         ],
         namespace="final",
-        inputs={"clips", "splits", "audio_roots", "known_embeddings"},
+        inputs={"all_clips", "splits", "audio_roots", "known_embeddings"},
         parameters={
             f"params:{name}" for name in ("final", "embedding", "training", "workers", "evaluation", "source")
         },

@@ -25,7 +25,7 @@ def create_pipeline(stage: str = BASELINE) -> Pipeline:
                     "models": "models",
                     "training_sets": "training_sets",
                     "store": "embeddings",
-                    "clips": "clips",
+                    "clips": "all_clips",
                     "splits": "splits",
                     "rejects": "rejects",
                     "subsets": "curated_subsets",

@@ -1,6 +1,8 @@
-"""Compare published leaderboards with the experiments behind them. The files are named by parameters, since
-they lie wherever
-their owner put them; reading them is the node's one access to files."""
+"""Compare published leaderboards with the experiments behind them.
+
+The files are named by parameters, since they lie wherever their owner put them; reading them is the node's one access
+to files.
+"""
 
 from __future__ import annotations
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from vernal.embedding.jobs import default_workers
 from vernal.embedding.store import EmbeddingStore
 from vernal.embedding.windows import EmbeddingOptions, EmbeddingPart
 from vernal.pipelines.embedding.nodes import embed_missing
+from vernal.processes import n_workers
 from vernal.progress import progress_bar
 from vernal.training import fitting
 from vernal.training.chunk import FailedHead, FittedHead
@@ -50,9 +50,7 @@ def train_points(
     finished = known.keys()
     missing = sum(fit.key not in finished for fit in fits)
     with progress_bar(missing, "training", "point") as progress:
-        for result in fitting.train_missing(
-            fits, known, clips, store, options, workers or default_workers(), progress
-        ):
+        for result in fitting.train_missing(fits, known, clips, store, options, n_workers(workers), progress):
             yield [result]
     if not missing:
         yield []

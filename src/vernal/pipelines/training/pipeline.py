@@ -16,7 +16,7 @@ def create_pipeline(stage: str = BASELINE) -> Pipeline:
                 inputs=[
                     "plan",
                     "training_sets",
-                    "clips",
+                    "all_clips",
                     "splits",
                     "audio_roots",
                     "params:embedding",
@@ -32,7 +32,7 @@ def create_pipeline(stage: str = BASELINE) -> Pipeline:
                 inputs=[
                     "plan",
                     "training_sets",
-                    "clips",
+                    "all_clips",
                     "embeddings",
                     "known_heads",
                     "params:embedding",

@@ -1,0 +1,34 @@
+"""What mkdocs calls while it builds; the work is done in `vernal.docs_pages`."""
+
+from pathlib import Path
+
+from mkdocs.exceptions import PluginError
+
+from vernal.docs_pages.site import check_site, fill, write_lineage
+from vernal.problems import InputError
+
+PROJECT = Path(__file__).resolve().parents[1]
+is_served = False
+
+
+def on_startup(command, dirty):
+    global is_served
+    is_served = command == "serve"
+
+
+def on_page_markdown(markdown, page, config, files):
+    try:
+        return fill(markdown, page.file.src_uri, PROJECT)
+    except InputError as error:
+        raise PluginError(str(error)) from error
+
+
+def on_post_build(config):
+    # While somebody writes, a page should be there at once; the whole is checked when it is built.
+    if is_served:
+        return
+    try:
+        write_lineage(PROJECT, Path(config.site_dir))
+        check_site(Path(config.site_dir))
+    except InputError as error:
+        raise PluginError(str(error)) from error

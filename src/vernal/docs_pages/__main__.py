@@ -1,0 +1,64 @@
+"""`python -m vernal.docs_pages`: copy results into the documentation, or write the lineage beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from vernal.commands.command_line import ClearErrors, find_project
+
+_folder = click.Path(path_type=Path, exists=True, file_okay=False)
+
+
+@click.group(cls=ClearErrors)
+def main() -> None:
+    """Copy results into the documentation."""
+
+
+@main.command()
+@click.argument("data_root", type=_folder)
+def demo(data_root: Path) -> None:
+    """Copy what the pages show of a finished stage 5 on the demo season.
+
+    \b
+    Example:  python -m vernal.docs_pages demo data
+    """
+    from vernal.docs_pages.results import write_demo
+
+    project = find_project()
+    write_demo(project, data_root.resolve(), project / "docs" / "results")
+
+
+@main.command()
+@click.argument("experiments", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("leaderboards", type=_folder)
+def published(experiments: Path, leaderboards: Path) -> None:
+    """Recompute published leaderboards and audit the runs behind them.
+
+    \b
+    Example:  python -m vernal.docs_pages published all_experiments.csv leaderboards
+    """
+    from vernal.docs_pages.results import write_published
+
+    write_published(experiments, leaderboards, find_project() / "docs" / "results")
+
+
+@main.command()
+@click.argument("out", type=click.Path(path_type=Path, file_okay=False))
+def lineage(out: Path) -> None:
+    """Write the lineage without anybody's data: descriptions, and nothing that a run made.
+
+    \b
+    Example:  python -m vernal.docs_pages lineage site/lineage
+    """
+    from vernal.lineage.graph import load_graph
+    from vernal.lineage.static_site import write_static_site
+
+    project = find_project()
+    load_graph(project)
+    write_static_site(project, out)
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m vernal.docs_pages")

@@ -1,0 +1,112 @@
+"""Results as Markdown, from what `vernal.docs_pages.results` copied."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from vernal.docs_pages.markdown import code, table
+from vernal.docs_pages.results import read_demo
+from vernal.table_files import read_table
+
+
+def demo_season(project: Path) -> str:
+    """What the tutorial's run gives, in a few sentences."""
+    demo = read_demo(project)
+    first, last = demo["leaderboard"][0], demo["last"][0]
+    shown = sum(n for verdict, n in demo["verdicts"].items() if verdict != "no difference shown")
+    return (
+        f"With the shipped settings the run has {demo['points']} points in {demo['configurations']} configurations. "
+        f"The first configuration has a mean F1 of {first['test_ood_f1_mean']:.3f} out of distribution (95 % interval "
+        f"over nights and seeds {first['test_ood_f1_low']:.3f} to {first['test_ood_f1_high']:.3f}), the last one "
+        f"{last['test_ood_f1_mean']:.3f} ({last['test_ood_f1_low']:.3f} to {last['test_ood_f1_high']:.3f}): the "
+        f"intervals {_overlap(first, last)}. Of {sum(demo['verdicts'].values())} comparisons of settings, {shown} show "
+        f"a difference. The certificate says **{demo['verdict']}** after {demo['checks']} checks."
+    )
+
+
+def _overlap(first: dict[str, float], last: dict[str, float]) -> str:
+    return "overlap" if first["test_ood_f1_low"] <= last["test_ood_f1_high"] else "do not overlap"
+
+
+def demo_splits(project: Path) -> str:
+    """Clips of each split of the demo season."""
+    rows = [
+        (code(row["split"]), row["n_positive"], row["n_negative"], row["n_blocks"])
+        for row in read_demo(project)["splits"]
+    ]
+    head = ["split", "positives", "negatives", "blocks that stay together"]
+    return table(head, rows, head[1:])
+
+
+def demo_subsets(project: Path) -> str:
+    """How many clips mining gives on the demo season."""
+    rows = [(code(name), rows) for name, rows in read_demo(project)["subsets"].items()]
+    return table(["subset", "clips"], rows, ["clips"])
+
+
+def demo_leaderboard(project: Path) -> str:
+    """The first lines of the demo season's leaderboard."""
+    rows = [
+        (
+            row["rank"],
+            code(row["positive_subsets"]),
+            code(row["negative_subsets"]),
+            "yes" if row["balance"] else "no",
+            f"{row['test_ood_f1_mean']:.3f}",
+            f"{row['test_ood_f1_low']:.3f} to {row['test_ood_f1_high']:.3f}",
+        )
+        for row in read_demo(project)["leaderboard"]
+    ]
+    head = ["rank", "added positives", "added negatives", "balanced", "F1, test_ood", "95 % interval"]
+    return table(head, rows, ["rank", "F1, test_ood"])
+
+
+def demo_effects(project: Path) -> str:
+    """What each setting changed on the demo season."""
+    rows = [
+        (
+            code(row["axis"]),
+            f"{code(str(row['level_a']))} to {code(str(row['level_b']))}",
+            f"{row['effect']:+.3f}",
+            f"{row['low']:+.3f} to {row['high']:+.3f}",
+            f"{row['minimum_detectable_effect']:.3f}",
+            row["verdict"],
+        )
+        for row in read_demo(project)["effects"]
+    ]
+    head = ["setting", "from, to", "change of F1", "interval", "least that would be seen", "verdict"]
+    return table(head, rows, ["change of F1", "least that would be seen"])
+
+
+def published_tables(project: Path) -> str:
+    """Which published leaderboards follow from the published runs."""
+    tables = read_table(project / "docs" / "results" / "published_tables.csv")
+    rows = [
+        (
+            code(row.table),
+            row.lines,
+            f"{row.agree} of {row.cells}",
+            "none beyond rounding" if row.is_reproduced else f"{row.largest_difference:.3f}",
+            row.lines_of_one_run or "",
+        )
+        for row in tables.itertuples()
+    ]
+    head = ["published table", "lines", "cells that follow", "largest difference", "lines of a single run"]
+    return table(head, rows, ["lines", "cells that follow", "lines of a single run"])
+
+
+def published_findings(project: Path) -> str:
+    """What the audit says about the published runs."""
+    findings = read_table(project / "docs" / "results" / "published_findings.csv")
+    rows = [(row.severity, code(row.check), row.rows or "", row.message) for row in findings.itertuples()]
+    return table(["severity", "check", "rows", "what was found"], rows, ["rows"])
+
+
+def published_counts(project: Path) -> str:
+    """How large the published table is."""
+    counts = json.loads((project / "docs" / "results" / "published_counts.json").read_text(encoding="utf-8"))
+    return (
+        f"The table holds {counts['runs']} runs; they are {counts['configurations']} configurations, of which "
+        f"{counts['single_runs']} were run once."
+    )

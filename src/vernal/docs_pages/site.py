@@ -1,0 +1,76 @@
+"""Building the site: what pages ask for is filled in, the lineage is put beside them, and every link is followed."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from vernal.docs_pages import numbers, pipeline_pages, reference
+from vernal.docs_pages.links import broken_links
+from vernal.problems import InputError, Problems, suggest
+
+LINEAGE = "lineage-view"
+MAKERS: dict[str, Callable[[Path], str]] = {
+    maker.__name__: maker
+    for maker in (
+        pipeline_pages.overview,
+        pipeline_pages.whole_chain,
+        pipeline_pages.stage_alone,
+        pipeline_pages.preparation,
+        pipeline_pages.others,
+        numbers.demo_season,
+        numbers.demo_splits,
+        numbers.demo_subsets,
+        numbers.demo_leaderboard,
+        numbers.demo_effects,
+        numbers.published_tables,
+        numbers.published_findings,
+        numbers.published_counts,
+        reference.parameters,
+        reference.catalog,
+        reference.manifest_columns,
+        reference.table_schemas,
+        reference.commands,
+    )
+}
+_MADE = re.compile(r"<!-- made: (\w+) -->")
+
+
+def fill(text: str, page: str, project: Path) -> str:
+    """A page with what it asks for in its place.
+
+    Raises:
+        InputError: it asks for something that nobody makes, or that is out of date.
+    """
+
+    def made(match: re.Match[str]) -> str:
+        name = match[1]
+        if name not in MAKERS:
+            raise InputError(f"{page} asks for {name!r}, which nothing makes; {suggest(name, MAKERS)}")
+        return MAKERS[name](project)
+
+    return _MADE.sub(made, text)
+
+
+def write_lineage(project: Path, site: Path) -> None:
+    """Put the lineage into the site, in a process of its own: Kedro configures whatever process it is in."""
+    command = [sys.executable, "-m", "vernal.docs_pages", "lineage", str(site / LINEAGE)]
+    done = subprocess.run(command, cwd=project, capture_output=True, text=True)
+    if done.returncode:
+        raise InputError(f"The lineage could not be written:\n{done.stdout}{done.stderr}")
+
+
+def check_site(site: Path) -> None:
+    """Follow every link of the built pages.
+
+    Raises:
+        InputError: names the links that lead nowhere, and what a page would load from elsewhere.
+    """
+    problems = Problems("The built site")
+    dead, foreign = broken_links(site, skip=(LINEAGE,))
+    problems.add("dead link", dead, "Mend the page, or the heading that it names.")
+    problems.add("request that leaves the machine", foreign, "Keep a copy in docs/assets.")
+    problems.raise_if_any()

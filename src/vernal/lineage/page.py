@@ -1,0 +1,32 @@
+"""Kedro-Viz' page for a machine without a network: no font from elsewhere, and a first view that reads well."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+# What a person has chosen before stays: only what the browser does not know yet is set.
+_FIRST_VIEW = """<script>
+  (function () {
+    try {
+      var known = JSON.parse(window.localStorage.getItem("KedroViz")) || {};
+      var first = {orientation: "horizontal", showFeatureHints: false};
+      window.localStorage.setItem("KedroViz", JSON.stringify(Object.assign(first, known)));
+    } catch (error) { /* a browser that stores nothing shows the page as Kedro-Viz made it */ }
+  })();
+</script>
+"""
+_REMOTE_LINK = re.compile(r"<link[^>]*https?://[^>]*>\s*")
+
+
+def html_folder() -> Path:
+    """Where the installed Kedro-Viz keeps its page and scripts."""
+    import kedro_viz
+
+    return Path(kedro_viz.__file__).parent / "html"
+
+
+def local_page() -> str:
+    """Kedro-Viz' `index.html` without links to other machines, left to right at the first visit."""
+    page = _REMOTE_LINK.sub("", (html_folder() / "index.html").read_text(encoding="utf-8"))
+    return page.replace("<script", f"{_FIRST_VIEW}<script", 1)
