@@ -28,6 +28,14 @@ def project() -> Path:
 
 
 @pytest.fixture(scope="session")
+def finished_stage(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data folder of a finished `stage5` on the tiny demo season, for reading only."""
+    from tests.tiny_season import run_once
+
+    return run_once(project, tmp_path_factory) / "copy"
+
+
+@pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Real audio beside the checkout; tests that need it skip where it is not."""
     folder = SHARED / "data"

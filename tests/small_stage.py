@@ -8,6 +8,8 @@ import itertools
 import numpy as np
 import pandas as pd
 
+from vernal.evaluation.tidy import settled
+
 SPLIT_NIGHTS = {"train": 6, "val": 6, "test_iid": 7, "test_ood": 8}
 COLUMNS = ["point", "clip_id", "split", "logit", "is_positive"]
 
@@ -73,3 +75,8 @@ def made_counts(plan):
 def made_stage(seed=0, **axes):
     splits, plan = split_table(seed=seed), made_plan(**axes)
     return plan, made_scores(plan, splits), splits, made_counts(plan)
+
+
+def csv_text(frame):
+    """A table as it is written: floats settled, undefined as empty."""
+    return settled(frame).to_csv(index=False, lineterminator="\n")

@@ -187,29 +187,34 @@ def test_shares_round_down_as_a_person_reckons():
 
 def test_quality_and_call_type_spare_negatives_but_places_do_not():
     clips = labelled(12, 12)
-    chosen = filter_clips(clips, quality=["high", "medium"], call_type=["grunt"])
+    chosen = filter_clips(clips, clips, quality=["high", "medium"], call_type=["grunt"])
     assert class_counts(chosen) == (4, 12)
     assert set(chosen[chosen.is_positive].quality) == {"high", "medium"}
-    assert class_counts(filter_clips(clips, recorders=["M1"])) == (6, 6)
-    assert class_counts(filter_clips(clips, sites=["pond"], quality=["low"])) == (2, 6)
+    assert class_counts(filter_clips(clips, clips, recorders=["M1"])) == (6, 6)
+    assert class_counts(filter_clips(clips, clips, sites=["pond"], quality=["low"])) == (2, 6)
 
 
 @pytest.mark.parametrize("nothing", [None, [], ()])
 def test_an_empty_filter_lets_everything_pass(nothing):
     clips = labelled(5, 5)
-    assert len(filter_clips(clips, nothing, nothing, nothing, nothing)) == 10
+    assert len(filter_clips(clips, clips, nothing, nothing, nothing, nothing)) == 10
 
 
 def test_positives_without_a_quality_count_as_high():
     clips = labelled(3, 3).assign(quality=pd.Series([np.nan] * 6, dtype="str"))
-    assert class_counts(filter_clips(clips, quality=["high"])) == (3, 3)
-    assert class_counts(filter_clips(clips.drop(columns="quality"), quality=["low"])) == (0, 3)
+    assert class_counts(filter_clips(clips, clips, quality=["high"])) == (3, 3)
+    assert class_counts(filter_clips(clips.drop(columns="quality"), clips, quality=["low"])) == (0, 3)
 
 
 def test_misspelled_filters_are_reported_together():
     with pytest.raises(InputError) as caught:
         filter_clips(
-            labelled(3, 3), quality=["hihg"], recorders=["M11"], sites=["ponds"], call_type=["chirp"]
+            labelled(3, 3),
+            labelled(3, 3),
+            quality=["hihg"],
+            recorders=["M11"],
+            sites=["ponds"],
+            call_type=["chirp"],
         )
     message = str(caught.value)
     assert "4 kinds of problem" in message

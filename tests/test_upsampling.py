@@ -390,11 +390,18 @@ def point(**changes):
     return SimpleNamespace(**(defaults | {"regularisation": "corrected"} | changes))
 
 
+def assembled(prepared, x):
+    """All rows and targets as two arrays; `x` is the matrix that was given to `prepare_arrays`."""
+    return np.concatenate([x[prepared.rows], prepared.extra_x]), np.concatenate(
+        [prepared.y, prepared.extra_y]
+    )
+
+
 def test_nothing_set_changes_nothing():
     x, y = one_class()
     prepared = prepare_arrays(x, y, point(), seed=1)
     assert prepared.rows.tolist() == list(range(52)) and len(prepared.extra_x) == 0 and len(prepared) == 52
-    all_x, all_y = prepared.assemble(x)
+    all_x, all_y = assembled(prepared, x)
     assert (all_x == x).all() and (all_y == y).all() and prepared.ignored == ()
 
 
@@ -409,15 +416,15 @@ def test_all_steps_together(mode, shape, rule):
     before = x.copy(), y.copy()
     prepared = prepare_arrays(x, y, on, seed=4)
     again = prepare_arrays(x, y, on, seed=4)
-    all_x, all_y = prepared.assemble(x)
+    all_x, all_y = assembled(prepared, x)
     assert len(all_x) == len(all_y) == len(prepared) == (80 if shape == "(n,)" else 55)
     assert all_y.shape[1:] == y.shape[1:] and all_x.dtype == all_y.dtype == np.float32
-    assert (all_x == again.assemble(x)[0]).all() and (
+    assert (all_x == assembled(again, x)[0]).all() and (
         all_y == again.y.tolist() + again.extra_y.tolist()
     ).all()
     assert (x == before[0]).all() and (y == before[1]).all()
     assert (np.diff(prepared.rows) > 0).all() and (all_x[: len(prepared.rows)] == x[prepared.rows]).all()
-    assert (all_x != prepare_arrays(x, y, on, seed=5).assemble(x)[0][: len(all_x)]).any()
+    assert (all_x != assembled(prepare_arrays(x, y, on, seed=5), x)[0][: len(all_x)]).any()
     if rule == "corrected":
         assert all_y.min() >= 0.05 - 1e-6 and all_y.max() <= 0.95 + 1e-6
     if rule == "birdnet" and shape == "(n,)":
@@ -434,7 +441,7 @@ def test_the_steps_are_those_of_the_functions_in_their_order():
         np.concatenate([x, extra_x]), np.concatenate([y, extra_y]), upsampling.rng_for(9, "mixup")
     )
     expected = np.column_stack([mixed_x, smooth_labels(mixed_y)])
-    found = np.column_stack(prepared.assemble(x))
+    found = np.column_stack(assembled(prepared, x))
     np.testing.assert_allclose(found[np.lexsort(found.T)], expected[np.lexsort(expected.T)], rtol=1e-6)
 
 

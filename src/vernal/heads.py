@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from vernal.files import write_bytes
 from vernal.problems import InputError
+from vernal.storage import as_path, local_copy
 
 Layer = tuple[NDArray[np.float32], NDArray[np.float32]]
 Float64 = NDArray[np.float64]
@@ -239,7 +240,7 @@ def load_head(path: Path | str) -> tuple[Head, dict[str, Any]]:
     if not file.is_file():
         raise InputError(f"{file} does not exist; train the point again or check its name.")
     try:
-        with np.load(file, allow_pickle=False) as archive:
+        with np.load(local_copy(file), allow_pickle=False) as archive:
             meta = json.loads(archive[_META])
             n_layers = sum(name.startswith("weights_") for name in archive.files)
             return Head(tuple((archive[f"weights_{i}"], archive[f"bias_{i}"]) for i in range(n_layers))), meta
@@ -250,7 +251,7 @@ def load_head(path: Path | str) -> tuple[Head, dict[str, Any]]:
 
 
 def _file(path: Path | str) -> Path:
-    path = Path(path)
+    path = as_path(path)
     return path / WEIGHTS_FILE if path.is_dir() else path
 
 

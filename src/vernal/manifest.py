@@ -14,6 +14,7 @@ import pandas as pd
 
 from vernal.files import is_inside
 from vernal.problems import InputError, Problems, suggest
+from vernal.storage import as_path, local_copy
 from vernal.tables import read_cells
 
 QUALITIES = ("high", "medium", "low")
@@ -24,7 +25,6 @@ REQUIRED_COLUMNS = ("file_path", "label")
 OPTIONAL_TEXT_COLUMNS = ("quality", "call_type", "site", "recorder_id", "date", "group", "split")
 PART_COLUMNS = ("start_s", "end_s")
 POSITIVE_LABELS = ("positive",)
-NEGATIVE_LABELS = ("negative",)
 # What the project computes itself; a manifest that brings its own would be overwritten silently.
 RESERVED_COLUMNS = ("clip_id", "source", "content_hash", "is_positive")
 
@@ -39,7 +39,7 @@ def read_manifest(path: Path | str) -> pd.DataFrame:
     Raises:
         InputError: not there, not readable, of another kind, or without rows.
     """
-    path = Path(path)
+    path = as_path(path)
     if path.suffix.lower() == ".csv":
         frame = read_cells(path, "The manifest", "source.manifest")
         return frame.where(frame != "").astype("str")
@@ -52,7 +52,7 @@ def read_manifest(path: Path | str) -> pd.DataFrame:
             f"The manifest {path} does not exist. Give the path of a CSV or Parquet file as source.manifest."
         )
     try:
-        frame = pd.read_parquet(path)
+        frame = pd.read_parquet(local_copy(path))
     except (ValueError, OSError) as error:  # pyarrow's errors derive from these
         raise InputError(f"The manifest {path} cannot be read as Parquet: {error}") from error
     frame.columns = [str(column).strip() for column in frame.columns]
@@ -99,7 +99,7 @@ def check_manifest(
 
     clips = _with_all_columns(frame)
     _check_values(clips, target, problems)
-    _check_files(clips, Path(audio_root), problems)
+    _check_files(clips, as_path(audio_root), problems)
     problems.raise_if_any()
     return clips.sort_values(["file_path", "start_s", "end_s"], na_position="first", ignore_index=True)
 
@@ -146,50 +146,38 @@ def _check_values(clips: pd.DataFrame, target: str, problems: Problems) -> None:
 
 
 def _check_files(clips: pd.DataFrame, root: Path, problems: Problems) -> None:
-    named = clips[clips.file_path.notna()]
-    paths = named.file_path.str.replace("\\", "/", regex=False).map(_tidy)
-    clips["file_path"] = paths.reindex(clips.index).astype("str")
-    repeated = (
-        clips.assign(path=clips.file_path).duplicated(["path", "start_s", "end_s"], keep=False)
-        & clips.file_path.notna()
-    )
-    problems.add(
-        "duplicate file_path",
-        _rows(clips, repeated, "file_path"),
-        "Keep one row each, or give the parts start_s and end_s.",
-    )
+    is_named = clips.file_path.notna()
+    clips["file_path"] = clips.file_path.map(_tidy, na_action="ignore").astype("str")
+    repeated = clips.duplicated(["file_path", *PART_COLUMNS], keep=False) & is_named
+    remedy = "Keep one row each, or give the parts start_s and end_s."
+    problems.add("duplicate file_path", _rows(clips, repeated, "file_path"), remedy)
     if not root.is_dir():
-        problems.add(
-            "audio root not found",
-            [str(root)],
-            "Set source.audio_root to the folder that file_path starts from.",
-        )
+        remedy = "Set source.audio_root to the folder that file_path starts from."
+        problems.add("audio root not found", [str(root)], remedy)
         return
-    resolved_root = root.resolve()
-    outside, absent = {}, {}
-    for path in sorted(set(paths)):
-        full = resolved_root / path
-        if (
-            PurePosixPath(path).is_absolute()
-            or re.match(r"^[A-Za-z]:", path)
-            or not is_inside(full, resolved_root)
-        ):
-            outside[path] = True
-        elif not full.is_file():
-            absent[path] = True
-    problems.add(
-        "path leaves the audio root",
-        _rows(clips, clips.file_path.isin(outside), "file_path"),
-        f"All audio must lie in {root}; links that lead out count as outside.",
-    )
-    problems.add(
-        "file not found", _rows(clips, clips.file_path.isin(absent), "file_path"), f"Paths start from {root}."
-    )
+    outside, absent = _misplaced(sorted(set(clips.file_path[is_named])), root.resolve())
+    remedy = f"All audio must lie in {root}; links that lead out count as outside."
+    leaves = clips.file_path.isin(outside)
+    problems.add("path leaves the audio root", _rows(clips, leaves, "file_path"), remedy)
+    is_gone = clips.file_path.isin(absent)
+    problems.add("file not found", _rows(clips, is_gone, "file_path"), f"Paths start from {root}.")
+
+
+def _misplaced(paths: list[str], root: Path) -> tuple[list[str], list[str]]:
+    """Those that lead out of the root, and those that lead to no file."""
+    outside, absent = [], []
+    for path in paths:
+        is_whole = PurePosixPath(path).is_absolute() or re.match(r"^[A-Za-z]:", path)
+        if is_whole or not is_inside(root / path, root):
+            outside.append(path)
+        elif not (root / path).is_file():
+            absent.append(path)
+    return outside, absent
 
 
 def _tidy(path: str) -> str:
-    """One spelling a path: no `./`, no double slashes; `..` stays, to be refused later."""
-    return str(PurePosixPath(path))
+    """One spelling a path: `/`, no `./`, no double slashes; `..` stays, to be refused later."""
+    return str(PurePosixPath(path.replace("\\", "/")))
 
 
 def _is_iso_date(text: str) -> bool:

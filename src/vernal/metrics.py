@@ -4,9 +4,8 @@ Conventions, for the whole module:
 
 * `scores` is (n,) float, one score per unit (clip, file or recorder-night), higher means more likely; logits
   here, but only their order matters except where a threshold is given.
-* `is_positive` is (n,) bool. A unit is flagged at threshold t if its score is `>= t`; ties share one
-threshold. * A number that its definition leaves undefined is NaN, never a silent 0: recall without positives,
-false
+* `is_positive` is (n,) bool. A unit is flagged at threshold t if its score is `>= t`; ties share one threshold.
+* A number that its definition leaves undefined is NaN, never a silent 0: recall without positives, false
   positive rate without negatives, precision with nothing flagged, F1 with neither positives nor anything
   flagged; AUROC and average precision unless both classes are there.
 """

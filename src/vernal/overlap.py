@@ -12,7 +12,9 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-HELD_OUT_SPLITS = ("val", "test_iid", "test_ood", "sealed")
+from vernal.manifest import SPLITS
+
+HELD_OUT_SPLITS = tuple(name for name in SPLITS if name != "train")
 LABELLED = "labelled"
 
 

@@ -54,9 +54,20 @@ def data_preparation() -> Pipeline:
     return sum((package(name) for name in DATA_PREPARATION), Pipeline([]))
 
 
+def package_names() -> list[str]:
+    """Names of the packages of `vernal.pipelines`, sorted."""
+    import vernal.pipelines
+
+    return sorted(module.name for module in pkgutil.iter_modules(vernal.pipelines.__path__) if module.ispkg)
+
+
 def package(name: str) -> Pipeline:
-    """The pipeline of one package of `vernal.pipelines`."""
-    return importlib.import_module(f"vernal.pipelines.{name}").create_pipeline()
+    """The pipeline of one package of `vernal.pipelines`, its nodes under its name so that it folds in Kedro-Viz."""
+    pipeline = importlib.import_module(f"vernal.pipelines.{name}").create_pipeline()
+    if any(node.namespace for node in pipeline.nodes):
+        return pipeline
+    # What it reads and writes is shared with other pipelines and keeps its plain name.
+    return Pipeline(pipeline, namespace=name, prefix_datasets_with_namespace=False)
 
 
 def stage(name: str) -> Pipeline:
@@ -69,10 +80,7 @@ def stage(name: str) -> Pipeline:
 
 def register_pipelines() -> dict[str, Pipeline]:
     """All pipelines by name; `__default__` prepares the data and runs the one-point stage `baseline`."""
-    import vernal.pipelines
-
-    packages = [module.name for module in pkgutil.iter_modules(vernal.pipelines.__path__) if module.ispkg]
-    builders: dict[str, Callable[[], Pipeline]] = {name: partial(package, name) for name in sorted(packages)}
+    builders: dict[str, Callable[[], Pipeline]] = {name: partial(package, name) for name in package_names()}
     builders |= {name: partial(stage, name) for name in stages_on_disk()}
     builders["__default__"] = partial(stage, BASELINE)
     return LazyPipelines(builders)

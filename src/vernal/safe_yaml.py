@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from vernal.problems import InputError
+from vernal.storage import as_path
 
 try:
     from yaml import CSafeLoader as SafeLoader
@@ -34,7 +35,7 @@ def read_yaml(path: Path | str, max_bytes: int = MAX_BYTES) -> Any:
     Raises:
         InputError: the file is missing, too large, or not plain YAML.
     """
-    path = Path(path)
+    path = as_path(path)
     try:
         with path.open("rb") as file:
             content = file.read(max_bytes + 1)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -76,6 +76,7 @@ def draw(clips: pd.DataFrame, count: int, seed: int, purpose: str) -> pd.DataFra
 
 def filter_clips(
     clips: pd.DataFrame,
+    known: pd.DataFrame,
     quality: list[str] | None = None,
     call_type: list[str] | None = None,
     recorders: list[str] | None = None,
@@ -85,18 +86,16 @@ def filter_clips(
 
     Args:
         clips: `is_positive`, and the columns that a filter needs.
+        known: clips that hold every value a filter may name: a site that occurs but is held out is a strange
+            filter, not a misspelled one.
         quality, call_type: values to keep among positives; negatives have neither and always pass. A positive
             without a quality counts as `high`.
         recorders, sites: values of `recorder_id` and `site` to keep, for positives and negatives.
             An empty list or None lets everything pass.
     Raises:
-        InputError: a filter names something that occurs nowhere in `clips`, or a quality that does not exist.
+        InputError: a filter names something that occurs nowhere in `known`, or a quality that does not exist.
     """
-    _check_filters(clips, quality, call_type, recorders, sites)
-    return clips[_passes(clips, quality, call_type, recorders, sites)]
-
-
-def _passes(clips: pd.DataFrame, quality, call_type, recorders, sites) -> pd.Series:
+    _check_filters(known, quality, call_type, recorders, sites)
     passes = pd.Series(True, index=clips.index)
     negative = ~clips.is_positive.astype(bool)
     if quality and "quality" in clips:
@@ -109,7 +108,7 @@ def _passes(clips: pd.DataFrame, quality, call_type, recorders, sites) -> pd.Ser
         passes &= clips.recorder_id.isin(_texts(recorders))
     if sites:
         passes &= clips.site.isin(_texts(sites))
-    return passes
+    return clips[passes]
 
 
 def _texts(values: list) -> list[str]:
@@ -177,10 +176,8 @@ def eligible_clips(splits: pd.DataFrame, subsets: Mapping[str, pd.DataFrame], se
     """The first part of `select`: train split, filters, subsets. It does not depend on the seed."""
     _refuse_repeated(splits, "the splits")
     filters = (settings.quality, settings.call_type, settings.recorders, settings.sites)
-    # Held against all splits: a site that occurs but is held out is a strange filter, not a misspelled one.
-    _check_filters(splits, *filters)
     train = splits[splits.split == TRAIN]
-    filtered = train[_passes(train, *filters)]
+    filtered = filter_clips(train, splits, *filters)
     added = add_subsets(
         filtered, splits, subsets, settings.positive_subsets or [], settings.negative_subsets or []
     )
@@ -273,52 +270,41 @@ def add_subsets(
 def _subset_rows(
     name: str, subset: pd.DataFrame, is_positive: bool, splits: pd.DataFrame, problems: Problems
 ) -> pd.DataFrame:
+    """The clips of one subset, labelled ones as `splits` has them; what may not be trained on is noted."""
     subset = subset.drop_duplicates("clip_id")
-    source = subset.source if "source" in subset else pd.Series(np.nan, index=subset.index)
     labelled = splits[splits.clip_id.isin(subset.clip_id)]
-    in_splits = subset.clip_id.isin(labelled.clip_id)
-    external = subset[~in_splits]
+    external = subset[~subset.clip_id.isin(labelled.clip_id)]
+    sides = ("positive", "negative") if is_positive else ("negative", "positive")
+    contrary = pd.concat(
+        [table[table.is_positive.astype(bool) != is_positive] for table in (subset, labelled)]
+    )
+    tested = labelled[labelled.split != TRAIN]
+    for kind, bad, remedy in (
+        (f"{sides[1]} clip in a {sides[0]} subset", contrary, "Name the subset on the other side."),
+        ("clip of a validation or test split", tested, "Mine the train split only."),
+        *_external_problems(external, held_out(splits)),
+    ):
+        problems.add(kind, [f"{name}: {clip}" for clip in sorted(set(bad.clip_id))], remedy)
+    parts = [part for part in (labelled, external.assign(split=TRAIN)) if len(part)]
+    return pd.concat(parts).assign(subset=name)
 
-    def note(kind: str, bad: pd.DataFrame, remedy: str) -> None:
-        problems.add(kind, [f"{name}: {clip}" for clip in sorted(bad.clip_id)], remedy)
 
-    other = "negative" if is_positive else "positive"
-    contrary = set(subset.clip_id[subset.is_positive.astype(bool) != is_positive])
-    contrary |= set(labelled.clip_id[labelled.is_positive.astype(bool) != is_positive])
-    note(
-        f"{other} clip in a {'positive' if is_positive else 'negative'} subset",
-        subset[subset.clip_id.isin(contrary)],
-        "Name the subset on the other side.",
-    )
-    note("clip unknown to the splits", subset[~in_splits & (source == LABELLED)], "Mine and curate again.")
-    note(
-        "clip of a validation or test split", labelled[labelled.split != TRAIN], "Mine the train split only."
-    )
-    origin = external.origin if "origin" in external else pd.Series(np.nan, index=external.index)
-    is_unreviewed = (source[external.index] == "unlabelled") & (origin != "reviewed")
-    note(
-        "unlabelled clip that nobody reviewed",
-        external[is_unreviewed],
-        "Review it first; until then nobody knows its class.",
-    )
-    reserved = held_out(splits)
+def _external_problems(
+    external: pd.DataFrame, reserved: pd.DataFrame
+) -> Iterator[tuple[str, pd.DataFrame, str]]:
+    """What is wrong with clips that are no clips of the manifest: kind, clips, remedy."""
+    nothing = pd.Series(np.nan, index=external.index)
+    source, origin = (external.get(column, nothing) for column in ("source", "origin"))
+    yield "clip unknown to the splits", external[source == LABELLED], "Mine and curate again."
+    is_unreviewed = (source == "unlabelled") & (origin != "reviewed")
+    remedy = "Review it first; until then nobody knows its class."
+    yield "unlabelled clip that nobody reviewed", external[is_unreviewed], remedy
     # Whatever the table says of its source, here it is known to be no clip of the manifest.
     heard = shares_audio(external.assign(source="external"), reserved)
-    note(
-        "same audio as a validation or test clip",
-        external[heard],
-        "Take the recording out of the field folder.",
-    )
     related = shares_group(external, reserved) & ~heard
-    note(
-        "group or night of a validation or test clip",
-        external[related],
-        "Take the recording out of the field folder.",
-    )
-
-    return pd.concat([part for part in (labelled, external.assign(split=TRAIN)) if len(part)]).assign(
-        subset=name
-    )
+    remedy = "Take the recording out of the field folder."
+    yield "same audio as a validation or test clip", external[heard], remedy
+    yield "group or night of a validation or test clip", external[related], remedy
 
 
 def cap(clips: pd.DataFrame, max_per_class: int | None, neg_ratio: float | None, seed: int) -> pd.DataFrame:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from vernal.problems import InputError, Problems
+from vernal.storage import as_path
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
@@ -76,7 +77,7 @@ def read_cells(path: Path | str, what: str, setting: str) -> pd.DataFrame:
     Raises:
         InputError: not there, unreadable, empty, columns of one name, or rows of another width.
     """
-    path = Path(path).expanduser()
+    path = as_path(path).expanduser()
     if not path.is_file():
         raise InputError(
             f"{what} {path} does not exist or is no file. Give the path of a CSV file as {setting}."

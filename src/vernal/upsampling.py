@@ -52,10 +52,6 @@ class PreparedArrays:
     def __len__(self) -> int:
         return len(self.rows) + len(self.extra_x)
 
-    def assemble(self, x: Array) -> tuple[Array, Array]:
-        """All rows and targets as two arrays; `x` is the matrix that was given to `prepare_arrays`."""
-        return np.concatenate([x[self.rows], self.extra_x]), np.concatenate([self.y, self.extra_y])
-
 
 def prepare_arrays(x: Array, y: Array, settings: Any, seed: int) -> PreparedArrays:
     """Upsample, mix and smooth the training rows that are left after the validation split, in this order.

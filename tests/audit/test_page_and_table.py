@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from html.parser import HTMLParser
+from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from vernal.audit import Audit, CheckResult, Finding, NotChecked, findings_table, page
+from vernal.table_files import write_table
 
 NASTY = '<script>alert("x")</script>'
 
@@ -22,15 +25,18 @@ def audit() -> Audit:
     return Audit(results, {NASTY: "a table"}, {NASTY: "setting", "x": "metric"})
 
 
-def test_gravest_findings_come_first_and_no_cell_is_a_formula(audit: Audit) -> None:
+def test_gravest_findings_come_first_and_no_cell_on_disk_is_a_formula(audit: Audit, tmp_path: Path) -> None:
     table = findings_table(audit.results, 10)
     assert table.severity.tolist() == ["error", "note"]
-    assert table.rows.tolist() == [f"'=a, {NASTY}", ""]
-    assert table.message[1] == "'=HYPERLINK(1)"
+    assert table.rows.tolist() == [f"=a, {NASTY}", ""]
+    write_table(table, tmp_path / "findings.csv")
+    written = pd.read_csv(tmp_path / "findings.csv", keep_default_na=False)
+    assert written.rows.tolist() == [f"'=a, {NASTY}", ""]
+    assert written.message[1] == "'=HYPERLINK(1)"
 
 
 def test_rows_beyond_the_limit_are_counted(audit: Audit) -> None:
-    assert findings_table(audit.results, 1)["rows"][0] == "'=a and 1 more"
+    assert findings_table(audit.results, 1)["rows"][0] == "=a and 1 more"
 
 
 def test_no_finding_gives_an_empty_table_with_its_columns() -> None:

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from vernal.bench.train import (
-    bench_sweep,
     bench_train,
     make_embeddings,
     peak_memory,
@@ -62,13 +61,10 @@ def test_peak_memory_sees_what_is_held() -> None:
 
 
 @pytest.mark.slow
-def test_both_benchmarks_give_plain_numbers() -> None:
+def test_the_benchmark_gives_plain_numbers() -> None:
     compared = bench_train(n_clips=400, epochs=3, points=8, hidden_points=2, peer_seeds=2)
     for name in ("linear", "hidden_512"):
         measured = compared[name]
         assert measured["ratio"] == pytest.approx(measured["peer_s"] / measured["ours_s"])
         assert 0 < measured["ours_auprc"] <= 1 and measured["peer_cpu_s"] > 0
-    sizes = bench_sweep((2, 4), workers=1, scale=0.05)
-    assert [size["points"] for size in sizes] == [2, 4]
-    assert all(size["peak_mb"] > 100 and size["total_s"] >= size["train_s"] for size in sizes)
-    json.dumps([compared, sizes])
+    json.dumps(compared)

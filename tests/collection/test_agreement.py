@@ -48,7 +48,7 @@ def test_cohens_own_example():
         + [[2, 1]] * 10
         + [[2, 2]] * 12
     )
-    assert cohen_kappa(np.array(table), 3) == pytest.approx(0.492, abs=5e-4)
+    assert cohen_kappa(np.array(table)) == pytest.approx(0.492, abs=5e-4)
 
 
 def test_fleiss_and_krippendorff_textbook_examples():
@@ -56,13 +56,13 @@ def test_fleiss_and_krippendorff_textbook_examples():
         [0, 0, 0, 0, 14], [0, 2, 6, 4, 2], [0, 0, 3, 5, 6], [0, 3, 9, 2, 0], [2, 2, 8, 1, 1],
         [7, 7, 0, 0, 0], [3, 2, 6, 3, 0], [2, 5, 3, 2, 2], [6, 5, 2, 1, 0], [0, 2, 2, 3, 7],
     ])  # fmt: skip
-    assert fleiss_kappa(counts, 5) == pytest.approx(0.210, abs=5e-4)
+    assert fleiss_kappa(counts) == pytest.approx(0.210, abs=5e-4)
     nan = np.nan
     table = np.array([
         [nan, nan, nan, nan, nan, 3, 4, 1, 2, 1, 1, 3, 3, nan, 3], [1, nan, 2, 1, 3, 3, 4, 3, nan, nan, nan, nan, nan, nan, nan],
         [nan, nan, 2, 1, 3, 4, 4, nan, 2, 1, 1, 3, 3, nan, 4],
     ]).T - 1  # fmt: skip
-    assert krippendorff_alpha(value_counts(table, 4), 4) == pytest.approx(0.691, abs=5e-4)
+    assert krippendorff_alpha(value_counts(table, 4)) == pytest.approx(0.691, abs=5e-4)
 
 
 def test_tables_name_who_is_compared():
@@ -102,12 +102,12 @@ def test_coefficients_stay_in_range_and_do_not_care_who_is_who(rows):
         (fleiss_kappa, value_counts(table, 2)),
         (krippendorff_alpha, value_counts(table, 2)),
     ):
-        found = measure(data, 2)
+        found = measure(data)
         assert np.isnan(found) or -1 - 1e-9 <= found <= 1 + 1e-9
-    swapped = cohen_kappa(table[:, [1, 0]], 2)
-    assert swapped == pytest.approx(cohen_kappa(table[:, :2], 2), nan_ok=True)
-    assert krippendorff_alpha(value_counts(1 - table, 2), 2) == pytest.approx(
-        krippendorff_alpha(value_counts(table, 2), 2), nan_ok=True
+    swapped = cohen_kappa(table[:, [1, 0]])
+    assert swapped == pytest.approx(cohen_kappa(table[:, :2]), nan_ok=True)
+    assert krippendorff_alpha(value_counts(1 - table, 2)) == pytest.approx(
+        krippendorff_alpha(value_counts(table, 2)), nan_ok=True
     )
 
 

@@ -110,8 +110,16 @@ def test_kaleidoscope_gives_back_people_and_models(rows):
 def test_birdnet_gives_back_a_models_detections(rows):
     module = FORMATS["birdnet"]
     rows = [{**row, "model": row["model"] or "BirdNET"} for row in rows]
-    rows = [{**row, "model": row["model"].replace("'", "") or "BirdNET"} for row in rows]
     assert_round_trip(module, carried(rows, module.CARRIES))
+
+
+@pytest.mark.parametrize("name", ["birdnet", "csv", "kaleidoscope"])
+def test_no_text_of_a_table_is_a_formula_to_a_spreadsheet(name):
+    texts = {"recording": "=r.wav", "label": "=l", "model": "=m"}
+    written = FORMATS[name].render(annotation_table([{"start_s": 0, "end_s": 1, "confidence": 0.5, **texts}]))
+    cells = written.splitlines()[1].split(",")
+    assert sum(cell.startswith("'=") for cell in cells) >= 3
+    assert not any(cell.startswith("=") for cell in cells)
 
 
 @given(

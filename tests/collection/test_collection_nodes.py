@@ -14,7 +14,7 @@ from vernal.collection.demo_group import DemoGroupOptions
 from vernal.collection.drift import DriftOptions
 from vernal.collection.inventory import LakeOptions
 from vernal.collection.learning_curve import LearningCurveOptions
-from vernal.collection.levels import QualityOptions
+from vernal.collection.quality import QualityOptions
 from vernal.collection.queue import QueueOptions
 from vernal.collection.schemas import MANIFEST
 from vernal.datasets.file_folder_dataset import FileFolderDataset

@@ -131,6 +131,18 @@ def test_the_same_sound_is_kept_once_the_one_that_most_is_known_of(inbox):
     }  # fmt: skip
 
 
+def test_doubles_are_of_the_recording_that_is_kept_even_when_it_is_held_back_too(inbox):
+    inbox.add("a/copy.flac", 1)
+    inbox.add("b/SMM1_20250403_210000.wav", 1)
+    statements, recordings, _ = inbox.describe()
+    kept = "b/SMM1_20250403_210000.wav"
+    assert recordings.held_back.to_dict() == {"a/copy.flac": f"the same sound as {kept}", kept: "no licence"}
+    doubles = list_doubles(statements, recordings.reset_index())
+    assert doubles.to_dict("records") == [
+        {"recording": kept, "file_path": "a/copy.flac", "kind": "same sound"}
+    ]
+
+
 @pytest.mark.parametrize("suffix", [".wav", ".flac"])
 def test_a_copy_never_carries_a_test_sound_into_training(inbox, suffix):
     inbox.add("outsiders/x.wav", 1, licence="CC0", said="role: adversarial\n")

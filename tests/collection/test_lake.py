@@ -1,6 +1,7 @@
 """The raw zone only grows, and says what it holds, from whom, and under which terms."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,20 @@ def test_statements_are_inherited_and_the_nearest_wins(inbox):
     assert said["ben/rec 1.wav"] == Statement(source="workshop")
     assert left.file_path.tolist() == [".DS_Store"]
     assert not any("source.yml" in name or "files.csv" in name for name in said)
+
+
+def test_a_statement_counts_however_its_name_is_written(inbox):
+    (inbox / "ben" / "Source.YML").write_text("licence: CC0\n", encoding="utf-8")
+    additions, _ = list_inbox(inbox)
+    said = {addition.file_path: addition.statement for addition in additions}
+    assert said["ben/rec 1.wav"] == Statement(source="workshop", licence="CC0")
+    assert "ben/Source.YML" not in said
+    (inbox / "ben" / "source.yml").write_text("licence: MIT\n", encoding="utf-8")
+    if len(list((inbox / "ben").glob("*.[yY]*"))) == 2:  # not where a file system takes them for one
+        with pytest.raises(
+            InputError, match=r"ben has several files called source\.yml: Source\.YML, source\.yml"
+        ):
+            list_inbox(inbox)
 
 
 def test_adding_twice_changes_nothing(inbox, tmp_path):
@@ -200,6 +215,26 @@ def test_licences_get_one_name(written, name, is_recognised):
 @pytest.mark.parametrize("words", [None, "", " ", "?", "Unknown", "n/a", float("nan")])
 def test_words_that_are_no_licence(words):
     assert is_missing(words)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("date", "2025-02-30"), ("date", "20250203"), ("time", "25:00"), ("time", "9:30"), ("utc_offset", "+25:00"),
+        ("utc_offset", "UTC"), ("role", "train"), ("complete", "perhaps"),
+    ],
+)  # fmt: skip
+def test_values_that_cannot_be_are_refused(name, value):
+    with pytest.raises(InputError, match=f"`{name}` not understood.*{re.escape(value)}"):
+        make_statement({name: value}, "source.yml")
+
+
+def test_every_wrong_row_of_a_table_is_told(inbox):
+    (inbox / "ben" / "files.csv").write_text(
+        "file;role\nrec 1.wav;tests\ncopy.wav;trainings\n", encoding="utf-8"
+    )
+    with pytest.raises(InputError, match=r"(?s)line 2.*'tests'.*line 3.*'trainings'"):
+        list_inbox(inbox)
 
 
 def test_an_unquoted_zone_is_explained():

@@ -152,6 +152,12 @@ def test_the_same_sound_has_one_hash_in_every_lossless_form(tmp_path):
     assert recording_facts(tmp_path / "c.wav")["sound_hash"] != first["sound_hash"]
 
 
+def test_a_recording_is_too_long_by_its_duration_whatever_its_rate(tmp_path, write_tone, monkeypatch):
+    monkeypatch.setattr("vernal.collection.recording_facts._MAX_DURATION_S", 1)
+    assert "problem" not in recording_facts(write_tone(tmp_path / "a.wav", 0.9, rate=48_000))
+    assert "cut it" in recording_facts(write_tone(tmp_path / "b.wav", 1.1, rate=8_000))["problem"]
+
+
 def test_what_cannot_be_heard_is_said_in_words(tmp_path):
     soundfile.write(tmp_path / "zero.wav", np.zeros(100), 8_000)
     soundfile.write(tmp_path / "nan.wav", np.array([0.1, np.nan]), 8_000, subtype="FLOAT")

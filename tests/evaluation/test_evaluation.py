@@ -1,22 +1,13 @@
-import doctest
-import importlib
-
 import numpy as np
 import pandas as pd
 import pytest
 
-from tests.small_stage import made_counts, made_plan, made_scores, made_stage, split_table
+from tests.small_stage import csv_text, made_counts, made_plan, made_scores, made_stage, split_table
 from vernal import metrics
 from vernal.evaluation.evaluate import EvaluationOptions, evaluate_stage
-from vernal.evaluation.tidy import csv_text
 from vernal.problems import InputError
 
 QUICK = EvaluationOptions(n_draws=100)
-MODULES = (
-    "evaluation.baselines", "evaluation.bootstrap", "evaluation.calibration", "evaluation.classification",
-    "evaluation.effects", "evaluation.leaderboard", "evaluation.operating_points", "evaluation.tidy", "metrics",
-    "sweeps.settings_table",
-)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -27,13 +18,6 @@ def stage():
 @pytest.fixture(scope="module")
 def result(stage):
     return evaluate_stage(*stage, QUICK)
-
-
-@pytest.mark.parametrize("name", MODULES)
-def test_examples_in_docstrings(name):
-    module = importlib.import_module(f"vernal.{name}")
-    found = doctest.testmod(module, extraglobs={"np": np, "pd": pd})
-    assert found.failed == 0 and found.attempted > 0
 
 
 def test_one_row_a_point_with_its_settings_counts_threshold_and_metrics(stage, result):

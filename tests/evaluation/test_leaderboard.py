@@ -15,7 +15,6 @@ def test_the_studys_worked_example():
 
 def test_no_spread_from_one_run():
     assert np.isnan(leaderboard.spread([0.9])[1])
-    assert leaderboard.spread([0.9], single_run_std=0.0) == (0.9, 0.0)
     assert np.isnan(leaderboard.spread([np.nan])).all()
     assert leaderboard.spread([0.5, np.nan, 0.7]) == pytest.approx((0.6, np.std([0.5, 0.7], ddof=1)))
 
@@ -36,50 +35,18 @@ def test_order_is_mean_less_a_fifth_of_the_spread_and_one_run_comes_last():
     assert table.n_runs.tolist() == [3, 3, 1]
 
 
-def test_the_studys_own_form_ranks_one_run_as_perfectly_stable():
-    table = leaderboard.study_table(RUNS, "model", ["f1", "precision"])
-    assert table.model.tolist() == ["once", "steady", "wild"]
-    assert table.columns.tolist() == [
-        "model", "n_runs", "f1__mean", "f1__std", "precision__mean", "precision__std",
-    ]  # fmt: skip
-    assert table.f1__std.tolist() == [0.0, 0.0, 0.12]
-
-
 def test_a_precision_floor_leaves_configurations_out():
-    table = leaderboard.study_table(
-        RUNS, ["model"], ["f1", "precision"], precision="precision", precision_floor=0.8
-    )
-    assert table.model.tolist() == ["once", "steady"]
+    table = leaderboard.aggregate(RUNS, ["model"], ["f1", "precision"])
+    kept = leaderboard.order(table, "f1", precision="precision", precision_floor=0.8)
+    assert kept.model.tolist() == ["steady", "once"]
 
 
 def test_the_order_of_runs_changes_nothing():
     tables = [
-        leaderboard.study_table(runs, "model", ["f1", "precision"])
+        leaderboard.order(leaderboard.aggregate(runs, "model", ["f1", "precision"]), "f1")
         for runs in (RUNS, RUNS.sample(frac=1, random_state=0))
     ]
     pd.testing.assert_frame_equal(*tables)
-
-
-def test_published_leaderboards_follow_from_the_studys_experiments(shared_data):
-    folder = shared_data / "published"
-    runs = pd.read_csv(folder / "all_experiments.csv").set_index("experiment.name")
-    checked = 0
-    for file in sorted((folder / "leaderboards").glob("*.csv")):
-        if ".earlier" in file.name:
-            continue
-        for row in pd.read_csv(file).to_dict("records"):
-            listed = runs.loc[row["Experiments"].split(", ")].assign(one="all")
-            for column in (name for name in row if name.endswith("__mean") and name[3:4] == "."):
-                split, metric = column.removesuffix("__mean").split(".")
-                source = f"metrics.{split}.best_f1.{metric}"
-                table = leaderboard.study_table(listed, "one", [source], decimals=9)
-                printed = (row[column], row[column.replace("mean", "std")])
-                found = (table[f"{source}__mean"][0], table[f"{source}__std"][0])
-                assert found == pytest.approx(printed, abs=0.00051), (
-                    f"{file.name} {row['Signature']} {column}"
-                )
-                checked += 1
-    assert checked > 250
 
 
 def stage():

@@ -1,6 +1,3 @@
-import doctest
-import importlib
-
 import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
@@ -74,20 +71,3 @@ def test_the_recordings_themselves_say_whether_they_are_the_demo_season(drawn_st
     assert page.count("<svg") == len(FIGURES)
     assert "The target (average precision on test_ood of at least 0.8)" in page
     assert (DEMO_WORDS in page) == (labelled != "/mnt/season")
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "demo_season",
-        "spelling",
-        "evaluation.stage_results",
-        "report.answer",
-        "report.page",
-        "datasets.page_dataset",
-        "datasets.drawing_dataset",
-    ],
-)
-def test_examples_in_docstrings_hold(name):
-    result = doctest.testmod(importlib.import_module(f"vernal.{name}"))
-    assert result.attempted and not result.failed

@@ -14,7 +14,6 @@ from vernal.sweeps.points import (
     make_point,
     point_record,
     point_to_yaml,
-    read_point_file,
     read_point_records,
     read_records,
 )
@@ -98,7 +97,8 @@ def test_a_folder_is_read_whole_and_its_broken_files_are_all_named(tmp_path: Pat
     (folder / ".partial-123.yml").write_text("dropout: [", encoding="utf-8")
     (folder / "notes.txt").write_text("dropout: [", encoding="utf-8")
     assert read_point_records(folder) == {"x_001": {"dropout": 0.5}}
-    assert read_point_file(folder / "x_001.yml").settings == {"dropout": 0.5}
+    records = read_records(read_point_records(folder), "my stage")
+    assert records["x_001"].settings == {"dropout": 0.5}
     (folder / "x_002.yml").write_text("dropout: [", encoding="utf-8")
     (folder / "x_003.yml").write_text("a: !!python/name:os.system ''", encoding="utf-8")
     with pytest.raises(

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from vernal.audit.findings import Finding, NotChecked, Outcome, count, some
+from vernal.audit.findings import Finding, NotChecked, Outcome, some
 from vernal.audit.options import AuditOptions
 from vernal.audit.ranking import monotone_columns
 from vernal.published.experiments import RANKING, RATES, Experiments, Metric, codes
+from vernal.spelling import count
 
 # So many printed digits must agree before agreement is more than chance.
 TELLING_DIGITS = 12

@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 
 from vernal.audit import matrices
-from vernal.audit.findings import Finding, NotChecked, Outcome, count
+from vernal.audit.findings import Finding, NotChecked, Outcome
 from vernal.audit.matrices import Interval, Printed
 from vernal.audit.options import AuditOptions
 from vernal.published.experiments import RATES, Experiments, Metric
+from vernal.spelling import count
 
 PARTS = ("precision", "recall", "f1", "accuracy")
 # Consensus intervals are narrow; neighbours within this are the same share of positives.

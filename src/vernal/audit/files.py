@@ -9,11 +9,12 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from vernal.audit.findings import Finding, NotChecked, Outcome, count, some
+from vernal.audit.findings import Finding, NotChecked, Outcome, some
 from vernal.audit.options import AuditOptions
 from vernal.audit.truth import Truth
 from vernal.birdnet.results import ResultFolder, match_audio, without_ending
 from vernal.metrics import FloatArray
+from vernal.spelling import count
 
 BACKGROUND = frozenset({"noise", "other", "background", "silence", "negative", "none"})
 AMBIGUITY = 0.01  # AUROC that ties leave open before a finding is made of it

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from vernal.tables import safe_csv_text
-
 SEVERITIES = ("error", "warning", "note")
 COLUMNS = ["check", "severity", "rows", "message"]
 
@@ -72,7 +70,7 @@ def sorted_findings(results: Iterable[CheckResult]) -> list[Finding]:
 
 
 def findings_table(results: Iterable[CheckResult], rows_named: int) -> pd.DataFrame:
-    """One row a finding: `check, severity, rows, message`; no text in it starts a formula.
+    """One row a finding: `check, severity, rows, message`, gravest first.
 
     Args:
         rows_named: name at most this many rows of a finding, and count the others.
@@ -80,7 +78,7 @@ def findings_table(results: Iterable[CheckResult], rows_named: int) -> pd.DataFr
     lines = [
         (f.check, f.severity, join_rows(f.rows, rows_named), f.message) for f in sorted_findings(results)
     ]
-    return safe_csv_text(pd.DataFrame(lines, columns=COLUMNS, dtype="str"))
+    return pd.DataFrame(lines, columns=COLUMNS, dtype="str")
 
 
 def join_rows(rows: Iterable[str], most: int) -> str:
@@ -97,12 +95,3 @@ def join_rows(rows: Iterable[str], most: int) -> str:
 def some(names: Iterable[str], most: int = 5) -> str:
     """A few names for a message, and how many others."""
     return join_rows(names, most)
-
-
-def count(number: int, noun: str, plural: str | None = None) -> str:
-    """A number with its noun.
-
-    >>> count(1, "row"), count(2000, "row")
-    ('1 row', '2,000 rows')
-    """
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

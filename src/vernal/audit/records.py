@@ -8,9 +8,10 @@ import re
 import numpy as np
 import pandas as pd
 
-from vernal.audit.findings import Finding, NotChecked, Outcome, count, some
+from vernal.audit.findings import Finding, NotChecked, Outcome, some
 from vernal.audit.options import AuditOptions
 from vernal.published.experiments import RATES, Experiments, Metric
+from vernal.spelling import count
 
 LEAST_GRID = 6  # rows below which no grid is read into a family
 LEAST_COVERAGE = 0.75  # share of a grid's cells that must be there before the others count as missing

@@ -7,9 +7,10 @@ import re
 import numpy as np
 import pandas as pd
 
-from vernal.audit.findings import Finding, NotChecked, Outcome, count, some
+from vernal.audit.findings import Finding, NotChecked, Outcome, some
 from vernal.audit.options import AuditOptions
 from vernal.published.experiments import SPREAD, Experiments, Metric, codes
+from vernal.spelling import count
 
 
 def check_same_settings(experiments: Experiments, options: AuditOptions) -> Outcome:

@@ -8,9 +8,10 @@ from itertools import combinations
 
 import pandas as pd
 
-from vernal.audit.findings import Finding, NotChecked, Outcome, count
+from vernal.audit.findings import Finding, NotChecked, Outcome
 from vernal.audit.options import AuditOptions
 from vernal.published.experiments import Experiments, canonical, numbers
+from vernal.spelling import count
 
 TRAINING = re.compile(r"(^|_)(train|trainer|training)(_|$)")
 ANALYSIS = re.compile(

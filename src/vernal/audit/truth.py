@@ -10,13 +10,14 @@ import numpy as np
 import pandas as pd
 
 from vernal import manifest, metrics
-from vernal.audit.findings import Finding, NotChecked, Outcome, count, some
+from vernal.audit.findings import Finding, NotChecked, Outcome, some
 from vernal.audit.options import AuditOptions
 from vernal.birdnet.results import tidy_path, without_ending
 from vernal.evaluation import baselines
 from vernal.identity import unit_hash
 from vernal.problems import InputError, Problems
-from vernal.published.experiments import read_cells
+from vernal.spelling import count
+from vernal.tables import read_cells
 
 LEAST_OF_A_CLASS = 10  # clips of either class before a rate by site or night means anything
 FOLDS = 5
@@ -29,10 +30,8 @@ class Truth:
 
     Attributes:
         clips: one row a clip: `name` (how findings call it), `key` (file without ending), `file_path`,
-            `start_s`, `end_s` (NaN: the
-            whole file), `is_positive`, `split` (`all clips` where the table has none), and of `site`,
-            `recorder_id`, `date`, `hour`,
-            `group` those it has.
+            `start_s`, `end_s` (NaN: the whole file), `is_positive`, `split` (`all clips` where the table has
+            none), and of `site`, `recorder_id`, `date`, `hour`, `group` those it has.
         target: the label of interest, in the table and in the results.
     """
 
@@ -226,12 +225,10 @@ def check_metadata(truth: Truth, options: AuditOptions, scores: pd.Series | None
 
 
 def metadata_auroc(clips: pd.DataFrame, column: str) -> tuple[float, float] | None:
-    """AUROC of guessing each clip by the share of positives at its place among the other clips, and its
-    standard error.
+    """AUROC, and its standard error, of guessing each clip by the share of positives among others of its place.
 
-    Cross-fitted in five stratified folds, so that a place's own clip does not vote and chance gives 0.5:
-    leaving out single clips
-    would give less than 0.5 by itself.
+    Cross-fitted in five stratified folds, so that a clip has no vote in its own guess and chance gives 0.5:
+    leaving out single clips would give less than 0.5 by itself.
 
     Returns:
         None with fewer than two places or too few clips of a class.

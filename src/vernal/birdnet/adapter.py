@@ -8,7 +8,6 @@ that `vernal.training.train` is compared with, and can take its place (`training
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
@@ -22,9 +21,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from vernal.birdnet.model import labels_path, model_path
+from vernal.files import writing
 from vernal.heads import Head
 from vernal.problems import InputError
-from vernal.processes import quiet_file_descriptors, worker_pool
+from vernal.processes import quiet_file_descriptors, scratch_folder, worker_pool
+from vernal.storage import local_copy
 from vernal.training.chunk import HISTORY_COLUMNS, FailedHead, FittedHead
 from vernal.training.rules import EarlyStopping, HeadOptions, patience
 from vernal.training.train import FitJob, checked_matrix, job_problem
@@ -95,11 +96,12 @@ def timed_jobs(
 ) -> Iterator[tuple[FittedHead | FailedHead, tuple[float, float]]]:
     """`train_jobs`, with the seconds that each head took, on the clock and of processor time."""
     x = checked_matrix(x)
-    with tempfile.TemporaryDirectory(prefix="vernal-birdnet-") as folder:
-        x_path = Path(folder) / "embeddings.npy"
-        np.save(x_path, x, allow_pickle=False)
+    with scratch_folder("vernal-birdnet-") as folder:
+        x_path = folder / "embeddings.npy"
+        with writing(x_path) as temporary, temporary.open("wb") as file:
+            np.save(file, x, allow_pickle=False)
         try:
-            with worker_pool(1, load_offline, one_thread, Path(folder)) as pool:
+            with worker_pool(1, load_offline, one_thread, folder) as pool:
                 for job in jobs:
                     if problem := job_problem(job, x):
                         yield FailedHead(job.key, problem), (0.0, 0.0)
@@ -139,7 +141,7 @@ def _train(x_path: Path, job: _Arrays) -> tuple[FittedHead | FailedHead, tuple[f
     import keras
     from birdnet_analyzer import model
 
-    matrix = np.load(x_path, mmap_mode="r", allow_pickle=False)
+    matrix = np.load(local_copy(x_path), mmap_mode="r", allow_pickle=False)
     x, x_val = np.array(matrix[job.rows]), np.array(matrix[job.val_rows])
     if job.extra_x is not None:
         x = np.concatenate([x, np.asarray(job.extra_x, np.float32)])

@@ -27,7 +27,6 @@ from vernal.files import sha256_of_file, write_bytes, write_text
 from vernal.problems import InputError
 from vernal.processes import quiet_file_descriptors
 
-N_SAMPLES = 144_000
 N_DIMS = 1_024
 N_FRAMES = 511
 N_BANDS = 96

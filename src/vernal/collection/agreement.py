@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from vernal.evaluation.bootstrap import MIN_BLOCKS, MIN_DEFINED, draw_counts
+from vernal.evaluation.bootstrap import MIN_BLOCKS, draw_counts, percentiles
 
 COEFFICIENTS = ("agreement", "cohen", "fleiss", "krippendorff")
 AGREEMENT_COLUMNS = ("label", "between", "coefficient", "value", "low", "high", "n_clips", "n_blocks")
@@ -42,8 +42,7 @@ def measure_agreement(ratings: pd.DataFrame, blocks: pd.Series, options: Agreeme
 
     Args:
         ratings: one row a vote: `clip_id`, `label` (the class voted on), `annotator`, `session`, `value`
-            (the vote, of
-            any kind that can be compared: true or false, or a name).
+            (the vote, of any kind that can be compared: true or false, or a name).
         blocks: what is drawn together, by `clip_id` (the recording).
         options: draws, level, seed.
     Returns:
@@ -103,13 +102,14 @@ def _rows(
     for name in names:
         used = n_raters >= 2
         if name == "fleiss" and used.any():
+            # It wants equally many judges of each clip: the most usual number, of two the larger.
             sizes, often = np.unique(n_raters[used], return_counts=True)
             used = n_raters == sizes[len(often) - 1 - np.argmax(often[::-1])]
         block_names, code = np.unique(who[used].astype(str), return_inverse=True)
         votes = table[used] if name in ("agreement", "cohen") else counts[used]
         measure = _MEASURES[name]
-        value = measure(votes, n_values) if len(votes) else np.nan
-        low, high = _interval(votes, code, len(block_names), measure, n_values, label, options)
+        value = measure(votes) if len(votes) else np.nan
+        low, high = _interval(votes, code, len(block_names), measure, label, options)
         rows.append({
             "label": label, "between": between, "coefficient": name, "value": value, "low": low, "high": high,
             "n_clips": int(used.sum()), "n_blocks": len(block_names),
@@ -122,26 +122,27 @@ def value_counts(table: NDArray, n_values: int) -> NDArray[np.int64]:
     return np.stack([(table == value).sum(axis=1) for value in range(n_values)], axis=1).astype(np.int64)
 
 
-def raw_agreement(pair: NDArray, n_values: int) -> float:
+def raw_agreement(pair: NDArray) -> float:
     """Share of clips on which two agree; unitless in [0, 1]."""
     return float((pair[:, 0] == pair[:, 1]).mean())
 
 
-def cohen_kappa(pair: NDArray, n_values: int) -> float:
+def cohen_kappa(pair: NDArray) -> float:
     """Cohen's kappa of two columns of codes; NaN when both always say the same one thing.
 
     Source: Cohen (1960), doi:10.1177/001316446002000104.
     """
     from statsmodels.stats.inter_rater import cohens_kappa
 
-    table = np.zeros((n_values, n_values))
-    np.add.at(table, (pair[:, 0].astype(int), pair[:, 1].astype(int)), 1)
+    codes = pair.astype(int)
+    table = np.zeros((codes.max() + 1, codes.max() + 1))
+    np.add.at(table, (codes[:, 0], codes[:, 1]), 1)
     if np.count_nonzero(table.sum(axis=0) + table.sum(axis=1)) < 2:
         return np.nan
     return float(cohens_kappa(table, return_results=False))
 
 
-def fleiss_kappa(counts: NDArray, n_values: int) -> float:
+def fleiss_kappa(counts: NDArray) -> float:
     """Fleiss' kappa of clips that equally many judged; NaN when everybody says the same one thing.
 
     Source: Fleiss (1971), doi:10.1037/h0031619.
@@ -153,7 +154,7 @@ def fleiss_kappa(counts: NDArray, n_values: int) -> float:
     return float(inter_rater.fleiss_kappa(counts))
 
 
-def krippendorff_alpha(counts: NDArray, n_values: int) -> float:
+def krippendorff_alpha(counts: NDArray) -> float:
     """Krippendorff's alpha for names; NaN when everybody says the same one thing.
 
     Source: Krippendorff (2011), Computing Krippendorff's alpha-reliability.
@@ -165,7 +166,7 @@ def krippendorff_alpha(counts: NDArray, n_values: int) -> float:
     return float(krippendorff.alpha(value_counts=counts, level_of_measurement="nominal"))
 
 
-_MEASURES: dict[str, Callable[[NDArray, int], float]] = {
+_MEASURES: dict[str, Callable[[NDArray], float]] = {
     "agreement": raw_agreement,
     "cohen": cohen_kappa,
     "fleiss": fleiss_kappa,
@@ -178,7 +179,6 @@ def _interval(
     code: NDArray,
     n_blocks: int,
     measure: Callable,
-    n_values: int,
     label: str,
     options: AgreementOptions,
 ) -> tuple[float, float]:
@@ -190,17 +190,8 @@ def _interval(
         warnings.simplefilter("ignore", RuntimeWarning)
         for counts in draw_counts(options.seed, f"agreement {label}", n_blocks, options.n_draws).astype(int):
             drawn = np.repeat(np.arange(len(code)), counts[code])
-            values.append(measure(votes[drawn], n_values))
+            values.append(measure(votes[drawn]))
     return percentiles(np.array(values), options.level)
-
-
-def percentiles(values: NDArray, level: float) -> tuple[float, float]:
-    """The middle `level` of the defined values; NaN when more than a fifth are undefined."""
-    defined = values[np.isfinite(values)]
-    if len(defined) < MIN_DEFINED * len(values):
-        return np.nan, np.nan
-    low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
 
 
 def list_disagreements(votes: pd.DataFrame) -> pd.DataFrame:
@@ -225,9 +216,5 @@ def list_disagreements(votes: pd.DataFrame) -> pd.DataFrame:
         n_present=table.present.str.count(", ") + 1, n_absent=table.absent.str.count(", ") + 1
     )
     share = counted.n_present / (counted.n_present + counted.n_absent)
-    return (
-        counted.assign(distance=(share - 0.5).abs())
-        .sort_values(["distance", *keys], kind="stable")
-        .drop(columns="distance")
-        .reset_index(drop=True)
-    )
+    ordered = counted.assign(distance=(share - 0.5).abs()).sort_values(["distance", *keys], kind="stable")
+    return ordered.drop(columns="distance").reset_index(drop=True)

@@ -89,8 +89,7 @@ def write_manifest(
     """
     clips = labelled.merge(qualities, on="clip_id", how="left", validate="one_to_one")
     is_positive = clips.label == card.target
-    reason = clips.reason.fillna(clips.held_back)
-    reason = clips.held_back.fillna(reason)
+    reason = clips.held_back.fillna(clips.reason)
     no_tier = is_positive & clips.quality.isna() & reason.isna()
     reason = reason.mask(no_tier, "no quality tier was assigned, and collection.quality.take asks for one")
     clips = clips.assign(reason=reason)

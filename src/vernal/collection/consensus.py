@@ -10,6 +10,7 @@ lines.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,14 @@ from vernal.problem_card import ProblemCard
 
 METHODS = ("dawid_skene", "vote")
 NO_VOTE = -1
+CONSENSUS_COLUMNS = (
+    "clip_id", "label", "value", "probability", "n_votes", "n_differing", "is_sure", "rests_on"
+)  # fmt: skip
+RATE_COLUMNS = ("label", "annotator", "true_value", "said_value", "rate", "low", "high", "n_clips")
+# What a consensus rests on, and the name under which labels of a closed set are settled together.
+MODEL, MAJORITY, UNCHECKED = "model of annotators", "majority", "one annotator, unchecked"
+ALL_CLASSES = "all classes"
+_MIN_SHARED = 10
 _MAX_ROUNDS = 500
 _TOLERANCE = 1e-8
 # Pseudo-counts, in clips: they keep a rate from sticking at 0 or 1 and weigh less than one vote each.
@@ -139,22 +148,6 @@ def find_consensus(
     return _join(agreed, CONSENSUS_COLUMNS), _join(erring, RATE_COLUMNS)
 
 
-CONSENSUS_COLUMNS = (
-    "clip_id",
-    "label",
-    "value",
-    "probability",
-    "n_votes",
-    "n_differing",
-    "is_sure",
-    "rests_on",
-)
-RATE_COLUMNS = ("label", "annotator", "true_value", "said_value", "rate", "low", "high", "n_clips")
-UNCHECKED = "one annotator, unchecked"
-MAJORITY = "majority"
-_MIN_SHARED = 10
-
-
 def _join(tables: list[pd.DataFrame], columns: tuple[str, ...]) -> pd.DataFrame:
     filled = [table for table in tables if len(table)]
     return pd.concat(filled, ignore_index=True) if filled else pd.DataFrame(columns=list(columns))
@@ -193,7 +186,7 @@ def _model(
     consensus = _agreed(label, table, codes, shares[pattern_of], values, options.sure_from)
     who = blocks.reindex(table.index).to_numpy()
     draws = _draw_rates(patterns, pattern_of, who, fit.posterior, label, options)
-    words = "model of annotators" if is_model else MAJORITY
+    words = MODEL if is_model else MAJORITY
     named = consensus.assign(rests_on=pd.Series(words, index=consensus.index, dtype="str"))
     n_true = (patterns != NO_VOTE).T.astype(float) @ (fit.posterior * weights[:, None])
     return named, _rates(label, table, fit.confusion, n_true, draws, values, options)
@@ -223,9 +216,6 @@ def settle(
     apart, other_rates = find_consensus(below.assign(value=below.is_present.astype(bool)), blocks, options)
     each = [joint.assign(label=name, value=joint.value == name) for name in tops]
     return pd.concat([*each, apart], ignore_index=True), pd.concat([rates, other_rates], ignore_index=True)
-
-
-ALL_CLASSES = "all classes"
 
 
 def _agreed(
@@ -269,27 +259,18 @@ def _rates(
     values: list,
     options: ConsensusOptions,
 ) -> pd.DataFrame:
+    if len(table.columns) < 3:
+        # Two annotators who differ could each be wrong; what one of them misses the other invents.
+        draws = None
     rows = []
-    # Two annotators who differ could each be wrong; what one of them misses the other invents.
-    can_tell = draws is not None and len(table.columns) >= 3
-    for a, annotator in enumerate(table.columns):
-        for t, true_value in enumerate(values):
-            for s, said_value in enumerate(values):
-                rate = float(confusion[a, t, s])
-                low, high = np.nan, np.nan
-                if can_tell and draws is not None:
-                    low, high = rate_interval(rate, draws[:, a, t, s], float(n_true[a, t]), options.level)
-                row = (
-                    label,
-                    annotator,
-                    true_value,
-                    said_value,
-                    rate,
-                    low,
-                    high,
-                    int(table[annotator].notna().sum()),
-                )
-                rows.append(dict(zip(RATE_COLUMNS, row, strict=True)))
+    coded = list(enumerate(values))
+    for (a, annotator), (t, true_value), (s, said_value) in product(enumerate(table.columns), coded, coded):
+        rate = float(confusion[a, t, s])
+        low, high = np.nan, np.nan
+        if draws is not None:
+            low, high = rate_interval(rate, draws[:, a, t, s], float(n_true[a, t]), options.level)
+        n_clips = int(table[annotator].notna().sum())
+        rows.append((label, annotator, true_value, said_value, rate, low, high, n_clips))
     return pd.DataFrame(rows, columns=list(RATE_COLUMNS))
 
 

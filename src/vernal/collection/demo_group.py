@@ -26,7 +26,6 @@ RECORDING_COLUMNS = (
     "file_path", "site", "recorder_id", "device", "date", "time", "season", "role", "collector", "licence",
     "mined_by", "is_labelled",
 )  # fmt: skip
-VOICES = ("grunt", "growl", "PSCR", "owl")
 MARKED = ("RADR", "PSCR", "owl")
 _SHARES = {"RADR": 0.35, "PSCR": 0.2, "owl": 0.2}
 _HOURS = ("20:30:00", "21:30:00", "22:30:00", "23:30:00")
@@ -119,127 +118,58 @@ def _table(rows: list[dict], columns: tuple[str, ...]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(columns)).astype(texts)
 
 
-def _recordings(options: DemoGroupOptions) -> list[tuple]:
+_RECORDERS = (
+    ("pond", "24F3190361CBE9A7", "AudioMoth", "recorders/pond/{season}/{stamp}.WAV"),
+    ("creek", "S4A04001", "Song Meter SM4", "recorders/creek/S4A04001_{stamp}.wav"),
+    ("reservoir", "SMA00713", "Song Meter Mini", "recorders/reservoir/SMA00713_{stamp}.flac"),
+)
+_USUALLY = {
+    "season": "2025", "role": "training", "collector": "Ana", "licence": _LICENCE, "mined_by": np.nan,
+    "is_labelled": True,
+}  # fmt: skip
+
+
+def _recordings(options: DemoGroupOptions) -> list[dict]:
     """Rows of the recordings, each kind in a folder of its own."""
-    rows: list[tuple] = []
-    recorders = (
-        ("pond", "24F3190361CBE9A7", "AudioMoth", "recorders/pond/{season}/{stamp}.WAV"),
-        ("creek", "S4A04001", "Song Meter SM4", "recorders/creek/S4A04001_{stamp}.wav"),
-        ("reservoir", "SMA00713", "Song Meter Mini", "recorders/reservoir/SMA00713_{stamp}.flac"),
-    )
-    for site, recorder, device, pattern in recorders:
-        for season in SEASONS:
-            for day in _nights(site, season, options):
-                for time in _HOURS[: options.n_recordings]:
-                    path = pattern.format(season=season, stamp=_stamp(day, time))
-                    rows.append(
-                        (
-                            path,
-                            site,
-                            recorder,
-                            device,
-                            day,
-                            time,
-                            season,
-                            "training",
-                            "Ana",
-                            _LICENCE,
-                            np.nan,
-                            True,
-                        )
-                    )
-    others = _days(date(2025, 4, 20), options.n_others)
-    for number, day in enumerate(others):
-        who, licence = ("Ben", np.nan) if number % 2 else ("Cho", "CC0-1.0")
-        phone = f"phone of {who}"
-        path = f"phones/{who.lower()}/Voice {_stamp(day, '21:15:00', ' ')}.mp3"
-        rows.append(
-            (
-                path,
-                "schoolyard",
-                phone,
-                "phone",
-                day,
-                "21:15:00",
-                "2025",
-                "training",
-                who,
-                licence,
-                np.nan,
-                True,
-            )
-        )
-        path = f"outsiders/OUT1_{_stamp(day, '22:00:00')}.wav"
-        rows.append(
-            (
-                path,
-                "visitors' garden",
-                "OUT1",
-                "AudioMoth",
-                day,
-                "22:00:00",
-                "2025",
-                "adversarial",
-                "Dora",
-                _LICENCE,
-                np.nan,
-                True,
-            )
-        )
-        # What the detector will hear has a site and hours that nobody trained for.
-        site, hour = ("marsh", "04:30:00") if number % 3 == 0 else ("pond", "21:30:00")
-        path = f"deployment/{site}/DEP{number % 3}_{_stamp(day, hour)}.wav"
-        rows.append(
-            (
-                path,
-                site,
-                f"DEP{number % 3}",
-                "AudioMoth",
-                day,
-                hour,
-                "2025",
-                "deployment",
-                "Ana",
-                _LICENCE,
-                np.nan,
-                False,
-            )
-        )
-        path = f"not yet labelled/S4A04001_{_stamp(day, '01:30:00')}.wav"
-        rows.append(
-            (
-                path,
-                "creek",
-                "S4A04001",
-                "Song Meter SM4",
-                day,
-                "01:30:00",
-                "2025",
-                "training",
-                "Ana",
-                _LICENCE,
-                np.nan,
-                False,
-            )
-        )
-        path = f"mined/SMA00713_{_stamp(day, '02:30:00')}.wav"
-        rows.append(
-            (
-                path,
-                "reservoir",
-                "SMA00713",
-                "Song Meter Mini",
-                day,
-                "02:30:00",
-                "2025",
-                "training",
-                "Ana",
-                _LICENCE,
-                "baseline_001",
-                True,
-            )
-        )
+    rows = [
+        _row(pattern.format(season=season, stamp=_stamp(day, time)), site, recorder, device, day, time)
+        | {"season": season}
+        for site, recorder, device, pattern in _RECORDERS
+        for season in SEASONS
+        for day in _nights(site, season, options)
+        for time in _HOURS[: options.n_recordings]
+    ]
+    for number, day in enumerate(_days(date(2025, 4, 20), options.n_others)):
+        rows += _others(number, day)
     return rows
+
+
+def _others(number: int, day: str) -> list[dict]:
+    """One recording of each further kind: phone, outsider, deployment, unlabelled, mined."""
+    who, licence = ("Ben", np.nan) if number % 2 else ("Cho", "CC0-1.0")
+    phone = f"phones/{who.lower()}/Voice {_stamp(day, '21:15:00', ' ')}.mp3"
+    outside = f"outsiders/OUT1_{_stamp(day, '22:00:00')}.wav"
+    # What the detector will hear has a site and hours that nobody trained for.
+    site, hour = ("marsh", "04:30:00") if number % 3 == 0 else ("pond", "21:30:00")
+    deployed = f"DEP{number % 3}"
+    heard = f"deployment/{site}/{deployed}_{_stamp(day, hour)}.wav"
+    waiting = f"not yet labelled/S4A04001_{_stamp(day, '01:30:00')}.wav"
+    mined = f"mined/SMA00713_{_stamp(day, '02:30:00')}.wav"
+    return [
+        _row(phone, "schoolyard", f"phone of {who}", "phone", day, "21:15:00")
+        | {"collector": who, "licence": licence},
+        _row(outside, "visitors' garden", "OUT1", "AudioMoth", day, "22:00:00")
+        | {"role": "adversarial", "collector": "Dora"},
+        _row(heard, site, deployed, "AudioMoth", day, hour) | {"role": "deployment", "is_labelled": False},
+        _row(waiting, "creek", "S4A04001", "Song Meter SM4", day, "01:30:00") | {"is_labelled": False},
+        _row(mined, "reservoir", "SMA00713", "Song Meter Mini", day, "02:30:00")
+        | {"mined_by": "baseline_001"},
+    ]
+
+
+def _row(path: str, site: str, recorder: str, device: str, day: str, time: str) -> dict:
+    where = {"file_path": path, "site": site, "recorder_id": recorder, "device": device}
+    return _USUALLY | where | {"date": day, "time": time}
 
 
 def _nights(site: str, season: str, options: DemoGroupOptions) -> list[str]:

@@ -40,7 +40,7 @@ def group_files(group: DemoGroup) -> dict[str, Callable[[], bytes]]:
     for row in group.recordings.itertuples():
         path = str(row.file_path)
         files[path] = partial(recording_bytes, row, by_path.get(path, []), group.options)
-    files |= _oddities(group, files)
+    files |= _oddities(files)
     files |= {path: partial(str.encode, text) for path, text in _statements().items()}
     return files | _labels(group)
 
@@ -73,7 +73,7 @@ def _statements() -> dict[str, str]:
     return {f"{folder}/source.yml".lstrip("/"): text for folder, text in texts.items()}
 
 
-def _oddities(group: DemoGroup, files: dict[str, Callable[[], bytes]]) -> dict[str, Callable[[], bytes]]:
+def _oddities(files: dict[str, Callable[[], bytes]]) -> dict[str, Callable[[], bytes]]:
     """Copies, silence, a phone's format that cannot be read, and a letter among the labels."""
     pond = next(path for path in files if path.startswith("recorders/pond"))
     creek = next(path for path in files if path.startswith("recorders/creek"))

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from vernal.evaluation.effects import holm
 from vernal.identity import rng_for
 
 DRIFT_COLUMNS = (
@@ -83,13 +84,8 @@ def measure_drift(x: NDArray, nights: pd.DataFrame, options: DriftOptions) -> pd
         shared = nights[inside].groupby("stratum").season.transform("nunique").to_numpy() == 2
         chosen = np.flatnonzero(inside)[shared]
         if len(chosen):
-            rows.append(
-                {
-                    "first": first,
-                    "second": second,
-                    **_compare(x[chosen], nights.iloc[chosen], second, options),
-                }
-            )
+            found = _compare(x[chosen], nights.iloc[chosen], second, options)
+            rows.append({"first": first, "second": second, **found})
     table = pd.DataFrame(rows).reindex(columns=list(DRIFT_COLUMNS))
     table["adjusted_p"] = holm(table.p_value.to_numpy(dtype=float))
     verdicts = np.select(
@@ -213,20 +209,6 @@ def _squared_without(gram: NDArray, is_second: NDArray, night: int) -> float:
     return float(_discrepancy(gram[np.ix_(kept, kept)], is_second[kept][None, :])[0])
 
 
-def holm(p_values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """P values adjusted for their number; NaN stays.
-
-    >>> holm(np.array([0.01, 0.04])).round(3).tolist()
-    [0.02, 0.04]
-    """
-    found = np.full(len(p_values), np.nan)
-    known = np.flatnonzero(np.isfinite(p_values))
-    order = known[np.argsort(p_values[known], kind="stable")]
-    scaled = p_values[order] * (len(order) - np.arange(len(order)))
-    found[order] = np.minimum(np.maximum.accumulate(scaled), 1.0) if len(order) else []
-    return found
-
-
 def level_shifts(levels: pd.DataFrame, first: str, second: str, level: float) -> pd.DataFrame:
     """By how many decibels the background changed between two seasons, octave by octave.
 
@@ -240,38 +222,29 @@ def level_shifts(levels: pd.DataFrame, first: str, second: str, level: float) ->
         bands without nights of both seasons in one stratum are left out. Nights are taken as normal with one
         variance.
     """
+    bands = [name for name in levels.columns if name not in ("season", "night", "stratum")]
+    inside = levels[levels.season.isin([first, second])]
+    nightly = inside.groupby(["stratum", "season", "night"])[bands].mean().reset_index()
+    rows = [_band_shift(nightly[nightly[band].notna()], band, first, second, level) for band in bands]
+    return pd.DataFrame([row for row in rows if row], columns=["band", "shift_db", "low", "high", "n_nights"])
+
+
+def _band_shift(nightly: pd.DataFrame, band: str, first: str, second: str, level: float) -> dict | None:
     from scipy.stats import t
 
-    bands = [name for name in levels.columns if name not in ("season", "night", "stratum")]
-    nightly = (
-        levels[levels.season.isin([first, second])]
-        .groupby(["stratum", "season", "night"])[bands]
-        .mean()
-        .reset_index()
-    )
-    rows = []
-    for band in bands:
-        known = nightly[nightly[band].notna()]
-        shifts, weights, square, n_free, n_nights = [], [], 0.0, 0, 0
-        for _, nights in known.groupby("stratum"):
-            a, b = (nights[band][nights.season == season].to_numpy() for season in (first, second))
-            if len(a) and len(b):
-                shifts.append(b.mean() - a.mean())
-                weights.append(1 / (1 / len(a) + 1 / len(b)))
-                square += ((a - a.mean()) ** 2).sum() + ((b - b.mean()) ** 2).sum()
-                n_free += len(a) + len(b) - 2
-                n_nights += len(a) + len(b)
-        if shifts:
-            value = float(np.average(shifts, weights=weights))
-            error = float((square / n_free / sum(weights)) ** 0.5) if n_free else np.nan
-            half = float(t.ppf((1 + level) / 2, n_free)) * error if n_free else np.nan
-            rows.append(
-                {
-                    "band": band,
-                    "shift_db": value,
-                    "low": value - half,
-                    "high": value + half,
-                    "n_nights": n_nights,
-                }
-            )
-    return pd.DataFrame(rows, columns=["band", "shift_db", "low", "high", "n_nights"])
+    shifts, weights, square, n_free, n_nights = [], [], 0.0, 0, 0
+    for _, nights in nightly.groupby("stratum"):
+        a, b = (nights[band][nights.season == season].to_numpy() for season in (first, second))
+        if len(a) and len(b):
+            shifts.append(b.mean() - a.mean())
+            weights.append(1 / (1 / len(a) + 1 / len(b)))
+            square += ((a - a.mean()) ** 2).sum() + ((b - b.mean()) ** 2).sum()
+            n_free += len(a) + len(b) - 2
+            n_nights += len(a) + len(b)
+    if not shifts:
+        return None
+    value = float(np.average(shifts, weights=weights))
+    error = float((square / n_free / sum(weights)) ** 0.5) if n_free else np.nan
+    half = float(t.ppf((1 + level) / 2, n_free)) * error if n_free else np.nan
+    ends = {"low": value - half, "high": value + half}
+    return {"band": band, "shift_db": value, **ends, "n_nights": n_nights}

@@ -10,9 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from vernal.collection.agreement import percentiles
 from vernal.collection.linear_model import METRICS, probabilities
-from vernal.evaluation.bootstrap import MIN_BLOCKS, draw_counts
+from vernal.evaluation.bootstrap import MIN_BLOCKS, draw_counts, percentiles
 from vernal.problem_card import ProblemCard, Verdict, verdict
 
 CHECK_COLUMNS = (
@@ -65,8 +64,6 @@ def check_first(
     if len(np.unique(site)) > 1:
         for name in np.unique(site):
             scores[site == name] = probabilities(x[site != name], y[site != name], x[site == name])
-    else:
-        scores = np.full(len(y), np.nan)
     x_out, y_out, night_out = outside
     rows = [_row(UNSEEN_SITES, scores, y, places.night.to_numpy(), metric, card, seed)]
     scores_out = probabilities(x, y, x_out) if len(y) else np.full(len(x_out), np.nan)

@@ -94,28 +94,13 @@ def _describe(
     said = said.assign(is_mute=[not read_name(path).scheme for path in said.file_path])
     said = said.sort_values(["is_mute", "file_path"], kind="stable")
     differing: list[tuple[str, str]] = []
-    words: dict[str, Any] = {}
-    for name in _DESCRIBING:
-        values = list(dict.fromkeys(said[name].dropna()))
-        words[name] = values[0] if values else None
-        if len(values) > 1:
-            differing.append((name, f"{', '.join(values)}; the first is used"))
+    words = _words(said, differing)
     licence, is_known, licence_problem = _licence(said, facts, options, differing)
-    roles = {role if isinstance(role, str) else "training" for role in said.role}
-    role = next(role for role in _ROLE_ORDER if role in roles)
-    if len(roles) > 1:
-        differing.append(("role", f"{', '.join(sorted(roles))}; {role} is used"))
-    name_facts = read_name(said.file_path.iloc[0])
-    recorder = _first(
-        ("statement", words["recorder_id"]),
-        ("header", facts["recorder_id"]),
-        ("name", name_facts.recorder_id),
-    )
-    if recorder[1] is None:
-        who = words["collector"] or "unknown collector"
-        recorder = ("collector", f"{words['device'] or 'device'} of {who}")
-    started, time_from = _start(words, facts, name_facts.started_at, differing)
-    problem = facts["problem"] if isinstance(facts["problem"], str) else None
+    role = _role(said, differing)
+    by_name = read_name(said.file_path.iloc[0])
+    recorder_from, recorder_id = _recorder(words, facts, by_name.recorder_id)
+    (date, time), time_from = _start(words, facts, by_name.started_at, differing)
+    problem = _text(facts["problem"])
     row = {
         "content_hash": content_hash,
         "recording": said.file_path.iloc[0],
@@ -125,10 +110,10 @@ def _describe(
         "licence": licence,
         "is_licence_known": is_known,
         "device": words["device"] or _text(facts["device"]),
-        "recorder_id": recorder[1],
-        "recorder_from": recorder[0],
-        "date": started[0],
-        "time": started[1],
+        "recorder_id": recorder_id,
+        "recorder_from": recorder_from,
+        "date": date,
+        "time": time,
         "time_from": time_from,
         "role": role,
         **{
@@ -139,6 +124,35 @@ def _describe(
         "held_back": problem or licence_problem,
     }
     return row, differing
+
+
+def _words(said: pd.DataFrame, differing: list[tuple[str, str]]) -> dict[str, Any]:
+    """What the statements describe, the first path's word first; None where nobody says it."""
+    words: dict[str, Any] = {}
+    for name in _DESCRIBING:
+        values = list(dict.fromkeys(said[name].dropna()))
+        words[name] = values[0] if values else None
+        if len(values) > 1:
+            differing.append((name, f"{', '.join(values)}; the first is used"))
+    return words
+
+
+def _role(said: pd.DataFrame, differing: list[tuple[str, str]]) -> str:
+    roles = {role if isinstance(role, str) else "training" for role in said.role}
+    role = next(role for role in _ROLE_ORDER if role in roles)
+    if len(roles) > 1:
+        differing.append(("role", f"{', '.join(sorted(roles))}; {role} is used"))
+    return role
+
+
+def _recorder(words: dict[str, Any], facts: dict[str, Any], by_name: str | None) -> tuple[str, str]:
+    """Who tells which recorder it was, and which; without any word its collector's device is one."""
+    told = (("statement", words["recorder_id"]), ("header", facts["recorder_id"]), ("name", by_name))
+    source, recorder_id = _first(*told)
+    if source is None:
+        who = words["collector"] or "unknown collector"
+        return "collector", f"{words['device'] or 'device'} of {who}"
+    return source, recorder_id
 
 
 def _licence(
@@ -162,7 +176,8 @@ def _start(
     words: dict[str, Any], facts: dict[str, Any], by_name: datetime | None, differing: list[tuple[str, str]]
 ) -> tuple[tuple[str | None, str | None], str | None]:
     """Local date and time of the recording's start, and who tells; times with a zone are moved to the place's."""
-    header = datetime.fromisoformat(facts["started_at"]) if isinstance(facts["started_at"], str) else None
+    told_at = _text(facts["started_at"])
+    header = None if told_at is None else datetime.fromisoformat(told_at)
     if header is not None and by_name is not None and not _agree(header, by_name):
         told = f"header {header.isoformat(sep=' ')}, name {by_name.isoformat(sep=' ')}; the header is used"
         differing.append(("time", told))
@@ -201,7 +216,7 @@ def _text(value: Any) -> str | None:
 
 def _hold_back_doubles(recordings: pd.DataFrame) -> pd.DataFrame:
     """Keep one of each sound: the one that can be used, that most is known of, then the first by path."""
-    order = by_usefulness(recordings)
+    order = _by_usefulness(recordings)
     sounds = order.groupby("sound_hash")
     repeated = order.sound_hash.duplicated() & order.is_heard
     held_back = order.held_back.mask(repeated, "the same sound as " + sounds.recording.transform("first"))
@@ -209,19 +224,21 @@ def _hold_back_doubles(recordings: pd.DataFrame) -> pd.DataFrame:
     care = order.role.map({role: place for place, role in enumerate(_ROLE_ORDER)})
     most_careful = care.groupby(order.sound_hash).transform("min").fillna(care).astype(int)
     role = pd.Series([_ROLE_ORDER[place] for place in most_careful], index=order.index, dtype="str")
-    kept = order.assign(held_back=held_back, is_heard=order.is_heard & ~repeated, role=role).drop(
-        columns="rank"
-    )
+    kept = order.assign(held_back=held_back, is_heard=order.is_heard & ~repeated, role=role)
     return kept.sort_values("recording", ignore_index=True)
 
 
-def by_usefulness(recordings: pd.DataFrame) -> pd.DataFrame:
-    """Recordings in the order in which one of several equal sounds is kept; `rank` is added."""
-    unknown = recordings[["date", "time", "site"]].isna().sum(axis=1) + recordings.recorder_from.eq(
-        "collector"
-    )
-    rank = unknown + 10 * recordings.held_back.notna()
-    return recordings.assign(rank=rank).sort_values(["rank", "recording"])
+def _by_usefulness(recordings: pd.DataFrame) -> pd.DataFrame:
+    """Recordings in the order in which one of several equal sounds is kept."""
+    unknown = recordings[["date", "time", "site"]].isna().sum(axis=1)
+    rank = unknown + recordings.recorder_from.eq("collector") + 10 * recordings.held_back.notna()
+    return recordings.assign(rank=rank).sort_values(["rank", "recording"]).drop(columns="rank")
+
+
+def keepers(recordings: pd.DataFrame) -> pd.Series:
+    """The content that is kept of each sound, by `sound_hash`."""
+    sounds = _by_usefulness(recordings[recordings.sound_hash.notna()])
+    return sounds.drop_duplicates("sound_hash").set_index("sound_hash").content_hash
 
 
 def list_doubles(statements: pd.DataFrame, recordings: pd.DataFrame) -> pd.DataFrame:
@@ -231,21 +248,15 @@ def list_doubles(statements: pd.DataFrame, recordings: pd.DataFrame) -> pd.DataF
         `recording` (the one that is kept), `file_path` of a double, `kind`: `same bytes`, or `same sound`
         in other bytes.
     """
-    kept = recordings[recordings.sound_hash.notna()].assign(rank=recordings.held_back.notna())
-    keeper = (
-        kept.sort_values(["rank", "recording"])
-        .drop_duplicates("sound_hash")
-        .set_index("sound_hash")
-        .recording
-    )
-    sound_of = recordings.set_index("content_hash").sound_hash
+    by_content = recordings.set_index("content_hash")
     names = statements.drop_duplicates(["content_hash", "file_path"])
-    names = names.assign(recording=names.content_hash.map(sound_of).map(keeper))
-    own = recordings.set_index("recording").content_hash
-    doubles = names[names.recording.notna() & (names.file_path != names.recording)]
-    same = doubles.content_hash.to_numpy() == doubles.recording.map(own).to_numpy()
-    kinds = pd.Series(np.where(same, "same bytes", "same sound"), index=doubles.index, dtype="str")
-    table = doubles.assign(kind=kinds)[["recording", "file_path", "kind"]]
+    kept = names.content_hash.map(by_content.sound_hash).map(keepers(recordings))
+    kinds = pd.Series(
+        np.where(names.content_hash == kept, "same bytes", "same sound"), names.index, dtype="str"
+    )
+    named = names.assign(recording=kept.map(by_content.recording), kind=kinds)
+    doubles = named[named.recording.notna() & (named.file_path != named.recording)]
+    table = doubles[["recording", "file_path", "kind"]]
     return table.sort_values(["recording", "file_path"], ignore_index=True)
 
 

@@ -16,7 +16,7 @@ import pandas as pd
 
 from vernal.collection.annotation_formats import FORMATS, recognise
 from vernal.collection.annotations import annotation_table
-from vernal.collection.inventory import by_usefulness
+from vernal.collection.inventory import keepers
 from vernal.problem_card import ProblemCard
 from vernal.problems import InputError, suggest
 
@@ -49,8 +49,7 @@ class RecordingNames:
 
     def __init__(self, statements: pd.DataFrame, recordings: pd.DataFrame) -> None:
         sounds = recordings.set_index("content_hash").sound_hash.to_dict()
-        usable = by_usefulness(recordings)
-        keeper = usable.drop_duplicates("sound_hash").set_index("sound_hash").content_hash.to_dict()
+        keeper = keepers(recordings).to_dict()
         self._places: dict[str, list[tuple[PurePosixPath, str]]] = {}
         self._stems: dict[str, set[str]] = {}
         for path, content_hash in zip(statements.file_path, statements.content_hash, strict=True):
@@ -119,10 +118,34 @@ def read_all(
         text_of: gives a label file's text by content hash and path; raises InputError when it is no text.
     """
     names = RecordingNames(statements[statements.kind == "recording"], recordings)
+    said, files, unreadable = _read_files(statements, text_of)
+    placed, misplaced = _place(said, names)
+    placed = _who(placed)
+    durations = dict(zip(recordings.content_hash, recordings.duration_s, strict=True))
+    fitting, unfit, unclear = _fit(placed, card, durations)
+    reviews, homeless = _reviews(files, placed, names)
+    # Where a mark may be a misspelt class, its silence about the class means nothing.
+    reviewed = pd.DataFrame(sorted(reviews - unclear), columns=list(REVIEW_COLUMNS)).astype("str")
+    refused = [*unreadable, *misplaced, *unfit, *homeless]
+    problems = pd.DataFrame(refused, columns=list(PROBLEM_COLUMNS)).astype("str")
+    by_people = fitting.model.isna()
+    return ReadLabels(
+        fitting[by_people].reset_index(drop=True),
+        fitting[~by_people].reset_index(drop=True),
+        reviewed,
+        problems.sort_values(["file_path", "line_label"], na_position="first", ignore_index=True),
+        _count(files, fitting),
+    )
+
+
+def _read_files(
+    statements: pd.DataFrame, text_of: Callable[[str, str], str]
+) -> tuple[pd.DataFrame, pd.DataFrame, list[dict[str, Any]]]:
+    """Every row of every current label file as it is written, the files, and those that are none."""
     current = (statements.kind == "labels") & ~statements.is_superseded
     tables: list[pd.DataFrame] = []
-    problems: list[dict[str, Any]] = []
     files: list[dict[str, Any]] = []
+    refused: list[dict[str, Any]] = []
     for row in statements[current].to_dict("records"):
         path = str(row["file_path"])
         try:
@@ -130,38 +153,23 @@ def read_all(
             form = recognise(text, path)
             table = FORMATS[form].parse(text, path)
         except InputError as error:
-            problems.append({"file_path": path, "reason": str(error)})
+            refused.append({"file_path": path, "reason": str(error)})
             continue
         who, session = _speaker({str(key): value for key, value in row.items()})
         told = {"format": form, "annotator": who, "session": session, "is_complete": row["complete"] is True}
         is_of_one = bool(table.recording.isna().all())
         files.append({"file_path": path, **told, "n_rows": len(table), "is_of_one": is_of_one})
         tables.append(table.assign(label_file=path, told_by=who, told_session=session))
-    listed = pd.DataFrame(
-        files, columns=["file_path", "format", "annotator", "session", "is_complete", "n_rows", "is_of_one"]
-    )
-    said = _join(tables)
-    placed, misplaced = _place(said, names)
-    fitting, unfit, unclear = _fit(
-        _who(placed), card, dict(zip(recordings.content_hash, recordings.duration_s, strict=True))
-    )
-    reviews, homeless = _reviews(listed, _who(placed), names)
-    # Where a mark may be a misspelt class, its silence about the class means nothing.
-    reviewed = pd.DataFrame(sorted(reviews - unclear), columns=list(REVIEW_COLUMNS)).astype("str")
-    refused = pd.DataFrame([*problems, *misplaced, *unfit, *homeless], columns=list(PROBLEM_COLUMNS)).astype(
-        "str"
-    )
-    n_fitting = fitting.label_file.value_counts()
-    counted = listed.assign(n_annotations=listed.file_path.map(n_fitting).fillna(0).astype("int64"))
-    counted = counted.assign(n_refused=counted.n_rows - counted.n_annotations)[list(FILE_COLUMNS)]
-    by_people = fitting.model.isna()
-    return ReadLabels(
-        fitting[by_people].reset_index(drop=True),
-        fitting[~by_people].reset_index(drop=True),
-        reviewed,
-        refused.sort_values(["file_path", "line_label"], na_position="first", ignore_index=True),
-        counted.reset_index(drop=True),
-    )
+    columns = ["file_path", "format", "annotator", "session", "is_complete", "n_rows", "is_of_one"]
+    return _join(tables), pd.DataFrame(files, columns=columns), refused
+
+
+def _count(files: pd.DataFrame, fitting: pd.DataFrame) -> pd.DataFrame:
+    """The files with how many of their rows are annotations, and how many were refused."""
+    n_annotations = files.file_path.map(fitting.label_file.value_counts()).fillna(0).astype("int64")
+    return files.assign(n_annotations=n_annotations, n_refused=files.n_rows - n_annotations)[
+        list(FILE_COLUMNS)
+    ]
 
 
 _TOLD = ("label_file", "told_by", "told_session")
@@ -263,16 +271,15 @@ def _may_mean_a_class(label: str, card: ProblemCard, spelled: list[str]) -> bool
 
 def _outside(row: dict[Any, Any]) -> dict[str, Any]:
     reason = f"{row['start_s']:g} to {row['end_s']:g} s lies outside a recording of {row['duration_s']:g} s"
-    values = {"line_label": row["label_as_written"], "recording": row["recording"], "reason": reason}
-    return {"file_path": row["label_file"], **values}
+    return _refusal(row, reason)
 
 
 def _unknown(row: dict[Any, Any], spelled: list[str]) -> dict[str, Any]:
     label = row["label_as_written"]
     reason = f"no class of the problem card is written {label!r}; {suggest(label, spelled)}"
-    return {
-        "file_path": row["label_file"],
-        "line_label": label,
-        "recording": row["recording"],
-        "reason": reason,
-    }
+    return _refusal(row, reason)
+
+
+def _refusal(row: dict[Any, Any], reason: str) -> dict[str, Any]:
+    where = {"file_path": row["label_file"], "line_label": row["label_as_written"]}
+    return where | {"recording": row["recording"], "reason": reason}

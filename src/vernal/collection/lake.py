@@ -18,6 +18,7 @@ from typing import Any
 
 import pandas as pd
 
+from vernal.collection.annotation_formats import LABEL_SUFFIXES
 from vernal.collection.recording_facts import FACTS_VERSION, is_recording, recording_facts
 from vernal.collection.statements import (
     FILES_TABLE,
@@ -30,7 +31,6 @@ from vernal.files import TEMPORARY_PREFIX, is_inside, sha256_of_file, write_text
 from vernal.identity import digest
 from vernal.problems import InputError, Problems
 
-LABEL_SUFFIXES = (".txt", ".csv", ".tsv")
 ADDED_COLUMNS = ("file_path", "content_hash", "kind", "outcome", "reason")
 _FACT_NAMES = (
     "format", "subtype", "n_frames", "sample_rate_hz", "channels", "duration_s", "sound_hash", "problem",
@@ -77,12 +77,8 @@ def list_inbox(inbox: Path | str) -> tuple[list[Addition], pd.DataFrame]:
                 own = single.get(name, Statement())
                 additions.append(Addition(path, name, own.filled_from(statement)))
     for link in sorted(path for path in root.rglob("*") if path.is_symlink() and path.is_dir()):
-        left.append(
-            {
-                "file_path": link.relative_to(root).as_posix(),
-                "reason": "a link to a folder; its files are not taken",
-            }
-        )
+        name = link.relative_to(root).as_posix()
+        left.append({"file_path": name, "reason": "a link to a folder; its files are not taken"})
     problems.add("statement not understood", wrong, "Correct them; nothing was added.")
     problems.raise_if_any()
     if not additions:
@@ -98,15 +94,15 @@ def _folders(
     """Each folder with the statement that holds in it and those for its single files."""
     statement, single = inherited, dict(single)
     try:
-        if (folder / STATEMENT_FILE).is_file() and is_inside(folder / STATEMENT_FILE, root):
-            statement = read_statement(folder / STATEMENT_FILE).filled_from(inherited)
-        if (folder / FILES_TABLE).is_file() and is_inside(folder / FILES_TABLE, root):
+        if own := _file_called(STATEMENT_FILE, folder, root):
+            statement = read_statement(own).filled_from(inherited)
+        if own := _file_called(FILES_TABLE, folder, root):
             prefix = folder.relative_to(root)
-            table = read_files_table(folder / FILES_TABLE)
+            table = read_files_table(own)
             single |= {(prefix / name).as_posix(): said for name, said in table.items()}
             absent = [name for name in table if not (folder / name).is_file()]
             wrong += [
-                f"{(prefix / FILES_TABLE).as_posix()} names {name!r}, which is not there" for name in absent
+                f"{(prefix / own.name).as_posix()} names {name!r}, which is not there" for name in absent
             ]
     except InputError as error:
         wrong.append(str(error))
@@ -119,6 +115,15 @@ def _folders(
     ):
         below = {name: said for name, said in inside.items() if (root / name).is_relative_to(child)}
         yield from _folders(child, root, statement, below, wrong)
+
+
+def _file_called(name: str, folder: Path, root: Path) -> Path | None:
+    """A folder's own file of this name, in whatever letters a person's system writes it."""
+    found = sorted(path for path in folder.iterdir() if path.name.lower() == name and path.is_file())
+    if len(found) > 1:
+        names = ", ".join(path.name for path in found)
+        raise InputError(f"{folder.as_posix()} has several files called {name}: {names}. Keep one of them.")
+    return next((path for path in found if is_inside(path, root)), None)
 
 
 def _reason_to_leave(path: Path, root: Path) -> str | None:

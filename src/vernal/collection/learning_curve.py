@@ -1,5 +1,4 @@
-"""How much is enough? Scores over growing parts of the collection, and what the next hundred clips would
-bring.
+"""How much is enough? Scores over growing parts of the collection, and what the next clips would bring.
 
 Each replicate deals the nights anew: some are held out, the others are added one after another, so that a
 larger part contains every smaller one. The error is extrapolated by a power law, `a + b n^-c`, the usual
@@ -15,8 +14,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from vernal.collection.agreement import percentiles
 from vernal.collection.linear_model import METRICS, probabilities
+from vernal.evaluation.bootstrap import percentiles
 from vernal.identity import rng_for
 
 CURVE_COLUMNS = ("label", "replicate", "fraction", "n_groups", "n_clips", "n_positive", "score")

@@ -13,7 +13,6 @@ from vernal.identity import rng_for
 from vernal.metrics import auroc, average_precision
 
 N_DIMS = 40
-_C = 0.1
 
 
 def reduce_dims(x: NDArray, n_dims: int = N_DIMS) -> NDArray[np.float64]:
@@ -44,7 +43,7 @@ def probabilities(x_train: NDArray, y_train: NDArray, x: NDArray) -> NDArray[np.
         return np.empty(0)
     if y_train.all() or not y_train.any():
         return np.full(len(x), float(y_train.mean()) if len(y_train) else 0.5)
-    model = LogisticRegression(C=_C * 10, max_iter=1000).fit(x_train, y_train)
+    model = LogisticRegression(max_iter=1000).fit(x_train, y_train)
     return model.predict_proba(x)[:, 1]
 
 

@@ -71,11 +71,9 @@ def agreement(table: pd.DataFrame, title: str) -> Figure:
     figure, (axes,) = panels(1, 1.2 + 0.22 * len(between) * max(1, len(labels) / 2), title)
     rows = {name: at for at, name in enumerate(between)}
     for place, label in enumerate(labels):
-        colour, marker = _SERIES[place % len(_SERIES)]
         mine = shown[shown.label == label]
-        y = mine.between.map(rows).to_numpy() + (place - (len(labels) - 1) / 2) * 0.7 / len(labels)
-        axes.hlines(y, mine.low, mine.high, color=colour, linewidth=1.4)
-        axes.plot(mine.value, y, linestyle="", marker=marker, color=colour, label=label)
+        y = mine.between.map(rows).to_numpy() + _beside(place, len(labels))
+        _with_intervals(axes, mine, "value", y, place, label)
     names = [f"{name} (Krippendorff)" if name == EVERYBODY else name for name in between]
     axes.set_yticks(range(len(between)), names)
     axes.set(
@@ -104,19 +102,29 @@ def annotators(rates: pd.DataFrame, planted: Mapping[str, Any], title: str) -> F
     ):
         part = wrong[wrong.true_value == true_value]
         for place, label in enumerate(labels):
-            colour, marker = _SERIES[place % len(_SERIES)]
             mine = part[part.label == label].set_index("annotator").reindex(names)
-            y = np.arange(len(names)) + (place - (len(labels) - 1) / 2) * 0.7 / len(labels)
-            axes.hlines(y, mine.low, mine.high, color=colour, linewidth=1.4)
-            axes.plot(mine.rate, y, linestyle="", marker=marker, color=colour, label=label)
-            truth = [_put_in(planted, name, label, "miss" if true_value else "false_alarm") for name in names]
-            if np.isfinite(truth).any():
-                axes.plot(truth, y, linestyle="", marker="|", markersize=11, color=INK, label="put in")
+            y = np.arange(len(names)) + _beside(place, len(labels))
+            _with_intervals(axes, mine, "rate", y, place, label)
+            kind = "miss" if true_value else "false_alarm"
+            put_in = [_put_in(planted, name, label, kind) for name in names]
+            if np.isfinite(put_in).any():
+                axes.plot(put_in, y, linestyle="", marker="|", markersize=11, color=INK, label="put in")
         axes.set_title(words)
         axes.set_xlim(left=-0.01)
         axes.set_yticks(range(len(names)), names)
     legend_below(figure, listed[0], 6)
     return figure
+
+
+def _beside(place: int, n: int) -> float:
+    """How far the series at one of `n` places lies from the middle of its row."""
+    return (place - (n - 1) / 2) * 0.7 / n
+
+
+def _with_intervals(axes: Axes, rows: pd.DataFrame, value: str, y: Any, place: int, label: str) -> None:
+    colour, marker = _SERIES[place % len(_SERIES)]
+    axes.hlines(y, rows.low, rows.high, color=colour, linewidth=1.4)
+    axes.plot(rows[value], y, linestyle="", marker=marker, color=colour, label=label)
 
 
 def _put_in(planted: Mapping[str, Any], annotator: str, label: str, kind: str) -> float:
@@ -197,18 +205,10 @@ def drift(shifts: pd.DataFrame, planted: Mapping[str, Any], title: str) -> Figur
             x, mine.shift_db, linestyle="", marker=marker, color=colour, label=f"{second} against {first}"
         )
         axes.set_xticks(range(len(mine)), mine.band)
-    if planted:
-        bands = list(shifts.band.unique())
-        if "4 kHz" in bands:
-            at = bands.index("4 kHz")
-            axes.plot(
-                [at - 0.3, at + 0.3],
-                [planted["drift_db"]] * 2,
-                color=INK,
-                linewidth=1,
-                linestyle=":",
-                label="put in",
-            )
+    bands = list(shifts.band.unique())
+    if planted and "4 kHz" in bands:
+        at, put_in = bands.index("4 kHz"), [planted["drift_db"]] * 2
+        axes.plot([at - 0.3, at + 0.3], put_in, color=INK, linewidth=1, linestyle=":", label="put in")
     axes.axhline(0, color=SOFT, linewidth=0.8)
     axes.set(ylabel="dB", xlabel="octave band of the background")
     legend_below(figure, axes)

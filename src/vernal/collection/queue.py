@@ -1,5 +1,4 @@
-"""What to label next: clips the model is unsure of, unlike those already labelled, from rare places and
-hours.
+"""What to label next: clips the model is unsure of, unlike the labelled ones, from rare places and hours.
 
 The three are mixed by weights; clips are picked one after another, each seen by the next, so that twenty
 clips of one cricket do not fill the queue. Whether that beats picking at random is not believed but tried

@@ -1,5 +1,4 @@
-"""What can be computed from one recording: its length, its header's and its name's word, and a hash of its
-sound.
+"""What can be computed from one recording: its length, its header's word, and a hash of its sound.
 
 The hash of the sound is of the decoded samples, so that a copy with another header, or in another lossless
 format, is known as the same sound. Files that cannot be decoded are facts too: the reason is kept.
@@ -16,12 +15,12 @@ import numpy as np
 
 from vernal.collection.recording_metadata import read_header
 
-FACTS_VERSION = 1
+FACTS_VERSION = 2
 READABLE_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff", ".w64", ".rf64", ".opus")
 # Phones write these and libsndfile does not read them; they are recordings all the same.
 UNREADABLE_SUFFIXES = (".m4a", ".aac", ".3gp", ".amr", ".caf", ".wma", ".mp4", ".wac")
 _BLOCK_FRAMES = 1 << 18
-_MAX_FRAMES = 48_000 * 90_000
+_MAX_DURATION_S = 90_000
 
 
 def is_recording(name: str) -> bool:
@@ -91,7 +90,7 @@ def _read_through(file: Any) -> tuple[int, str, str | None]:
         if len(block) == 0:
             break
         n_frames += len(block)
-        if n_frames > _MAX_FRAMES:
+        if n_frames > _MAX_DURATION_S * file.samplerate:
             return n_frames, "", "longer than a day of sound; cut it"
         running.update(np.ascontiguousarray(block).astype(block.dtype.newbyteorder("<")).tobytes())
         is_finite = is_finite and bool(np.isfinite(block).all())

@@ -30,54 +30,61 @@ def compare_with_planted(
     """
     if not planted:
         return pd.DataFrame(columns=list(RECOVERY_COLUMNS))
-    rows: list[dict[str, Any]] = []
-    wrong = rates[rates.true_value != rates.said_value]
-    for annotator, of_annotator in planted["error_rates"].items():
-        for label, truth in of_annotator.items():
-            mine = wrong[(wrong.annotator == annotator) & (wrong.label == label)].set_index("true_value")
-            for name, key in (("misses", True), ("false alarms", False)):
-                if key in mine.index:
-                    rate = truth["miss" if key else "false_alarm"]
-                    rows.append(_row(f"{annotator}: {name} of {label}", rate, mine.loc[key]))
-    band = shifts[shifts.band == "4 kHz"]
-    if len(band):
-        shift = band.iloc[0].rename({"shift_db": "rate"})
-        rows.append(_row("change of level around 4 kHz, dB", planted["drift_db"], shift))
-    states = inventory.state.value_counts()
-    reasons = inventory.reason.fillna("")
-    counts = {
-        "copies": (planted["n_copies"], int(states.get("double", 0))),
-        "recordings without a licence": (planted["n_without_licence"], int((reasons == "no licence").sum())),
-        "recordings that cannot be used": (
-            planted["n_unusable"],
-            int(((inventory.state == "held back") & (reasons != "no licence")).sum()),
-        ),
-        "recordings chosen by a model": (
-            planted["n_mined"],
-            int(choosers.n_recordings[choosers.chosen_by != "people"].sum()),
-        ),
-    }
-    for what, (put_in, found) in counts.items():
-        rows.append(
-            {
-                "what": what,
-                "put_in": put_in,
-                "found": found,
-                "low": np.nan,
-                "high": np.nan,
-                "is_inside": put_in == found,
-            }
-        )
+    rows = [*_mistakes(planted["error_rates"], rates), *_drift(planted, shifts)]
+    rows += _counts(planted, inventory, choosers)
     return pd.DataFrame(rows, columns=list(RECOVERY_COLUMNS))
 
 
-def _row(what: str, put_in: float, found: pd.Series) -> dict[str, Any]:
-    inside = bool(found.low <= put_in <= found.high) if np.isfinite(found.low) else False
+def _mistakes(error_rates: dict[str, Any], rates: pd.DataFrame) -> list[dict[str, Any]]:
+    """Each annotator's misses and false alarms."""
+    rows = []
+    wrong = rates[rates.true_value != rates.said_value]
+    for annotator, of_annotator in error_rates.items():
+        for label, put_in in of_annotator.items():
+            mine = wrong[(wrong.annotator == annotator) & (wrong.label == label)].set_index("true_value")
+            for words, kind, true_value in (("misses", "miss", True), ("false alarms", "false_alarm", False)):
+                if true_value in mine.index:
+                    found = mine.loc[true_value]
+                    rows.append(_row(f"{annotator}: {words} of {label}", put_in[kind], found.rate, found))
+    return rows
+
+
+def _drift(planted: dict[str, Any], shifts: pd.DataFrame) -> list[dict[str, Any]]:
+    band = shifts[shifts.band == "4 kHz"]
+    if band.empty:
+        return []
+    found = band.iloc[0]
+    return [_row("change of level around 4 kHz, dB", planted["drift_db"], found.shift_db, found)]
+
+
+def _counts(planted: dict[str, Any], inventory: pd.DataFrame, choosers: pd.DataFrame) -> list[dict[str, Any]]:
+    is_held_back = inventory.state == "held back"
+    has_no_licence = inventory.reason.fillna("") == "no licence"
+    found = {
+        "copies": ("n_copies", (inventory.state == "double").sum()),
+        "recordings without a licence": ("n_without_licence", has_no_licence.sum()),
+        "recordings that cannot be used": ("n_unusable", (is_held_back & ~has_no_licence).sum()),
+        "recordings chosen by a model": (
+            "n_mined", choosers.n_recordings[choosers.chosen_by != "people"].sum(),
+        ),
+    }  # fmt: skip
+    none = {"low": np.nan, "high": np.nan}
+    return [
+        {
+            "what": what,
+            "put_in": planted[key],
+            "found": int(count),
+            **none,
+            "is_inside": planted[key] == count,
+        }
+        for what, (key, count) in found.items()
+    ]
+
+
+def _row(what: str, put_in: float, value: float, interval: pd.Series) -> dict[str, Any]:
+    """A value with the `low` and `high` of its interval."""
+    low, high = interval.low, interval.high
+    is_inside = bool(low <= put_in <= high) if np.isfinite(low) else False
     return {
-        "what": what,
-        "put_in": put_in,
-        "found": found.rate,
-        "low": found.low,
-        "high": found.high,
-        "is_inside": inside,
-    }
+        "what": what, "put_in": put_in, "found": value, "low": low, "high": high, "is_inside": is_inside
+    }  # fmt: skip

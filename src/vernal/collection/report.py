@@ -10,6 +10,7 @@ import pandas as pd
 
 from vernal.plots.style import Drawing, inline_svg
 from vernal.problem_card import ProblemCard
+from vernal.spelling import count
 
 SHOWN_ROWS = 12
 DEMO_WORDS = "Demo group: synthesised, no result. Its numbers say nothing about any animal."
@@ -80,7 +81,7 @@ def spell(value: Any, digits: int = 2) -> str:
 def interval(
     row: Mapping[str, Any], value: str = "value", low: str = "low", high: str = "high", digits: int = 2
 ) -> str:
-    """A value with its interval, as in `0.81 (0.74 to 0.88)`; `-` when there is none."""
+    """A value with its interval, as in `0.81 (0.74 to 0.88)`; a dash when there is none."""
     if row[value] == "" or _is_missing(row[value]):
         return "–"
     text = spell(row[value], digits)
@@ -121,17 +122,15 @@ def next_steps(tables: Mapping[str, pd.DataFrame], card: ProblemCard) -> list[st
         )
     n_refused = len(tables["label_problems"])
     if n_refused:
-        steps.append(
-            f"Correct {_count(n_refused, 'refused label', 'refused labels')}; each is listed with its reason."
-        )
+        steps.append(f"Correct {count(n_refused, 'refused label')}; each is listed with its reason.")
     n_divided = len(tables["disagreements"][tables["disagreements"].label == card.target])
     if n_divided:
         steps.append(
-            f"Listen together to the {_count(n_divided, 'clip', 'clips')} on which you disagree about {card.target}."
+            f"Listen together to the {count(n_divided, 'clip')} on which you disagree about {card.target}."
         )
     n_suspect = len(tables["suspects"][tables["suspects"].label == card.target])
     if n_suspect:
-        steps.append(f"Review the {_count(n_suspect, 'suspect label', 'suspect labels')} of {card.target}.")
+        steps.append(f"Review the {count(n_suspect, 'suspect label')} of {card.target}.")
     lacking = tables["coverage"][tables["coverage"].state == "missing"]
     if len(lacking):
         named = ", ".join(
@@ -151,7 +150,3 @@ def next_steps(tables: Mapping[str, pd.DataFrame], card: ProblemCard) -> list[st
             f"({row.gain_low:+.3f} to {row.gain_high:+.3f})."
         )
     return steps
-
-
-def _count(n: int, one: str, many: str) -> str:
-    return f"{n} {one if n == 1 else many}"

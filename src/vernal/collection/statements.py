@@ -8,18 +8,20 @@ A statement can be completed later: nothing that was said is overwritten, it is 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
+from datetime import date, time
 from pathlib import Path
 from typing import Any
 
 from vernal.collection.annotation_formats import decode
-from vernal.collection.annotation_formats.lines import read_cells
-from vernal.identity import digest
+from vernal.collection.annotation_formats.lines import delimiter_of, first_line, read_cells
 from vernal.problems import InputError, Problems, suggest
 from vernal.safe_yaml import read_yaml
 
 STATEMENT_FILE = "source.yml"
 FILES_TABLE = "files.csv"
+_FILE_COLUMNS = ("file", "file_path", "filename", "path")
 ROLES = ("training", "deployment", "adversarial")
 _YES_NO = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
@@ -60,13 +62,9 @@ class Statement:
         """Only what is said, as plain values."""
         return {key: value for key, value in asdict(self).items() if value is not None}
 
-    @property
-    def key(self) -> str:
-        """The statement's identity."""
-        return digest(self.spoken())
-
 
 _NAMES = tuple(field.name for field in fields(Statement))
+# Other words that people write.
 _ALSO = {
     "license": "licence",
     "recordist": "collector",
@@ -76,11 +74,40 @@ _ALSO = {
 }
 
 
+def _read_by(read: Callable[[str], Any], form: str) -> Callable[[str], bool]:
+    """Whether a text has this form and `read` takes it."""
+
+    def is_fine(text: str) -> bool:
+        if not re.fullmatch(form, text):
+            return False
+        try:
+            read(text)
+        except ValueError:
+            return False
+        return True
+
+    return is_fine
+
+
+# What a value must be, and what to do about another.
+_FORMS: dict[str, tuple[Callable[[str], bool], str]] = {
+    "role": (lambda text: text.lower() in ROLES, f"Use {', '.join(ROLES)}."),
+    "complete": (lambda text: text.lower() in _YES_NO, "Write yes when all calls are marked, else no."),
+    # YAML 1.1 reads an unquoted +02:00 as the number 120, and 21:30 as 1290.
+    "utc_offset": (
+        _read_by(lambda text: time.fromisoformat(f"00:00{text}"), r"[+-]\d{2}:\d{2}|Z"),
+        'Write it in quotes, as in "+02:00".',
+    ),
+    "date": (_read_by(date.fromisoformat, r"\d{4}-\d{2}-\d{2}"), "Write it as in 2025-04-03."),
+    "time": (_read_by(time.fromisoformat, r"\d{2}:\d{2}(:\d{2})?"), 'Write it in quotes, as in "21:30".'),
+}
+
+
 def make_statement(values: dict[str, Any], where: str) -> Statement:
     """A statement from plain values, as a YAML file or a row of a table gives them.
 
     Raises:
-        InputError: unknown names, or values out of their lists; all at once.
+        InputError: unknown names, or values that are not what their names ask for; all at once.
     """
     problems = Problems(where)
     named = {
@@ -95,34 +122,13 @@ def make_statement(values: dict[str, Any], where: str) -> Statement:
         for key, value in named.items()
         if key in _NAMES and value is not None and not isinstance(value, dict | list) and str(value).strip()
     }
-    role = texts.get("role", "training").lower()
-    problems.add("unknown role", [] if role in ROLES else [repr(role)], f"Use {', '.join(ROLES)}.")
-    complete = texts.pop("complete", None)
-    is_known = complete is None or complete.lower() in _YES_NO
-    problems.add(
-        "`complete` is not yes or no",
-        [] if is_known else [repr(complete)],
-        "Write yes when all calls are marked.",
-    )
-    offset = texts.get("utc_offset", "+00:00")
-    # YAML 1.1 reads an unquoted +02:00 as the number 120.
-    wrong = [] if re.fullmatch(r"[+-]\d{2}:\d{2}|Z", offset) else [repr(offset)]
-    problems.add("`utc_offset` not understood", wrong, 'Write it in quotes, as in "+02:00".')
-    date = texts.get("date", "2000-01-01")
-    problems.add(
-        "`date` not understood",
-        [] if re.fullmatch(r"\d{4}-\d{2}-\d{2}", date) else [repr(date)],
-        "Write 2025-04-03.",
-    )
-    time = texts.get("time", "00:00")
-    problems.add(
-        "`time` not understood",
-        [] if re.fullmatch(r"\d{2}:\d{2}(:\d{2})?", time) else [repr(time)],
-        "Write 21:30 in quotes.",
-    )
+    for key, (is_fine, remedy) in _FORMS.items():
+        wrong = [repr(texts[key])] if key in texts and not is_fine(texts[key]) else []
+        problems.add(f"`{key}` not understood", wrong, remedy)
     problems.raise_if_any()
+    complete = texts.pop("complete", None)
     if "role" in texts:
-        texts["role"] = role
+        texts["role"] = texts["role"].lower()
     return Statement(**texts, complete=None if complete is None else _YES_NO[complete.lower()])
 
 
@@ -144,7 +150,7 @@ def read_files_table(path: Path) -> dict[str, Statement]:
     """The statements of a `files.csv`, by path relative to the table's folder.
 
     Raises:
-        InputError: no column `file`, a path twice, or rows that are no statements.
+        InputError: no column `file`, a path twice, or rows that are no statements; all rows at once.
     """
     where = path.as_posix()
     try:
@@ -152,30 +158,26 @@ def read_files_table(path: Path) -> dict[str, Statement]:
     except OSError as error:
         raise InputError(f"{where} cannot be read: {error.strerror}.") from error
     text = decode(content, where)
-    header, rows = read_cells(
-        text, ";" if text.split("\n", 1)[0].count(";") > text.split("\n", 1)[0].count(",") else ",", where
-    )
-    name = next(
-        (
-            key
-            for key in ("file", "file_path", "filename", "path")
-            if key in [cell.lower() for cell in header]
-        ),
-        None,
-    )
+    header, rows = read_cells(text, delimiter_of(first_line(text)), where)
+    written = {name.lower() for name in header}
+    name = next((key for key in _FILE_COLUMNS if key in written), None)
     if name is None:
         raise InputError(
             f"{where} has no column `file`. Each row names a file, relative to the table's folder."
         )
     statements: dict[str, Statement] = {}
     twice: list[str] = []
+    wrong: list[str] = []
     for line, cells in rows:
         key = cells.pop(name).replace("\\", "/").removeprefix("./")
         twice += [f"line {line}: {key!r}"] if key in statements else []
-        statements[key] = make_statement(
-            {column: cell for column, cell in cells.items() if cell}, f"{where}, line {line}"
-        )
+        values = {column: cell for column, cell in cells.items() if cell}
+        try:
+            statements[key] = make_statement(values, f"line {line}")
+        except InputError as error:
+            wrong.append(str(error))
     problems = Problems(where)
+    problems.add("row not understood", wrong, "Correct them.")
     problems.add("file named twice", twice, "Keep one row each.")
     problems.raise_if_any()
     return statements

@@ -210,6 +210,15 @@ def sampling_variance(draws: ArrayLike, effective: float) -> float:
     return float(np.var(defined, ddof=1) * effective / (effective - 1))
 
 
+def percentiles(draws: FloatArray, level: float) -> tuple[float, float]:
+    """The middle `level` of the defined draws; NaN when more than a fifth are undefined."""
+    defined = draws[np.isfinite(draws)]
+    if len(defined) < MIN_DEFINED * len(draws):
+        return float("nan"), float("nan")
+    low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
 def shared_variance(draws: FloatArray, effective: float) -> float:
     """Variance over nights of the mean of several estimates, as far as they move together.
 

@@ -19,7 +19,6 @@ from numpy.typing import ArrayLike
 from vernal.metrics import FloatArray, ratio
 
 RATES = ("precision", "recall", "f1")
-AVERAGES = ("macro", "weighted", "micro")
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,8 @@
 """What a setting does: contrasts between its levels over paired points, with how sure one can be.
 
 A pair is two runs that differ in one setting and share all others and the seed. Two sources of chance stand
-behind a
-mean difference, and both enter: which nights were recorded (block bootstrap, the same draws for both runs),
-and how training fell out (its spread over seeds). "No difference shown" is a result, and the minimum
+behind a mean difference, and both enter: which nights were recorded (block bootstrap, the same draws for both
+runs), and how training fell out (its spread over seeds). "No difference shown" is a result, and the minimum
 detectable effect says what it is worth.
 """
 

@@ -1,8 +1,7 @@
 """Configurations in order: the mean over seeds less a fifth of its spread, and never a spread from one run.
 
-Two users: our own stages, and published tables in the study's form, where a configuration run once counts as
-having no spread at all (`single_run_std=0`), which is how such a configuration came to rank as perfectly
-stable.
+A configuration that was run once has no spread and so no score. Published tables that take its spread for 0 rank it as
+perfectly stable.
 """
 
 from __future__ import annotations
@@ -19,8 +18,8 @@ from vernal.sweeps.settings_table import CONFIGURATION, joined_levels, settings_
 PENALTY = 0.2  # standard deviations taken off the mean in the order of the study's leaderboards
 
 
-def spread(values: Sequence[float] | FloatArray, single_run_std: float = np.nan) -> tuple[float, float]:
-    """Mean and sample standard deviation (ddof 1) of what is defined; `single_run_std` for a single value.
+def spread(values: Sequence[float] | FloatArray) -> tuple[float, float]:
+    """Mean and sample standard deviation (ddof 1) of what is defined; NaN for the spread of a single value.
 
     >>> [round(number, 3) for number in spread([0.886, 0.864, 0.859])]
     [0.87, 0.014]
@@ -29,13 +28,11 @@ def spread(values: Sequence[float] | FloatArray, single_run_std: float = np.nan)
     defined = defined[np.isfinite(defined)]
     if not defined.size:
         return float("nan"), float("nan")
-    std = float(np.std(defined, ddof=1)) if defined.size > 1 else single_run_std
+    std = float(np.std(defined, ddof=1)) if defined.size > 1 else float("nan")
     return float(np.mean(defined)), std
 
 
-def aggregate(
-    runs: pd.DataFrame, by: str | Sequence[str], metrics: Sequence[str], single_run_std: float = np.nan
-) -> pd.DataFrame:
+def aggregate(runs: pd.DataFrame, by: str | Sequence[str], metrics: Sequence[str]) -> pd.DataFrame:
     """One row a group: `by`, `n_runs`, and `<metric>_mean`, `<metric>_std` of each metric.
 
     Args:
@@ -48,9 +45,7 @@ def aggregate(
     for key, group in runs.groupby(names, sort=False, dropna=False):
         row = dict(zip(names, key, strict=True)) | {"n_runs": len(group)}
         for metric in metrics:
-            row[f"{metric}_mean"], row[f"{metric}_std"] = spread(
-                group[metric].to_numpy(float), single_run_std
-            )
+            row[f"{metric}_mean"], row[f"{metric}_std"] = spread(group[metric].to_numpy(float))
         rows.append(row)
     columns = [*names, "n_runs", *(f"{m}_{part}" for m in metrics for part in ("mean", "std"))]
     return pd.DataFrame(rows, columns=columns)
@@ -83,33 +78,6 @@ def order(
         kind="stable",
         ignore_index=True,
     )
-
-
-def study_table(
-    runs: pd.DataFrame,
-    by: str | Sequence[str],
-    metrics: Sequence[str],
-    penalty: float = PENALTY,
-    precision: str | None = None,
-    precision_floor: float | None = None,
-    single_run_std: float = 0.0,
-    decimals: int = 3,
-) -> pd.DataFrame:
-    """A leaderboard as the study printed it: `<metric>__mean`, `<metric>__std`, ordered by the first metric,
-    rounded.
-
-    Args:
-        runs: one row an experiment.
-        by: columns of everything but the seed.
-        metrics: columns of `runs`; the first gives the order.
-        precision: the metric that `precision_floor` applies to.
-        single_run_std: what a configuration run once counts as; the study took 0.
-    """
-    table = order(
-        aggregate(runs, by, metrics, single_run_std), metrics[0], penalty, precision, precision_floor
-    )
-    renamed = {f"{m}_{part}": f"{m}__{part}" for m in metrics for part in ("mean", "std")}
-    return table.drop(columns="score").rename(columns=renamed).round(decimals)
 
 
 def stage_leaderboard(

@@ -23,8 +23,3 @@ def settled(frame: pd.DataFrame) -> pd.DataFrame:
         if pd.api.types.is_float_dtype(frame[name].dtype) and not str(name).endswith("logit")
     }
     return frame.assign(**rounded)
-
-
-def csv_text(frame: pd.DataFrame) -> str:
-    """The table as CSV, `\\n` line ends, undefined as empty: the same text for the same numbers anywhere."""
-    return settled(frame).to_csv(index=False, lineterminator="\n")

@@ -103,20 +103,31 @@ def _new_folder_beside(out: Path) -> Iterator[Path]:
 
 
 def find_point(data_root: Path, stage: str, point: str) -> ExportPoint:
-    """A trained point with its results.
+    """A trained point with its results, for BirdNET-Analyzer.
 
     Raises:
         InputError: not there, not finished, or not of BirdNET's encoder.
+    """
+    found = trained_point(data_root, stage, point)
+    if found.audio.encoder != ENCODER:
+        raise InputError(
+            f"{found.name} was trained on embeddings of {found.audio.encoder}; BirdNET-Analyzer runs classifiers on "
+            f"{ENCODER} only."
+        )
+    return found
+
+
+def trained_point(data_root: Path, stage: str, point: str) -> ExportPoint:
+    """A trained point with its results, of any encoder.
+
+    Raises:
+        InputError: not there, or not finished.
     """
     folder = data_root / "06_models" / stage
     name = _point_name(folder, stage, point)
     model = load_model(folder / name)
     settings = PointSettings.from_row(model.parameters["settings"])
     audio = audio_of_model(model, str(folder / name))
-    if audio.encoder != ENCODER:
-        raise InputError(
-            f"{name} was trained on embeddings of {audio.encoder}; BirdNET-Analyzer runs classifiers on {ENCODER} only."
-        )
     return ExportPoint(name, stage, model, settings, audio, _results(data_root, stage, name, settings))
 
 

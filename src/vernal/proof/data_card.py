@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from vernal.curation import SEPARATOR
 from vernal.evaluation.stage_results import StageResults
 from vernal.manifest import SPLITS
 from vernal.proof.card_text import DEMO, NOT_GIVEN, bullets, card, count, dates, named
@@ -51,7 +52,7 @@ def data_card(
             "## Licences",
             _licences(clips),
             "## Added by mining and review",
-            table(["subset", "clips"], [[name, f"{len(rows):,}"] for name, rows in sorted(subsets.items())]),
+            table(["subset", "clips", "decided by people"], _subsets(subsets)),
             "## Left out",
             _rejects(rejects),
             "## Known limits",
@@ -111,6 +112,16 @@ def _counts(clips: pd.DataFrame, column: str) -> str:
 def _licences(clips: pd.DataFrame) -> str:
     column = next((name for name in _LICENCE_COLUMNS if name in clips and clips[name].notna().any()), None)
     return _NO_LICENCE if column is None else _counts(clips, column)
+
+
+def _subsets(subsets: Mapping[str, pd.DataFrame]) -> list[list[object]]:
+    """Each subset with its size, and the reviewers that its clips were heard by."""
+    rows: list[list[object]] = []
+    for name, clips in sorted(subsets.items()):
+        heard = clips.get("reviewed_by", pd.Series(dtype="str")).dropna()
+        names = sorted({reviewer for names in heard for reviewer in names.split(SEPARATOR)})
+        rows.append([name, f"{len(clips):,}", f"{len(heard):,} by {', '.join(names)}" if names else "none"])
+    return rows
 
 
 def _rejects(rejects: pd.DataFrame) -> str:

@@ -18,6 +18,7 @@ import pandas as pd
 from vernal.files import write_text
 from vernal.identity import canonical_json, digest
 from vernal.problems import InputError
+from vernal.storage import as_path
 from vernal.training.scoring import EVALUATED_SPLITS
 
 TEST_SPLITS = tuple(name for name in EVALUATED_SPLITS if name != "val")
@@ -58,7 +59,7 @@ def read_ledger(path: Path | str) -> list[dict[str, Any]]:
     Raises:
         InputError: a line is no JSON object.
     """
-    path = Path(path)
+    path = as_path(path)
     if not path.is_file():
         return []
     entries = []
@@ -85,7 +86,7 @@ def append_entries(path: Path | str, entries: Iterable[Entry], now: str) -> list
     Returns:
         What was added.
     """
-    path = Path(path)
+    path = as_path(path)
     before = path.read_text(encoding="utf-8") if path.is_file() else ""
     listed = read_ledger(path)
     known = {(entry.get("stage"), entry.get("evaluation")) for entry in listed}

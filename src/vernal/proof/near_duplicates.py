@@ -19,6 +19,7 @@ import pandas as pd
 from vernal.identity import digest
 from vernal.problems import InputError
 from vernal.proof.options import ProofOptions
+from vernal.storage import as_path
 from vernal.table_files import digest_of_table
 
 # To be raised when the same recordings would give other pairs than before.
@@ -256,7 +257,7 @@ def _listen(
     @lru_cache(maxsize=_WINDOWS_KEPT)
     def heard(row: int) -> Array:
         source, path, start_s, end_s = parts[row]
-        return whitened(_load(Path(roots[source]) / path, start_s, end_s))
+        return whitened(_load(as_path(roots[source]) / path, start_s, end_s))
 
     def alike(pair: tuple[int, int]) -> float:
         value = correlation(heard(pair[0]), heard(pair[1]))

@@ -18,6 +18,7 @@ from vernal import __version__
 from vernal.files import sha256_of_file, write_text
 from vernal.problems import InputError
 from vernal.proof.environment import environment
+from vernal.storage import as_path
 
 FORMAT = 1
 RUNNING, FINISHED, FAILED = "running", "finished", "failed"
@@ -136,7 +137,7 @@ def data_hashes(data_root: Path, parameters: Mapping[str, Any]) -> dict[str, Any
     found: dict[str, Any] = {}
     source = parameters.get("source")
     manifest = source.get("manifest") if isinstance(source, Mapping) else None
-    if manifest and Path(manifest).is_file():
+    if manifest and as_path(manifest).is_file():
         found["manifest"] = {"sha256": sha256_of_file(manifest)}
     for name, path in data_files(data_root).items():
         if path.is_file():

@@ -15,6 +15,7 @@ from typing import Any
 
 from vernal.identity import digest
 from vernal.problems import InputError
+from vernal.storage import named_copy, on_disk
 
 _KEY = "vernal.key"
 _ARTEFACTS = ("report.html", "certificate.json", "model_card.md", "data_card.md")
@@ -62,7 +63,7 @@ def log_stage(data_root: Path, stage: str, options: TrackingOptions) -> int:
 
 
 def _uri(data_root: Path, options: TrackingOptions) -> str:
-    return options.uri or (data_root / "mlruns").resolve().as_uri()
+    return options.uri or on_disk(data_root / "mlruns", "MLflow without tracking.uri").resolve().as_uri()
 
 
 def _client(data_root: Path, options: TrackingOptions) -> tuple[Any, type[Exception]]:
@@ -111,7 +112,10 @@ def _log_point(client: Any, experiment: str, stage: str, row: Mapping[str, Any],
     model = data_root / "06_models" / stage / row["point"]
     for file in [*files, *(sorted(model.iterdir()) if model.is_dir() else [])]:
         if file.is_file():
-            client.log_artifact(run.info.run_id, str(file), "model" if file.parent == model else None)
+            with named_copy(file) as on_this_disk:
+                client.log_artifact(
+                    run.info.run_id, str(on_this_disk), "model" if file.parent == model else None
+                )
     # Last of all, so that a run that broke off here is not taken for a logged one.
     client.set_tag(run.info.run_id, _KEY, key)
     client.set_terminated(run.info.run_id)

@@ -23,10 +23,9 @@ from vernal.published.experiments import (
     canonical,
     decimals,
     numbers,
-    read_cells,
     read_experiments,
 )
-from vernal.tables import safe_csv_text
+from vernal.tables import read_cells
 
 EXPERIMENTS_COLUMN = "Experiments"
 STATISTIC = re.compile(r"^(?P<what>.+?)(?:__|_)(?P<statistic>mean|std)$")
@@ -40,10 +39,9 @@ SLACK = 1e-9
 class PublishedOptions:
     """What is compared, and how leaderboards are ordered.
 
-    `experiments`: results CSV, one row a run; `leaderboards`: folder of leaderboard CSVs. `std_weight`: how
-        many standard deviations
-    are taken off the mean, at least 0. `precision_floor`: leave configurations with a lower mean precision, 0
-    to 1, out of our leaderboard.
+    `experiments`: results CSV, one row a run; `leaderboards`: folder of leaderboard CSVs. `std_weight`: how many
+    standard deviations are taken off the mean, at least 0. `precision_floor`: leave configurations with a lower
+    mean precision, 0 to 1, out of our leaderboard.
     """
 
     experiments: str | None = None
@@ -215,12 +213,12 @@ def compare_cells(experiments: Experiments, boards: list[Leaderboard]) -> pd.Dat
     """Every mean and standard deviation of every leaderboard, as published and as recomputed.
 
     Returns:
-        `table`, `row` (the line's number, from 1), `column`, `published`, `recomputed` (rounded as the column
-        is printed; missing when a
-        run of the line is not in the experiments), `difference` (published less unrounded), `agrees`.
+        `table`, `row` (the line's number, from 1), `column`, `published`, `recomputed` (rounded as the column is
+        printed; missing when a run of the line is not in the experiments), `difference` (published less
+        unrounded), `agrees`.
     """
     rows = [row for board in boards for row in _cells(experiments, board)]
-    return safe_csv_text(pd.DataFrame(rows, columns=CELL_COLUMNS))
+    return pd.DataFrame(rows, columns=CELL_COLUMNS)
 
 
 def _cells(experiments: Experiments, board: Leaderboard) -> list[tuple]:
@@ -285,14 +283,11 @@ def compare_labels(experiments: Experiments, boards: list[Leaderboard]) -> pd.Da
                 fitting = [setting for setting, values in found.items() if values == [readable(published)]]
                 chosen = fitting[0] if fitting else settings[0]
                 rows.append((board.table, line, column, published, " | ".join(found[chosen]), bool(fitting)))
-    return safe_csv_text(
-        pd.DataFrame(rows, columns=["table", "row", "column", "published", "recomputed", "agrees"])
-    )
+    return pd.DataFrame(rows, columns=["table", "row", "column", "published", "recomputed", "agrees"])
 
 
 def readable(cell: str) -> str:
-    """A setting as leaderboards print it: lists by comma and in order of their words, folders by their last
-    part, yes and no.
+    """A setting as leaderboards print it: lists by comma in order of their words, folders by their last part.
 
     >>> [readable(cell) for cell in ("['high', 'medium']", "high, medium", "True", "[]", "1.0")]
     ['high, medium', 'high, medium', 'yes', 'none', '1']
@@ -314,15 +309,13 @@ def summarise(
 
     Returns:
         `table`, `lines`, `cells`, `agree`, `differ`, `largest_difference` (between printed and unrounded),
-        `is_reproduced`, `is_in_order` (lines
-        by mean less `std_weight` standard deviations of F1), `lines_of_one_run`,
-        `lines_of_several_configurations`, `labels_differ`,
-        `unknown_runs` (named, not in the experiments), `not_compared` (columns).
+        `is_reproduced`, `is_in_order` (lines by mean less `std_weight` standard deviations of F1),
+        `lines_of_one_run`, `lines_of_several_configurations`, `labels_differ`, `unknown_runs` (named, not in the
+        experiments), `not_compared` (columns).
     """
-    known = set(experiments.cells[experiments.columns("name")[0]])
-    configuration = dict(
-        zip(experiments.cells[experiments.columns("name")[0]], experiments.configurations, strict=True)
-    )
+    names = experiments.cells[experiments.columns("name")[0]]
+    known = set(names)
+    configuration = dict(zip(names, experiments.configurations, strict=True))
     rows = []
     for board in boards:
         mine = cells[cells.table == board.table]
@@ -348,12 +341,11 @@ def summarise(
                 "not_compared": ", ".join(board.unknown),
             }
         )
-    return safe_csv_text(pd.DataFrame(rows))
+    return pd.DataFrame(rows)
 
 
 def is_in_order(board: Leaderboard, std_weight: float) -> bool | None:
-    """Whether the lines stand by mean less `std_weight` standard deviations of F1, as far as rounding lets
-    one tell.
+    """Whether the lines stand by mean less `std_weight` standard deviations of F1, as far as rounding lets one tell.
 
     None when the leaderboard has no F1, or that of several sets.
     """
@@ -373,61 +365,48 @@ def is_in_order(board: Leaderboard, std_weight: float) -> bool | None:
 
 
 def own_leaderboard(experiments: Experiments, options: PublishedOptions) -> pd.DataFrame:
-    """Our leaderboard of the same experiments: one row a configuration of a family of runs, grouped without
-    the seed.
+    """Our leaderboard of the same experiments: one row a configuration of a family of runs, seeds together.
 
     Returns:
         `family` (names without their number), `configuration` (hash of the settings that matter), `n_runs`,
-        `experiments`, and for each set
-        `<set>_<metric>_mean`, `<set>_<metric>_std` (missing for one run), `<set>_score` (mean less
-        `std_weight` standard deviations of
-        F1; missing for one run) and `<set>_rank` within the family. Rounded to three decimals; configurations
-        below the precision
-        floor have neither score nor rank.
+        `experiments`, and for each set `<set>_<metric>_mean`, `<set>_<metric>_std` (missing for one run),
+        `<set>_score` (mean less `std_weight` standard deviations of F1; missing for one run) and `<set>_rank`
+        within the family. Rounded to three decimals; configurations below the precision floor have neither score
+        nor rank.
     """
     effective = experiments.effective
     hashes = pd.Series(
-        [
-            digest(dict(zip(effective.columns, row, strict=True)), length=8)
-            for row in effective.itertuples(index=False)
-        ],
+        [digest(row, length=8) for row in effective.to_dict("records")],
         index=effective.index,
+        name="configuration",
     )
-    groups = experiments.values.groupby(
-        [experiments.families.rename("family"), hashes.rename("configuration")]
-    )
-    board = pd.DataFrame(
-        {
-            "n_runs": groups.size(),
-            "experiments": experiments.names.groupby(
-                [experiments.families.rename("family"), hashes.rename("configuration")]
-            ).agg(", ".join),
-        }
-    )
+    by = [experiments.families.rename("family"), hashes]
+    groups = experiments.values.groupby(by)
+    names = experiments.names.groupby(by).agg(", ".join)
+    board = pd.DataFrame({"n_runs": groups.size(), "experiments": names})
     for test_set in experiments.test_sets:
         prefix = f"{test_set}_" if test_set else ""
-        metrics = {
-            name: experiments.of(test_set, name, BEST_POINT) or experiments.of(test_set, name)
-            for name in ("f1", "precision", "recall", "auroc", "auprc")
-        }
-        for name, metric in metrics.items():
+        for name in ("f1", "precision", "recall", "auroc", "auprc"):
+            metric = experiments.of(test_set, name, BEST_POINT) or experiments.of(test_set, name)
             if metric is not None:
                 board[f"{prefix}{name}_mean"] = groups[metric.column].mean()
                 board[f"{prefix}{name}_std"] = groups[metric.column].std(ddof=1)
-        if f"{prefix}f1_mean" not in board:
-            continue
-        score = board[f"{prefix}f1_mean"] - options.std_weight * board[f"{prefix}f1_std"]
-        if options.precision_floor is not None and f"{prefix}precision_mean" in board:
-            score = score.where(board[f"{prefix}precision_mean"] >= options.precision_floor)
-        board[f"{prefix}score"] = score
-        board[f"{prefix}rank"] = (
-            score.groupby(level="family").rank(ascending=False, method="min").astype("Int64")
-        )
+        if f"{prefix}f1_mean" in board:
+            score = _score(board, prefix, options)
+            ranks = score.groupby(level="family").rank(ascending=False, method="min")
+            board = board.assign(**{f"{prefix}score": score, f"{prefix}rank": ranks.astype("Int64")})
     board = board.reset_index().sort_values(["family", "configuration"])
     first_rank = next((str(column) for column in board if str(column).endswith("rank")), None)
     if first_rank:
         board = board.sort_values(["family", first_rank, "configuration"], na_position="last")
-    return safe_csv_text(board.round(3).reset_index(drop=True))
+    return board.round(3).reset_index(drop=True)
+
+
+def _score(board: pd.DataFrame, prefix: str, options: PublishedOptions) -> pd.Series:
+    score = board[f"{prefix}f1_mean"] - options.std_weight * board[f"{prefix}f1_std"]
+    if options.precision_floor is None or f"{prefix}precision_mean" not in board:
+        return score
+    return score.where(board[f"{prefix}precision_mean"] >= options.precision_floor)
 
 
 def said(summary: pd.DataFrame) -> list[str]:

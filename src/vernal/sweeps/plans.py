@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vernal.problems import InputError, Problems, suggest
+from vernal.storage import as_path
 from vernal.sweeps.point_settings import (
     PointSettings,
     clashes,
@@ -265,7 +266,7 @@ def point_states(points: Mapping[str, str], points_csv: Path | str) -> dict[str,
     Raises:
         InputError: the file is no such table.
     """
-    finished, failed, named = _results(Path(points_csv))
+    finished, failed, named = _results(as_path(points_csv))
     states = {}
     for name, identity in points.items():
         if identity in finished:

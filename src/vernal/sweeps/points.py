@@ -102,16 +102,6 @@ def stage_of(point: str) -> str:
     return re.sub(r"_\d+$", "", point)
 
 
-def read_point_file(path: Path | str) -> PointFile:
-    """Read and check the file of one point; settings it does not give are the spec's.
-
-    Raises:
-        InputError: not safe YAML, unknown settings, or values out of range.
-    """
-    path = Path(path)
-    return read_records({path.stem: read_yaml(path, MAX_POINT_BYTES)}, path.name)[path.stem]
-
-
 def read_records(records: Mapping[str, Any], where: str) -> dict[str, PointFile]:
     """Check the content of point files, by the name of the file without `.yml`.
 

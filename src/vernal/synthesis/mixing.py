@@ -16,6 +16,7 @@ import numpy as np
 
 from vernal.files import writing
 from vernal.identity import rng_for
+from vernal.storage import as_path
 from vernal.synthesis import sounds
 from vernal.synthesis.options import CALL_TYPES, CONFUSERS, QUALITIES, SeasonOptions
 from vernal.synthesis.season import CLIP_S
@@ -69,7 +70,7 @@ def write_wav(row: Mapping[str, Any], options: SeasonOptions, root: Path | str) 
     """
     import soundfile
 
-    path = Path(root) / row["file_path"]
+    path = as_path(root) / row["file_path"]
     samples = np.round(render(row, options) * 32_767).astype(np.int16)
     with writing(path) as temporary:
         soundfile.write(temporary, samples, SAMPLE_RATE_HZ, subtype="PCM_16", format="WAV")

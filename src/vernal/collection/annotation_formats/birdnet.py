@@ -15,8 +15,7 @@ import pandas as pd
 from vernal.collection.annotation_formats.lines import (
     add_exactly,
     build,
-    file_name,
-    first_line,
+    column_names,
     guard,
     needed_number,
     number,
@@ -24,8 +23,8 @@ from vernal.collection.annotation_formats.lines import (
     refuse,
     refuse_weak,
     spelled,
-    text,
-    unguard,
+    unguarded_file_name,
+    unguarded_text,
     write_cells,
 )
 
@@ -42,7 +41,7 @@ _MODEL = "BirdNET"
 
 def looks_like(text: str) -> bool:
     """Whether the first line names the columns of one of BirdNET's tables."""
-    names = {cell.strip().lower() for cell in first_line(text).split(",")}
+    names = column_names(text, ",")
     return any(kind <= names for kind in _KINDS)
 
 
@@ -65,18 +64,17 @@ def _convert(cells: dict[str, str]) -> dict[str, Any]:
     end_s = (
         needed_number(cells, "end (s)", "end") if np.isnan(duration_s) else add_exactly(start_s, duration_s)
     )
-    scientific = text(cells, "scientific name", "scientific_name")
-    common = text(cells, "common name", "common_name")
-    names = [unguard(name) for name in (scientific, common) if isinstance(name, str)]
-    path = text(cells, "file", "filepath", "in file")
-    model = text(cells, "model")
+    scientific = unguarded_text(cells, "scientific name", "scientific_name")
+    common = unguarded_text(cells, "common name", "common_name")
+    names = [name for name in (scientific, common) if isinstance(name, str)]
+    model = unguarded_file_name(cells, "model")
     return {
-        "recording": unguard(file_name(path)) if isinstance(path, str) else path,
+        "recording": unguarded_file_name(cells, "file", "filepath", "in file"),
         "start_s": start_s,
         "end_s": end_s,
         "label": "_".join(dict.fromkeys(names)),
         "confidence": number(cells, "confidence"),
-        "model": file_name(model) if isinstance(model, str) else _MODEL,
+        "model": model if isinstance(model, str) else _MODEL,
     }
 
 
@@ -107,9 +105,10 @@ def render(annotations: pd.DataFrame) -> str:
             spelled(row["end_s"]),
             *map(guard, pair),
             spelled(row["confidence"]),
+            guard(spelled(row["recording"])),
+            guard(row["model"]),
         ]
-        cells.append(guard(spelled(row["recording"])))
-        rows.append([*cells, row["model"]][: len(header)])
+        rows.append(cells[: len(header)])
     return write_cells(header, rows, ",")
 
 

@@ -14,8 +14,7 @@ import pandas as pd
 from vernal.collection.annotation_formats.lines import (
     add_exactly,
     build,
-    file_name,
-    first_line,
+    column_names,
     guard,
     needed_number,
     number,
@@ -23,8 +22,8 @@ from vernal.collection.annotation_formats.lines import (
     refuse_weak,
     spelled,
     subtract_exactly,
-    text,
-    unguard,
+    unguarded_file_name,
+    unguarded_text,
     write_cells,
 )
 
@@ -44,8 +43,7 @@ _MODEL = "Kaleidoscope"
 
 def looks_like(text: str) -> bool:
     """Whether the first line names Kaleidoscope's columns."""
-    names = {cell.strip().lower() for cell in first_line(text).split(",")}
-    return {"in file", "offset", "duration"} <= names
+    return {"in file", "offset", "duration"} <= column_names(text, ",")
 
 
 def parse(text: str, where: str) -> pd.DataFrame:
@@ -63,27 +61,26 @@ def parse(text: str, where: str) -> pd.DataFrame:
 
 
 def _convert(cells: dict[str, str], hz_per_unit: float) -> dict[str, Any] | None:
-    manual, auto = text(cells, "manual id", "manual id*"), text(cells, "auto id*", "auto id")
+    manual = unguarded_text(cells, "manual id", "manual id*")
+    auto = unguarded_text(cells, "auto id*", "auto id")
     label = manual if isinstance(manual, str) else auto
     if not isinstance(label, str):
         return None
     start_s = needed_number(cells, "offset")
-    name = text(cells, "in file")
     values = {
-        "recording": unguard(file_name(name)) if isinstance(name, str) else name,
+        "recording": unguarded_file_name(cells, "in file"),
         "start_s": start_s,
         "end_s": add_exactly(start_s, needed_number(cells, "duration")),
         "low_hz": number(cells, "fmin") * hz_per_unit,
         "high_hz": number(cells, "fmax") * hz_per_unit,
         "channel": number(cells, "channel") + 1,
-        "label": unguard(label),
+        "label": label,
         "confidence": number(cells, "confidence"),
     }
     if isinstance(manual, str):
-        user = text(cells, "userid", "review userid")
-        return values | {"annotator": unguard(user) if isinstance(user, str) else user}
-    model = text(cells, "model")
-    return values | {"model": unguard(model) if isinstance(model, str) else _MODEL}
+        return values | {"annotator": unguarded_text(cells, "userid", "review userid")}
+    model = unguarded_text(cells, "model")
+    return values | {"model": model if isinstance(model, str) else _MODEL}
 
 
 def render(annotations: pd.DataFrame) -> str:

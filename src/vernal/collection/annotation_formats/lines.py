@@ -22,6 +22,16 @@ def first_line(text: str) -> str:
     return next((line for line in text.splitlines() if line.strip()), "")
 
 
+def delimiter_of(line: str) -> str:
+    """What divides the cells: spreadsheets of half the world write semicolons; some write tabs."""
+    return max(",;\t", key=line.count)
+
+
+def column_names(text: str, delimiter: str) -> set[str]:
+    """What the first line names, in lower case."""
+    return {cell.strip().lower() for cell in first_line(text).split(delimiter)}
+
+
 def read_cells(text: str, delimiter: str, where: str) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
     """Read a table with a header line.
 
@@ -172,6 +182,18 @@ def guard(cell: str) -> str:
 def unguard(cell: str) -> str:
     """Undo `guard`; other text stays as it is."""
     return cell[1:] if cell.startswith("'") and cell[1:].startswith(_FORMULA_STARTS) else cell
+
+
+def unguarded_text(cells: dict[str, str], *names: str) -> str | float:
+    """As `text`, of tables in which `guard` may stand before a text."""
+    found = text(cells, *names)
+    return unguard(found) if isinstance(found, str) else found
+
+
+def unguarded_file_name(cells: dict[str, str], *names: str) -> str | float:
+    """As `unguarded_text`, of a path its last part."""
+    path = text(cells, *names)
+    return unguard(file_name(path)) if isinstance(path, str) else path
 
 
 def write_cells(header: Sequence[str], rows: Iterable[Sequence[str]], delimiter: str) -> str:

@@ -14,13 +14,13 @@ import pandas as pd
 from vernal.collection.annotation_formats.lines import (
     add_exactly,
     build,
+    delimiter_of,
     first_line,
     guard,
     number,
     read_cells,
     spelled,
-    text,
-    unguard,
+    unguarded_text,
     write_cells,
 )
 from vernal.collection.annotations import ANNOTATION_COLUMNS, NUMBER_COLUMNS, TEXT_COLUMNS
@@ -51,13 +51,8 @@ _NO = ("false", "no", "0", "absent", "n", "0.0")
 def looks_like(text: str) -> bool:
     """Whether the first line names a recording or a start, and a label, as comma- or semicolon-separated text."""
     line = first_line(text)
-    names = {_ours(cell) for cell in line.split(_delimiter(line))}
+    names = {_ours(cell) for cell in line.split(delimiter_of(line))}
     return "label" in names and bool({"recording", "start_s"} & names)
-
-
-def _delimiter(line: str) -> str:
-    """Spreadsheets of half the world write semicolons; some write tabs."""
-    return max(",;\t", key=line.count)
 
 
 def _ours(name: str) -> str:
@@ -74,7 +69,7 @@ def parse(text: str, where: str) -> pd.DataFrame:
     Raises:
         InputError: two columns that mean the same, or cells that are not understood, with the lines.
     """
-    header, rows = read_cells(text, _delimiter(first_line(text)), where)
+    header, rows = read_cells(text, delimiter_of(first_line(text)), where)
     ours = [_ours(name) for name in header]
     twice = sorted({name for name in ours if name in ANNOTATION_COLUMNS and ours.count(name) > 1})
     if twice:
@@ -88,8 +83,7 @@ def parse(text: str, where: str) -> pd.DataFrame:
 def _convert(cells: dict[str, str]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for name in TEXT_COLUMNS:
-        value = text(cells, name)
-        values[name] = unguard(value) if isinstance(value, str) else value
+        values[name] = unguarded_text(cells, name)
     for name in NUMBER_COLUMNS:
         values[name] = number(cells, name)
     if np.isnan(values["end_s"]):

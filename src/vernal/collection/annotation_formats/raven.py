@@ -15,8 +15,8 @@ import pandas as pd
 from vernal.collection.annotation_formats.lines import (
     add_exactly,
     build,
+    column_names,
     file_name,
-    first_line,
     needed_number,
     number,
     read_cells,
@@ -47,8 +47,7 @@ _NO_CALL = "nocall"
 
 def looks_like(text: str) -> bool:
     """Whether the first line names Raven's columns."""
-    names = {cell.strip().lower() for cell in first_line(text).split("\t")}
-    return {"selection", "begin time (s)", "end time (s)"} <= names
+    return {"selection", "begin time (s)", "end time (s)"} <= column_names(text, "\t")
 
 
 def parse(text: str, where: str) -> pd.DataFrame:
@@ -61,8 +60,7 @@ def parse(text: str, where: str) -> pd.DataFrame:
         InputError: no label column, or cells that are no numbers, with the lines.
     """
     _, rows = read_cells(text, "\t", where)
-    once = _one_view(rows)
-    return build(once, _convert, where)
+    return build(_one_view(rows), _convert, where)
 
 
 def _one_view(rows: list[tuple[int, dict[str, str]]]) -> list[tuple[int, dict[str, str]]]:

