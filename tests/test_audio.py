@@ -12,14 +12,13 @@ from hypothesis import strategies as st
 
 from vernal import audio
 from vernal.audio import (
-    AudioChecks,
     AudioError,
     AudioReader,
-    check_audio,
     cut_windows,
     load_clip,
     window_starts,
 )
+from vernal.audio_checks import AudioChecks, check_audio
 
 RATE = 48_000
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pkgutil
 import re
 import subprocess
 import sys
@@ -83,3 +84,46 @@ def test_notebooks_are_stripped_by_the_tool_that_strips_them(project: Path):
     command = [sys.executable, "-m", "nbstripout", "--verify", "--keep-id", *notebooks]
     result = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert result.returncode == 0, result.stdout + result.stderr
+
+
+# Opened by Kedro, or opening it; everything else is domain and is listed in the import contract.
+BESIDE_KEDRO = {
+    "bench", "cli", "commands", "config", "datasets", "docs_pages", "hooks", "lineage", "notebooks",
+    "pipeline_registry", "pipelines", "runners", "settings",
+}  # fmt: skip
+
+
+def test_every_domain_module_is_held_to_the_import_rule(project: Path):
+    contracts = tomllib.loads((project / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ]
+    listed = {name.removeprefix("vernal.") for name in contracts[0]["source_modules"]}
+    known = {module.name for module in pkgutil.iter_modules(vernal.__path__)} - {"__main__"}
+    assert listed == known - BESIDE_KEDRO
+
+
+def test_the_import_rule_catches_a_node_that_knows_kedro(tmp_path: Path, project: Path):
+    contracts = tomllib.loads((project / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ]
+    nodes = contracts[1]
+    assert nodes["name"] == "Pipelines stand on nodes, nodes on domain modules"
+    forbidden = "\n    ".join(name for name in nodes["forbidden_modules"] if name.startswith("kedro"))
+    (tmp_path / "vernal" / "pipelines" / "one").mkdir(parents=True)
+    for folder in ("vernal", "vernal/pipelines", "vernal/pipelines/one"):
+        (tmp_path / folder / "__init__.py").touch()
+    (tmp_path / "vernal" / "pipelines" / "one" / "nodes.py").write_text("from kedro.io import DataCatalog\n")
+    (tmp_path / ".importlinter").write_text(
+        "[importlinter]\nroot_package = vernal\ninclude_external_packages = True\n"
+        f"[importlinter:contract:nodes]\nname = nodes\ntype = forbidden\nsource_modules =\n    "
+        f"{nodes['source_modules'][0]}\nforbidden_modules =\n    {forbidden}\n"
+    )
+    command = [
+        sys.executable,
+        "-c",
+        "from importlinter.cli import lint_imports_command as run; run()",
+        "--no-cache",
+    ]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert result.returncode == 1
+    assert "vernal.pipelines.one.nodes -> kedro" in result.stdout

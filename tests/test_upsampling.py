@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vernal import upsampling
+from vernal.mixup import mixup, smooth_labels
 from vernal.problems import InputError
 from vernal.sweeps import point_settings
-from vernal.upsampling import MODES, mixup, prepare_arrays, smooth_labels, upsample
+from vernal.upsampling import MODES, prepare_arrays, upsample
 
 OURS = ("linear", "mean", "smote", "repeat")
 THEIRS = tuple(f"birdnet_{mode}" for mode in ("repeat", "mean", "linear", "smote"))

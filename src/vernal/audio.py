@@ -1,4 +1,4 @@
-"""Audio files: what they hold, whether they can be trusted, and any part of one as 48 kHz mono samples.
+"""Audio files: what they hold, and any part of one as 48 kHz mono samples.
 
 Times are seconds from the start of the file. Everything is read block by block, so that neither a long
 recording nor a header that claims one costs memory. Windows, band-pass and resampling are those of
@@ -35,7 +35,7 @@ REASONS = (
     "changed",
 )
 
-_BLOCK_VALUES = 1 << 18
+BLOCK_VALUES = 1 << 18
 _SAMPLE_RATES_HZ = (1_000, 1_000_000)
 # libsndfile finds any sample of these exactly; in the others it is only sure of what it decoded in order.
 _SEEKABLE_FORMATS = {"WAV", "WAVEX", "RF64", "W64", "FLAC", "AIFF", "AU", "CAF"}
@@ -71,29 +71,8 @@ class AudioFacts:
     n_frames: int
 
 
-@dataclass(frozen=True)
-class AudioChecks:
-    """What `check_audio` accepts.
-
-    `min_duration_s`, `max_duration_s`: shortest and longest recording, seconds. `silence_db`: a recording
-    counts as silent when its loudest sample, after the mean is removed, lies below this level in dB of
-    full scale (a quiet night in a forest peaks near -30 dB, an MP3 of silence near -67 dB).
-    """
-
-    min_duration_s: float = 1.0
-    max_duration_s: float = 90_000.0
-    silence_db: float = -60.0
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.min_duration_s < self.max_duration_s:
-            raise ValueError(
-                f"min_duration_s is {self.min_duration_s} and max_duration_s {self.max_duration_s}; "
-                "give 0 <= min < max"
-            )
-
-
-def _open(path: Path):
-    """Open a file with libsndfile, or say why not."""
+def open_audio(path: Path):
+    """Open a file with libsndfile; raises `AudioError` where that cannot be."""
     import soundfile
 
     if not path.is_file():
@@ -103,7 +82,7 @@ def _open(path: Path):
     try:
         file = soundfile.SoundFile(path)
     except (soundfile.SoundFileError, RuntimeError, TypeError, ValueError) as error:
-        raise AudioError("unreadable", f"not readable as audio: {_reason(error)}") from error
+        raise AudioError("unreadable", f"not readable as audio: {reason_of(error)}") from error
     if not _SAMPLE_RATES_HZ[0] <= file.samplerate <= _SAMPLE_RATES_HZ[1]:
         rate = file.samplerate
         file.close()
@@ -113,179 +92,25 @@ def _open(path: Path):
     return file
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
+    """What libsndfile says, without its full stop."""
     text = getattr(error, "error_string", None) or str(error)
     return text.strip().rstrip(".")
 
 
 def probe_audio(path: Path | str) -> AudioFacts:
-    """Read the header only; what it claims is not checked (see `check_audio`).
+    """Read the header only; what it claims is not checked (see `vernal.audio_checks`).
 
     Raises:
         AudioError: no such file, or not audio.
     """
-    with _open(local_copy(path)) as file:
+    with open_audio(local_copy(path)) as file:
         return AudioFacts(file.frames / file.samplerate, file.samplerate, file.channels, file.frames)
 
 
-def check_audio(path: Path | str, options: AudioChecks | None = None) -> AudioFacts:
-    """Read a file to its end and say what is really there.
-
-    Returns:
-        Length by the samples that could be decoded.
-    Raises:
-        AudioError: the first of `REASONS` that applies.
-    """
-    options = options or AudioChecks()
-    path = local_copy(path)
-    with _open(path) as file:
-        rate, channels, announced = file.samplerate, file.channels, file.frames
-    tally = _Tally()
-    limit = int(options.max_duration_s * rate)
-    broken = _read_on(path, tally, limit, _BLOCK_VALUES // channels)
-    if broken:
-        # One error voids a whole block; small steps find how far the audio goes.
-        broken = _read_on(path, tally, limit, 1_024)
-    duration_s = tally.n / rate
-    if duration_s > options.max_duration_s:
-        raise AudioError("too_long", f"longer than {options.max_duration_s:g} s")
-    _raise_if_cut_off(path, tally.n, announced, rate, broken)
-    if tally.n == 0:
-        raise AudioError("empty", f"its header announces no samples ({path.stat().st_size:,} bytes in all)")
-    if duration_s < options.min_duration_s:
-        raise AudioError(
-            "too_short", f"{duration_s:.3g} s long; at least {options.min_duration_s:g} s are needed"
-        )
-    if not tally.is_finite:
-        raise AudioError("not_finite", "holds values that are not numbers (NaN or infinite)")
-    if tally.peak_db < options.silence_db:
-        raise AudioError("silent", f"its loudest sample is at {tally.peak_db:.0f} dB of full scale")
-    return AudioFacts(duration_s, rate, channels, tally.n)
-
-
-class _Tally:
-    """What is learnt from the samples as they pass."""
-
-    def __init__(self) -> None:
-        self.n = 0
-        self.is_finite = True
-        self._sum = 0.0
-        self._low, self._high = np.inf, -np.inf
-
-    def add(self, mono: np.ndarray) -> None:
-        self.n += len(mono)
-        self._sum += float(mono.sum(dtype=np.float64))
-        self._low, self._high = min(self._low, float(mono.min())), max(self._high, float(mono.max()))
-        self.is_finite = self.is_finite and bool(np.isfinite(mono).all())
-
-    @property
-    def peak_db(self) -> float:
-        mean = self._sum / self.n
-        peak = max(self._high - mean, mean - self._low)
-        return 20 * float(np.log10(peak)) if peak > 0 else -np.inf
-
-
-def _read_on(path: Path, tally: _Tally, limit: int, frames: int) -> str | None:
-    """Feed a file to `tally`, from where that stands, to the end, an error (in words) or `limit` frames."""
-    import soundfile
-
-    with _open(path) as file:
-        try:
-            if tally.n:
-                file.seek(tally.n)
-            while tally.n <= limit:
-                block = file.read(max(1, frames), dtype="float32", always_2d=True)
-                if not len(block):
-                    return None
-                tally.add(_to_mono(block))
-        except (soundfile.SoundFileError, RuntimeError) as error:
-            return _reason(error)
-    return None
-
-
-def _to_mono(block: np.ndarray) -> np.ndarray:
+def to_mono(block: np.ndarray) -> np.ndarray:
+    """(n, channels) to (n,): the mean of the channels."""
     return block[:, 0] if block.shape[1] == 1 else np.mean(block, axis=1)
-
-
-def _raise_if_cut_off(path: Path, n_frames: int, announced: int, rate: int, broken: str | None) -> None:
-    """Compare what was decoded with what the file itself says it holds."""
-    heard = f"{n_frames / rate:.3g} s"
-    if broken and not n_frames:
-        raise AudioError("unreadable", f"no audio can be decoded: {broken}")
-    if broken:
-        of_all = f" of {announced / rate:.3g} s" if announced < 1 << 62 else ""
-        raise AudioError("truncated", f"the audio breaks off after {heard}{of_all}")
-    form = _form(path)
-    if n_frames < announced and form != "mp3_without_length":
-        raise AudioError("truncated", f"the header announces {announced / rate:.3g} s; {heard} are there")
-    missing = _missing_bytes(path) if form == "chunks" else 0
-    if missing:
-        raise AudioError(
-            "truncated", f"the header announces {missing:,} bytes more than the file has; {heard} are there"
-        )
-    if form == "ogg_cut_off":
-        raise AudioError("truncated", f"the last Ogg page is missing or cut off; {heard} are there")
-
-
-def _form(path: Path) -> str:
-    """Tell how the container says where it ends."""
-    with path.open("rb") as file:
-        head = file.read(8_192)
-        if head[:4] in (b"RIFF", b"RF64", b"FORM"):
-            return "chunks"
-        if head[:4] == b"OggS":
-            return "ogg" if _ogg_is_closed(file) else "ogg_cut_off"
-    if head[:4] == b"fLaC":
-        return "flac"
-    # An MPEG stream's length is a guess unless its first frame carries a count.
-    is_counted = any(mark in _after_id3(path, head) for mark in (b"Xing", b"Info", b"VBRI"))
-    return "mp3" if is_counted else "mp3_without_length"
-
-
-def _after_id3(path: Path, head: bytes) -> bytes:
-    if head[:3] != b"ID3" or len(head) < 10:
-        return head
-    size = sum((byte & 0x7F) << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True))
-    with path.open("rb") as file:
-        file.seek(size + 10)
-        return file.read(8_192)
-
-
-def _missing_bytes(path: Path) -> int:
-    """How many bytes of samples a RIFF or AIFF header announces beyond the end of the file."""
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        kind = file.read(12)[:4]
-        order, wanted = ("big", b"SSND") if kind == b"FORM" else ("little", b"data")
-        long_size, position = None, 12
-        for _ in range(1_000):
-            file.seek(position)
-            header = file.read(8)
-            if len(header) < 8:
-                return 0
-            length = int.from_bytes(header[4:], order)  # type: ignore[arg-type]
-            if header[:4] == b"ds64":
-                long_size = int.from_bytes(file.read(16)[8:], "little")
-            if header[:4] == wanted:
-                if length == 0xFFFFFFFF:  # length unknown when the header was written, or given in `ds64`
-                    length = long_size or 0
-                return max(0, position + 8 + length - size)
-            position += 8 + length + length % 2
-    return 0
-
-
-def _ogg_is_closed(file) -> bool:
-    """Whether an Ogg file ends in a whole page that is marked as the last."""
-    size = file.seek(0, 2)
-    start = file.seek(max(0, size - 131_072))
-    tail = file.read()
-    at = tail.rfind(b"OggS")
-    if at < 0 or len(tail) < at + 27:
-        return False
-    n_segments = tail[at + 26]
-    lengths = tail[at + 27 : at + 27 + n_segments]
-    is_whole = len(lengths) == n_segments and start + at + 27 + n_segments + sum(lengths) <= size
-    return is_whole and bool(tail[at + 5] & 4)
 
 
 class AudioReader:
@@ -298,7 +123,7 @@ class AudioReader:
     def __init__(self, path: Path | str, sample_rate_hz: int = SAMPLE_RATE_HZ) -> None:
         self.path = local_copy(path)
         self.sample_rate_hz = sample_rate_hz
-        self._file = _open(self.path)
+        self._file = open_audio(self.path)
         self.facts = AudioFacts(
             self._file.frames / self._file.samplerate,
             self._file.samplerate,
@@ -307,7 +132,7 @@ class AudioReader:
         )
         self._can_seek = self._file.format in _SEEKABLE_FORMATS
         self._end: int | None = None  # frame where the audio ended, once seen
-        self._step_frames = max(1, _BLOCK_VALUES // self._file.channels)
+        self._step_frames = max(1, BLOCK_VALUES // self._file.channels)
         self._step = (0, np.empty(0, dtype=np.float32))
         self._kept = (0, np.empty(0, dtype=np.float32))  # first frame and samples of what was read last
         self._resampler: Resampler | None = None
@@ -362,7 +187,7 @@ class AudioReader:
         """
         tolerance = self.sample_rate_hz // 100  # ends are often written as rounded seconds
         while stop is None or start < stop:
-            end = start + _BLOCK_VALUES if stop is None else min(start + _BLOCK_VALUES, stop)
+            end = start + BLOCK_VALUES if stop is None else min(start + BLOCK_VALUES, stop)
             samples = self._samples(start, end)
             if self._end is not None and end > self.n_samples:
                 if stop is not None and stop > self.n_samples + tolerance:
@@ -448,7 +273,7 @@ class AudioReader:
         first, step = self._step
         if frame < first:
             self._file.close()
-            self._file, first, step = _open(self.path), 0, np.empty(0, dtype=np.float32)
+            self._file, first, step = open_audio(self.path), 0, np.empty(0, dtype=np.float32)
         while frame >= first + len(step) and self._end is None:
             first, step = first + len(step), self._read_here(self._step_frames)
         self._step = (first, step)
@@ -459,7 +284,7 @@ class AudioReader:
         block = self._file.read(n_frames, dtype="float32", always_2d=True)
         if len(block) < n_frames:
             self._end = position + len(block)
-        return _to_mono(block)
+        return to_mono(block)
 
 
 def load_clip(

@@ -43,7 +43,10 @@ def _run(**options: Any) -> Any:
             raise click.UsageError("Give --pipeline or --pipelines, not both.")
         options["pipelines"] = [options["pipeline"]]
         options["pipeline"] = None
+    from vernal.commands.run_mistakes import check_run
+
     try:
+        check_run(options)
         return kedro_run.callback(**options)  # type: ignore[misc]  # click types it as optional
     except (InputError, DatasetError) as error:
         raise click.ClickException(str(error)) from error

@@ -196,7 +196,7 @@ def compiling_alone() -> Iterator[None]:
     """
     from filelock import FileLock
 
-    from vernal.birdnet.model import cache_folder
+    from vernal.birdnet.cache import cache_folder
 
     folder = cache_folder()
     try:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +20,12 @@ from vernal.collection import recording_names
 from vernal.files import is_inside, sha256_of_file
 from vernal.identity import digest
 from vernal.problems import InputError
+from vernal.processes import as_they_finish, n_workers, on_cluster, worker_pool
 from vernal.storage import as_path
 
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
 SOURCES = ("labelled", "field", "unlabelled")
+_BATCH_FILES = 32
 REJECT_COLUMNS = ("source", "file_path", "manifest_row", "start_s", "end_s", "reason", "message")
 FACT_COLUMNS = ("content_hash", "duration_s", "sample_rate_hz", "channels")
 
@@ -107,7 +110,7 @@ def inspect_files(
         For each path a dict with `content_hash`, `duration_s`, `sample_rate_hz`, `channels`, or with
         `reason` and `message`.
     """
-    from vernal.audio import AudioChecks
+    from vernal.audio_checks import AudioChecks
 
     checks = AudioChecks(
         min_duration_s=options.min_duration_s,
@@ -115,6 +118,8 @@ def inspect_files(
         silence_db=options.silence_db,
     )
     distinct = sorted(set(paths), key=str)  # a disk's and a store's may be among them
+    if on_cluster():
+        return _inspect_on_cluster(distinct, checks, progress)
     facts: dict[Path, dict] = {}
     # Decoding and hashing release the interpreter lock, so threads use both cores without a copy of anything.
     with ThreadPoolExecutor() as pool:
@@ -125,8 +130,26 @@ def inspect_files(
     return facts
 
 
+def _inspect_on_cluster(
+    paths: list[Path], checks, progress: Callable[[int], None] | None
+) -> dict[Path, dict]:
+    batches = [paths[at : at + _BATCH_FILES] for at in range(0, len(paths), _BATCH_FILES)]
+    facts: dict[Path, dict] = {}
+    with worker_pool(n_workers()) as pool:
+        for some in as_they_finish(pool, partial(_inspect_some, checks=checks), batches, n_workers()):
+            facts |= some
+            if progress is not None:
+                progress(len(some))
+    return {path: facts[path] for path in paths}
+
+
+def _inspect_some(paths: list[Path], checks) -> dict[Path, dict]:
+    return {path: _inspect(path, checks) for path in paths}
+
+
 def _inspect(path: Path, checks) -> dict:
-    from vernal.audio import AudioError, check_audio
+    from vernal.audio import AudioError
+    from vernal.audio_checks import check_audio
 
     try:
         audio = check_audio(path, checks)

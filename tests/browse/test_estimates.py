@@ -109,6 +109,7 @@ def test_new_audio_settings_cost_an_embedding(made_once):
 def test_more_costly_settings_than_measured_are_said():
     found = estimate(points_of(hidden_units=[0, 512], batch_size=[16]), measured())
     (words,) = found.remarks
+    assert found.is_least and not estimate(points_of(hidden_units=[64]), measured()).is_least
     assert (
         "will take longer" in words
         and "hidden_units, batch_size (up to hidden_units 64, batch_size 32)" in words

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import pytest
 
 from vernal.browse import running
-from vernal.files import sha256_of_file, write_text
+from vernal.files import write_text
 
 PAGES = (
     "/results",
@@ -169,8 +169,12 @@ def test_a_spec_is_saved_and_not_overwritten_unasked(served):
     assert status == 409 and path.read_bytes() == before
     assert "tried.yml is there already" in text and "-  epochs: 5" in text and "+  epochs: 6" in text
     (button,) = Reader(text).all("button", name="confirmed")
-    assert button["value"] == sha256_of_file(path)
-    assert served.post("/sweeps/_save", other | {"confirmed": "0" * 64})[0] == 409
+    assert served.post("/sweeps/_save", other | {"confirmed": "0" * 32})[0] == 409
+    third = FORM | {
+        "text.epochs": "7",
+        "confirmed": str(button["value"]),
+    }  # edited after the changes were shown
+    assert served.post("/sweeps/_save", third)[0] == 409 and path.read_bytes() == before
     assert served.post("/sweeps/_save", other | {"confirmed": str(button["value"])})[0] == 303
     assert b"epochs: 6" in path.read_bytes()
     path.unlink()

@@ -5,7 +5,7 @@ import pytest
 
 from vernal.collection.annotations import annotation_table, split_by_strength, weaken
 from vernal.collection.clipping import ClipOptions, cut_clips
-from vernal.collection.votes import count_votes, first_sessions, single_labels
+from vernal.collection.votes import add_decisions, count_votes, first_sessions, single_labels
 from vernal.problem_card import make_problem_card
 
 HASHES = [f"{i:064x}" for i in range(3)]
@@ -106,3 +106,35 @@ def test_single_labels_and_conflicts(clips, card_values):
     start = clips.set_index("clip_id").start_s
     assert {start[row.clip_id]: row.label for row in labels.itertuples()} == {0.0: "RADR", 6.0: "none"}
     assert conflicts.labels.tolist() == ["RADR + owl"]
+
+
+def test_what_reviewers_decided_is_voted_too(card):
+    clips = pd.DataFrame({"clip_id": ["c1", "c2", "c3"], "content_hash": ["h1", "h2", "h3"]})
+    votes = pd.DataFrame(
+        [("c1", "RADR", "Ana", "1", False, "complete")],
+        columns=["clip_id", "label", "annotator", "session", "is_present", "ground"],
+    )
+    rows = [
+        ("c1", "RADR", "not_target", "Ana", 1.0, "01"),
+        ("c1", "RADR", "target", "Ana", 1.0, "02"),
+        ("c2", "grunt", "target", "Ben", 1.0, "03"),
+        ("c3", "RADR", "not_target", "Ben", 2.0, "04"),
+        ("c3", "RADR", "unsure", "Ana", 1.0, "05"),
+        ("elsewhere", "RADR", "target", "Ana", 1.0, "06"),
+        ("c1", "no class", "target", "Ana", 1.0, "07"),
+    ]
+    decisions = pd.DataFrame(rows, columns=["clip_id", "asked", "decision", "reviewer", "look", "when"])
+    joined = add_decisions(votes, clips, decisions, card)
+    said = {
+        (row.clip_id, row.label, row.annotator, row.session): row.is_present for row in joined.itertuples()
+    }
+    below = {("c3", name, "Ben", "review 2"): False for name in card.names if "RADR" in card.lineage(name)}
+    assert said == {
+        ("c1", "RADR", "Ana", "1"): False,
+        ("c1", "RADR", "Ana", "review 1"): True,
+        ("c2", "grunt", "Ben", "review 1"): True,
+        ("c2", "RADR", "Ben", "review 1"): True,
+        **below,
+    }
+    assert joined.dtypes.to_dict() == votes.dtypes.to_dict()
+    pd.testing.assert_frame_equal(add_decisions(votes, clips, decisions.iloc[:0], card), votes)

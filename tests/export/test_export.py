@@ -17,8 +17,9 @@ from vernal.commands.export import export
 from vernal.embedding.windows import EmbeddingOptions
 from vernal.export import parity
 from vernal.export.classifier_files import read_head, stand_alone_file
-from vernal.export.folder import export_point, find_point, load_export
+from vernal.export.folder import export_point, load_export
 from vernal.export.parity import PARITY_COLUMNS, ROUNDING
+from vernal.export.trained_point import find_point
 from vernal.heads import Head
 from vernal.problems import InputError
 from vernal.sweeps.point_settings import PointSettings, config_hash

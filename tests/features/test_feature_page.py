@@ -6,15 +6,15 @@ import pandas as pd
 import pytest
 
 from tests.features.made_features import BYTES
-from vernal.features import pictures, rhythm
+from vernal.features import companion, pictures
 from vernal.features.class_mapping import ClassMapping, map_classes
 from vernal.features.clips import check_classes, open_clips
+from vernal.features.companion import CLASSES, ENSEMBLES, CompanionOptions
 from vernal.features.evaluation import evaluate_study
 from vernal.features.folds import FoldOptions, deal_folds
 from vernal.features.groups import MeasureOptions
 from vernal.features.options import FeatureOptions
 from vernal.features.page import StudyResults, render_page
-from vernal.features.rhythm import CLASSES, ENSEMBLES, CompanionOptions
 from vernal.features.runtime import runtime_table
 from vernal.features.spectral import beat_frames, whole_hops
 from vernal.plots.style import drawn
@@ -26,14 +26,14 @@ SMALL = CompanionOptions(tunes=2, takes=2, clip_s=4.0)
 
 
 def test_the_companion_set_is_a_manifest_of_balanced_classes():
-    plan = rhythm.plan_companion(SMALL)
+    plan = companion.plan_companion(SMALL)
     assert (plan.groupby(["label", "site"]).size() == 4).all()
     assert plan.groupby("group").site.nunique().max() == 1
     assert plan.file_path.is_unique and sorted(plan.label.unique()) == sorted(CLASSES)
 
 
 def test_the_same_options_give_the_same_sound_and_others_another():
-    one, same = (rhythm.render("march", "hall", 0, 0, SMALL) for _ in range(2))
+    one, same = (companion.render("march", "hall", 0, 0, SMALL) for _ in range(2))
     assert one.dtype == np.float32 and len(one) == 4 * 22_050 and np.abs(one).max() < 1
     np.testing.assert_array_equal(one, same)
     for label, tune, take, options in (
@@ -42,10 +42,10 @@ def test_the_same_options_give_the_same_sound_and_others_another():
         ("march", 0, 1, SMALL),
         ("march", 0, 0, replace(SMALL, seed=1)),
     ):
-        assert not np.array_equal(one, rhythm.render(label, "hall", tune, take, options))
+        assert not np.array_equal(one, companion.render(label, "hall", tune, take, options))
     assert (
-        rhythm.plan_companion(SMALL).file_path[0]
-        != rhythm.plan_companion(replace(SMALL, seed=1)).file_path[0]
+        companion.plan_companion(SMALL).file_path[0]
+        != companion.plan_companion(replace(SMALL, seed=1)).file_path[0]
     )
 
 
@@ -55,7 +55,7 @@ def test_beats_are_there_to_be_found():
     heard = []
     for ensemble, (low, high) in ENSEMBLES.items():
         for label in ("march", "stroll", "waltz", "lament"):
-            beats = beat_frames(whole_hops(rhythm.render(label, ensemble, 0, 0, options), audio), audio)
+            beats = beat_frames(whole_hops(companion.render(label, ensemble, 0, 0, options), audio), audio)
             tempo = 60 / (np.median(np.diff(beats)) * audio.hop / audio.sample_rate_hz)
             heard.append(any(0.94 * low <= factor * tempo <= 1.06 * high for factor in (1, 2, 0.5)))
     assert np.mean(heard) >= 0.75

@@ -45,7 +45,8 @@ def test_a_person_clicks_through(lineage, tmp_path):
 
         driver.find_element("css selector", "[aria-label='Expand all modular pipelines']").click()
         wait_for(driver, lambda _: {"rank_pools", "evaluate", "check_audio"} <= shown(driver))
-        names = [element.text for element in driver.find_elements("css selector", ".pipeline-layer-name")]
+        layers = driver.find_elements("css selector", ".pipeline-layer-name")
+        names = [element.get_attribute("textContent") for element in layers]
         assert names == LAYERS
         driver.save_screenshot(str(tmp_path / "unfolded.png"))
 
@@ -66,7 +67,7 @@ def test_a_person_clicks_through(lineage, tmp_path):
 def test_every_pipeline_has_its_layers_in_reading_order(lineage):
     for pipeline in ask(lineage, "main")["pipelines"]:
         graph = ask(lineage, f"pipelines/{pipeline['id']}")
-        used = {node["layer"] for node in graph["nodes"] if node["layer"]}
+        used = {node["layer"] for node in graph["nodes"] if node.get("layer")}
         layers = [layer for layer in graph["layers"] if layer in used]
         assert used and layers == [layer for layer in LAYERS if layer in used], pipeline["id"]
 
@@ -74,7 +75,9 @@ def test_every_pipeline_has_its_layers_in_reading_order(lineage):
 def test_every_dataset_has_a_layer_and_every_step_a_description(lineage):
     for name in [pipeline["id"] for pipeline in ask(lineage, "main")["pipelines"]]:
         nodes = ask(lineage, f"pipelines/{name}")["nodes"]
-        assert [node["name"] for node in nodes if node["type"] == "data" and not node["layer"]] == [], name
+        assert [node["name"] for node in nodes if node["type"] == "data" and not node.get("layer")] == [], (
+            name
+        )
         assert [node["name"] for node in nodes if node["type"] == "task" and not node["tags"]] == [], name
 
 

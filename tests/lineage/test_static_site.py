@@ -21,13 +21,13 @@ def kedro(project, *args):
 
 
 def test_a_site_of_files_opens_in_a_folder_and_names_no_machine(project, tmp_path):
-    site = tmp_path / "shown" / "my lineage"
+    site = tmp_path / "shown" / "lineage"
     done = kedro(project, "build", "--pipeline=ingest", "--env=test", f"--out={site}")
     assert done.returncode == 0, done.stderr
     for file in (site / "api").rglob("*"):
         assert file.is_dir() or project.as_posix().lstrip("/") not in file.read_text(encoding="utf-8"), file
     with served(tmp_path) as address, open_browser() as driver:
-        driver.get(f"{address}shown/my%20lineage/index.html?pid=ingest&expandAllPipelines=true")
+        driver.get(f"{address}shown/lineage/index.html?pid=ingest&expandAllPipelines=true")
         wait_for(driver, lambda _: "check_audio" in driver.page_source)
         driver.save_screenshot(str(tmp_path / "static.png"))
         assert console_errors(driver) == []

@@ -170,3 +170,12 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> MadeStage:
         store=store,
         near_duplicates={"pairs": pairs, "summary": summary},
     )
+
+
+def with_row(table: pd.DataFrame, mask: pd.Series, **values) -> pd.DataFrame:
+    """The table with one row changed: the first where the mask holds."""
+    changed = table.copy()
+    at = table.index[mask][0]
+    for name, value in values.items():
+        changed.loc[at, name] = value
+    return changed

@@ -41,10 +41,10 @@ def test_stretches_of_recordings_need_no_clips(desk, context):
     assert desk.item("top", item, False)["sound"]["clip_s"] == 2.75
     # Compared by the clip that it overlaps most.
     first = desk.queue("hard-negatives").items["item"].iloc[0]
-    assert desk.neighbours("top", item, False) == desk.neighbours("hard-negatives", first, False)
+    assert desk.neighbours("top", item) == desk.neighbours("hard-negatives", first)
     elsewhere = queue.items.assign(file_path="elsewhere.wav")
     desk.narrow(Queue("top", queue.spec, elsewhere))
-    assert "no embedding to compare by" in desk.neighbours("top", item, False)["reason"]
+    assert "no embedding to compare by" in desk.neighbours("top", item)["reason"]
 
 
 def test_tables_that_are_no_queue_are_refused(context):
@@ -96,7 +96,7 @@ def test_an_item_says_what_is_known_and_a_blind_one_no_score(desk):
 
 def test_neighbours_are_labelled_clips_with_what_people_said(desk, data_root):
     item = desk.queue("candidates").items["item"].iloc[0]
-    near = desk.neighbours("candidates", item, False)
+    near = desk.neighbours("candidates", item)
     clips = desk.project.load("clips").set_index("clip_id")
     assert len(near["clips"]) == 4 and near["reason"] is None
     assert all(clips.source[clip["clip_id"]] == "labelled" for clip in near["clips"])
@@ -114,7 +114,7 @@ def test_neighbours_are_labelled_clips_with_what_people_said(desk, data_root):
 
 def test_a_clip_s_own_label_is_not_among_its_neighbours(desk):
     row = desk.queue("low-quality").items.iloc[0]
-    near = desk.neighbours("low-quality", row["item"], True)
+    near = desk.neighbours("low-quality", row["item"])
     assert row.clip_id not in [clip["clip_id"] for clip in near["clips"]]
 
 
@@ -134,7 +134,7 @@ def test_likeness_makes_a_queue_in_order_of_likeness(desk):
     clip = desk.queue("hard-negatives").items.clip_id.iloc[0]
     name = desk.make_queue({"like": clip, "n": 5})
     items = desk.queue(name).items
-    _, index = desk.index("clips")
+    _, index = desk.near.index("clips")
     assert items.clip_id.tolist() == index.nearest(clip, 5).clip_id.tolist()
     assert items.reason.iloc[0] == f"the 5 clips most like {clip}"
     narrowed = desk.make_queue({"like": clip, "n": 5, "filter": "source == 'labelled'"})
@@ -189,7 +189,9 @@ def test_decisions_say_what_was_shown(desk):
     assert [look["said"] for look in state["looks"] if look["item"] == row["item"] and look["look"] == 1] == [
         None
     ]
-    desk.undo({"id": line["id"], "reviewer": "Ana"})
+    again = desk.decide("hard-negatives", said | {"decision": "unsure"})
+    assert desk.undo({"id": again["id"], "reviewer": "Ana"})["said"] == line
+    assert desk.undo({"id": line["id"], "reviewer": "Ana"})["said"] is None
     assert desk.log.read().empty
 
 

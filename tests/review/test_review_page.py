@@ -234,6 +234,21 @@ def test_undo_quality_note_grid_blind_and_sound_by_keyboard(browser, start, tmp_
     press(browser, "z")
     until(browser, f"return document.body.dataset.item === '{first}'")
     assert browser.execute_script("return document.body.dataset.done") == "0"
+    # What was decided before the page was loaded can be taken back too, the last first.
+    until(browser, READY)
+    later = [decide(browser, key) for key in "nun"]
+    press(browser, "\ue012\ue012")  # back to an earlier one, and another word on it
+    until(browser, f"return document.body.dataset.item === '{later[1]}'")
+    press(browser, "y")
+    until(browser, f"return document.body.dataset.item !== '{later[1]}'")
+    browser.refresh()
+    until(browser, READY)
+    press(browser, "a")
+    for expected in (later[1], later[2], later[1], later[0]):
+        press(browser, "z")
+        until(browser, f"return document.body.dataset.item === '{expected}'")
+        until(browser, READY)
+    assert browser.execute_script("return document.body.dataset.done") == "0"
 
     until(browser, READY)
     for key, playing in ((" ", True), (" ", False), ("c", False), ("f", True), ("s", True)):

@@ -25,7 +25,7 @@ This page is written by `kedro bench ... --markdown docs/benchmarks.md`; please 
 run on the same work, one after the other, on the same machine. Seconds differ from machine to machine and with what
 else it does; ratios (BirdNET-Analyzer's time over Vernal's) carry over better.
 """
-_ORDER = ("embed", "train", "sweep", "detect")
+_ORDER = ("embed", "train", "sweep", "detect", "cluster")
 
 
 @dataclass(frozen=True)

@@ -53,11 +53,15 @@ class Measured:
 
 @dataclass(frozen=True)
 class Estimate:
-    """Seconds that a sweep will take, part by part, and what has to be known about that."""
+    """Seconds that a sweep will take, part by part, and what has to be known about that.
+
+    `is_least`: it will take longer, as nothing as costly was measured.
+    """
 
     parts: tuple[tuple[str, float], ...]
     source: str
     remarks: tuple[str, ...]
+    is_least: bool = False
 
     @property
     def seconds(self) -> float:
@@ -240,7 +244,7 @@ def estimate(
             )
         )
     beyond = _beyond(measured, extremes([point.settings for point in points])) if points else []
-    return Estimate(tuple(parts), measured.source, tuple(_remarks(measured, fits, new, beyond)))
+    return Estimate(tuple(parts), measured.source, tuple(_remarks(measured, fits, new, beyond)), bool(beyond))
 
 
 def _each(seconds: float) -> str:

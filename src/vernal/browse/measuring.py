@@ -30,7 +30,8 @@ def measure(n_clips: int) -> dict[str, Any]:
     published += sum(PUBLISHED_HARD_NEGATIVES)
     clips = min(max(n_clips, LEAST_CLIPS), MOST_CLIPS)
     found = bench_stage((SMALL, LARGE), workers=1, scale=clips / published, peer_points=0)
-    return {"small": found[f"stage5_{SMALL}"], "large": found[f"stage5_{LARGE}"], "clips": clips}
+    small, large = found[f"stage5_{SMALL}"], found[f"stage5_{LARGE}"]
+    return {"small": small, "large": large, "clips": large["clips"]}
 
 
 def as_measured(found: dict[str, Any], n_clips: int) -> Measured:
@@ -50,7 +51,7 @@ def as_measured(found: dict[str, Any], n_clips: int) -> Measured:
         f"two made stages of {SMALL} and {LARGE} points over {found['clips']:,} clips, measured here just now "
         f"in {float(small['ours_s']) + float(large['ours_s']):.0f} s by one process"
     )
-    if n_clips > found["clips"]:
+    if n_clips > MOST_CLIPS:
         source += f"; this project has {n_clips:,} clips, and more of them take longer"
     return Measured(source, LARGE, start_s, training_s, run_s, once, extremes=extremes([PointSettings()]))
 

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -13,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from vernal.browse import drafts, estimates, measuring, running, saving
+from vernal.browse import drafts, running, saving
 from vernal.browse.drafts import AXIS, DEFAULT, ONE, Checked, Draft
-from vernal.browse.estimates import Estimate, Measured
-from vernal.browse.shelf import Shelf
 from vernal.browse.showing import show
+from vernal.browse.times import Times, estimate_words
 from vernal.identity import digest
 from vernal.problems import InputError
 from vernal.proof.run_record import stale_because
@@ -41,10 +36,7 @@ class SweepPages:
         self._project = project
         self._folder = project.folder / "conf" / "sweeps"
         self._runs = running.Runs(project.folder, project.data_root)
-        self._measured: list[Measured] = []
-        self._measuring: threading.Thread | None = None
-        self._measure_words = ""
-        self._shelf = Shelf()
+        self._times = Times(project.folder, project.data_root)
 
     # Looking
 
@@ -88,8 +80,8 @@ class SweepPages:
             "words": words,
             "is_saved": request.query_params.get("saved") == "1",
             "n_files": len(list((self._folder / stage).glob("*.yml"))),
-            "has_measure": bool(self._all_measured()),
-            "measure": self._measure_state(),
+            "has_measure": self._times.are_known,
+            "measure": self._times.measure_state(),
         }
         return show(request, "sweep", values, status)
 
@@ -145,8 +137,8 @@ class SweepPages:
             "preview": self._preview(draft, checked),
             "in_the_way": in_the_way,
             "specs": list(find_specs(self._folder)),
-            "has_measure": bool(self._all_measured()),
-            "measure": self._measure_state(),
+            "has_measure": self._times.are_known,
+            "measure": self._times.measure_state(),
         }
         return show(request, "builder", values, status)
 
@@ -164,7 +156,7 @@ class SweepPages:
             }
         points = expand(checked.spec)
         size = drafts.size_of(points)
-        found = self._estimate(points)
+        found = self._times.estimate(points)
         words = [count(size.points, "point"), count(size.runs, "distinct run")]
         words += [count(size.configurations, "configuration"), count(size.trainings, "training")]
         return {
@@ -172,7 +164,7 @@ class SweepPages:
             "text": drafts.spec_text(checked.spec),
             "exists": (self._folder / f"{checked.spec.stage}.yml").is_file(),
             "file": f"conf/sweeps/{checked.spec.stage}.yml",
-            **_estimate_words(found),
+            **estimate_words(found),
         }
 
     # Running
@@ -262,8 +254,8 @@ class SweepPages:
                 )
             except InputError as error:
                 return [{"points": points, "problem": str(error)}]
-            shown, found = running.shown_command(command), self._estimate(listed)
-            words = _estimate_words(found)
+            shown, found = running.shown_command(command), self._times.estimate(listed)
+            words = estimate_words(found)
             which = (
                 f"all {count(len(chosen), 'point')}" if points == "all" else f"the {len(chosen):,} missing"
             )
@@ -280,62 +272,11 @@ class SweepPages:
             )
         return offers
 
-    # Estimating
-
-    def _estimate(self, points: Sequence[Point]) -> Estimate | None:
-        root = self._project.data_root
-        found = estimates.most_alike(self._all_measured(), points, drafts.size_of(points).trainings)
-        if found is None:
-            return None
-        trained, embedded = self._shelf.get(
-            "done", _when(root), lambda: (estimates.trained_fits(root), estimates.embedded_audio(root))
-        )
-        return estimates.estimate(points, found, trained, embedded)
-
-    def _all_measured(self) -> list[Measured]:
-        root = self._project.data_root
-        of_runs = self._shelf.get("measured", _when(root), lambda: estimates.safe_measured_runs(root))
-        return of_runs or self._measured
-
     def start_measuring(self, request: Request, fields: Pairs) -> dict[str, Any]:
         """Begin the short measurement, or say how far it is."""
-        is_begun = self._measuring is not None and self._measuring.is_alive()
-        if dict(fields).get("start") == "1" and not is_begun and not self._all_measured():
-            self._measure_words = ""
-            self._measuring = threading.Thread(target=self._measure, daemon=True)
-            self._measuring.start()
-        return self._measure_state()
-
-    def _measure_state(self) -> dict[str, Any]:
-        is_running = self._measuring is not None and self._measuring.is_alive()
-        return {"is_running": is_running, "problem": self._measure_words, "is_done": bool(self._measured)}
-
-    def _measure(self) -> None:
-        n_clips = self._n_clips()
-        command = [sys.executable, "-m", "vernal.browse.measuring", str(n_clips)]
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=self._project.folder,
-            stdin=subprocess.DEVNULL,
-        )
-        try:
-            self._measured = [
-                measuring.as_measured(json.loads(done.stdout.strip().splitlines()[-1]), n_clips)
-            ]
-        except (ValueError, IndexError, KeyError):
-            last = done.stderr.strip().splitlines()[-1:] or ["no reason given"]
-            self._measure_words = f"The measurement failed: {last[0][:300]}"
-
-    def _n_clips(self) -> int:
-        table = self._project.data_root / "03_primary" / "splits.parquet"
-        if not table.is_file():
-            return 0
-        import pyarrow.parquet
-
-        return int(pyarrow.parquet.read_metadata(table).num_rows)
+        if dict(fields).get("start") == "1":
+            self._times.start_measuring()
+        return self._times.measure_state()
 
     # Reading
 
@@ -383,25 +324,3 @@ def _suggestions(name: str, subsets: Mapping[str, Sequence[str]]) -> list[str]:
     if setting.kind == "subsets":
         return ["[]", *(f"[{one}]" for one in subsets.get(name, ()))]
     return list(setting.choices)
-
-
-def _estimate_words(found: Estimate | None) -> dict[str, Any]:
-    if found is None:
-        return {"time": "", "parts": [], "source": "", "remarks": []}
-    about = "more than" if any("longer" in words for words in found.remarks) else "about"
-    return {
-        "time": f"{about} {estimates.duration(found.seconds)}",
-        "parts": [(words, _part_words(seconds)) for words, seconds in found.parts],
-        "source": found.source,
-        "remarks": list(found.remarks),
-    }
-
-
-def _part_words(seconds: float) -> str:
-    return estimates.duration(seconds) if seconds >= 0.5 else "below 1 s"
-
-
-def _when(root: Any) -> tuple[Any, ...]:
-    """Changes when a run leaves a record or a plan."""
-    files = [*root.glob("08_reporting/*/runs/*.json"), *root.glob("05_model_input/*/plan.parquet")]
-    return tuple((str(file), file.stat().st_mtime_ns) for file in sorted(files))

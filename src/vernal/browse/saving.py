@@ -9,6 +9,7 @@ from pathlib import Path
 
 from vernal.browse.drafts import spec_text
 from vernal.files import is_inside, sha256_of_file, write_text
+from vernal.identity import digest
 from vernal.problems import InputError
 from vernal.safe_yaml import MAX_BYTES
 from vernal.sweeps.spec import Spec, read_spec
@@ -18,7 +19,7 @@ _SAVING = threading.Lock()
 
 @dataclass(frozen=True)
 class Saved:
-    """What became of a spec: written, or stopped by a file that is there (`digest` of it, and what would change)."""
+    """What became of a spec: written, or stopped by a file that is there (`changes` to it, and a `digest` of them)."""
 
     path: Path
     is_written: bool
@@ -45,7 +46,7 @@ def save_spec(sweeps: Path, spec: Spec, confirmed: str = "") -> Saved:
 
     Args:
         spec: checked, with its name.
-        confirmed: digest of the file that may be overwritten; it must be the one that is there.
+        confirmed: digest of the changes that a person agreed to: from the file that is there to this very spec.
     Raises:
         InputError: the file would lie elsewhere, or what was written does not read back as the same spec.
     """
@@ -55,12 +56,12 @@ def save_spec(sweeps: Path, spec: Spec, confirmed: str = "") -> Saved:
     with _SAVING:
         path = spec_path(sweeps, spec.stage)
         if path.is_file():
-            digest = sha256_of_file(path)
+            agreed = digest("overwrite", sha256_of_file(path), text, length=32)
             before = path.read_text(encoding="utf-8", errors="replace")
             if before == text:
                 return Saved(path, True)
-            if confirmed != digest:
-                return Saved(path, False, digest, _changes(before, text, path.name))
+            if confirmed != agreed:
+                return Saved(path, False, agreed, _changes(before, text, path.name))
         write_text(path, text)
         if read_spec(path, None) != spec:
             raise InputError(

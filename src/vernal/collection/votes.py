@@ -13,6 +13,7 @@ import pandas as pd
 from vernal.collection.clipping import ClipOptions, transfer_labels
 from vernal.problem_card import ProblemCard
 
+HEARD = "heard on the review page"
 GROUNDS = ("marked", "complete", "absent from the recording", "recording of one clip")
 VOTE_COLUMNS = ("clip_id", "label", "annotator", "session", "is_present", "ground")
 _KEYS = ["clip_id", "label", "annotator", "session"]
@@ -110,6 +111,40 @@ def _complete_votes(clips: pd.DataFrame, reviews: pd.DataFrame, card: ProblemCar
     return reviewed.merge(classes, how="cross").assign(is_present=False, ground=GROUNDS[1])[
         list(VOTE_COLUMNS)
     ]
+
+
+def add_decisions(
+    votes: pd.DataFrame, clips: pd.DataFrame, decisions: pd.DataFrame, card: ProblemCard
+) -> pd.DataFrame:
+    """Join what reviewers decided on clips of this collection to what annotators said.
+
+    Args:
+        votes: as `count_votes` gives them.
+        decisions: `clip_id`, `asked` (the class), `decision` (target: present, not_target: absent), `reviewer`,
+            `look` (1 or 2), `when`. Others than those two, clips and classes that are unknown here state nothing.
+    Returns:
+        `votes` with one more for each clip, class, reviewer and look, in sessions `review 1` and `review 2`, so that an
+        annotator who reviews is also compared with himself.
+    """
+    said = decisions[
+        decisions.clip_id.isin(clips.clip_id)
+        & decisions.asked.isin(card.names)
+        & decisions.decision.isin(("target", "not_target"))
+    ].sort_values("when", kind="stable")
+    spoken = pd.DataFrame({
+        "clip_id": said.clip_id, "label": said.asked, "annotator": said.reviewer,
+        "session": [f"review {look:.0f}" for look in said["look"]], "is_present": said.decision == "target",
+    })  # fmt: skip
+    spoken = spoken.drop_duplicates(_KEYS, keep="last")
+    derived = [
+        _with_parents(spoken[spoken.is_present], card),
+        _with_children(spoken[~spoken.is_present], card),
+    ]
+    # What was said of a class itself counts before what follows from another.
+    heard = pd.concat([spoken, *derived], ignore_index=True).drop_duplicates(_KEYS)
+    parts = [votes, heard.assign(ground=HEARD)[list(VOTE_COLUMNS)]]
+    joined = pd.concat([part for part in parts if len(part)] or [votes], ignore_index=True)
+    return joined.astype(votes.dtypes.to_dict()).sort_values(_KEYS, kind="stable", ignore_index=True)
 
 
 def first_sessions(votes: pd.DataFrame) -> pd.DataFrame:

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from vernal.bench.report import Bench, Results, terminal_table, write_section
-from vernal.commands.command_line import ClearErrors
+from vernal.commands.command_line import ClearErrors, find_project
 
 EMBED = Bench(
     "embed",
@@ -105,7 +105,26 @@ DETECT = Bench(
         "one_file_of_24_hours": "memory as for 10 minutes",
     },
 )
+CLUSTER = Bench(
+    "cluster",
+    "Workers of a Dask cluster",
+    "The embedding node of `kedro run --runner=vernal.runners.DaskRunner` on one-minute recordings, from its start to "
+    "its last vector on disk, with workers on this machine. The ratio is over the fewest workers; runs take turns, and "
+    "the quickest of each counts. Where other programs take part, the ratio of seconds says little.",
+    {
+        "hours": "hours of sound",
+        "ours_s": "s",
+        "peer_s": "with the fewest, s",
+        "ratio": "ratio",
+        "ours_cpu_s": "processor time, s",
+        "cpu_ratio": "ratio of processor time",
+        "hours_a_core_hour": "hours of sound a core hour",
+        "others_share": "other programs' share of the machine",
+    },
+    {"2_workers": "ratio 1.7"},
+)
 _STAMPED = 200
+ASSUMPTIONS = Path("conf/base/scaling.yml")
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 to_markdown = click.option(
@@ -156,6 +175,18 @@ def bench() -> None:
 @click.option(
     "--large", is_flag=True, help="Also our memory with 1,000 and 20,000 clips (6 GB of disk, minutes)."
 )
+@click.option("--dask", is_flag=True, help="Instead: 1 and more workers of a Dask cluster on this machine.")
+@click.option(
+    "--minutes", type=click.IntRange(1), default=60, show_default=True, help="With --dask: sound to embed."
+)
+@click.option(
+    "--repeats", type=click.IntRange(1), default=2, show_default=True, help="With --dask: runs of each."
+)
+@click.option(
+    "--scaling",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="With --dask: also write this page's tables of hours and cost (see conf/base/scaling.yml).",
+)
 @with_workers
 @as_json
 @to_markdown
@@ -164,6 +195,10 @@ def embed(
     clips: int,
     other_rates: bool,
     large: bool,
+    dask: bool,
+    minutes: int,
+    repeats: int,
+    scaling: Path | None,
     workers: int,
     as_json: bool,
     markdown: Path | None,
@@ -173,7 +208,13 @@ def embed(
     \b
     Example:  kedro bench embed
     Example:  kedro bench embed --folder /x/recordings --clips 1000 --json
+    Example:  kedro bench embed --dask --scaling docs/scaling.md
     """
+    if dask:
+        _report(CLUSTER, _on_dask(minutes, workers, repeats, scaling), as_json, markdown)
+        return
+    if scaling is not None:
+        raise click.UsageError("--scaling is rendered from what --dask measures; give both.")
     from vernal.bench.embed import bench_embed, make_clips
 
     results: dict[str, dict[str, Any]] = {}
@@ -190,6 +231,26 @@ def embed(
             make_many_clips(Path(scratch), count)
             results[f"memory_{count}_clips"] = bench_embed(Path(scratch), count, workers, sides="ours")
     _report(EMBED, results, as_json, markdown)
+
+
+def _on_dask(minutes: int, workers: int, repeats: int, scaling: Path | None) -> dict[str, dict[str, Any]]:
+    """Measure with one worker and with all, and write the page of scaling where asked for."""
+    from vernal.bench.cluster import bench_cluster
+    from vernal.bench.scaling import Speed, read_assumptions, write_page
+
+    known = None if scaling is None else read_assumptions(find_project() / ASSUMPTIONS)
+    results = bench_cluster(minutes, sorted({1, workers}), repeats, _say)
+    if scaling is not None and known is not None:
+        most = max(results.values(), key=lambda values: values["workers"])
+        speed = Speed(
+            most["hours_a_core_hour"],
+            most["read_bytes_an_hour"],
+            most["kept_bytes_an_hour"],
+            most["workers"],
+        )
+        write_page(scaling, speed, known, ASSUMPTIONS.as_posix())
+        _say(f"{scaling}: tables written")
+    return results
 
 
 def make_many_clips(folder: Path, count: int) -> None:

@@ -136,9 +136,7 @@ def serve(desk: Desk, host: str, port: int, path: str, opens_browser: bool) -> N
     from vernal.review.security import new_token, served_names
 
     if host in _ANYWHERE:
-        raise InputError(
-            "Name the one address that others reach this machine by; serving on all of them is not offered."
-        )
+        raise InputError("Give --host the one address that others reach this machine by, not all of them.")
     bound = _bind(host, port)
     port = bound.getsockname()[1]
     token = new_token()
@@ -185,6 +183,7 @@ def open_project(project: Path, params: Mapping[str, str]) -> ProjectContext:
     with KedroSession.create(project, runtime_params=_nested(params)) as session:
         context = session.load_context()  # type: ignore[attr-defined]  # Kedro types the base class
         parameters = dict(context.config_loader["parameters"])
+        _refuse_remote(str(parameters["data_root"]))
         # Not `context.catalog`: that would build and check every pipeline first.
         catalog = settings.DATA_CATALOG_CLASS.from_config(catalog=context.config_loader["catalog"])
     logging.getLogger("kedro").setLevel(logging.WARNING)
@@ -192,6 +191,12 @@ def open_project(project: Path, params: Mapping[str, str]) -> ProjectContext:
     if not root.is_dir():
         raise InputError(f"The data folder {root} does not exist; name one with --params=data_root=...")
     return ProjectContext(project, root, parameters, _Loader(catalog), _saver(catalog))
+
+
+def _refuse_remote(data_root: str) -> None:
+    # A decision must be on a disk before the next clip appears, which no object storage can promise.
+    if "://" in data_root:
+        raise InputError(f"{data_root} is not on this machine; review needs a data folder that is.")
 
 
 def _nested(params: Mapping[str, str]) -> dict[str, Any]:

@@ -16,7 +16,8 @@ import pandas as pd
 from vernal.detection.options import DetectionOptions
 from vernal.embedding.options import EmbeddingOptions
 from vernal.encoders.base import encoder_version
-from vernal.export.folder import audio_of_model, load_export, trained_point
+from vernal.export.folder import load_export
+from vernal.export.trained_point import audio_of_model, trained_point
 from vernal.heads import Head
 from vernal.identity import digest
 from vernal.problems import InputError

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from vernal.audio import MIN_TAIL_S, AudioError, AudioReader
+from vernal.audio_checks import check_not_cut_off
 from vernal.collection.recording_facts import UNREADABLE_SUFFIXES
 from vernal.files import sha256_of_file
-from vernal.storage import as_path
+from vernal.storage import as_path, local_copy
 
 # A header that announces more is not believed; the file is decoded and counted instead.
 _LONGEST_S = 14 * 86_400
@@ -75,19 +76,21 @@ def identify(path: str) -> FileFacts:
 def _opened(path: str, facts: FileFacts) -> FileFacts:
     with AudioReader(path) as reader:
         header, can_seek = reader.facts, reader.can_seek
-    n_frames, reason, message = header.n_frames, "", ""
-    if not can_seek or n_frames > _LONGEST_S * header.sample_rate_hz:
-        can_seek, (n_frames, reason, message) = False, _count(path, header.sample_rate_hz)
+    rate, n_frames, reason, message = header.sample_rate_hz, header.n_frames, "", ""
+    if not can_seek or n_frames > _LONGEST_S * rate:
+        can_seek, (n_frames, reason, message) = False, _count(path, rate)
+    if not reason and header.n_frames <= _LONGEST_S * rate:
+        reason, message = _cut_off(path, n_frames, header.n_frames, rate)
     found = dataclasses.replace(
         facts,
         n_frames=n_frames,
-        sample_rate_hz=header.sample_rate_hz,
+        sample_rate_hz=rate,
         channels=header.channels,
         can_seek=can_seek,
         reason=reason,
         message=message,
     )
-    if not reason and found.duration_s < MIN_TAIL_S:
+    if found.duration_s < MIN_TAIL_S and reason != "truncated":
         raise AudioError("too_short", f"{found.duration_s:.3g} s long; at least {MIN_TAIL_S:g} s are needed")
     return found
 
@@ -102,6 +105,15 @@ def _count(path: str, rate: int) -> tuple[int, str, str]:
         except AudioError as error:
             return n_frames, error.reason, error.message
     return n_frames, "", ""
+
+
+def _cut_off(path: str, n_frames: int, announced: int, rate: int) -> tuple[str, str]:
+    """Reason and message where a file holds less than it says; it is heard as far as it goes."""
+    try:
+        check_not_cut_off(local_copy(path), n_frames, announced, rate)
+    except AudioError as error:
+        return error.reason, error.message
+    return "", ""
 
 
 def words(error: OSError) -> str:

@@ -193,6 +193,6 @@ def _read(file: Path, columns: list[str] | None) -> Any:
             return opened.read(columns=columns, use_threads=False)
     except (ArrowException, OSError) as error:
         raise InputError(
-            f"The scores in {file} are damaged or cannot be read ({error}). Delete that file and run again: its block "
+            f"The scores in {file} are damaged or cannot be read ({str(error).splitlines()[0]}). Delete that file and run again: its block "
             "is then scored anew."
         ) from error

@@ -13,7 +13,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[Any]], numbers: Iterable[
     >>> print(table(["a", "n"], [["x|y", 3]], ["n"]))
     | a | n |
     | --- | ---: |
-    | x\\\\|y | 3 |
+    | x\\|y | 3 |
     """
     to_the_right = set(numbers)
     lines = [head, ["---:" if name in to_the_right else "---" for name in head], *rows]

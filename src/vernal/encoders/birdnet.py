@@ -12,10 +12,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from vernal.birdnet import model as birdnet_model
-from vernal.birdnet.model import N_BANDS, N_FRAMES, SpectrogramScale
+from vernal.birdnet.model import N_DIMS, interpreter, model_version
+from vernal.birdnet.network import N_BANDS, N_FRAMES, SpectrogramScale, network, spectrogram_scales
 from vernal.encoders.base import Encoder
-from vernal.processes import quiet_file_descriptors
 
 _FRAMES_AT_ONCE = 64  # about what a core's cache holds
 
@@ -24,18 +23,14 @@ class BirdNetEncoder(Encoder):
     """BirdNET V2.4: 1,024 values for three seconds at 48 kHz."""
 
     name = "birdnet_v2.4"
-    n_dims = birdnet_model.N_DIMS
+    n_dims = N_DIMS
     sample_rate_hz = 48_000
     window_s = 3.0
 
     def __init__(self) -> None:
-        from ai_edge_litert.interpreter import Interpreter
-
-        self._scales = birdnet_model.spectrogram_scales()
-        self._content = birdnet_model.network()  # the interpreter reads it as long as it lives
-        with quiet_file_descriptors():  # the library announces itself for every interpreter
-            self._interpreter = Interpreter(model_content=self._content, num_threads=1)
-            self._interpreter.allocate_tensors()
+        self._scales = spectrogram_scales()
+        self._content = network()  # the interpreter reads it as long as it lives
+        self._interpreter = interpreter(self._content)
         self._input = self._interpreter.get_input_details()[0]["index"]
         self._output = self._interpreter.get_output_details()[0]["index"]
         self._spectrogram = np.empty((1, N_BANDS, N_FRAMES, 2), dtype=np.float32)
@@ -43,12 +38,12 @@ class BirdNetEncoder(Encoder):
 
     @staticmethod
     def version() -> str:
-        return birdnet_model.model_version()
+        return model_version()
 
     @staticmethod
     def prepare() -> None:
-        birdnet_model.spectrogram_scales()
-        birdnet_model.network()
+        spectrogram_scales()
+        network()
 
     def embed(self, windows: np.ndarray) -> np.ndarray:
         vectors = np.empty((len(windows), self.n_dims), dtype=np.float32)

@@ -65,8 +65,7 @@ def metadata_scores(train: pd.DataFrame, clips: pd.DataFrame) -> FloatArray:
     """Logits (n,) of a logistic regression on recorder, site and hour, fitted on the training clips alone.
 
     A place that training never saw adds nothing. Without usable columns, or with one class in training, every
-    clip
-    gets the same score: the constant predictor that this then is.
+    clip gets the same score: the constant predictor that this then is.
 
     Args:
         train: labelled training clips, with `is_positive`.
@@ -113,26 +112,13 @@ def baseline_table(train: pd.DataFrame, units: Mapping[str, pd.DataFrame], goal:
         if not labels.size:
             continue
         everything = metrics.measured(np.zeros(labels.size), labels, 0.0)
-        rows.append({"split": split, "baseline": ALL_POSITIVE, **everything, "is_constant": True})
-        rows.append(
-            {
-                "split": split,
-                "baseline": PREVALENCE,
-                **everything,
-                **_at_random(labels, share),
-                "is_constant": False,
-            }
-        )
-        groups = units[split].get("recorder_id")
-        guessed = metrics.measured(scored[split], labels, chosen, groups)
-        rows.append(
-            {
-                "split": split,
-                "baseline": METADATA,
-                **guessed,
-                "is_constant": metrics.is_constant(scored[split]),
-            }
-        )
+        guessed = metrics.measured(scored[split], labels, chosen, units[split].get("recorder_id"))
+        found = {
+            ALL_POSITIVE: {**everything, "is_constant": True},
+            PREVALENCE: {**everything, **_at_random(labels, share), "is_constant": False},
+            METADATA: {**guessed, "is_constant": metrics.is_constant(scored[split])},
+        }
+        rows += [{"split": split, "baseline": name, **row} for name, row in found.items()]
     return pd.DataFrame(rows, columns=["split", "baseline", *metrics.MEASURES, "is_constant"])
 
 

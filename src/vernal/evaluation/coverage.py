@@ -18,7 +18,8 @@ from vernal.problems import Problems, suggest
 
 SCORE_COLUMNS = ("point", "clip_id", "split", "logit", "is_positive")
 UNITS = ("clip", "file", "night")
-SPLITS = ("val", "test_iid", "test_ood")
+VALIDATION = "val"
+SPLITS = (VALIDATION, "test_iid", "test_ood")
 
 
 @dataclass(frozen=True)

@@ -55,8 +55,7 @@ def contrasts(
     all_pairs: bool = False,
     within_levels: int = WITHIN_LEVELS,
 ) -> list[Contrast]:
-    """Every contrast of a stage's axes: over the whole stage, then within each level of each other short
-    axis.
+    """Every contrast of a stage's axes: over the whole stage, then within each level of each other short axis.
 
     Each level is set against the first of its axis, in the plan's order; with `all_pairs` each against each.
     Where the first level is `none`, one more contrast sets it against all others together (with and without).
@@ -200,8 +199,6 @@ def _row(
     family: int,
     seeds: Mapping[tuple[str, str], tuple[float, int]],
 ) -> dict[str, object]:
-    from scipy import stats
-
     differences = [_difference(pair, values) for pair in contrast.pairs]
     effect = sum(weight * values[run] for run, weight in contrast.weights.items())
     alone = _units(contrast)
@@ -209,19 +206,7 @@ def _row(
     sampling = bootstrap.shared_variance(drawn, effective)
     training, training_df, noise_from = _training_variance(contrast, values, differences, seeds)
     variance = sampling + training
-    low = high = p = detectable = float("nan")
-    if np.isfinite(variance):
-        df = bootstrap.joint_df([sampling, training], [effective - 1, training_df])
-        error = float(np.sqrt(variance))
-        reach = stats.t.ppf(0.5 + level / 2, df) * error
-        low, high = effect - reach, effect + reach
-        p = (
-            float(2 * stats.t.sf(abs(effect) / error, df))
-            if error > 0
-            else (1.0 if effect == 0 else float("nan"))
-        )
-        asked = stats.t.ppf(1 - (1 - level) / 2 / max(family, 1), df) + stats.t.ppf(POWER, df)
-        detectable = float(asked) * error
+    df = bootstrap.joint_df([sampling, training], [effective - 1, training_df])
     return {
         "axis": contrast.axis,
         "level_a": contrast.level_a,
@@ -231,14 +216,28 @@ def _row(
         "n_identical": int(np.sum(np.asarray(differences) == 0)),
         "n_seeds": len(contrast.by_seed),
         "effect": effect,
-        "low": low,
-        "high": high,
-        "p": p,
+        **_inference(effect, variance, df, level, family),
         "p_adjusted": float("nan"),
         "verdict": "",
-        "minimum_detectable_effect": detectable,
         "noise_from": noise_from,
     }
+
+
+def _inference(effect: float, variance: float, df: float, level: float, family: int) -> dict[str, float]:
+    """Interval, p-value and minimum detectable effect by Student's t; NaN where the variance is not known."""
+    from scipy import stats
+
+    names = ("low", "high", "p", "minimum_detectable_effect")
+    if not np.isfinite(variance):
+        return dict.fromkeys(names, float("nan"))
+    error = float(np.sqrt(variance))
+    reach = stats.t.ppf(0.5 + level / 2, df) * error
+    if error > 0:
+        p = float(2 * stats.t.sf(abs(effect) / error, df))
+    else:
+        p = 1.0 if effect == 0 else float("nan")
+    asked = stats.t.ppf(1 - (1 - level) / 2 / max(family, 1), df) + stats.t.ppf(POWER, df)
+    return dict(zip(names, (effect - reach, effect + reach, p, float(asked) * error), strict=True))
 
 
 def _units(contrast: Contrast) -> list[dict[str, float]]:

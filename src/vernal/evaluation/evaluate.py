@@ -14,15 +14,14 @@ import numpy as np
 import pandas as pd
 
 from vernal.evaluation import baselines, coverage, tables
-from vernal.evaluation.measuring import VALIDATION, MeasuredSplit, measure_split
+from vernal.evaluation.coverage import VALIDATION
+from vernal.evaluation.measuring import MeasuredSplit, measure_split
 from vernal.evaluation.notes import notes_table
 from vernal.evaluation.operating_points import OperatingPoint, choose
 from vernal.evaluation.options import EvaluationOptions
 from vernal.evaluation.tidy import settled
 from vernal.problems import InputError
 from vernal.sweeps.settings_table import CONFIGURATION, axes_of, configurations
-
-__all__ = ["EvaluationOptions", "EvaluationResult", "evaluate_stage"]
 
 TRAIN = "train"
 
@@ -95,32 +94,23 @@ def evaluate_stage(
     plan = plan.reset_index(drop=True).assign(**{CONFIGURATION: configurations})
     splits = splits.sort_values("clip_id", ignore_index=True)
     sheet = coverage.join(plan, scores, splits, options.unit, failed)
-    if not sheet.runs:
-        reasons = "; ".join(f"{point}: {reason}" for point, reason in list(failed.items())[:5])
-        raise InputError(
-            f"none of the {len(plan):,} points has scores, so there is nothing to evaluate"
-            + (f" ({reasons})" if reasons else "; run the stage")
-        )
+    _refuse_nothing(sheet, plan, failed)
     names = _names_of_runs(plan, sheet)
     chosen = _choose_all(sheet, options)
     frozen = [goals[0] for goals in chosen]
+    evaluated = {name: units for name, units in sheet.units.items() if len(units)}
     measured = {
         name: measure_split(name, units, sheet.logits[name], frozen, options)
-        for name, units in sheet.units.items()
-        if len(units)
+        for name, units in evaluated.items()
     }
-    train = splits[splits["split"] == TRAIN]
-    basics = baselines.baseline_table(
-        train, {name: part.units for name, part in measured.items()}, options.goals[0]
-    )
+    basics = baselines.baseline_table(splits[splits["split"] == TRAIN], evaluated, options.goals[0])
     primary = _primary_split(measured, options)
-    points = tables.point_rows(plan, sheet, measured, frozen, basics, training_counts, failed)
     varying = axes_of(plan, axes)
     board = tables.leaderboard_table(plan, sheet, measured, primary, varying, options)
     leading = tables.leading_runs(board, plan, sheet)
     shown = [(run, names[run]) for run in leading]
     found = {
-        "points": points,
+        "points": tables.point_rows(plan, sheet, measured, frozen, basics, training_counts, failed),
         "leaderboard": board,
         "effects": tables.effects_table(plan, sheet, measured, varying, options),
         "operating_points": tables.operating_points_table(measured, chosen, names),
@@ -133,6 +123,15 @@ def evaluate_stage(
         "notes": notes_table(measured, sheet, frozen, names, failed, options, primary),
     }
     return EvaluationResult(**{name: settled(table.reset_index(drop=True)) for name, table in found.items()})
+
+
+def _refuse_nothing(sheet: coverage.Sheet, plan: pd.DataFrame, failed: Mapping[str, str]) -> None:
+    if not sheet.runs:
+        reasons = "; ".join(f"{point}: {reason}" for point, reason in list(failed.items())[:5])
+        raise InputError(
+            f"none of the {len(plan):,} points has scores, so there is nothing to evaluate"
+            + (f" ({reasons})" if reasons else "; run the stage")
+        )
 
 
 def _names_of_runs(plan: pd.DataFrame, sheet: coverage.Sheet) -> list[str]:

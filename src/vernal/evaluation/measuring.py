@@ -10,11 +10,11 @@ import pandas as pd
 
 from vernal import metrics
 from vernal.evaluation import bootstrap, nights
+from vernal.evaluation.coverage import VALIDATION
 from vernal.evaluation.operating_points import OperatingPoint, optimism, review_minutes
 from vernal.evaluation.options import EvaluationOptions
 from vernal.metrics import FloatArray
 
-VALIDATION = "val"
 NIGHT_COUNTS = ("false_absences", "false_presences", "missed_nights")
 
 
@@ -39,6 +39,7 @@ class MeasuredSplit:
 
     @property
     def truth(self) -> np.ndarray:
+        """(n_units,) bool: which units are positive."""
         return self.units["is_positive"].to_numpy(dtype=bool)
 
 
@@ -49,6 +50,13 @@ def measure_split(
     frozen: Sequence[OperatingPoint],
     options: EvaluationOptions,
 ) -> MeasuredSplit:
+    """Measure every run on one split at thresholds that were chosen before.
+
+    Args:
+        units: one row a unit, with `is_positive`.
+        logits: (n_runs, n_units).
+        frozen: (n_runs,) the operating point of each run.
+    """
     truth = units["is_positive"].to_numpy(dtype=bool)
     recorders = units["recorder_id"].to_numpy(dtype=object) if "recorder_id" in units else None
     drawn = bootstrap.nights_of(units, options.seed, name, options.n_draws)

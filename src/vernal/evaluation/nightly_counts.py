@@ -82,8 +82,7 @@ class NightlyCounts:
 
 
 def parse(text: str) -> NightlyCounts:
-    """Read counts of positive files by recorder and date: `Recorder:` lines, each followed by `date: n
-    files`.
+    """Read counts of positive files by recorder and date: `Recorder:` lines, each above its `date: n files`.
 
     Raises:
         InputError: there are no such lines.

@@ -1,5 +1,4 @@
-"""What a detector is worth at night: which nights it misses, which it invents, and the minutes it costs to
-check.
+"""What a detector is worth at night: the nights it misses, those it invents, and the minutes of checking.
 
 A night is one recorder on one date. Its presence is reported if any of its clips is flagged, and confirmed if
 a person who checks the flagged clips finds a true one among them. Review time comes from the false positive

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from vernal.evaluation import bootstrap, coverage, nights
-from vernal.evaluation.measuring import VALIDATION, MeasuredSplit
+from vernal.evaluation.coverage import VALIDATION
+from vernal.evaluation.measuring import MeasuredSplit
 from vernal.evaluation.operating_points import OperatingPoint
 from vernal.evaluation.options import EvaluationOptions
 
@@ -21,6 +22,7 @@ def notes_table(
     options: EvaluationOptions,
     primary: str,
 ) -> pd.DataFrame:
+    """`scope` (a point, a split, or the stage) and `note`: what failed, what is undefined, and why."""
     notes = [(point, f"failed: {reason}") for point, reason in sorted(failed.items())]
     for split in sheet.units:
         notes += [(split, note) for note in _split_notes(split, measured.get(split))]

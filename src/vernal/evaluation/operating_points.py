@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vernal import metrics
+from vernal.evaluation.calibration import sigmoid
 from vernal.metrics import Counts
 from vernal.problems import suggest
 
@@ -92,7 +93,7 @@ class OperatingPoint:
     @property
     def confidence(self) -> float:
         """The threshold as `sigmoid(logit)`, in (0, 1)."""
-        return float(1 / (1 + np.exp(-self.logit)))
+        return float(sigmoid(self.logit))
 
 
 def choose(scores: ArrayLike, is_positive: ArrayLike, goal: Goal, split: str = "val") -> OperatingPoint:

@@ -14,14 +14,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from vernal.evaluation.coverage import SPLITS
+from vernal.evaluation.coverage import SPLITS, VALIDATION
 from vernal.evaluation.operating_points import review_minutes
 from vernal.evaluation.options import EvaluationOptions
 from vernal.problem_card import ProblemCard
 from vernal.sweeps.settings_table import CONFIGURATION, SEED, level_text, settings_of
 from vernal.sweeps.spec import Spec
 
-VALIDATION = "val"
 METRIC_NAMES = {
     "f1": "F1",
     "precision": "precision",

@@ -19,7 +19,8 @@ from vernal.evaluation import (
     leaderboard,
     nights,
 )
-from vernal.evaluation.measuring import VALIDATION, MeasuredSplit
+from vernal.evaluation.coverage import VALIDATION
+from vernal.evaluation.measuring import MeasuredSplit
 from vernal.evaluation.operating_points import OperatingPoint
 from vernal.evaluation.options import EvaluationOptions
 from vernal.sweeps.settings_table import CONFIGURATION, settings_of
@@ -105,6 +106,7 @@ def leaderboard_table(
     axes: Sequence[str],
     options: EvaluationOptions,
 ) -> pd.DataFrame:
+    """One row a configuration; see `leaderboard.stage_leaderboard`. The primary split's columns come first."""
     listed = ("f1", "precision", "recall", "auroc", "average_precision")
     order = [primary, *(name for name in measured if name != primary)]
     values = pd.concat(
@@ -147,6 +149,7 @@ def effects_table(
     axes: Sequence[str],
     options: EvaluationOptions,
 ) -> pd.DataFrame:
+    """One row a contrast, test split and metric; see `effects.effects`."""
     done = plan[plan["config_hash"].astype(str).isin(sheet.runs)]
     found = effects.contrasts(done, axes, options.all_pairs, options.within_levels) if len(done) else []
     tables = []
@@ -165,6 +168,7 @@ def effects_table(
 def operating_points_table(
     measured: Mapping[str, MeasuredSplit], chosen: Sequence[Sequence[OperatingPoint]], names: Sequence[str]
 ) -> pd.DataFrame:
+    """One row a (point, goal, split): the threshold that the goal led to, and what it gives there."""
     rows = []
     for at, name in enumerate(names):
         for point in chosen[at]:
@@ -194,6 +198,7 @@ def operating_points_table(
 def groups_table(
     measured: Mapping[str, MeasuredSplit], frozen: Sequence[OperatingPoint], names: Sequence[str]
 ) -> pd.DataFrame:
+    """One row a (point, split, group): see `breakdown.by_group`."""
     logits = [point.logit for point in frozen]
     parts = [
         breakdown.by_group_of_runs(split.units, split.logits, logits, names).assign(split=name)
@@ -263,6 +268,7 @@ def night_tables(
     shown: Sequence[tuple[int, str]],
     options: EvaluationOptions,
 ) -> dict[str, pd.DataFrame]:
+    """`nights`, `review` and `seasons` of the runs shown, on the splits whose nights are known."""
     found: dict[str, list[pd.DataFrame]] = {"nights": [], "review": [], "seasons": []}
     for split, part in measured.items():
         if not nights.has_nights(part.units):

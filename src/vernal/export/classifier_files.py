@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from vernal.birdnet.model import N_DIMS, DenseLayer, make_classifier, make_head
+from vernal.birdnet.classifier import DenseLayer, make_classifier, make_head
+from vernal.birdnet.model import N_DIMS
 from vernal.heads import Head
 from vernal.problems import InputError
 

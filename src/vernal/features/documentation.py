@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from vernal.features.classification_tables import ClassificationTable
 from vernal.features.lab_tables import lab_tables
 from vernal.features.pictures import described
 from vernal.features.rows import records
@@ -45,18 +44,6 @@ def standings_markdown(board: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
-def table_text(table: ClassificationTable) -> str:
-    """A classification table as aligned text."""
-    lines = [f"{'':14}{'precision':>10}{'recall':>10}{'F1':>10}{'support':>10}"]
-    for row in records(table.rows()):
-        rates = [row[name] for name in ("precision", "recall", "f1")]
-        shown = ["" if pd.isna(rate) else f"{rate:.2f}" for rate in rates]
-        lines.append(
-            f"{row['row']:14}{shown[0]:>10}{shown[1]:>10}{shown[2]:>10}{row['support']:>10,.0f}".rstrip()
-        )
-    return "\n".join(lines)
-
-
 def with_results(page: str, results: Path) -> str:
     """The page's text with every marked part made anew.
 
@@ -64,7 +51,7 @@ def with_results(page: str, results: Path) -> str:
         KeyError: a mark that nothing is known for.
     """
     parts = {name: standings_markdown(_board(results / f"{name}.csv")) for name in RESULTS}
-    parts["lab_table"] = f"```\n{table_text(lab_tables()[LAB])}\n```"
+    parts["lab_table"] = f"```\n{lab_tables()[LAB].text()}```"
     return _MARKS.sub(
         lambda found: f"<!-- {found[1]} -->\n{parts[found[1]]}\n<!-- end of {found[1]} -->", page
     )

@@ -1,8 +1,4 @@
-"""What the study found: every clip predicted once by a network that did not hear its site, and how sure that is.
-
-Intervals are over groups (recorder-nights, source files, what a person grouped), drawn together or not at all, with
-the spread over seeds added; the same draws serve every point, so that differences are paired.
-"""
+"""What the study found, in tables: points, configurations in order, classes, comparisons, scores, what is missing."""
 
 from __future__ import annotations
 
@@ -12,42 +8,29 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import pandas as pd
 
-from vernal.evaluation.classification import confusion_matrix, report_of
-from vernal.features.classification_tables import ClassificationTable, from_report
+from vernal.evaluation.classification import report_of
+from vernal.features.classification_tables import COLUMNS, ClassificationTable, from_report
+from vernal.features.comparisons import NAMED, compare
 from vernal.features.fit_library import FitLibrary
 from vernal.features.fits import PlannedFit, classes_of
-from vernal.features.folds import BY_SITE, LEAKY
+from vernal.features.folds import LEAKY
 from vernal.features.groups import Groups, MeasureOptions
 from vernal.features.rows import records
-from vernal.features.study import BIRDNET, PointOptions, point_options
+from vernal.features.runs import METRICS, Run, measured_run, out_of_fold
+from vernal.features.study import point_options
 
-METRICS = ("accuracy", "macro_f1")
-NAMED = ("feature", "sync", "model", "split")
 NOT_RUN = "not run yet"
 _LOGIT = "logit_"
 
 
 @dataclass(frozen=True, eq=False)
-class Run:
-    """A finished point: its predictions and its draws.
-
-    `predicted`: (n_clips,) classes in the order of clip ids. `draws`: per metric (n_draws,). `table`: its own
-    classification table.
-    """
-
-    config_hash: str
-    configuration: str
-    options: PointOptions
-    predicted: np.ndarray
-    values: dict[str, float]
-    draws: dict[str, np.ndarray]
-    confusion: pd.DataFrame
-    table: ClassificationTable
-
-
-@dataclass(frozen=True, eq=False)
 class Study:
-    """The tables of a study; see the functions below for their columns. `tables`: per configuration, seeds pooled."""
+    """The tables of a study.
+
+    `points`: one row a point. `leaderboard`: one row a configuration. `classification`: a report's rows for each
+    point. `confusions`: see `pooled_tables`. `comparisons`: see `comparisons.compare`. `scores`: a row a point and
+    clip. `failures`: points without a result. `histories`: a row a point, fold and epoch.
+    """
 
     points: pd.DataFrame
     leaderboard: pd.DataFrame
@@ -88,8 +71,8 @@ def evaluate_study(
     runs, rows, scores, histories = {}, {}, [], []
     for name, members in done.items():
         loaded = [library.load(fit.key) for fit in members]
-        logits = _out_of_fold(members, [fit.logits for fit in loaded])
-        runs[name] = _run(name, configurations[name], members, logits, groups)
+        logits = out_of_fold(members, [fit.logits for fit in loaded])
+        runs[name] = measured_run(name, configurations[name], members[0].options, logits, groups)
         rows[name] = _facts(members, loaded, bytes_per_clip)
         scores.append(_score_rows(name, members, logits))
         histories += [
@@ -97,49 +80,16 @@ def evaluate_study(
             for fit, one in zip(members, loaded, strict=True)
         ]
     board = _leaderboard(plan, runs, rows, groups)
+    problems = _problems(plan, by_hash, library, finished)
     return Study(
-        points=_points(plan, runs, rows, groups, _problems(plan, by_hash, library, finished)),
+        points=_points(plan, runs, rows, groups, problems),
         leaderboard=board,
         classification=_classification(plan, runs),
         confusions=_confusions(plan, runs),
-        comparisons=_comparisons(board, runs, groups),
+        comparisons=compare(board, runs, groups),
         scores=_named(scores, plan),
-        failures=_failures(plan, done, by_hash, library, selected),
+        failures=_failures(plan, problems, selected),
         histories=_named(histories, plan),
-    )
-
-
-def _out_of_fold(members: Sequence[PlannedFit], logits: Sequence[np.ndarray]) -> np.ndarray:
-    """(n_clips, n_classes): each clip's logits from the fold that tested it."""
-    found = np.full_like(logits[0], np.nan)
-    for fit, of_fold in zip(members, logits, strict=True):
-        is_test = (fit.clips.role == "test").to_numpy()
-        found[is_test] = of_fold[is_test]
-    assert np.isfinite(found).all(), "a clip was tested in no fold"
-    return found
-
-
-def _run(
-    name: str, configuration: str, members: Sequence[PlannedFit], logits: np.ndarray, groups: Groups
-) -> Run:
-    predicted = np.array(groups.names)[logits.argmax(axis=1)]
-    confusion = confusion_matrix(groups.true, predicted, groups.names)
-    report = report_of(confusion)
-    values = {"accuracy": report.accuracy}
-    values |= {
-        f"{name}_f1": f1
-        for name, f1 in zip(report.averages.average, report.averages.f1, strict=True)
-        if name != "micro"
-    }
-    return Run(
-        name,
-        configuration,
-        members[0].options,
-        predicted,
-        values,
-        groups.draws(predicted),
-        confusion,
-        from_report(report),
     )
 
 
@@ -277,76 +227,13 @@ def _by_configuration(plan: pd.DataFrame, runs: Mapping[str, Run]) -> list[tuple
 
 def _classification(plan: pd.DataFrame, runs: Mapping[str, Run]) -> pd.DataFrame:
     """The classification table of every point: `point`, its name in words, and the table's rows."""
+    names = ["point", *NAMED, "seed"]
     parts = []
     for point in records(plan):
         if point["config_hash"] in runs:
-            named = {name: point[name] for name in ("point", *NAMED, "seed")}
-            parts.append(
-                runs[point["config_hash"]]
-                .table.rows()
-                .assign(**named)[[*named, "row", "precision", "recall", "f1", "support"]]
-            )
-    return (
-        pd.concat(parts, ignore_index=True)
-        if parts
-        else pd.DataFrame(columns=["point", *NAMED, "seed", "row"])
-    )
-
-
-def _comparisons(board: pd.DataFrame, runs: Mapping[str, Run], groups: Groups) -> pd.DataFrame:
-    """Differences in accuracy that answer a question, paired by clip and group.
-
-    Returns:
-        `question` (`beat_synced`, `birdnet`, `leak`), `feature`, `sync`, `model` of what is compared, `difference`,
-        `low`, `high`: beat-synced less raw; a configuration less BirdNET's head; the leaky split less the honest one.
-    """
-    listed: dict[tuple[str, ...], list[Run]] = {}
-    for row in records(board):
-        listed[tuple(row[name] for name in NAMED)] = [
-            run for run in runs.values() if run.configuration == row["configuration_hash"]
-        ]
-    birdnet = next((name for name in listed if name[0] == BIRDNET and name[3] == BY_SITE), None)
-    rows = []
-    for name, own in listed.items():
-        for question, other in _questions(name, birdnet).items():
-            if other in listed:
-                about = dict(zip(NAMED, name, strict=True))
-                rows.append({"question": question, **about, **_difference(own, listed[other], groups)})
-    columns = ["question", "feature", "sync", "model", "difference", "low", "high"]
-    return pd.DataFrame(rows, columns=columns).sort_values(columns[:4], ignore_index=True)
-
-
-def _questions(name: tuple[str, ...], birdnet: tuple[str, ...] | None) -> dict[str, tuple[str, ...]]:
-    """What a configuration is to be compared with, by the question that this answers."""
-    feature, sync, model, split = name
-    found: dict[str, tuple[str, ...]] = {}
-    if sync == "beat_synced":
-        found["beat_synced"] = (feature, "raw", model, split)
-    if split == BY_SITE and feature != BIRDNET and birdnet is not None:
-        found["birdnet"] = birdnet
-    if split == LEAKY:
-        found["leak"] = (feature, sync, model, BY_SITE)
-    return found
-
-
-def _difference(own: Sequence[Run], others: Sequence[Run], groups: Groups) -> dict[str, float]:
-    """Mean difference in accuracy, seeds paired in order where there are as many."""
-    if len(own) == len(others):
-        values = [a.values["accuracy"] - b.values["accuracy"] for a, b in zip(own, others, strict=True)]
-        draws = np.array(
-            [a.draws["accuracy"] - b.draws["accuracy"] for a, b in zip(own, others, strict=True)]
-        )
-    else:
-        mean = {id(some): np.mean([run.draws["accuracy"] for run in some], axis=0) for some in (own, others)}
-        values = [
-            float(
-                np.mean([run.values["accuracy"] for run in own])
-                - np.mean([run.values["accuracy"] for run in others])
-            )
-        ]
-        draws = (mean[id(own)] - mean[id(others)])[None]
-    low, high = groups.difference_interval(values, draws)
-    return {"difference": float(np.mean(values)), "low": low, "high": high}
+            rows = runs[point["config_hash"]].table.rows()
+            parts.append(rows.assign(**{name: point[name] for name in names})[[*names, *COLUMNS]])
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=[*names, "row"])
 
 
 def _score_rows(name: str, members: Sequence[PlannedFit], logits: np.ndarray) -> pd.DataFrame:
@@ -393,22 +280,11 @@ def _problems(
     return found
 
 
-def _failures(
-    plan: pd.DataFrame,
-    done: Mapping,
-    by_hash: Mapping[str, Sequence[PlannedFit]],
-    library: FitLibrary,
-    selected: set[str],
-) -> pd.DataFrame:
+def _failures(plan: pd.DataFrame, problems: Mapping[str, str], selected: set[str]) -> pd.DataFrame:
     """Points without a result: `point`, `step` (empty where nobody asked for it), `message`."""
-    problems = _problems(plan, by_hash, library, library.keys())
     rows = [
-        (
-            point,
-            "train" if point in selected else "",
-            problems.get(name, NOT_RUN) if point in selected else NOT_RUN,
-        )
+        (point, "train", problems[name]) if point in selected else (point, "", NOT_RUN)
         for point, name in zip(plan.point, plan.config_hash, strict=True)
-        if name not in done
+        if name in problems
     ]
     return pd.DataFrame(rows, columns=["point", "step", "message"], dtype="str")

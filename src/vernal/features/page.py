@@ -17,6 +17,7 @@ from vernal.features.folds import BY_SITE, LEAKY
 from vernal.features.lab_tables import lab_tables
 from vernal.features.pictures import described
 from vernal.features.rows import records
+from vernal.features.study import LINEAR
 from vernal.plots.style import Drawing, inline_svg
 from vernal.problem_card import ProblemCard, verdict
 from vernal.spelling import between, count, listed, share
@@ -113,27 +114,20 @@ def answer(results: StudyResults) -> list[str]:
     honest = board[board.split == BY_SITE] if len(board) else board
     if honest.empty:
         return ["Nothing was trained yet."]
-    scratch, head = honest[honest.model != "linear"], honest[honest.model == "linear"]
+    scratch, heads = records(honest[honest.model != LINEAR]), records(honest[honest.model == LINEAR])
     sentences = []
-    chance = honest.chance.iloc[0]
-    if len(scratch):
-        best = records(scratch)[0]
+    if scratch:
         sentences.append(
-            f"Learnt from scratch, {described(best)} does best: {_accuracy(best)}. "
-            f"Always naming the commonest class would be right {share(chance)} of the time."
+            f"Learnt from scratch, {described(scratch[0])} does best: {_accuracy(scratch[0])}. "
+            f"Always naming the commonest class would be right {share(honest.chance.iloc[0])} of the time."
         )
-    if len(head):
-        first = records(head)[0]
-        sentences.append(f"BirdNET's embeddings with a linear head: {_accuracy(first)}.")
-    compared = results.comparisons[results.comparisons.question == "birdnet"]
-    if len(scratch) and len(compared):
-        best = records(scratch)[0]
-        rows = [
-            row
-            for row in records(compared)
-            if all(row[name] == best[name] for name in ("feature", "sync", "model"))
-        ]
-        sentences += [_verdict(row) for row in rows]
+    if heads:
+        sentences.append(f"BirdNET's embeddings with a linear head: {_accuracy(heads[0])}.")
+    if scratch:
+        compared = records(results.comparisons[results.comparisons.question == "birdnet"])
+        names = ("feature", "sync", "model")
+        own = [row for row in compared if all(row[name] == scratch[0][name] for name in names)]
+        sentences += [_verdict(row) for row in own]
     return [*sentences, _target(results.card, records(honest)[0])]
 
 

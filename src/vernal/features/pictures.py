@@ -65,9 +65,7 @@ def label_distribution(counts: pd.DataFrame, title: str) -> Figure:
     right.set_title("classes that are told apart")
     for panel in (left, right):
         panel.set_xlabel("clips")
-        panel.set_xlim(0, 1.12 * float(before.max()))
-    right.set_xlim(0, 1.12 * float(max(before.max(), after.max())))
-    left.set_xlim(right.get_xlim())
+        panel.set_xlim(0, 1.12 * float(max(before.max(), after.max())))
     return figure
 
 

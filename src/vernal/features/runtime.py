@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from vernal.features.evaluation import NAMED
+from vernal.embedding.windows import EmbeddingOptions
+from vernal.features.comparisons import NAMED
 from vernal.features.extraction import ClipSound, compute
 from vernal.features.fit_library import FitLibrary
 from vernal.features.fits import PlannedFit
@@ -23,7 +23,7 @@ def time_features(
     sounds: Sequence[ClipSound],
     features: Sequence[tuple[str, str]],
     audio: FeatureOptions,
-    embedding: Any,
+    embedding: EmbeddingOptions,
     in_worker: bool = True,
 ) -> dict[tuple[str, str], float]:
     """Milliseconds of one thread's processor time a clip, the least of some repeats, nothing cached.
@@ -31,7 +31,6 @@ def time_features(
     Args:
         sounds: a few clips; each is timed, and the mean is given.
         features: `(feature, sync)`; `(birdnet, "")` for embeddings.
-        embedding: `EmbeddingOptions` of the embeddings.
         in_worker: measure in a process of its own, as the features themselves are computed.
     """
     if not in_worker:
@@ -43,7 +42,10 @@ def time_features(
 
 
 def _timed(
-    sounds: list[ClipSound], features: list[tuple[str, str]], audio: FeatureOptions, embedding: Any
+    sounds: list[ClipSound],
+    features: list[tuple[str, str]],
+    audio: FeatureOptions,
+    embedding: EmbeddingOptions,
 ) -> dict[tuple[str, str], float]:
     found = {}
     for feature, sync in features:
@@ -52,7 +54,9 @@ def _timed(
     return found
 
 
-def _least(sound: ClipSound, feature: str, sync: str, audio: FeatureOptions, embedding: Any) -> float:
+def _least(
+    sound: ClipSound, feature: str, sync: str, audio: FeatureOptions, embedding: EmbeddingOptions
+) -> float:
     times = []
     for _ in range(REPEATS + 1):  # the first loads and compiles
         started = time.process_time()
@@ -65,7 +69,7 @@ def _least(sound: ClipSound, feature: str, sync: str, audio: FeatureOptions, emb
     return min(times[1:])
 
 
-def _embed(sound: ClipSound, embedding: Any) -> None:
+def _embed(sound: ClipSound, embedding: EmbeddingOptions) -> None:
     from vernal.audio import SAMPLE_RATE_HZ, bandpass, load_clip, window_starts
     from vernal.encoders.base import get_encoder
 
@@ -114,7 +118,7 @@ def runtime_table(
         .groupby(["configuration", *NAMED], sort=False, as_index=False)[["train_s", "score_s"]]
         .mean()
     )
-    merged["sync"] = merged.sync.where(merged.feature != "birdnet", "")
+    merged["sync"] = merged.sync.where(merged.feature != BIRDNET, "")
     merged["feature_ms"] = [
         feature_ms.get(pair, np.nan) for pair in zip(merged.feature, merged["sync"], strict=True)
     ]

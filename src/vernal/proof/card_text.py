@@ -7,13 +7,10 @@ from collections.abc import Iterable
 import pandas as pd
 
 from vernal.proof.markdown import text
-from vernal.spelling import count
 
 NOT_GIVEN = "not given"
 DEMO = "> **Demo season.** The recordings are synthetic. Nothing here says anything about the real world."
 _NAMED = 12
-
-__all__ = ["DEMO", "NOT_GIVEN", "bullets", "card", "count", "dates", "named"]
 
 
 def card(blocks: Iterable[str]) -> str:

@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from vernal.evaluation.calibration import sigmoid
 from vernal.evaluation.stage_results import StageResults
 from vernal.evaluation.target import target_verdict
-from vernal.proof.card_text import DEMO, bullets, card, count, dates, named
+from vernal.proof.card_text import DEMO, bullets, card, dates, named
 from vernal.proof.environment import package_versions
 from vernal.proof.markdown import table, text
-from vernal.spelling import between, percent, share
+from vernal.spelling import between, count, percent, share
 from vernal.sweeps.point_settings import SETTINGS, PointSettings
 from vernal.training.models import Model
 
@@ -81,8 +82,7 @@ def _what(target: str, model: Model) -> str:
 def _threshold(results: StageResults, point: str) -> str:
     logit = results.threshold(point)
     goal = text(results.by_point.loc[point].get("goal", ""))
-    confidence = 1 / (1 + np.exp(-logit))
-    start = f"Flag a clip from a logit of {logit:.4f} on (confidence {confidence:.4f})."
+    start = f"Flag a clip from a logit of {logit:.4f} on (confidence {float(sigmoid(logit)):.4f})."
     return f"{start} Chosen on validation for: {goal}."
 
 

@@ -212,19 +212,15 @@ def find_pairs(
     left, right = left[chosen], right[chosen]
     alike = _listen(windows, roots, left, right, workers, progress)
     exact = [_cosine(x[one], x[other]) for one, other in zip(left, right, strict=True)]
-    table = pd.DataFrame(
-        {
-            "clip_id": windows.clip_id.to_numpy(dtype=object)[left],
-            "start_s": windows.start_s.to_numpy(dtype=float)[left],
-            "split": split[left],
-            "other_clip_id": windows.clip_id.to_numpy(dtype=object)[right],
-            "other_start_s": windows.start_s.to_numpy(dtype=float)[right],
-            "other_split": split[right],
-            # Rounded to what does not depend on the order of additions.
-            "cosine": np.round(np.array(exact, dtype=float), 4),
-            "correlation": np.round(np.array(alike, dtype=float), 3),
-        }
-    ).astype(dict.fromkeys(("clip_id", "split", "other_clip_id", "other_split"), "str"))
+    ids, starts = windows.clip_id.to_numpy(dtype=object), windows.start_s.to_numpy(dtype=float)
+    ends = {
+        "clip_id": ids[left], "start_s": starts[left], "split": split[left],
+        "other_clip_id": ids[right], "other_start_s": starts[right], "other_split": split[right],
+    }  # fmt: skip
+    # Rounded to what does not depend on the order of additions.
+    found = {"cosine": np.round(np.array(exact, dtype=float), 4), "correlation": np.round(np.array(alike), 3)}
+    texts = dict.fromkeys(("clip_id", "split", "other_clip_id", "other_split"), "str")
+    table = pd.DataFrame(ends | found).astype(texts)
     falling = ["correlation", "cosine", "clip_id", "other_clip_id", "start_s", "other_start_s"]
     table = table.sort_values(falling, ascending=[False, False, True, True, True, True], ignore_index=True)
     return table[list(PAIR_COLUMNS)], counts

@@ -198,23 +198,15 @@ def stage_facts(data_root: Path, stage: str, is_whole: bool = True) -> dict[str,
         varying = [name for name in names if name not in common]
         facts["settings"] = plain(plan[common].iloc[0].to_dict()) if len(plan) else {}
         facts["points"] = {
-            row["point"]: {
-                "config_hash": row["config_hash"],
-                **plain({name: _value(row[name]) for name in varying}),
-            }
+            row["point"]: {"config_hash": row["config_hash"], **plain({name: row[name] for name in varying})}
             for row in plan.to_dict("records")
         }
-        facts["settings"] = {name: _value(value) for name, value in facts["settings"].items()}
     certificate = data_root / REPORTING / stage / "certificate.json"
     if is_whole and certificate.is_file():
         content = json.loads(certificate.read_text(encoding="utf-8"))
         facts |= {"results": content.get("results"), "verdict": content.get("verdict")}
         facts["checks"] = {line["check"]: line["verdict"] for line in content.get("checks", [])}
     return facts
-
-
-def _value(value: Any) -> Any:
-    return value.item() if hasattr(value, "item") else value
 
 
 def read_records(data_root: Path, stage: str | None = None) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ number that no choice was made after, as long as it stays the only one.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,10 +24,10 @@ from vernal.evaluation.options import EvaluationOptions
 from vernal.evaluation.tidy import settled
 from vernal.overlap import KINDS
 from vernal.problems import InputError, Problems
-from vernal.proof.card_text import DEMO, card, count
-from vernal.proof.ledger import SEALED, Entry, split_digest
+from vernal.proof.card_text import DEMO, card
+from vernal.proof.ledger import SEALED, Entry, sealed_entry, split_digest
 from vernal.proof.markdown import table, text
-from vernal.spelling import between, share
+from vernal.spelling import between, count, share
 from vernal.table_files import read_table
 from vernal.training import fitting, scoring
 from vernal.training.models import Model, load_model
@@ -202,7 +202,9 @@ def result_row(
 ) -> pd.DataFrame:
     """The one row that the sealed split gives: `sealed_<metric>` at the threshold that was fixed before."""
     units, by_unit = coverage.to_units(sealed, logits[None, :], options.unit)
-    frozen = OperatingPoint(declared.threshold_logit, declared.goal, "val", True, "", *[float("nan")] * 4)
+    frozen = OperatingPoint(
+        declared.threshold_logit, declared.goal, coverage.VALIDATION, True, "", *[float("nan")] * 4
+    )
     measured = measure_split(SEALED, units, by_unit, [frozen], options)
     identity = {
         "model": declared.name,
@@ -252,8 +254,6 @@ def final_page(results: pd.DataFrame, entries: Sequence[Entry], is_demo: bool) -
     return card(blocks)
 
 
-def entry_of(declared: DeclaredModel, splits: pd.DataFrame) -> Mapping[str, Any]:
+def entry_of(declared: DeclaredModel, splits: pd.DataFrame) -> dict[str, Any]:
     """What opening the sealed split adds to the ledger."""
-    from vernal.proof.ledger import sealed_entry
-
     return sealed_entry(declared.name, declared.fit_key, splits)

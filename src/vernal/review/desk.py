@@ -14,20 +14,17 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from vernal.embedding.options import EmbeddingOptions
-from vernal.embedding.store import EmbeddingStore
 from vernal.problem_card import ProblemCard
 from vernal.problems import InputError, suggest
 from vernal.review import queues
 from vernal.review.decisions import DecisionLog, latest_decisions
 from vernal.review.filters import choose
 from vernal.review.looks import plan_looks
+from vernal.review.neighbours import Neighbours
 from vernal.review.options import QueueSpec, ReviewOptions
 from vernal.review.project import NotThere, ProjectContext
 from vernal.review.queues import ITEM_COLUMNS, Queue
-from vernal.review.similarity import SimilarityIndex, open_index
 from vernal.review.sounds import Excerpt, Sounds, place_excerpt
 
 LOG_FOLDER = "01_raw/review"
@@ -49,6 +46,7 @@ _ALSO = ("annotator", "collector", "device", "licence")
 _TECHNICAL = (
     "duration_s", "pool", "subset", "night", "audio_root", "confidence", "clip_file", "made_from", "recording",
 )  # fmt: skip
+_SAID = ("id", "when", "decision", "quality", "call_type", "note")
 _MAX_MORE = 12
 
 
@@ -74,12 +72,10 @@ class Desk:
         self.target = str(project.setting("target"))
         self.log = DecisionLog(project.data_root / LOG_FOLDER)
         self.sounds = Sounds()
+        self.near = Neighbours(project, self.target)
         self._queues: dict[str, Queue] = {}
-        self._indices: dict[str, tuple[pd.DataFrame, SimilarityIndex]] = {}
         self._excerpts: dict[tuple[str, str], Excerpt] = {}
         self._lock = threading.RLock()
-        # Making an index takes seconds; nobody has to wait with the next clip for it.
-        self._index_lock = threading.Lock()
 
     # Queues
 
@@ -153,7 +149,7 @@ class Desk:
         chosen = choose(table, expression) if expression else table
         words = [expression] if expression else []
         if like:
-            _, index = self.index("clips")
+            _, index = self.near.index("clips")
             wanted = set(chosen.clip_id)
             near = index.nearest(like, count, lambda names: np.array([name in wanted for name in names]))
             chosen = near.merge(chosen.drop(columns="similarity", errors="ignore"), on="clip_id", how="left")
@@ -185,9 +181,7 @@ class Desk:
         said = latest_decisions(self.log.read())
         said = said[(said.queue == name) & (said.reviewer == reviewer)]
         known = {
-            (row["item"], int(row["look"])): {
-                key: _plain(row[key]) for key in ("id", "decision", "quality", "call_type", "note")
-            }
+            (row["item"], int(row["look"])): {key: _plain(row[key]) for key in _SAID}
             for row in said.to_dict("records")
         }
         return {
@@ -254,86 +248,10 @@ class Desk:
         path = self.project.audio_file(folder, str(row.file_path))
         return place_excerpt(path, float(row.start_s), float(row.end_s), 0.0)
 
-    def neighbours(self, name: str, item: str, is_blind: bool) -> dict[str, Any]:
+    def neighbours(self, name: str, item: str) -> dict[str, Any]:
         """The labelled clips most like an item, to compare with; a reason where there are none."""
         queue = self.queue(name)
-        row = queue.row(item)
-        clips_name = queue.spec.clips or "clips"
-        clip_id = row["clip_id"] if queue.spec.clips else self._clip_at(row)
-        if clip_id is None:
-            return {
-                "clips": [],
-                "reason": "No clip of the project lies here, so there is no embedding to compare by.",
-            }
-        clips, index = self.index(clips_name)
-        if clip_id not in index:
-            return {
-                "clips": [],
-                "reason": "This clip has no embedding in the store yet; run the embedding pipeline.",
-            }
-        labelled = self.labels(clips_name, clips, row["asked"])
-        found = index.nearest(
-            clip_id, self.options.neighbours, lambda names: np.isin(names, labelled.index.to_numpy(dtype=str))
-        )
-        facts = clips.set_index("clip_id")
-        listed = []
-        for near in found.to_dict("records"):
-            fact = facts.loc[near["clip_id"]]
-            # A stranger would learn the item's own label from its twin in a blind review, so nothing but the label.
-            listed.append(
-                {
-                    "clip_id": near["clip_id"],
-                    "clips": clips_name,
-                    "similarity": near["similarity"],
-                    "label": labelled[near["clip_id"]],
-                    "place": " ".join(
-                        str(fact[key])
-                        for key in ("recorder_id", "date")
-                        if key in fact and pd.notna(fact[key])
-                    ),
-                }
-            )
-        return {"clips": listed, "reason": None if listed else "No labelled clip has an embedding yet."}
-
-    def _clip_at(self, row: Mapping[str, Any]) -> str | None:
-        """The clip of the project that shares most with a stretch of a recording; None where there is none."""
-        try:
-            clips = self.project.clips()
-        except NotThere:
-            return None
-        roots = self.project.load("audio_roots")
-        here = clips[clips.file_path == row["file_path"]]
-        here = here[here.source.map(roots) == row["folder"]]
-        start, end = here.start_s.fillna(0.0), here.end_s.fillna(here.duration_s)
-        shared = end.clip(upper=row["end_s"]) - start.clip(lower=row["start_s"])
-        return str(here.clip_id[shared.idxmax()]) if (shared > 0).any() else None
-
-    def labels(self, clips_name: str, clips: pd.DataFrame, asked: str) -> pd.Series:
-        """What people said of the labelled clips, in words, by `clip_id`."""
-        if clips_name == "collection.clips":
-            agreed = self.project.load("collection.consensus")
-            agreed = agreed[(agreed.label == asked) & agreed.is_sure]
-            words = np.where(agreed.value.astype(bool), asked, f"not {asked}")
-            return pd.Series(words, index=agreed.clip_id.to_numpy(dtype=str))
-        known = clips[clips.source == "labelled"]
-        positive = known.is_positive.to_numpy(dtype=bool)
-        words = np.where(positive, self.target, "not " + self.target)
-        tiers = known.quality.astype("str").where(known.quality.notna() & positive, "")
-        joined = [
-            f"{word}, {tier} quality" if tier else word for word, tier in zip(words, tiers, strict=True)
-        ]
-        return pd.Series(joined, index=known.clip_id.to_numpy(dtype=str))
-
-    def index(self, clips_name: str) -> tuple[pd.DataFrame, SimilarityIndex]:
-        """A table of clips and the index over their embeddings; made once."""
-        with self._index_lock:
-            if clips_name not in self._indices:
-                clips = self.project.clips(clips_name)
-                audio = EmbeddingOptions(**(self.project.setting("embedding") or {}))
-                store = EmbeddingStore(self.project.data_root / "04_feature" / "embeddings")
-                folder = self.project.data_root / "04_feature" / "similarity"
-                self._indices[clips_name] = (clips, open_index(folder, clips, store, audio))
-            return self._indices[clips_name]
+        return self.near.of(queue.row(item), queue.spec.clips, self.options.neighbours)
 
     @cached_property
     def card(self) -> ProblemCard | None:
@@ -367,12 +285,23 @@ class Desk:
         }
         look = 2 if said.get("look") == 2 else 1
         line = self.log.add(values | {"queue": name, "look": look, "is_score_shown": is_shown})
-        return {key: line[key] for key in ("id", "when", "decision", "quality", "call_type", "note")}
+        return {key: line[key] for key in _SAID}
 
     def undo(self, said: Mapping[str, Any]) -> dict[str, Any]:
-        """Take one's own decision back."""
-        self.log.undo(str(said.get("id")), str(said.get("reviewer")))
-        return {"undone": said.get("id")}
+        """Take one's own decision back; `said` is the one before on the same look, which stands again."""
+        identity, reviewer = str(said.get("id")), str(said.get("reviewer"))
+        before = self.log.read()
+        self.log.undo(identity, reviewer)
+        taken = before[before["id"] == identity].iloc[0]
+        same = before[
+            (before["queue"] == taken["queue"])
+            & (before["item"] == taken["item"])
+            & (before["look"] == taken["look"])
+            & (before.reviewer == reviewer)
+            & (before["id"] != identity)
+        ]
+        last = latest_decisions(same).to_dict("records")
+        return {"undone": identity, "said": {key: _plain(last[0][key]) for key in _SAID} if last else None}
 
 
 def describe_sound(excerpt: Excerpt) -> dict[str, float]:

@@ -122,7 +122,7 @@ def _item(desk: Desk, request: Request) -> Any:
 
 
 def _neighbours(desk: Desk, request: Request) -> Any:
-    return desk.neighbours(request.path_params["queue"], request.path_params["item"], _is_blind(request))
+    return desk.neighbours(request.path_params["queue"], request.path_params["item"])
 
 
 def _excerpt(desk: Desk, request: Request) -> Excerpt:

@@ -291,7 +291,7 @@ def _sum_of_squares(tf: Any, weights: Tensor) -> Tensor:
 
 
 def _loss(tf: Any, logits: Tensor, settings: Lanes) -> tuple[Tensor, Tensor]:
-    """Loss of each row and class, and its slope in the logit; `training_rules.row_losses` in float32."""
+    """Loss of each row and class, and its slope in the logit; `vernal.training.rules.row_losses` in float32."""
     y, gamma = settings.targets, settings.gamma
     p, q = tf.sigmoid(logits), tf.sigmoid(-logits)
     cross_entropy = tf.math.softplus(logits) - logits * y

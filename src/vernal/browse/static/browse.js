@@ -83,6 +83,7 @@ function builder() {
       setting.className = `setting ${use.value}`;
       keepOrder();
     }
+    byId("in-the-way")?.remove(); // what it shows is not what would be written any more
     clearTimeout(waiting);
     waiting = setTimeout(ask, 250);
   }
@@ -116,7 +117,7 @@ function builder() {
     byId("time").textContent = said.time;
     byId("text").textContent = said.text;
     byId("save").disabled = !said.text;
-    byId("file").textContent = said.text ? `Saved as ${said.file}${said.exists ? ", which is there already" : ""}.` : "";
+    byId("file").textContent = said.text ? `Goes to ${said.file}${said.exists ? ", which is there already" : ""}.` : "";
     estimate(said);
   }
 

@@ -99,9 +99,11 @@ def count_votes(
     reviews: pd.DataFrame,
     card: ProblemCard,
     options: ClipOptions,
+    review_log: pd.DataFrame | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """What each annotator says of each clip and class, and the clips that marks barely reach."""
-    return votes.count_votes(clips, strong, weak, reviews, card, options)
+    """What each annotator and reviewer says of each clip and class, and the clips that marks barely reach."""
+    said, edges = votes.count_votes(clips, strong, weak, reviews, card, options)
+    return (said if review_log is None else votes.add_decisions(said, clips, review_log, card)), edges
 
 
 def compare_annotators(

@@ -19,7 +19,7 @@ def create_pipeline() -> Pipeline:
     return Pipeline(
         [*_collect(), *_label(), *_judge(), *_show()],
         namespace="collection",
-        inputs={"known_embeddings", "problem_card"},
+        inputs={"known_embeddings", "problem_card", "review_log"},
         parameters={"params:embedding", "params:workers", "params:data_root"},
     )
 
@@ -82,6 +82,7 @@ def _label() -> list[Node]:
                 "reviews",
                 "problem_card",
                 "params:clips",
+                "review_log",
             ],
             outputs=["votes", "edges"],
             name="count_votes",

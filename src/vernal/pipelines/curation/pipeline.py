@@ -11,7 +11,7 @@ from vernal.pipelines.curation.nodes import (
 
 
 def create_pipeline() -> Pipeline:
-    """Gather what people decided, curate the subsets, find copies across splits, then write the package if one is asked for."""
+    """Gather decisions, curate the subsets, find copies across splits, write the package if one is asked for."""
     return Pipeline(
         [
             Node(

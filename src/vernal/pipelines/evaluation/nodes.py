@@ -11,7 +11,8 @@ import pandas as pd
 from vernal import __version__
 from vernal.embedding.store import EmbeddingStore
 from vernal.embedding.windows import EmbeddingOptions
-from vernal.evaluation.evaluate import EvaluationOptions, evaluate_stage
+from vernal.evaluation.evaluate import evaluate_stage
+from vernal.evaluation.options import EvaluationOptions
 from vernal.identity import digest
 from vernal.sweeps.point_settings import PointSettings
 from vernal.sweeps.spec import Spec

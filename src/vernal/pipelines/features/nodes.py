@@ -15,25 +15,25 @@ from vernal.evaluation.tidy import settled
 from vernal.features import (
     class_mapping,
     clips,
+    companion,
     evaluation,
     extraction,
     fits,
     folds,
     page,
     pictures,
-    rhythm,
     runtime,
     study,
 )
 from vernal.features.batches import SequenceSource
 from vernal.features.class_mapping import ClassMapping
+from vernal.features.companion import CompanionOptions
 from vernal.features.feature_store import FeaturePart, FeatureStore, stored_bytes
 from vernal.features.fit_library import FitLibrary
 from vernal.features.fitting import FailedFit, Fit
 from vernal.features.folds import FoldOptions
 from vernal.features.groups import MeasureOptions
 from vernal.features.options import FeatureOptions, Kind, kinds_of
-from vernal.features.rhythm import CompanionOptions
 from vernal.features.rows import records
 from vernal.features.study import BIRDNET, StudyOptions
 from vernal.identity import digest
@@ -51,7 +51,7 @@ TIMED_CLIPS = 4
 
 def plan_companion(options: CompanionOptions, source: SourceOptions) -> pd.DataFrame:
     """List the companion set's clips; without rows when a manifest is given."""
-    planned = rhythm.plan_companion(options)
+    planned = companion.plan_companion(options)
     return planned if source.is_demo else planned.iloc[:0]
 
 
@@ -64,7 +64,7 @@ def render_companion(
         for row in rows:
             yield {
                 row["file_path"]: partial(
-                    rhythm.render, row["label"], row["site"], row["tune"], row["take"], options
+                    companion.render, row["label"], row["site"], row["tune"], row["take"], options
                 )
             }
             progress(1)

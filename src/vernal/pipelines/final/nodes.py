@@ -30,7 +30,11 @@ def prepare_sealed(
     known: EmbeddingStore,
     workers: int | None,
 ) -> Iterator[EmbeddingPart]:
-    """Refuse what may not be opened, then embed the sealed clips as the model hears; nothing is scored yet."""
+    """Refuse what may not be opened, then embed the sealed clips as the model hears; nothing is scored yet.
+
+    Args:
+        options: named for Kedro, which checks parameters by their types before the first node runs.
+    """
     own = sealed.sealed_clips(splits)
     sealed.refuse_second(entries, declared, splits)
     sealed.refuse_seen(declared, clips, own, base, training.backend)
@@ -51,6 +55,6 @@ def open_sealed(
     own = sealed.sealed_clips(splits)
     logits = sealed.score_sealed(declared, own, store)
     row = sealed.result_row(declared, own, logits, split_digest(splits, SEALED), evaluation)
-    entry = dict(sealed.entry_of(declared, splits))
+    entry = sealed.entry_of(declared, splits)
     results = sealed.with_row(known, row)
     return [entry], results, sealed.final_page(results, [*entries, entry], source.is_demo)

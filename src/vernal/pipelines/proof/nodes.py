@@ -11,9 +11,10 @@ from vernal.embedding.windows import EmbeddingOptions
 from vernal.evaluation.options import EvaluationOptions
 from vernal.evaluation.stage_results import StageResults
 from vernal.identity import digest
+from vernal.pipelines.evaluation.nodes import KEY
 from vernal.pipelines.ingest.nodes import SourceOptions
 from vernal.problem_card import ProblemCard
-from vernal.proof import checks, ledger
+from vernal.proof import checks, ledger, score_checks
 from vernal.proof.certificate import certificate
 from vernal.proof.data_card import data_card
 from vernal.proof.model_card import model_card
@@ -22,8 +23,6 @@ from vernal.proof.options import ProofOptions
 from vernal.sweeps.spec import Spec
 from vernal.table_files import digest_of_table
 from vernal.training.models import Model
-
-KEY = "key"
 
 
 def prove(
@@ -60,9 +59,9 @@ def prove(
         checks.miner_training(subsets, miner_clips),
         checks.mined_held_out(subsets, splits),
         checks.training_apart(training_sets, splits, clips),
-        checks.thresholds(points, plan, scores, splits, evaluation),
-        checks.audio_settings(plan, models, scores, splits, audio, store),
-        checks.every_clip_scored(plan, failures, scores, splits),
+        score_checks.thresholds(points, plan, scores, splits, evaluation),
+        score_checks.audio_settings(plan, models, scores, splits, audio, store),
+        score_checks.every_clip_scored(plan, failures, scores, splits),
     ]
     of = results_digest(points, leaderboard, effects)
     proof = certificate(spec.stage, target, of, findings, checks.closest_pairs(pairs, options), options)

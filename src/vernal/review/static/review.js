@@ -8,7 +8,7 @@ const address = (kind, item, more = "") => `/review/api/${kind}/${encodeURICompo
 const WORDS = { target: "target", not_target: "not target", unsure: "unsure" };
 const KEPT = 24;
 
-const state = { looks: [], at: 0, isBlind: false, blindIsFixed: false, isGrid: false, prepare: 3, quality: null, callType: null, history: [], isSaving: false, neighbour: -1 };
+const state = { looks: [], at: 0, isBlind: false, blindIsFixed: false, isGrid: false, prepare: 3, quality: null, callType: null, isSaving: false, neighbour: -1 };
 const ready = new Map(); // item -> {facts, spectrogram, neighbours, sounds}
 let drawn = null;
 let shownItem = null;
@@ -22,6 +22,7 @@ const player = new Player((now) => {
 
 const view = () => ({ scale: byId("scale").value, from: Number(byId("from").value), to: Math.max(Number(byId("to").value), Number(byId("from").value) + 100), contrast: Number(byId("contrast").value) });
 const current = () => state.looks[state.at];
+const lastDecided = () => state.looks.filter((look) => look.said).reduce((last, look) => (last && last.said.when > look.said.when ? last : look), null);
 
 function complain(words) {
   const place = byId("problem");
@@ -56,7 +57,7 @@ function soundOf(item) {
 function neighboursOf(item) {
   const entry = prepare(item);
   if (!entry.neighbours) {
-    entry.neighbours = fetchJson(address("neighbours", item, state.isBlind ? "?blind=1" : ""));
+    entry.neighbours = fetchJson(address("neighbours", item));
     entry.neighbours.catch(() => {});
   }
   return entry.neighbours;
@@ -160,7 +161,7 @@ function showProgress() {
   const counted = (word) => state.looks.filter((look) => look.said?.decision === word).length;
   byId("count").textContent = `${done} of ${state.looks.length} decided · ${counted("target")} target, ${counted("not_target")} not, ${counted("unsure")} unsure · at ${state.at + 1}`;
   document.body.dataset.done = done;
-  byId("undo").disabled = state.history.length === 0;
+  byId("undo").disabled = done === 0;
   byId("end").hidden = state.looks.length === 0 || done < state.looks.length;
 }
 
@@ -251,7 +252,6 @@ async function decide(decision) {
       quality: isPositive ? state.quality : null, call_type: isPositive ? state.callType : null, note: byId("note").value.trim() || null,
     });
     look.said = said;
-    state.history.push(look);
     complain("");
     const next = nextOpen();
     if (next === null) { await show(state.at, { play: false }); byId("end").focus(); } else await leave(next);
@@ -271,13 +271,12 @@ function nextOpen() {
 }
 
 async function undo() {
-  const look = state.history.at(-1);
+  const look = lastDecided();
   if (!look || state.isSaving) return;
   state.isSaving = true;
   try {
-    await post("/review/api/undo", { id: look.said.id, reviewer });
-    state.history.pop();
-    look.said = null;
+    // Where a clip was decided twice, the word before stands again.
+    look.said = (await post("/review/api/undo", { id: look.said.id, reviewer })).said;
     complain("");
     show(state.looks.indexOf(look));
   } catch (error) { complain(error.message); }
@@ -369,7 +368,6 @@ async function load() {
     state.isBlind = told.is_blind;
     state.blindIsFixed = told.blind_is_fixed;
     state.prepare = told.prepare;
-    state.history = told.looks.filter((look) => look.said).sort((one, other) => (one.said.when < other.said.when ? -1 : 1));
     byId("blind").setAttribute("aria-pressed", state.isBlind);
     if (!state.looks.length) { complain("This queue is empty."); return; }
     const first = state.looks.findIndex((look) => !look.said);

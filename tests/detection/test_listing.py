@@ -1,0 +1,57 @@
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tests.detection.conftest import make_season
+from vernal.detection.listing import list_for_detection, recorder_of_folder, started_at
+from vernal.problems import InputError
+
+
+def test_recorders_come_from_names_and_else_from_folders(tmp_path: Path):
+    listed = list_for_detection(make_season(tmp_path / "season", 0.1))
+    assert listed.file_path.tolist() == sorted(listed.file_path)
+    assert listed.recorder_id.value_counts().to_dict() == {"SMA01": 3, "Moth08": 3}
+    assert listed.date.unique().tolist() == ["2025-04-04", "2025-04-03"]
+    assert listed.time.tolist()[:2] == ["00:00:00", "01:00:00"]
+    assert set(listed.audio_root) == {(tmp_path / "season").resolve().as_posix()}
+
+
+@pytest.mark.parametrize(
+    ("path", "root", "recorder"),
+    [
+        ("20250403_210000.WAV", "Moth08", "Moth08"),
+        ("Moth08/a.wav", "season", "Moth08"),
+        ("Moth08/2025-04-03/night 2/a.wav", "season", "Moth08"),
+        ("2025/04/a.wav", "data", "unknown"),
+        ("a.wav", "recordings", "unknown"),
+    ],
+)
+def test_folders_that_say_when_are_no_recorders(path, root, recorder):
+    assert recorder_of_folder(path, root) == recorder
+
+
+def test_names_that_tell_nothing_are_listed_without_a_time(tmp_path: Path, write_tone):
+    write_tone(tmp_path / "pond" / "song of my frog.wav")
+    write_tone(tmp_path / "pond" / "Pond_20251399_999999.wav")
+    listed = list_for_detection(tmp_path / "pond")
+    assert listed.date.isna().all() and listed.time.isna().all()
+    assert listed.recorder_id.tolist() == ["pond", "pond"]
+    assert started_at(listed).isna().all()
+
+
+def test_files_that_cannot_be_read_are_listed_all_the_same(tmp_path: Path):
+    (tmp_path / "Voice 20240501 153012.m4a").write_bytes(b"x")
+    listed = list_for_detection(tmp_path)
+    assert listed.file_path.tolist() == ["Voice 20240501 153012.m4a"]
+    assert started_at(listed).tolist() == [pd.Timestamp("2024-05-01 15:30:12")]
+
+
+def test_a_wrong_folder_is_named_with_its_setting(tmp_path: Path, write_tone):
+    with pytest.raises(InputError, match=r"does not exist\. Correct detection\.recordings"):
+        list_for_detection(tmp_path / "none")
+    with pytest.raises(InputError, match="is the file .*a.wav; name the folder"):
+        list_for_detection(write_tone(tmp_path / "a.wav"))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="has no audio"):
+        list_for_detection(tmp_path / "empty")
