@@ -4,7 +4,7 @@ from pathlib import Path
 
 from kedro.pipeline import Pipeline
 
-from vernal.pipeline_registry import LazyPipelines, register_pipelines, stages_on_disk
+from vernal.pipeline_registry import DATA_PREPARATION, LazyPipelines, register_pipelines, stages_on_disk
 
 HEAVY = (
     "tensorflow",
@@ -78,7 +78,12 @@ def test_a_stage_is_a_handful_of_nodes_under_its_name():
 
 def test_the_default_run_prepares_the_data_and_runs_the_baseline():
     names = {node.name for node in register_pipelines()["__default__"].nodes}
-    assert {"ingest.check_audio", "quality_splitting.split_clips", "baseline.train", "baseline.report"} <= names
+    assert {
+        "ingest.check_audio",
+        "quality_splitting.split_clips",
+        "baseline.train",
+        "baseline.report",
+    } <= names
 
 
 def test_the_layers_of_a_stage_read_from_left_to_right(project: Path):
@@ -107,3 +112,22 @@ def test_the_layers_of_a_stage_read_from_left_to_right(project: Path):
     order = list(TopologicalSorter(fed_by).static_order())
     assert order[0] == "raw"
     assert order[-1] == "reporting"
+
+
+def test_each_part_folds_under_its_name_and_shares_its_datasets():
+    pipelines = register_pipelines()
+    assert {node.namespace for node in pipelines["stage5"].nodes} == {*DATA_PREPARATION, "stage5"}
+    for name in DATA_PREPARATION:
+        assert {node.namespace for node in pipelines[name].nodes} == {name}
+        assert not [dataset for dataset in pipelines[name].datasets() if dataset.startswith(f"{name}.")]
+
+
+def test_data_preparation_is_recorded_as_no_stage(tmp_path: Path):
+    from vernal.hooks import start_record
+
+    def stages(name: str) -> tuple[str, ...]:
+        run = {"run_id": "r", "pipeline_names": [name]}
+        return start_record(tmp_path, tmp_path, {}, run, register_pipelines()[name]).stages
+
+    assert stages("ingest") == ()
+    assert stages("stage5") == ("stage5",)

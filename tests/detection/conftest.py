@@ -27,7 +27,9 @@ def make_head(seed: int = 0, n_classes: int = 1) -> Head:
     return Head(((rng.normal(0, 0.08, (1_024, n_classes)), rng.normal(0, 0.3, n_classes)),))
 
 
-def make_classifier(seed: int = 0, threshold: float = 0.0, labels: tuple[str, ...] = ("rooster",), **audio) -> Classifier:
+def make_classifier(
+    seed: int = 0, threshold: float = 0.0, labels: tuple[str, ...] = ("rooster",), **audio
+) -> Classifier:
     return Classifier(
         name="stage5/stage5_001",
         head=make_head(seed, len(labels)),
@@ -42,7 +44,9 @@ def make_classifier(seed: int = 0, threshold: float = 0.0, labels: tuple[str, ..
     )
 
 
-def write_noise(path: Path, seconds: float, seed: int = 0, rate: int = 48_000, level: float = 0.1, **how) -> Path:
+def write_noise(
+    path: Path, seconds: float, seed: int = 0, rate: int = 48_000, level: float = 0.1, **how
+) -> Path:
     """Noise whose loudness and pitch wander, so that its windows differ."""
     rng = np.random.default_rng(seed)
     n = round(seconds * rate)
@@ -88,7 +92,9 @@ class Season:
 
     def find(self, folder: Path, classifier: Classifier, **options) -> Detections:
         listed = list_for_detection(folder)
-        return find_detections(listed, self.files.load(), self.scores, classifier, DetectionOptions(**options))
+        return find_detections(
+            listed, self.files.load(), self.scores, classifier, DetectionOptions(**options)
+        )
 
     def content(self) -> dict[str, bytes]:
         """Every score file by name, with its bytes."""

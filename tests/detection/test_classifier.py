@@ -22,7 +22,13 @@ from vernal.training.models import Model, save_model
 
 
 def add_point(
-    root: Path, stage: str, number: int, logit: float = -1.0, average_precision: float = 0.5, seed: int = 0, **settings
+    root: Path,
+    stage: str,
+    number: int,
+    logit: float = -1.0,
+    average_precision: float = 0.5,
+    seed: int = 0,
+    **settings,
 ) -> None:
     """A point as a stage leaves it."""
     name, own = f"{stage}_{number:03d}", PointSettings(seed=seed, **settings)
@@ -31,7 +37,12 @@ def add_point(
     model = Model(make_head(number), ("rooster",), parameters, pd.DataFrame({"epoch": [1], "loss": [0.5]}))
     save_model(root / "06_models" / stage / name, model)
     row = {"point": name, "config_hash": config_hash(own), "goal": "best F1", "threshold_logit": logit}
-    row |= {"val_average_precision": average_precision, "val_precision": 0.9, "val_fpr": 0.02, "test_ood_recall": np.nan}
+    row |= {
+        "val_average_precision": average_precision,
+        "val_precision": 0.9,
+        "val_fpr": 0.02,
+        "test_ood_recall": np.nan,
+    }
     table = root / "08_reporting" / stage / "points.csv"
     table.parent.mkdir(parents=True, exist_ok=True)
     known = pd.read_csv(table) if table.is_file() else pd.DataFrame()
@@ -102,7 +113,9 @@ def test_another_version_of_the_encoder_is_refused(tmp_path):
     file = tmp_path / "06_models" / "stage5" / "stage5_001" / "parameters.yml"
     text = file.read_text(encoding="utf-8").replace("encoder_version: ", "encoder_version: old-")
     file.write_text(text, encoding="utf-8")
-    with pytest.raises(InputError, match="was trained on birdnet_v2.4 version old-.*Train or export it again"):
+    with pytest.raises(
+        InputError, match=r"was trained on birdnet_v2\.4 version old-.*Train or export it again"
+    ):
         choose_classifier(DetectionOptions(), tmp_path)
 
 

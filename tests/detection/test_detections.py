@@ -135,7 +135,14 @@ def test_files_tell_what_became_of_them(tmp_path, season: Season, write_tone):
     own = make_classifier(threshold=-1e9)
     season.scan(folder, own)
     found = season.find(folder, own)
-    assert found.files.state.tolist() == ["heard", "copy", "not heard", "not heard", "partly heard", "not heard"]
+    assert found.files.state.tolist() == [
+        "heard",
+        "copy",
+        "not heard",
+        "not heard",
+        "partly heard",
+        "not heard",
+    ]
     assert found.files.reason.tolist()[1:] == ["duplicate_audio", "empty", "silent", "truncated", "too_short"]
     assert found.files.message[1] == "the same content as R1_20250403_210000.wav"
     assert found.files.heard_s[[1, 2, 3, 5]].tolist() == [0, 0, 0, 0]

@@ -50,7 +50,7 @@ def test_files_that_cannot_be_read_are_listed_all_the_same(tmp_path: Path):
 def test_a_wrong_folder_is_named_with_its_setting(tmp_path: Path, write_tone):
     with pytest.raises(InputError, match=r"does not exist\. Correct detection\.recordings"):
         list_for_detection(tmp_path / "none")
-    with pytest.raises(InputError, match="is the file .*a.wav; name the folder"):
+    with pytest.raises(InputError, match=r"is the file .*a.wav; name the folder"):
         list_for_detection(write_tone(tmp_path / "a.wav"))
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="has no audio"):

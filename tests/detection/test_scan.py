@@ -109,7 +109,11 @@ def test_a_disk_that_fails_is_told_and_tried_again(tmp_path, season: Season, mon
         patch.setattr(scoring, "AudioReader", Unreadable)
         season.scan(tmp_path / "in", own)
         files = season.find(tmp_path / "in", own).files
-        assert (files.state[0], files.reason[0], files.message[0]) == ("not heard", "failed", "Permission denied")
+        assert (files.state[0], files.reason[0], files.message[0]) == (
+            "not heard",
+            "failed",
+            "Permission denied",
+        )
     assert season.scan(tmp_path / "in", own) == 1
     assert season.find(tmp_path / "in", own).files.state.tolist() == ["heard"]
 
@@ -165,7 +169,7 @@ def test_workers_that_die_at_everything_end_the_run(tmp_path, season: Season, in
         write_noise(folder / f"{number}.wav", 4.0 + number, level=0.0)
     own = make_classifier()
     deadly = dataclasses.replace(own, head=DeadlyHead(own.head.layers))
-    with pytest.raises(InputError, match="Worker processes ended 3 times in a row.*run again to continue"):
+    with pytest.raises(InputError, match=r"Worker processes ended 3 times in a row.*run again to continue"):
         season.scan(folder, deadly, workers=2)
 
 
@@ -223,7 +227,9 @@ def test_a_full_disk_is_one_clear_message_and_nothing_half_written(recordings, s
 
     with monkeypatch.context() as patch:
         patch.setattr("vernal.files.os.fsync", full)
-        with pytest.raises(InputError, match="Scores cannot be written to .*No space left.*run again to continue"):
+        with pytest.raises(
+            InputError, match=r"Scores cannot be written to .*No space left.*run again to continue"
+        ):
             for _ in pieces:
                 pass
     assert len(season.content()) == 2  # the settings and the one block before
@@ -256,7 +262,7 @@ def test_damaged_scores_are_named_with_what_to_do(recordings, season: Season):
     content = bytearray(file.read_bytes())
     content[20] ^= 0xFF
     file.write_bytes(bytes(content))
-    with pytest.raises(InputError, match="damaged.*Delete that file and run again"):
+    with pytest.raises(InputError, match=r"damaged.*Delete that file and run again"):
         season.find(recordings, own)
 
 

@@ -52,8 +52,14 @@ def test_blocks_are_the_whole_file_and_as_training_hears_it(tmp_path, monkeypatc
     blocks = score_file(path, own)
     assert len(blocks) == -(-len(whole.logits) // 2) > 1
     for name in ("start_s", "end_s", "logits", "vectors"):
-        assert np.array_equal(np.concatenate([getattr(block, name) for block in blocks]), getattr(whole, name)), name
-    assert sum(block.heard_s for block in blocks) == pytest.approx(whole.heard_s) == pytest.approx(13.2, abs=1e-4)
+        assert np.array_equal(
+            np.concatenate([getattr(block, name) for block in blocks]), getattr(whole, name)
+        ), name
+    assert (
+        sum(block.heard_s for block in blocks)
+        == pytest.approx(whole.heard_s)
+        == pytest.approx(13.2, abs=1e-4)
+    )
     vectors, keys = embedded(path, own)
     assert keys == [key for block in blocks for key in block.keys]
     assert np.array_equal(vectors, whole.vectors)
@@ -91,7 +97,9 @@ def test_stored_vectors_and_traces_stand_for_the_file(tmp_path, monkeypatch, sea
         assert season.content()[name] == content
 
 
-def test_vectors_of_other_pipelines_are_used_but_the_level_is_still_measured(tmp_path, monkeypatch, season: Season):
+def test_vectors_of_other_pipelines_are_used_but_the_level_is_still_measured(
+    tmp_path, monkeypatch, season: Season
+):
     path = write_noise(tmp_path / "in" / "R1_20250403_210000.wav", 7.0)
     own = make_classifier()
     plain = Season(tmp_path / "other")

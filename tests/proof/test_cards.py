@@ -56,6 +56,18 @@ def test_the_model_card_names_use_sound_threshold_test_baselines_limits_and_proo
     assert card == model_card(results, proof, made.splits, made.models)
 
 
+def test_the_model_card_states_the_licence_of_birdnets_model_where_it_stands_on_it(made, results, proof):
+    model = made.models[results.deployed]
+
+    def card_for(encoder):
+        audio = {**model.parameters["audio"], "encoder": encoder}
+        own = replace(model, parameters={**model.parameters, "audio": audio})
+        return model_card(results, proof, made.splits, {**made.models, results.deployed: own})
+
+    assert "CC BY-NC-SA 4.0" in card_for("birdnet_v2.4")
+    assert "## Licence" not in card_for("logmel")
+
+
 def test_the_data_card_counts_sources_splits_licences_and_says_what_is_not_known(made, results, proof):
     rejects = pd.DataFrame({"reason": ["silent", "silent", "corrupt"]})
     card = data_card(results, proof, made.clips, made.splits, rejects, made.subsets)

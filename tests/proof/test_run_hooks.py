@@ -25,7 +25,7 @@ PASSED = {**FAILED, "verdict": "pass", "cases": [], "n_cases": 0}
 
 def pipeline(*outputs: str) -> Any:
     nodes = [SimpleNamespace(namespace="s", name="s.a")]
-    return SimpleNamespace(nodes=nodes, all_outputs=lambda: set(outputs))
+    return SimpleNamespace(nodes=nodes, inputs=set, all_outputs=lambda: set(outputs))
 
 
 def started(tmp_path: Path, what: Any) -> RunHooks:

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vernal.problems import InputError
-from vernal.published.experiments import canonical, decimals, read_experiments, understand
+from vernal.published.cells import canonical, decimals
+from vernal.published.experiments import read_experiments, understand
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,7 @@ def cluster(
     folder.mkdir(parents=True, exist_ok=True)
     processes = Processes(folder)
     told = folder / "scheduler.json"
+    told.unlink(missing_ok=True)
     try:
         processes.start(
             "distributed.cli.dask_scheduler",

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 import pandas as pd
+from threadpoolctl import threadpool_info
 
 from vernal.problems import InputError
 from vernal.processes import as_they_finish, n_workers, on_cluster, scratch_folder, worker_pool
@@ -73,6 +74,7 @@ def environment(_: pd.DataFrame) -> pd.DataFrame:
     with worker_pool(1, prepare=prepare) as pool:
         found = list(as_they_finish(pool, prepared_times, range(6), n_workers()))
     threads = [os.environ.get(name) for name in ("OMP_NUM_THREADS", "TF_ENABLE_ONEDNN_OPTS")]
+    threads += sorted({library["num_threads"] for library in threadpool_info()})
     return pd.DataFrame({"prepared": [times for _, times in found], "threads": ":".join(map(str, threads))})
 
 

@@ -98,7 +98,7 @@ def test_each_worker_is_prepared_once_and_has_one_thread(machines, tmp_path: Pat
     DaskRunner(machines.address).run(Pipeline(nodes), entries)
     found = entries.load("squares")
     assert set(found.prepared) == {1}
-    assert set(found.threads) == {"1:0"}
+    assert set(found.threads) == {"1:0:1"}
 
 
 def test_a_node_may_save_piece_by_piece(machines, tmp_path: Path):

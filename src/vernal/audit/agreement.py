@@ -9,7 +9,8 @@ import pandas as pd
 from vernal.audit.findings import Finding, NotChecked, Outcome, some
 from vernal.audit.options import AuditOptions
 from vernal.audit.ranking import monotone_columns
-from vernal.published.experiments import RANKING, RATES, Experiments, Metric, codes
+from vernal.published.columns import RANKING, RATES, Metric
+from vernal.published.experiments import Experiments, codes
 from vernal.spelling import count
 
 # So many printed digits must agree before agreement is more than chance.

@@ -12,7 +12,8 @@ from vernal.audit import matrices
 from vernal.audit.findings import Finding, NotChecked, Outcome
 from vernal.audit.matrices import Interval, Printed
 from vernal.audit.options import AuditOptions
-from vernal.published.experiments import RATES, Experiments, Metric
+from vernal.published.columns import RATES, Metric
+from vernal.published.experiments import Experiments
 from vernal.spelling import count
 
 PARTS = ("precision", "recall", "f1", "accuracy")

@@ -6,7 +6,8 @@ import pandas as pd
 
 from vernal.audit.findings import Finding, NotChecked, Outcome
 from vernal.audit.options import AuditOptions
-from vernal.published.experiments import RANKING, Experiments, codes
+from vernal.published.columns import RANKING
+from vernal.published.experiments import Experiments, codes
 
 
 def monotone_columns(experiments: Experiments, options: AuditOptions) -> list[str]:

@@ -10,7 +10,8 @@ import pandas as pd
 
 from vernal.audit.findings import Finding, NotChecked, Outcome, some
 from vernal.audit.options import AuditOptions
-from vernal.published.experiments import RATES, Experiments, Metric
+from vernal.published.columns import RATES, Metric
+from vernal.published.experiments import Experiments
 from vernal.spelling import count
 
 LEAST_GRID = 6  # rows below which no grid is read into a family

@@ -9,7 +9,8 @@ import pandas as pd
 
 from vernal.audit.findings import Finding, NotChecked, Outcome, some
 from vernal.audit.options import AuditOptions
-from vernal.published.experiments import SPREAD, Experiments, Metric, codes
+from vernal.published.columns import SPREAD, Metric
+from vernal.published.experiments import Experiments, codes
 from vernal.spelling import count
 
 

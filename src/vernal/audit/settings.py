@@ -10,7 +10,8 @@ import pandas as pd
 
 from vernal.audit.findings import Finding, NotChecked, Outcome
 from vernal.audit.options import AuditOptions
-from vernal.published.experiments import Experiments, canonical, numbers
+from vernal.published.cells import canonical, numbers
+from vernal.published.experiments import Experiments
 from vernal.spelling import count
 
 TRAINING = re.compile(r"(^|_)(train|trainer|training)(_|$)")

@@ -8,7 +8,8 @@ import pandas as pd
 from vernal.audit.counts import PARTS, flags_all, printed_rows
 from vernal.audit.findings import Finding, NotChecked, Outcome
 from vernal.audit.options import AuditOptions
-from vernal.published.experiments import Experiments, Metric
+from vernal.published.columns import Metric
+from vernal.published.experiments import Experiments
 
 LEAST_ROWS = 4
 TRAINING_SETS = ("train", "training", "val", "valid", "validation", "dev")

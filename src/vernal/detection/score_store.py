@@ -192,7 +192,8 @@ def _read(file: Path, columns: list[str] | None) -> Any:
         with ParquetFile(_readable(file), page_checksum_verification=True) as opened:
             return opened.read(columns=columns, use_threads=False)
     except (ArrowException, OSError) as error:
+        reason = str(error).partition("\n")[0]
         raise InputError(
-            f"The scores in {file} are damaged or cannot be read ({str(error).splitlines()[0]}). Delete that file and run again: its block "
-            "is then scored anew."
+            f"The scores in {file} are damaged or cannot be read ({reason}). Delete that file and run again: its "
+            "block is then scored anew."
         ) from error

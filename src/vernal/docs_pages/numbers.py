@@ -7,6 +7,7 @@ from pathlib import Path
 
 from vernal.docs_pages.markdown import code, table
 from vernal.docs_pages.results import read_demo
+from vernal.evaluation.effects import HIGHER, LOWER
 from vernal.table_files import read_table
 
 
@@ -14,14 +15,16 @@ def demo_season(project: Path) -> str:
     """What the tutorial's run gives, in a few sentences."""
     demo = read_demo(project)
     first, last = demo["leaderboard"][0], demo["last"][0]
-    shown = sum(n for verdict, n in demo["verdicts"].items() if verdict != "no difference shown")
+    changes = demo["effects"]
+    shown = sum(change["verdict"] in (HIGHER, LOWER) for change in changes)
     return (
         f"With the shipped settings the run has {demo['points']} points in {demo['configurations']} configurations. "
         f"The first configuration has a mean F1 of {first['test_ood_f1_mean']:.3f} out of distribution (95 % interval "
         f"over nights and seeds {first['test_ood_f1_low']:.3f} to {first['test_ood_f1_high']:.3f}), the last one "
         f"{last['test_ood_f1_mean']:.3f} ({last['test_ood_f1_low']:.3f} to {last['test_ood_f1_high']:.3f}): the "
-        f"intervals {_overlap(first, last)}. Of {sum(demo['verdicts'].values())} comparisons of settings, {shown} show "
-        f"a difference. The certificate says **{demo['verdict']}** after {demo['checks']} checks."
+        f"intervals {_overlap(first, last)}. Of {len(changes)} changes of one setting, {shown or 'none'} "
+        f"{'shows' if shown == 1 else 'show'} a difference there. The certificate says **{demo['verdict']}** after "
+        f"{demo['checks']} checks."
     )
 
 
@@ -87,7 +90,7 @@ def published_tables(project: Path) -> str:
             code(row.table),
             row.lines,
             f"{row.agree} of {row.cells}",
-            "none beyond rounding" if row.is_reproduced else f"{row.largest_difference:.3f}",
+            "rounding" if row.is_reproduced else f"{row.largest_difference:.3f}",
             row.lines_of_one_run or "",
         )
         for row in tables.itertuples()
@@ -99,8 +102,8 @@ def published_tables(project: Path) -> str:
 def published_findings(project: Path) -> str:
     """What the audit says about the published runs."""
     findings = read_table(project / "docs" / "results" / "published_findings.csv")
-    rows = [(row.severity, code(row.check), row.rows or "", row.message) for row in findings.itertuples()]
-    return table(["severity", "check", "rows", "what was found"], rows, ["rows"])
+    rows = [(code(row.check), row.severity, row.rows or "", row.message) for row in findings.itertuples()]
+    return table(["check", "severity", "rows", "what was found"], rows, ["rows"])
 
 
 def published_counts(project: Path) -> str:

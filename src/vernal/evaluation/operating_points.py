@@ -19,6 +19,7 @@ from vernal.problems import suggest
 
 GOALS = ("best_f1", "precision", "recall", "review_minutes")
 SECONDS_PER_REVIEW = 3.0
+CLIPS_PER_NIGHT = 14_400.0  # of three seconds in twelve hours
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Goal:
 
     kind: str = "best_f1"
     value: float | None = None
-    clips_per_night: float = 14_400.0
+    clips_per_night: float = CLIPS_PER_NIGHT
     seconds_per_clip: float = SECONDS_PER_REVIEW
 
     def __post_init__(self) -> None:

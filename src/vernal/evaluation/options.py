@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from vernal import metrics
 from vernal.evaluation import coverage, leaderboard
 from vernal.evaluation.effects import WITHIN_LEVELS
-from vernal.evaluation.operating_points import Goal
+from vernal.evaluation.operating_points import CLIPS_PER_NIGHT, SECONDS_PER_REVIEW, Goal
 from vernal.problems import suggest
 
 
@@ -41,8 +41,8 @@ class EvaluationOptions:
         default_factory=lambda: {"precision": 0.9, "recall": 0.9, "review_minutes": 10.0}
     )
     unit: str = "clip"
-    clips_per_night: float = 14_400.0
-    seconds_per_clip: float = 3.0
+    clips_per_night: float = CLIPS_PER_NIGHT
+    seconds_per_clip: float = SECONDS_PER_REVIEW
     field_prevalence: float = 0.01
     primary_split: str = "test_ood"
     primary_metric: str = "f1"

@@ -7,6 +7,7 @@ import io
 from collections.abc import Mapping
 from typing import Any
 
+from vernal.birdnet.licence import MODEL_LICENCE, OF_THE_HEAD, TERMS
 from vernal.export.parity import ROUNDING
 from vernal.export.tool_settings import ToolThreshold, nearest_sliders
 from vernal.sweeps.point_settings import SETTINGS, PointSettings
@@ -183,10 +184,8 @@ def _added(parity: Mapping[str, Any]) -> str:
 def _licence() -> str:
     return (
         "## Licence\n\n"
-        "BirdNET's model is licensed CC BY-NC-SA 4.0 (https://creativecommons.org/licenses/by-nc-sa/4.0/). The "
-        "stand-alone file contains it and is passed on under the same terms: name BirdNET (Kahl et al. 2021, "
-        "doi:10.1016/j.ecoinf.2021.101236), no commercial use, the same licence. The head alone holds only what was "
-        "trained here, and does nothing without BirdNET."
+        f"BirdNET's model is licensed {MODEL_LICENCE} (https://creativecommons.org/licenses/by-nc-sa/4.0/). The "
+        f"stand-alone file contains it and is passed on under the same terms: {TERMS}. {OF_THE_HEAD}"
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from vernal.birdnet.licence import MODEL_LICENCE, OF_THE_HEAD, TERMS
 from vernal.evaluation.calibration import sigmoid
 from vernal.evaluation.stage_results import StageResults
 from vernal.evaluation.target import target_verdict
@@ -63,6 +64,7 @@ def model_card(
             *_training(results, point, splits),
             "## Limits",
             _limits(results, splits),
+            *_licence(models[point]),
             "## Proof",
             *_proof(certificate),
         ]
@@ -138,6 +140,16 @@ def _limits(results: StageResults, splits: pd.DataFrame) -> str:
         )
     notes = results.table("notes")
     return bullets([*lines, *(f"{text(row.scope)}: {text(row.note)}" for row in notes.itertuples())])
+
+
+def _licence(model: Model) -> list[str]:
+    """On whose model it stands; nothing where the embeddings are the project's own."""
+    if not str(model.parameters["audio"]["encoder"]).startswith("birdnet"):
+        return []
+    return [
+        "## Licence",
+        f"It runs on BirdNET's model, which is licensed {MODEL_LICENCE}: {TERMS}. {OF_THE_HEAD}",
+    ]
 
 
 def _proof(certificate: Mapping[str, Any]) -> list[str]:

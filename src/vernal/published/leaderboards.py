@@ -17,14 +17,9 @@ import pandas as pd
 
 from vernal.identity import digest
 from vernal.problems import InputError, Problems, suggest
-from vernal.published.experiments import (
-    METRIC_NAMES,
-    Experiments,
-    canonical,
-    decimals,
-    numbers,
-    read_experiments,
-)
+from vernal.published.cells import canonical, decimals, numbers
+from vernal.published.columns import METRIC_NAMES
+from vernal.published.experiments import Experiments, read_experiments
 from vernal.tables import read_cells
 
 EXPERIMENTS_COLUMN = "Experiments"

@@ -29,8 +29,8 @@ class Neighbours:
 
         Args:
             row: an item of a queue.
-            clips_dataset: the dataset that knows the item's clip; None where the item is a stretch of a recording, which
-                is then compared by the clip that shares most with it.
+            clips_dataset: the dataset that knows the item's clip; None where the item is a stretch of a
+                recording, which is then compared by the clip that shares most with it.
         """
         clips_name = clips_dataset or "clips"
         clip_id = row["clip_id"] if clips_dataset else self._clip_at(row)
@@ -53,7 +53,6 @@ class Neighbours:
         listed = []
         for near in found.to_dict("records"):
             fact = facts.loc[near["clip_id"]]
-            # A stranger would learn the item's own label from its twin in a blind review, so nothing but the label.
             listed.append(
                 {
                     "clip_id": near["clip_id"],

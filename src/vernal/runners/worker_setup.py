@@ -20,7 +20,11 @@ class WorkerSetup(WorkerPlugin):
 
     def setup(self, worker: Any) -> None:
         """Prepare a worker."""
+        from threadpoolctl import threadpool_limits
+
         os.environ.update(worker_environment())
+        # Dask has loaded NumPy before; with two threads it adds in another order than with one.
+        threadpool_limits(limits=1)
         if self.package is not None:
             from vernal.runners.node_task import configure_once
 

@@ -1,0 +1,199 @@
+"""The pipeline as a person types it: on a folder, on the demo season, stopped in the middle, on a full disk."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import psutil
+import pyarrow.dataset
+import pytest
+
+from tests.detection.conftest import make_season, write_noise
+from tests.detection.test_classifier import add_point
+from vernal.bench.detect import make_recordings
+from vernal.pipelines.detection import create_pipeline
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+def command(data_root: Path, *params: str) -> list[str]:
+    values = ",".join([f"data_root={data_root}", *params])
+    return [sys.executable, "-m", "kedro", "run", "--env=test", "--pipeline=detection", f"--params={values}"]
+
+
+def run(data_root: Path, *params: str) -> subprocess.CompletedProcess:
+    return subprocess.run(command(data_root, *params), cwd=PROJECT, capture_output=True, text=True)
+
+
+def ran(data_root: Path, *params: str) -> str:
+    done = run(data_root, *params)
+    assert done.returncode == 0, done.stdout[-3_000:] + done.stderr[-3_000:]
+    return done.stdout + done.stderr
+
+
+def results(data_root: Path) -> dict[str, bytes]:
+    """Every file that a run leaves for people, by name."""
+    folders = [data_root / "07_model_output" / "detection", data_root / "08_reporting" / "detection"]
+    files = [file for folder in folders for file in folder.rglob("*") if file.is_file()]
+    kept = [
+        file for file in files if "/runs/" not in file.as_posix() and not file.name.startswith(".partial-")
+    ]
+    return {file.relative_to(data_root).as_posix(): file.read_bytes() for file in kept}
+
+
+def test_the_pipeline_stands_under_its_own_name():
+    pipeline = create_pipeline()
+    assert {node.namespace for node in pipeline.nodes} == {"detection"}
+    free = {name for name in pipeline.inputs() if not name.startswith("params:")}
+    assert free == {
+        "known_embeddings",
+        "detection.demo_field",
+        "detection.known_files",
+        "detection.known_scores",
+    }
+    assert {
+        "detection.report",
+        "detection.detections",
+        "detection.nights",
+        "detection.top",
+    } <= pipeline.all_outputs()
+
+
+def test_its_nodes_load_nothing_heavy():
+    heavy = (
+        "tensorflow",
+        "keras",
+        "librosa",
+        "matplotlib",
+        "sklearn",
+        "scipy",
+        "soundfile",
+        "pyarrow.parquet",
+    )
+    program = (
+        f"import sys, vernal.pipelines.detection; print([name for name in {heavy!r} if name in sys.modules])"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT / "src")}
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_a_folder_is_searched_and_everything_comes_out(tmp_path):
+    root, folder = tmp_path / "out ü", make_season(tmp_path / "season ü")
+    (folder / "east" / "SMA01_20250405_210000.wav").write_bytes(b"no sound")
+    add_point(root, "stage5", 3, logit=-1e6)
+    said = ran(root, f"detection.recordings={folder}", "detection.model=stage5/3", "detection.formats=raven+audacity",
+               "detection.merge_gap_s=null", "detection.keep_embeddings=true", "workers=1")  # fmt: skip
+    out = root / "08_reporting" / "detection"
+    assert str(out / "report.html") in said.replace("\n", "")
+    table = pyarrow.dataset.dataset(
+        root / "07_model_output" / "detection" / "detections", partitioning="hive"
+    )
+    assert table.count_rows() == 18
+    assert {"recorder", "date"} <= set(table.schema.names)
+    nights = pd.read_csv(out / "nights.csv")
+    assert nights.groupby("recorder_id").n_detections.sum().to_dict() == {"Moth08": 9, "SMA01": 9}
+    assert nights.set_index(["recorder_id", "night"]).state["SMA01", "2025-04-05"] == "not heard"
+    assert nights.set_index(["recorder_id", "night"]).state["Moth08", "2025-04-05"] == "no recordings"
+    broken = pd.read_csv(out / "broken.csv")
+    assert broken.file_path.tolist() == ["east/SMA01_20250405_210000.wav"] and broken.reason.tolist() == [
+        "unreadable"
+    ]
+    assert len(pd.read_csv(out / "top.csv")) == 10 and len(list((out / "clips").glob("*.wav"))) == 3
+    assert len(list((out / "label_tables").rglob("*.txt"))) == 12
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert "stage5/stage5_003" in page and "1 recording of 7 could not be heard" in page
+    assert (root / "04_feature" / "embeddings").is_dir()
+
+
+def test_where_nothing_is_to_be_done_the_message_says_what_to_do(tmp_path):
+    done = run(tmp_path / "empty")
+    words = " ".join((done.stdout + done.stderr).split())
+    assert done.returncode == 1 and "Traceback" not in words
+    assert "There is no trained classifier" in words or "No folder of recordings was named" in words
+    add_point(tmp_path / "trained", "baseline", 1)
+    done = run(tmp_path / "trained")
+    assert "No folder of recordings was named, and there is no demo season here" in " ".join(
+        done.stderr.split()
+    )
+    done = run(tmp_path / "trained", "detection.overlap=7", f"detection.recordings={tmp_path}")
+    assert done.returncode == 1 and "overlap is 7" in " ".join((done.stdout + done.stderr).split())
+
+
+@pytest.mark.slow
+def test_a_killed_run_goes_on_and_gives_the_same_bytes(tmp_path):
+    folder = tmp_path / "night"
+    make_recordings(folder, 60, seconds=20)
+    for name in ("killed", "whole"):
+        add_point(tmp_path / name, "stage5", 1, logit=0.0)
+    client = subprocess.Popen(
+        command(tmp_path / "killed", f"detection.recordings={folder}", "workers=2"),
+        cwd=PROJECT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    scores = tmp_path / "killed" / "07_model_output" / "detection" / "scores"
+    until = time.monotonic() + 200
+    while len(list(scores.glob("*/*/*.parquet"))) < 10 and client.poll() is None and time.monotonic() < until:
+        time.sleep(0.05)
+    children = psutil.Process(client.pid).children(recursive=True)
+    client.send_signal(signal.SIGKILL)
+    client.wait()
+    assert 10 <= len(list(scores.glob("*/*/[!.]*.parquet"))) < 60
+    assert not psutil.wait_procs(children, timeout=10)[1]
+    ran(tmp_path / "killed", f"detection.recordings={folder}", "workers=2")
+    ran(tmp_path / "whole", f"detection.recordings={folder}", "workers=1")
+    assert results(tmp_path / "killed") == results(tmp_path / "whole")
+
+
+@pytest.mark.slow
+def test_a_night_of_432_minutes_with_broken_files(tmp_path):
+    folder = tmp_path / "night"
+    make_recordings(folder, 432)
+    files = sorted(folder.iterdir())
+    files[10].write_bytes(b"")
+    files[20].write_bytes(files[20].read_bytes()[:1_000_000])
+    files[30].write_bytes(b"RIFF" + bytes(5_000))
+    files[40].write_bytes(files[41].read_bytes())
+    write_noise(files[50], 60, level=0.0)
+    add_point(tmp_path / "out", "stage5", 1, logit=0.0)
+    ran(tmp_path / "out", f"detection.recordings={folder}")
+    broken = pd.read_csv(tmp_path / "out" / "08_reporting" / "detection" / "broken.csv")
+    assert dict(zip(broken.file_path, broken.reason, strict=True)) == {
+        files[10].name: "empty", files[20].name: "truncated", files[30].name: "unreadable",
+        files[41].name: "duplicate_audio", files[50].name: "silent",
+    }  # fmt: skip
+    nights = pd.read_csv(tmp_path / "out" / "08_reporting" / "detection" / "nights.csv")
+    assert nights.night.tolist() == ["2025-04-03", "2025-04-04"]
+    assert nights.heard_h.sum() == pytest.approx((432 - 4 - 1) / 60 + 10 / 3_600, abs=0.01)
+    started = time.monotonic()
+    ran(tmp_path / "out", f"detection.recordings={folder}", "detection.min_confidence=0.9")
+    assert time.monotonic() - started < 60
+
+
+@pytest.mark.slow
+def test_the_demo_season_and_real_recordings(tmp_path, shared_data):
+    root = tmp_path / "out"
+    demo = [sys.executable, "-m", "kedro", "run", "--env=test", f"--params=data_root={root}"]
+    subprocess.run(demo, cwd=PROJECT, check=True, capture_output=True)
+    ran(root)
+    page = (root / "08_reporting" / "detection" / "report.html").read_text(encoding="utf-8")
+    assert "DEMO SEASON" in page and "baseline/baseline_001" in page
+    ran(
+        root,
+        f"detection.recordings={shared_data / 'field'}",
+        "detection.model=baseline",
+        "detection.min_confidence=0.1",
+    )
+    files = pd.read_csv(root / "08_reporting" / "detection" / "files.csv")
+    assert len(files) == 48 and set(files.state) == {"heard"} and set(files.recorder_id) == {"S4A03895"}
+    assert files.heard_s.sum() == 480
+    page = (root / "08_reporting" / "detection" / "report.html").read_text(encoding="utf-8")
+    assert "DEMO SEASON" not in page
+    record = sorted((root / "08_reporting" / "detection" / "runs").glob("*.json"))[-1]
+    assert json.loads(record.read_text(encoding="utf-8"))
