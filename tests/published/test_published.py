@@ -8,16 +8,9 @@ import pandas as pd
 import pytest
 
 from vernal.problems import InputError
-from vernal.published.leaderboards import (
-    PublishedOptions,
-    compare_cells,
-    compare_labels,
-    own_leaderboard,
-    read_published,
-    readable,
-    said,
-    summarise,
-)
+from vernal.published.comparison import compare_cells, compare_labels, readable, said, summarise
+from vernal.published.leaderboards import PublishedOptions, read_published
+from vernal.published.own_leaderboard import own_leaderboard
 
 PUBLISHED = Path(__file__).resolve().parents[3] / "shared" / "data" / "published"
 RUNS = "\n".join(

@@ -10,8 +10,9 @@ import logging
 
 import pandas as pd
 
-from vernal.published import leaderboards as published
-from vernal.published.leaderboards import PublishedOptions
+from vernal.own_leaderboard import own_leaderboard
+from vernal.published.comparison import compare_cells, compare_labels, said, summarise
+from vernal.published.leaderboards import PublishedOptions, read_published
 
 logger = logging.getLogger(__name__)
 
@@ -20,10 +21,10 @@ def compare_published(
     options: PublishedOptions,
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Recompute every cell; return cells, labels, a summary of each table, and our own leaderboard."""
-    experiments, boards = published.read_published(options)
-    cells = published.compare_cells(experiments, boards)
-    labels = published.compare_labels(experiments, boards)
-    summary = published.summarise(experiments, boards, cells, labels, options)
-    for line in published.said(summary):
+    experiments, boards = read_published(options)
+    cells = compare_cells(experiments, boards)
+    labels = compare_labels(experiments, boards)
+    summary = summarise(experiments, boards, cells, labels, options)
+    for line in said(summary):
         logger.info("%s", line)
-    return cells, labels, summary, published.own_leaderboard(experiments, options)
+    return cells, labels, summary, own_leaderboard(experiments, options)
