@@ -215,6 +215,21 @@ def test_subsets_are_those_of_the_projects_mining_settings(workplace: Path):
     assert "'bestLowQuality/large'" in complaint("show", "stage5")
 
 
+def test_subsets_of_a_persons_own_settings_are_known_too(workplace: Path):
+    (workplace / "conf" / "base" / "mining").mkdir(parents=True)
+    (workplace / "conf" / "base" / "mining" / "parameters.yml").write_text(
+        "mining:\n  best_low_quality: {small: 0.05}\n  hard_negatives: {most: 0.5}\n", encoding="utf-8"
+    )
+    (workplace / "conf" / "local").mkdir()
+    (workplace / "conf" / "local" / "parameters.yml").write_text(
+        "mining:\n  best_low_quality: {mine: 0.4}\n", encoding="utf-8"
+    )
+    assert known_subsets(workplace) == {
+        "positive_subsets": ["bestLowQuality/small", "bestLowQuality/mine", "reviewed/positives"],
+        "negative_subsets": ["hardNeg/most", "reviewed/negatives"],
+    }
+
+
 def test_known_subsets_are_those_that_mining_and_curation_make(project: Path):
     from vernal import curation, mining
 

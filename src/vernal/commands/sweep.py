@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -147,11 +148,18 @@ def diff(a: str, b: str | None, params: Mapping[str, str]) -> None:
 
 
 def known_subsets(project: Path) -> Mapping[str, Sequence[str]]:
-    """Names of the curated subsets that the project makes: those of its mining settings, and the reviewed."""
-    file = project / "conf" / "base" / "mining" / "parameters.yml"
-    content = read_yaml(file) if file.is_file() else None
-    options = content.get("mining") if isinstance(content, dict) else None
-    options = options if isinstance(options, dict) else {}
+    """Names of the curated subsets that the project makes: those of its mining settings, and the reviewed.
+
+    A person's own settings in `conf/local` add to those of `conf/base`, as they do in a run.
+    """
+    options: dict[str, Any] = {}
+    for name in ("base/mining/parameters.yml", "local/parameters.yml", "local/mining/parameters.yml"):
+        file = project / "conf" / name
+        content = read_yaml(file) if file.is_file() else None
+        own = content.get("mining") if isinstance(content, dict) else None
+        for kind, subsets in (own if isinstance(own, dict) else {}).items():
+            is_table = isinstance(subsets, dict) and isinstance(options.get(kind), dict)
+            options[kind] = {**options[kind], **subsets} if is_table else subsets
     best, hard = (options.get(name) for name in ("best_low_quality", "hard_negatives"))
     return subsets_made(
         best if isinstance(best, dict) else BEST_LOW_QUALITY,

@@ -57,4 +57,6 @@ def canonical(cell: Any) -> str:
         return f"{number:.12g}"
     if text.lower() in ("true", "false"):
         return text.lower()
-    return re.sub(r"[\\/]+", "/", text).rstrip("/") or "/"
+    plain = re.sub(r"[\\/]+", "/", text).rstrip("/") or "/"
+    # What is left without its last slash may be a number or nothing.
+    return plain if plain == text else canonical(plain)

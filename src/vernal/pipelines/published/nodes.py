@@ -10,9 +10,9 @@ import logging
 
 import pandas as pd
 
-from vernal.own_leaderboard import own_leaderboard
 from vernal.published.comparison import compare_cells, compare_labels, said, summarise
 from vernal.published.leaderboards import PublishedOptions, read_published
+from vernal.published.own_leaderboard import own_leaderboard
 
 logger = logging.getLogger(__name__)
 
