@@ -53,12 +53,12 @@ class RunHooks:
     def before_pipeline_run(
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol
     ) -> None:
-        """Take the data folder for this run alone."""
+        """Check what a person wrote before hours of work, not after; then take the data folder for this run alone."""
+        if PROBLEM_CARD in pipeline.inputs():
+            catalog.load(PROBLEM_CARD)
         self._n_nodes, self._n_done, self._running = len(pipeline.nodes), 0, None
         self._lock = take_lock(self._data_root)
         self._record = start_record(self._data_root, self._project, self._parameters, run_params, pipeline)
-        if PROBLEM_CARD in pipeline.inputs():
-            catalog.load(PROBLEM_CARD)  # what a person wrote is checked before hours of work, not after
 
     @hook_impl
     def before_node_run(self, node: Node) -> None:

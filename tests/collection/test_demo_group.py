@@ -82,10 +82,10 @@ def test_the_record_counts_what_is_there():
 
 def test_marks_stay_in_their_stretch():
     group = plan_group(SMALL)
-    assert (group.marks.start_s >= group.marks.cell * 3).all() and (
-        group.marks.end_s <= group.marks.cell * 3 + 3
+    assert (group.marks.start_s >= group.marks.clip_number * 3).all() and (
+        group.marks.end_s <= group.marks.clip_number * 3 + 3
     ).all()
-    assert (group.sounds.end_s <= group.sounds.cell * 3 + 3).all()
+    assert (group.sounds.end_s <= group.sounds.clip_number * 3 + 3).all()
 
 
 def test_recovery_says_no_where_something_is_missed():

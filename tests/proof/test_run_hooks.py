@@ -89,3 +89,17 @@ def test_every_problem_is_told():
 
     assert first_problem(lambda: None) is None
     assert str(first_problem(lambda: fail("one"), lambda: None, lambda: fail("two"))) == "one\ntwo"
+
+
+def test_a_problem_card_that_is_wrong_stops_a_run_before_it_begins(tmp_path):
+    def load(name: str) -> None:
+        raise InputError(f"{name} is wrong")
+
+    hooks, what = RunHooks(), pipeline()
+    what.inputs = lambda: {"problem_card", "clips"}
+    hooks.after_context_created(
+        SimpleNamespace(project_path=tmp_path, config_loader={"parameters": {"data_root": str(tmp_path)}})
+    )
+    with pytest.raises(InputError, match="problem_card is wrong"):
+        hooks.before_pipeline_run({"run_id": "r1"}, what, SimpleNamespace(load=load))
+    assert not list(tmp_path.rglob("*"))

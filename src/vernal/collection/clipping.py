@@ -152,10 +152,10 @@ def transfer_labels(clips: pd.DataFrame, strong: pd.DataFrame, options: ClipOpti
     for content_hash, spoken in strong.groupby("content_hash", sort=True):
         if content_hash not in by_recording:
             continue
-        pieces = by_recording[content_hash]
-        rate = int(pieces.sample_rate_hz.iloc[0])
+        own = by_recording[content_hash]
+        rate = int(own.sample_rate_hz.iloc[0])
         first, last = (np.array([to_frames(s, rate) for s in spoken[name]]) for name in ("start_s", "end_s"))
-        start, end = (pieces[name].to_numpy(dtype=np.int64)[:, None] for name in ("start_frame", "end_frame"))
+        start, end = (own[name].to_numpy(dtype=np.int64)[:, None] for name in ("start_frame", "end_frame"))
         shared = np.minimum(end, last) - np.maximum(start, first)
         is_point = first == last
         touches = (shared > 0) | (is_point & (start <= first) & (first < end))
@@ -165,7 +165,7 @@ def transfer_labels(clips: pd.DataFrame, strong: pd.DataFrame, options: ClipOpti
         row, column = np.nonzero(touches)
         pairs.append(
             pd.DataFrame({
-                "clip_id": pieces.clip_id.to_numpy()[row],
+                "clip_id": own.clip_id.to_numpy()[row],
                 "annotation": spoken.index.to_numpy()[column],
                 "overlap_s": np.maximum(0, shared[row, column]) / rate,
                 "is_enough": (shared >= at_least)[row, column] | is_point[column],

@@ -37,7 +37,7 @@ class DemoGroupOptions:
     """What the demo group brings.
 
     `n_nights`: nights a season at each of three recorders. `n_recordings`: recordings a night, up to 4.
-    `n_clips`: three-second stretches a recording. `n_others`: recordings of each further kind (phones,
+    `n_clips`: three-second clips a recording. `n_others`: recordings of each further kind (phones,
     outsiders, deployment, unlabelled, mined). `annotators`: name to [miss, false alarm], rates in [0, 1].
     `labelled_share`: part of the recordings each of them labels; `repeated_share`: part that the first
     labels twice. `drift_db`: how much louder the octave around 4 kHz is in the second season.
@@ -78,8 +78,8 @@ class DemoGroupOptions:
 class DemoGroup:
     """The plan of a group's files.
 
-    `recordings`: `RECORDING_COLUMNS`, one row a recording. `sounds`: what can be heard: `file_path`, `cell`
-    (the three-second stretch), `label`, `start_s`, `end_s`, `snr_db`. `marks`: what annotators marked: the
+    `recordings`: `RECORDING_COLUMNS`, one row a recording. `sounds`: what can be heard: `file_path`, `clip_number`
+    (the three-second clip that it lies in, from 0), `label`, `start_s`, `end_s`, `snr_db`. `marks`: what annotators marked: the
     same columns with `annotator`, `session`. `reviews`: which recordings who labelled: `file_path`,
     `annotator`, `session`.
     """
@@ -109,7 +109,7 @@ def plan_group(options: DemoGroupOptions) -> DemoGroup:
     )
 
 
-_SOUND_COLUMNS = ("file_path", "cell", "label", "start_s", "end_s", "snr_db")
+_SOUND_COLUMNS = ("file_path", "clip_number", "label", "start_s", "end_s", "snr_db")
 _MARK_COLUMNS = (*_SOUND_COLUMNS, "annotator", "session")
 
 
@@ -192,15 +192,15 @@ def _sounds(file_path: str, role: str, options: DemoGroupOptions) -> list[dict]:
     rng = rng_for(options.seed, "demo group", "sounds", file_path)
     is_outsider = role == "adversarial"
     sounds = []
-    for cell in range(options.n_clips):
+    for clip in range(options.n_clips):
         for label, share in _SHARES.items():
             if rng.random() >= share * (2.0 if is_outsider and label == "owl" else 1.0):
                 continue
             length = rng.uniform(0.9, 2.4)
-            start = cell * CLIP_S + rng.uniform(0.1, CLIP_S - 0.1 - length)
+            start = clip * CLIP_S + rng.uniform(0.1, CLIP_S - 0.1 - length)
             voice = str(rng.choice(["grunt", "growl"])) if label == "RADR" else label
             snr_db = rng.uniform(0, 18) - (6.0 if is_outsider and label == "RADR" else 0.0)
-            values = (file_path, cell, voice, round(start, 3), round(start + length, 3), round(snr_db, 1))
+            values = (file_path, clip, voice, round(start, 3), round(start + length, 3), round(snr_db, 1))
             sounds.append(dict(zip(_SOUND_COLUMNS, values, strict=True)))
     return sounds
 
@@ -233,21 +233,21 @@ def _marks(
     miss, false_alarm = options.annotators.get(annotator, (0.02, 0.01))
     rng = rng_for(options.seed, "demo group", "marks", annotator, session, path)
     marks = []
-    for cell in range(options.n_clips):
+    for clip in range(options.n_clips):
         for label in MARKED:
             names = ("grunt", "growl") if label == "RADR" else (label,)
-            heard = [sound for sound in sounds if sound["cell"] == cell and sound["label"] in names]
-            draw, start, length = rng.random(), cell * CLIP_S + rng.uniform(0.2, 1.2), rng.uniform(0.7, 1.5)
+            heard = [sound for sound in sounds if sound["clip_number"] == clip and sound["label"] in names]
+            draw, start, length = rng.random(), clip * CLIP_S + rng.uniform(0.2, 1.2), rng.uniform(0.7, 1.5)
             shifts = rng.uniform(-0.06, 0.06, 2)
             if heard and draw >= miss:
-                low, high = cell * CLIP_S + 0.02, (cell + 1) * CLIP_S - 0.02
+                low, high = clip * CLIP_S + 0.02, (clip + 1) * CLIP_S - 0.02
                 ends = np.clip([heard[0]["start_s"] + shifts[0], heard[0]["end_s"] + shifts[1]], low, high)
                 marks.append(
                     heard[0] | {"start_s": round(float(ends[0]), 3), "end_s": round(float(ends[1]), 3)}
                 )
             elif not heard and draw < false_alarm:
                 span = {"start_s": round(start, 3), "end_s": round(start + length, 3), "snr_db": np.nan}
-                marks.append({"file_path": path, "cell": cell, "label": names[0], **span})
+                marks.append({"file_path": path, "clip_number": clip, "label": names[0], **span})
     return [mark | {"annotator": annotator, "session": session} for mark in marks]
 
 
@@ -280,7 +280,7 @@ def _count_mistakes(group: DemoGroup) -> dict[str, dict[str, dict[str, float]]]:
     for annotator in group.options.annotators:
         paths = reviewed.file_path[reviewed.annotator == annotator]
         for label in MARKED:
-            places = [(path, cell, label) for path in paths for cell in range(group.options.n_clips)]
+            places = [(path, clip, label) for path in paths for clip in range(group.options.n_clips)]
             heard = marked.get(annotator, set())
             present = [place in heard for place in places if place in there]
             absent = [place in heard for place in places if place not in there]
@@ -293,6 +293,6 @@ def _count_mistakes(group: DemoGroup) -> dict[str, dict[str, dict[str, float]]]:
 
 
 def _places(table: pd.DataFrame) -> list[tuple[str, int, str]]:
-    """Recording, stretch and class of each row, call types as the target."""
+    """Recording, clip and class of each row, call types as the target."""
     labels = table.label.replace({"grunt": "RADR", "growl": "RADR"})
-    return list(zip(table.file_path, table.cell, labels, strict=True))
+    return list(zip(table.file_path, table.clip_number, labels, strict=True))

@@ -128,7 +128,7 @@ def render(row: Any, sounds: list[dict], options: DemoGroupOptions) -> NDArray[n
     mixed = background.copy()
     for sound in sounds:
         label, start_s = sound["label"], sound["start_s"]
-        voice_rng = rng_for(options.seed, "demo group", "voice", row.file_path, sound["cell"], label)
+        voice_rng = rng_for(options.seed, "demo group", "voice", row.file_path, sound["clip_number"], label)
         voice = _voice(label, sound["end_s"] - start_s, voice_rng)
         noise = _band_rms(background, _BAND_HZ[label])
         start = round(start_s * SAMPLE_RATE_HZ)
@@ -277,8 +277,8 @@ def _detections(group: DemoGroup) -> dict[str, Callable[[], bytes]]:
     rows = [
         {
             "recording": sound["file_path"].rsplit("/", 1)[-1],
-            "start_s": sound["cell"] * CLIP_S,
-            "end_s": (sound["cell"] + 1) * CLIP_S,
+            "start_s": sound["clip_number"] * CLIP_S,
+            "end_s": (sound["clip_number"] + 1) * CLIP_S,
             "label": "RADR",
             "confidence": round(float(1 / (1 + np.exp(-sound["snr_db"] / 4))), 4),
             "model": "baseline_001",

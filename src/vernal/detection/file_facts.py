@@ -91,7 +91,8 @@ def _opened(path: str, facts: FileFacts) -> FileFacts:
         message=message,
     )
     if found.duration_s < MIN_TAIL_S and reason != "truncated":
-        raise AudioError("too_short", f"{found.duration_s:.3g} s long; at least {MIN_TAIL_S:g} s are needed")
+        message = f"{found.duration_s:.3g} s long; at least {MIN_TAIL_S:g} s are needed"
+        return dataclasses.replace(found, reason="too_short", message=message)
     return found
 
 

@@ -192,7 +192,7 @@ def find_pairs(
     """Close pairs of windows of two splits, each with its correlation.
 
     Args:
-        windows: as `embedding.plan_windows` gives them, `clip_id` with its `file_path`, `start_s`, `end_s`.
+        windows: as `embedding.windows.plan_windows` gives them, `clip_id` with its `file_path`, `start_s`, `end_s`.
         x: (n_windows, n_dims) embeddings in that order.
         split_of: split by `clip_id`.
         roots: folder of each source.
