@@ -95,6 +95,11 @@ class ProblemCard:
         """The classes' names, in the card's order."""
         return [sound.name for sound in self.classes]
 
+    @property
+    def tops(self) -> list[str]:
+        """The classes that belong to no other, in the card's order."""
+        return [sound.name for sound in self.classes if sound.parent is None]
+
     def find(self, label: str) -> str | None:
         """The class that a label means, by name or other spelling, whatever the case; None when there is none."""
         wanted = label.strip().casefold()

@@ -299,3 +299,24 @@ def test_a_season_of_one_minute_and_broken_files_is_heard(tmp_path, season: Seas
     assert season.scan(folder, own) == 6
     found = season.find(folder, own)
     assert found.files.state.value_counts().to_dict() == {"heard": 6, "not heard": 2}
+
+
+def test_object_storage_keeps_the_same_bytes(recordings, tmp_path):
+    from tests.object_storage import s3_server
+
+    own = make_classifier(threshold=-1e9)
+    plain = Season(tmp_path / "plain")
+    plain.scan(recordings, own)
+    with s3_server() as bucket:
+        remote = Season(tmp_path / "unused")
+        remote.files, remote.scores = KnownFiles(f"{bucket}/known.jsonl"), ScoreStore(f"{bucket}/scores")
+        pieces = remote.pieces(recordings, own)
+        for _ in range(6):
+            next(pieces)
+        pieces.close()
+        assert 0 < remote.scan(recordings, own) < 6
+        assert remote.find(recordings, own).detections.equals(plain.find(recordings, own).detections)
+        files = {file.name: file.read_bytes() for file in remote.scores.folder.rglob("*.parquet")}
+        assert files == {
+            Path(name).name: content for name, content in plain.content().items() if ".parquet" in name
+        }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from vernal.audit.findings import SEVERITIES, join_rows
 from vernal.audit.inspection import Audit
+from vernal.page_templates import page_templates
 
 SHORT = 6  # rows shown at once; more are folded away
 MEANINGS = {
@@ -28,11 +29,7 @@ ROLES = {
 
 def page(audit: Audit, rows_named: int = 1000) -> str:
     """The page as HTML text; everything that came from a file is escaped."""
-    from jinja2 import Environment, PackageLoader
-
-    environment = Environment(
-        loader=PackageLoader("vernal", "templates"), autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
+    environment = page_templates()
     asks = {result.check: result.asks for result in audit.results}
     findings = [
         {

@@ -1,10 +1,9 @@
 """Folders of result files as BirdNET-Analyzer writes them, read as one table of detections.
 
 One audio file has one result file, named after it (`x/A.wav` -> `x/A.BirdNET.results.csv`), or all share a
-combined table. Four
-formats are read: CSV, Raven selection tables, Kaleidoscope CSV and Audacity labels. Where a file has several,
-the first of these is taken, so that nothing counts twice. Raven tables hold a row `nocall` with score 1.0
-where nothing was found; it is no detection.
+combined table. Four formats are read: CSV, Raven selection tables, Kaleidoscope CSV and Audacity labels. Where
+a file has several, the first of these is taken, so that nothing counts twice. Raven tables hold a row `nocall`
+with score 1.0 where nothing was found; it is no detection.
 """
 
 from __future__ import annotations
@@ -72,11 +71,10 @@ class ResultFolder:
 
     Attributes:
         files: one row a result file that was read: `result_file` (relative, POSIX), `format`, `is_combined`,
-            and `key`: the audio
-            file's path as the result's name tells it, without ending; missing for combined tables.
+            and `key`: the audio file's path as the result's name tells it, without ending; missing for
+            combined tables.
         detections: one row a detection: `result_file`, `audio` (path as written in the file, may be missing),
-            `start_s`, `end_s`,
-            `scientific`, `common`, `score`, `decimals` (as printed).
+            `start_s`, `end_s`, `scientific`, `common`, `score`, `decimals` (as printed).
         unreadable: result file -> why it could not be read.
         settings: recorded settings of the analysis -> their different values, from Kaleidoscope columns and
             parameter files.
@@ -100,11 +98,10 @@ def read_results(folder: Path | str) -> ResultFolder:
             f"The results folder {folder} does not exist or is no folder. Give the output folder of "
             "BirdNET-Analyzer as audit.results."
         )
-    chosen = _choose(folder)
     unreadable: dict[str, str] = {}
     files, tables = [], []
     settings: dict[str, set[str]] = {}
-    for path, kind, is_combined in chosen:
+    for path, kind, is_combined in _choose(folder):
         name = path.relative_to(folder).as_posix()
         try:
             table, recorded = _read(path, kind)
@@ -119,24 +116,26 @@ def read_results(folder: Path | str) -> ResultFolder:
         for setting, value in _parameters(path).items():
             settings.setdefault(setting, set()).add(value)
     if not files:
-        why = "; ".join(f"{name}: {reason}" for name, reason in list(unreadable.items())[:5])
-        told = (
-            f"None of its {len(unreadable)} result files can be read ({why})."
-            if unreadable
-            else "It holds no file that ends in "
-            + ", ".join(ending.replace("birdnet", "BirdNET") for ending in ENDINGS)
-            + ", and no combined table."
-        )
-        raise InputError(
-            f"The results folder {folder} has nothing to audit. {told} Give the output folder of "
-            "BirdNET-Analyzer as audit.results."
-        )
+        raise _nothing_to_audit(folder, unreadable)
     detections = pd.concat([t for t in tables if len(t)] or tables[:1], ignore_index=True)[DETECTION_COLUMNS]
     return ResultFolder(
         files=pd.DataFrame(files, columns=["result_file", "format", "is_combined", "key"]),
         detections=detections,
         unreadable=unreadable,
         settings={name: tuple(sorted(values)) for name, values in sorted(settings.items())},
+    )
+
+
+def _nothing_to_audit(folder: Path, unreadable: dict[str, str]) -> InputError:
+    if unreadable:
+        why = "; ".join(f"{name}: {reason}" for name, reason in list(unreadable.items())[:5])
+        told = f"None of its {len(unreadable)} result files can be read ({why})."
+    else:
+        endings = ", ".join(ending.replace("birdnet", "BirdNET") for ending in ENDINGS)
+        told = f"It holds no file that ends in {endings}, and no combined table."
+    return InputError(
+        f"The results folder {folder} has nothing to audit. {told} Give the output folder of "
+        "BirdNET-Analyzer as audit.results."
     )
 
 
@@ -287,8 +286,7 @@ def match_audio(
             be empty.
     Returns:
         result -> recording, for those that fit exactly one; and result -> recordings, for those that fit
-        several equally well.
-        A result fits a recording when one path is the other's end; failing that, when their file names alone
+        several equally well. A result fits a recording when one path is the other's end; failing that, when their file names alone
         are the only ones.
     """
     wanted = sorted(set(wanted))

@@ -40,7 +40,7 @@ def label_clips(
     present = sure[sure.value.astype(bool)]
     all_present = present.groupby("clip_id").label.agg(set).to_dict()
     target = consensus[consensus.label == card.target].set_index("clip_id")
-    tops = [sound.name for sound in card.classes if sound.parent is None and sound.name != card.target]
+    others = [name for name in card.tops if name != card.target]
     on_edge = set(edges.clip_id[edges.label == card.target])
     kinds = card.kinds_of_target()
     rows = []
@@ -64,7 +64,7 @@ def label_clips(
             call_type = "both" if len(types) == 2 else "+".join(types) or np.nan
             rows.append(row | {"label": card.target, "call_type": call_type})
         else:
-            rows.append(row | {"label": next((name for name in tops if name in found), NEGATIVE)})
+            rows.append(row | {"label": next((name for name in others if name in found), NEGATIVE)})
     columns = ["label", "labels", "call_type", "label_probability", "n_annotators", "reason"]
     frame = pd.DataFrame(rows, columns=columns, index=clips.index)
     texts = dict.fromkeys(("label", "labels", "call_type", "reason"), "str")

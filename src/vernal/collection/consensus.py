@@ -207,14 +207,13 @@ def settle(
     """
     if card.labelling == "multi":
         return find_consensus(votes.assign(value=votes.is_present.astype(bool)), blocks, options)
-    tops = [sound.name for sound in card.classes if sound.parent is None]
     labels, _ = single_labels(votes, card)
     joint, rates = find_consensus(
         labels.rename(columns={"label": "value"}).assign(label=ALL_CLASSES), blocks, options
     )
-    below = votes[~votes.label.isin(tops)]
+    below = votes[~votes.label.isin(card.tops)]
     apart, other_rates = find_consensus(below.assign(value=below.is_present.astype(bool)), blocks, options)
-    each = [joint.assign(label=name, value=joint.value == name) for name in tops]
+    each = [joint.assign(label=name, value=joint.value == name) for name in card.tops]
     return pd.concat([*each, apart], ignore_index=True), pd.concat([rates, other_rates], ignore_index=True)
 
 

@@ -79,9 +79,9 @@ class DemoGroup:
     """The plan of a group's files.
 
     `recordings`: `RECORDING_COLUMNS`, one row a recording. `sounds`: what can be heard: `file_path`, `clip_number`
-    (the three-second clip that it lies in, from 0), `label`, `start_s`, `end_s`, `snr_db`. `marks`: what annotators marked: the
-    same columns with `annotator`, `session`. `reviews`: which recordings who labelled: `file_path`,
-    `annotator`, `session`.
+    (of the three-second clip that it lies in, from 0), `label`, `start_s`, `end_s`, `snr_db`. `marks`: what
+    annotators marked: the same columns with `annotator`, `session`. `reviews`: which recordings who labelled:
+    `file_path`, `annotator`, `session`.
     """
 
     options: DemoGroupOptions

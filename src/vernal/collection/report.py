@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from vernal.page_templates import page_templates
 from vernal.plots.style import Drawing, inline_svg
 from vernal.problem_card import ProblemCard
 from vernal.spelling import count
@@ -30,11 +31,7 @@ def page(
         drawings: by name, each with words for those who cannot see it.
         facts: single values: `is_demo`, `command`, `strategy`, `data_root`.
     """
-    from jinja2 import Environment, PackageLoader
-
-    environment = Environment(
-        loader=PackageLoader("vernal", "templates"), autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
+    environment = page_templates()
     environment.filters["number"] = spell
     environment.filters["interval"] = interval
     pictures = {name: inline_svg(drawing.svg, name, alt) for name, (drawing, alt) in drawings.items()}

@@ -56,5 +56,4 @@ def data_of(
 
 def top_classes(card: ProblemCard) -> list[str]:
     """The classes that belong to no other, the target first."""
-    tops = [sound.name for sound in card.classes if sound.parent is None or sound.name == card.target]
-    return sorted(tops, key=lambda name: name != card.target)
+    return [card.target, *(name for name in card.tops if name != card.target)]

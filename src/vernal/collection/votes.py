@@ -161,8 +161,7 @@ def single_labels(votes: pd.DataFrame, card: ProblemCard) -> tuple[pd.DataFrame,
         belong together.
     """
     keys = ["clip_id", "annotator", "session"]
-    tops = [sound.name for sound in card.classes if sound.parent is None]
-    said = votes[votes.label.isin(tops)]
+    said = votes[votes.label.isin(card.tops)]
     n_said = said.groupby(keys).size()
     present = said[said.is_present].groupby(keys).label.agg(lambda names: sorted(names))
     table = pd.DataFrame({"n_said": n_said}).join(present.rename("names")).reset_index()
@@ -170,7 +169,7 @@ def single_labels(votes: pd.DataFrame, card: ProblemCard) -> tuple[pd.DataFrame,
     names = pd.Series(found_names, index=table.index, dtype="object")
     table = table.assign(names=names, n_names=names.map(len))
     conflicts = table[table.n_names > 1]
-    sure = table[(table.n_names == 1) | ((table.n_names == 0) & (table.n_said == len(tops)))]
+    sure = table[(table.n_names == 1) | ((table.n_names == 0) & (table.n_said == len(card.tops)))]
     labels = sure[keys].assign(
         label=pd.Series(
             [found[0] if found else "none" for found in sure.names], index=sure.index, dtype="str"

@@ -10,7 +10,7 @@ from kedro_datasets._typing import JSONPreview
 
 from vernal.datasets.previews import folder_preview
 from vernal.files import is_inside, write_bytes
-from vernal.storage import as_path
+from vernal.storage import as_path, is_remote
 
 
 class WrittenFilesDataset(AbstractDataset[dict[str, Callable[[], bytes]], str]):
@@ -42,7 +42,7 @@ class WrittenFilesDataset(AbstractDataset[dict[str, Callable[[], bytes]], str]):
         for file in sorted(self._path.rglob("*"), reverse=True):
             if file.is_file() and file not in wanted:
                 file.unlink()
-            elif file.is_dir() and not any(file.iterdir()):
+            elif not is_remote(file) and file.is_dir() and not any(file.iterdir()):
                 file.rmdir()
 
     def preview(self) -> JSONPreview:

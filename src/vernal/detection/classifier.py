@@ -77,8 +77,9 @@ class Classifier:
 
     @property
     def run_key(self) -> str:
-        """The folder of this classifier's scores; its name is no part of it, nor are threshold and sensitivity."""
-        return digest({name: value for name, value in self.score_settings.items() if name != "classifier"})
+        """The folder of this classifier's scores; names are no part of it, nor are threshold and sensitivity."""
+        named = ("classifier", "labels")
+        return digest({name: value for name, value in self.score_settings.items() if name not in named})
 
     def as_record(self) -> dict[str, Any]:
         """All but the weights, as plain values."""

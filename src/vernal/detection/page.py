@@ -15,6 +15,7 @@ from vernal.detection.listing import UNKNOWN
 from vernal.detection.nights import CALLS, NO_RECORDINGS, QUIET
 from vernal.detection.nights import UNHEARD as NIGHT_UNHEARD
 from vernal.detection.options import DetectionOptions
+from vernal.page_templates import page_templates
 from vernal.plots.style import Drawing, inline_svg
 from vernal.report.blocks import (
     BAD,
@@ -91,11 +92,7 @@ class Run:
 
 def render_page(run: Run, figures: Mapping[str, Drawing]) -> str:
     """The page as text; the same results give the same text. `figures`: `activity` and `hours`."""
-    from jinja2 import Environment, PackageLoader
-
-    environment = Environment(
-        loader=PackageLoader("vernal", "templates"), autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
+    environment = page_templates()
     environment.filters["code"] = code
     sections = [
         _answer(run),

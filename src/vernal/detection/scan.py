@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -51,7 +52,8 @@ def score_missing(
     paths = (recordings.audio_root + "/" + recordings.file_path).tolist()
     known_files = files.load()
     scorer = Scorer(classifier.head, classifier.audio, keep_embeddings)
-    known = KnownWork(known_files, scores, classifier.run_key, embeddings.parts_by_content(classifier.audio))
+    stored_parts = cache(lambda: embeddings.parts_by_content(classifier.audio))
+    known = KnownWork(known_files, scores, classifier.run_key, stored_parts)
     schedule = Schedule(paths, scorer, known)
     sizes = {path: _size(path) for path in paths}
     small = sum(sizes.values()) < _WORTH_WORKERS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,14 +22,14 @@ Task = str | BlockTask
 class KnownWork:
     """What earlier runs have done.
 
-    `files`: facts by path. `scores`: their store, `run_key` this classifier's part of it. `stored_parts`: files of the
-    embedding store by content.
+    `files`: facts by path. `scores`: their store, `run_key` this classifier's part of it. `stored_parts` gives files of
+    the embedding store by content; asked only if something is missing, because a large store takes a while to list.
     """
 
     files: Mapping[str, FileFacts]
     scores: ScoreStore
     run_key: str
-    stored_parts: Mapping[str, list[Path]]
+    stored_parts: Callable[[], Mapping[str, list[Path]]]
 
 
 class Schedule:
@@ -113,6 +113,6 @@ class Schedule:
             state = known.scores.next_state(known.run_key, content, block - 1)
             if not state:
                 return
-        parts = tuple(str(part) for part in known.stored_parts.get(content, ()))
+        parts = tuple(str(part) for part in known.stored_parts().get(content, ()))
         traces = known.scores.traces(self._scorer.audio.settings_id, content, block) if parts else None
         self._ready.append(BlockTask(path, facts, block, state, parts, traces))

@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import json
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -71,7 +70,7 @@ class ScoreStore:
                 )
             for block in scores.blocks:
                 path = self._file(scores.run_key, block.content_hash, block.block)
-                write_bytes(path, _as_parquet(block, scores.settings["labels"]))
+                write_bytes(path, _as_parquet(block))
         except OSError as error:
             raise InputError(
                 f"Scores cannot be written to {folder}: {error.strerror or error}. What was finished before is kept; "
@@ -149,7 +148,7 @@ def _traces(meta: dict[str, Any]) -> Traces:
     return Traces((low, high, mean), tuple(meta["next_state"]))
 
 
-def _as_parquet(scores: BlockScores, labels: Iterable[str]) -> bytes:
+def _as_parquet(scores: BlockScores) -> bytes:
     import pyarrow as pa
     from pyarrow import parquet
 
@@ -164,7 +163,7 @@ def _as_parquet(scores: BlockScores, labels: Iterable[str]) -> bytes:
     columns = {
         "start_s": pa.array(scores.start_s),
         "end_s": pa.array(scores.end_s),
-        **{f"logit {label}": pa.array(scores.logits[:, at]) for at, label in enumerate(labels)},
+        **{f"logit_{at}": pa.array(scores.logits[:, at]) for at in range(scores.logits.shape[1])},
     }
     table = pa.table(columns).replace_schema_metadata({_META: json.dumps(meta, ensure_ascii=False)})
     file = io.BytesIO()

@@ -18,6 +18,7 @@ from vernal.features.lab_tables import lab_tables
 from vernal.features.pictures import described
 from vernal.features.rows import records
 from vernal.features.study import LINEAR
+from vernal.page_templates import page_templates
 from vernal.plots.style import Drawing, inline_svg
 from vernal.problem_card import ProblemCard, verdict
 from vernal.spelling import between, count, listed, share
@@ -54,11 +55,7 @@ def render_page(results: StudyResults, figures: Mapping[str, Drawing], gallery: 
         figures: `labels`, `learning`, `standings`, `confusion`.
         gallery: by class.
     """
-    from jinja2 import Environment, PackageLoader
-
-    environment = Environment(
-        loader=PackageLoader("vernal", "templates"), autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
+    environment = page_templates()
     board = results.leaderboard
     tables = pooled_tables(results.confusions) if len(board) else {}
     return environment.get_template("features.html.j2").render(

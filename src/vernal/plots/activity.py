@@ -30,12 +30,14 @@ def activity(nights: pd.DataFrame, title: str) -> Figure:
     if dated.empty:
         return nothing(title, "No recording's name tells its date, so there are no nights to show.")
     labels = sorted(dated.label.unique())
-    recorders = sorted(dated.recorder_id.unique())[:MOST_ROWS]
+    everyone = sorted(dated.recorder_id.unique())
+    recorders = everyone[:MOST_ROWS]
+    of_all = f"  (the first {MOST_ROWS} of {len(everyone):,} recorders)" if len(everyone) > MOST_ROWS else ""
     height = 1.25 + len(labels) * (0.45 + 0.26 * max(len(recorders), 2))
     figure, listed = panels(1, height, title, n_rows=len(labels))
     for axes, label in zip(listed, labels, strict=True):
         _nights(axes, dated[(dated.label == label) & dated.recorder_id.isin(recorders)], recorders)
-        axes.set_title(label)
+        axes.set_title(label + of_all)
     _legend(figure)
     return figure
 

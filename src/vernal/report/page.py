@@ -8,6 +8,7 @@ import pandas as pd
 from markupsafe import Markup, escape
 
 from vernal.evaluation.stage_results import StageResults
+from vernal.page_templates import page_templates
 from vernal.plots import Drawing, figure_title, inline_svg
 from vernal.report.answer import answer_section, question
 from vernal.report.asked import asked_section
@@ -41,11 +42,7 @@ def render_report(
         more: further sections, put at the end.
         notices: what a reader has to know before any number, beside what the results say themselves.
     """
-    from jinja2 import Environment, PackageLoader
-
-    environment = Environment(
-        loader=PackageLoader("vernal", "templates"), autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
+    environment = page_templates()
     environment.filters["code"] = code
     listed = [
         answer_section(results),

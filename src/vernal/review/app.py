@@ -13,6 +13,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from vernal.page_templates import page_templates
 from vernal.problems import InputError
 from vernal.review.project import ProjectContext, Refused
 from vernal.review.security import Guard
@@ -54,11 +55,7 @@ def create_app(
 
 def environment() -> Environment:
     """The templates, everything escaped; `review/base.html.j2` is the frame that all pages extend."""
-    from jinja2 import Environment, PackageLoader
-
-    made = Environment(
-        loader=PackageLoader("vernal", "templates"), autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
+    made = page_templates()
     made.globals["places"] = PLACES
     return made
 
