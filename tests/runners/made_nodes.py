@@ -30,17 +30,21 @@ def squares(table: pd.DataFrame, options: dict) -> pd.DataFrame:
 
 def square(n: int, plus: Path, marker: str | None) -> tuple[int, int]:
     if marker and n == 3:
-        lose_worker(Path(marker))
+        lose_worker(Path(marker), "child" not in marker)
     time.sleep(0.05)
     return n, n * n + int(plus.read_text(encoding="utf-8"))
 
 
-def lose_worker(marker: Path) -> None:
-    """End this process as a machine without power does, as often as the marker says."""
+def lose_worker(marker: Path, in_child: bool = False) -> None:
+    """End the worker as a machine without power does, as often as the marker says.
+
+    `in_child`: this is a part of a node, which runs in a child of the worker.
+    """
     left = int(marker.read_text(encoding="utf-8"))
     if left:
         marker.write_text(str(left - 1), encoding="utf-8")
-        os.kill(os.getpid(), signal.SIGKILL)
+        os.kill(os.getppid() if in_child else os.getpid(), signal.SIGKILL)
+        time.sleep(30 if in_child else 0)
 
 
 def doubled(table: pd.DataFrame) -> dict:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -150,6 +151,22 @@ def test_a_lost_workers_tasks_are_done_by_another(tmp_path: Path, who: str):
         lost_ones = Counter(worker.poll() for worker in processes.workers)
     assert lost_ones[-9] == 1 and lost_ones[None] == 2
     assert contents(tmp_path / "b") == expected
+
+
+@needs_kill
+@pytest.mark.parametrize("times", [1, 99])
+def test_a_part_that_ends_its_process_is_done_once_more(machines, tmp_path: Path, times: int):
+    """As where memory runs out: the worker itself goes on."""
+    expected = sequential(tmp_path / "a")
+    marker = tmp_path / "child"
+    marker.write_text(str(times), encoding="utf-8")
+    if times > 1:
+        with pytest.raises(BrokenProcessPool):
+            DaskRunner(machines.address).run(PIPELINE, catalog(tmp_path / "b", marker=str(marker)))
+    else:
+        DaskRunner(machines.address).run(PIPELINE, catalog(tmp_path / "b", marker=str(marker)))
+        assert contents(tmp_path / "b") == expected
+    assert all(worker.poll() is None for worker in machines.workers)
 
 
 @needs_kill

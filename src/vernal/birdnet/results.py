@@ -286,8 +286,8 @@ def match_audio(
             be empty.
     Returns:
         result -> recording, for those that fit exactly one; and result -> recordings, for those that fit
-        several equally well. A result fits a recording when one path is the other's end; failing that, when their file names alone
-        are the only ones.
+        several equally well. A result fits a recording when one path is the other's end; failing that, when
+        their file names alone are the only ones.
     """
     wanted = sorted(set(wanted))
     found = sorted(set(found))

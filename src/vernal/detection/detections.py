@@ -59,7 +59,8 @@ def find_detections(
         recordings: as listed.
         facts: by absolute path.
     """
-    rows: list[pd.DataFrame] = []
+    found: list[pd.DataFrame] = []
+    found_in: list[tuple[_Listed, pd.Timestamp]] = []
     files: list[dict[str, object]] = []
     effort: dict[tuple[str, str, int], float] = {}
     first_of: dict[str, str] = {}
@@ -83,10 +84,12 @@ def find_detections(
             for night, hour, seconds in spread(start, first_s, block.heard_s, options.night_starts_hour):
                 key = (file.recorder_id, night, hour)
                 effort[key] = effort.get(key, 0.0) + seconds
-        found = _flagged(blocks, classifier, options.merge_gap_s)
-        if len(found):
-            rows.append(_placed(found, file.file_path, file.recorder_id, start, options.night_starts_hour))
-    return Detections(_detection_table(rows), _file_table(files), _effort_table(effort))
+        flagged = _flagged(blocks, classifier, options.merge_gap_s)
+        if len(flagged):
+            found.append(flagged)
+            found_in.append((file, start))
+    detections = _placed(found, found_in, options.night_starts_hour)
+    return Detections(detections, _file_table(files), _effort_table(effort))
 
 
 class _Listed(NamedTuple):
@@ -160,20 +163,28 @@ def _flagged(blocks: list[BlockScores], classifier: Classifier, gap_s: float | N
 
 
 def _placed(
-    found: pd.DataFrame, file_path: str, recorder_id: str, start: pd.Timestamp, night_starts_hour: int
+    found: list[pd.DataFrame], found_in: list[tuple[_Listed, pd.Timestamp]], night_starts_hour: int
 ) -> pd.DataFrame:
-    began = pd.Series(start, index=found.index) + pd.to_timedelta((found.start_s * 1_000).round(), unit="ms")
-    return found.assign(
-        file_path=file_path,
-        recorder_id=recorder_id,
+    """What was found in each file as one table, with whose it is and when it was."""
+    if not found:
+        return _typed(pd.DataFrame(columns=list(DETECTION_COLUMNS)))
+    table = pd.concat(found, ignore_index=True)
+    owner = np.repeat(np.arange(len(found)), [len(part) for part in found])
+    starts = pd.Series([start for _, start in found_in], dtype="datetime64[ms]")
+    began = starts.iloc[owner].reset_index(drop=True)
+    began += pd.to_timedelta((table.start_s * 1_000).round(), unit="ms").astype("timedelta64[ms]")
+    table = table.assign(
+        owner=owner,
+        file_path=pd.Series([file.file_path for file, _ in found_in], dtype="str").iloc[owner].to_numpy(),
+        recorder_id=pd.Series([file.recorder_id for file, _ in found_in], dtype="str").iloc[owner].to_numpy(),
         started_at=began,
-        night=[night_of(moment, night_starts_hour) for moment in began],
-        confidence=[sigmoid(logit) for logit in found.logit],
-    ).sort_values(["start_s", "label"], kind="stable")
+        night=nights_of(began, night_starts_hour),
+        confidence=[sigmoid(logit) for logit in table.logit],
+    )
+    return _typed(table.sort_values(["owner", "start_s", "label"], kind="stable", ignore_index=True))
 
 
-def _detection_table(rows: list[pd.DataFrame]) -> pd.DataFrame:
-    table = pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=list(DETECTION_COLUMNS))
+def _typed(table: pd.DataFrame) -> pd.DataFrame:
     numbers = dict.fromkeys(("start_s", "end_s", "peak_start_s", "logit", "confidence"), "float64")
     texts = dict.fromkeys(("file_path", "recorder_id", "night", "label"), "str")
     return table[list(DETECTION_COLUMNS)].astype(
@@ -193,6 +204,12 @@ def night_of(moment: pd.Timestamp, night_starts_hour: int = 0) -> str:
     if pd.isna(moment):
         return UNKNOWN
     return (moment - pd.Timedelta(hours=night_starts_hour)).strftime("%Y-%m-%d")
+
+
+def nights_of(moments: pd.Series, night_starts_hour: int = 0) -> pd.Series:
+    """The night of each moment; see `night_of`."""
+    dates = (moments - pd.Timedelta(hours=night_starts_hour)).dt.strftime("%Y-%m-%d")
+    return dates.astype("str").fillna(UNKNOWN)
 
 
 def spread(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from vernal.detection.detections import COPY, HEARD, PARTLY, Detections, night_of
+from vernal.detection.detections import COPY, HEARD, PARTLY, Detections, nights_of
 from vernal.detection.listing import UNKNOWN, started_at
 
 NIGHT_COLUMNS = (
@@ -56,12 +56,12 @@ def count_nights(found: Detections, labels: tuple[str, ...], night_starts_hour: 
 def _files_by_night(found: Detections, night_starts_hour: int) -> pd.DataFrame:
     """Files by the night that they began in; copies are no recordings of their own."""
     files = found.files[found.files.state != COPY]
-    nights = [night_of(moment, night_starts_hour) for moment in started_at(files)]
+    nights = nights_of(started_at(files), night_starts_hour)
     unheard = ~files.state.isin([HEARD, PARTLY])
     rows = pd.DataFrame(
         {
             "recorder_id": files.recorder_id,
-            "night": pd.Series(nights, index=files.index, dtype="str"),
+            "night": nights,
             "n_files": 1,
             "n_files_unheard": unheard.astype("int64"),
         }

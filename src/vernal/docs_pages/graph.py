@@ -40,6 +40,8 @@ def graph_of(pipeline: Pipeline, is_folded: bool = False) -> Graph:
     Args:
         pipeline: any pipeline.
         is_folded: one box a namespace; datasets that no other namespace touches are inside it.
+
+    What a node knows from an earlier run (`known_...`) is left out: it is one of its own results.
     """
     graph = Graph()
     owners: dict[str, set[str]] = {}
@@ -48,7 +50,7 @@ def graph_of(pipeline: Pipeline, is_folded: bool = False) -> Graph:
         graph.kind[box] = "group" if is_folded and node.namespace else "node"
         graph.label[box] = _folded_label(node) if is_folded else node.name.rpartition(".")[2]
         for names, is_input in ((node.inputs, True), (node.outputs, False)):
-            for name in {_dataset(name) for name in names if not _is_parameter(name)}:
+            for name in {_dataset(name) for name in names if not _is_left_out(name)}:
                 owners.setdefault(name, set()).add(box)
                 graph.kind[name], graph.label[name] = "data", _dataset_label(name, pipeline)
                 graph.arrows.add((name, box) if is_input else (box, name))
@@ -65,19 +67,37 @@ def graph_of(pipeline: Pipeline, is_folded: bool = False) -> Graph:
 
 
 def main_road(graph: Graph) -> Graph:
-    """A folded graph without what enters from an earlier run and what nobody reads again, but with its results."""
-    before, after = graph.before(), graph.after()
-    rank = _ranks(graph)
+    """The boxes of a folded graph with what enters at the start and what comes out at the end.
+
+    Datasets in between become arrows, and an arrow is left out where others lead the same way.
+    """
+    rank, before, after = _ranks(graph), graph.before(), graph.after()
     last = max(rank.values(), default=0)
-    side = {
+    ends = {
         name
         for name, kind in graph.kind.items()
-        if kind == "data"
-        and ((not after[name] and rank[name] < last) or (not before[name] and rank[name] > 1))
+        if kind == "data" and ((not before[name] and rank[name] <= 1) or rank[name] == last)
     }
     kept = Graph(dict(graph.kind), dict(graph.label), set(graph.arrows))
-    _remove(kept, side)
+    between = {name for name, kind in graph.kind.items() if kind == "data"} - ends
+    kept.arrows |= {(source, target) for name in between for source in before[name] for target in after[name]}
+    _remove(kept, between)
+    kept.arrows -= {arrow for arrow in kept.arrows if _is_implied(arrow, kept.after())}
     return kept
+
+
+def _is_implied(arrow: tuple[str, str], after: Mapping[str, set[str]]) -> bool:
+    """Whether a longer way leads from the arrow's start to its end."""
+    source, target = arrow
+    seen, ahead = set(), list(after[source] - {target})
+    while ahead:
+        name = ahead.pop()
+        if target in after[name]:
+            return True
+        if name not in seen:
+            seen.add(name)
+            ahead += after[name]
+    return False
 
 
 def columns_of(graph: Graph) -> list[list[str]]:
@@ -129,8 +149,9 @@ def _mean(values: list[float], default: float) -> float:
     return sum(values) / len(values) if values else default
 
 
-def _is_parameter(name: str) -> bool:
-    return name == "parameters" or name.startswith("params:")
+def _is_left_out(name: str) -> bool:
+    last = name.rpartition(".")[2]
+    return name == "parameters" or name.startswith("params:") or last.startswith("known_")
 
 
 def _dataset(name: str) -> str:

@@ -53,8 +53,8 @@ def demo_leaderboard(project: Path) -> str:
     rows = [
         (
             row["rank"],
-            code(row["positive_subsets"]),
-            code(row["negative_subsets"]),
+            _subset(row["positive_subsets"]),
+            _subset(row["negative_subsets"]),
             "yes" if row["balance"] else "no",
             f"{row['test_ood_f1_mean']:.3f}",
             f"{row['test_ood_f1_low']:.3f} to {row['test_ood_f1_high']:.3f}",
@@ -65,12 +65,17 @@ def demo_leaderboard(project: Path) -> str:
     return table(head, rows, ["rank", "F1, test_ood"])
 
 
+def _subset(level: object) -> str:
+    """A level of an axis; of a subset the name without its folder, which the column gives."""
+    return code(str(level).rpartition("/")[2])
+
+
 def demo_effects(project: Path) -> str:
     """What each setting changed on the demo season."""
     rows = [
         (
             code(row["axis"]),
-            f"{code(str(row['level_a']))} to {code(str(row['level_b']))}",
+            f"{_subset(row['level_a'])} to {_subset(row['level_b'])}",
             f"{row['effect']:+.3f}",
             f"{row['low']:+.3f} to {row['high']:+.3f}",
             f"{row['minimum_detectable_effect']:.3f}",

@@ -23,9 +23,9 @@ def whole_chain(project: Path) -> str:
 
 
 def overview(project: Path) -> str:
-    """The same picture without side roads, as wide as the page."""
+    """The same picture without side roads, as wide as a page without a table of contents."""
     graph = main_road(graph_of(stage(BASELINE), is_folded=True))
-    picture = _picture(graph, read_catalog(project), "From recordings to a report")
+    picture = _picture(graph, read_catalog(project), "From recordings to a report", widest=980)
     return picture.replace('class="lineage"', 'class="lineage fits"')
 
 
@@ -69,7 +69,7 @@ def _section(pipeline: Pipeline, entries: list[Entry], title: str) -> str:
     return f"{_picture(graph_of(pipeline), entries, title)}\n\n{table(['node', 'what it does'], rows)}"
 
 
-def _picture(graph: Graph, entries: list[Entry], title: str) -> str:
+def _picture(graph: Graph, entries: list[Entry], title: str, **size: float) -> str:
     layers = {}
     for name, kind in graph.kind.items():
         entry = find_entry(entries, name) if kind == "data" else None
@@ -77,4 +77,4 @@ def _picture(graph: Graph, entries: list[Entry], title: str) -> str:
             layers[name] = entry.layer
         elif kind == "data" and name.endswith("plots"):
             layers[name] = "reporting"
-    return draw_pipeline(graph, layers, title)
+    return draw_pipeline(graph, layers, title, **size)

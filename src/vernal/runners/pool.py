@@ -7,17 +7,21 @@ them (it secedes from its worker's only thread), so that a cluster of one worker
 from __future__ import annotations
 
 import contextlib
+import multiprocessing
 import uuid
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
+from vernal.processes import worker_pool
 from vernal.storage import remove_tree
 
 _TASKS_FIRST = 10  # before nodes that have not begun: what was begun is finished first
-_prepared: set[str] = set()
+_CHILDREN = 2
+_children: OrderedDict[Callable[[], Any] | None, Executor] = OrderedDict()
 
 
 class DaskCluster:
@@ -67,7 +71,7 @@ class DaskPool(Executor):
 
             self._client = self._away.enter_context(worker_client())
         task = self._client.submit(
-            call_prepared, self._prepare, fn, args, kwargs, pure=False, priority=_TASKS_FIRST
+            call_in_child, self._prepare, fn, args, kwargs, pure=False, priority=_TASKS_FIRST
         )
         result: Future = Future()
         self._pending[result] = task
@@ -93,16 +97,42 @@ class DaskPool(Executor):
         self._client = None
 
 
-def call_prepared(
+def call_in_child(
     prepare: Callable[[], Any] | None, function: Callable[..., Any], args: tuple, kwargs: dict[str, Any]
 ) -> Any:
-    """Call a function in a worker that is prepared for it, once a process."""
-    if prepare is not None:
-        name = f"{prepare.__module__}.{prepare.__qualname__}"
-        if name not in _prepared:
-            prepare()
-            _prepared.add(name)
-    return function(*args, **kwargs)
+    """Call a function in this worker's own child process that is prepared for it.
+
+    Dask's threads live in the worker and draw from Python's global random numbers, which Keras takes its seeds from;
+    in a child a task finds what it finds in the worker processes of one machine, and a crash takes no worker with it.
+    A child that ends in a task is replaced, and the task done once more.
+    """
+    try:
+        return _child(prepare).submit(function, *args, **kwargs).result()
+    except BrokenProcessPool:
+        _drop_child(prepare)
+    try:
+        return _child(prepare).submit(function, *args, **kwargs).result()
+    except BrokenProcessPool:
+        _drop_child(prepare)
+        raise
+
+
+def _child(prepare: Callable[[], Any] | None) -> Executor:
+    """The process for tasks of this kind, kept for the next; the one not used for longest gives way."""
+    if prepare not in _children:
+        # A worker under a nanny is "daemonic", which Python would let have no children.
+        multiprocessing.current_process().daemon = False
+        _children[prepare] = worker_pool(1, prepare)
+        if len(_children) > _CHILDREN:
+            _children.popitem(last=False)[1].shutdown()
+    _children.move_to_end(prepare)
+    return _children[prepare]
+
+
+def _drop_child(prepare: Callable[[], Any] | None) -> None:
+    child = _children.pop(prepare, None)
+    if child is not None:
+        child.shutdown()
 
 
 def _hand_over(task: Any, result: Future) -> None:
