@@ -113,9 +113,9 @@ def test_a_section_takes_the_place_of_its_older_one(tmp_path: Path):
     write_section(page, TWO, {"48_kHz": {"ratio": 3.0}})
     write_section(page, ONE, {"linear": {"ours_s": 0.25, "ratio": 24.0}})
     text = page.read_text(encoding="utf-8")
-    assert "| linear | 0.25 | 24 | ratio 40 |" in text
-    assert "| 48_kHz | 3 |" in text
-    assert "| linear | 0.5 |" not in text
+    assert "| measured | linear |" in text and "| measured | 48 kHz |" in text
+    assert "| 0.25 |" in text and "| 24 |" in text and "| asked for | ratio 40 |" in text
+    assert "| 0.5 |" not in text and "| 12 |" not in text
     assert text.count("<!-- train -->") == text.count("<!-- end of train -->") == 1
 
 

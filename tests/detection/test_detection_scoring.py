@@ -12,6 +12,7 @@ from tests.detection.conftest import Season, make_classifier, write_noise
 from vernal.audio import probe_audio
 from vernal.detection import scoring
 from vernal.detection.file_facts import identify
+from vernal.detection.running import do_task
 from vernal.detection.scoring import BlockTask, Scorer, n_blocks_of, score_block
 from vernal.embedding.windows import embed_windows, plan_windows
 from vernal.files import sha256_of_file
@@ -26,7 +27,7 @@ def score_file(path: Path, own: Scorer) -> list:
     """All blocks of a file, one after the other, as a schedule gives them out."""
     facts, blocks, state = identify(str(path)), [], ()
     for number in range(n_blocks_of(facts, own.audio)):
-        blocks.append(score_block(BlockTask(str(path), facts, number, state), own))
+        blocks.append(do_task(BlockTask(str(path), facts, number, state), own))
         state = blocks[-1].traces.next_state
     return blocks
 

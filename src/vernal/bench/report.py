@@ -74,19 +74,20 @@ def _section_of(text: str, name: str) -> str | None:
 
 
 def _markdown(bench: Bench, results: Results) -> str:
-    headings = ["measured", *bench.columns.values(), *(["asked for"] if bench.asked else [])]
+    """A section: what was measured as columns, since there are few, and each quantity as a row."""
     lines = [
         f"## {bench.title}",
         "",
         bench.text,
         "",
-        f"| {' | '.join(headings)} |",
-        f"| --- |{' ---: |' * len(bench.columns)}{' --- |' if bench.asked else ''}",
+        f"| measured | {' | '.join(name.replace('_', ' ') for name in results)} |",
+        f"| --- |{' ---: |' * len(results)}",
     ]
-    for name, values in results.items():
-        cells = [name, *(shown(values.get(column)) for column in bench.columns)]
-        cells += [bench.asked.get(name, "")] if bench.asked else []
-        lines.append(f"| {' | '.join(cells)} |")
+    for column, heading in bench.columns.items():
+        cells = (shown(values.get(column)) for values in results.values())
+        lines.append(f"| {heading} | {' | '.join(cells)} |")
+    if bench.asked:
+        lines.append(f"| asked for | {' | '.join(bench.asked.get(name, '') for name in results)} |")
     return "\n".join([*lines, "", f"Measured on {machine()}, with {versions()}."])
 
 
