@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
 import pytest
 
-from vernal.processes import quiet_file_descriptors, worker_pool
+from vernal.processes import (
+    as_they_finish,
+    cores,
+    n_workers,
+    on_cluster,
+    quiet_file_descriptors,
+    scratch_folder,
+    worker_pool,
+    working_on,
+)
 
 SOURCE = Path(__file__).resolve().parents[1] / "src"
 
@@ -74,3 +85,75 @@ def test_an_error_passes_through_and_output_comes_back(capfd: pytest.CaptureFixt
         raise ValueError("out")
     os.write(2, b"heard")
     assert capfd.readouterr().err == "heard"
+
+
+class FewThreads:
+    """A cluster of three threads of this process."""
+
+    n_workers = 3
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.prepared = folder, []
+
+    def pool(self, prepare):
+        self.prepared.append(prepare)
+        return ThreadPoolExecutor(self.n_workers)
+
+    @contextlib.contextmanager
+    def scratch_folder(self):
+        yield self.folder
+
+
+def test_within_a_run_on_a_cluster_its_workers_are_used(tmp_path: Path) -> None:
+    assert not on_cluster() and n_workers(5) == 5 and n_workers() == cores()
+    cluster = FewThreads(tmp_path)
+    with working_on(cluster):
+        assert on_cluster() and n_workers(5) == n_workers() == 3
+        with worker_pool(2, prepare=os.getpid) as pool:
+            assert pool.submit(os.getpid).result() == os.getpid()
+        with scratch_folder() as folder:
+            assert folder == tmp_path
+    assert cluster.prepared == [os.getpid]
+    assert not on_cluster()
+    with scratch_folder("made-") as folder:
+        assert folder.name.startswith("made-") and folder.is_dir()
+    assert not folder.exists()
+
+
+def test_tasks_are_made_as_they_are_needed_and_all_results_come() -> None:
+    made, came = [], []
+
+    def tasks():
+        for number in range(20):
+            made.append(number)
+            yield number
+
+    with ThreadPoolExecutor(2) as pool:
+        for result in as_they_finish(pool, lambda n: n * n, tasks(), 2):
+            came.append(result)
+            assert len(made) - len(came) <= 3  # two at work, one more on its way
+    assert sorted(came) == [n * n for n in range(20)]
+
+
+def test_an_error_in_a_task_is_raised_and_the_rest_is_not_begun() -> None:
+    begun = []
+
+    def task(number: int) -> int:
+        begun.append(number)
+        time.sleep(0.01)
+        if number == 1:
+            raise ValueError("task 1")
+        return number
+
+    with ThreadPoolExecutor(1) as pool, pytest.raises(ValueError, match="task 1"):
+        list(as_they_finish(pool, task, range(50), 1))
+    assert len(begun) < 10
+
+
+def test_a_consumer_that_stops_leaves_no_tasks_behind() -> None:
+    with ThreadPoolExecutor(1) as pool:
+        results = as_they_finish(pool, time.sleep, [0.01] * 50, 1)
+        next(results)
+        started = time.monotonic()
+        results.close()
+    assert time.monotonic() - started < 0.3

@@ -50,8 +50,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple]:
         found.append((folder, n_files, workers, sample_rate_hz))
         return values
 
-    def memory(minutes, workers):
-        found.append((minutes, workers))
+    def memory(minutes):
+        found.append(minutes)
         return {**values, "peer_s": None, "ratio": None}
 
     monkeypatch.setattr(bench_detect, "bench_detect", detect)
@@ -69,7 +69,7 @@ def test_the_command_measures_what_was_asked(asked, tmp_path: Path):
     said = json.loads(call("--json", "--files", "432", "--other-rates", "--large"))
     assert list(said) == ["48_kHz", "44.1_kHz", "one_file_of_10_minutes", "one_file_of_24_hours"]
     assert all({"ours_s", "peer_s", "ratio"} <= set(values) for values in said.values())
-    assert asked == [(None, 432, 2, 48_000), (None, 432, 2, 44_100), (10, 2), (1_440, 2)]
+    assert asked == [(None, 432, 2, 48_000), (None, 432, 2, 44_100), 10, 1_440]
     assert set(said) <= {*DETECT.asked, "44.1_kHz"}
     call("--folder", str(tmp_path), "--workers", "1")
     assert asked[-1] == (tmp_path, 120, 1, 48_000)
@@ -93,7 +93,7 @@ def test_both_sides_give_the_same_scores():
 @pytest.mark.slow
 def test_memory_is_flat():
     """Ten minutes and two hours; the command's --large goes to a day."""
-    short, long = (bench_detect.bench_memory(minutes, workers=2) for minutes in (10, 120))
+    short, long = (bench_detect.bench_memory(minutes) for minutes in (10, 120))
     assert long["n_windows"] == 12 * short["n_windows"]
     for name in ("ours_worker_memory_mb", "ours_all_memory_mb"):
         assert long[name] < 1.05 * short[name] + 20

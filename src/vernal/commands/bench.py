@@ -85,7 +85,7 @@ DETECT = Bench(
     "`birdnet_analyzer.analyze`, from the start of Python to the last table on disk, with the same number of worker "
     "processes. Processor time is that of all processes. The difference is the largest of any window's confidence, of "
     "which BirdNET-Analyzer writes four decimals. Memory is that of the largest worker, and of all processes together, "
-    "with shared pages counted in each. The long recordings are one file each.",
+    "with shared pages counted in each. The long recordings are one file and one worker each.",
     {
         "hours": "hours of sound",
         "ours_s": "Vernal, s",
@@ -397,7 +397,7 @@ def detect(
         results["44.1_kHz"] = bench_detect(None, files, workers, sample_rate_hz=44_100)
     for name, minutes in (("10_minutes", 10), ("24_hours", 24 * 60)) if large else ():
         _say(f"making and searching one recording of {name.replace('_', ' ')} ...")
-        results[f"one_file_of_{name}"] = bench_memory(minutes, workers)
+        results[f"one_file_of_{name}"] = bench_memory(minutes)
     _report(DETECT, results, as_json, markdown)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, NoReturn
 
 import pandas as pd
@@ -11,6 +10,7 @@ from kedro_datasets._typing import TablePreview
 
 from vernal.datasets.previews import table_preview
 from vernal.review.decisions import DecisionLog
+from vernal.storage import as_path
 
 
 class DecisionLogDataset(AbstractDataset[None, pd.DataFrame]):
@@ -22,7 +22,7 @@ class DecisionLogDataset(AbstractDataset[None, pd.DataFrame]):
     """
 
     def __init__(self, path: str, metadata: dict[str, Any] | None = None) -> None:
-        self._path = Path(path)
+        self._path = as_path(path)
         self.metadata = metadata
 
     def load(self) -> pd.DataFrame:

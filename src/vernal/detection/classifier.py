@@ -21,6 +21,7 @@ from vernal.export.trained_point import audio_of_model, trained_point
 from vernal.heads import Head
 from vernal.identity import digest
 from vernal.problems import InputError
+from vernal.storage import as_path
 from vernal.table_files import read_table
 from vernal.training.scoring import shift_of
 
@@ -134,7 +135,7 @@ def choose_classifier(options: DetectionOptions, data_root: Path) -> Classifier:
 
 
 def _named(model: str, data_root: Path) -> Classifier:
-    path = Path(model).expanduser()
+    path = as_path(model).expanduser()
     if path.exists():
         return _exported(path)
     stage, _, point = model.strip("/").partition("/")

@@ -22,6 +22,7 @@ from vernal.files import sha256_of_file
 from vernal.heads import Head
 from vernal.identity import rng_for, unit_hash
 from vernal.problems import InputError, Problems
+from vernal.storage import as_path, local_copy
 from vernal.training.scoring import shift_of
 
 # Half of the last digit that BirdNET-Analyzer writes ...
@@ -81,7 +82,7 @@ def choose_clips(splits: pd.DataFrame, roots: Mapping[str, str], n: int = N_CLIP
     for row in order.sort_values(["is_other", "turn", "label"]).itertuples():
         if len(chosen) == n:
             break
-        path = Path(roots.get(str(row.source), "")) / str(row.file_path)
+        path = as_path(roots.get(str(row.source), "")) / str(row.file_path)
         clip = ParityClip(str(row.file_path), path, _number(row.start_s), _number(row.end_s))
         if str(row.source) in roots and _length(clip) >= MIN_TAIL_S:
             chosen.append(clip)
@@ -168,7 +169,7 @@ def _stage(clip: ParityClip, folder: Path, number: int) -> Path:
     is_whole = clip.start_s in (None, 0.0) and clip.end_s is None
     facts = probe_audio(clip.path)
     if is_whole and suffix in READABLE and facts.duration_s <= MAX_CLIP_S:
-        return Path(shutil.copyfile(clip.path, folder / f"clip_{number:04d}{suffix}"))
+        return Path(shutil.copyfile(local_copy(clip.path), folder / f"clip_{number:04d}{suffix}"))
     rate = facts.sample_rate_hz
     start = round((clip.start_s or 0.0) * rate)
     stop = start + round(MAX_CLIP_S * rate)

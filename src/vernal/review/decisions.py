@@ -23,6 +23,7 @@ import pandas as pd
 from vernal.collection.annotations import ANNOTATION_COLUMNS, QUALITIES, annotation_table
 from vernal.curation import DECISIONS
 from vernal.problems import InputError, Problems, suggest
+from vernal.storage import as_path, on_disk
 
 DECIDED, UNDONE = "decision", "undo"
 SUFFIX = ".jsonl"
@@ -44,7 +45,7 @@ class DecisionLog:
     """The decisions below a folder. `add` and `undo` write to this server's own file; `read` reads all files."""
 
     def __init__(self, folder: Path | str) -> None:
-        self.folder = Path(folder)
+        self.folder = as_path(folder)
         self.session = uuid.uuid4().hex[:12]
         self._file: Path | None = None
         self._lock = threading.Lock()
@@ -91,6 +92,7 @@ class DecisionLog:
         return decision_table(standing)
 
     def _write(self, line: dict[str, Any]) -> dict[str, Any]:
+        on_disk(self.folder, "Writing decisions down as they are made")
         with self._lock:
             now = datetime.now(UTC)
             whole = line | {

@@ -7,7 +7,6 @@ them is these nodes' one access to files.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pandas as pd
 
@@ -29,6 +28,7 @@ from vernal.plots import Drawing, activity
 from vernal.plots.style import drawn
 from vernal.problems import InputError
 from vernal.spelling import listed
+from vernal.storage import as_path
 
 
 def list_recordings(
@@ -42,12 +42,12 @@ def list_recordings(
             "No folder of recordings was named, and there is no demo season here. Name a folder with "
             "--params=detection.recordings=/x/folder, or run `kedro run` first to make the demo season."
         )
-    return listing.list_demo(Path(data_root).joinpath(*demo_season.FOLDER), demo_field.file_path)
+    return listing.list_demo(as_path(data_root).joinpath(*demo_season.FOLDER), demo_field.file_path)
 
 
 def choose_classifier(options: DetectionOptions, data_root: str) -> Classifier:
     """The classifier that was named, or the best there is, with its threshold."""
-    return choose(options, Path(data_root))
+    return choose(options, as_path(data_root))
 
 
 def score_recordings(
