@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import subprocess
 import sys
@@ -157,3 +158,37 @@ def test_a_consumer_that_stops_leaves_no_tasks_behind() -> None:
         started = time.monotonic()
         results.close()
     assert time.monotonic() - started < 0.3
+
+
+EARLY_NUMPY = """
+import numpy as np
+from threadpoolctl import threadpool_info
+from vernal.processes import worker_pool
+
+
+def threads():
+    np.ones((2, 2)) @ np.ones((2, 2))
+    return [library["num_threads"] for library in threadpool_info()]
+
+
+def nothing():
+    pass
+
+
+if __name__ == "__main__":
+    for prepare in (None, nothing):
+        with worker_pool(1, prepare) as pool:
+            print(pool.submit(threads).result())
+"""
+
+
+def test_libraries_that_the_main_module_loads_first_have_one_thread_too(tmp_path: Path) -> None:
+    script = tmp_path / "parent.py"
+    script.write_text(EARLY_NUMPY, encoding="utf-8")
+    more = {"OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2", "PYTHONPATH": str(SOURCE)}
+    run = subprocess.run(
+        [sys.executable, str(script)], env=os.environ | more, capture_output=True, text=True, check=True
+    )
+    found = [json.loads(line) for line in run.stdout.splitlines()]
+    assert len(found) == 2 and all(found)
+    assert {threads for listed in found for threads in listed} == {1}

@@ -150,6 +150,11 @@ def _start_worker(
     threading.Thread(target=_end_with_parent, args=(scratch,), daemon=True).start()
     if prepare is not None:
         prepare()
+    if environment.get("OMP_NUM_THREADS") == "1" and "numpy" in sys.modules:
+        # What the main module or that of `prepare` loaded read its environment before it was set here.
+        from threadpoolctl import threadpool_limits
+
+        threadpool_limits(limits=1)
 
 
 def _end_with_parent(scratch: Path | None) -> None:
