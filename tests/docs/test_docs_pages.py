@@ -3,7 +3,10 @@
 import json
 import re
 import shutil
+from dataclasses import asdict
 
+import numpy as np
+import pandas as pd
 import pytest
 import yaml
 from kedro.pipeline import Node, Pipeline
@@ -12,12 +15,15 @@ from vernal.docs_pages import graph as graphs
 from vernal.docs_pages.catalog import find_entry, read_catalog
 from vernal.docs_pages.docstrings import with_examples
 from vernal.docs_pages.links import broken_links
+from vernal.docs_pages.near_duplicates import measure
 from vernal.docs_pages.picture import draw_pipeline
 from vernal.docs_pages.reference import project_commands
 from vernal.docs_pages.results import demo_digest, read_demo, write_demo, write_published
 from vernal.docs_pages.site import MAKERS, check_site, fill
-from vernal.pipeline_registry import package_names, register_pipelines
+from vernal.evaluation.options import EvaluationOptions
+from vernal.pipeline_registry import package, package_names, register_pipelines
 from vernal.problems import InputError
+from vernal.proof.options import ProofOptions
 
 
 def same(x):
@@ -115,6 +121,37 @@ def test_a_folded_box_keeps_what_others_use_and_hides_the_rest():
     assert set(graph.kind) == {"a", "b", "c", "node first", "node z"}
 
 
+def test_a_picture_is_no_wider_than_the_text_and_reads_in_one_direction():
+    for name in package_names():
+        graph = graphs.graph_of(package(name))
+        svg = draw_pipeline(graph, {}, name)
+        boxes = re.findall(r'<rect x="([\d.]+)" y="([\d.]+)" width="([\d.]+)"', svg)
+        assert all(float(x) >= 0 and float(x) + float(width) <= 686 for x, _, width in boxes), name
+    columns = graphs.columns_of(graphs.graph_of(package("mining")))
+    svg = draw_pipeline(graphs.graph_of(package("mining")), {}, "mining")
+    top = {}
+    for y, label in re.findall(r'y="([\d.]+)" width="[^>]*/><text [^>]*>([^<]+)<', svg):
+        top[label] = float(y)
+    labels = graphs.graph_of(package("mining")).label
+    highest = [max(top[labels[name]] for name in column) for column in columns]
+    assert highest == sorted(highest) and len(set(highest)) == len(highest)
+
+
+def test_the_main_road_leaves_out_what_other_arrows_say():
+    graph = graphs.Graph(
+        kind={"a": "data", "node x": "group", "b": "data", "node y": "group", "node z": "group", "c": "data"},
+        label={},
+        arrows={
+            ("a", "node x"), ("node x", "b"), ("b", "node y"), ("b", "node z"), ("node y", "node z"),
+            ("node z", "c"),
+        },
+    )  # fmt: skip
+    graph.label = {name: name for name in graph.kind}
+    road = graphs.main_road(graph)
+    assert road.arrows == {("a", "node x"), ("node x", "node y"), ("node y", "node z"), ("node z", "c")}
+    assert set(road.kind) == set(graph.kind) - {"b"}
+
+
 # What pages ask for
 
 
@@ -188,6 +225,55 @@ def test_the_demo_seasons_numbers_are_what_a_run_gives_today(project, tmp_path):
     assert fresh == json.loads(
         (project / "docs" / "results" / "demo_season.json").read_text(encoding="utf-8")
     )
+
+
+def test_defaults_on_the_page_of_evaluation_are_those_of_the_code(project):
+    page = (project / "docs" / "evaluation.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| `([^`]+)` \|", page.split("| `evaluation.` |")[1], flags=re.MULTILINE)
+    assert {name: yaml.safe_load(default) for name, default in rows} == asdict(EvaluationOptions())
+
+
+def test_the_page_of_the_demo_season_counts_what_the_settings_say(project):
+    page = (project / "docs" / "demo-season.md").read_text(encoding="utf-8")
+    demo = yaml.safe_load(
+        (project / "conf" / "base" / "demo" / "parameters.yml").read_text(encoding="utf-8")
+    )["demo"]
+    positives, negatives = (sum(r[n] for r in demo["recorders"]) for n in ("positives", "negatives"))
+    assert f"{positives} positives, {negatives} negatives" in page
+    high, medium = demo["share_high"], demo["share_medium"]
+    assert f"{high:.0%} high, {medium:.0%} medium, {1 - high - medium:.0%} low".replace("%", " %") in page
+    grunt, growl = demo["share_grunt"], demo["share_growl"]
+    types = f"grunts {grunt:.0%}, growls {growl:.0%}, both {1 - grunt - growl:.0%}"
+    assert types.replace("%", " %") in page
+
+
+def test_what_the_page_of_the_study_says_of_its_tables_holds(project):
+    tables = pd.read_csv(project / "docs" / "results" / "published_tables.csv")
+    assert (~tables.is_reproduced).sum() == 1
+    findings = pd.read_csv(project / "docs" / "results" / "published_findings.csv")
+    assert {"threshold_picked_on_test", "same_settings_disagree", "no_better_than_trivial"} <= set(
+        findings.check
+    )
+
+
+def test_the_limits_of_near_duplicates_lie_where_the_page_says(project):
+    found = pd.read_csv(project / "docs" / "results" / "near_duplicates.csv")
+    copies, others = found[found.is_copy], found[~found.is_copy]
+    assert ProofOptions().near_duplicate_cosine <= copies.cosine_low.min()
+    assert (
+        others.correlation_high.max()
+        < ProofOptions().near_duplicate_correlation
+        <= copies.correlation_low.min()
+    )
+
+
+@pytest.mark.slow
+def test_near_duplicates_are_as_alike_as_the_page_says(project, shared_data):
+    shown = pd.read_csv(project / "docs" / "results" / "near_duplicates.csv")
+    fresh = measure(shared_data)
+    assert fresh[["kind", "is_copy", "pairs"]].equals(shown[["kind", "is_copy", "pairs"]])
+    numbers = fresh.columns[3:]
+    assert np.allclose(fresh[numbers], shown[numbers], atol=0.005)
 
 
 # Links

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import sys
 import time
 from collections import Counter
@@ -11,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
+import psutil
 import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Node, Pipeline
@@ -22,6 +25,7 @@ from vernal.datasets.table_dataset import TableDataset
 from vernal.problems import InputError
 from vernal.runners import DaskRunner
 from vernal.runners.connection import ADDRESS_VARIABLES
+from vernal.runners.pool import call_in_child, kill_children
 from vernal.runners.versions import refuse_differences, versions_here
 
 PIPELINE = Pipeline(
@@ -307,3 +311,16 @@ def test_tables_are_read_where_they_lie(machines, tmp_path: Path):
     pd.DataFrame({"n": [7]}).to_csv(tmp_path / "numbers.csv", index=False)
     DaskRunner(machines.address).run(PIPELINE.filter(from_nodes=["squares"]), entries)
     assert entries.load("shown").square.tolist() == [50]
+
+
+def test_a_worker_has_few_children_and_keeps_those_that_are_used():
+    """What a worker does with parts of nodes, here in this process."""
+    kinds = (os.getpid, os.getppid, os.cpu_count)
+    first, second = (call_in_child(kind, os.getpid, (), {}) for kind in kinds[:2])
+    assert call_in_child(kinds[0], os.getpid, (), {}) == first != os.getpid()
+    third = call_in_child(kinds[2], os.getpid, (), {})
+    assert {child.pid for child in multiprocessing.active_children()} >= {first, third}
+    assert not psutil.pid_exists(second)
+    kill_children()
+    assert call_in_child(kinds[0], os.getpid, (), {}) not in (first, third)
+    kill_children()

@@ -177,7 +177,7 @@ def bench() -> None:
 )
 @click.option("--dask", is_flag=True, help="Instead: 1 and more workers of a Dask cluster on this machine.")
 @click.option(
-    "--minutes", type=click.IntRange(1), default=60, show_default=True, help="With --dask: sound to embed."
+    "--minutes", type=click.IntRange(1), default=180, show_default=True, help="With --dask: sound to embed."
 )
 @click.option(
     "--repeats", type=click.IntRange(1), default=2, show_default=True, help="With --dask: runs of each."

@@ -44,6 +44,21 @@ def published(experiments: Path, leaderboards: Path) -> None:
     write_published(experiments, leaderboards, find_project() / "docs" / "results")
 
 
+@main.command("near-duplicates")
+@click.argument("recordings", type=_folder)
+@click.option("--workers", type=int, default=1, show_default=True, help="Processes that embed.")
+def near_duplicates(recordings: Path, workers: int) -> None:
+    """Measure how alike copies and other clips are, on recordings of which it is known.
+
+    \b
+    Example:  python -m vernal.docs_pages near-duplicates recordings
+    """
+    from vernal.docs_pages.near_duplicates import measure
+    from vernal.table_files import write_table
+
+    write_table(measure(recordings, workers), find_project() / "docs" / "results" / "near_duplicates.csv")
+
+
 @main.command()
 @click.argument("out", type=click.Path(path_type=Path, file_okay=False))
 def lineage(out: Path) -> None:

@@ -70,14 +70,18 @@ def _subset(level: object) -> str:
     return code(str(level).rpartition("/")[2])
 
 
+def _signed(value: float) -> str:
+    return f"{value:+.3f}" if round(value, 3) else "0.000"
+
+
 def demo_effects(project: Path) -> str:
     """What each setting changed on the demo season."""
     rows = [
         (
             code(row["axis"]),
             f"{_subset(row['level_a'])} to {_subset(row['level_b'])}",
-            f"{row['effect']:+.3f}",
-            f"{row['low']:+.3f} to {row['high']:+.3f}",
+            _signed(row["effect"]),
+            f"{_signed(row['low'])} to {_signed(row['high'])}",
             f"{row['minimum_detectable_effect']:.3f}",
             row["verdict"],
         )
@@ -85,6 +89,27 @@ def demo_effects(project: Path) -> str:
     ]
     head = ["setting", "from, to", "change of F1", "interval", "least that would be seen", "verdict"]
     return table(head, rows, ["change of F1", "least that would be seen"])
+
+
+def near_duplicates(project: Path) -> str:
+    """How alike copies and other clips are, and what that says about the limits."""
+    found = read_table(project / "docs" / "results" / "near_duplicates.csv")
+    rows = [
+        (
+            row.kind,
+            row.pairs,
+            f"{row.cosine_low:.3f} to {row.cosine_high:.3f}",
+            f"{row.correlation_low:.2f} to {row.correlation_high:.2f}",
+        )
+        for row in found.itertuples()
+    ]
+    copies, others = found[found.is_copy], found[~found.is_copy]
+    return (
+        f"{table(['pairs of clips', 'pairs', 'cosine', 'correlation'], rows, ['pairs'])}\n\n"
+        f"A cosine that finds every copy ({copies.cosine_low.min():.3f}) takes other sounds (up to "
+        f"{others.cosine_high.max():.3f}) for copies too, while the correlation has a gap from "
+        f"{others.correlation_high.max():.2f} to {copies.correlation_low.min():.2f}."
+    )
 
 
 def published_tables(project: Path) -> str:

@@ -28,6 +28,7 @@ def draw_pipeline(
         widest: px.
     """
     columns = columns_of(graph)
+    column_of = {name: at for at, column in enumerate(columns) for name in column}
     places, width, height = _to_the_right(graph, columns)
     arrow = _arrow_to_the_right
     if width > widest:
@@ -38,7 +39,10 @@ def draw_pipeline(
         f'<div class="lineage"><svg role="img" viewBox="0 0 {width:.0f} {height:.0f}"',
         f'width="{width:.0f}" height="{height:.0f}" xmlns="http://www.w3.org/2000/svg">',
         f"<title>{escape(title)}</title>",
-        *(arrow(places[source], places[target]) for source, target in sorted(graph.arrows)),
+        *(
+            arrow(places[source], places[target], column_of[target] - column_of[source] > 1)
+            for source, target in sorted(graph.arrows)
+        ),
         *(_box(graph, name, places[name], layer_by_dataset) for name in sorted(graph.kind)),
         *_legend(layers_of(graph, layer_by_dataset), height - _LEGEND / 2),
         "</svg></div>",
@@ -102,23 +106,23 @@ def _width(label: str) -> float:
     return len(label) * _CHARACTER + _PADDING
 
 
-def _arrow_to_the_right(source: Place, target: Place) -> str:
+def _arrow_to_the_right(source: Place, target: Place, is_far: bool) -> str:
     x0, y0 = source[0] + source[2], source[1] + _HEIGHT / 2
     x1, y1 = target[0], target[1] + _HEIGHT / 2
     bend = max(18.0, (x1 - x0) / 2)
-    return _curve((x0, y0), (x0 + bend, y0), (x1 - bend, y1), (x1, y1))
+    return _curve(is_far, (x0, y0), (x0 + bend, y0), (x1 - bend, y1), (x1, y1))
 
 
-def _arrow_downwards(source: Place, target: Place) -> str:
+def _arrow_downwards(source: Place, target: Place, is_far: bool) -> str:
     x0, y0 = source[0] + source[2] / 2, source[1] + _HEIGHT
     x1, y1 = target[0] + target[2] / 2, target[1]
     bend = max(14.0, (y1 - y0) / 2)
-    return _curve((x0, y0), (x0, y0 + bend), (x1, y1 - bend), (x1, y1))
+    return _curve(is_far, (x0, y0), (x0, y0 + bend), (x1, y1 - bend), (x1, y1))
 
 
-def _curve(*points: tuple[float, float]) -> str:
+def _curve(is_far: bool, *points: tuple[float, float]) -> str:
     start, *others = (f"{x:.1f} {y:.1f}" for x, y in points)
-    return f'<path class="arrow" d="M{start} C{" ".join(others)}"/>'
+    return f'<path class="arrow{" far" if is_far else ""}" d="M{start} C{" ".join(others)}"/>'
 
 
 def _box(graph: Graph, name: str, place: Place, layers: Mapping[str, str]) -> str:

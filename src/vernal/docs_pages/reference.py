@@ -16,13 +16,14 @@ def parameters(project: Path) -> str:
     """Every parameter with its default and its comment: the files themselves."""
     base = project / "conf" / "base"
     files = [base / "parameters.yml", *sorted(base.glob("*/parameters.yml"))]
-    blocks = []
+    blocks, names = [], []
     for file in files:
         name = file.relative_to(project).as_posix()
         title = "What people set" if file.parent == base else file.parent.name
+        names.append(f"[{title}](#{title.lower().replace(' ', '-')})")
         text = file.read_text(encoding="utf-8").rstrip()
         blocks.append(f'## {title}\n\n```yaml title="{name}"\n{text}\n```')
-    return "\n\n".join(blocks)
+    return "\n\n".join([" · ".join(names), *blocks])
 
 
 def catalog(project: Path) -> str:

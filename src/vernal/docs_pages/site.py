@@ -26,6 +26,7 @@ MAKERS: dict[str, Callable[[Path], str]] = {
         numbers.demo_subsets,
         numbers.demo_leaderboard,
         numbers.demo_effects,
+        numbers.near_duplicates,
         numbers.published_tables,
         numbers.published_findings,
         numbers.published_counts,

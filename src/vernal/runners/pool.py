@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import os
 import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
@@ -124,7 +125,7 @@ def _child(prepare: Callable[[], Any] | None) -> Executor:
         multiprocessing.current_process().daemon = False
         _children[prepare] = worker_pool(1, prepare)
         if len(_children) > _CHILDREN:
-            _children.popitem(last=False)[1].shutdown()
+            _end(_children.popitem(last=False)[1])
     _children.move_to_end(prepare)
     return _children[prepare]
 
@@ -133,6 +134,20 @@ def _drop_child(prepare: Callable[[], Any] | None) -> None:
     child = _children.pop(prepare, None)
     if child is not None:
         child.shutdown()
+
+
+def _end(child: Executor) -> None:
+    """End an idle child at once; libraries that tidy up at a process's end were seen to wait for ever there."""
+    with contextlib.suppress(BrokenProcessPool):
+        child.submit(os._exit, 0)
+    child.shutdown()
+
+
+def kill_children() -> None:
+    """End the children of this worker, which ends itself."""
+    for process in multiprocessing.active_children():
+        process.kill()
+    _children.clear()
 
 
 def _hand_over(task: Any, result: Future) -> None:

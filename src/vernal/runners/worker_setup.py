@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from distributed import WorkerPlugin
+from distributed import Status, WorkerPlugin
 
 from vernal.processes import worker_environment
+from vernal.runners.pool import kill_children
 
 
 class WorkerSetup(WorkerPlugin):
@@ -29,3 +30,8 @@ class WorkerSetup(WorkerPlugin):
             from vernal.runners.node_task import configure_once
 
             configure_once(self.package)
+
+    def teardown(self, worker: Any) -> None:
+        """End the worker's children with it. The plugin goes at the start of the next run, too: then they stay."""
+        if worker.status is not Status.running:
+            kill_children()
