@@ -44,7 +44,9 @@ def _run(**options: Any) -> Any:
         options["pipelines"] = [options["pipeline"]]
         options["pipeline"] = None
     from vernal.commands.run_mistakes import check_run
+    from vernal.quiet_mistakes import tell_mistakes_once
 
+    tell_mistakes_once()
     try:
         check_run(options)
         return kedro_run.callback(**options)  # type: ignore[misc]  # click types it as optional

@@ -157,7 +157,7 @@ def tables(speed: Speed, assumptions: Assumptions, source: str) -> str:
     """All tables as Markdown."""
     parts = [
         _measured(speed),
-        "### Hours and cost",
+        "### A season, a network, a decade",
         _hours_table(speed, assumptions),
         _storage_sentence(speed, assumptions),
         "### Where reading, not computing, is the limit",
@@ -178,24 +178,31 @@ def _measured(speed: Speed) -> str:
 
 
 def _hours_table(speed: Speed, assumptions: Assumptions) -> str:
-    places, currency = assumptions.places, assumptions.currency
-    headings = ["", "recordings", "hours of sound", "TB of sound", "TB of embeddings"]
-    for name, place in places.items():
-        headings += [f"{name}, hours", *([f"{name}, {currency}"] if place.worker_hour_price else [])]
-    headings.append(f"keeping the sound, {currency} a month")
-    rows = []
-    for name, season in assumptions.seasons.items():
-        hours = assumptions.hours(season)
-        read_tb, kept_tb = hours * speed.read_bytes_an_hour / 1e12, hours * speed.kept_bytes_an_hour / 1e12
-        row = [name, shown(assumptions.files(season)), shown(hours), shown(read_tb), shown(kept_tb)]
-        for place in places.values():
-            needed, limit = hours_needed(hours, speed, place)
-            row.append(shown(needed) + ("*" if limit == "reading" else ""))
-            if place.worker_hour_price:
-                row.append(shown(needed * place.workers * place.worker_hour_price))
-        rows.append([*row, shown(read_tb * assumptions.storage_price_tb_month)])
+    """A column a season; a row for what it is, and for each place and its price."""
+    hours = [assumptions.hours(season) for season in assumptions.seasons.values()]
+    read_tb = [sound_h * speed.read_bytes_an_hour / 1e12 for sound_h in hours]
+    rows = [
+        ["recordings", *(shown(assumptions.files(season)) for season in assumptions.seasons.values())],
+        ["hours of sound", *map(shown, hours)],
+        ["TB of sound", *map(shown, read_tb)],
+        ["TB of embeddings", *(shown(sound_h * speed.kept_bytes_an_hour / 1e12) for sound_h in hours)],
+    ]
+    for name, place in assumptions.places.items():
+        needed = [hours_needed(sound_h, speed, place) for sound_h in hours]
+        rows.append(
+            [
+                f"{name}: hours",
+                *(shown(time_h) + ("*" if limit == "reading" else "") for time_h, limit in needed),
+            ]
+        )
+        if place.worker_hour_price:
+            prices = [time_h * place.workers * place.worker_hour_price for time_h, _ in needed]
+            rows.append([f"{name}: {assumptions.currency}", *map(shown, prices)])
+    monthly = [shown(tb * assumptions.storage_price_tb_month) for tb in read_tb]
+    rows.append([f"keeping the sound: {assumptions.currency} a month", *monthly])
     starred = any("*" in cell for row in rows for cell in row)
-    return _table(headings, rows) + ("\n\n\\* limited by reading, not by computing." if starred else "")
+    table = _table(["", *assumptions.seasons], rows)
+    return table + ("\n\n\\* limited by reading, not by computing." if starred else "")
 
 
 def _storage_sentence(speed: Speed, assumptions: Assumptions) -> str:
