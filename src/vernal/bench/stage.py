@@ -8,8 +8,6 @@ memory is its own.
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -21,6 +19,7 @@ import numpy as np
 import pandas as pd
 
 from vernal.bench import train as bench_train
+from vernal.bench.own_process import in_own_process
 from vernal.embedding.store import EmbeddingStore
 from vernal.embedding.windows import EmbeddingOptions, EmbeddingPart, plan_windows
 from vernal.identity import digest, rng_for
@@ -58,8 +57,12 @@ def bench_stage(
     """
     with tempfile.TemporaryDirectory(prefix="vernal-bench-stage-") as name:
         folder = Path(name)
-        _in_own_process("prepare", folder, scale)
-        peer_s = _in_own_process("peer", folder, peer_points)["seconds"] if peer_points else None
+        in_own_process("vernal.bench.stage", "prepare", folder, scale)
+        peer_s = (
+            in_own_process("vernal.bench.stage", "peer", folder, peer_points)["seconds"]
+            if peer_points
+            else None
+        )
         if peer_s is not None:
             say(f"BirdNET-Analyzer: {peer_s:.1f} s a point")
         results = {}
@@ -73,7 +76,7 @@ def _measured(
     folder: Path, count: int, workers: int, peer_s: float | None, peer_points: int
 ) -> dict[str, Any]:
     started = time.perf_counter()
-    found = _in_own_process("run", folder, count, workers)
+    found = in_own_process("vernal.bench.stage", "run", folder, count, workers)
     ours_s = time.perf_counter() - started
     theirs = None if peer_s is None else peer_s * count
     return {
@@ -85,19 +88,6 @@ def _measured(
         "peer_points_trained": peer_points,
         "peer_is": "mean training time of one point x number of points",
     }
-
-
-def _in_own_process(step: str, folder: Path, *arguments: Any) -> dict[str, Any]:
-    paths = [str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH", "")]
-    environment = os.environ | {
-        "PYTHONPATH": os.pathsep.join(filter(None, paths)),
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-    }
-    command = [sys.executable, "-m", "vernal.bench.stage", step, str(folder), *map(str, arguments)]
-    run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    if run.returncode:
-        raise RuntimeError(f"the step {step} of the benchmark failed:\n{run.stderr[-4_000:]}")
-    return json.loads(run.stdout.strip().splitlines()[-1])
 
 
 # A run's inputs, made ------------------------------------------------------------------------------

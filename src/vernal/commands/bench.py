@@ -110,7 +110,8 @@ CLUSTER = Bench(
     "Workers of a Dask cluster",
     "The embedding node of `kedro run --runner=vernal.runners.DaskRunner` on one-minute recordings, from its start to "
     "its last vector on disk, with workers on this machine. The ratio is over the fewest workers; runs take turns, and "
-    "the quickest of each counts. Where other programs take part, the ratio of seconds says little.",
+    "the quickest of each counts. Where other programs take part, the ratio of seconds says little. The start of "
+    "processes counts, so that less sound (`--minutes`) scales worse.",
     {
         "hours": "hours of sound",
         "ours_s": "s",

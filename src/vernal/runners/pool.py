@@ -137,7 +137,11 @@ def _drop_child(prepare: Callable[[], Any] | None) -> None:
 
 
 def _end(child: Executor) -> None:
-    """End an idle child at once; libraries that tidy up at a process's end were seen to wait for ever there."""
+    """End an idle child at once, without what its libraries do at a process's end.
+
+    A worker once hung for minutes after it had to replace a child that had read object storage. Waiting for that
+    child's orderly end is the likely cause, but it was not shown to be.
+    """
     with contextlib.suppress(BrokenProcessPool):
         child.submit(os._exit, 0)
     child.shutdown()
