@@ -23,6 +23,7 @@ from tests.runners import made_nodes
 from tests.runners.clusters import cluster
 from vernal.datasets.table_dataset import TableDataset
 from vernal.problems import InputError
+from vernal.processes import worker_pool
 from vernal.runners import DaskRunner
 from vernal.runners.connection import ADDRESS_VARIABLES
 from vernal.runners.pool import call_in_child, kill_children
@@ -324,3 +325,11 @@ def test_a_worker_has_few_children_and_keeps_those_that_are_used():
     kill_children()
     assert call_in_child(kinds[0], os.getpid, (), {}) not in (first, third)
     kill_children()
+
+
+def test_only_children_of_tasks_end_with_their_worker():
+    with worker_pool(1) as other:
+        elsewhere = other.submit(os.getpid).result()
+        own = call_in_child(os.getpid, os.getpid, (), {})
+        kill_children()
+        assert other.submit(os.getpid).result() == elsewhere != own

@@ -23,6 +23,7 @@ from vernal.storage import remove_tree
 _TASKS_FIRST = 10  # before nodes that have not begun: what was begun is finished first
 _CHILDREN = 2
 _children: OrderedDict[Callable[[], Any] | None, Executor] = OrderedDict()
+_pids: dict[Callable[[], Any] | None, int] = {}
 
 
 class DaskCluster:
@@ -124,6 +125,7 @@ def _child(prepare: Callable[[], Any] | None) -> Executor:
         # A worker under a nanny is "daemonic", which Python would let have no children.
         multiprocessing.current_process().daemon = False
         _children[prepare] = worker_pool(1, prepare)
+        _pids[prepare] = _children[prepare].submit(os.getpid).result()
         if len(_children) > _CHILDREN:
             _end(_children.popitem(last=False)[1])
     _children.move_to_end(prepare)
@@ -148,9 +150,11 @@ def _end(child: Executor) -> None:
 
 
 def kill_children() -> None:
-    """End the children of this worker, which ends itself."""
+    """End the children that tasks ran in; the worker ends itself."""
+    own = {_pids.get(prepare) for prepare in _children}
     for process in multiprocessing.active_children():
-        process.kill()
+        if process.pid in own:
+            process.kill()
     _children.clear()
 
 
