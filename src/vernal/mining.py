@@ -121,12 +121,17 @@ def logit_of(confidence: float) -> float:
     return math.log(confidence / (1 - confidence)) if confidence > 0 else -math.inf
 
 
+def lowest_logit(confidence: float) -> float:
+    """The logit from which on a confidence counts as reached; exactly that much does."""
+    return logit_of(confidence) - _LOGIT_SLACK
+
+
 def reaches(logits: Iterable[float], confidence: float) -> np.ndarray:
     """Whether each logit's confidence is `confidence` or more; exactly that much counts.
 
     Compared as logits, because the sigmoid of a large logit is rounded to 1.
     """
-    return np.asarray(logits, dtype=np.float64) >= logit_of(confidence) - _LOGIT_SLACK
+    return np.asarray(logits, dtype=np.float64) >= lowest_logit(confidence)
 
 
 # Who trains the miner, and what it may then score

@@ -18,7 +18,7 @@ from vernal.detection.detections import Detections
 from vernal.detection.file_facts import FileFacts
 from vernal.embedding.options import EmbeddingOptions
 from vernal.heads import Head
-from vernal.mining import MiningOptions, logit_of
+from vernal.mining import MiningOptions, lowest_logit
 from vernal.recordings import clip_id
 
 SEASON = "season"
@@ -36,17 +36,12 @@ def miner_as_classifier(
         labels=(target,),
         audio=audio,
         sensitivity=1.0,
-        threshold_logit=np.inf if level is None else logit_of(level) - _slack(level),
+        threshold_logit=np.inf if level is None else lowest_logit(level),
         threshold_from="the lowest level of mining.hard_negatives",
         has_own_threshold=True,
         notes=(),
         results={},
     )
-
-
-def _slack(level: float) -> float:
-    # As `mining.reaches`: a level itself counts, whatever its last bits.
-    return 1e-9 if level > 0 else 0.0
 
 
 def candidate_clips(
