@@ -10,15 +10,14 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from vernal.bench.own_process import in_own_process
+from vernal.bench.usage import watched
 from vernal.heads import Head
 from vernal.problems import InputError
 
@@ -263,48 +262,13 @@ def _run_peer(folder: Path, scratch: Path, workers: int) -> int:
     return len(found)
 
 
-@contextmanager
-def _watched_memory() -> Iterator[Callable[[], float | None]]:
-    """Yields a function that tells the most memory that this process and its children had together, MB."""
-    try:
-        import psutil
-    except ImportError:
-        yield lambda: None
-        return
-    most, ended = [0], threading.Event()
-
-    def watch() -> None:
-        while not ended.wait(0.2):
-            most[0] = max(most[0], _memory(psutil))
-
-    thread = threading.Thread(target=watch, daemon=True)
-    thread.start()
-    try:
-        yield lambda: round(most[0] / (1 << 20), 1)
-    finally:
-        ended.set()
-        thread.join()
-
-
-def _memory(psutil: Any) -> int:
-    total = 0
-    for process in [psutil.Process(), *psutil.Process().children(recursive=True)]:
-        try:
-            total += process.memory_info().rss
-        except psutil.Error:
-            continue
-    return total
-
-
 def main(side: str, folder: str, scratch: str, workers: str) -> None:
     """Entry of each side's own process."""
-    from vernal.bench.embed import used
-
-    with _watched_memory() as most:
+    with watched() as usage:
         run = _run_peer if side == "peer" else _run_ours
         n_windows = run(Path(folder), Path(scratch), int(workers))
-        together = most()
-    sys.stdout.write("\n" + json.dumps({"n_windows": n_windows, "all_memory_mb": together, **used()}) + "\n")
+        used = asdict(usage())
+    sys.stdout.write("\n" + json.dumps({"n_windows": n_windows, **used}) + "\n")
 
 
 if __name__ == "__main__":

@@ -9,12 +9,14 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from vernal.bench.own_process import in_own_process
+from vernal.bench.usage import watched
 from vernal.problems import InputError
 
 _SUFFIXES = {".wav", ".flac", ".ogg", ".mp3"}
@@ -122,21 +124,6 @@ def _ratio(above: float | None, below: float | None) -> float | None:
     return round(above / below, 3) if above is not None and below else None
 
 
-def used() -> dict[str, float | None]:
-    """Processor time of this process and its finished workers, the memory of the largest worker, and its own."""
-    try:
-        import resource
-    except ImportError:
-        return {"cpu_s": None, "worker_memory_mb": None, "main_memory_mb": None}
-    unit = 1 << 20 if sys.platform == "darwin" else 1 << 10
-    own, workers = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return {
-        "cpu_s": round(sum(usage.ru_utime + usage.ru_stime for usage in (own, workers)), 3),
-        "worker_memory_mb": round(workers.ru_maxrss / unit, 1),
-        "main_memory_mb": round(own.ru_maxrss / unit, 1),
-    }
-
-
 # Each side's own process ----------------------------------------------------------------------------
 
 
@@ -206,11 +193,13 @@ def _peer_share(files: list[str]) -> tuple[list[str], np.ndarray]:
 def main(side: str, listing: str, scratch: str, workers: str) -> None:
     """Entry of each side's own process."""
     files = [Path(name) for name in json.loads(Path(listing).read_text(encoding="utf-8"))]
-    if side == "peer":
-        n_windows = _run_peer(files, Path(scratch), int(workers))
-    else:
-        n_windows = _run_ours(files, Path(scratch), int(workers), keep_for_comparison=side == "ours")
-    sys.stdout.write(json.dumps({"n_windows": n_windows, **used()}) + "\n")
+    with watched() as usage:
+        if side == "peer":
+            n_windows = _run_peer(files, Path(scratch), int(workers))
+        else:
+            n_windows = _run_ours(files, Path(scratch), int(workers), keep_for_comparison=side == "ours")
+        used = asdict(usage())
+    sys.stdout.write(json.dumps({"n_windows": n_windows, **used}) + "\n")
 
 
 if __name__ == "__main__":

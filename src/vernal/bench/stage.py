@@ -20,6 +20,7 @@ import pandas as pd
 
 from vernal.bench import train as bench_train
 from vernal.bench.own_process import in_own_process
+from vernal.bench.usage import watched
 from vernal.embedding.store import EmbeddingStore
 from vernal.embedding.windows import EmbeddingOptions, EmbeddingPart, plan_windows
 from vernal.identity import digest, rng_for
@@ -181,7 +182,7 @@ def run(folder: Path, count: int, workers: int) -> dict[str, Any]:
 
     out = folder / f"out_{count}"
     seconds: dict[str, float] = {}
-    with bench_train.peak_memory() as peak:
+    with watched() as usage:
         clock = _Clock(seconds)
         spec, plan = _plan(count)
         clips, splits, subsets = _tables(folder)
@@ -210,26 +211,17 @@ def run(folder: Path, count: int, workers: int) -> dict[str, Any]:
         for name, table in tables.items():
             write_table(table, out / "evaluation" / f"{name}.parquet")
         clock.lap("evaluate_s")
+        used = usage()
     points = tables["points"]
     return {
         "points": count,
         "clips": len(clips),
         "trained": len(models),
         **{step: round(value, 3) for step, value in seconds.items()},
-        "cpu_s": _cpu_s(),
-        "peak_memory_mb": round(peak() / 2**20, 1),
+        "cpu_s": used.cpu_s,
+        "peak_memory_mb": used.all_memory_mb,
         "mean_test_ood_auroc": round(float(points.test_ood_auroc.astype(float).mean()), 4),
     }
-
-
-def _cpu_s() -> float | None:
-    """Processor time of this process and those it started; None where the system does not tell."""
-    try:
-        import resource
-    except ImportError:
-        return None
-    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return round(sum(usage.ru_utime + usage.ru_stime for usage in usages), 1)
 
 
 class _Clock:

@@ -6,11 +6,9 @@ little, calls that shift it along a few directions, the weaker the lower their q
 
 from __future__ import annotations
 
-import contextlib
 import itertools
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,7 +33,6 @@ PUBLISHED_HARD_NEGATIVES = (0, 1_401, 475, 981)
 PUBLISHED_LOW_QUALITY = (0, 309, 154, 51, 515)
 _STRENGTH = {"high": 1.0, "medium": 0.7, "low": 0.35, "negative": 0.0}
 _N_RECORDERS = 12
-_SAMPLE_S = 0.1
 
 
 # Against BirdNET-Analyzer ---------------------------------------------------------------------------
@@ -211,27 +208,3 @@ def stage5_jobs(stage: PublishedStage, count: int, options: HeadOptions) -> list
         y, val_y = ((names[part] != "negative").astype(np.float32) for part in (rows, val))
         jobs.append(FitJob(f"stage5_{i + 1:03d}", 123 + seed, options, rows, y, val, val_y))
     return jobs
-
-
-@contextlib.contextmanager
-def peak_memory() -> Iterator[Callable[[], int]]:
-    """Watch the resident memory of this process and all below it; yields a function giving the peak in bytes."""
-    import psutil
-
-    here, highest, over = psutil.Process(), [0], threading.Event()
-
-    def watch() -> None:
-        while not over.wait(_SAMPLE_S):
-            total = 0
-            for process in [here, *here.children(recursive=True)]:
-                with contextlib.suppress(psutil.Error):
-                    total += process.memory_info().rss
-            highest[0] = max(highest[0], total)
-
-    watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
-    try:
-        yield lambda: highest[0]
-    finally:
-        over.set()
-        watcher.join()

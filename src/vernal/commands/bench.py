@@ -17,8 +17,7 @@ EMBED = Bench(
     "Embedding a folder",
     "From the start of Python to the last vector on disk, both sides with the same number of worker processes. "
     "Processor time is that of all processes. The difference is the largest of any value of any embedding. Memory is "
-    "the peak of the largest worker, with the whole model in it, and of the process that collects; the system counts "
-    "to a worker's peak what the collecting process held when it started it.",
+    "the peak of the largest worker, with the whole model in it, and of the process that collects.",
     {
         "n_windows": "windows",
         "ours_s": "Vernal, s",
