@@ -138,3 +138,21 @@ def test_what_reviewers_decided_is_voted_too(card):
     }
     assert joined.dtypes.to_dict() == votes.dtypes.to_dict()
     pd.testing.assert_frame_equal(add_decisions(votes, clips, decisions.iloc[:0], card), votes)
+
+
+def test_who_marks_the_class_without_its_kind_leaves_the_kinds_open(clips, card):
+    """A mark of RADR is no statement that it was no grunt, also where the mark barely reaches in."""
+    said, edges = count(
+        clips, card, {"label": "RADR", "start_s": 1, "end_s": 3.2}, reviews=[(HASHES[0], "Ana", "1")]
+    )
+    assert said[(0, 0.0), "RADR"] == (True, "marked") and edges == {((0, 3.0), "RADR")}
+    assert not {((0, start), kind) for start in (0.0, 3.0) for kind in ("grunt", "growl")} & set(said)
+    assert said[(0, 6.0), "grunt"] == (False, "complete") and said[(0, 0.0), "owl"] == (False, "complete")
+
+
+def test_a_kind_that_was_marked_counts_beside_an_open_mark(clips, card):
+    said, _ = count(
+        clips, card, {"label": "RADR", "start_s": 0.2, "end_s": 1}, {"label": "grunt", "start_s": 1, "end_s": 2},
+        reviews=[(HASHES[0], "Ana", "1")],
+    )  # fmt: skip
+    assert said[(0, 0.0), "grunt"] == (True, "marked") and ((0, 0.0), "growl") not in said

@@ -3,7 +3,7 @@
 A vote comes from marks in the clip, from a recording that somebody marked completely and where he marked
 nothing here, or from a statement about the whole recording. What a statement does not imply is no vote:
 that a class occurs in a recording says nothing of its single clips, unless it has only one; that it is
-absent speaks for all of them.
+absent speaks for all of them. Who marks a class without saying which of its kinds it is leaves the kinds open.
 """
 
 from __future__ import annotations
@@ -42,22 +42,27 @@ def count_votes(
         `votes` with `VOTE_COLUMNS`, one row a clip, class, annotator and session, sorted; and `edges`, the
         same keys with `overlap_s`, for clips in which a mark reaches too little to count either way.
     """
-    marked, edges = _marked(clips, strong, card, options)
+    pairs = transfer_labels(clips, strong, options)
+    spoken = pairs.join(strong[["label", "annotator", "session"]], on="annotation")
+    marked, edges = _marked(spoken, card)
     parts = [marked, _weak_votes(clips, weak, card), _complete_votes(clips, reviews, card)]
     votes = pd.concat([part for part in parts if len(part)] or [marked], ignore_index=True)
     # A mark in the clip counts before any conclusion; an edge takes every conclusion back.
     rank = votes.ground.map({ground: position for position, ground in enumerate(GROUNDS)})
     votes = votes.assign(rank=rank).sort_values([*_KEYS, "rank"], kind="stable").drop_duplicates(_KEYS)
-    on_edge = pd.MultiIndex.from_frame(votes[_KEYS]).isin(pd.MultiIndex.from_frame(edges[_KEYS]))
-    votes = votes[~on_edge | (votes.ground == "marked")]
+    on_edge = _among(votes, edges) & (votes.ground != "marked")
+    left_open = _among(votes, _with_children(spoken, card)) & (votes.ground == "complete")
+    votes = votes[~on_edge & ~left_open]
     return votes[list(VOTE_COLUMNS)].reset_index(drop=True), edges
 
 
-def _marked(
-    clips: pd.DataFrame, strong: pd.DataFrame, card: ProblemCard, options: ClipOptions
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    pairs = transfer_labels(clips, strong, options)
-    spoken = pairs.join(strong[["label", "annotator", "session"]], on="annotation")
+def _among(votes: pd.DataFrame, others: pd.DataFrame) -> pd.Series:
+    """Whether each vote has the clip, class, annotator and session of one of the others."""
+    found = pd.MultiIndex.from_frame(votes[_KEYS]).isin(pd.MultiIndex.from_frame(others[_KEYS]))
+    return pd.Series(found, index=votes.index)
+
+
+def _marked(spoken: pd.DataFrame, card: ProblemCard) -> tuple[pd.DataFrame, pd.DataFrame]:
     spoken = _with_parents(spoken, card)
     enough = spoken[spoken.is_enough].drop_duplicates(_KEYS)
     votes = enough[_KEYS].assign(is_present=True, ground="marked")
@@ -77,7 +82,7 @@ def _with_parents(spoken: pd.DataFrame, card: ProblemCard) -> pd.DataFrame:
 
 
 def _with_children(spoken: pd.DataFrame, card: ProblemCard) -> pd.DataFrame:
-    """Repeat an absence for every class below it."""
+    """Repeat what is said of a class for every class below it."""
     below = {name: [other for other in card.names if name in card.lineage(other)] for name in card.names}
     return (
         spoken.assign(label=spoken.label.map(below).astype("object"))
