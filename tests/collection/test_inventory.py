@@ -45,7 +45,7 @@ class Inbox:
     def describe(self, **options):
         self.lake.add(list_inbox(self.root)[0])
         statements = self.lake.statements()
-        sounds = statements[statements.kind == "recording"]
+        sounds = statements[(statements.kind == "recording") & ~statements.is_superseded]
         sounds = sounds.assign(object_path=sounds.content_hash.map(self.lake.object_path).astype("str"))
         facts = self.lake.facts(sorted(sounds.content_hash.unique()))
         recordings, differences = describe_recordings(sounds, facts, LakeOptions(**options))
@@ -100,7 +100,9 @@ def test_time_is_a_persons_word_then_the_headers_then_the_names(inbox):
     assert recordings.time_from.fillna("").tolist() == ["header", "name", "statement", ""]
     assert recordings.recorder_id.tolist() == ["G7", "SMM1", "SMM1", "phone of Ben"]
     assert recordings.recorder_from.tolist() == ["header", "name", "name", "collector"]
-    assert len(differences) == 0
+    assert differences.words.tolist() == [
+        "name 2025-04-03 23:00:00, a person 2020-01-01; the person's word is used"
+    ]
 
 
 def test_a_clock_that_is_wrong_is_noticed(inbox):
@@ -169,3 +171,40 @@ def test_everything_added_is_in_the_inventory_once(inbox):
     states = take_stock(statements, recordings.reset_index())
     assert sorted(states.state[states.file_path == "a/x.txt"]) == ["labels", "superseded"]
     assert isinstance(states, pd.DataFrame)
+
+
+@pytest.mark.parametrize(
+    ("said", "date", "time", "differs"),
+    [
+        ('date: "2025-04-03"\n', "2025-04-03", "21:00:00", False),
+        ('time: "21:00"\n', "2025-04-03", "21:00:00", False),
+        ('time: "22:30"\n', "2025-04-03", "22:30:00", True),
+        ('date: "2025-04-04"\n', "2025-04-04", None, True),
+        ('date: "2025-04-04"\ntime: "01:02:03"\n', "2025-04-04", "01:02:03", True),
+    ],
+)
+def test_a_persons_date_and_time_are_completed_by_the_name_and_compared_with_it(
+    inbox, said, date, time, differs
+):
+    inbox.add("a/SMM1_20250403_210000.wav", 1, licence="CC0", said=said)
+    _, recordings, differences = inbox.describe()
+    (row,) = recordings.to_dict("records")
+    assert row["date"] == date and (row["time"] == time or (time is None and pd.isna(row["time"])))
+    assert row["time_from"] == "statement" and (len(differences) == 1) == differs
+
+
+def test_a_time_alone_says_nothing_without_a_day(inbox):
+    inbox.add("a/song.wav", 1, licence="CC0", said='time: "21:00"\n')
+    _, recordings, _ = inbox.describe()
+    assert recordings[["date", "time", "time_from"]].isna().all(axis=None)
+
+
+def test_a_recording_that_was_replaced_is_listed_and_not_used(inbox):
+    inbox.add("a/x.wav", 1, licence="CC0")
+    inbox.describe()
+    inbox.add("a/x.wav", 2)
+    statements, recordings, _ = inbox.describe()
+    stock = take_stock(statements, recordings.reset_index())
+    assert len(recordings) == 1
+    assert stock.state.tolist() == ["superseded", "used"]
+    assert stock.reason.fillna("").tolist() == ["a later file was added under this path", ""]

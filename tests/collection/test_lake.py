@@ -240,3 +240,43 @@ def test_every_wrong_row_of_a_table_is_told(inbox):
 def test_an_unquoted_zone_is_explained():
     with pytest.raises(InputError, match="Write it in quotes"):
         make_statement({"utc_offset": 120}, "source.yml")
+
+
+def kept(lake, path):
+    """What counts under a path, and how many files were ever added under it."""
+    statements = lake.statements()
+    own = statements[statements.file_path == path]
+    return own.content_hash[~own.is_superseded].tolist(), len(own)
+
+
+@pytest.mark.parametrize("path", ["ana/labels.txt", "ben/rec 1.wav"])
+def test_under_each_path_the_last_file_counts_also_one_that_was_there_before(
+    inbox, tmp_path, path, write_tone
+):
+    lake, first = Lake(tmp_path / "zone"), (inbox / path).read_bytes()
+    lake.add(list_inbox(inbox)[0])
+    ((before,), _) = kept(lake, path)
+    write_tone(inbox / "other.wav", hz=900)
+    later = b"0.3\t0.4\tRADR\n" if path.endswith("txt") else (inbox / "other.wav").read_bytes()
+    (inbox / path).write_bytes(later)
+    lake.add(list_inbox(inbox)[0])
+    ((now,), n_kept) = kept(lake, path)
+    assert now != before and n_kept == 2
+    (inbox / path).write_bytes(first)
+    lake.add(list_inbox(inbox)[0])
+    assert kept(lake, path) == ([before], 2)
+    stood = files_of(lake.root)
+    assert set(lake.add(list_inbox(inbox)[0]).outcome) == {"known"} and files_of(lake.root) == stood
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["CONFIG.TXT", "S4A03895_A_Summary.txt", "BirdNET_analysis_params.csv", "README.txt", "LICENSE.txt"],
+)
+def test_what_recorders_and_programs_leave_beside_recordings_is_no_label_file(inbox, tmp_path, name):
+    (inbox / "ana" / name).write_text("Sample rate (Hz) : 48000\n", encoding="utf-8")
+    lake = Lake(tmp_path / "zone")
+    outcome = lake.add(list_inbox(inbox)[0]).set_index("file_path")
+    kinds = lake.statements().set_index("file_path").kind
+    assert outcome.kind[f"ana/{name}"] == kinds[f"ana/{name}"] == "other"
+    assert kinds["ana/labels.txt"] == "labels"

@@ -26,6 +26,7 @@ RECORDING_COLUMNS = (
 INVENTORY_COLUMNS = (
     "file_path", "kind", "collector", "source", "licence", "role", "site", "mined_by", "content_hash", "state", "reason"
 )  # fmt: skip
+REPLACED = "a later file was added under this path"
 # The most careful word wins: what is kept for testing or deployment is never trained on.
 _ROLE_ORDER = ("adversarial", "deployment", "training")
 _DESCRIBING = (
@@ -55,7 +56,7 @@ def describe_recordings(
     """Each content once.
 
     Args:
-        statements: the lake's, of recordings, with `object_path`.
+        statements: the lake's, of recordings, without the superseded, with `object_path`.
         facts: the lake's, one row a content.
         options: what is required.
     Returns:
@@ -175,22 +176,42 @@ def _licence(
 def _start(
     words: dict[str, Any], facts: dict[str, Any], by_name: datetime | None, differing: list[tuple[str, str]]
 ) -> tuple[tuple[str | None, str | None], str | None]:
-    """Local date and time of the recording's start, and who tells; times with a zone are moved to the place's."""
+    """Local date and time of the recording's start, and who tells; times with a zone are moved to the place's.
+
+    A person's date without a time takes the recorder's time only where both name the same day: a clock that is a
+    year off is not right about the hour.
+    """
     told_at = _text(facts["started_at"])
     header = None if told_at is None else datetime.fromisoformat(told_at)
     if header is not None and by_name is not None and not _agree(header, by_name):
         told = f"header {header.isoformat(sep=' ')}, name {by_name.isoformat(sep=' ')}; the header is used"
         differing.append(("time", told))
-    if words["date"] is not None:
-        return (words["date"], words["time"]), "statement"
     source, started = _first(("header", header), ("name", by_name))
+    date, time = _local(started, words)
+    said_date, said_time = words["date"], _in_full(words["time"])
+    if said_date is None and (said_time is None or date is None):
+        return (date, time), source
+    if date is not None and (said_date not in (None, date) or said_time not in (None, time)):
+        told = f"{source} {date} {time}, a person {said_date or date} {said_time or ''}".rstrip()
+        differing.append(("time", f"{told}; the person's word is used"))
+    is_same_day = said_date in (None, date)
+    return (said_date or date, said_time or (time if is_same_day else None)), "statement"
+
+
+def _local(started: datetime | None, words: dict[str, Any]) -> tuple[str | None, str | None]:
+    """Date and time of day at the place."""
     if started is None:
-        return (None, None), None
+        return None, None
     if words["utc_offset"] is not None and started.tzinfo is not None:
         started = started.astimezone(
             datetime.fromisoformat(f"2000-01-01T00:00:00{words['utc_offset']}").tzinfo
         )
-    return (started.strftime("%Y-%m-%d"), started.strftime("%H:%M:%S")), source
+    return started.strftime("%Y-%m-%d"), started.strftime("%H:%M:%S")
+
+
+def _in_full(said: str | None) -> str | None:
+    """A time of day as a person writes it, with its seconds."""
+    return None if said is None else f"{said}:00" if said.count(":") == 1 else said
 
 
 def _agree(header: datetime, by_name: datetime) -> bool:
@@ -265,7 +286,7 @@ def take_stock(statements: pd.DataFrame, recordings: pd.DataFrame) -> pd.DataFra
 
     Returns:
         `INVENTORY_COLUMNS`, the licence as it was said; `state`: `used`, `held back`, `double`, `labels`,
-        `superseded` (labels with a later version), or `not sound`, and `reason`.
+        `superseded` (a later file was added under the same path), or `not sound`, and `reason`.
     """
     by_content = recordings.set_index("content_hash")
     reason = statements.content_hash.map(by_content.held_back)
@@ -284,6 +305,7 @@ def take_stock(statements: pd.DataFrame, recordings: pd.DataFrame) -> pd.DataFra
     )
     others = statements.content_hash.map(by_content.recording)
     reason = reason.mask(is_recording & ~is_first & reason.isna(), "the same bytes as " + others)
+    reason = reason.mask(statements.is_superseded, REPLACED)
     role = statements.role.fillna("training").where(is_recording)
     table = statements.assign(role=role, state=states, reason=reason)
     return table[list(INVENTORY_COLUMNS)].sort_values("file_path", ignore_index=True)

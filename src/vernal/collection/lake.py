@@ -10,10 +10,11 @@ added, and kept with the number of the code that computed it.
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pandas as pd
@@ -32,6 +33,12 @@ from vernal.identity import digest
 from vernal.problems import InputError, Problems
 
 ADDED_COLUMNS = ("file_path", "content_hash", "kind", "outcome", "reason")
+# What recorders, programs and people leave beside recordings, called like a label file.
+_NO_LABELS = re.compile(
+    r"config\.txt|.*_summary\.(txt|csv)|.*\.list\.txt|birdnet_analysis_params\.csv|error_log\.txt"
+    r"|(readme|licen[cs]e|attribution)[^.]*\.(txt|csv)",
+    re.IGNORECASE,
+)
 _FACT_NAMES = (
     "format", "subtype", "n_frames", "sample_rate_hz", "channels", "duration_s", "sound_hash", "problem",
     "header_origin", "device", "recorder_id", "started_at", "latitude", "longitude", "copyright", "name_scheme",
@@ -139,8 +146,8 @@ def _reason_to_leave(path: Path, root: Path) -> str | None:
 class Lake:
     """A raw zone on disk: `objects` by content hash, `statements` about them, `facts` computed from them.
 
-    A later statement about the same content under the same path counts instead of the earlier one, which
-    stays.
+    Under each path the last word counts: a later file under it, or a later statement about the same file,
+    counts instead of the earlier one, which stays.
     """
 
     def __init__(self, root: Path | str) -> None:
@@ -154,13 +161,11 @@ class Lake:
             `outcome`: `new file`, `new statement` (the file was known), `known` (nothing changed) or
             `refused`, with `reason`.
         """
-        latest: dict[tuple[str, str], dict[str, Any]] = {}
-        for said in self._said():
-            latest[said["content_hash"], said["file_path"]] = said
+        latest = {said["file_path"]: said for said in self._said()}
         number = max((said["number"] for said in latest.values()), default=0)
         rows = []
         for addition in additions:
-            row = {"file_path": addition.file_path, "kind": _kind(addition.path.name)}
+            row = {"file_path": addition.file_path, "kind": _kind(addition.file_path)}
             try:
                 content_hash, is_new = self._keep(addition.path)
             except OSError as error:
@@ -171,14 +176,14 @@ class Lake:
                 "file_path": addition.file_path,
                 **addition.statement.spoken(),
             }
-            before = latest.get((content_hash, addition.file_path), {})
+            before = latest.get(addition.file_path, {})
             is_known = said == {key: value for key, value in before.items() if key != "number"}
             if not is_known:
                 number += 1
                 said["number"] = number
                 name = f"{content_hash}-{digest(said)}.json"
                 write_text(self.root / "statements" / content_hash[:2] / name, _json(said))
-                latest[content_hash, addition.file_path] = said
+                latest[addition.file_path] = said
             outcome = "new file" if is_new else "known" if is_known else "new statement"
             rows.append(row | {"content_hash": content_hash, "outcome": outcome})
         return pd.DataFrame(rows, columns=list(ADDED_COLUMNS)).astype("str")
@@ -228,18 +233,18 @@ class Lake:
 
         Returns:
             `content_hash`, `file_path`, `kind`, `number` (statements are counted as they are made),
-            `is_superseded` (a label file whose path has a later version), and the fields of `Statement`.
+            `is_superseded` (a later file was added under its path), and the fields of `Statement`.
         Raises:
             InputError: a statement's file is damaged.
         """
         latest = {(said["content_hash"], said["file_path"]): said for said in self._said()}
-        rows = [{**said, "kind": _kind(self.path_of(content).name)} for (content, _), said in latest.items()]
+        rows = [{**said, "kind": _kind(said["file_path"])} for said in latest.values()]
         names = ["content_hash", "file_path", "kind", "number", *Statement.__dataclass_fields__]
         table = pd.DataFrame(rows, columns=names)
         texts = {str(name): _text(table[name]) for name in names if name not in ("complete", "number")}
         table = table.assign(**texts).sort_values(["file_path", "number"], ignore_index=True)
         newest = table.groupby("file_path").number.transform("max")
-        return table.assign(is_superseded=(table.kind == "labels") & (table.number < newest))
+        return table.assign(is_superseded=table.number < newest)
 
     def _said(self) -> list[dict[str, Any]]:
         """Every statement ever made, in order."""
@@ -293,6 +298,8 @@ class Lake:
 def _kind(name: str) -> str:
     if is_recording(name):
         return "recording"
+    if _NO_LABELS.fullmatch(PurePosixPath(name).name):
+        return "other"
     return "labels" if Path(name).suffix.lower() in LABEL_SUFFIXES else "other"
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from vernal.collection.recording_metadata import read_header
 
-FACTS_VERSION = 2
+FACTS_VERSION = 3
 READABLE_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff", ".w64", ".rf64", ".opus")
 # Phones write these and libsndfile does not read them; they are recordings all the same.
 UNREADABLE_SUFFIXES = (".m4a", ".aac", ".3gp", ".amr", ".caf", ".wma", ".mp4", ".wac")
@@ -61,7 +61,8 @@ def _sound_facts(path: Path) -> dict[str, Any]:
             }
             n_frames, sound_hash, problem = _read_through(file)
     except (soundfile.SoundFileError, RuntimeError, TypeError, ValueError) as error:
-        return {"problem": f"cannot be read as sound: {error}"}
+        # Where the lake keeps the file is no help, and another machine would say something else.
+        return {"problem": f"cannot be read as sound: {getattr(error, 'error_string', error)}"}
     facts = {
         **form,
         "n_frames": n_frames,

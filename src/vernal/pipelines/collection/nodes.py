@@ -54,7 +54,7 @@ def take_stock(
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Statements, recordings, the inventory, doubles, and where statements, headers and names differ."""
     statements = lake.statements()
-    sounds = statements[statements.kind == "recording"]
+    sounds = statements[(statements.kind == "recording") & ~statements.is_superseded]
     sounds = sounds.assign(object_path=sounds.content_hash.map(lake.object_path).astype("str"))
     facts = lake.facts(sorted(sounds.content_hash.unique()))
     recordings, differences = inventory.describe_recordings(sounds, facts, options)
