@@ -1,7 +1,9 @@
 """Files as the programs write them."""
 
 import math
+import re
 
+import pandas as pd
 import pytest
 
 from vernal.collection.annotation_formats import FORMATS, read_labels, read_text, recognise
@@ -190,3 +192,28 @@ def test_what_a_format_cannot_say_is_refused_not_dropped():
         )
     with pytest.raises(InputError, match="tab or line break"):
         FORMATS["raven"].render(annotation_table([{**person, "note": "a\tb"}]))
+
+
+@pytest.mark.parametrize(
+    "text", [KALEIDOSCOPE, BIRDNET_CSV, BIRDNET_R, BIRDNET_KALEIDOSCOPE, RAVEN, RAVEN_FILES, BIRDNET_TABLE]
+)
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_tables_saved_again_by_a_spreadsheet_say_the_same(text, quote):
+    """Half the world's spreadsheets write semicolons and decimal commas; R puts quotes around every text."""
+    delimiter = "\t" if "\t" in text else ","
+    rows = [line.split(delimiter) for line in text.splitlines()]
+    numbers = [[re.sub(r"^(-?\d+)\.(\d+)$", r"\1,\2", cell) for cell in cells] for cells in rows]
+    again = "\ufeff".join(
+        ["", "\r\n".join(";".join(f"{quote}{cell}{quote}" for cell in cells) for cells in numbers)]
+    )
+    name, table = parse(text)
+    name_again, table_again = parse(again.removeprefix("\ufeff"))
+    assert name_again == name
+    pd.testing.assert_frame_equal(table_again, table)
+
+
+def test_what_is_no_label_file_is_shown_by_its_first_line():
+    with pytest.raises(
+        InputError, match=r"file\.txt is no label file .* begins with 'file,start,end'.*columns recording"
+    ):
+        parse("\nfile,start,end\na.wav,1,2\n")

@@ -87,6 +87,7 @@ def test_unknown_classes_are_refused_with_the_nearest_and_void_the_review(card):
     assert "did you mean 'RADR'" in found.problems.reason[0] and "xylophone" in found.problems.reason[1]
     assert found.reviews.content_hash.tolist() == [hashes(2)[1]]
     assert found.files.n_refused.tolist() == [2] and found.files.n_annotations.tolist() == [1]
+    assert found.files.n_others.tolist() == [0]
 
 
 def test_in_a_closed_world_every_unknown_label_voids_the_review(card_values):
@@ -134,3 +135,40 @@ def test_no_labels_at_all(card):
 def test_a_file_that_cannot_be_read_is_listed_and_the_others_are_read(card, text):
     found = read(recordings("a.wav"), card, ("bad.csv", text, {}), ("a.txt", "1\t2\tRADR\n", {}))
     assert len(found.annotations) == 1 and found.problems.file_path.tolist() == ["bad.csv"]
+
+
+def test_a_mark_outside_the_recording_voids_the_review(card):
+    """Where it belongs is unknown, so silence in the clips of this recording says nothing."""
+    found = read(
+        recordings("a.wav", "b.wav"), card,
+        ("a.txt", "1\t2\tRADR\n28\t34\tRADR\n", {"annotator": "Ana", "complete": True}),
+        ("b.txt", "1\t2\tRADR\n", {"annotator": "Ana", "complete": True}),
+    )  # fmt: skip
+    assert found.reviews.content_hash.tolist() == [hashes(2)[1]] and len(found.annotations) == 2
+
+
+def test_what_a_model_heard_beside_the_classes_is_counted_and_nobodys_mistake(card):
+    head = "Start (s),End (s),Scientific name,Common name,Confidence,File\n"
+    rows = "27,30.9,RADR,RADR,0.9,a.wav\n30,33,RADR,RADR,0.9,a.wav\n0,3,Turdus migratorius,American Robin,0.4,a.wav\n"
+    found = read(recordings("a.wav"), card, ("a.BirdNET.results.csv", head + rows, {}))
+    assert found.detections.end_s.tolist() == [30.0], "a model's last window may reach beyond the end"
+    assert found.problems.reason.str.contains("lies outside").tolist() == [True]
+    counts = found.files[["n_annotations", "n_others", "n_refused"]]
+    assert counts.to_numpy().tolist() == [[1, 1, 1]]
+
+
+def test_everything_wrong_with_a_file_is_said_on_one_line(card):
+    text = "recording,start_s,end_s,label\na.wav,x,2,RADR\na.wav,3,2,RADR\na.wav,3,4,\n"
+    found = read(recordings("a.wav"), card, ("bad.csv", text, {}))
+    (reason,) = found.problems.reason
+    assert reason.startswith("cell not understood (1): line 2") and "\n" not in reason
+    assert "end before start (1): line 3: 2.0" in reason and "missing label (1): line 4." in reason
+
+
+def test_a_replaced_recording_no_longer_takes_its_names_labels(card):
+    sounds = recordings("a.wav")
+    table = statements(sounds, [("a.txt", "", {})])
+    old = pd.DataFrame([{"content_hash": "f" * 64, "file_path": "a.wav", "kind": "recording"}])
+    table = pd.concat([old.assign(is_superseded=True), table], ignore_index=True)
+    found = read_all(table, sounds, card, lambda content, path: "1\t2\tRADR\n")
+    assert found.annotations.content_hash.tolist() == hashes(1) and len(found.problems) == 0

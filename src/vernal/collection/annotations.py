@@ -112,24 +112,20 @@ _REMEDIES = {
 }
 
 
-def check_rows(rows: Sequence[Mapping[str, Any]], lines: Sequence[int], where: str) -> None:
-    """Refuse impossible statements, all at once.
+def note_wrong_rows(rows: Sequence[Mapping[str, Any]], lines: Sequence[int], problems: Problems) -> None:
+    """Note impossible statements: times that run backwards, bands upside down, unknown words; with the lines.
 
     Args:
         rows: values of annotations, before they become a table.
         lines: each row's line in its file.
-        where: how the message calls the file.
-    Raises:
-        InputError: times that run backwards, bands upside down, unknown words; with the lines.
+        problems: takes them.
     """
     found: dict[str, list[str]] = {kind: [] for kind in _REMEDIES}
     for row, line in zip(rows, lines, strict=True):
         for kind, value in _wrong(row):
-            found[kind].append(f"line {line}: {value!r}")
-    problems = Problems(where)
+            found[kind].append(f"line {line}" if is_missing(value) else f"line {line}: {value!r}")
     for kind, cases in found.items():
         problems.add(kind, cases, _REMEDIES[kind])
-    problems.raise_if_any()
 
 
 def _wrong(row: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -21,7 +21,9 @@ from vernal.problem_card import ProblemCard
 from vernal.problems import InputError, suggest
 
 PROBLEM_COLUMNS = ("file_path", "line_label", "recording", "reason")
-FILE_COLUMNS = ("file_path", "format", "annotator", "session", "is_complete", "n_annotations", "n_refused")
+FILE_COLUMNS = (
+    "file_path", "format", "annotator", "session", "is_complete", "n_annotations", "n_others", "n_refused"
+)  # fmt: skip
 REVIEW_COLUMNS = ("content_hash", "annotator", "session")
 _BEHIND_STEM = (".", "_", "-", " ")
 _END_TOLERANCE_S = 0.1
@@ -34,7 +36,8 @@ class ReadLabels:
 
     `annotations`: people's, `detections`: models'; both with `content_hash`, `duration_s`, `label_file`,
     `label` (a class of the card) and `label_as_written`. `reviews`: `REVIEW_COLUMNS`, the recordings that
-    were marked completely. `problems`: `PROBLEM_COLUMNS`, what was refused. `files`: `FILE_COLUMNS`.
+    were marked completely. `problems`: `PROBLEM_COLUMNS`, what was refused. `files`: `FILE_COLUMNS`; `n_others`
+    counts a model's detections of what is no class of the card, which nobody asked about.
     """
 
     annotations: pd.DataFrame
@@ -117,14 +120,15 @@ def read_all(
         card: the classes.
         text_of: gives a label file's text by content hash and path; raises InputError when it is no text.
     """
-    names = RecordingNames(statements[statements.kind == "recording"], recordings)
+    sounds = statements[(statements.kind == "recording") & ~statements.is_superseded]
+    names = RecordingNames(sounds, recordings)
     said, files, unreadable = _read_files(statements, text_of)
     placed, misplaced = _place(said, names)
     placed = _who(placed)
     durations = dict(zip(recordings.content_hash, recordings.duration_s, strict=True))
-    fitting, unfit, unclear = _fit(placed, card, durations)
+    fitting, others, unfit, unclear = _fit(placed, card, durations)
     reviews, homeless = _reviews(files, placed, names)
-    # Where a mark may be a misspelt class, its silence about the class means nothing.
+    # Where a mark may be a misspelt class, or lie elsewhere, silence about the class means nothing.
     reviewed = pd.DataFrame(sorted(reviews - unclear), columns=list(REVIEW_COLUMNS)).astype("str")
     refused = [*unreadable, *misplaced, *unfit, *homeless]
     problems = pd.DataFrame(refused, columns=list(PROBLEM_COLUMNS)).astype("str")
@@ -134,7 +138,7 @@ def read_all(
         fitting[~by_people].reset_index(drop=True),
         reviewed,
         problems.sort_values(["file_path", "line_label"], na_position="first", ignore_index=True),
-        _count(files, fitting),
+        _count(files, fitting, others),
     )
 
 
@@ -153,7 +157,7 @@ def _read_files(
             form = recognise(text, path)
             table = FORMATS[form].parse(text, path)
         except InputError as error:
-            refused.append({"file_path": path, "reason": str(error)})
+            refused.append({"file_path": path, "reason": _on_one_line(error)})
             continue
         who, session = _speaker({str(key): value for key, value in row.items()})
         told = {"format": form, "annotator": who, "session": session, "is_complete": row["complete"] is True}
@@ -164,12 +168,21 @@ def _read_files(
     return _join(tables), pd.DataFrame(files, columns=columns), refused
 
 
-def _count(files: pd.DataFrame, fitting: pd.DataFrame) -> pd.DataFrame:
-    """The files with how many of their rows are annotations, and how many were refused."""
-    n_annotations = files.file_path.map(fitting.label_file.value_counts()).fillna(0).astype("int64")
-    return files.assign(n_annotations=n_annotations, n_refused=files.n_rows - n_annotations)[
-        list(FILE_COLUMNS)
-    ]
+def _on_one_line(error: InputError) -> str:
+    """What is wrong with a file, without the line that counts the kinds."""
+    head, *kinds = str(error).split("\n- ")
+    return "; ".join(kinds) or head
+
+
+def _count(files: pd.DataFrame, fitting: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
+    """The files with how many of their rows are annotations, how many are others, and how many were refused."""
+    n_annotations, n_others = (
+        files.file_path.map(table.label_file.value_counts()).fillna(0).astype("int64")
+        for table in (fitting, others)
+    )
+    n_refused = files.n_rows - n_annotations - n_others
+    counted = files.assign(n_annotations=n_annotations, n_others=n_others, n_refused=n_refused)
+    return counted[list(FILE_COLUMNS)]
 
 
 _TOLD = ("label_file", "told_by", "told_session")
@@ -238,30 +251,34 @@ def _who(placed: pd.DataFrame) -> pd.DataFrame:
 
 def _fit(
     placed: pd.DataFrame, card: ProblemCard, durations: dict[str, float]
-) -> tuple[pd.DataFrame, list[dict[str, Any]], set[tuple]]:
+) -> tuple[pd.DataFrame, pd.DataFrame, list[dict[str, Any]], set[tuple]]:
     """Keep rows that name a class of the card and lie inside the recording.
 
     Returns:
-        The rows kept, the refusals, and the reviews in which a refused label may have meant a class.
+        The rows kept, a model's detections of other classes, the refusals, and the reviews in which a refused
+        mark may have meant a class or lies where nobody knows.
     """
     classes = {label: card.find(label) for label in placed.label.unique()}
     spelled = [name for sound in card.classes for name in (sound.name, *sound.also_written)]
     duration = placed.content_hash.map(durations).astype("float64")
-    is_rounding = (placed.end_s > duration) & (placed.end_s <= duration + _END_TOLERANCE_S)
+    by_model = placed.model.notna()
+    # A model's last window may reach beyond the end; a person's mark there belongs to another recording.
+    is_rounding = (placed.end_s > duration) & (by_model | (placed.end_s <= duration + _END_TOLERANCE_S))
     named = placed.assign(
         label_as_written=placed.label,
         label=placed.label.map(classes).astype("str"),
         duration_s=duration,
         end_s=placed.end_s.mask(is_rounding, duration),
     )
-    unknown = named.label.isna()
-    outside = ~unknown & ((named.start_s >= duration) | (named.end_s > duration))
+    others = named[named.label.isna() & by_model]
+    unknown = named.label.isna() & ~by_model
+    outside = named.label.notna() & ((named.start_s >= duration) | (named.end_s > duration))
     unfit = [_unknown(row, spelled) for row in named[unknown].to_dict("records")]
     unfit += [_outside(row) for row in named[outside].to_dict("records")]
     may_mean = {name for name in named.label_as_written[unknown] if _may_mean_a_class(name, card, spelled)}
-    unclear = named.loc[named.label_as_written.isin(may_mean) & unknown, list(REVIEW_COLUMNS)]
-    kept = named[~unknown & ~outside].drop(columns=["told_by", "told_session"])
-    return kept, unfit, set(unclear.itertuples(index=False, name=None))
+    unclear = named.loc[named.label_as_written.isin(may_mean) & unknown | outside, list(REVIEW_COLUMNS)]
+    kept = named[named.label.notna() & ~outside].drop(columns=["told_by", "told_session"])
+    return kept, others, unfit, set(unclear.itertuples(index=False, name=None))
 
 
 def _may_mean_a_class(label: str, card: ProblemCard, spelled: list[str]) -> bool:

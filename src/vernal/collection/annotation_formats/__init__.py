@@ -13,6 +13,7 @@ from types import ModuleType
 import pandas as pd
 
 from vernal.collection.annotation_formats import audacity, birdnet, kaleidoscope, plain_csv, raven
+from vernal.collection.annotation_formats.lines import first_line
 from vernal.files import write_text
 from vernal.problems import InputError, suggest
 
@@ -61,7 +62,7 @@ def recognise(text: str, where: str) -> str:
         if module.looks_like(text):
             return name
     raise InputError(
-        f"{where} is no label file that is known ({', '.join(FORMATS)}). "
+        f"{where} is no label file that is known ({', '.join(FORMATS)}); it begins with {first_line(text)[:60]!r}. "
         "Export it again from the program that made it, or give a CSV with the columns recording, start_s, "
         "end_s, label."
     )

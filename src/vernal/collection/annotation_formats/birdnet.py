@@ -16,6 +16,8 @@ from vernal.collection.annotation_formats.lines import (
     add_exactly,
     build,
     column_names,
+    delimiter_of,
+    first_line,
     guard,
     needed_number,
     number,
@@ -41,7 +43,7 @@ _MODEL = "BirdNET"
 
 def looks_like(text: str) -> bool:
     """Whether the first line names the columns of one of BirdNET's tables."""
-    names = column_names(text, ",")
+    names = column_names(text)
     return any(kind <= names for kind in _KINDS)
 
 
@@ -54,7 +56,7 @@ def parse(text: str, where: str) -> pd.DataFrame:
     Raises:
         InputError: cells that are no numbers, with the lines.
     """
-    _, rows = read_cells(text, ",", where)
+    _, rows = read_cells(text, delimiter_of(first_line(text)), where)
     return build(rows, _convert, where)
 
 

@@ -15,6 +15,8 @@ from vernal.collection.annotation_formats.lines import (
     add_exactly,
     build,
     column_names,
+    delimiter_of,
+    first_line,
     guard,
     needed_number,
     number,
@@ -43,7 +45,7 @@ _MODEL = "Kaleidoscope"
 
 def looks_like(text: str) -> bool:
     """Whether the first line names Kaleidoscope's columns."""
-    return {"in file", "offset", "duration"} <= column_names(text, ",")
+    return {"in file", "offset", "duration"} <= column_names(text)
 
 
 def parse(text: str, where: str) -> pd.DataFrame:
@@ -55,7 +57,7 @@ def parse(text: str, where: str) -> pd.DataFrame:
     Raises:
         InputError: cells that are no numbers, with the lines.
     """
-    header, rows = read_cells(text, ",", where)
+    header, rows = read_cells(text, delimiter_of(first_line(text)), where)
     is_bat_mode = any(name.lower() in _BAT_MODE for name in header)
     return build(rows, lambda cells: _convert(cells, 1000.0 if is_bat_mode else 1.0), where)
 

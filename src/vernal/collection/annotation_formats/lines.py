@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from vernal.collection.annotations import annotation_table, check_rows, parse_number, spell_number
+from vernal.collection.annotations import annotation_table, note_wrong_rows, parse_number, spell_number
 from vernal.problems import InputError, Problems
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "'")
@@ -27,9 +27,10 @@ def delimiter_of(line: str) -> str:
     return max(",;\t", key=line.count)
 
 
-def column_names(text: str, delimiter: str) -> set[str]:
-    """What the first line names, in lower case."""
-    return {cell.strip().lower() for cell in first_line(text).split(delimiter)}
+def column_names(text: str) -> set[str]:
+    """What the first line names, in lower case, whatever divides the cells and whether they are quoted."""
+    line = first_line(text)
+    return {cell.strip().strip('"').strip().lower() for cell in line.split(delimiter_of(line))}
 
 
 def read_cells(text: str, delimiter: str, where: str) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
@@ -107,8 +108,8 @@ def build(
             lines.append(line)
     problems = Problems(where)
     problems.add("cell not understood", bad, "Correct the cells, or leave optional ones empty.")
+    note_wrong_rows(made, lines, problems)
     problems.raise_if_any()
-    check_rows(made, lines, where)
     return annotation_table(made)
 
 

@@ -16,7 +16,9 @@ from vernal.collection.annotation_formats.lines import (
     add_exactly,
     build,
     column_names,
+    delimiter_of,
     file_name,
+    first_line,
     needed_number,
     number,
     read_cells,
@@ -47,7 +49,7 @@ _NO_CALL = "nocall"
 
 def looks_like(text: str) -> bool:
     """Whether the first line names Raven's columns."""
-    return {"selection", "begin time (s)", "end time (s)"} <= column_names(text, "\t")
+    return {"selection", "begin time (s)", "end time (s)"} <= column_names(text)
 
 
 def parse(text: str, where: str) -> pd.DataFrame:
@@ -59,7 +61,7 @@ def parse(text: str, where: str) -> pd.DataFrame:
     Raises:
         InputError: no label column, or cells that are no numbers, with the lines.
     """
-    _, rows = read_cells(text, "\t", where)
+    _, rows = read_cells(text, delimiter_of(first_line(text)), where)
     return build(_one_view(rows), _convert, where)
 
 
