@@ -143,8 +143,9 @@ def test_what_reviewers_decided_is_voted_too(card):
 def test_who_marks_the_class_without_its_kind_leaves_the_kinds_open(clips, card):
     """A mark of RADR is no statement that it was no grunt, also where the mark barely reaches in."""
     said, edges = count(
-        clips, card, {"label": "RADR", "start_s": 1, "end_s": 3.2}, reviews=[(HASHES[0], "Ana", "1")]
-    )
+        clips, card, {"label": "RADR", "start_s": 1, "end_s": 3.2}, {"label": "grunt", "start_s": 1, "end_s": 2, "of": 1},
+        reviews=[(HASHES[0], "Ana", "1")],
+    )  # fmt: skip
     assert said[(0, 0.0), "RADR"] == (True, "marked") and edges == {((0, 3.0), "RADR")}
     assert not {((0, start), kind) for start in (0.0, 3.0) for kind in ("grunt", "growl")} & set(said)
     assert said[(0, 6.0), "grunt"] == (False, "complete") and said[(0, 0.0), "owl"] == (False, "complete")
@@ -156,3 +157,16 @@ def test_a_kind_that_was_marked_counts_beside_an_open_mark(clips, card):
         reviews=[(HASHES[0], "Ana", "1")],
     )  # fmt: skip
     assert said[(0, 0.0), "grunt"] == (True, "marked") and ((0, 0.0), "growl") not in said
+
+
+def test_who_never_names_a_kind_is_not_compared_on_kinds(clips, card):
+    marks = (
+        {"label": "RADR", "start_s": 1, "end_s": 2},
+        {"label": "grunt", "start_s": 4, "end_s": 5, "annotator": "Ben"},
+    )
+    reviews = [(HASHES[0], who, "1") for who in ("Ana", "Ben")]
+    table = spoken(*marks)
+    reviewed = pd.DataFrame(reviews, columns=["content_hash", "annotator", "session"]).astype("str")
+    votes, _ = count_votes(clips, table, table.iloc[:0], reviewed, card, ClipOptions())
+    on_kinds = votes[votes.label.isin(["grunt", "growl"])]
+    assert set(on_kinds.annotator) == {"Ben"} and set(votes.annotator) == {"Ana", "Ben"}

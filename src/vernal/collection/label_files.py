@@ -171,7 +171,7 @@ def _read_files(
 def _on_one_line(error: InputError) -> str:
     """What is wrong with a file, without the line that counts the kinds."""
     head, *kinds = str(error).split("\n- ")
-    return "; ".join(kinds) or head
+    return " ".join(kinds) or head
 
 
 def _count(files: pd.DataFrame, fitting: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:

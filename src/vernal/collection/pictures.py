@@ -31,9 +31,13 @@ _STATES = {"used": BLUE, "double": FAINT, "held back": ORANGE}
 _SERIES = ((BLUE, "o"), (ORANGE, "s"), (GREEN, "^"), (PURPLE, "D"), (INK, "v"), (SOFT, "P"))
 
 
+# No score is above 1; a mark at 1 is seen whole.
+_TOP = 1.01
+
+
 def inventory(stock: pd.DataFrame, title: str) -> Figure:
     """Recordings by who gave them, and what became of them."""
-    sounds = stock[stock.kind == "recording"]
+    sounds = stock[(stock.kind == "recording") & (stock.state != "superseded")]
     if sounds.empty:
         return nothing(title, "No recordings were added.")
     who = sounds.collector.astype("str").fillna("unknown") + sounds.role.map(_role_words).fillna("")
@@ -77,7 +81,8 @@ def agreement(table: pd.DataFrame, title: str) -> Figure:
     names = [f"{name} (Krippendorff)" if name == EVERYBODY else name for name in between]
     axes.set_yticks(range(len(between)), names)
     axes.set(
-        xlim=(min(-0.02, float(shown.low.min(skipna=True) or 0)), 1.02),
+        xlim=(min(-0.02, float(np.nanmin([0, *shown.low, *shown.value]))), 1.02),
+        ylim=(-0.6, len(between) - 0.4),
         xlabel="agreement beyond chance (Cohen's kappa)",
     )
     legend_below(figure, axes)
@@ -94,6 +99,7 @@ def annotators(rates: pd.DataFrame, planted: Mapping[str, Any], title: str) -> F
         return nothing(title, "There are no votes to compare.")
     labels, names = sorted(wrong.label.unique()), sorted(wrong.annotator.unique())
     figure, listed = panels(2, 1.3 + 0.3 * len(names) * max(1, len(labels) / 2), title, sharey=True)
+    has_put_in = False
     for axes, true_value, words in zip(
         listed,
         (True, False),
@@ -108,12 +114,20 @@ def annotators(rates: pd.DataFrame, planted: Mapping[str, Any], title: str) -> F
             kind = "miss" if true_value else "false_alarm"
             put_in = [_put_in(planted, name, label, kind) for name in names]
             if np.isfinite(put_in).any():
-                axes.plot(put_in, y, linestyle="", marker="|", markersize=11, color=INK, label="put in")
+                axes.plot(put_in, y, linestyle="", marker="|", markersize=11, color=INK)
+                has_put_in = True
         axes.set_title(words)
-        axes.set_xlim(left=-0.01)
+        axes.set(xlim=(0, max(0.05, 1.05 * _largest(part))), ylim=(-0.6, len(names) - 0.4))
         axes.set_yticks(range(len(names)), names)
+    if has_put_in:
+        listed[0].plot([], [], linestyle="", marker="|", markersize=11, color=INK, label="put in")
     legend_below(figure, listed[0], 6)
     return figure
+
+
+def _largest(rows: pd.DataFrame) -> float:
+    """The largest rate or end of an interval."""
+    return float(np.nanmax([0, *rows.rate, *rows.high]))
 
 
 def _beside(place: int, n: int) -> float:
@@ -158,6 +172,7 @@ def learning_curve(curves: pd.DataFrame, lines: pd.DataFrame, metric: str, title
         axes.set_title(label)
         axes.set_xlabel("labelled clips trained on")
     listed[0].set_ylabel(metric.replace("_", " "))
+    listed[0].set_ylim(top=_TOP)
     for axes in listed[len(labels) :]:
         axes.set_axis_off()
     legend_below(figure, listed[0])
@@ -175,7 +190,8 @@ def coverage(table: pd.DataFrame, title: str) -> Figure:
         mine = table[table.by == by].iloc[::-1]
         y = np.arange(len(mine))
         axes.barh(y + 0.19, mine.training_share, height=0.36, color=BLUE, label="training")
-        axes.barh(y - 0.19, mine.deployment_share, height=0.36, color=ORANGE, label="deployment")
+        if mine.n_deployment.any():
+            axes.barh(y - 0.19, mine.deployment_share, height=0.36, color=ORANGE, label="deployment")
         axes.set_yticks(
             y,
             [
@@ -278,6 +294,7 @@ def strategies(simulation: pd.DataFrame, metric: str, title: str) -> Figure:
         error = mine["std"] / np.sqrt(mine["count"])
         _banded(axes, mine.index.to_numpy(), mine["mean"].to_numpy(), error.to_numpy(), colour, marker, name)
     axes.set(xlabel="labelled clips", ylabel=metric.replace("_", " "))
+    axes.set_ylim(top=min(_TOP, axes.get_ylim()[1]))
     legend_below(figure, axes)
     return figure
 

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from vernal.collection.label_files import UNKNOWN_ANNOTATOR
 from vernal.page_templates import page_templates
 from vernal.plots.style import Drawing, inline_svg
 from vernal.problem_card import ProblemCard
-from vernal.spelling import count
+from vernal.spelling import count, listed
 
 SHOWN_ROWS = 12
 DEMO_WORDS = "Demo group: synthesised, no result. Its numbers say nothing about any animal."
@@ -35,15 +36,23 @@ def page(
     environment.filters["number"] = spell
     environment.filters["interval"] = interval
     pictures = {name: inline_svg(drawing.svg, name, alt) for name, (drawing, alt) in drawings.items()}
+    shown = {**tables, "disagreements": _target_first(tables["disagreements"], card)}
+    words = tables["suspects"].is_positive.map({True: "there", False: "not there"})
+    shown["suspects"] = tables["suspects"].assign(labelled=words)
+    shown["agreement"], same = comparable(tables["agreement"], card)
     return environment.get_template("collection.html.j2").render(
         card=card,
         target=card.performance.spell(),
-        tables={name: rows(table) for name, table in tables.items()},
+        tables={name: rows(table) for name, table in shown.items()},
+        same=listed(same),
         shown=SHOWN_ROWS,
         pictures=pictures,
         demo_words=DEMO_WORDS if facts["is_demo"] else "",
         steps=next_steps(tables, card),
         tally=tally(tables),
+        n_others=int(tables["label_files"].n_others.sum()),
+        n_replaced=int((tables["inventory"].state == "superseded").sum()),
+        has_deployment=bool((tables["recordings"].role == "deployment").any()),
         uncut_s=float(tables["uncut"].uncut_s.sum()),
         reasons=count_reasons(tables["held_back"]),
         **facts,
@@ -85,6 +94,22 @@ def interval(
     return text if row[low] == "" else f"{text} ({spell(row[low], digits)} to {spell(row[high], digits)})"
 
 
+def _target_first(table: pd.DataFrame, card: ProblemCard) -> pd.DataFrame:
+    order = {name: place for place, name in enumerate(dict.fromkeys([card.target, *card.names]))}
+    rank = table.label.map(order).fillna(-1)
+    return table.assign(rank=rank).sort_values("rank", kind="stable").drop(columns="rank")
+
+
+def comparable(agreement: pd.DataFrame, card: ProblemCard) -> tuple[pd.DataFrame, list[str]]:
+    """The coefficients that say something, the target's first, and the classes on which everybody said the same.
+
+    Where all votes are equal, chance agrees as well, and no coefficient is defined.
+    """
+    defined = agreement[agreement.value.notna() & (agreement.coefficient != "agreement")]
+    same = [name for name in card.names if name in set(agreement.label) - set(defined.label)]
+    return _target_first(agreement[agreement.label.isin(defined.label)], card), same
+
+
 def tally(tables: Mapping[str, pd.DataFrame]) -> list[tuple[str, str]]:
     """The numbers at the top of the page."""
     stock, manifest = tables["inventory"], tables["manifest"]
@@ -114,12 +139,19 @@ def next_steps(tables: Mapping[str, pd.DataFrame], card: ProblemCard) -> list[st
     if len(without):
         who = ", ".join(sorted(without.collector.dropna().unique())) or "their givers"
         steps.append(
-            f"Ask {who} for a licence: {len(without)} recordings wait for one. "
-            "Write it into their source.yml and run again."
+            f"Ask {who} for a licence, write it into the source.yml, and run again: "
+            f"{count(len(without), 'recording waits', 'recordings wait')} for one."
         )
-    n_refused = len(tables["label_problems"])
-    if n_refused:
-        steps.append(f"Correct {count(n_refused, 'refused label')}; each is listed with its reason.")
+    n_labels = int(tables["label_problems"].line_label.notna().sum())
+    n_files = len(tables["label_problems"]) - n_labels
+    if n_labels or n_files:
+        refused = [count(n, word) for n, word in ((n_labels, "label"), (n_files, "label file")) if n]
+        steps.append(f"Correct what was refused: {listed(refused)}, each listed with its reason.")
+    labels = pd.concat([tables["strong"], tables["weak"]])
+    nameless = labels.label_file[labels.annotator == UNKNOWN_ANNOTATOR].nunique()
+    if nameless:
+        n_nameless = count(nameless, "label file")
+        steps.append(f"Say who wrote {n_nameless}: give an `annotator` in a source.yml or a column.")
     n_divided = len(tables["disagreements"][tables["disagreements"].label == card.target])
     if n_divided:
         steps.append(

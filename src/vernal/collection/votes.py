@@ -51,9 +51,23 @@ def count_votes(
     rank = votes.ground.map({ground: position for position, ground in enumerate(GROUNDS)})
     votes = votes.assign(rank=rank).sort_values([*_KEYS, "rank"], kind="stable").drop_duplicates(_KEYS)
     on_edge = _among(votes, edges) & (votes.ground != "marked")
-    left_open = _among(votes, _with_children(spoken, card)) & (votes.ground == "complete")
-    votes = votes[~on_edge & ~left_open]
+    left_open = _among(votes, _with_children(spoken, card)) | _never_told_apart(votes, strong, card)
+    votes = votes[~on_edge & ~(left_open & (votes.ground == "complete"))]
     return votes[list(VOTE_COLUMNS)].reset_index(drop=True), edges
+
+
+def _never_told_apart(votes: pd.DataFrame, strong: pd.DataFrame, card: ProblemCard) -> pd.Series:
+    """Whether each vote is on a kind of a class that its annotator marks without ever naming a kind."""
+    used = strong.groupby("annotator").label.agg(set).to_dict()
+    coarse = {
+        (annotator, kind)
+        for annotator, labels in used.items()
+        for kind in card.names
+        for above in set(card.lineage(kind)[1:]) & labels
+        if not any(above in card.lineage(label)[1:] for label in labels)
+    }
+    found = [pair in coarse for pair in zip(votes.annotator, votes.label, strict=True)]
+    return pd.Series(found, index=votes.index, dtype="bool")
 
 
 def _among(votes: pd.DataFrame, others: pd.DataFrame) -> pd.Series:

@@ -1,0 +1,68 @@
+"""The collection's page says what to do, about the target first, in words that fit the numbers."""
+
+import numpy as np
+import pandas as pd
+
+from vernal.collection.agreement import AGREEMENT_COLUMNS
+from vernal.collection.report import comparable, next_steps
+
+NOTHING = {
+    "inventory": ["collector", "reason"],
+    "label_problems": ["line_label"],
+    "strong": ["annotator", "label_file"],
+    "weak": ["annotator", "label_file"],
+    "disagreements": ["label"],
+    "suspects": ["label"],
+    "coverage": ["by", "value", "state"],
+    "gains": ["label", "gain"],
+}
+
+
+def tables(**rows):
+    empty = {name: pd.DataFrame(columns=columns, dtype="str") for name, columns in NOTHING.items()}
+    return empty | {name: pd.DataFrame(found, columns=NOTHING[name]) for name, found in rows.items()}
+
+
+def test_nothing_to_do(card):
+    assert next_steps(tables(), card) == []
+
+
+def test_steps_count_as_people_do(card):
+    one = next_steps(tables(inventory=[("Ben", "no licence")], label_problems=[(np.nan,)]), card)
+    assert one == [
+        "Ask Ben for a licence, write it into the source.yml, and run again: 1 recording waits for one.",
+        "Correct what was refused: 1 label file, each listed with its reason.",
+    ]
+    many = next_steps(
+        tables(
+            inventory=[("Ben", "no licence"), ("Ana", "no licence")],
+            label_problems=[(np.nan,), ("owll",), ("RADRR",)],
+        ),
+        card,
+    )
+    assert "Ask Ana, Ben" in many[0] and "2 recordings wait" in many[0]
+    assert "2 labels and 1 label file," in many[1]
+
+
+def test_labels_that_nobody_signed_are_asked_for(card):
+    found = next_steps(
+        tables(
+            strong=[("unknown", "a.txt"), ("unknown", "a.txt"), ("Ana", "b.txt")], weak=[("unknown", "c.csv")]
+        ),
+        card,
+    )
+    assert found == ["Say who wrote 2 label files: give an `annotator` in a source.yml or a column."]
+
+
+def test_coefficients_of_the_target_come_first_and_undefined_ones_are_named(card):
+    rows = [
+        ("PSCR", "Ana and Ben", "agreement", 1.0),
+        ("PSCR", "Ana and Ben", "cohen", np.nan),
+        ("RADR", "everybody", "fleiss", 0.7),
+        ("grunt", "everybody", "fleiss", 0.6),
+        ("owl", "everybody", "fleiss", np.nan),
+    ]
+    table = pd.DataFrame(rows, columns=["label", "between", "coefficient", "value"])
+    shown, same = comparable(table.reindex(columns=list(AGREEMENT_COLUMNS)), card)
+    assert shown.label.tolist() == ["RADR", "grunt"]
+    assert same == [name for name in card.names if name in ("PSCR", "owl")]
