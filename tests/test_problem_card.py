@@ -49,6 +49,14 @@ def test_a_target_may_be_an_upper_limit(card_values):
     assert "at most 5, at a recall of 0.9" in verdict(card, 3, 2, 4).sentence
 
 
+def test_a_target_is_on_a_split_that_is_measured(card_values):
+    card_values["performance"]["split"] = "test_odd"
+    with pytest.raises(
+        InputError, match=r"unknown split of performance .*'test_odd'.*did you mean 'test_ood'"
+    ):
+        make_problem_card(card_values)
+
+
 def test_everything_wrong_is_told_at_once(card_values):
     card_values |= {"targt": "x", "labelling": "multiple", "users": ""}
     card_values["performance"] = {"metric": "recall", "at_least": "high"}

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from vernal.manifest import SPLITS
 from vernal.problems import InputError, Problems, suggest
 from vernal.safe_yaml import read_yaml
 
@@ -32,6 +33,7 @@ _CARD_NAMES = (
 )
 _CLASS_NAMES = ("name", "parent", "audioset", "description", "band_hz", "also_written")
 _TARGET_NAMES = ("metric", "split", "at_least", "at_most", "condition")
+_MEASURED = tuple(name for name in SPLITS if name != "train")
 _RESERVED = ("positive", "negative", "none")
 
 
@@ -289,9 +291,12 @@ def _performance(given: Any, problems: Problems) -> PerformanceTarget | None:
         remedy = "Give metric, split and one of at_least and at_most, a number."
         problems.add("performance incomplete", [str(dict(given))[:120]], remedy)
         return None
+    split = _text(given["split"])
+    unknown = [] if split in _MEASURED else [f"{split!r} ({suggest(split, _MEASURED)})"]
+    problems.add("unknown split of performance", unknown, f"Use {', '.join(_MEASURED)}.")
     return PerformanceTarget(
         _text(given["metric"]),
-        _text(given["split"]),
+        split,
         condition=_text(given.get("condition")) or None,
         **{name: float(value) for name, value in limits.items() if value is not None},
     )

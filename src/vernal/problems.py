@@ -6,6 +6,7 @@ count and examples, and raises one `InputError` before any long work starts.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -53,6 +54,17 @@ class Problems:
         if self.found:
             kinds = "1 kind of problem" if len(self.found) == 1 else f"{len(self.found)} kinds of problem"
             raise InputError(f"{self.where} has {kinds}:\n" + "\n".join(self.found))
+
+
+def on_one_line(error: InputError) -> str:
+    """A message as one case of another, without counting its kinds.
+
+    >>> on_one_line(InputError("line 2 has 1 kind of problem:\\n- no label (1): ''. Name it."))
+    "line 2: no label (1): ''. Name it"
+    """
+    head, *kinds = str(error).split("\n- ")
+    where = re.sub(r" has \d+ kinds? of problem:$", ": ", head) if kinds else head
+    return (where + " ".join(kinds)).removesuffix(".")
 
 
 def suggest(name: str, known: Iterable[str]) -> str:

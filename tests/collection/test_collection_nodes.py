@@ -1,5 +1,7 @@
 """A small real collection through the pipeline's nodes, with names and words that mean harm."""
 
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -159,6 +161,20 @@ def test_a_problem_with_one_class_a_clip(inbox, tmp_path, card_values):
     card = make_problem_card({**card_values, "labelling": "single"})
     found, *_ = run(inbox, tmp_path, card)
     assert found["manifest"].label.value_counts().to_dict() == {"negative": 6, "RADR": 3, "owl": 3}
+    assert len(found["disagreements"]) == 0
+
+
+def test_several_classes_where_one_is_allowed_are_listed_to_listen_to(inbox, tmp_path, card_values):
+    card = make_problem_card({**card_values, "labelling": "single"})
+    own = tmp_path / "in"
+    shutil.copytree(inbox, own)
+    track = sorted((own / "rec").glob("R1*.txt"))[0]
+    track.write_text("1.0\t2.0\tRADR [high]\n1.1\t2.1\towl\n", encoding="utf-8")
+    found, page, _ = run(own, tmp_path, card)
+    (row,) = found["disagreements"].to_dict("records")
+    assert row["label"] == "RADR + owl" and row["present"] == "Ana" and row["n_absent"] == 0
+    assert row["recording"].startswith("rec/R1_") and "RADR + owl" in page
+    assert found["manifest"].label.value_counts().to_dict() == {"negative": 6, "RADR": 2, "owl": 3}
 
 
 def test_two_inboxes_of_one_lake_and_the_demo_lie_apart(tmp_path):
@@ -167,6 +183,14 @@ def test_two_inboxes_of_one_lake_and_the_demo_lie_apart(tmp_path):
     )  # fmt: skip
     assert len({dataset.load().root for dataset in (ours, demo, other)}) == 3
     assert LakeDataset(path=str(tmp_path), inbox="y").load().root == ours.load().root
+
+
+def test_a_lake_is_not_added_to_itself(inbox, tmp_path):
+    additions, _ = nodes.list_files(str(inbox), DemoGroupOptions(), "")
+    inside = LakeDataset(path=str(inbox / "data" / "01_raw"), inbox=str(inbox))
+    with pytest.raises(Exception, match=r"holds the data lake .* a data_root outside it"):
+        inside.save(additions)
+    assert not (inbox / "data").exists()
 
 
 def test_a_file_that_cannot_be_added_is_named(inbox, tmp_path, monkeypatch):

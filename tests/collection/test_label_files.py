@@ -161,8 +161,8 @@ def test_everything_wrong_with_a_file_is_said_on_one_line(card):
     text = "recording,start_s,end_s,label\na.wav,x,2,RADR\na.wav,3,2,RADR\na.wav,3,4,\n"
     found = read(recordings("a.wav"), card, ("bad.csv", text, {}))
     (reason,) = found.problems.reason
-    assert reason.startswith("cell not understood (1): line 2") and "\n" not in reason
-    assert "end before start (1): line 3: 2.0" in reason and "missing label (1): line 4." in reason
+    assert reason.startswith("bad.csv: cell not understood (1): line 2") and "\n" not in reason
+    assert "end before start (1): line 3: 2.0" in reason and "missing label (1): line 4. Name" in reason
 
 
 def test_a_replaced_recording_no_longer_takes_its_names_labels(card):

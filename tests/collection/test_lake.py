@@ -233,7 +233,9 @@ def test_every_wrong_row_of_a_table_is_told(inbox):
     (inbox / "ben" / "files.csv").write_text(
         "file;role\nrec 1.wav;tests\ncopy.wav;trainings\n", encoding="utf-8"
     )
-    with pytest.raises(InputError, match=r"(?s)line 2.*'tests'.*line 3.*'trainings'"):
+    with pytest.raises(
+        InputError, match=r"(?s)line 2: `role` not understood .*'tests'.*line 3: .*'trainings'"
+    ):
         list_inbox(inbox)
 
 

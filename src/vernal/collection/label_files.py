@@ -18,7 +18,7 @@ from vernal.collection.annotation_formats import FORMATS, recognise
 from vernal.collection.annotations import annotation_table
 from vernal.collection.inventory import keepers
 from vernal.problem_card import ProblemCard
-from vernal.problems import InputError, suggest
+from vernal.problems import InputError, on_one_line, suggest
 
 PROBLEM_COLUMNS = ("file_path", "line_label", "recording", "reason")
 FILE_COLUMNS = (
@@ -157,7 +157,7 @@ def _read_files(
             form = recognise(text, path)
             table = FORMATS[form].parse(text, path)
         except InputError as error:
-            refused.append({"file_path": path, "reason": _on_one_line(error)})
+            refused.append({"file_path": path, "reason": on_one_line(error)})
             continue
         who, session = _speaker({str(key): value for key, value in row.items()})
         told = {"format": form, "annotator": who, "session": session, "is_complete": row["complete"] is True}
@@ -166,12 +166,6 @@ def _read_files(
         tables.append(table.assign(label_file=path, told_by=who, told_session=session))
     columns = ["file_path", "format", "annotator", "session", "is_complete", "n_rows", "is_of_one"]
     return _join(tables), pd.DataFrame(files, columns=columns), refused
-
-
-def _on_one_line(error: InputError) -> str:
-    """What is wrong with a file, without the line that counts the kinds."""
-    head, *kinds = str(error).split("\n- ")
-    return " ".join(kinds) or head
 
 
 def _count(files: pd.DataFrame, fitting: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:

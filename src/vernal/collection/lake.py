@@ -30,7 +30,7 @@ from vernal.collection.statements import (
 )
 from vernal.files import TEMPORARY_PREFIX, is_inside, sha256_of_file, write_text, writing
 from vernal.identity import digest
-from vernal.problems import InputError, Problems
+from vernal.problems import InputError, Problems, on_one_line
 
 ADDED_COLUMNS = ("file_path", "content_hash", "kind", "outcome", "reason")
 # What recorders, programs and people leave beside recordings, called like a label file.
@@ -112,7 +112,7 @@ def _folders(
                 f"{(prefix / own.name).as_posix()} names {name!r}, which is not there" for name in absent
             ]
     except InputError as error:
-        wrong.append(str(error))
+        wrong.append(on_one_line(error))
     inside = {name: said for name, said in single.items() if (root / name).is_relative_to(folder)}
     yield folder, statement, inside
     for child in sorted(

@@ -16,7 +16,7 @@ from typing import Any
 
 from vernal.collection.annotation_formats import decode
 from vernal.collection.annotation_formats.lines import delimiter_of, first_line, read_cells
-from vernal.problems import InputError, Problems, suggest
+from vernal.problems import InputError, Problems, on_one_line, suggest
 from vernal.safe_yaml import read_yaml
 
 STATEMENT_FILE = "source.yml"
@@ -175,7 +175,7 @@ def read_files_table(path: Path) -> dict[str, Statement]:
         try:
             statements[key] = make_statement(values, f"line {line}")
         except InputError as error:
-            wrong.append(str(error))
+            wrong.append(on_one_line(error))
     problems = Problems(where)
     problems.add("row not understood", wrong, "Correct them.")
     problems.add("file named twice", twice, "Keep one row each.")

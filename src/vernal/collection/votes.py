@@ -196,3 +196,18 @@ def single_labels(votes: pd.DataFrame, card: ProblemCard) -> tuple[pd.DataFrame,
     )
     listed = conflicts[keys].assign(labels=[" + ".join(found) for found in conflicts.names])
     return labels.reset_index(drop=True), listed.reset_index(drop=True)
+
+
+def list_conflicts(conflicts: pd.DataFrame) -> pd.DataFrame:
+    """Clips in which one annotator named several classes where the problem allows one, as disagreements are listed.
+
+    Args:
+        conflicts: as `single_labels` gives them.
+    Returns:
+        `clip_id`, `label` (all that was named), `present` (who named it), `absent` (missing), `n_present`,
+        `n_absent`.
+    """
+    listed = conflicts.drop_duplicates(["clip_id", "labels", "annotator"])
+    named = listed.groupby(["clip_id", "labels"]).annotator.agg([", ".join, "size"]).reset_index()
+    named.columns = ["clip_id", "label", "present", "n_present"]
+    return named.assign(absent=pd.Series(pd.NA, index=named.index, dtype="str"), n_absent=0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 from typing import Any
 
 from kedro.io import AbstractDataset
@@ -10,7 +11,8 @@ from kedro_datasets._typing import JSONPreview
 
 from vernal.collection.lake import Addition, Lake
 from vernal.datasets.previews import folder_preview
-from vernal.problems import Problems
+from vernal.files import is_inside
+from vernal.problems import InputError, Problems
 from vernal.storage import on_disk
 
 logger = logging.getLogger(__name__)
@@ -38,12 +40,18 @@ class LakeDataset(AbstractDataset[list[Addition], Lake]):
 
         name = "collected" if inbox else f"demo-{DemoGroupOptions(**(demo or {})).folder}"
         self._path = on_disk(path, "The data lake of recordings") / name
+        self._inbox = Path(inbox) if inbox else None
         self.metadata = metadata
 
     def load(self) -> Lake:
         return Lake(self._path)
 
     def save(self, data: list[Addition]) -> None:
+        if self._inbox and is_inside(self._path, self._inbox):
+            raise InputError(
+                f"The inbox {self._inbox} holds the data lake {self._path}, which would be added to itself. "
+                "Give a folder of recordings and labels alone, or a data_root outside it."
+            )
         outcome = Lake(self._path).add(data)
         counts = outcome.outcome.value_counts().sort_index()
         logger.info("Data lake: %s", ", ".join(f"{name} {count:,}" for name, count in counts.items()))

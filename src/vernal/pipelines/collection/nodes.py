@@ -109,14 +109,18 @@ def count_votes(
 def compare_annotators(
     said: pd.DataFrame, clips: pd.DataFrame, card: ProblemCard, options: AgreementOptions
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Agreement per class, and the clips to listen to together."""
+    """Agreement per class, and the clips to listen to together.
+
+    Where the card allows one class a clip, those in which somebody named several are on the list as well.
+    """
     ratings = said.assign(value=said.is_present)
+    divided = agreement.list_disagreements(votes.first_sessions(said))
     if card.labelling == "single":
-        labels, _ = votes.single_labels(said, card)
+        labels, conflicts = votes.single_labels(said, card)
+        divided = pd.concat([divided, votes.list_conflicts(conflicts)], ignore_index=True)
         joint = labels.rename(columns={"label": "value"}).assign(label=ALL_CLASSES)
         ratings = pd.concat([ratings.astype({"value": "str"}), joint], ignore_index=True)
     table = agreement.measure_agreement(ratings, clips.set_index("clip_id").content_hash, options)
-    divided = agreement.list_disagreements(votes.first_sessions(said))
     return table, with_place(divided, clips)
 
 
