@@ -208,3 +208,12 @@ def test_a_recording_that_was_replaced_is_listed_and_not_used(inbox):
     assert len(recordings) == 1
     assert stock.state.tolist() == ["superseded", "used"]
     assert stock.reason.fillna("").tolist() == ["a later file was added under this path", ""]
+
+
+def test_what_was_withdrawn_is_listed_and_not_used(inbox):
+    inbox.add("a/x.wav", 1, licence="CC0")
+    inbox.add("b/y.wav", 2, licence="CC0", said="withdrawn: yes\n")
+    statements, recordings, _ = inbox.describe()
+    stock = take_stock(statements, recordings.reset_index()).set_index("file_path")
+    assert recordings.index.tolist() == ["a/x.wav"]
+    assert stock.state["b/y.wav"] == "superseded" and stock.reason["b/y.wav"] == "withdrawn"

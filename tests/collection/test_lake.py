@@ -282,3 +282,38 @@ def test_what_recorders_and_programs_leave_beside_recordings_is_no_label_file(in
     kinds = lake.statements().set_index("file_path").kind
     assert outcome.kind[f"ana/{name}"] == kinds[f"ana/{name}"] == "other"
     assert kinds["ana/labels.txt"] == "labels"
+
+
+@pytest.mark.parametrize("path", ["ana/labels.txt", "ben/rec 1.wav"])
+def test_a_file_that_left_the_inbox_counts_until_it_is_withdrawn(inbox, tmp_path, path):
+    lake, folder = Lake(tmp_path / "zone"), (inbox / path).parent
+    lake.add(list_inbox(inbox)[0])
+    (inbox / path).rename(folder / f"renamed {(inbox / path).name}")
+    lake.add(list_inbox(inbox)[0])
+    ((content,), _) = kept(lake, path)
+    (folder / "files.csv").write_text(f"file,withdrawn\n{(inbox / path).name},yes\n", encoding="utf-8")
+    outcome = lake.add(list_inbox(inbox)[0]).set_index("file_path").outcome
+    assert outcome[path] == "new statement" and kept(lake, path) == ([], 1)
+    assert kept(lake, f"{folder.name}/renamed {(inbox / path).name}") == ([content], 1)
+    assert set(lake.add(list_inbox(inbox)[0]).outcome) == {"known"} and lake.verify() == []
+    (folder / "files.csv").unlink()
+    (folder / f"renamed {(inbox / path).name}").rename(inbox / path)
+    lake.add(list_inbox(inbox)[0])
+    assert kept(lake, path) == ([content], 1)
+
+
+def test_what_was_never_added_cannot_be_withdrawn(inbox, tmp_path):
+    (inbox / "ben" / "files.csv").write_text("file,withdrawn\nnever.wav,yes\n", encoding="utf-8")
+    outcome = Lake(tmp_path / "zone").add(list_inbox(inbox)[0]).set_index("file_path")
+    assert outcome.outcome["ben/never.wav"] == "refused"
+    assert "never added under this path" in outcome.reason["ben/never.wav"]
+    (inbox / "ben" / "files.csv").write_text("file,withdrawn\nnever.wav,no\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"names 'never\.wav', which is not there"):
+        list_inbox(inbox)
+
+
+def test_a_file_that_is_there_may_be_withdrawn(inbox, tmp_path):
+    (inbox / "ben" / "files.csv").write_text("file;withdrawn\nrec 1.wav;yes\n", encoding="utf-8")
+    lake = Lake(tmp_path / "zone")
+    lake.add(list_inbox(inbox)[0])
+    assert kept(lake, "ben/rec 1.wav") == ([], 1) and len(kept(lake, "ben/copy.wav")[0]) == 1

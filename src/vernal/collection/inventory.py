@@ -26,7 +26,7 @@ RECORDING_COLUMNS = (
 INVENTORY_COLUMNS = (
     "file_path", "kind", "collector", "source", "licence", "role", "site", "mined_by", "content_hash", "state", "reason"
 )  # fmt: skip
-REPLACED = "a later file was added under this path"
+REPLACED, WITHDRAWN = "a later file was added under this path", "withdrawn"
 # The most careful word wins: what is kept for testing or deployment is never trained on.
 _ROLE_ORDER = ("adversarial", "deployment", "training")
 _DESCRIBING = (
@@ -286,7 +286,7 @@ def take_stock(statements: pd.DataFrame, recordings: pd.DataFrame) -> pd.DataFra
 
     Returns:
         `INVENTORY_COLUMNS`, the licence as it was said; `state`: `used`, `held back`, `double`, `labels`,
-        `superseded` (a later file was added under the same path), or `not sound`, and `reason`.
+        `superseded` (a later file was added under the same path, or it was withdrawn), or `not sound`, and `reason`.
     """
     by_content = recordings.set_index("content_hash")
     reason = statements.content_hash.map(by_content.held_back)
@@ -305,7 +305,7 @@ def take_stock(statements: pd.DataFrame, recordings: pd.DataFrame) -> pd.DataFra
     )
     others = statements.content_hash.map(by_content.recording)
     reason = reason.mask(is_recording & ~is_first & reason.isna(), "the same bytes as " + others)
-    reason = reason.mask(statements.is_superseded, REPLACED)
+    reason = reason.mask(statements.is_superseded, REPLACED).mask(statements.withdrawn.eq(True), WITHDRAWN)
     role = statements.role.fillna("training").where(is_recording)
     table = statements.assign(role=role, state=states, reason=reason)
     return table[list(INVENTORY_COLUMNS)].sort_values("file_path", ignore_index=True)

@@ -24,6 +24,7 @@ from vernal.collection.recording_facts import FACTS_VERSION, is_recording, recor
 from vernal.collection.statements import (
     FILES_TABLE,
     STATEMENT_FILE,
+    YES_NO_NAMES,
     Statement,
     read_files_table,
     read_statement,
@@ -58,8 +59,8 @@ def list_inbox(inbox: Path | str) -> tuple[list[Addition], pd.DataFrame]:
     """Everything in a folder that people filled, with the statements that speak for each file.
 
     Returns:
-        The additions, sorted by path, and a table `file_path`, `reason` of what is left where it lies:
-        links that lead out of the folder, hidden files, empty files.
+        The additions, sorted by path, then those that withdraw what is no longer there; and a table `file_path`,
+        `reason` of what is left where it lies: links that lead out of the folder, hidden files, empty files.
     Raises:
         InputError: no such folder, nothing in it, or statements that are not understood; all at once.
     """
@@ -72,6 +73,7 @@ def list_inbox(inbox: Path | str) -> tuple[list[Addition], pd.DataFrame]:
     left: list[dict[str, str]] = []
     problems = Problems(f"The inbox {root}")
     wrong: list[str] = []
+    gone: dict[str, Statement] = {}
     for folder, statement, single in _folders(root, root, Statement(), {}, wrong):
         for path in sorted(child for child in folder.iterdir() if child.is_file() or child.is_symlink()):
             name = path.relative_to(root).as_posix()
@@ -83,6 +85,8 @@ def list_inbox(inbox: Path | str) -> tuple[list[Addition], pd.DataFrame]:
             elif path.name.lower() not in (STATEMENT_FILE, FILES_TABLE):
                 own = single.get(name, Statement())
                 additions.append(Addition(path, name, own.filled_from(statement)))
+        gone |= {name: own for name, own in single.items() if own.withdrawn and not (root / name).is_file()}
+    additions += [Addition(root / name, name, own) for name, own in sorted(gone.items())]
     for link in sorted(path for path in root.rglob("*") if path.is_symlink() and path.is_dir()):
         name = link.relative_to(root).as_posix()
         left.append({"file_path": name, "reason": "a link to a folder; its files are not taken"})
@@ -107,7 +111,9 @@ def _folders(
             prefix = folder.relative_to(root)
             table = read_files_table(own)
             single |= {(prefix / name).as_posix(): said for name, said in table.items()}
-            absent = [name for name in table if not (folder / name).is_file()]
+            absent = [
+                name for name, said in table.items() if not said.withdrawn and not (folder / name).is_file()
+            ]
             wrong += [
                 f"{(prefix / own.name).as_posix()} names {name!r}, which is not there" for name in absent
             ]
@@ -166,8 +172,9 @@ class Lake:
         rows = []
         for addition in additions:
             row = {"file_path": addition.file_path, "kind": _kind(addition.file_path)}
+            before = latest.get(addition.file_path, {})
             try:
-                content_hash, is_new = self._keep(addition.path)
+                content_hash, is_new = self._keep_or_withdraw(addition, before)
             except OSError as error:
                 rows.append(row | {"outcome": "refused", "reason": str(error.strerror or error)})
                 continue
@@ -176,7 +183,6 @@ class Lake:
                 "file_path": addition.file_path,
                 **addition.statement.spoken(),
             }
-            before = latest.get(addition.file_path, {})
             is_known = said == {key: value for key, value in before.items() if key != "number"}
             if not is_known:
                 number += 1
@@ -187,6 +193,14 @@ class Lake:
             outcome = "new file" if is_new else "known" if is_known else "new statement"
             rows.append(row | {"content_hash": content_hash, "outcome": outcome})
         return pd.DataFrame(rows, columns=list(ADDED_COLUMNS)).astype("str")
+
+    def _keep_or_withdraw(self, addition: Addition, before: dict[str, Any]) -> tuple[str, bool]:
+        """As `_keep`; what is withdrawn and has left its folder is the content that was there."""
+        if not addition.statement.withdrawn or addition.path.is_file():
+            return self._keep(addition.path)
+        if not before:
+            raise OSError("it is withdrawn, but was never added under this path")
+        return before["content_hash"], False
 
     def _keep(self, path: Path) -> tuple[str, bool]:
         """Keep one content and its facts; its hash, and whether it is new."""
@@ -233,7 +247,8 @@ class Lake:
 
         Returns:
             `content_hash`, `file_path`, `kind`, `number` (statements are counted as they are made),
-            `is_superseded` (a later file was added under its path), and the fields of `Statement`.
+            `is_superseded` (a later file was added under its path, or it was withdrawn), and the fields of
+            `Statement`.
         Raises:
             InputError: a statement's file is damaged.
         """
@@ -241,10 +256,10 @@ class Lake:
         rows = [{**said, "kind": _kind(said["file_path"])} for said in latest.values()]
         names = ["content_hash", "file_path", "kind", "number", *Statement.__dataclass_fields__]
         table = pd.DataFrame(rows, columns=names)
-        texts = {str(name): _text(table[name]) for name in names if name not in ("complete", "number")}
+        texts = {str(name): _text(table[name]) for name in names if name not in (*YES_NO_NAMES, "number")}
         table = table.assign(**texts).sort_values(["file_path", "number"], ignore_index=True)
         newest = table.groupby("file_path").number.transform("max")
-        return table.assign(is_superseded=table.number < newest)
+        return table.assign(is_superseded=(table.number < newest) | table.withdrawn.eq(True))
 
     def _said(self) -> list[dict[str, Any]]:
         """Every statement ever made, in order."""

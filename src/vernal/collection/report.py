@@ -51,7 +51,7 @@ def page(
         steps=next_steps(tables, card),
         tally=tally(tables),
         n_others=int(tables["label_files"].n_others.sum()),
-        n_replaced=int((tables["inventory"].state == "superseded").sum()),
+        n_superseded=int((tables["inventory"].state == "superseded").sum()),
         has_deployment=bool((tables["recordings"].role == "deployment").any()),
         uncut_s=float(tables["uncut"].uncut_s.sum()),
         reasons=count_reasons(tables["held_back"]),

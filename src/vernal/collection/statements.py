@@ -2,7 +2,8 @@
 
 A person puts a `source.yml` into his folder. It speaks for the folder and everything below; a deeper one
 adds to it and wins where both speak. A `files.csv` speaks for single files, by path, and wins over both.
-A statement can be completed later: nothing that was said is overwritten, it is said again.
+A statement can be completed later: nothing that was said is overwritten, it is said again. A file can be
+withdrawn, also when it has left the folder: a table names it and says so.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ STATEMENT_FILE = "source.yml"
 FILES_TABLE = "files.csv"
 _FILE_COLUMNS = ("file", "file_path", "filename", "path")
 ROLES = ("training", "deployment", "adversarial")
+YES_NO_NAMES = ("complete", "withdrawn")
 _YES_NO = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
@@ -35,7 +37,7 @@ class Statement:
     recording that belongs to a class was marked) speak for label files. `role`: `training`, `deployment` (a
     sample of what the detector will hear, never trained on) or `adversarial` (collected by outsiders to
     test it). `mined_by` names the model that chose the recording. `utc_offset` is the recorder's clock, as
-    in `+02:00`.
+    in `+02:00`. `withdrawn`: the file counts no longer; it stays in the lake.
     """
 
     collector: str | None = None
@@ -52,6 +54,7 @@ class Statement:
     annotator: str | None = None
     session: str | None = None
     complete: bool | None = None
+    withdrawn: bool | None = None
     note: str | None = None
 
     def filled_from(self, other: Statement) -> Statement:
@@ -93,6 +96,7 @@ def _read_by(read: Callable[[str], Any], form: str) -> Callable[[str], bool]:
 _FORMS: dict[str, tuple[Callable[[str], bool], str]] = {
     "role": (lambda text: text.lower() in ROLES, f"Use {', '.join(ROLES)}."),
     "complete": (lambda text: text.lower() in _YES_NO, "Write yes when all calls are marked, else no."),
+    "withdrawn": (lambda text: text.lower() in _YES_NO, "Write yes when the file counts no longer."),
     # YAML 1.1 reads an unquoted +02:00 as the number 120, and 21:30 as 1290.
     "utc_offset": (
         _read_by(lambda text: time.fromisoformat(f"00:00{text}"), r"[+-]\d{2}:\d{2}|Z"),
@@ -117,7 +121,7 @@ def make_statement(values: dict[str, Any], where: str) -> Statement:
     problems.add("unknown name", unknown, "Correct it, or put it into `note`.")
     nested = [repr(key) for key, value in named.items() if isinstance(value, dict | list)]
     problems.add("value that is a list or mapping", nested, "Give one text each.")
-    texts = {
+    texts: dict[str, Any] = {
         key: re.sub(r"\s+", " ", str(value)).strip()
         for key, value in named.items()
         if key in _NAMES and value is not None and not isinstance(value, dict | list) and str(value).strip()
@@ -126,10 +130,10 @@ def make_statement(values: dict[str, Any], where: str) -> Statement:
         wrong = [repr(texts[key])] if key in texts and not is_fine(texts[key]) else []
         problems.add(f"`{key}` not understood", wrong, remedy)
     problems.raise_if_any()
-    complete = texts.pop("complete", None)
+    answers = {key: _YES_NO[texts.pop(key).lower()] for key in YES_NO_NAMES if key in texts}
     if "role" in texts:
         texts["role"] = texts["role"].lower()
-    return Statement(**texts, complete=None if complete is None else _YES_NO[complete.lower()])
+    return Statement(**texts, **answers)
 
 
 def read_statement(path: Path) -> Statement:
