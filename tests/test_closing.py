@@ -83,5 +83,18 @@ def test_the_demo_season_is_named(tmp_path):
     assert not is_demo(tmp_path)
 
 
+def test_a_stage_that_takes_in_its_own_clips_is_known_by_those(tmp_path):
+    write(tmp_path / "08_reporting" / "features", [ROW])
+    roots = tmp_path / "02_intermediate" / "audio_roots.json"
+    own = tmp_path / "02_intermediate" / "features" / "audio_roots.json"
+    own.parent.mkdir(parents=True)
+    roots.write_text(json.dumps({"labelled": "/data/mine"}), encoding="utf-8")
+    own.write_text(json.dumps({"labelled": "out/01_raw/companion"}), encoding="utf-8")
+    assert DEMO in closing_words(tmp_path, ["features.report"])
+    roots.write_text(json.dumps({"labelled": "out/01_raw/demo"}), encoding="utf-8")
+    own.write_text(json.dumps({"labelled": "/data/mine"}), encoding="utf-8")
+    assert DEMO not in closing_words(tmp_path, ["features.report"])
+
+
 def test_a_run_that_wrote_no_report_says_nothing(tmp_path):
     assert closing_words(tmp_path, ["clips", "stage5.scores"]) == ""

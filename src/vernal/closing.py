@@ -20,7 +20,7 @@ _SHOWN = {
 }
 SHOWN_ROWS = 10
 SCALE = 30  # characters of the axis
-DEMO = "DEMO SEASON: synthetic recordings, these numbers are no result"
+DEMO = "DEMO: synthetic recordings, these numbers are no result"
 
 
 def closing_words(data_root: Path, datasets: Iterable[str]) -> str:
@@ -35,15 +35,20 @@ def closing_words(data_root: Path, datasets: Iterable[str]) -> str:
     for stage in stages:
         folder = data_root / "08_reporting" / stage
         files = [folder / name for name in _SHOWN.values() if (folder / name).is_file()]
-        picture = leaderboard_picture(folder / "leaderboard.csv", is_demo(data_root)) if len(files) else []
+        picture = (
+            leaderboard_picture(folder / "leaderboard.csv", is_demo(data_root, stage)) if len(files) else []
+        )
         blocks.append("\n".join(["", *picture, *(f"  {path}" for path in files)]))
     return "\n".join(blocks)
 
 
-def is_demo(data_root: Path) -> bool:
-    """Whether the clips of a data folder are the demo season, by where ingest found them."""
+def is_demo(data_root: Path, stage: str = "") -> bool:
+    """Whether the clips of a stage are made ones, by where they were found; some stages take in clips of their own."""
+    folder = data_root / "02_intermediate"
+    own = folder / stage / "audio_roots.json"
     try:
-        roots = json.loads((data_root / "02_intermediate" / "audio_roots.json").read_text(encoding="utf-8"))
+        file = own if own.is_file() else folder / "audio_roots.json"
+        roots = json.loads(file.read_text(encoding="utf-8"))
         return is_demo_root(roots["labelled"])
     except (OSError, ValueError, KeyError, TypeError):
         return False

@@ -1,4 +1,4 @@
-"""Where the demo season lies, so that everything it leads to can say so.
+"""Where the made recordings lie, the demo season and the companion set, so that all they lead to can say so.
 
 A page or a table may be rendered again without the settings of the run that made it; the data themselves
 still know where their recordings came from.
@@ -9,12 +9,13 @@ from __future__ import annotations
 from pathlib import PurePath
 
 FOLDER = ("01_raw", "demo")
+COMPANION = ("01_raw", "companion")
 
 
 def is_demo_root(labelled: str) -> bool:
-    """Whether the folder that labelled recordings are read from is a demo season's.
+    """Whether the folder that labelled recordings are read from is one of those that the project fills itself.
 
     >>> is_demo_root("data/01_raw/demo"), is_demo_root("/mnt/season")
     (True, False)
     """
-    return PurePath(labelled).parts[-2:] == FOLDER
+    return PurePath(labelled).parts[-2:] in (FOLDER, COMPANION)

@@ -48,13 +48,16 @@ def make_class_clips(classes: int = 3, sites: int = 3, groups: int = 4, takes: i
         start_s=np.nan,
         end_s=np.nan,
         duration_s=3.0,
+        sample_rate_hz=44_100,
     )
 
 
-def make_study(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame, list, FitLibrary]:
+def make_study(
+    folder: Path, spec: StudyOptions = SPEC
+) -> tuple[pd.DataFrame, pd.DataFrame, list, FitLibrary]:
     """A finished study: raw is right two times of three, beat-synced half as often, BirdNET nearly always."""
     clips = make_class_clips(3, 3, 6, 2)
-    plan = expand_study(SPEC)
+    plan = expand_study(spec)
     fits = list_fits(plan, deal_folds(clips, FoldOptions()), clips, FeatureOptions(), EmbeddingOptions())
     library = FitLibrary(folder / "fits")
     rng = np.random.default_rng(0)

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import classification_report
 
-from tests.features.made_features import BYTES
+from tests.features.made_features import BYTES, make_study
 from vernal.embedding.windows import EmbeddingOptions
 from vernal.evaluation.classification import report
 from vernal.features.classification_tables import from_report
@@ -96,6 +96,39 @@ def test_comparisons_are_paired_and_have_the_right_sign(study):
     assert rows.loc[("beat_synced", "beat_synced"), "high"] < 0
     assert rows.loc[("birdnet", "raw"), "high"] < 0
     assert ("leak", "raw") in rows.index
+    np.testing.assert_allclose(rows.difference, rows.accuracy - rows.accuracy_other)
+
+
+def test_configurations_that_share_a_name_are_compared_each_with_its_own(tmp_path):
+    """Two widths, raw and beat-synced, on both splits: a width is compared with itself, and under its name."""
+    spec = StudyOptions(
+        axes={"units": [8, 16], "sync": ["raw", "beat_synced"]},
+        also=[
+            {"split": ["leaky_index_shuffle"], "units": [16]},
+            {"feature": ["birdnet"], "model": ["linear"]},
+        ],
+    )
+    found = evaluated(make_study(tmp_path, spec))
+    assert not found.leaderboard.duplicated(["feature", "sync", "model", "split", "variant"]).any()
+    asked = found.comparisons[["question", "sync", "variant"]].values.tolist()
+    assert asked == [
+        *[["beat_synced", "beat_synced", f"units {units}"] for units in (16, 8)],
+        *[["birdnet", sync, f"units {units}"] for sync in ("beat_synced", "raw") for units in (16, 8)],
+        ["leak", "raw", "units 16"],
+    ]
+    names = ["sync", "variant"]
+    board = found.leaderboard[found.leaderboard.split == "by_site"].set_index(names).accuracy_mean
+    about = found.comparisons[found.comparisons.question == "beat_synced"]
+    for row in about.to_dict("records"):
+        assert row["accuracy"] == board[("beat_synced", row["variant"])]
+        assert row["accuracy_other"] == board[("raw", row["variant"])]
+
+
+def test_a_setting_that_only_raw_features_have_does_not_hide_the_question_of_beats(tmp_path):
+    spec = StudyOptions(axes={"sync": ["raw", "beat_synced"], "frames_per_step": [4, 8]})
+    about = evaluated(make_study(tmp_path, spec)).comparisons
+    assert about.variant.tolist() == ["frames per step 4", "frames per step 8"]
+    assert about.accuracy.nunique() == 1 and about.accuracy_other.nunique() == 2
 
 
 def test_intervals_are_wider_where_clips_of_a_group_agree(study):

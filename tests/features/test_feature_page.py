@@ -123,6 +123,8 @@ def render(study, card):
         found.failures,
         runtime_table(plan, fits, library, {}),
         0.95,
+        True,
+        22_050,
         card,
     )
     curves = found.histories.merge(
@@ -141,9 +143,7 @@ def render(study, card):
         "confusion": drawn(pictures.confusion, first, "confusion"),
     }
     shown = {"c0": drawn(pictures.gallery, sequence, nasty, "clip", 0.02)}
-    return lambda is_demo, card=card: render_page(
-        replace(results, is_demo=is_demo, card=card), figures, shown
-    )
+    return lambda is_demo, **others: render_page(replace(results, is_demo=is_demo, **others), figures, shown)
 
 
 def test_the_page_is_whole_escaped_and_says_demo_only_of_the_demo(render):
@@ -170,4 +170,28 @@ def test_the_page_says_whether_the_problem_cards_target_is_met(render, card):
     assert "is not what this study measures: it tells classes apart" in render(True)
     for metric, at_least, said in (("accuracy", 0.01, "met"), ("Macro F1", 1.0, "not met")):
         asked = replace(card, performance=PerformanceTarget(metric, "site", at_least))
-        assert f"({metric} on site of at least {at_least:g}) is {said}" in render(True, asked)
+        assert f"({metric} on site of at least {at_least:g}) is {said}" in render(True, card=asked)
+
+
+def test_the_page_says_new_groups_where_no_sites_are_known(render, study):
+    clips = study[0]
+    assert "heard nothing from its site" in render(True) and "accuracy on new sites" in render(True)
+    nowhere = clips.assign(site=pd.Series([np.nan] * len(clips), dtype="str"))
+    page = render(True, clips=nowhere, folds=deal_folds(nowhere, FoldOptions()))
+    assert "heard nothing from its group" in page and "accuracy on new groups" in page
+    assert "new sites" not in page
+
+
+def test_the_page_warns_of_clips_that_lack_the_upper_bands(render, study):
+    clips = study[0]
+    assert "upper bands are empty" not in render(True)
+    assert "upper bands are empty" not in render(True, clips=clips.assign(sample_rate_hz=8_000))
+    mixed = clips.assign(sample_rate_hz=clips.sample_rate_hz.mask(clips["class"] == "c1", 8_000))
+    page = render(True, clips=mixed)
+    assert "36 clips of 108 (c1) were recorded at less than the 22,050 Hz" in page
+    assert "features.audio.sample_rate_hz at 8,000" in page
+
+
+def test_the_page_speaks_of_the_check_only_where_it_was_made(render):
+    words = "had to learn one small batch by heart"
+    assert words in render(True) and words not in render(True, is_checked=False)

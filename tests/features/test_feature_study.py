@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from tests.features.made_features import make_class_clips
 from vernal.features.class_mapping import ClassMapping, map_classes
-from vernal.features.folds import BY_SITE, LEAKY, FoldOptions, deal_folds
+from vernal.features.folds import BY_SITE, LEAKY, FoldOptions, deal_folds, keep_sites_whole
 from vernal.features.study import StudyOptions, expand_study, point_options
 from vernal.problems import InputError
 
@@ -37,6 +37,21 @@ def test_labels_are_merged_dropped_and_counted():
 def test_a_mapping_that_cannot_work_says_why(mapping, message):
     with pytest.raises(InputError, match=message):
         map_classes(labels(rain=6, saw=7), mapping)
+
+
+def test_one_label_may_stand_without_brackets_and_an_empty_setting_is_none():
+    clips = labels(rain=6, rooster=7, saw=8)
+    kept, _ = map_classes(clips, ClassMapping(merge={"bird": "rooster"}, drop="saw"))
+    assert sorted(set(kept["class"])) == ["bird", "rain"]
+    kept, _ = map_classes(clips, ClassMapping(merge=None, drop=None))
+    assert sorted(set(kept["class"])) == ["rain", "rooster", "saw"]
+
+
+def test_mapping_settings_of_another_form_are_all_named():
+    with pytest.raises(InputError, match=r"merge is \['rain'\]: write class.*min_clips is '6': give a whole"):
+        ClassMapping(merge=["rain"], min_clips="6")
+    with pytest.raises(InputError, match="min_clips is 1: give a whole number, 2 or more"):
+        ClassMapping(min_clips=1)
 
 
 def test_sites_take_turns_and_no_group_is_divided(class_clips):
@@ -91,6 +106,32 @@ def test_groups_are_dealt_evenly_where_there_is_one_site(class_clips):
     assert sizes.tolist() == [4] * 9
 
 
+def test_validation_leaves_training_something_of_every_class(class_clips):
+    """A night holds clips of several classes: taking it for one must not take the last of another."""
+    nights = {"a": ["n1", "n2", "n2", "n2"], "b": ["n2", "n3", "n3", "n3"], "c": ["n1", "n3", "n3", "n3"]}
+    rows = [
+        {"class": name, "site": site, "group": f"{site} {night}"}
+        for site in ("s0", "s1")
+        for name, own in nights.items()
+        for night in own
+    ]
+    clips = class_clips(1, 1, 1, len(rows)).assign(**pd.DataFrame(rows))
+    for seed in range(20):
+        folds = deal_folds(clips, FoldOptions(seed=seed))
+        grouped = folds[folds.split == BY_SITE].merge(clips, on="clip_id")
+        trained = grouped[grouped.role == "train"].groupby("fold")["class"].nunique()
+        assert trained.to_dict() == {"s0": 3, "s1": 3}
+        assert set(grouped.fold[grouped.role == "val"]) == {"s0", "s1"}
+
+
+def test_sites_are_whole_unless_groups_are_dealt_or_sites_unknown(class_clips):
+    clips = class_clips()
+    assert keep_sites_whole(deal_folds(clips, FoldOptions()), clips)
+    assert not keep_sites_whole(deal_folds(clips, FoldOptions(folds_by="group")), clips)
+    nowhere = clips.assign(site=pd.Series([np.nan] * len(clips), dtype="str"))
+    assert not keep_sites_whole(deal_folds(nowhere, FoldOptions()), nowhere)
+
+
 def test_many_sites_are_gathered_into_folds(class_clips):
     clips = class_clips(sites=8, groups=2)
     folds = deal_folds(clips, FoldOptions(n_folds=4))
@@ -131,6 +172,25 @@ def test_points_are_numbered_in_the_order_of_the_axes():
     assert point_options(plan.iloc[0].to_dict()).network.units == 8
 
 
+def test_configurations_of_one_name_say_what_tells_them_apart():
+    spec = StudyOptions(
+        axes={"sync": ["raw", "beat_synced"], "frames_per_step": [1, 8], "bidirectional": [True, False]},
+        also=[{"model": ["conv"], "units": [8]}, {"feature": ["birdnet"], "model": ["linear"]}],
+    )
+    plan = expand_study(spec)
+    assert plan.variant.tolist() == [
+        "frames per step 1, bidirectional true",
+        "frames per step 1, bidirectional false",
+        "frames per step 8, bidirectional true",
+        "frames per step 8, bidirectional false",
+        *["bidirectional true", "bidirectional false"] * 2,
+        "",
+        "",
+    ]
+    assert plan.groupby("configuration").variant.nunique().max() == 1
+    assert set(expand_study(SPEC).variant) == {""}
+
+
 def test_settings_without_effect_make_no_other_point():
     def hashes(**values):
         return expand_study(StudyOptions(axes={name: [value] for name, value in values.items()})).config_hash[
@@ -166,9 +226,13 @@ def test_everything_wrong_with_a_spec_is_said_at_once():
         expand_study(StudyOptions(axes={"model": ["linear"]}))
     with pytest.raises(InputError, match="axes is empty"):
         expand_study(StudyOptions())
+    with pytest.raises(InputError) as error:
+        expand_study(StudyOptions(base_params=["units"], also={"feature": ["mel"]}, overfit_check="yes"))
+    for words in ("base_params that are no mapping", "also that is no list", "overfit_check is 'yes'"):
+        assert words in str(error.value)
 
 
-def test_the_shipped_study_is_the_issue_s(project):
+def test_the_shipped_study_has_every_feature_both_ways(project):
     import yaml
 
     parameters = yaml.safe_load((project / "conf/base/features/parameters.yml").read_text(encoding="utf-8"))[

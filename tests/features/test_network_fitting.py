@@ -53,10 +53,15 @@ def task(made_store, small) -> FitTask:
 NETWORKS = [
     NetworkOptions(units=5, pooling=pooling, layers=layers, bidirectional=both, dropout=0.0)
     for pooling, layers, both in (("mean", 2, True), ("max", 1, True), ("last", 1, False))
-] + [NetworkOptions(model="conv", units=8, layers=layers, pooling="mean_max", dropout=0.0) for layers in (3,)]
+] + [
+    NetworkOptions(model="conv", units=units, layers=layers, pooling="mean_max", dropout=0.0)
+    for units, layers in ((8, 3), (1, 2))
+]
 
 
-@pytest.mark.parametrize("options", NETWORKS, ids=lambda one: f"{one.model}-{one.layers}-{one.pooling}")
+@pytest.mark.parametrize(
+    "options", NETWORKS, ids=lambda one: f"{one.model}-{one.layers}-{one.units}-{one.pooling}"
+)
 def test_a_clip_scores_the_same_whatever_it_is_padded_with(options):
     import keras
 
@@ -140,6 +145,20 @@ def test_what_cannot_be_learnt_by_heart_stops_the_run(task):
     with pytest.raises(
         InputError, match=r"lstm on mel \(raw\) could not learn 8 clips by heart. Its loss is"
     ):
+        list(fit_networks([same], workers=0))
+
+
+def test_clips_that_are_all_the_same_stop_the_run(task):
+    from vernal.features.feature_store import FeaturePart, FeatureStore
+    from vernal.features.options import Kind
+
+    flat = {f"f{number}": np.zeros((3, 8), np.float32) for number in range(8)}
+    FeatureStore(task.store).append(FeaturePart(Kind("mel", "raw"), task.audio, flat))
+    everything = np.ones(8, bool)
+    same = replace(
+        task, keys=tuple(flat), y=np.arange(8) % 2, train=everything, val=everything, test=everything
+    )
+    with pytest.raises(InputError, match=r"all training clips have the same mel \(raw\)"):
         list(fit_networks([same], workers=0))
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import pandas as pd
 
@@ -14,20 +15,44 @@ class ClassMapping:
     """What becomes of the manifest's labels.
 
     `merge`: class -> the labels that make it, at least one. `drop`: labels whose clips are left out. Every other
-    label is a class under its own name. `min_clips`: fewest clips that a class may have.
+    label is a class under its own name. `min_clips`: fewest clips that a class may have, 2 or more. One label may
+    stand without brackets, and an empty setting is none.
+
+    Raises:
+        InputError: settings of another form.
     """
 
-    merge: dict = field(default_factory=dict)
-    drop: list = field(default_factory=list)
+    merge: dict | None = None
+    drop: list | None = None
     min_clips: int = 6
 
+    def __post_init__(self) -> None:
+        wrong = []
+        if not isinstance(self.merge, Mapping | None):
+            wrong.append(f"merge is {self.merge!r}: write class: [labels that make it]")
+        if not isinstance(self.min_clips, int) or isinstance(self.min_clips, bool) or self.min_clips < 2:
+            wrong.append(f"min_clips is {self.min_clips!r}: give a whole number, 2 or more")
+        problems = Problems("features.classes")
+        problems.add("value that is not allowed", wrong, "Change it in parameters.yml.")
+        problems.raise_if_any()
+
     @property
-    def class_of(self) -> dict[str, str]:
-        """Class by label, for labels that are merged."""
-        return {str(label): str(name) for name, labels in self.merge.items() for label in _listed(labels)}
+    def merged(self) -> dict[str, list[str]]:
+        """Labels by the class that they make."""
+        return {
+            str(name): [str(label) for label in _listed(labels)]
+            for name, labels in (self.merge or {}).items()
+        }
+
+    @property
+    def dropped(self) -> list[str]:
+        """Labels whose clips are left out."""
+        return [str(label) for label in _listed(self.drop)]
 
 
 def _listed(labels: object) -> list:
+    if labels is None:
+        return []
     return list(labels) if isinstance(labels, list | tuple) else [labels]
 
 
@@ -42,33 +67,23 @@ def map_classes(clips: pd.DataFrame, mapping: ClassMapping) -> tuple[pd.DataFram
     Raises:
         InputError: a label named in the mapping does not occur, is named twice, or too little is left.
     """
-    check_mapping(clips, mapping)
-    classes = clips.label.map(lambda label: mapping.class_of.get(label, label)).astype("str")
-    classes = classes.mask(clips.label.isin([str(label) for label in mapping.drop]))
+    _check_labels(clips, mapping)
+    class_of = {label: name for name, labels in mapping.merged.items() for label in labels}
+    classes = clips.label.map(lambda label: class_of.get(label, label)).astype("str")
+    classes = classes.mask(clips.label.isin(mapping.dropped))
     counts = clips.assign(**{"class": classes}).groupby(["label", "class"], dropna=False).size()
     kept = clips.assign(**{"class": classes})[classes.notna()]
     _check_what_is_left(kept, mapping)
     return kept, counts.rename("clips").reset_index().sort_values("label", ignore_index=True)
 
 
-def check_mapping(clips: pd.DataFrame, mapping: ClassMapping) -> None:
-    """Compare a mapping with the labels that occur.
-
-    Raises:
-        InputError: a label that does not occur, or that is named twice.
-    """
+def _check_labels(clips: pd.DataFrame, mapping: ClassMapping) -> None:
+    """Compare a mapping with the labels that occur."""
     problems = Problems("features.classes")
-    wrong = [
-        f"{name!r}: {labels!r}"
-        for name, labels in mapping.merge.items()
-        if not _listed(labels) or labels is None
-    ]
+    wrong = [repr(name) for name, labels in mapping.merged.items() if not labels]
     problems.add("class without labels", wrong, "List the labels that it is made of.")
     present = sorted(set(clips.label))
-    named = [
-        str(label) for labels in mapping.merge.values() for label in _listed(labels) if labels is not None
-    ]
-    named += [str(label) for label in mapping.drop]
+    named = [label for labels in [*mapping.merged.values(), mapping.dropped] for label in labels]
     unknown = [f"{label!r} ({suggest(label, present)})" for label in sorted(set(named) - set(present))]
     problems.add("label that no clip has", unknown, "Correct merge and drop.")
     twice = sorted({label for label in named if named.count(label) > 1})

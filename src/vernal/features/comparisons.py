@@ -11,59 +11,89 @@ from vernal.features.folds import BY_SITE, LEAKY
 from vernal.features.groups import Groups
 from vernal.features.rows import records
 from vernal.features.runs import Run
-from vernal.features.study import BIRDNET
+from vernal.features.study import NAMED, PointOptions
 
-NAMED = ("feature", "sync", "model", "split")
+_NAMES = [name for name in NAMED if name != "split"]
+COLUMNS = ("question", *_NAMES, "accuracy", "accuracy_other", "difference", "low", "high")
 
 
 def compare(board: pd.DataFrame, runs: Mapping[str, Run], groups: Groups) -> pd.DataFrame:
     """Differences in accuracy that answer a question, paired by clip and group.
 
+    Args:
+        board: the leaderboard, best first.
+        runs: finished points by config hash.
     Returns:
-        `question` (`beat_synced`, `birdnet`, `leak`), `feature`, `sync`, `model` of what is compared, `difference`,
-        `low`, `high`: beat-synced less raw; a configuration less BirdNET's head; the leaky split less the honest one.
+        `question`; the names of what is asked about (`feature`, `sync`, `model`, `variant`); its `accuracy` and that
+        of the other; `difference` with `low`, `high`. `beat_synced`: beat-synced less raw. `birdnet`: a configuration
+        less the best head on BirdNET's embeddings. `leak`: the shuffled split less the honest one. Beats and leaks
+        are asked of configurations that differ in nothing else.
     """
-    listed: dict[tuple[str, ...], list[Run]] = {}
-    for row in records(board):
-        listed[tuple(row[name] for name in NAMED)] = [
+    rows = records(board)
+    own = {
+        row["configuration_hash"]: [
             run for run in runs.values() if run.configuration == row["configuration_hash"]
         ]
-    birdnet = next((name for name in listed if name[0] == BIRDNET and name[3] == BY_SITE), None)
-    rows = []
-    for name, own in listed.items():
-        for question, other in _questions(name, birdnet).items():
-            if other in listed:
-                about = dict(zip(NAMED, name, strict=True))
-                rows.append({"question": question, **about, **_difference(own, listed[other], groups)})
-    columns = ["question", "feature", "sync", "model", "difference", "low", "high"]
-    return pd.DataFrame(rows, columns=columns).sort_values(columns[:4], ignore_index=True)
+        for row in rows
+    }
+    heads = [
+        row["configuration_hash"] for row in rows if row["split"] == BY_SITE and _options(own, row).is_birdnet
+    ]
+    found = [
+        {"question": question, **{name: about[name] for name in _NAMES}}
+        | _difference(own[row["configuration_hash"]], own[other["configuration_hash"]], groups)
+        for row in rows
+        for other in rows
+        for question, about in _questions(row, other, own, heads[:1])
+    ]
+    return pd.DataFrame(found, columns=list(COLUMNS)).sort_values(list(COLUMNS[:5]), ignore_index=True)
 
 
-def _questions(name: tuple[str, ...], birdnet: tuple[str, ...] | None) -> dict[str, tuple[str, ...]]:
-    """What a configuration is to be compared with, by the question that this answers."""
-    feature, sync, model, split = name
-    found: dict[str, tuple[str, ...]] = {}
-    if sync == "beat_synced":
-        found["beat_synced"] = (feature, "raw", model, split)
-    if split == BY_SITE and feature != BIRDNET and birdnet is not None:
-        found["birdnet"] = birdnet
-    if split == LEAKY:
-        found["leak"] = (feature, sync, model, BY_SITE)
+def _options(own: Mapping[str, Sequence[Run]], row: Mapping) -> PointOptions:
+    return own[row["configuration_hash"]][0].options
+
+
+def _questions(
+    row: Mapping, other: Mapping, own: Mapping[str, Sequence[Run]], best_head: Sequence[str]
+) -> list[tuple[str, Mapping]]:
+    """What a configuration answers together with another one: the question, and which of both it is about."""
+    options, others = _options(own, row), _options(own, other)
+    found: list[tuple[str, Mapping]] = []
+    if (options.sync, others.sync) == ("beat_synced", "raw") and _agree(
+        options, others, "sync", "frames_per_step"
+    ):
+        # The raw one has one setting more, by which several of them may differ.
+        found.append(("beat_synced", {**row, "variant": other["variant"]}))
+    if row["split"] == BY_SITE and not options.is_birdnet and other["configuration_hash"] in best_head:
+        found.append(("birdnet", row))
+    if (options.split, others.split) == (LEAKY, BY_SITE) and _agree(options, others, "split"):
+        found.append(("leak", other))
     return found
 
 
+def _agree(options: PointOptions, others: PointOptions, *but: str) -> bool:
+    """Whether two configurations are the same in all that matters, but for the named settings."""
+    left, right = (
+        {name: value for name, value in one.effective.items() if name not in (*but, "seed")}
+        for one in (options, others)
+    )
+    return left == right
+
+
 def _difference(own: Sequence[Run], others: Sequence[Run], groups: Groups) -> dict[str, float]:
-    """Mean difference in accuracy, seeds paired in order where there are as many."""
+    """Mean accuracies and their difference, seeds paired in order where there are as many."""
+    values, other_values = (np.array([run.values["accuracy"] for run in some]) for some in (own, others))
+    draws, other_draws = (np.array([run.draws["accuracy"] for run in some]) for some in (own, others))
+    accuracy, accuracy_other = float(values.mean()), float(other_values.mean())
     if len(own) == len(others):
-        values = [a.values["accuracy"] - b.values["accuracy"] for a, b in zip(own, others, strict=True)]
-        draws = np.array(
-            [a.draws["accuracy"] - b.draws["accuracy"] for a, b in zip(own, others, strict=True)]
-        )
+        low, high = groups.difference_interval(values - other_values, draws - other_draws)
     else:
-        mean, other_mean = (np.mean([run.values["accuracy"] for run in some]) for some in (own, others))
-        drawn, other_drawn = (
-            np.mean([run.draws["accuracy"] for run in some], axis=0) for some in (own, others)
-        )
-        values, draws = [float(mean - other_mean)], (drawn - other_drawn)[None]
-    low, high = groups.difference_interval(values, draws)
-    return {"difference": float(np.mean(values)), "low": low, "high": high}
+        drawn = draws.mean(axis=0) - other_draws.mean(axis=0)
+        low, high = groups.difference_interval([accuracy - accuracy_other], drawn[None])
+    return {
+        "accuracy": accuracy,
+        "accuracy_other": accuracy_other,
+        "difference": accuracy - accuracy_other,
+        "low": low,
+        "high": high,
+    }

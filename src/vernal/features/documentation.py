@@ -58,7 +58,9 @@ def with_results(page: str, results: Path) -> str:
 
 
 def _board(file: Path) -> pd.DataFrame:
-    return pd.read_csv(file, dtype={"sync": "str"}, keep_default_na=False, na_values={"rank": [""]})
+    return pd.read_csv(
+        file, dtype={"sync": "str", "variant": "str"}, keep_default_na=False, na_values={"rank": [""]}
+    )
 
 
 if __name__ == "__main__":

@@ -10,14 +10,14 @@ import pandas as pd
 
 from vernal.evaluation.classification import report_of
 from vernal.features.classification_tables import COLUMNS, ClassificationTable, from_report
-from vernal.features.comparisons import NAMED, compare
+from vernal.features.comparisons import compare
 from vernal.features.fit_library import FitLibrary
 from vernal.features.fits import PlannedFit, classes_of
 from vernal.features.folds import LEAKY
 from vernal.features.groups import Groups, MeasureOptions
 from vernal.features.rows import records
 from vernal.features.runs import METRICS, Run, measured_run, out_of_fold
-from vernal.features.study import point_options
+from vernal.features.study import NAMED, point_options
 
 NOT_RUN = "not run yet"
 _LOGIT = "logit_"
@@ -163,6 +163,7 @@ def _leaderboard(
             "sync": "" if options.is_birdnet else options.sync,
             "model": options.model,
             "split": options.split,
+            "variant": members.variant.iloc[0],
             "n_points": len(members),
             "n_runs": len(own),
         }

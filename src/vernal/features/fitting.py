@@ -185,13 +185,17 @@ def check_can_overfit(task: FitTask) -> None:
     """Make sure that a network can learn a few clips by heart, dropout off, before hours go into training it.
 
     Raises:
-        InputError: the loss stays above 0.1; something between sound, labels and training is wrong.
+        InputError: the loss stays above 0.1, or all clips are alike; something between sound, labels and training
+            is wrong.
     """
     with FeatureStore(task.store) as store:
         source = _source(task, store)
         rows = _few_clips(task, source)
         if len(rows) < 2:
-            return
+            raise InputError(
+                f"Check before training: all training clips have the same {task.feature} ({task.sync}), so there "
+                "is nothing to tell them apart by. Look for recordings that are silent, or cut in the wrong place."
+            )
         learning = LearningOptions(_OVERFIT_RATE, len(rows), _OVERFIT_STEPS, _OVERFIT_STEPS)
         alone = replace(task, network=replace(task.network, dropout=0.0), learning=learning)
         loss = _Trainer(alone, source, rows).learn_by_heart(_OVERFIT_STEPS, OVERFIT_LOSS)

@@ -77,6 +77,18 @@ def deal_folds(clips: pd.DataFrame, options: FoldOptions) -> pd.DataFrame:
     return folds
 
 
+def keep_sites_whole(folds: pd.DataFrame, clips: pd.DataFrame) -> bool:
+    """Whether the honest folds never divide a site, so that what is tested comes from sites not trained on.
+
+    Args:
+        folds: from `deal_folds`.
+        clips: the same clips, `clip_id` and `site`.
+    """
+    tested = folds[(folds.split == BY_SITE) & (folds.role == "test")]
+    sited = tested.merge(clips[["clip_id", "site"]], on="clip_id")
+    return bool(sited.site.notna().all() and (sited.groupby("site").fold.nunique() == 1).all())
+
+
 def _grouped_folds(clips: pd.DataFrame, options: FoldOptions) -> pd.Series:
     """The fold in which each clip is tested."""
     sites = clips.site.astype("object").where(clips.site.notna(), "(no site)")
@@ -135,20 +147,21 @@ def _roles(
 
 
 def _validation(clips: pd.DataFrame, units: pd.Series, fold: str, options: FoldOptions) -> pd.Series:
-    """Whole units of each class in turn, in a stable hash order, up to the wanted share; never all of a class."""
+    """Whole units of each class in turn, in a stable hash order, up to the wanted share; never all of a class.
+
+    A unit may hold clips of several classes, as a recorder's night does, so none may be taken away from any of them.
+    """
     chosen: set[str] = set()
-    for name in sorted(set(clips["class"])):
+    classes = set(clips["class"])
+    for name in sorted(classes):
         own = units[clips["class"] == name]
         wanted = options.val_share * len(own)
-        order = sorted(set(own), key=lambda unit: unit_hash(options.seed, "validation", fold, unit))
-        taken = int(own.isin(chosen).sum())
-        for unit in order:
-            left = int((~own.isin(chosen | {unit})).sum())
-            if taken >= wanted or left == 0:
+        for unit in sorted(set(own), key=lambda unit: unit_hash(options.seed, "validation", fold, unit)):
+            if own.isin(chosen).sum() >= wanted:
                 break
-            if unit not in chosen:
+            left = clips["class"][~units.isin(chosen | {unit})]
+            if set(left) == classes:
                 chosen.add(unit)
-                taken = int(own.isin(chosen).sum())
     return units.isin(chosen)
 
 

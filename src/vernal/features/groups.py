@@ -68,7 +68,9 @@ class Groups:
         variance, df = self._variance(values, draws)
         return bootstrap.interval(float(np.mean(values)), variance, df, self.options.level, self.effective)
 
-    def difference_interval(self, values: Sequence[float], draws: np.ndarray) -> tuple[float, float]:
+    def difference_interval(
+        self, values: Sequence[float] | np.ndarray, draws: np.ndarray
+    ) -> tuple[float, float]:
         """The same for a difference, which may be negative: Student's t on its own scale."""
         from scipy import stats
 
@@ -78,7 +80,7 @@ class Groups:
         reach = float(stats.t.ppf(0.5 + self.options.level / 2, df) * np.sqrt(variance))
         return float(np.mean(values)) - reach, float(np.mean(values)) + reach
 
-    def _variance(self, values: Sequence[float], draws: np.ndarray) -> tuple[float, float]:
+    def _variance(self, values: Sequence[float] | np.ndarray, draws: np.ndarray) -> tuple[float, float]:
         """Over groups, plus over seeds where there are several; with its degrees of freedom."""
         variances, dfs = [bootstrap.shared_variance(draws, self.effective)], [self.effective - 1]
         if len(values) > 1:

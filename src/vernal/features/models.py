@@ -21,9 +21,10 @@ _LEAST_LOGIT = -1e9
 class NetworkOptions:
     """What a network is built of.
 
-    `model`: `lstm` or `conv`. `units`: width of an LSTM layer (of each direction), or of the last convolution.
-    `layers`: LSTM layers, or convolutions. `bidirectional`: LSTM only. `dropout`: share of inputs and of pooled
-    values dropped in training, [0, 1). `pooling`: how steps become one vector; `last` is the state at the end.
+    `model`: `lstm` or `conv`. `units`: width of an LSTM layer (of each direction), or of the last convolution, which
+    has 4 at least. `layers`: LSTM layers, or convolutions. `bidirectional`: LSTM only. `dropout`: share of inputs and
+    of pooled values dropped in training, [0, 1). `pooling`: how steps become one vector; `last` is the state at the
+    end.
 
     Raises:
         InputError: values out of range, all of them named.
@@ -96,8 +97,8 @@ def _convolutions(x: Any, mask: Any, n_dims: int, options: NetworkOptions) -> tu
     import keras
 
     x = keras.ops.expand_dims(x, -1)
-    for layer in range(options.layers):
-        width = max(4, options.units >> (options.layers - 1 - layer))
+    widths = [max(4, options.units >> halvings) for halvings in reversed(range(options.layers))]
+    for width in widths:
         x = keras.layers.Conv2D(width, 3, padding="same", activation="relu")(x)
         # Zeros behind the end are what "same" padding shows a clip that stands alone; after the ReLU they are also
         # never above a value, so the maximum of a window that reaches beyond the end is that of its sound.
@@ -105,7 +106,7 @@ def _convolutions(x: Any, mask: Any, n_dims: int, options: NetworkOptions) -> tu
         x = keras.layers.MaxPooling2D((2, min(4, n_dims)), padding="same")(x)
         n_dims, mask = -(-n_dims // min(4, n_dims)), mask[:, ::2]
         x = keras.layers.SpatialDropout2D(options.dropout / 2)(x)
-    return keras.layers.Reshape((-1, n_dims * options.units))(x), mask
+    return keras.layers.Reshape((-1, n_dims * widths[-1]))(x), mask
 
 
 def only_sound(x: Any, mask: Any) -> Any:

@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from vernal.features.classification_tables import ACCURACY, ClassificationTable
 from vernal.features.evaluation import pooled_tables
-from vernal.features.folds import BY_SITE, LEAKY
+from vernal.features.folds import BY_SITE, LEAKY, keep_sites_whole
 from vernal.features.lab_tables import lab_tables
 from vernal.features.pictures import described
 from vernal.features.rows import records
@@ -31,7 +31,11 @@ DEMO_WORDS = (
 
 @dataclass(frozen=True, eq=False)
 class StudyResults:
-    """Everything that the page is made from; tables as `vernal.features.evaluation` gives them."""
+    """Everything that the page is made from; tables as `vernal.features.evaluation` gives them.
+
+    `level`: coverage of the intervals. `is_checked`: whether networks had to learn a batch by heart first.
+    `feature_rate_hz`: sample rate of the features.
+    """
 
     is_demo: bool
     clips: pd.DataFrame
@@ -45,6 +49,8 @@ class StudyResults:
     failures: pd.DataFrame
     runtime: pd.DataFrame
     level: float
+    is_checked: bool
+    feature_rate_hz: int
     card: ProblemCard
 
 
@@ -62,11 +68,13 @@ def render_page(results: StudyResults, figures: Mapping[str, Drawing], gallery: 
         demo=DEMO_WORDS if results.is_demo else "",
         answer=answer(results),
         tiles=_tiles(results),
+        narrow=_narrow(results),
+        unit="site" if keep_sites_whole(results.folds, results.clips) else "group",
+        is_checked=results.is_checked,
         standings=_standings(results),
         beats=_compared(results, "beat_synced"),
         against_birdnet=_compared(results, "birdnet"),
         leaks=_compared(results, "leak"),
-        leak_numbers=_leak_numbers(results),
         tables=[
             {"title": described(row), "text": shown(tables[row["configuration_hash"]])}
             for row in records(board)
@@ -122,7 +130,7 @@ def answer(results: StudyResults) -> list[str]:
         sentences.append(f"BirdNET's embeddings with a linear head: {_accuracy(heads[0])}.")
     if scratch:
         compared = records(results.comparisons[results.comparisons.question == "birdnet"])
-        names = ("feature", "sync", "model")
+        names = ("feature", "sync", "model", "variant")
         own = [row for row in compared if all(row[name] == scratch[0][name] for name in names)]
         sentences += [_verdict(row) for row in own]
     return [*sentences, _target(results.card, records(honest)[0])]
@@ -157,6 +165,21 @@ def _verdict(row: Mapping[str, float]) -> str:
 def _accuracy(row: Mapping[str, float]) -> str:
     interval = between(row["accuracy_low"], row["accuracy_high"])
     return f"accuracy {share(row['accuracy_mean'])} (interval {interval}), macro F1 {share(row['macro_f1_mean'])}"
+
+
+def _narrow(results: StudyResults) -> str:
+    """A word of warning where some clips hold less of the spectrum than others; else nothing."""
+    rates = results.clips.sample_rate_hz
+    is_narrow = rates < results.feature_rate_hz
+    if is_narrow.all() or not is_narrow.any():
+        return ""
+    names = listed(sorted(set(results.clips["class"][is_narrow])))
+    return (
+        f"{count(int(is_narrow.sum()), 'clip')} of {len(rates):,} ({names}) were recorded at less than the "
+        f"{results.feature_rate_hz:,} Hz that features are computed at, {rates.min():,} Hz at the least: their upper "
+        "bands are empty, and a network can tell recorders by that instead of sounds. With "
+        f"features.audio.sample_rate_hz at {rates.min():,} all clips are alike in this."
+    )
 
 
 def _tiles(results: StudyResults) -> list[tuple[str, str, str]]:
@@ -210,31 +233,14 @@ def _compared(results: StudyResults, question: str) -> list[dict[str, str]]:
         found.append(
             {
                 "name": name,
+                "accuracy": share(row["accuracy"], 3),
+                "accuracy_other": share(row["accuracy_other"], 3),
                 "difference": sign + share(row["difference"], 3),
                 "interval": between(row["low"], row["high"]),
                 "verdict": verdict,
             }
         )
     return found
-
-
-def _leak_numbers(results: StudyResults) -> list[dict[str, str]]:
-    """Configurations that were tried on both splits: what the shuffled one claims, what holds."""
-    board = results.leaderboard
-    if board.empty:
-        return []
-    keys = ["feature", "sync", "model"]
-    both = board[board.split == LEAKY].merge(
-        board[board.split == BY_SITE], on=keys, suffixes=("_leaky", "_honest")
-    )
-    return [
-        {
-            "name": described({**row, "split": BY_SITE}),
-            "claimed": share(row["accuracy_mean_leaky"], 3),
-            "honest": share(row["accuracy_mean_honest"], 3),
-        }
-        for row in records(both)
-    ]
 
 
 def _runtime(results: StudyResults) -> list[dict[str, str]]:

@@ -135,7 +135,7 @@ def standings(board: pd.DataFrame, title: str) -> Figure:
     )
     axes.set_yticks([-place for place in range(len(ranked))], [described(row) for row in records(ranked)])
     axes.set_xlim(0, 1.01)
-    axes.set_xlabel("accuracy on sites that were not trained on, mean over seeds, with its interval")
+    axes.set_xlabel("accuracy on recordings that were not trained on, mean over seeds, with its interval")
     axes.grid(axis="y", visible=False)
     figure.legend(*axes.get_legend_handles_labels(), loc="outside lower left")
     return figure
@@ -178,7 +178,7 @@ def confusion(counts: pd.DataFrame, title: str) -> Figure:
 def described(row: Mapping[str, object]) -> str:
     """A configuration in words.
 
-    >>> described({"feature": "mel", "sync": "beat_synced", "model": "lstm", "split": "by_site"})
+    >>> described({"feature": "mel", "sync": "beat_synced", "model": "lstm", "split": "by_site", "variant": ""})
     'mel, beat-synced, LSTM'
     """
     if row["feature"] == "birdnet":
@@ -190,6 +190,8 @@ def described(row: Mapping[str, object]) -> str:
             str(row["sync"]).replace("_", "-"),
             {"lstm": "LSTM", "conv": "convolutions"}[str(row["model"])],
         ]
+    if row["variant"]:
+        words.append(str(row["variant"]))
     if row["split"] != BY_SITE:
         words.append("leaky split")
     return ", ".join(words)

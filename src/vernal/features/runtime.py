@@ -9,12 +9,11 @@ import numpy as np
 import pandas as pd
 
 from vernal.embedding.windows import EmbeddingOptions
-from vernal.features.comparisons import NAMED
 from vernal.features.extraction import ClipSound, compute
 from vernal.features.fit_library import FitLibrary
 from vernal.features.fits import PlannedFit
 from vernal.features.options import FeatureOptions, kinds_of
-from vernal.features.study import BIRDNET
+from vernal.features.study import BIRDNET, NAMED
 
 REPEATS = 3
 

@@ -7,7 +7,7 @@ As in a sweep's spec, `axes` are multiplied in their order, the last fastest, on
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, fields
 from itertools import product
 from typing import Any
 
@@ -27,11 +27,14 @@ _MOST_POINTS = 2_000
 
 @dataclass(frozen=True)
 class StudyOptions:
-    """The spec. `axes`: setting -> values; `base_params`: setting -> value; `also`: a list of further axes."""
+    """The spec. `axes`: setting -> values; `base_params`: setting -> value; `also`: a list of further axes.
 
-    axes: dict = field(default_factory=dict)
-    base_params: dict = field(default_factory=dict)
-    also: list = field(default_factory=list)
+    `overfit_check`: first make sure that each network can learn a small batch by heart. An empty setting is none.
+    """
+
+    axes: dict | None = None
+    base_params: dict | None = None
+    also: list | None = None
     overfit_check: bool = True
 
 
@@ -107,6 +110,8 @@ _RANGES: dict[str, tuple[float, float]] = {
 }
 _WHOLE = {"frames_per_step", "units", "layers", "batch_size", "epochs", "patience", "seed"}
 SETTINGS = tuple(one.name for one in fields(PointOptions))
+# What a configuration is called by; `variant` where the others do not tell it apart, see `expand_study`.
+NAMED = ("feature", "sync", "model", "split", "variant")
 
 
 def expand_study(options: StudyOptions) -> pd.DataFrame:
@@ -114,23 +119,20 @@ def expand_study(options: StudyOptions) -> pd.DataFrame:
 
     Returns:
         `point` (`features_001`, ...), `config_hash` (of the settings that matter, seed included), `configuration` (the
-        same without the seed), and every setting as a column.
+        same without the seed), every setting as a column, and `variant`: the settings in words by which a
+        configuration differs from others of the same feature, sync, model and split; empty where there are none.
     Raises:
         InputError: unknown settings, values that are not allowed, or no points; all of them named.
     """
     problems = Problems("features.study")
-    grids = [options.axes, *options.also]
-    for place, grid in enumerate(grids):
-        _check_grid("axes" if place == 0 else f"also, entry {place}", grid, problems)
-    _check_grid("base_params", {name: [value] for name, value in options.base_params.items()}, problems)
+    grids, base = _checked(options, problems)
     problems.raise_if_any()
-    points = []
-    for grid in grids:
-        if grid:
-            points += [
-                PointOptions(**{**options.base_params, **dict(zip(grid, row, strict=True))})
-                for row in product(*grid.values())
-            ]
+    points = [
+        PointOptions(**{**base, **dict(zip(grid, row, strict=True))})
+        for grid in grids
+        if grid
+        for row in product(*grid.values())
+    ]
     names = [f"{STAGE}_{number:0{max(3, len(str(len(points))))}d}" for number in range(1, len(points) + 1)]
     mismatched = [
         f"{name}: {point.feature} with {point.model}"
@@ -145,12 +147,13 @@ def expand_study(options: StudyOptions) -> pd.DataFrame:
     if not points:
         problems.add("no points", ["axes is empty"], "Give axes such as feature: [mel, chroma].")
     problems.raise_if_any()
-    return pd.DataFrame(
+    plan = pd.DataFrame(
         [
             {"point": name, **_hashes(point), **asdict(point)}
             for name, point in zip(names, points, strict=True)
         ]
     )
+    return plan.assign(variant=_variants(points))
 
 
 def point_options(row: Mapping[str, Any]) -> PointOptions:
@@ -166,6 +169,52 @@ def _hashes(point: PointOptions) -> dict[str, str]:
         "config_hash": digest("features point", effective),
         "configuration": digest("features configuration", without_seed),
     }
+
+
+def _variants(points: list[PointOptions]) -> list[str]:
+    """For each point the settings that tell it apart from others of the same name, in words.
+
+    >>> _variants([PointOptions(units=units, seed=seed) for units in (16, 48) for seed in (1, 2)])
+    ['units 16', 'units 16', 'units 48', 'units 48']
+    """
+    settings = [{**point.effective, "seed": None} for point in points]
+    names = [tuple(values.get(name) for name in NAMED[:-1]) for values in settings]
+    seen: dict[tuple, dict[str, set]] = {}
+    for name, values in zip(names, settings, strict=True):
+        of_name = seen.setdefault(name, {})
+        for setting, value in values.items():
+            of_name.setdefault(setting, set()).add(value)
+    return [
+        ", ".join(
+            f"{setting.replace('_', ' ')} {str(value).lower()}"
+            for setting, value in values.items()
+            if len(seen[name][setting]) > 1
+        )
+        for name, values in zip(names, settings, strict=True)
+    ]
+
+
+def _checked(options: StudyOptions, problems: Problems) -> tuple[list[dict], dict]:
+    """The sets of axes, and what holds for all of them; everything wrong with them is noted."""
+    also = [] if options.also is None else options.also
+    base = {} if options.base_params is None else options.base_params
+    if not isinstance(options.overfit_check, bool):
+        problems.add(
+            "value that is not allowed",
+            [f"overfit_check is {options.overfit_check!r}"],
+            "Give true or false.",
+        )
+    if not isinstance(also, list):
+        problems.add("also that is no list", [repr(also)], "Write a list of axes, each with its dash.")
+        also = []
+    grids = [{} if options.axes is None else options.axes, *also]
+    for place, grid in enumerate(grids):
+        _check_grid("axes" if place == 0 else f"also, entry {place}", grid, problems)
+    if isinstance(base, Mapping):
+        _check_grid("base_params", {name: [value] for name, value in base.items()}, problems)
+    else:
+        problems.add("base_params that are no mapping", [repr(base)], "Write setting: value.")
+    return grids, base
 
 
 def _check_grid(where: str, grid: Any, problems: Problems) -> None:

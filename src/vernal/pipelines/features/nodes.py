@@ -78,6 +78,7 @@ def take_in(
     companion_clips: pd.DataFrame,
     companion_folder: str,
     options: IngestOptions,
+    mapping: ClassMapping,
 ) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, str]]:
     """Check the manifest and open every file; return clips, rejects and the folder that paths start from."""
     if source.is_demo:
@@ -92,6 +93,7 @@ def take_in(
             raise AssertionError("source.manifest is set, but no manifest was loaded")
         frame = source_manifest
     listed = clips.check_classes(frame, root, where)
+    class_mapping.map_classes(listed, mapping)  # what is wrong with it shows before every file is opened
     with progress_bar(listed.file_path.nunique(), "checking audio", "file") as progress:
         found, rejects = clips.open_clips(listed, root, options, progress)
     return found, rejects, {clips.SOURCE: root}
@@ -262,6 +264,7 @@ def draw(
     histories: pd.DataFrame,
 ) -> tuple[dict[str, Drawing], Drawing, Drawing, Drawing]:
     """The gallery, a picture a class; the learning curves; the standings; the confusion of the leader."""
+    leaderboard = _plainly_named(leaderboard)
     curves = histories.merge(
         plan.rename(columns={"configuration": "configuration_hash"})[["point", "configuration_hash"]],
         on="point",
@@ -315,6 +318,8 @@ def _file_name(label: str) -> str:
 def report(
     source: SourceOptions,
     options: MeasureOptions,
+    study_options: StudyOptions,
+    audio: FeatureOptions,
     labelled: pd.DataFrame,
     rejects: pd.DataFrame,
     label_counts: pd.DataFrame,
@@ -337,12 +342,19 @@ def report(
         label_counts,
         dealt,
         points,
-        leaderboard,
+        _plainly_named(leaderboard),
         confusions,
-        comparisons,
+        _plainly_named(comparisons),
         failures.assign(step=failures.step.fillna("")),
-        times.assign(sync=times["sync"].fillna("")),
+        _plainly_named(times),
         options.level,
+        study_options.overfit_check,
+        audio.sample_rate_hz,
         card,
     )
     return page.render_page(results, figures, gallery)
+
+
+def _plainly_named(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with empty text where a configuration's name has nothing to say, which a CSV gives as missing."""
+    return table.fillna({"sync": "", "variant": ""})

@@ -48,6 +48,7 @@ def create_pipeline() -> Pipeline:
                     "companion_clips",
                     "companion_audio",
                     "params:ingest",
+                    "params:features.classes",
                 ],
                 outputs=["clips", "rejects", "audio_roots"],
                 name="take_in",
@@ -153,6 +154,8 @@ def create_pipeline() -> Pipeline:
                 inputs={
                     "source": "params:source",
                     "options": "params:features.evaluation",
+                    "study_options": "params:features.study",
+                    "audio": "params:features.audio",
                     "labelled": "labelled",
                     "rejects": "rejects",
                     "label_counts": "label_counts",
