@@ -43,7 +43,9 @@ def _run(**options: Any) -> Any:
             raise click.UsageError("Give --pipeline or --pipelines, not both.")
         options["pipelines"] = [options["pipeline"]]
         options["pipeline"] = None
-    from vernal.commands.run_mistakes import check_run
+    from kedro.validation.exceptions import ParameterValidationError
+
+    from vernal.commands.run_mistakes import check_run, parameter_words
     from vernal.quiet_mistakes import tell_mistakes_once
 
     tell_mistakes_once()
@@ -52,6 +54,8 @@ def _run(**options: Any) -> Any:
         return kedro_run.callback(**options)  # type: ignore[misc]  # click types it as optional
     except (InputError, DatasetError) as error:
         raise click.ClickException(str(error)) from error
+    except ParameterValidationError as error:
+        raise click.ClickException(parameter_words(str(error))) from error
 
 
 cli.add_command(

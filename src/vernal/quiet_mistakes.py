@@ -23,6 +23,8 @@ class UsersMistakes(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether the line is shown."""
+        if record.name.startswith("kedro.validation."):
+            return record.levelno < logging.ERROR  # wrong parameters, which the command tells all at once
         return not (record.name.partition(".")[0] == "kedro" and _is_mistake(sys.exc_info()[1]))
 
 

@@ -7,7 +7,7 @@ from kedro.framework.startup import bootstrap_project
 from kedro_viz.launchers.cli.main import viz_cli
 
 from vernal.cli import cli
-from vernal.commands.run_mistakes import check_run
+from vernal.commands.run_mistakes import check_run, parameter_words
 from vernal.docs_pages.reference import project_commands
 from vernal.problems import InputError
 
@@ -42,6 +42,23 @@ def test_what_is_there_is_accepted(here):
         {"pipelines": ["stage5"], "env": "test", "params": {"data_root": "x", "source": {"field": "y"}}}
         | {"namespaces": ["mining"], "runner": "SequentialRunner"}
     )
+
+
+def test_wrong_parameters_are_told_in_our_words(here, tmp_path):
+    wrong = "--params=features.splits.folds_by=sites,features.audio.hop=0"
+    result = CliRunner().invoke(cli, ["run", "--pipeline=features", wrong])
+    assert result.exit_code == 1 and isinstance(result.exception, SystemExit)
+    assert "features.splits: features.splits.folds_by is 'sites'; give site or group" in result.output
+    assert "hop is 0: give a whole number, 32 or more" in result.output
+    assert "FoldOptions" not in result.output and "Traceback" not in result.output
+
+
+def test_a_setting_that_does_not_exist_is_told_in_our_words():
+    kedros = (
+        "Parameter validation failed:\n- Parameter 'a.b': Failed to instantiate Options for parameter 'a.b': "
+    )
+    kedros += "Options.__init__() got an unexpected keyword argument 'sede'"
+    assert parameter_words(kedros) == "Wrong parameters:\n- a.b: there is no setting 'sede'"
 
 
 MISTAKES = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,15 @@ def check_run(options: Mapping[str, Any]) -> None:
         _check_parameters(conf, options.get("env"), options.get("params") or {})
     _check_runner(options.get("runner"))
     _check_selection(options)
+
+
+def parameter_words(kedros: str) -> str:
+    """Kedro's message about parameters that cannot be, without the names of this project's classes."""
+    words = kedros.replace("Parameter validation failed:", "Wrong parameters:")
+    words = re.sub(r"Parameter '([^']+)': Failed to instantiate \w+ for parameter '\1': ", r"\1: ", words)
+    return re.sub(
+        r"\w+\.__init__\(\) got an unexpected keyword argument '(\w+)'", r"there is no setting '\1'", words
+    )
 
 
 def _check_environment(conf: Path, env: str | None) -> None:
