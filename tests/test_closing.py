@@ -56,6 +56,11 @@ def test_a_run_without_interval_or_rank_has_a_mean_alone(tmp_path):
     assert "o" in row
 
 
+def test_an_empty_level_is_a_dash(tmp_path):
+    lines = leaderboard_picture(write(tmp_path / "s", [ROW.replace("hardNeg/conf_50;hardNeg/conf_85", "")]))
+    assert any(line.endswith("true, -") for line in lines)
+
+
 def test_an_undefined_mean_is_a_dash(tmp_path):
     lines = leaderboard_picture(write(tmp_path / "s", [",ab,True,none,1,1,,,,,,"]))
     (row,) = [line for line in lines if "none" in line]

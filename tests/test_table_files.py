@@ -47,3 +47,13 @@ def test_parquet_keeps_every_text_as_it_is(tmp_path: Path):
     table = pd.DataFrame({"name": ["=1+1", "'=1"]}).astype({"name": "str"})
     write_table(table, tmp_path / "t.parquet")
     assert read_table(tmp_path / "t.parquet").name.tolist() == ["=1+1", "'=1"]
+
+
+def test_only_an_empty_cell_of_a_csv_is_missing(tmp_path: Path):
+    table = pd.DataFrame({"name": ["None", "NA", "null", None], "x": [1.5, None, 2.5, float("inf")]})
+    write_table(table.astype({"name": "str"}), tmp_path / "t.csv")
+    found = read_table(tmp_path / "t.csv")
+    assert found.name.tolist()[:3] == ["None", "NA", "null"] and found.name.isna().tolist() == [False] * 3 + [
+        True
+    ]
+    pd.testing.assert_series_equal(found.x, table.x)

@@ -132,9 +132,9 @@ def _bar(three: list[float], low: float, high: float) -> str:
 
 
 def _level(level: str) -> str:
-    """A level without the folder that its name begins with, in small letters where it is a truth value."""
+    """A level without the folder that its name begins with, truth values in small letters; `-` where it is empty."""
     words = [part.rpartition("/")[2] for part in level.split(";")]
-    return ",".join(word.lower() if word in ("True", "False") else word for word in words)
+    return ",".join(word.lower() if word in ("True", "False") else word for word in words) or "-"
 
 
 def _ascii(text: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -38,8 +39,15 @@ def read_table(path: Path | str, text_columns: Iterable[str] = ()) -> pd.DataFra
     path = as_path(path)
     if path.suffix == ".parquet":
         return pd.read_parquet(path if isinstance(path, Path) else path.open("rb"))
-    content = path if isinstance(path, Path) else path.open("rb")
-    return plain_csv_text(pd.read_csv(content, dtype=dict.fromkeys(text_columns, "str")))
+    return read_csv(path if isinstance(path, Path) else path.open("rb"), text_columns)
+
+
+def read_csv(content: Any, text_columns: Iterable[str] = (), n_rows: int | None = None) -> pd.DataFrame:
+    """A CSV that `write_table` wrote, or its first rows. Only an empty cell is missing: a class may be called NA."""
+    types = dict.fromkeys(text_columns, "str")
+    return plain_csv_text(
+        pd.read_csv(content, dtype=types, nrows=n_rows, keep_default_na=False, na_values=[""])
+    )
 
 
 def digest_of_table(table: pd.DataFrame) -> str:

@@ -12,8 +12,7 @@ import pandas as pd
 from kedro_datasets._typing import JSONPreview, TablePreview
 
 from vernal.storage import local_copy
-from vernal.table_files import read_table
-from vernal.tables import plain_csv_text
+from vernal.table_files import read_csv, read_table
 
 ROWS = 10
 _DIGITS = 5  # of a number: enough to tell rows apart, few enough to read
@@ -45,8 +44,7 @@ def head_of_table(path: Path, text_columns: Iterable[str] = (), nrows: int = ROW
     """The first rows of a file, without reading the rest of a large one."""
     path = local_copy(path)
     if path.suffix == ".csv":
-        types = dict.fromkeys(text_columns, "str")
-        return plain_csv_text(pd.read_csv(path, dtype=types, nrows=nrows))
+        return read_csv(path, text_columns, nrows)
     import pyarrow as pa
     import pyarrow.parquet as parquet
 
