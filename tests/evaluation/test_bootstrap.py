@@ -145,6 +145,17 @@ def test_what_moves_each_estimate_alone_is_not_counted_as_shared():
     assert bootstrap.shared_variance(alone, 1e9) == pytest.approx(0, abs=0.05)
 
 
+def test_a_draw_in_which_an_estimate_is_undefined_does_not_cost_the_shared_variance():
+    # Few positives: one draw in a thousand has none, and its F1 is undefined.
+    rng = np.random.default_rng(0)
+    draws = rng.normal(0, 1, 4000) + rng.normal(0, 1, (3, 4000))
+    whole = bootstrap.shared_variance(draws, 20)
+    draws[1, 7] = np.nan
+    assert bootstrap.shared_variance(draws, 20) == pytest.approx(whole, rel=0.01)
+    draws[1] = np.nan
+    assert np.isnan(bootstrap.shared_variance(draws, 20))
+
+
 def test_joint_degrees_of_freedom():
     assert bootstrap.joint_df([1.0, 1.0], [10, 10]) == 20
     assert bootstrap.joint_df([1.0, 0.0], [10, 2]) == 10

@@ -226,13 +226,14 @@ def shared_variance(draws: FloatArray, effective: float) -> float:
     to `sampling_variance` of the mean would count it twice.
 
     Args:
-        draws: (n_estimates, n_draws), paired.
+        draws: (n_estimates, n_draws), paired; those in which an estimate is undefined are left out.
     """
     total = sampling_variance(draws.mean(axis=0), effective)
     if len(draws) < 2 or not np.isfinite(total):
         return total
-    apart = draws - draws.mean(axis=1, keepdims=True)
-    alone = float(np.nanmean(np.var(apart, axis=0, ddof=1))) / len(draws) * effective / (effective - 1)
+    defined = draws[:, np.isfinite(draws).all(axis=0)]
+    apart = defined - defined.mean(axis=1, keepdims=True)
+    alone = float(np.mean(np.var(apart, axis=0, ddof=1))) / len(draws) * effective / (effective - 1)
     return max(total - alone, 0.0)
 
 
