@@ -31,7 +31,6 @@ def caused(error: Exception, cause: Exception) -> Exception:
         ("kedro.pipeline.node", ValueError("a bug"), True),
         ("kedro.pipeline.node", None, True),
         ("vernal.hooks", InputError("no such folder"), True),
-        ("kedro.validation.parameter_validator", ValueError("seed is -1"), False),
         ("kedrology", InputError("no such folder"), True),
     ],
 )

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vernal.tables import safe_csv_text
+from vernal.tables import read_cells, safe_csv_text
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+SUM(A1)", "-cmd", "@x", "\t=1", "\r=1", "\n=1", "=", "-"])
@@ -47,3 +47,18 @@ def test_no_cell_of_any_text_starts_a_formula(cells: list[str]) -> None:
 def test_the_written_file_reads_back() -> None:
     text = safe_csv_text(pd.DataFrame({"a": ["=1,2", 'x"y']})).to_csv(index=False)
     assert pd.read_csv(io.StringIO(text)).a.tolist() == ["'=1,2", 'x"y']
+
+
+@pytest.mark.parametrize("sign", ["\x0b", "\x0c", "\x85", "\u2028"])
+def test_a_sign_that_ends_lines_elsewhere_stays_in_its_cell(tmp_path, sign: str) -> None:
+    path = tmp_path / "m.csv"
+    path.write_text(f"file_path,label,note\na.wav,positive,two{sign}words\n", encoding="utf-8")
+    assert read_cells(path, "The manifest", "source.manifest").note.tolist() == [f"two{sign}words"]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_lines_end_as_any_system_ends_them(tmp_path, end: str) -> None:
+    path = tmp_path / "m.csv"
+    path.write_bytes(end.join(["file_path,label", 'a.wav,"two', 'lines"', ""]).encode())
+    cells = read_cells(path, "The manifest", "source.manifest")
+    assert cells.label.tolist() == ["two\nlines"]

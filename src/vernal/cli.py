@@ -14,7 +14,7 @@ from kedro.io import DatasetError
 from kedro_viz.launchers.cli.main import viz
 
 from vernal.commands.lazy import LazyGroup
-from vernal.problems import InputError
+from vernal.problems import InputError, mistake_in
 
 COMMANDS = {
     "sweep": ("vernal.commands.sweep", "List, show, expand and compare sweeps."),
@@ -43,9 +43,7 @@ def _run(**options: Any) -> Any:
             raise click.UsageError("Give --pipeline or --pipelines, not both.")
         options["pipelines"] = [options["pipeline"]]
         options["pipeline"] = None
-    from kedro.validation.exceptions import ParameterValidationError
-
-    from vernal.commands.run_mistakes import check_run, parameter_words
+    from vernal.commands.run_mistakes import check_run
     from vernal.quiet_mistakes import tell_mistakes_once
 
     tell_mistakes_once()
@@ -53,9 +51,7 @@ def _run(**options: Any) -> Any:
         check_run(options)
         return kedro_run.callback(**options)  # type: ignore[misc]  # click types it as optional
     except (InputError, DatasetError) as error:
-        raise click.ClickException(str(error)) from error
-    except ParameterValidationError as error:
-        raise click.ClickException(parameter_words(str(error))) from error
+        raise click.ClickException(str(mistake_in(error) or error)) from error
 
 
 cli.add_command(

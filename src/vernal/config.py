@@ -46,7 +46,12 @@ class VernalConfigLoader(OmegaConfigLoader):
 
     def __getitem__(self, key: str) -> dict[str, Any]:
         loaded = super().__getitem__(key)
-        return with_whole_paths(loaded, Path(self.conf_source).parent) if key == "parameters" else loaded
+        if key != "parameters":
+            return loaded
+        if "target" in loaded:
+            # A label is text, and YAML reads a class named 8 as a number.
+            loaded = {**loaded, "target": str(loaded["target"])}
+        return with_whole_paths(loaded, Path(self.conf_source).parent)
 
     def setting(self, name: str) -> Any:
         """The value of a parameter, dots naming the way down.

@@ -7,6 +7,7 @@ any audio is opened; what comes out has plain types and one spelling of everythi
 from __future__ import annotations
 
 import re
+from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -95,6 +96,8 @@ def check_manifest(
     problems.add("missing column", near, "Every manifest has the columns file_path and label.")
     reserved = [name for name in RESERVED_COLUMNS if name in frame.columns]
     problems.add("reserved column", reserved, "The project computes these itself; rename or drop them.")
+    remedy = "Rename it as said, or to another name if it is something else; as it is, it would not be used."
+    problems.add("column that is nearly a known one", _near_columns(frame), remedy)
     problems.raise_if_any()
 
     clips = _with_all_columns(frame)
@@ -102,6 +105,15 @@ def check_manifest(
     _check_files(clips, as_path(audio_root), problems)
     problems.raise_if_any()
     return clips.sort_values(["file_path", "start_s", "end_s"], na_position="first", ignore_index=True)
+
+
+def _near_columns(frame: pd.DataFrame) -> list[str]:
+    """Columns that look like a misspelt optional one: carried along unread, they would cost quality or blocks."""
+    absent = [name for name in (*OPTIONAL_TEXT_COLUMNS, *PART_COLUMNS) if name not in frame.columns]
+    others = set(frame.columns) - {*REQUIRED_COLUMNS, *OPTIONAL_TEXT_COLUMNS, *PART_COLUMNS}
+    plain = {column: re.sub(r"[\s-]+", "_", str(column).strip().lower()) for column in sorted(others)}
+    near = {column: get_close_matches(name, absent, n=1, cutoff=0.84) for column, name in plain.items()}
+    return [f"{column} (did you mean {match[0]!r}?)" for column, match in near.items() if match]
 
 
 def _with_all_columns(frame: pd.DataFrame) -> pd.DataFrame:
@@ -155,24 +167,30 @@ def _check_files(clips: pd.DataFrame, root: Path, problems: Problems) -> None:
         remedy = "Set source.audio_root to the folder that file_path starts from."
         problems.add("audio root not found", [str(root)], remedy)
         return
-    outside, absent = _misplaced(sorted(set(clips.file_path[is_named])), root.resolve())
-    remedy = f"All audio must lie in {root}; links that lead out count as outside."
-    leaves = clips.file_path.isin(outside)
-    problems.add("path leaves the audio root", _rows(clips, leaves, "file_path"), remedy)
-    is_gone = clips.file_path.isin(absent)
-    problems.add("file not found", _rows(clips, is_gone, "file_path"), f"Paths start from {root}.")
+    whole, outside, absent = _misplaced(sorted(set(clips.file_path[is_named])), root.resolve())
+    for kind, paths, remedy in (
+        ("path that is not relative", whole, f"Write only what comes after {root}/ (source.audio_root)."),
+        (
+            "path leaves the audio root",
+            outside,
+            f"All audio must lie in {root}; links that lead out count as outside.",
+        ),
+        ("file not found", absent, f"Paths start from {root}."),
+    ):
+        problems.add(kind, _rows(clips, clips.file_path.isin(paths), "file_path"), remedy)
 
 
-def _misplaced(paths: list[str], root: Path) -> tuple[list[str], list[str]]:
-    """Those that lead out of the root, and those that lead to no file."""
-    outside, absent = [], []
+def _misplaced(paths: list[str], root: Path) -> tuple[list[str], list[str], list[str]]:
+    """Those that are absolute, those that lead out of the root, and those that lead to no file."""
+    whole, outside, absent = [], [], []
     for path in paths:
-        is_whole = PurePosixPath(path).is_absolute() or re.match(r"^[A-Za-z]:", path)
-        if is_whole or not is_inside(root / path, root):
+        if PurePosixPath(path).is_absolute() or re.match(r"^[A-Za-z]:", path):
+            whole.append(path)
+        elif not is_inside(root / path, root):
             outside.append(path)
         elif not (root / path).is_file():
             absent.append(path)
-    return outside, absent
+    return whole, outside, absent
 
 
 def _tidy(path: str) -> str:

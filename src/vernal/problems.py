@@ -19,6 +19,16 @@ class InputError(ValueError):
         return [f"{type(self).__name__}: {self}"]
 
 
+def mistake_in(error: BaseException | None) -> InputError | None:
+    """The user's mistake that an error is, or that caused it; None where there is none.
+
+    Kedro wraps what a dataset raises in an error of its own, which begins with the dataset's signature.
+    """
+    while error is not None and not isinstance(error, InputError):
+        error = error.__cause__
+    return error
+
+
 class Problems:
     """Collects problems by kind and raises them as one `InputError`.
 

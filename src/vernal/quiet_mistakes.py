@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import sys
 
-from vernal.problems import InputError
+from vernal.problems import mistake_in
 
 
 def tell_mistakes_once() -> None:
@@ -23,15 +23,4 @@ class UsersMistakes(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether the line is shown."""
-        if record.name.startswith("kedro.validation."):
-            return record.levelno < logging.ERROR  # wrong parameters, which the command tells all at once
-        return not (record.name.partition(".")[0] == "kedro" and _is_mistake(sys.exc_info()[1]))
-
-
-def _is_mistake(error: BaseException | None) -> bool:
-    """Whether an error, or what caused it, is a user's mistake."""
-    while error is not None:
-        if isinstance(error, InputError):
-            return True
-        error = error.__cause__
-    return False
+        return not (record.name.partition(".")[0] == "kedro" and mistake_in(sys.exc_info()[1]))

@@ -7,6 +7,7 @@ formula to a spreadsheet; an apostrophe in front makes it text again. Numbers st
 from __future__ import annotations
 
 import csv
+import io
 import re
 from pathlib import Path
 
@@ -88,7 +89,8 @@ def read_cells(path: Path | str, what: str, setting: str) -> pd.DataFrame:
         text = path.read_text(encoding="utf-8-sig")
         header = text.split("\n", 1)[0]
         delimiter = max(",;\t", key=header.count)
-        lines = csv.reader(text.splitlines(keepends=True), delimiter=delimiter, strict=True)
+        # Not `splitlines`: it also ends lines at signs that people have inside cells, such as vertical tabs.
+        lines = csv.reader(io.StringIO(text), delimiter=delimiter, strict=True)
         rows = [[cell.strip() for cell in row] for row in lines if any(cell.strip() for cell in row)]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{what} {path} cannot be read as CSV: {error}. Save it as CSV in UTF-8.") from error

@@ -1,13 +1,16 @@
 """A person's mistakes in every command: one message, no traceback, and an exit that scripts notice."""
 
+import shutil
+
 import click
 import pytest
 from click.testing import CliRunner
+from kedro.framework.project import pipelines
 from kedro.framework.startup import bootstrap_project
 from kedro_viz.launchers.cli.main import viz_cli
 
 from vernal.cli import cli
-from vernal.commands.run_mistakes import check_run, parameter_words
+from vernal.commands.run_mistakes import check_run
 from vernal.docs_pages.reference import project_commands
 from vernal.problems import InputError
 
@@ -23,7 +26,23 @@ def here(project, monkeypatch):
     ("mistake", "said"),
     [
         ({"pipelines": ["stage55"]}, r"There is no pipeline 'stage55'; did you mean 'stage5'\?"),
-        ({"params": {"data_rot": "x"}}, r"There is no parameter 'data_rot'; did you mean 'data_root'\?"),
+        ({"params": {"data_rot": "x"}}, r"data_rot in --params \(did you mean 'data_root'\?\)"),
+        ({"params": {"features": {"audoi": {}}}}, r"features\.audoi in --params \(did you mean 'audio'\?\)"),
+        ({"params": {"source": {"manfest": "x"}}}, r"source\.manfest \(did you mean 'manifest'\?\)"),
+        ({"params": {"tracking": {"enable": True}}}, r"tracking\.enable \(did you mean 'enabled'\?\)"),
+        ({"params": {"miner": {"epoch": 5}}}, r"miner\.epoch \(did you mean 'epochs'\?\)"),
+        ({"params": {"miner": {"epochs": -3}}}, "(?s)miner: .*epochs: -3 .a whole number from 1 to 10000"),
+        ({"params": {"curation": {"package_settings": {"qality": []}}}}, "did you mean 'quality'"),
+        ({"params": {"ingest": {"max_rejected_share": "abc"}}}, r"max_rejected_share is 'abc' \(a number\)"),
+        (
+            {"params": {"ingest": {"max_rejected_share": 3}}},
+            "max_rejected_share is 3; give a share from 0 to 1",
+        ),
+        ({"params": {"training": {"overfit_check": 3}}}, r"overfit_check is 3 \(true or false\)"),
+        ({"params": {"evaluation": {"n_draws": None}}}, r"n_draws is None \(a whole number\)"),
+        ({"params": {"source": "x.csv"}}, r"source is 'x.csv' \(settings as name: value\)"),
+        ({"params": {"workers": 0}}, "workers is 0 .a whole number of 1 or more"),
+        ({"params": {"data_root": None}}, "data_root is empty"),
         ({"env": "tests"}, r"There is no environment 'tests' in .*conf; did you mean 'test'\?"),
         ({"runner": "Nosuch"}, "There is no runner 'Nosuch'"),
         ({"tags": ["nosuch"], "pipelines": ["ingest"]}, "ingest: .*no nodes.*kedro registry describe ingest"),
@@ -37,6 +56,23 @@ def test_what_kedro_run_cannot_find_is_told(here, mistake, said):
         check_run(mistake)
 
 
+def test_all_misspelt_parameters_are_told_at_once_with_the_file_they_are_in(here, tmp_path):
+    shutil.copytree(here / "conf", tmp_path / "conf")
+    (tmp_path / "conf/local/parameters.yml").write_text("dta_root: x\nsource: {feild: y}\n", encoding="utf-8")
+    options = {"conf_source": str(tmp_path / "conf")}
+    with pytest.raises(
+        InputError, match=r"dta_root in conf/local/parameters\.yml \(did you mean 'data_root'"
+    ):
+        check_run(options)
+    (tmp_path / "conf/local/parameters.yml").write_text("source: {feild: y}\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"\(2\): source\.feild .*; ingest\.silense_db"):
+        check_run(options | {"params": {"ingest": {"silense_db": -50}}})
+
+
+def test_every_shipped_parameter_is_accepted(here):
+    check_run({"pipelines": list(pipelines)})
+
+
 def test_what_is_there_is_accepted(here):
     check_run(
         {"pipelines": ["stage5"], "env": "test", "params": {"data_root": "x", "source": {"field": "y"}}}
@@ -48,17 +84,9 @@ def test_wrong_parameters_are_told_in_our_words(here, tmp_path):
     wrong = "--params=features.splits.folds_by=sites,features.audio.hop=0"
     result = CliRunner().invoke(cli, ["run", "--pipeline=features", wrong])
     assert result.exit_code == 1 and isinstance(result.exception, SystemExit)
-    assert "features.splits: features.splits.folds_by is 'sites'; give site or group" in result.output
+    assert "Error: features.splits.folds_by is 'sites'; give site or group" in result.output
     assert "hop is 0: give a whole number, 32 or more" in result.output
     assert "FoldOptions" not in result.output and "Traceback" not in result.output
-
-
-def test_a_setting_that_does_not_exist_is_told_in_our_words():
-    kedros = (
-        "Parameter validation failed:\n- Parameter 'a.b': Failed to instantiate Options for parameter 'a.b': "
-    )
-    kedros += "Options.__init__() got an unexpected keyword argument 'sede'"
-    assert parameter_words(kedros) == "Wrong parameters:\n- a.b: there is no setting 'sede'"
 
 
 MISTAKES = {
@@ -81,6 +109,14 @@ MISTAKES = {
     "viz run": ["--params=x"],
     "viz build": ["--params=x"],
 }
+
+
+def test_a_broken_manifest_is_told_without_kedros_words(here, tmp_path):
+    (tmp_path / "m.csv").write_text("file_path\n", encoding="utf-8")
+    params = f"--params=source.manifest={tmp_path / 'm.csv'},data_root={tmp_path / 'out'}"
+    result = CliRunner().invoke(cli, ["run", "--pipelines=demo,ingest", params])
+    assert result.exit_code == 1
+    assert result.output.splitlines()[-1].startswith(f"Error: The manifest {tmp_path / 'm.csv'} has no rows")
 
 
 @pytest.mark.parametrize(

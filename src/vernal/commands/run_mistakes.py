@@ -2,54 +2,59 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vernal.commands.command_line import find_project
+from vernal.commands.parameter_mistakes import check_names, check_values
+from vernal.config import VernalConfigLoader
 from vernal.problems import InputError, suggest
-from vernal.safe_yaml import read_yaml
+from vernal.settings import CONFIG_LOADER_ARGS
+
+if TYPE_CHECKING:
+    from kedro.pipeline import Pipeline
 
 
 def check_run(options: Mapping[str, Any]) -> None:
     """Compare what was typed with what there is.
 
     Raises:
-        InputError: an environment, parameter, runner, pipeline, node, tag or dataset that there is not.
+        InputError: an environment, parameter, runner, pipeline, node, tag or dataset that there is not, or a
+            parameter's value that cannot be.
     """
     conf = Path(options.get("conf_source") or find_project() / "conf")
-    if conf.is_dir():  # Kedro also reads archives and addresses; those it checks itself
-        _check_environment(conf, options.get("env"))
-        _check_parameters(conf, options.get("env"), options.get("params") or {})
+    env, params = options.get("env"), options.get("params") or {}
+    is_folder = conf.is_dir()  # Kedro also reads archives and addresses; those it checks itself
+    if is_folder:
+        _check_environment(conf, env)
+        check_names(conf, env or "local", params)
     _check_runner(options.get("runner"))
-    _check_selection(options)
+    chosen = _check_selection(options)
+    if is_folder:
+        check_values(_parameters(conf, env, params), _kinds(chosen))
 
 
-def parameter_words(kedros: str) -> str:
-    """Kedro's message about parameters that cannot be, without the names of this project's classes."""
-    words = kedros.replace("Parameter validation failed:", "Wrong parameters:")
-    words = re.sub(r"Parameter '([^']+)': Failed to instantiate \w+ for parameter '\1': ", r"\1: ", words)
-    return re.sub(
-        r"\w+\.__init__\(\) got an unexpected keyword argument '(\w+)'", r"there is no setting '\1'", words
-    )
+def _parameters(conf: Path, env: str | None, params: Mapping[str, Any]) -> Mapping[str, Any]:
+    """All parameters as the run will have them."""
+    loader = VernalConfigLoader(str(conf), env=env, runtime_params=dict(params), **CONFIG_LOADER_ARGS)
+    return loader["parameters"]
+
+
+def _kinds(pipeline: Pipeline) -> dict[str, Any]:
+    """The dataclass of each group of parameters that a pipeline takes, as Kedro finds them."""
+    from kedro.validation.type_extractor import TypeExtractor
+
+    from vernal.proof.tracking import TrackingOptions
+
+    # Read when a run ends, and no node's.
+    return {**TypeExtractor({"": pipeline}).extract_types_from_pipelines(), "tracking": TrackingOptions}
 
 
 def _check_environment(conf: Path, env: str | None) -> None:
     if env is not None and not (conf / env).is_dir():
         known = [path.name for path in conf.iterdir() if path.is_dir()]
         raise InputError(f"There is no environment {env!r} in {conf}; {suggest(env, known)}")
-
-
-def _check_parameters(conf: Path, env: str | None, params: Mapping[str, Any]) -> None:
-    known: set[str] = set()
-    for folder in ("base", env or "local"):
-        for file in sorted((conf / folder).rglob("parameters*.yml")):
-            content = read_yaml(file)
-            known.update(content if isinstance(content, Mapping) else ())
-    for name in sorted(map(str, params)):
-        if name not in known:
-            raise InputError(f"There is no parameter {name!r}; {suggest(name, known)}")
 
 
 def _check_runner(runner: str | None) -> None:
@@ -61,7 +66,7 @@ def _check_runner(runner: str | None) -> None:
         raise InputError(f"There is no runner {runner!r} ({error}).") from error
 
 
-def _check_selection(options: Mapping[str, Any]) -> None:
+def _check_selection(options: Mapping[str, Any]) -> Pipeline:
     from kedro.framework.project import pipelines
     from kedro.pipeline import Pipeline
 
@@ -85,6 +90,7 @@ def _check_selection(options: Mapping[str, Any]) -> None:
         raise InputError(
             f"{', '.join(names)}: {error} `kedro registry describe {names[0]}` lists them."
         ) from error
+    return chosen
 
 
 def _given(values: Iterable[str] | None) -> tuple[str, ...] | None:

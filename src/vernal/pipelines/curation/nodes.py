@@ -14,6 +14,7 @@ from vernal.progress import progress_bar
 from vernal.proof.near_duplicates import PAIRS, SUMMARY, find_pairs, search_key
 from vernal.proof.options import ProofOptions
 from vernal.review.decisions import to_annotations, to_reviews
+from vernal.sweeps.point_settings import PointSettings
 from vernal.sweeps.setting_problems import settings_from
 from vernal.training_package import MODES, TrainingPackage
 
@@ -31,6 +32,12 @@ class CurationOptions:
             raise ValueError(
                 f"curation.package is {self.package!r}; use {', '.join(MODES)}, or leave it empty"
             )
+        self.chosen  # noqa: B018  (raises where a setting is wrong: now, not after hours)
+
+    @property
+    def chosen(self) -> PointSettings:
+        """`package_settings`, checked."""
+        return settings_from(self.package_settings, "curation.package_settings")
 
 
 def gather_reviews(
@@ -64,8 +71,7 @@ def choose_package(
     """What the training package holds; without clips when nobody asked for one."""
     if options.package is None:
         return TrainingPackage(splits.iloc[:0], audio_roots, target, None)
-    settings = settings_from(options.package_settings, "curation.package_settings")
-    clips = sampling.training_clips(splits, curated_subsets, settings)
+    clips = sampling.training_clips(splits, curated_subsets, options.chosen)
     return TrainingPackage(clips, audio_roots, target, options.package)
 
 

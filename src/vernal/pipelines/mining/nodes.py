@@ -12,8 +12,7 @@ from vernal.embedding.windows import EmbeddingOptions
 from vernal.mining import MiningOptions
 from vernal.overlap import drop_held_out
 from vernal.processes import n_workers
-from vernal.sweeps.point_settings import fit_hash
-from vernal.sweeps.setting_problems import settings_from
+from vernal.sweeps.point_settings import PointSettings, fit_hash
 from vernal.training import fitting, scoring
 from vernal.training.chunk import FailedHead, FittedHead
 from vernal.training.fitting import TrainingOptions
@@ -46,7 +45,7 @@ def train_miner(
     miner_clips: pd.DataFrame,
     store: EmbeddingStore,
     known: HeadLibrary,
-    settings: dict,
+    settings: PointSettings,
     audio: EmbeddingOptions,
     options: TrainingOptions,
     workers: int | None,
@@ -63,7 +62,7 @@ def score_pools(
     miner_clips: pd.DataFrame,
     library: HeadLibrary,
     store: EmbeddingStore,
-    settings: dict,
+    settings: PointSettings,
     audio: EmbeddingOptions,
     options: TrainingOptions,
 ) -> pd.DataFrame:
@@ -87,17 +86,16 @@ def score_pools(
 
 
 def miner_fits(
-    miner_clips: pd.DataFrame, settings: dict, audio: EmbeddingOptions, options: TrainingOptions
+    miner_clips: pd.DataFrame, settings: PointSettings, audio: EmbeddingOptions, options: TrainingOptions
 ) -> list[fitting.Fit]:
     """The miner as a training to be done: its settings are a point's, its clips are given."""
-    point = settings_from(settings, "miner in parameters.yml")
-    chosen = sampling.balance(miner_clips, point.seed) if point.balance else miner_clips
-    train, stop = sampling.validation_split(chosen, point.seed)
+    chosen = sampling.balance(miner_clips, settings.seed) if settings.balance else miner_clips
+    train, stop = sampling.validation_split(chosen, settings.seed)
     parts = [
         table[["clip_id", "is_positive"]].assign(role=role) for table, role in ((train, FIT), (stop, STOP))
     ]
-    identity = fit_hash(point)
-    plan = pd.DataFrame([{"fit_hash": identity, **point.as_row()}])
+    identity = fit_hash(settings)
+    plan = pd.DataFrame([{"fit_hash": identity, **settings.as_row()}])
     sets = pd.concat(parts).assign(fit_hash=identity)
     return fitting.list_fits(plan, sets, miner_clips, audio, options.backend)
 

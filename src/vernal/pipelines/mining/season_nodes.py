@@ -22,6 +22,7 @@ from vernal.overlap import drop_held_out
 from vernal.pipelines.embedding.nodes import embed_missing
 from vernal.pipelines.ingest.nodes import SourceOptions
 from vernal.pipelines.mining.nodes import EXCLUDED_COLUMNS, miner_fits
+from vernal.sweeps.point_settings import PointSettings
 from vernal.training.fitting import TrainingOptions
 from vernal.training.head_library import HeadLibrary
 
@@ -36,7 +37,7 @@ def list_season(source: SourceOptions) -> pd.DataFrame:
 def choose_miner(
     miner_clips: pd.DataFrame,
     library: HeadLibrary,
-    settings: dict,
+    settings: PointSettings,
     audio: EmbeddingOptions,
     training: TrainingOptions,
     options: MiningOptions,
