@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import settings
 
 from tests.problem_cards import CARD
 
@@ -17,6 +18,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 if worker := os.environ.get("PYTEST_XDIST_WORKER"):
     # Tests call librosa directly too; see `processes.compiling_alone` for what happens when two fill one cache.
     os.environ["NUMBA_CACHE_DIR"] = str(Path(tempfile.gettempdir()) / f"vernal-tests-numba-{worker}")
+# A busy machine is no failure.
+settings.register_profile("vernal", deadline=None)
+settings.load_profile("vernal")
 PROJECT = Path(__file__).resolve().parents[1]
 SHARED = PROJECT.parent / "shared"
 

@@ -86,10 +86,19 @@ def test_an_optional_column_that_is_misspelt_is_not_carried_along_unread(audio: 
 def test_columns_of_other_meaning_are_carried_along(audio: Path):
     names = ("annotator", "licence", "time", "fold", "source_id", "duration_s", "start", "quality_from")
     frame = table(file_path=["a.wav"], label=["positive"], **{name: ["x"] for name in names})
-    assert set(names) <= set(check_manifest(frame, "RADR", audio).columns)
+    assert set(names) <= set(check_manifest(frame, None, audio).columns)
     # A known column beside it says that the other one is something else.
     both = table(file_path=["a.wav"], label=["positive"], recorder=["x"], recorder_id=["Moth08"])
-    assert check_manifest(both, "RADR", audio).recorder.tolist() == ["x"]
+    assert check_manifest(both, None, audio).recorder.tolist() == ["x"]
+
+
+def test_a_manifest_of_positives_alone_is_refused_unless_labels_are_classes(audio: Path):
+    frame = table(file_path=["a.wav", "b.wav"], label=["rooster", "positive"])
+    with pytest.raises(
+        InputError, match=r"no negative clip \(1\): every label is 'positive' or the target 'rooster'"
+    ):
+        check_manifest(frame, "rooster", audio)
+    assert not check_manifest(frame, None, audio).is_positive.any()
 
 
 def test_a_target_that_no_row_has_lists_the_labels(audio: Path):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from vernal.identity import unit_hash
 from vernal.manifest import SPLITS
 from vernal.problems import InputError
-from vernal.splits import SplitOptions, assign_splits, blocks, count_splits, held_out_sites
+from vernal.splits import SplitOptions, assign_splits, blocks, count_splits, held_out_sites, refuse_untested
 
 MakeClips = Callable[..., pd.DataFrame]
 made = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -97,6 +97,15 @@ def test_a_group_across_the_held_out_site_is_refused(make_clips: MakeClips):
     clips["group"] = "everything"
     with pytest.raises(InputError, match="block reaches into a held-out site"):
         assign_splits(clips, SplitOptions(test_ood_sites=["site1"]))
+
+
+def test_a_stage_without_any_clip_to_test_on_is_refused(make_clips: MakeClips):
+    splits = assign_splits(make_clips(40).assign(split="train", site="one"), SplitOptions())
+    with pytest.raises(InputError, match=r"No clip is in a validation or test split \(train 40\)"):
+        refuse_untested(splits)
+    refuse_untested(splits.assign(split=splits.split.mask(splits.index == 0, "val")))
+    with pytest.raises(InputError, match="train 39, sealed 1"):
+        refuse_untested(splits.assign(split=splits.split.mask(splits.index == 0, "sealed")))
 
 
 def test_blocks_are_named_by_recorder_and_date(make_clips: MakeClips):

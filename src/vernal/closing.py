@@ -109,7 +109,9 @@ def _limits(numbers: list[list[float]]) -> tuple[float, float]:
     """Ends of the axis: hundredths around all that is shown, at least five of them apart."""
     known = [value for three in numbers for value in three if math.isfinite(value)] or [0.0, 1.0]
     low, high = math.floor(min(known) * 100) / 100, math.ceil(max(known) * 100) / 100
-    return (low, high) if high - low >= 0.05 else (low - 0.025, high + 0.025)
+    if high - low >= 0.05:
+        return low, high
+    return (max(low - 0.025, 0.0) if low >= 0 else low - 0.025), high + 0.025
 
 
 def _axis(low: float, high: float) -> str:

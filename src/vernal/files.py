@@ -61,6 +61,18 @@ def sha256_of_file(path: Path | str) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def inside(root: Path, name: str) -> Path:
+    """The path of `name` in a folder.
+
+    Raises:
+        ValueError: it leads out of the folder.
+    """
+    path = root / name
+    if not is_inside(path, root):
+        raise ValueError(f"{name!r} leads out of {root}; give a path inside it")
+    return path
+
+
 def is_inside(path: Path, root: Path) -> bool:
     """Whether `path`, with links and `..` resolved, lies in `root`."""
     return path.resolve().is_relative_to(root.resolve())

@@ -74,13 +74,14 @@ def _as_text(column: pd.Series) -> pd.Series:
 
 
 def check_manifest(
-    frame: pd.DataFrame, target: str, audio_root: Path | str, where: str = "The manifest"
+    frame: pd.DataFrame, target: str | None, audio_root: Path | str, where: str = "The manifest"
 ) -> pd.DataFrame:
     """Check a manifest whole and give it plain types.
 
     Args:
         frame: as `read_manifest` gives it.
-        target: the label of interest; `positive` counts as it too.
+        target: the label of interest; `positive` counts as it too. None: every label is a class of its own, and none
+            is positive.
         audio_root: the folder that `file_path` starts from.
         where: how messages call the manifest.
     Returns:
@@ -131,7 +132,7 @@ def _with_all_columns(frame: pd.DataFrame) -> pd.DataFrame:
     return clips
 
 
-def _check_values(clips: pd.DataFrame, target: str, problems: Problems) -> None:
+def _check_values(clips: pd.DataFrame, target: str | None, problems: Problems) -> None:
     problems.add("missing file_path", _rows(clips, clips.file_path.isna()), "Fill them in or drop the rows.")
     problems.add("missing label", _rows(clips, clips.label.isna()), "Fill them in or drop the rows.")
     for name, known in (("quality", QUALITIES), ("split", SPLITS)):
@@ -150,11 +151,21 @@ def _check_values(clips: pd.DataFrame, target: str, problems: Problems) -> None:
         clips[name] = numbers.astype("float64")
     backwards = clips.end_s <= clips.start_s.fillna(0)
     problems.add("end_s not after start_s", _rows(clips, backwards), "Each part ends after it starts.")
-    clips["is_positive"] = clips.label.isin((*POSITIVE_LABELS, target)).astype(bool)
-    if not clips.is_positive.any() and clips.label.notna().any():
-        labels = sorted(clips.label.dropna().unique())
-        remedy = f"The labels are: {', '.join(labels[:20])}. Name the label of interest with target=..."
+    positive = () if target is None else (*POSITIVE_LABELS, target)
+    clips["is_positive"] = clips.label.isin(positive).astype(bool)
+    if target is not None and clips.label.notna().any():
+        _check_classes(clips, target, problems)
+
+
+def _check_classes(clips: pd.DataFrame, target: str, problems: Problems) -> None:
+    labels = sorted(clips.label.dropna().unique())
+    shown = f"The labels are: {', '.join(labels[:20])}."
+    if not clips.is_positive.any():
+        remedy = f"{shown} Name the label of interest with target=..."
         problems.add("no positive clip", [f"no label is 'positive' or the target {target!r}"], remedy)
+    if clips.is_positive[clips.label.notna()].all():
+        remedy = f"{shown} A detector learns from clips without the target too: list some as 'negative'."
+        problems.add("no negative clip", [f"every label is 'positive' or the target {target!r}"], remedy)
 
 
 def _check_files(clips: pd.DataFrame, root: Path, problems: Problems) -> None:

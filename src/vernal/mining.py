@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from vernal.overlap import KINDS, held_out, is_external
-from vernal.problems import Problems
+from vernal.problems import Problems, is_number, is_whole
 from vernal.sampling import draw, floor_share, priorities
 from vernal.thinning import ThinningOptions, thin
 
@@ -85,8 +85,9 @@ class MiningOptions:
         floor = [] if _is_confidence(self.detection_floor) else [repr(self.detection_floor)]
         problems.add("detection_floor is not a confidence", floor, "Give a number from 0 to below 1.")
         counts = ("review_limit", "review_per_recording", "review_random", "review_hard_negatives")
-        low = [f"{name}: {getattr(self, name)!r}" for name in counts if getattr(self, name) < 0]
-        problems.add("review count below 0", low, "Give 0 or more.")
+        values = {name: getattr(self, name) for name in counts}
+        low = [f"{name}: {value!r}" for name, value in values.items() if not (is_whole(value) and value >= 0)]
+        problems.add("review count that is none", low, "Give a whole number of 0 or more.")
         problems.add(
             "limit of hard negatives", self.thinning.problems(), "See conf/base/mining/parameters.yml."
         )
@@ -101,15 +102,11 @@ class MiningOptions:
 
 
 def _is_share(value: object) -> bool:
-    return _is_number(value) and 0 < float(value) <= 1  # type: ignore[arg-type]
+    return is_number(value) and 0 < value <= 1
 
 
 def _is_confidence(value: object) -> bool:
-    return _is_number(value) and 0 <= float(value) < 1  # type: ignore[arg-type]
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number(value) and 0 <= value < 1
 
 
 def logit_of(confidence: float) -> float:

@@ -6,9 +6,11 @@ count and examples, and raises one `InputError` before any long work starts.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import TypeGuard
 
 
 class InputError(ValueError):
@@ -75,6 +77,20 @@ def on_one_line(error: InputError) -> str:
     head, *kinds = str(error).split("\n- ")
     where = re.sub(r" has \d+ kinds? of problem:$", ": ", head) if kinds else head
     return (where + " ".join(kinds)).removesuffix(".")
+
+
+def is_number(value: object) -> TypeGuard[int | float]:
+    """Whether a setting is a finite number; true and false are none.
+
+    >>> is_number(0.5), is_number("0.5"), is_number(True), is_number(float("inf"))
+    (True, False, False, False)
+    """
+    return is_whole(value) or (isinstance(value, float) and math.isfinite(value))
+
+
+def is_whole(value: object) -> TypeGuard[int]:
+    """Whether a setting is a whole number; true and false are none."""
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def suggest(name: str, known: Iterable[str]) -> str:

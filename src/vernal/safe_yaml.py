@@ -72,10 +72,15 @@ def parse_yaml(content: bytes | str, where: str = "this text", max_bytes: int = 
         raise
     except (yaml.YAMLError, ValueError, OverflowError) as error:
         # ValueError: numbers and dates that YAML's grammar allows and Python does not (2025-13-45).
-        problem = " ".join(
-            str(error).replace('"<byte string>"', "").replace('"<unicode string>"', "").split()
-        )
-        raise InputError(f"{where} is not valid YAML: {problem[:300]}. Mend it there.") from error
+        raise InputError(f"{where} is not valid YAML: {_in_words(error)[:300]}. Mend it there.") from error
+
+
+def _in_words(error: Exception) -> str:
+    if not isinstance(error, yaml.MarkedYAMLError):
+        return " ".join(str(error).split())
+    words = ", ".join(filter(None, [error.context, error.problem]))
+    mark = error.problem_mark
+    return f"{words} (line {mark.line + 1}, column {mark.column + 1})" if mark else words
 
 
 def _check_depth(content: bytes | str, where: str) -> None:

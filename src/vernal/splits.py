@@ -13,7 +13,7 @@ import pandas as pd
 
 from vernal.identity import unit_hash
 from vernal.manifest import SEALED, SPLITS
-from vernal.problems import Problems, suggest
+from vernal.problems import InputError, Problems, suggest
 
 COUNTED_BY = ("label", "quality", "call_type", "recorder_id", "site")
 
@@ -163,6 +163,23 @@ def _deal(block: str, options: SplitOptions) -> str:
     if draw < options.test_iid_share + options.val_share:
         return "val"
     return "train"
+
+
+def refuse_untested(splits: pd.DataFrame) -> None:
+    """Stop before training when no clip would tell what a classifier is worth.
+
+    Raises:
+        InputError: every clip is in the train split, or sealed.
+    """
+    counts = splits.split.value_counts()
+    if not len(splits) or set(counts.index) - {"train", SEALED}:
+        return
+    found = ", ".join(f"{name} {counts[name]:,}" for name in SPLITS if name in counts)
+    raise InputError(
+        f"No clip is in a validation or test split ({found}), so nothing could be said about a classifier. Name a "
+        "site in quality_splitting.test_ood_sites, raise val_share and test_iid_share, or fill the manifest's "
+        "split column with val, test_iid and test_ood too."
+    )
 
 
 def count_splits(splits: pd.DataFrame) -> pd.DataFrame:

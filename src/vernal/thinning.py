@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from vernal.problems import is_number, is_whole
+
 ALIKE, NIGHT_FULL, RECORDER_FULL = "alike", "night full", "recorder full"
 ASIDE_COLUMNS = ("clip_id", "logit", "reason", "like")
 
@@ -34,19 +36,13 @@ class ThinningOptions:
         """What is wrong with the values, each as `name: value`."""
         cosine = self.similarity
         bad = []
-        if cosine is not None and not (_is_number(cosine) and 0 < float(cosine) <= 1):
+        if cosine is not None and not (is_number(cosine) and 0 < cosine <= 1):
             bad.append(f"similarity: {cosine!r}")
         for name in ("per_night", "per_recorder"):
             count = getattr(self, name)
-            if count is not None and not (
-                isinstance(count, int) and not isinstance(count, bool) and count > 0
-            ):
+            if count is not None and not (is_whole(count) and count > 0):
                 bad.append(f"{name}: {count!r}")
         return bad
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def thin(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from kedro.io import AbstractDataset, DatasetError
+from kedro.io import AbstractDataset
 from kedro_datasets._typing import JSONPreview
 
+from vernal.datasets.absent import absent
 from vernal.datasets.previews import json_preview
 from vernal.detection.classifier import Classifier
 from vernal.heads import load_head, save_head
@@ -26,7 +27,7 @@ class ClassifierDataset(AbstractDataset[Classifier, Classifier]):
 
     def load(self) -> Classifier:
         if not self._filepath.is_file():
-            raise DatasetError(f"{self._filepath} does not exist yet; run the pipeline that writes it.")
+            raise absent(self._filepath)
         head, record = load_head(self._filepath)
         return Classifier.from_record(head, record)
 

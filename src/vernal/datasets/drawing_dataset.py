@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from kedro.io import AbstractDataset, DatasetError
+from kedro.io import AbstractDataset
 from kedro_datasets._typing import ImagePreview
 
+from vernal.datasets.absent import absent
 from vernal.files import write_bytes, write_text
 from vernal.plots import Drawing
 from vernal.storage import as_path
@@ -31,7 +32,7 @@ class DrawingDataset(AbstractDataset[Drawing, Drawing]):
 
     def load(self) -> Drawing:
         if not self._exists():
-            raise DatasetError(f"{self._svg} does not exist yet; run the pipeline that writes it.")
+            raise absent(self._svg)
         return Drawing(self._svg.read_text(encoding="utf-8"), self._png.read_bytes())
 
     def save(self, data: Drawing) -> None:

@@ -7,9 +7,10 @@ import html
 from pathlib import Path
 from typing import Any
 
-from kedro.io import AbstractDataset, DatasetError
+from kedro.io import AbstractDataset
 from kedro_datasets._typing import HTMLPreview
 
+from vernal.datasets.absent import absent
 from vernal.files import is_inside, write_bytes, write_text
 from vernal.plots import Drawing
 from vernal.storage import as_path
@@ -33,7 +34,7 @@ class DrawingsDataset(AbstractDataset[dict[str, Drawing], dict[str, Drawing]]):
 
     def load(self) -> dict[str, Drawing]:
         if not self._path.is_dir():
-            raise DatasetError(f"{self._path} does not exist yet; run the pipeline that writes it.")
+            raise absent(self._path)
         return {
             file.stem: Drawing(file.read_text(encoding="utf-8"), file.with_suffix(".png").read_bytes())
             for file in self._drawings()

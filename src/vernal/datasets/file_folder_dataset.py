@@ -9,7 +9,7 @@ from kedro.io import AbstractDataset
 from kedro_datasets._typing import JSONPreview
 
 from vernal.datasets.previews import folder_preview
-from vernal.files import is_inside, write_bytes
+from vernal.files import inside, write_bytes
 from vernal.storage import as_path
 
 
@@ -36,9 +36,7 @@ class FileFolderDataset(AbstractDataset[dict[str, Callable[[], bytes]], str]):
     def save(self, data: dict[str, Callable[[], bytes]]) -> None:
         self._path.mkdir(parents=True, exist_ok=True)
         for name, make in data.items():
-            file = self._path / name
-            if not is_inside(file, self._path):
-                raise ValueError(f"{name!r} leads out of {self._path}; give a path inside it")
+            file = inside(self._path, name)
             if not file.exists():
                 write_bytes(file, make())
 

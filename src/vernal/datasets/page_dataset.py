@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from kedro.io import AbstractDataset, DatasetError
+from kedro.io import AbstractDataset
 from kedro_datasets._typing import HTMLPreview
 
+from vernal.datasets.absent import absent
 from vernal.files import write_text
 from vernal.storage import as_path
 
@@ -27,7 +28,7 @@ class PageDataset(AbstractDataset[str, str]):
 
     def load(self) -> str:
         if not self._filepath.is_file():
-            raise DatasetError(f"{self._filepath} does not exist yet; run the pipeline that writes it.")
+            raise absent(self._filepath)
         return self._filepath.read_text(encoding="utf-8")
 
     def save(self, data: str) -> None:

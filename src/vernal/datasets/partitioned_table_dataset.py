@@ -9,9 +9,10 @@ from typing import Any
 from urllib.parse import quote
 
 import pandas as pd
-from kedro.io import AbstractDataset, DatasetError
+from kedro.io import AbstractDataset
 from kedro_datasets._typing import TablePreview
 
+from vernal.datasets.absent import absent
 from vernal.datasets.previews import table_preview
 from vernal.files import TEMPORARY_PREFIX
 from vernal.storage import as_path, is_remote
@@ -43,7 +44,7 @@ class PartitionedTableDataset(AbstractDataset[pd.DataFrame, pd.DataFrame]):
 
     def load(self) -> pd.DataFrame:
         if not self._path.is_dir():
-            raise DatasetError(f"{self._path} does not exist yet; run the pipeline that writes it.")
+            raise absent(self._path)
         tables = [read_table(file) for file in self._files()]
         return pd.concat(tables, ignore_index=True)
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from kedro.io import AbstractDataset, DatasetError
+from kedro.io import AbstractDataset
 from kedro_datasets._typing import JSONPreview
 
+from vernal.datasets.absent import absent
 from vernal.datasets.previews import json_preview
 from vernal.files import write_text
 from vernal.storage import as_path
@@ -29,7 +30,7 @@ class RecordDataset(AbstractDataset[dict[str, Any], dict[str, Any]]):
 
     def load(self) -> dict[str, Any]:
         if not self._filepath.is_file():
-            raise DatasetError(f"{self._filepath} does not exist yet; run the pipeline that writes it.")
+            raise absent(self._filepath)
         return json.loads(self._filepath.read_text(encoding="utf-8"))
 
     def save(self, data: dict[str, Any]) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pandas as pd
-from kedro.io import AbstractDataset, DatasetError
+from kedro.io import AbstractDataset
 from kedro_datasets._typing import TablePreview
 
+from vernal.datasets.absent import absent
 from vernal.datasets.previews import ROWS, head_of_table, table_preview
 from vernal.storage import as_path
 from vernal.table_files import read_table, write_table
@@ -42,7 +43,7 @@ class TableDataset(AbstractDataset[pd.DataFrame, pd.DataFrame | None]):
         if not self._filepath.is_file():
             if self._optional:
                 return None
-            raise DatasetError(f"{self._filepath} does not exist yet; run the pipeline that writes it.")
+            raise absent(self._filepath)
         return read_table(self._filepath, self._text_columns)
 
     def save(self, data: pd.DataFrame) -> None:
@@ -51,7 +52,7 @@ class TableDataset(AbstractDataset[pd.DataFrame, pd.DataFrame | None]):
     def preview(self, nrows: int = ROWS, columns: list[str] | None = None) -> TablePreview:
         """The first rows, for Kedro-Viz."""
         if not self._filepath.is_file():
-            raise DatasetError(f"{self._filepath} does not exist yet; run the pipeline that writes it.")
+            raise absent(self._filepath)
         return table_preview(head_of_table(self._filepath, self._text_columns, nrows), nrows, columns)
 
     def _exists(self) -> bool:

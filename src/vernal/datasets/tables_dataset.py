@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from kedro.io import AbstractDataset, DatasetError
+from kedro.io import AbstractDataset
 from kedro_datasets._typing import TablePreview
 
+from vernal.datasets.absent import absent
 from vernal.datasets.previews import table_preview
-from vernal.files import is_inside, write_text
+from vernal.files import inside, write_text
 from vernal.storage import as_path
 from vernal.table_files import read_table, write_table
 
@@ -50,17 +51,14 @@ class TablesDataset(AbstractDataset[dict[str, pd.DataFrame], dict[str, pd.DataFr
         if not self._is_there():
             if self._optional:
                 return {}
-            raise DatasetError(f"{self._path} does not exist yet; run the pipeline that writes it.")
+            raise absent(self._path)
         return {self._name(file): read_table(file) for file in self._files()}
 
     def save(self, data: dict[str, pd.DataFrame]) -> None:
         self._path.mkdir(parents=True, exist_ok=True)
         (self._path / _SEAL).unlink(missing_ok=True)
         for name, table in data.items():
-            file = self._path / f"{name}.parquet"
-            if not is_inside(file, self._path):
-                raise ValueError(f"{name!r} leads out of {self._path}; give a name inside it")
-            write_table(table, file)
+            write_table(table, inside(self._path, f"{name}.parquet"))
         for file in self._files():
             if self._name(file) not in data:
                 file.unlink()

@@ -29,9 +29,7 @@ def check_classes(frame: pd.DataFrame, root: Path | str, where: str) -> pd.DataF
     Raises:
         InputError: everything that is wrong with it.
     """
-    # The manifest's own check wants a target among the labels; here any label will do.
-    labels = sorted(frame.get("label", pd.Series(dtype="str")).dropna().astype("str").str.strip())
-    listed = check_manifest(frame, labels[0] if labels else "", root, where).drop(columns=["is_positive"])
+    listed = check_manifest(frame, None, root, where).drop(columns=["is_positive"])
     empty = pd.Series(pd.NA, index=listed.index, dtype="str")
     return listed.assign(
         **{name: listed[name].astype("str") if name in listed else empty for name in OPTIONAL_TEXT_COLUMNS}

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from vernal.problems import Problems, suggest
+from vernal.problems import Problems, is_number, is_whole, suggest
 
 QUALITIES = ("high", "medium", "low")
 CALL_TYPES = ("grunt", "growl", "both")
@@ -229,15 +229,15 @@ class SeasonOptions:
             "unlabelled_s": (3, MAX_RECORDING_S),
         }
         for name, (least, most) in whole.items():
-            if not _is_whole(value := getattr(self, name)) or not least <= value <= most:
+            if not is_whole(value := getattr(self, name)) or not least <= value <= most:
                 yield f"{name} is {value!r}, expected a whole number from {least:,} to {most:,}"
         ranges = {name: limits for name in self.__dataclass_fields__ if (limits := _limits(name))}
         for name, (low, high) in ranges.items():
-            if not _is_number(value := getattr(self, name)) or not low <= value <= high:
+            if not is_number(value := getattr(self, name)) or not low <= value <= high:
                 yield f"{name} is {value!r}, expected a number from {low:g} to {high:g}"
         for pair in (("share_high", "share_medium"), ("share_grunt", "share_growl")):
             values = [getattr(self, name) for name in pair]
-            if all(_is_number(value) for value in values) and sum(values) > 1 + 1e-9:
+            if all(is_number(value) for value in values) and sum(values) > 1 + 1e-9:
                 yield f"{pair[0]} + {pair[1]} is {sum(values):g}, expected 1 at most"
 
     def _bad_sites(self) -> Iterable[str]:
@@ -251,7 +251,7 @@ class SeasonOptions:
                     yield f"{name}: unknown setting {key!r} ({suggest(str(key), _SITE_RANGES)})"
                     continue
                 low, high = _SITE_RANGES[key]
-                if not _is_number(value) or not low <= value <= high:
+                if not is_number(value) or not low <= value <= high:
                     yield f"{name}: {key} is {value!r}, expected a number from {low:g} to {high:g}"
 
     def _bad_recorders(self) -> Iterable[str]:
@@ -324,7 +324,7 @@ def _bad_counts(recorder: Mapping[str, Any]) -> Iterable[str]:
     counts: dict[str, Any] = {key: recorder.get(key) for key in ("nights", "positives", "negatives")}
     for key, value in counts.items():
         least = 1 if key == "nights" else 0
-        if not _is_whole(value) or value < least:
+        if not is_whole(value) or value < least:
             yield f"{name}: {key} is {value!r}, expected a whole number of {least} or more"
             return
     n_clips = counts["positives"] + counts["negatives"]
@@ -338,14 +338,6 @@ def _mappings(entries: Any) -> list[Mapping[str, Any]]:
     if not isinstance(entries, list | tuple):
         return []
     return [entry for entry in entries if isinstance(entry, Mapping)]
-
-
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _is_iso_date(value: Any) -> bool:
