@@ -145,15 +145,25 @@ def test_what_moves_each_estimate_alone_is_not_counted_as_shared():
     assert bootstrap.shared_variance(alone, 1e9) == pytest.approx(0, abs=0.05)
 
 
-def test_a_draw_in_which_an_estimate_is_undefined_does_not_cost_the_shared_variance():
-    # Few positives: one draw in a thousand has none, and its F1 is undefined.
+def test_a_draw_that_leaves_a_number_undefined_takes_nothing_but_itself():
     rng = np.random.default_rng(0)
-    draws = rng.normal(0, 1, 4000) + rng.normal(0, 1, (3, 4000))
-    whole = bootstrap.shared_variance(draws, 20)
-    draws[1, 7] = np.nan
-    assert bootstrap.shared_variance(draws, 20) == pytest.approx(whole, rel=0.01)
-    draws[1] = np.nan
-    assert np.isnan(bootstrap.shared_variance(draws, 20))
+    whole = rng.normal(0, 1, 1000) + rng.normal(0, 0.5, (3, 1000))
+    holed = whole.copy()
+    holed[1, :50], holed[:, 50:60] = np.nan, np.nan
+    assert bootstrap.shared_variance(holed, 9) == pytest.approx(bootstrap.shared_variance(whole[:, 60:], 9))
+    holed[0, :300] = np.nan
+    assert np.isnan(bootstrap.shared_variance(holed, 9))
+
+
+def test_the_auroc_within_recorders_rests_on_recorders_that_hold_both_classes():
+    units = night_units((10,) * 16)  # on two recorders in turn
+    one_night = (units.date == "2025-03-02") & units.is_positive
+    units = units.assign(is_positive=(units.recorder_id == "r0") | one_night)
+    drawn = bootstrap.nights_of(units, 1, "test", 100)
+    assert (drawn.n_blocks["both"], drawn.n_blocks["within"]) == (8, 1)
+    assert drawn.effective_for("auroc") > 5 and drawn.effective_for("auroc_within_recorder") == 0
+    unknown = bootstrap.nights_of(units.assign(recorder_id=None), 1, "test", 100)
+    assert unknown.effective_for("auroc_within_recorder") == 0
 
 
 def test_joint_degrees_of_freedom():

@@ -149,6 +149,18 @@ def test_runs_that_agree_exactly_show_no_difference():
     assert (row.verdict, row.n_identical, row.p) == (effects.NO_DIFFERENCE, 3, 1.0)
 
 
+def test_a_mean_of_equal_runs_is_equal_to_them():
+    plan = made_plan(subset=["none", "a", "b", "c"])
+    table = run(plan, np.repeat([0.1, 0.7, 0.3], 4), sampling_sd=0.0).set_index("level_b")
+    assert table.n_identical.tolist() == [3, 3, 3, 3] and effects.ANY in table.index
+
+
+def test_without_any_scatter_nothing_is_said_of_what_could_have_been_found():
+    plan = made_plan(subset=["none", "a"])
+    row = run(plan, np.full(6, 0.5), sampling_sd=0.0).iloc[0]
+    assert (row.effect, row.low, row.high) == (0, 0, 0) and np.isnan(row.minimum_detectable_effect)
+
+
 def test_undefined_values_leave_their_contrast_out():
     plan = made_plan(subset=["none", "a"], dropout=[0.0, 0.5])
     values = np.where(plan.dropout == 0, np.nan, 0.5)

@@ -104,7 +104,9 @@ def check_intervals(kind, n_studies, configuration=0):
         study = simulate(kind, rng)
         values, draws, _ = drawn(kind, study, "f1", number, 200)
         runs = pd.DataFrame({"config_hash": list(values), "f1": list(values.values())})
-        board = leaderboard.stage_leaderboard(plan, runs, ["f1"], "f1", draws, nights(kind, study))
+        board = leaderboard.stage_leaderboard(
+            plan, runs, ["f1"], "f1", draws, nights(kind, study).effective_for("f1")
+        )
         if np.isfinite(board.f1_low[0]):  # by chance, too few of 8 nights may hold a class
             assert board.interval_covers[0] == "nights and seeds"
             covered.append(board.f1_low[0] <= truth <= board.f1_high[0])

@@ -8,7 +8,7 @@ their difference.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,7 @@ DRAWS_AT_ONCE = 32  # measured: the (n_clips, draws) matrices then stay in the p
 MIN_BLOCKS = 5  # fewer blocks of a class give intervals that are all of [0, 1] or miss the truth (simulated)
 MIN_EFFECTIVE = 2.0
 MIN_DEFINED = 0.8  # share of draws in which a metric must be defined
+SIDES = {"recall": "positive", "fpr": "negative", "auroc_within_recorder": "within"}
 
 
 class Blocks(NamedTuple):
@@ -140,8 +141,9 @@ class Nights:
     Attributes:
         blocks: the block of each unit.
         counts: (n_draws, n_blocks).
-        n_blocks, effective: for positives, negatives and `both` (the fewer): blocks that hold any, and Kish's
-            effective number, which is lower the more unequal the blocks are.
+        n_blocks, effective: for positives, negatives, `both` (the fewer) and `within` (the fewer, of recorders
+            that hold both classes): blocks that hold any, and Kish's effective number, which is lower the more
+            unequal the blocks are.
     """
 
     blocks: Blocks
@@ -151,7 +153,7 @@ class Nights:
 
     def side(self, metric: str) -> str:
         """Which units a metric rests on."""
-        return {"recall": "positive", "fpr": "negative"}.get(metric, "both")
+        return SIDES.get(metric, "both")
 
     def effective_for(self, metric: str) -> float:
         """Effective number of blocks behind a metric; 0 where they are too few (see `is_enough`)."""
@@ -168,19 +170,38 @@ def nights_of(units: pd.DataFrame, seed: int, split: str, n_draws: int) -> Night
     """Blocks and draws of one split; they depend on its blocks, not on the order of rows or any score."""
     blocks = blocks_of(units)
     is_positive = units["is_positive"].to_numpy(dtype=bool)
-    n = len(blocks.names)
-    of = {
-        "positive": np.bincount(blocks.code, weights=is_positive, minlength=n),
-        "negative": np.bincount(blocks.code, weights=~is_positive, minlength=n),
+    compared = _with_both(units)
+    parts = {
+        "positive": is_positive,
+        "negative": ~is_positive,
+        "within positive": is_positive & compared,
+        "within negative": ~is_positive & compared,
     }
-    held = {side: int((sizes > 0).sum()) for side, sizes in of.items()}
-    effective = {side: effective_number(sizes) for side, sizes in of.items()}
-    return Nights(
-        blocks,
-        draw_counts(seed, split, n, n_draws),
-        held | {"both": min(held.values())},
-        effective | {"both": min(effective.values())},
-    )
+    sizes = {
+        side: np.bincount(blocks.code, weights=part, minlength=len(blocks.names))
+        for side, part in parts.items()
+    }
+    held = {side: int((of > 0).sum()) for side, of in sizes.items()}
+    worth = {side: effective_number(of) for side, of in sizes.items()}
+    counts = draw_counts(seed, split, len(blocks.names), n_draws)
+    return Nights(blocks, counts, _by_side(held), _by_side(worth))
+
+
+def _with_both(units: pd.DataFrame) -> NDArray[np.bool_]:
+    """(n,) which units are of a recorder that holds both classes: those that an AUROC within recorders rests on."""
+    if "recorder_id" not in units:
+        return np.zeros(len(units), dtype=bool)
+    kinds = units["is_positive"].astype(bool).groupby(units["recorder_id"]).transform("nunique")
+    return (kinds == 2).to_numpy(dtype=bool)
+
+
+def _by_side(found: dict[str, Any]) -> dict[str, Any]:
+    """What units of each class give, and for both together the lesser."""
+    positive, negative = found["positive"], found["negative"]
+    within = min(found["within positive"], found["within negative"])
+    return {
+        "positive": positive, "negative": negative, "both": min(positive, negative), "within": within
+    }  # fmt: skip
 
 
 def effective_number(sizes: ArrayLike) -> float:
@@ -228,11 +249,12 @@ def shared_variance(draws: FloatArray, effective: float) -> float:
     Args:
         draws: (n_estimates, n_draws), paired; those in which an estimate is undefined are left out.
     """
-    total = sampling_variance(draws.mean(axis=0), effective)
+    mean = draws.mean(axis=0)  # undefined in the draws in which any of them is
+    total = sampling_variance(mean, effective)
     if len(draws) < 2 or not np.isfinite(total):
         return total
-    defined = draws[:, np.isfinite(draws).all(axis=0)]
-    apart = defined - defined.mean(axis=1, keepdims=True)
+    paired = draws[:, np.isfinite(mean)]
+    apart = paired - paired.mean(axis=1, keepdims=True)
     alone = float(np.mean(np.var(apart, axis=0, ddof=1))) / len(draws) * effective / (effective - 1)
     return max(total - alone, 0.0)
 

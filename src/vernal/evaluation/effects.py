@@ -145,9 +145,9 @@ def effects(
     Returns:
         One row a contrast, columns `COLUMNS`. `p_adjusted` belongs to the verdict; `low` and `high` are
         unadjusted. The minimum detectable effect is what would be found with 80 % probability, at
-        Bonferroni's level for the family. `noise_from` says where the spread of training came from: `seeds`;
-        `settings` with a single seed (the spread of the effect over the other settings stands in for it);
-        `none`.
+        Bonferroni's level for the family; NaN where runs do not scatter at all. `noise_from` says where the
+        spread of training came from: `seeds`; `settings` with a single seed (the spread of the effect over the
+        other settings stands in for it); `none`.
     """
     families = {"": 0, "within": 0}
     usable = [contrast for contrast in found if all(np.isfinite(values[run]) for run in contrast.weights)]
@@ -213,7 +213,8 @@ def _row(
         "level_b": contrast.level_b,
         "within": contrast.within,
         "n_pairs": len(contrast.pairs),
-        "n_identical": int(np.sum(np.asarray(differences) == 0)),
+        # A mean of equal numbers may differ from them by rounding.
+        "n_identical": int(np.sum(np.abs(differences) < 1e-12)),
         "n_seeds": len(contrast.by_seed),
         "effect": effect,
         **_inference(effect, variance, df, level, family),
@@ -231,13 +232,15 @@ def _inference(effect: float, variance: float, df: float, level: float, family: 
     if not np.isfinite(variance):
         return dict.fromkeys(names, float("nan"))
     error = float(np.sqrt(variance))
-    reach = stats.t.ppf(0.5 + level / 2, df) * error
+    reach = float(stats.t.ppf(0.5 + level / 2, df)) * error
     if error > 0:
         p = float(2 * stats.t.sf(abs(effect) / error, df))
     else:
         p = 1.0 if effect == 0 else float("nan")
-    asked = stats.t.ppf(1 - (1 - level) / 2 / max(family, 1), df) + stats.t.ppf(POWER, df)
-    return dict(zip(names, (effect - reach, effect + reach, p, float(asked) * error), strict=True))
+    asked = float(stats.t.ppf(1 - (1 - level) / 2 / max(family, 1), df) + stats.t.ppf(POWER, df))
+    # Runs that agree to the last bit show no scatter, and so say nothing of what could have been found.
+    least = asked * error if error > 0 else float("nan")
+    return dict(zip(names, (effect - reach, effect + reach, p, least), strict=True))
 
 
 def _units(contrast: Contrast) -> list[dict[str, float]]:

@@ -86,7 +86,7 @@ def stage_leaderboard(
     metrics: Sequence[str],
     primary: str,
     draws: Mapping[str, FloatArray] | None = None,
-    nights: bootstrap.Nights | None = None,
+    effective: float = 0.0,
     axes: Sequence[str] = (),
     penalty: float = PENALTY,
     precision: str | None = None,
@@ -100,7 +100,7 @@ def stage_leaderboard(
         runs: one row a distinct run that was evaluated: `config_hash` and `metrics`.
         primary: the metric that gives the order and the interval.
         draws: per config hash, the primary metric in every bootstrap draw; None: no interval.
-        nights: of the split that `primary` belongs to.
+        effective: effective number of nights that `primary` rests on; 0 gives no interval.
         axes: settings to show.
 
     Returns:
@@ -114,7 +114,7 @@ def stage_leaderboard(
     )
     table = aggregate(run_table, CONFIGURATION, metrics)
     about = [_about(plan.loc[part], settings.loc[part], axes) for _, part in _parts(plan)]
-    ranges = [_interval(name, run_table, primary, draws, nights, level) for name in table[CONFIGURATION]]
+    ranges = [_interval(name, run_table, primary, draws, effective, level) for name in table[CONFIGURATION]]
     table = table.merge(
         pd.DataFrame(about, columns=[CONFIGURATION, "points", "n_points", *axes]), on=CONFIGURATION
     )
@@ -148,7 +148,7 @@ def _interval(
     runs: pd.DataFrame,
     primary: str,
     draws: Mapping[str, FloatArray] | None,
-    nights: bootstrap.Nights | None,
+    effective: float,
     level: float,
 ) -> tuple[float, float, str]:
     """Interval of a configuration's mean over nights and seeds: variances added, t with their joint df."""
@@ -157,9 +157,8 @@ def _interval(
     hashes = mine["config_hash"][np.isfinite(values)]
     values = values[np.isfinite(values)]
     none = (float("nan"), float("nan"), "")
-    if draws is None or nights is None or not values.size:
+    if draws is None or not effective or not values.size:
         return none
-    effective = nights.effective_for(primary.rsplit("_", 1)[-1])
     sampling = bootstrap.shared_variance(np.array([draws[name] for name in hashes]), effective)
     variances, dfs = [sampling], [effective - 1]
     if values.size > 1:

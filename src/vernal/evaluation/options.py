@@ -23,8 +23,8 @@ class EvaluationOptions:
         twelve hours).
     seconds_per_clip: time to check one flagged clip.
     field_prevalence: share of clips with the target in the field, for `precision_at_field_prevalence`.
-    primary_split, primary_metric: what orders the leaderboard; the next best split stands in for one that is
-        absent.
+    primary_split, primary_metric: what orders the leaderboard, highest first; the next best split stands in
+        for one that is absent. The false positive rate, of which less is better, orders nothing.
     penalty: standard deviations taken off the mean in that order.
     precision_floor: configurations below this mean precision leave the leaderboard; null keeps all.
     effect_metrics: metrics that the stage's axes are compared in.
@@ -59,8 +59,9 @@ class EvaluationOptions:
     def __post_init__(self) -> None:
         _known("unit", self.unit, coverage.UNITS)
         _known("primary_split", self.primary_split, coverage.SPLITS)
-        for metric in (self.primary_metric, *self.effect_metrics):
-            _known("metric", metric, metrics.MEASURES)
+        _known("primary_metric", self.primary_metric, [name for name in metrics.MEASURES if name != "fpr"])
+        for metric in self.effect_metrics:
+            _known("effect_metrics", metric, metrics.MEASURES)
         for name, value in (("field_prevalence", self.field_prevalence), ("level", self.level)):
             if not 0 < value < 1:
                 raise ValueError(

@@ -125,7 +125,7 @@ def leaderboard_table(
         list(values.columns),
         f"{primary}_{options.primary_metric}",
         draws=dict(zip(sheet.runs, split.draws[options.primary_metric], strict=True)),
-        nights=split.nights if primary != VALIDATION else None,
+        effective=split.nights.effective_for(options.primary_metric) if primary != VALIDATION else 0.0,
         axes=axes,
         penalty=options.penalty,
         precision=f"{primary}_precision",
