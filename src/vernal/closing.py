@@ -73,6 +73,9 @@ def leaderboard_picture(path: Path, is_demo: bool = False) -> list[str]:
     low, high = _limits(numbers)
     title = f"  {_ascii(path.parent.name)}: {primary}, mean over seeds"
     title += " and interval" if any(math.isfinite(three[0]) for three in numbers) else " (no intervals)"
+    means = [three[1] for three in numbers]
+    if means != sorted(means, reverse=True):
+        title += ", ordered by mean less spread"
     lines = [f"  {DEMO}"] if is_demo else []
     lines += [title, "", f"  rank   mean  {_axis(low, high)}  seeds  {_ascii(', '.join(axes))}".rstrip()]
     for row, three in zip(shown, numbers, strict=True):

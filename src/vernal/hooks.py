@@ -191,12 +191,12 @@ def start_record(
     pipeline: Pipeline,
 ) -> RunRecord:
     """Begin the record of a run (see `vernal.proof.run_record`)."""
-    from vernal.proof.run_record import RunRecord
+    from vernal.proof.run_record import RunRecord, command_text
 
     names = run_params.get("pipeline_names") or ["__default__"]
     namespaces = {node.namespace.partition(".")[0] for node in pipeline.nodes if node.namespace}
     stages = sorted(namespaces.difference(DATA_PREPARATION))
-    command = f"kedro run --pipelines={','.join(names)}"
+    command = command_text(names, run_params.get("env"), run_params.get("runtime_params") or {})
     record = RunRecord(str(run_params["run_id"]), data_root, project, tuple(stages), parameters, command)
     try:
         record.begin()

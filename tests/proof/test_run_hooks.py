@@ -33,7 +33,8 @@ def started(tmp_path: Path, what: Any) -> RunHooks:
     parameters = {"data_root": str(tmp_path)}
     context = SimpleNamespace(project_path=tmp_path, config_loader={"parameters": parameters})
     hooks.after_context_created(context)
-    hooks.before_pipeline_run({"run_id": "r1", "pipeline_names": ["s"]}, what, {})
+    given = {"runtime_params": {"source": {"manifest": "m.csv"}}, "env": "test"}
+    hooks.before_pipeline_run({"run_id": "r1", "pipeline_names": ["s"], **given}, what, {})
     hooks.before_node_run(what.nodes[0])
     return hooks
 
@@ -49,7 +50,7 @@ def test_a_run_leaves_a_record_with_its_nodes_and_lets_go_of_the_folder(tmp_path
     end(started(tmp_path, what), what, PASSED)
     (record,) = read_records(tmp_path)
     assert (record["run"], record["stage"], record["outcome"]) == ("r1", "s", "finished")
-    assert record["command"] == "kedro run --pipelines=s"
+    assert record["command"] == "kedro run --pipelines=s --env=test --params=source.manifest=m.csv"
     assert [node["node"] for node in record["nodes"]] == ["s.a"]
     take_lock(tmp_path).release()
 

@@ -7,6 +7,7 @@ from vernal.problem_card import PerformanceTarget, ProblemCard
 from vernal.report.answer import answer_section, configuration_text, question, shown_effects
 from vernal.report.blocks import Bullets
 from vernal.report.sure import limits
+from vernal.spelling import between
 from vernal.splits import count_splits
 
 AXES = {"seed": [1, 2, 3], "hidden_units": [0, 64]}
@@ -76,6 +77,7 @@ def test_a_card_about_another_target_sets_none_here(make_stage):
     assert one(results, "problem card")[0].startswith(
         "The problem card is about RADR; it sets no target for rooster."
     )
+    assert not any("Asked of" in text for text in said(results))
     assert not any("problem card" in text for text in said(make_stage(AXES).results))
 
 
@@ -117,6 +119,37 @@ def test_what_validation_would_have_chosen_stands_beside(make_stage):
     other = type(results)(**{**_fields(results), "leaderboard": swapped})
     expected = configuration_text(other, board.iloc[1])
     assert expected in one(other, "Chosen on validation it would have been")[0]
+
+
+def test_validation_that_cannot_tell_configurations_apart_confirms_none(make_stage):
+    results = make_stage(AXES).results
+    tied = results.leaderboard.assign(val_f1_mean=[1.0, 1.0])
+    text, tone = one(
+        type(results)(**{**_fields(results), "leaderboard": tied}), "Validation puts 2 configurations first"
+    )
+    low, high = sorted(results.leaderboard["test_ood_f1_mean"])
+    assert f"this one among them; on test_ood they reach {between(low, high)}." in text
+    assert tone == "warning"
+
+
+def test_a_setting_that_changes_nothing_promises_no_least_difference(make_stage):
+    results = make_stage({"seed": [1, 2, 3], "sensitivity": [1.0, 1.25]}).results
+    table = results.effects.assign(effect=0.0, low=0.0, high=0.0, verdict="no difference shown")
+    table = table.assign(n_identical=table.n_pairs, minimum_detectable_effect=np.nan)
+    same = type(results)(**{**_fields(results), "effects": table})
+    text, _ = one(same, "between levels of a setting")
+    assert "none shows a difference in F1 on test_ood. In 1 of them all runs are equal in pairs" in text
+    assert "probability" not in text
+
+
+def test_few_clips_of_validation_are_said_to_choose_little(make_stage, clips):
+    table = clips()
+    kept = (table["split"] != "val") | (table.groupby(["split", "is_positive"]).cumcount() < 4)
+    stage = make_stage(AXES, splits=table[kept].reset_index(drop=True))
+    (first, *_) = limits(stage.results, count_splits(stage.splits))
+    assert first.text.startswith("Thresholds were chosen on 4 positives and 4 negatives of val")
+    (other, *_) = limits(make_stage(AXES).results, count_splits(make_stage(AXES).splits))
+    assert "Thresholds were chosen" not in other.text
 
 
 def _fields(results) -> dict:

@@ -8,7 +8,7 @@ import pytest
 from vernal.evaluation.stage_results import short_levels
 from vernal.plots import FIGURES, comparisons, curves, figure_title, inline_svg, nights
 from vernal.plots.nights import OUTCOMES, outcome
-from vernal.plots.style import VARIABLES, drawn, panels
+from vernal.plots.style import VARIABLES, drawn, legend_below, panels, styled
 
 AXES = {"seed": [1, 2], "hidden_units": [0, 64]}
 
@@ -121,3 +121,44 @@ def test_long_labels_stay_inside_the_picture():
 def test_levels_lose_their_folder_only_where_they_stay_apart():
     assert short_levels(["none", "hardNeg/a", "hardNeg/b"]) == ["none", "a", "b"]
     assert short_levels(["x/a", "y/a"]) == ["x/a", "y/a"]
+
+
+def test_the_leaderboards_picture_shows_every_seed_and_says_what_it_leaves_out(make_stage, monkeypatch):
+    monkeypatch.setattr(comparisons, "ROWS", 1)
+    results = make_stage(AXES).results
+    seeds = [results.number(point, results.primary) for point in results.points["point"]]
+    with styled():
+        figure = comparisons.leaderboard(results, "made")
+    (axes,) = figure.axes
+    assert figure.get_suptitle() == "made (first 1 of 2)"
+    low, high = axes.get_xlim()
+    assert any(low <= value <= high for value in seeds)
+    assert [text.get_text() for text in axes.texts] == ["1"]
+    assert "hidden" not in axes.get_yticklabels()[0].get_text() + axes.texts[0].get_text()
+
+
+def test_an_interval_is_in_the_legend_only_where_there_is_one(make_stage, clips):
+    few = make_stage(AXES, splits=clips(nights=4))
+    assert "interval" in words(drawn(comparisons.leaderboard, make_stage(AXES).results, "made").svg)
+    assert few.results.leaderboard["test_ood_f1_low"].isna().all()
+    assert "interval" not in words(drawn(comparisons.leaderboard, few.results, "made").svg)
+
+
+def test_curves_pass_through_what_was_counted(make_stage):
+    results = make_stage(AXES).results
+    with styled():
+        lines = curves.roc(results, "made").axes[0].lines
+    counted = results.table("curves", results.leading_points[0], results.test_splits[0])
+    assert np.allclose(lines[0].get_xdata()[1:], counted["fpr"])
+    assert np.allclose(lines[0].get_ydata()[1:], counted["recall"])
+
+
+def test_a_legend_takes_as_many_columns_as_fit():
+    with styled():
+        figure, (axes,) = panels(1, 3, "made", width_in=7.0)
+        for name in "abcde":
+            axes.plot([0, 1], [0, 1], label=f"{name} long enough to need some room")
+        legend_below(figure, axes, 3)
+        (legend,) = figure.legends
+        assert legend.get_window_extent().width <= figure.bbox.width
+        assert [text.get_text()[0] for text in legend.get_texts()] == list("abcde")

@@ -133,6 +133,8 @@ def test_shared_edited_and_empty_points_are_marked(make_stage):
     assert "same run as made_001" in words
     assert "edited: dropout 0.5 instead of 0.25" in words
     assert "empty subset: hardNeg/hardneg_conf_min_99" in words
+    assert words.index("hardNeg/hardneg_conf_min_99 holds no clip.") < words.index("The answer")
+    assert "Points that name such a subset (4 of 4) were trained without it" in words
     assert "4 points: none failed, 1 the same run as another, 4 naming a subset" in words
     assert "of which 3 are distinct runs" in words
 

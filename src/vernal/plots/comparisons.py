@@ -25,7 +25,7 @@ from vernal.plots.style import (
     nothing,
     panels,
 )
-from vernal.spelling import percent
+from vernal.spelling import UNDEFINED, percent
 from vernal.sweeps.settings_table import level_text
 
 if TYPE_CHECKING:
@@ -41,16 +41,24 @@ def leaderboard(results: StageResults, title: str) -> Figure:
     board = results.leaderboard.head(ROWS)
     if board.empty:
         return nothing(title, "No configuration reaches the precision floor.")
-    primary = results.primary
-    figure, (axes,) = panels(1, 1.5 + 0.27 * len(board), title)
+    primary, n_all = results.primary, len(results.leaderboard)
+    shown = f"{title} (first {len(board)} of {n_all:,})" if n_all > len(board) else title
+    figure, (axes,) = panels(1, 1.5 + 0.27 * len(board), shown)
     y = np.arange(len(board))
     low, high, mean = (board[f"{primary}_{end}"].astype(float).to_numpy() for end in ("low", "high", "mean"))
-    axes.hlines(y, low, high, color=BLUE, linewidth=1.6, label=f"{percent(results.options.level)} interval")
-    for at, row in enumerate(board.to_dict("records")):
-        seeds = [results.number(point, primary) for point in results.points_of(pd.Series(row))]
-        axes.plot(
-            seeds, [at] * len(seeds), "|", color=ORANGE, markersize=10, markeredgewidth=1.4, label="one seed"
+    if np.isfinite(low).any():
+        axes.hlines(
+            y, low, high, color=BLUE, linewidth=1.6, label=f"{percent(results.options.level)} interval"
         )
+    runs = [
+        (results.number(point, primary), at)
+        for at, (_, row) in enumerate(board.iterrows())
+        for point in results.points_of(row)
+    ]
+    seeds = [value for value, _ in runs]
+    axes.plot(
+        seeds, [at for _, at in runs], "|", color=ORANGE, markersize=10, markeredgewidth=1.4, label="one seed"
+    )
     axes.plot(mean, y, "o", color=BLUE, markeredgecolor=CARD, label="mean over seeds")
     beside = _baseline_lines(axes, results)
     axes.set(
@@ -58,9 +66,13 @@ def leaderboard(results: StageResults, title: str) -> Figure:
         xlabel=f"{METRIC_NAMES[results.primary_metric]} on {results.primary_split}",
     )
     axes.set_yticks(y, _labels(results, board))
-    axes.tick_params(axis="y", length=0)
+    axes.tick_params(axis="y", length=0, pad=24)
+    for at, rank in enumerate(board["rank"]):
+        text = UNDEFINED if pd.isna(rank) else str(int(rank))
+        axes.annotate(text, (0, at), (-5, 0), xycoords=("axes fraction", "data"), textcoords="offset points",
+                      ha="right", va="center", color=SOFT)  # fmt: skip
     axes.grid(axis="y", visible=False)
-    axes.set_xlim(_around(np.concatenate([low, high, mean, beside])))
+    axes.set_xlim(_around(np.concatenate([low, high, mean, beside, seeds])))
     legend_below(figure, axes, 5)
     return figure
 
@@ -83,9 +95,7 @@ def _labels(results: StageResults, board: pd.DataFrame) -> list[str]:
     ]
     if not parts:
         return ["the one configuration"] * len(board)
-    ranks = ["-" if pd.isna(rank) else str(int(rank)) for rank in board["rank"]]
-    rows = [" · ".join(levels) for levels in zip(*parts, strict=True)]
-    return [f"{_clipped(text)}   {rank}" for text, rank in zip(rows, ranks, strict=True)]
+    return [_clipped(" · ".join(levels)) for levels in zip(*parts, strict=True)]
 
 
 def _clipped(text: str, length: int = 58) -> str:
@@ -173,3 +183,5 @@ def _draw_effects(axes: Axes, part: pd.DataFrame, y: np.ndarray) -> None:
                       markeredgewidth=1.3, linestyle="none", label=label)  # fmt: skip
     axes.grid(axis="y", visible=False)
     axes.tick_params(axis="y", length=0)
+    left, right = axes.get_xlim()
+    axes.set_xlim(max(left, -1.05), min(right, 1.05))  # a share cannot change by more than 1

@@ -85,13 +85,13 @@ def _one_curve(axes: Axes, results: StageResults, point: str, split: str, curve:
         band = band[band["curve"] == curve]
         axes.fill_between(band["x"], band["low"], band["high"], color=BLUE, alpha=0.13, linewidth=0,
                           label=f"{percent(results.options.level)} band over {results.block_name}")  # fmt: skip
-        start = [0.0] if curve == "roc" else []
-        axes.plot([*start, *band["x"]], [*start, *band["y"]], color=BLUE, linewidth=1.3, label=label)
-        return
-    x, y = AXES[curve][:2]
     table = results.table("curves", point, split)
-    ends = ([0.0], [0.0]) if curve == "roc" else ([], [])
-    axes.plot([*ends[0], *table[x]], [*ends[1], *table[y]], color=BLUE, linewidth=1.3, label=label)
+    if curve == "roc":
+        x, y, steps = [0.0, *table["fpr"]], [0.0, *table["recall"]], "default"
+    else:
+        best = np.maximum.accumulate(table["precision"].to_numpy(dtype=float)[::-1])[::-1]
+        x, y, steps = [0.0, *table["recall"]], [best[0], *best], "steps-pre"
+    axes.plot(x, y, color=BLUE, linewidth=1.3, drawstyle=steps, label=label)
 
 
 def _marks(axes: Axes, results: StageResults, split: str, x: str, y: str) -> None:
@@ -125,7 +125,9 @@ def thresholds(results: StageResults, title: str) -> Figure:
             ("recall", "recall", GREEN, (0, (5, 1.5))),
             ("f1", "F1", INK, (0, (1, 1.2))),
         ):
-            axes.plot(table["threshold_logit"], table[column], color=colour, linestyle=dashes, label=name)
+            # Highest first: each value holds down to the next score below.
+            axes.plot(table["threshold_logit"], table[column], color=colour, linestyle=dashes, label=name,
+                      drawstyle="steps-post")  # fmt: skip
         axes.axvline(chosen, color=ORANGE, linewidth=1.4, label="threshold chosen on validation")
         axes.set(ylim=(-0.02, 1.04), xlabel="threshold (logit)")
         axes.set_title(split_title(results, split))

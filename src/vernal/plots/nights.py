@@ -141,11 +141,9 @@ def _operating_points(axes: Axes, results: StageResults, split: str) -> None:
     """Where the frozen thresholds of the leading points lie on their curves."""
     minutes, missed = [], []
     for point in results.leading_points:
+        lost, present = (results.number(point, f"{split}_{name}") for name in ("missed_nights", "n_present"))
         minutes.append(results.number(point, f"{split}_review_minutes"))
-        missed.append(results.number(point, f"{split}_missed_nights_share"))
-        if not np.isfinite(missed[-1]):
-            present = results.number(point, f"{split}_n_present")
-            missed[-1] = results.number(point, f"{split}_missed_nights") / present if present else np.nan
+        missed.append(lost / present if present else np.nan)
     axes.plot(minutes, missed, "o", color=ORANGE, markeredgecolor=CARD, markersize=7,
               label="at the threshold from validation")  # fmt: skip
     axes.axvline(results.options.clips_per_night * results.options.seconds_per_clip / 60, color=SOFT,

@@ -156,13 +156,14 @@ def share_axis(axes: Axes, x: str = "", y: str = "") -> None:
 
 
 def legend_below(figure: Figure, axes: Axes, n_columns: int = 4) -> None:
-    """One legend for all panels, below them; doubled labels once."""
+    """One legend for all panels, below them, in as many columns as fit; doubled labels once."""
     handles, labels = axes.get_legend_handles_labels()
     unique = dict(zip(labels, handles, strict=True))
-    if unique:
-        figure.legend(
-            list(unique.values()), list(unique), loc="outside lower left", ncols=min(n_columns, len(unique))
-        )
+    for columns in range(min(n_columns, len(unique)), 0, -1):
+        legend = figure.legend(list(unique.values()), list(unique), loc="outside lower left", ncols=columns)
+        if columns == 1 or legend.get_window_extent().width <= figure.bbox.width:
+            return
+        legend.remove()
 
 
 def inline_svg(svg: str, name: str, alt: str) -> str:

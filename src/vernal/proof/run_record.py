@@ -97,6 +97,18 @@ class RunRecord:
             )
 
 
+def command_text(pipelines: Iterable[str], env: str | None, given: Mapping[str, Any]) -> str:
+    """The command of a run, with the parameters that were given with it.
+
+    >>> command_text(["stage5"], "test", {"source": {"manifest": "m.csv"}, "target": "rooster"})
+    'kedro run --pipelines=stage5 --env=test --params=source.manifest=m.csv,target=rooster'
+    """
+    words = ["kedro run", f"--pipelines={','.join(pipelines)}"]
+    words += [f"--env={env}"] if env and env != "local" else []
+    listed = [f"{name}={value}" for name, value in _flat(given).items()] if given else []
+    return " ".join([*words, *([f"--params={','.join(listed)}"] if listed else [])])
+
+
 def record_path(data_root: Path, stage: str, run: str) -> Path:
     """Where the record of a run lies."""
     safe = "".join(letter if letter.isalnum() or letter in "-_.T" else "-" for letter in run)

@@ -63,10 +63,14 @@ def _tiles(results: StageResults) -> list[Tile]:
     return [
         Tile(share(mean), f"{name} on {split}", _interval(results, low, high)),
         Tile(share(best), f"{name} without listening", "the better of two guesses"),
-        Tile(share(of("auroc")), f"AUROC on {split}", _interval(results, of("auroc_low"), of("auroc_high"))),
+        Tile(
+            share(of("auroc")),
+            "AUROC of the point to use",
+            _interval(results, of("auroc_low"), of("auroc_high")),
+        ),
         Tile(
             percent(of("recall")),
-            f"of positives found on {split}",
+            "of positives found by it",
             f"{percent(of('fpr'))} of negatives flagged",
         ),
         Tile(
@@ -139,9 +143,8 @@ def _target(results: StageResults) -> Text | None:
         return None
     tones = {"met": GOOD, "not met": BAD, "not shown": WARNING}
     found = target_verdict(results.card, results)
-    return Text(
-        f"{found.sentence} Asked of `{results.deployed}`, the point to use.", tones.get(found.status, "")
-    )
+    asked = f" Asked of `{results.deployed}`, the point to use." if found.status in tones else ""
+    return Text(f"{found.sentence}{asked}", tones.get(found.status, ""))
 
 
 def _order(results: StageResults) -> Text | None:
@@ -215,6 +218,11 @@ def shown_effects(results: StageResults) -> pd.DataFrame:
     return table[table["split"] == results.primary_split].reset_index(drop=True) if len(table) else table
 
 
+def is_equal(table: pd.DataFrame) -> pd.Series:
+    """Comparisons whose runs are equal in every pair."""
+    return table["n_identical"] == table["n_pairs"]
+
+
 def difference_words(row: pd.Series) -> str:
     """A difference that was shown, as a sentence.
 
@@ -241,16 +249,27 @@ def _effects(results: StageResults) -> Text | None:
     if tested.empty:
         return Text(f"{text}none could be tested: nights or runs are too few.", WARNING)
     differ = tested[tested["verdict"].isin([HIGHER, LOWER])]
+    equal = int(is_equal(tested).sum())
+    same = (
+        f" In {equal:,} of them all runs are equal in pairs: there the setting changed nothing."
+        if equal
+        else ""
+    )
     if differ.empty:
-        least = tested["minimum_detectable_effect"].astype(float)
-        return Text(
-            f"{text}none shows a difference in {_primary(results)}. That is not the same as no difference: "
-            f"with {percent(POWER)} probability this stage would have found one of {share(least.min(), 3)} in the "
-            f"sharpest comparison, and of {share(least.max(), 3)} in the bluntest."
-        )
+        text += f"none shows a difference in {_primary(results)}."
+        least = tested["minimum_detectable_effect"].astype(float).dropna()
+        if len(least):
+            bluntest = f"of {share(least.max(), 3)}" if least.max() < 1 else "none at all, however large,"
+            text += (
+                f" That is not the same as no difference: with {percent(POWER)} probability this stage would have "
+                f"found one of {share(least.min(), 3)} in the sharpest comparison, and {bluntest} in the bluntest."
+            )
+        return Text(f"{text}{same}")
     said = " ".join(difference_words(row) for _, row in differ.head(SAID).iterrows())
     more = f" And {len(differ) - SAID:,} more, below." if len(differ) > SAID else ""
-    return Text(f"{text}{len(differ):,} {'shows' if len(differ) == 1 else 'show'} a difference. {said}{more}")
+    return Text(
+        f"{text}{len(differ):,} {'shows' if len(differ) == 1 else 'show'} a difference. {said}{more}{same}"
+    )
 
 
 def _deploy(results: StageResults) -> Text:
@@ -319,13 +338,23 @@ def _chosen_on_validation(results: StageResults) -> Text | None:
         )
     if results.n_configurations < 2 or column not in board or not board[column].notna().any():
         return None
-    at = int(np.nanargmax(board[column].astype(float)))
-    mean = share(board[f"{results.primary}_mean"].iloc[at])
-    if at == 0:
+    values = board[column].astype(float)
+    first = board[values == values.max()]
+    is_leader = first.index[0] == board.index[0]
+    if len(first) == 1 and is_leader:
         return Text(
             "Validation puts the same configuration first, so it does not lead by the test split alone.", GOOD
         )
+    flattered = f"This order was made on {split} itself, which flatters whatever comes first."
+    reached = first[f"{results.primary}_mean"].astype(float)
+    if len(first) == 1:
+        chosen = configuration_text(results, first.iloc[0])
+        return Text(
+            f"{flattered} Chosen on validation it would have been {chosen}, with {share(reached.iloc[0])} on {split}."
+        )
+    among = ", this one among them" if is_leader else ""
     return Text(
-        f"This order was made on {split} itself, which flatters whatever comes first. Chosen on validation it would "
-        f"have been {configuration_text(results, board.iloc[at])}, with {mean} on {split}."
+        f"{flattered} Validation puts {len(first):,} configurations first with the same mean{among}; on {split} they "
+        f"reach {between(reached.min(), reached.max())}.",
+        WARNING,
     )

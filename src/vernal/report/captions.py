@@ -12,7 +12,10 @@ CAPTIONS = {
         "second. An interval that leaves out zero is not yet a difference shown: the verdict also counts how "
         "many comparisons were made."
     ),
-    "precision_recall": "Each line is one trained classifier; bands say how far it would move with other {blocks}.",
+    "precision_recall": (
+        "Each line is one trained classifier; bands say how far it would move with other {blocks}. The precision at a "
+        "recall is the best that finds at least so much, so a threshold may lie below its line."
+    ),
     "roc": "The same classifiers. Both classes count by their own number, so prevalence has no part in it.",
     "thresholds": (
         "Higher thresholds flag less: precision tends to rise, recall falls. The chosen one is the same in all panels."

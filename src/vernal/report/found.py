@@ -90,12 +90,14 @@ def _effect_blocks(results: StageResults) -> list[Block]:
     for row in shown.to_dict("records"):
         verdict = str(row["verdict"])
         change = verdict if verdict not in (HIGHER, LOWER) else f"{verdict} by {share(abs(row['effect']), 3)}"
+        if row["n_identical"] == row["n_pairs"]:
+            change = "nothing: all pairs are equal"
         rows.append([*_contrast(row), change, *_size(row)])
         tones.append({HIGHER: GOOD, LOWER: BAD}.get(verdict, ""))
     where = f"{METRIC_NAMES[results.primary_metric]} on {results.primary_split}"
     note = (
         f"The last column is the least change that would have been found with {percent(POWER)} probability: what is "
-        "smaller may well be there and was not seen."
+        "smaller may well be there and was not seen. Above 1, none could have been found."
     )
     everything = f"All {count(len(results.effects), 'comparison')}, in every metric and split"
     return [
@@ -143,14 +145,21 @@ def _beside_baselines(results: StageResults) -> Table:
                 for point in results.leading_points
             ]
         )
-        lines.append((STRONG, [f"`{split}`", name, *(share(mean) for mean in values.mean(axis=0))]))
+        lines.append(
+            (STRONG, [f"`{split}`", name, *_numbers(dict(zip(BESIDE, values.mean(axis=0), strict=True)))])
+        )
         if len(values) > 1:
             spreads = [share(spread, 3) for spread in values.std(axis=0, ddof=1)]
             lines.append(("", ["", "its standard deviation over seeds", *spreads]))
         for row in results.table("baselines", split=split).to_dict("records"):
             said = BASELINE_NAMES.get(str(row["baseline"]), str(row["baseline"]))
-            lines.append((SOFT, ["", said, *(share(row[metric]) for metric in BESIDE)]))
+            lines.append((SOFT, ["", said, *_numbers(row)]))
     mean = "Means over seeds." if len(results.leading_points) > 1 else "One run: no spread is known."
     note = f"{mean} F1, precision, recall and false positive rate at the threshold from validation."
     columns = ["split", "what", *(METRIC_NAMES[metric] for metric in BESIDE)]
     return Table(columns, [row for _, row in lines], note, [tone for tone, _ in lines])
+
+
+def _numbers(row: Mapping[Any, float]) -> list[str]:
+    """The metrics of a line; false positive rates to a digit more, as nights have thousands of negatives."""
+    return [share(row[metric], 3 if metric == "fpr" else 2) for metric in BESIDE]

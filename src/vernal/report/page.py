@@ -18,7 +18,7 @@ from vernal.report.found import found_section
 from vernal.report.points import failed_points, not_run, points_section
 from vernal.report.sure import sure_section
 from vernal.report.where import where_section
-from vernal.spelling import count
+from vernal.spelling import count, listed
 
 DEMO_WORDS = (
     "DEMO SEASON: the recordings are synthetic. These numbers show how the project works; they are no result."
@@ -80,7 +80,25 @@ def _warnings(results: StageResults) -> list[Text]:
         found.append(
             Text(f"A part of the stage: {waiting:,} of {count(whole, 'point')} not run yet.", WARNING)
         )
+    empty = _empty_subsets(results)
+    if empty:
+        found.append(Text(empty, WARNING))
     return found
+
+
+def _empty_subsets(results: StageResults) -> str:
+    """Which subsets that points name hold no clip: such points are trained without them."""
+    if "empty_subsets" not in results.points:
+        return ""
+    named = results.points["empty_subsets"].dropna().astype(str)
+    if named.empty:
+        return ""
+    subsets = sorted({f"`{name}`" for text in named for name in text.split(";")})
+    return (
+        f"{listed(subsets)} {'holds' if len(subsets) == 1 else 'hold'} no clip. Points that name such a subset "
+        f"({len(named):,} of {len(results.points):,}) were trained without it: they equal those that do not name it, "
+        "and show nothing about it."
+    )
 
 
 def code(text: str) -> Markup:

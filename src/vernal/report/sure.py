@@ -8,6 +8,7 @@ import pandas as pd
 from vernal.evaluation.stage_results import UNIT_NAMES, VALIDATION, StageResults
 from vernal.report.blocks import WARNING, Block, Bullets, Fold, Heading, Section, Table, Text
 from vernal.report.captions import picture
+from vernal.report.where import FEW
 from vernal.spelling import count, listed, minutes, percent, share
 
 NOTES_SHOWN = 6
@@ -35,6 +36,7 @@ def sure_section(results: StageResults, split_counts: pd.DataFrame) -> Section:
 def limits(results: StageResults, split_counts: pd.DataFrame) -> list[Text]:
     """What the numbers do not show, from the data at hand."""
     found = [
+        _choice(results),
         _prevalence(results),
         _places(results, split_counts),
         _absent_nights(results),
@@ -43,6 +45,19 @@ def limits(results: StageResults, split_counts: pd.DataFrame) -> list[Text]:
     if results.n_seeds < 2:
         found.append("One seed: whatever one sees contains the luck of a single training run.")
     return [Text(text) for text in found if text]
+
+
+def _choice(results: StageResults) -> str:
+    """Whether thresholds were chosen on too few clips to mean much."""
+    positive, negative = (
+        results.number(results.deployed, f"{VALIDATION}_n_{side}") for side in ("positive", "negative")
+    )
+    if not 0 < min(positive, negative) < FEW:
+        return ""
+    return (
+        f"Thresholds were chosen on {count(positive, 'positive')} and {count(negative, 'negative')} of {VALIDATION}: "
+        "with so few, other nights would have put them elsewhere."
+    )
 
 
 def _prevalence(results: StageResults) -> str:

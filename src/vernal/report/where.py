@@ -42,7 +42,7 @@ def _groups(table: pd.DataFrame) -> Table:
             str(row["level"]),
             f"{int(row['n_positive']):,}",
             f"{int(row['n_negative']):,}",
-            *(share(row[name]) for name in METRICS),
+            *(share(row[name], 3 if name == "fpr" else 2) for name in METRICS),
         ]
         for row in table.to_dict("records")
     ]

@@ -7,11 +7,11 @@ from typing import Any
 
 import pandas as pd
 
+from vernal.demo_season import is_demo_root
 from vernal.embedding.store import EmbeddingStore
 from vernal.embedding.windows import EmbeddingOptions, EmbeddingPart
 from vernal.evaluation.options import EvaluationOptions
 from vernal.pipelines.embedding.nodes import embed_missing
-from vernal.pipelines.ingest.nodes import SourceOptions
 from vernal.proof import sealed
 from vernal.proof.ledger import SEALED, split_digest
 from vernal.proof.sealed import DeclaredModel, FinalOptions
@@ -48,7 +48,7 @@ def open_sealed(
     entries: list[dict[str, Any]],
     known: pd.DataFrame | None,
     evaluation: EvaluationOptions,
-    source: SourceOptions,
+    audio_roots: dict[str, str],
 ) -> tuple[list[dict[str, Any]], pd.DataFrame, str]:
     """Score the sealed clips at the threshold that was fixed before; the opening is written down first of all."""
     sealed.refuse_second(entries, declared, splits)
@@ -57,4 +57,8 @@ def open_sealed(
     row = sealed.result_row(declared, own, logits, split_digest(splits, SEALED), evaluation)
     entry = sealed.entry_of(declared, splits)
     results = sealed.with_row(known, row)
-    return [entry], results, sealed.final_page(results, [*entries, entry], source.is_demo)
+    return (
+        [entry],
+        results,
+        sealed.final_page(results, [*entries, entry], is_demo_root(audio_roots["labelled"])),
+    )

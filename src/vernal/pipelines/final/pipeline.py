@@ -36,7 +36,7 @@ def create_pipeline() -> Pipeline:
                     "known_ledger",
                     "known_results",
                     "params:evaluation",
-                    "params:source",
+                    "audio_roots",
                 ],
                 outputs=["test_ledger", "results", "page"],
                 name="open_sealed",
@@ -45,7 +45,5 @@ def create_pipeline() -> Pipeline:
         ],
         namespace="final",
         inputs={"all_clips", "splits", "audio_roots", "known_embeddings"},
-        parameters={
-            f"params:{name}" for name in ("final", "embedding", "training", "workers", "evaluation", "source")
-        },
+        parameters={f"params:{name}" for name in ("final", "embedding", "training", "workers", "evaluation")},
     )

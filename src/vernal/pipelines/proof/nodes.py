@@ -6,13 +6,13 @@ from typing import Any
 
 import pandas as pd
 
+from vernal.demo_season import is_demo_root
 from vernal.embedding.store import EmbeddingStore
 from vernal.embedding.windows import EmbeddingOptions
 from vernal.evaluation.options import EvaluationOptions
 from vernal.evaluation.stage_results import StageResults
 from vernal.identity import digest
 from vernal.pipelines.evaluation.nodes import KEY
-from vernal.pipelines.ingest.nodes import SourceOptions
 from vernal.problem_card import ProblemCard
 from vernal.proof import checks, ledger, score_checks
 from vernal.proof.certificate import certificate
@@ -47,7 +47,7 @@ def prove(
     audio: EmbeddingOptions,
     evaluation: EvaluationOptions,
     options: ProofOptions,
-    source: SourceOptions,
+    audio_roots: dict[str, str],
     target: str,
 ) -> tuple[dict[str, Any], list[dict[str, Any]], str, str]:
     """The stage's certificate, its entry in the test ledger, its model card and its data card."""
@@ -78,7 +78,7 @@ def prove(
         tables,
         failures,
         evaluation,
-        source.is_demo,
+        is_demo_root(audio_roots["labelled"]),
         problem_card,
     )
     return (

@@ -35,7 +35,7 @@ def create_pipeline(stage: str = BASELINE) -> Pipeline:
                     "audio": "params:embedding",
                     "evaluation": "params:evaluation",
                     "options": "params:proof",
-                    "source": "params:source",
+                    "audio_roots": "audio_roots",
                     "target": "params:target",
                 },
                 outputs=["certificate", "test_ledger", "model_card", "data_card"],
