@@ -51,7 +51,7 @@ def test_labels_that_nobody_signed_are_asked_for(card):
         ),
         card,
     )
-    assert found == ["Say who wrote 2 label files: give an `annotator` in a source.yml or a column."]
+    assert found == ["Say who wrote 2 label files: give an annotator in a source.yml or a column."]
 
 
 def test_coefficients_of_the_target_come_first_and_undefined_ones_are_named(card):
@@ -63,6 +63,6 @@ def test_coefficients_of_the_target_come_first_and_undefined_ones_are_named(card
         ("owl", "everybody", "fleiss", np.nan),
     ]
     table = pd.DataFrame(rows, columns=["label", "between", "coefficient", "value"])
-    shown, same = comparable(table.reindex(columns=list(AGREEMENT_COLUMNS)), card)
+    shown, same = comparable(table.reindex(columns=list(AGREEMENT_COLUMNS)).assign(n_clips=9), card)
     assert shown.label.tolist() == ["RADR", "grunt"]
     assert same == [name for name in card.names if name in ("PSCR", "owl")]

@@ -69,6 +69,22 @@ def test_certainty_means_what_it_says():
     assert abs(right[doubtful].mean() - consensus.probability[doubtful.to_numpy()].mean()) < 0.08
 
 
+def test_a_quiet_place_that_one_annotator_judged_alone_makes_nobody_worse_nor_itself_unsure():
+    """What nobody else judged says nothing of how its annotator errs, and half the pond's clips say nothing of it."""
+    estimates = []
+    for seed in range(6):
+        votes, blocks, _ = simulate(seed, n=100, prevalence=0.5)
+        quiet = [f"q{i:04d}" for i in range(120)]
+        alone = pd.DataFrame({"clip_id": quiet, "label": "RADR", "annotator": "Ben", "value": False})
+        votes = pd.concat([votes, alone], ignore_index=True)
+        blocks = pd.concat([blocks, pd.Series([f"s{i // 5}" for i in range(120)], index=quiet)])
+        consensus, annotators = find_consensus(votes, blocks, ConsensusOptions(n_draws=50, seed=seed))
+        settled = consensus.set_index("clip_id").loc[quiet]
+        assert settled.is_sure.all() and not settled.value.any()
+        estimates.append(error_rates(annotators)["Ben", True].rate)
+    assert np.mean(estimates) == pytest.approx(RATES["Ben"][0], abs=0.05)
+
+
 def test_votes_are_counted_and_ties_are_unsure():
     rows = [
         ("a", "Ana", True),

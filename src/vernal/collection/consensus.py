@@ -1,7 +1,9 @@
 """From several people's votes to one label: by majority, or by a model of how each of them errs.
 
 The model is Dawid and Skene's: every clip has one true value, every annotator his own rate of each mistake,
-and mistakes are made independently. Expectation maximisation finds rates and labels together. Where it
+and mistakes are made independently. Who judged what is rarely left to chance (one labels the pond alone, another
+the quiet wood), so each set of annotators has clips of its own, with a prevalence of their own, and error rates
+are learned where at least two judged. Expectation maximisation finds rates and labels together. Where it
 remains unsure, the label says so and the clip goes on the list for another pair of ears. Intervals of the
 rates are bootstrapped over whole recordings. No kept library offers it with intervals, and it is thirty
 lines.
@@ -32,6 +34,8 @@ ALL_CLASSES = "all classes"
 _MIN_SHARED = 10
 _MAX_ROUNDS = 500
 _TOLERANCE = 1e-8
+# Clips of all annotators that the prevalence among the clips of one set of them is drawn to.
+_GROUP_PRIOR = 5.0
 # Pseudo-counts, in clips: they keep a rate from sticking at 0 or 1 and weigh less than one vote each.
 _SAME, _OTHER, _PRIOR = 0.6, 0.2, 0.5
 
@@ -89,11 +93,16 @@ def dawid_skene(
         n_values: how many values there are.
         start: (n_patterns, n_values) first guess of the posterior; None = shares of the votes.
     Returns:
-        The fit, every array with the leading dimensions of `weights`. Without any vote on a pattern its
-        posterior is the prior.
-    Source: Dawid & Skene (1979), doi:10.2307/2346806; with small pseudo-counts.
+        The fit, every array with the leading dimensions of `weights`; `prior` is that of all clips. Without any
+        vote on a pattern its posterior is the prior.
+    Source: Dawid & Skene (1979), doi:10.2307/2346806; with small pseudo-counts and a prior for each set of
+    annotators.
     """
     said = np.stack([patterns == value for value in range(n_values)], axis=2).astype(float)
+    voted = patterns != NO_VOTE
+    sets, set_of = np.unique(voted, axis=0, return_inverse=True)
+    in_set = np.eye(len(sets))[set_of.reshape(-1)]
+    informs = _informs(patterns)[:, None]
     first = majority(patterns, n_values) if start is None else start
     posterior = np.broadcast_to(first, (*weights.shape, n_values))
     pseudo = np.full((n_values, n_values), _OTHER) + np.eye(n_values) * (_SAME - _OTHER)
@@ -102,9 +111,11 @@ def dawid_skene(
         weighted = posterior * weights[..., None]
         prior = weighted.sum(axis=-2) + _PRIOR
         prior = prior / prior.sum(axis=-1, keepdims=True)
-        confusion = np.einsum("...pt,pas->...ats", weighted, said) + pseudo
+        of_set = in_set.T @ weighted + _GROUP_PRIOR * prior[..., None, :]
+        of_set = of_set / of_set.sum(axis=-1, keepdims=True)
+        confusion = np.einsum("...pt,pas->...ats", weighted * informs, said) + pseudo
         confusion = confusion / confusion.sum(axis=-1, keepdims=True)
-        log_joint = np.log(prior)[..., None, :] + np.einsum("pas,...ats->...pt", said, np.log(confusion))
+        log_joint = np.log(in_set @ of_set) + np.einsum("pas,...ats->...pt", said, np.log(confusion))
         top = log_joint.max(axis=-1, keepdims=True)
         evidence = np.exp(log_joint - top)
         posterior = evidence / evidence.sum(axis=-1, keepdims=True)
@@ -113,6 +124,12 @@ def dawid_skene(
             break
         previous = likelihood
     return Fit(posterior, confusion, prior)
+
+
+def _informs(patterns: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which patterns tell of errors: where one annotator stands alone, a miss and an absence look the same."""
+    together = (patterns != NO_VOTE).sum(axis=1) > 1
+    return together if together.any() else np.ones(len(patterns), dtype=bool)
 
 
 def find_consensus(
@@ -188,7 +205,8 @@ def _model(
     draws = _draw_rates(patterns, pattern_of, who, fit.posterior, label, options)
     words = MODEL if is_model else MAJORITY
     named = consensus.assign(rests_on=pd.Series(words, index=consensus.index, dtype="str"))
-    n_true = (patterns != NO_VOTE).T.astype(float) @ (fit.posterior * weights[:, None])
+    judged = (patterns != NO_VOTE) & _informs(patterns)[:, None]
+    n_true = judged.T.astype(float) @ (fit.posterior * weights[:, None])
     return named, _rates(label, table, fit.confusion, n_true, draws, values, options)
 
 

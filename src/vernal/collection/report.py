@@ -107,7 +107,8 @@ def comparable(agreement: pd.DataFrame, card: ProblemCard) -> tuple[pd.DataFrame
     """
     defined = agreement[agreement.value.notna() & (agreement.coefficient != "agreement")]
     same = [name for name in card.names if name in set(agreement.label) - set(defined.label)]
-    return _target_first(agreement[agreement.label.isin(defined.label)], card), same
+    shown = agreement[agreement.label.isin(defined.label) & (agreement.n_clips > 0)]
+    return _target_first(shown, card), same
 
 
 def tally(tables: Mapping[str, pd.DataFrame]) -> list[tuple[str, str]]:
@@ -151,7 +152,7 @@ def next_steps(tables: Mapping[str, pd.DataFrame], card: ProblemCard) -> list[st
     nameless = labels.label_file[labels.annotator == UNKNOWN_ANNOTATOR].nunique()
     if nameless:
         n_nameless = count(nameless, "label file")
-        steps.append(f"Say who wrote {n_nameless}: give an `annotator` in a source.yml or a column.")
+        steps.append(f"Say who wrote {n_nameless}: give an annotator in a source.yml or a column.")
     n_divided = len(tables["disagreements"][tables["disagreements"].label == card.target])
     if n_divided:
         steps.append(
@@ -159,7 +160,7 @@ def next_steps(tables: Mapping[str, pd.DataFrame], card: ProblemCard) -> list[st
         )
     n_suspect = len(tables["suspects"][tables["suspects"].label == card.target])
     if n_suspect:
-        steps.append(f"Review the {count(n_suspect, 'suspect label')} of {card.target}.")
+        steps.append(f"Review {count(n_suspect, 'suspect label')} of {card.target}.")
     lacking = tables["coverage"][tables["coverage"].state == "missing"]
     if len(lacking):
         named = ", ".join(

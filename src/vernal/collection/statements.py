@@ -121,7 +121,7 @@ def make_statement(values: dict[str, Any], where: str) -> Statement:
     problems.add("unknown name", unknown, "Correct it, or put it into `note`.")
     nested = [repr(key) for key, value in named.items() if isinstance(value, dict | list)]
     problems.add("value that is a list or mapping", nested, "Give one text each.")
-    texts: dict[str, Any] = {
+    texts = {
         key: re.sub(r"\s+", " ", str(value)).strip()
         for key, value in named.items()
         if key in _NAMES and value is not None and not isinstance(value, dict | list) and str(value).strip()
@@ -133,7 +133,8 @@ def make_statement(values: dict[str, Any], where: str) -> Statement:
     answers: dict[str, Any] = {key: _YES_NO[texts.pop(key).lower()] for key in YES_NO_NAMES if key in texts}
     if "role" in texts:
         texts["role"] = texts["role"].lower()
-    return Statement(**texts, **answers)
+    said: dict[str, Any] = {**texts, **answers}
+    return Statement(**said)
 
 
 def read_statement(path: Path) -> Statement:
