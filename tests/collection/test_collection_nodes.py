@@ -139,6 +139,9 @@ def test_a_collection_of_one_annotator(collected, tmp_path):
     assert soundfile.info(str(tmp_path / "clips" / listed.file_path[0])).frames == 24_000
     assert "start_s" not in listed.columns and set(listed.file_path) == set(files)
     assert nodes.cut_clip_files(lake, found["clips"], manifest, False)[0] == {}
+    renamed = manifest.assign(label=manifest.label.replace("RADR", "frog/RADR: any?"))
+    files, _ = nodes.cut_clip_files(lake, found["clips"], renamed, True)
+    assert all(name.count("/") == 1 and not set(name) & set('\\:*?"<>|') for name in files)
 
 
 def test_words_of_others_are_shown_and_never_run(collected):

@@ -130,7 +130,7 @@ def make_statement(values: dict[str, Any], where: str) -> Statement:
         wrong = [repr(texts[key])] if key in texts and not is_fine(texts[key]) else []
         problems.add(f"`{key}` not understood", wrong, remedy)
     problems.raise_if_any()
-    answers: dict[str, Any] = {key: _YES_NO[texts.pop(key).lower()] for key in YES_NO_NAMES if key in texts}
+    answers = {key: _YES_NO[texts.pop(key).lower()] for key in YES_NO_NAMES if key in texts}
     if "role" in texts:
         texts["role"] = texts["role"].lower()
     said: dict[str, Any] = {**texts, **answers}

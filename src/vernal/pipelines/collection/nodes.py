@@ -27,6 +27,7 @@ from vernal.collection.inventory import LakeOptions
 from vernal.collection.lake import Addition, Lake, list_inbox
 from vernal.collection.quality import QualityOptions
 from vernal.problem_card import ProblemCard
+from vernal.training_package import safe_name
 
 Files = dict[str, Callable[[], bytes]]
 
@@ -181,7 +182,10 @@ def cut_clip_files(
     columns = ["clip_id", "content_hash", "start_frame", "end_frame", "sample_rate_hz"]
     rows = manifest.merge(clips[[*keys, *columns]], on=keys, how="left", validate="one_to_one")
     parts = zip(rows.label, rows.recording, rows.start_s, rows.clip_id, strict=True)
-    names = [f"{label}/{Path(path).stem}_{start:.3f}_{clip}.wav" for label, path, start, clip in parts]
+    names = [
+        f"{safe_name(label)}/{safe_name(Path(path).stem)}_{start:.3f}_{clip}.wav"
+        for label, path, start, clip in parts
+    ]
     files: Files = {}
     for name, row in zip(names, rows.to_dict("records"), strict=True):
         padded = round(row["padded_s"] * row["sample_rate_hz"])
