@@ -54,8 +54,8 @@ class ClassificationTable:
             + "".join(f" {name:>9}" for name in ("precision", "recall", "f1-score", "support")),
             "",
         ]
-        for row in records(self.rows()):
-            if row["row"] == ACCURACY:
+        for place, row in enumerate(records(self.rows())):
+            if place == len(self.classes):  # by place, for a class may be called accuracy
                 lines.append("")
             numbers = [
                 " " * decimals + "  " if np.isnan(row[name]) else f"{row[name]:.{decimals}f}"

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
-from vernal.features.classification_tables import ACCURACY, ClassificationTable
+from vernal.features.classification_tables import ClassificationTable
 from vernal.features.evaluation import pooled_tables
 from vernal.features.folds import BY_SITE, LEAKY, keep_sites_whole
 from vernal.features.lab_tables import lab_tables
@@ -96,9 +96,10 @@ def render_page(results: StudyResults, figures: Mapping[str, Drawing], gallery: 
 def shown(table: ClassificationTable) -> list[dict[str, Any]]:
     """A classification table as cells; ours and published ones alike."""
     rows = []
-    for row in records(table.rows()):
+    n_classes = len(table.classes)
+    for place, row in enumerate(records(table.rows())):
         support = f"{row['support']:,.0f}"
-        blank = row["row"] == ACCURACY
+        blank = place == n_classes  # the row of accuracy; by place, for a class may have that name
         rates = {
             name: "" if blank and name != "f1" else share(row[name]) for name in ("precision", "recall", "f1")
         }
@@ -107,7 +108,7 @@ def shown(table: ClassificationTable) -> list[dict[str, Any]]:
                 "row": str(row["row"]),
                 **rates,
                 "support": support,
-                "is_average": row["row"] in (ACCURACY, "macro avg", "weighted avg"),
+                "is_average": place >= n_classes,
             }
         )
     return rows

@@ -134,6 +134,7 @@ def standings(board: pd.DataFrame, title: str) -> Figure:
         ranked.chance.iloc[0], color=INK, linestyle="--", linewidth=1, label="always the commonest class"
     )
     axes.set_yticks([-place for place in range(len(ranked))], [described(row) for row in records(ranked)])
+    axes.set_ylim(0.5 - len(ranked), 0.5)
     axes.set_xlim(0, 1.01)
     axes.set_xlabel("accuracy on recordings that were not trained on, mean over seeds, with its interval")
     axes.grid(axis="y", visible=False)
