@@ -153,6 +153,8 @@ def test_the_page_is_whole_escaped_and_says_demo_only_of_the_demo(render):
     assert "<script>alert" not in rendered and "&lt;script&gt;" in rendered
     assert not re.search(r"(src|href)=\"(?!data:|#)", rendered) and "://" not in rendered
     for words in (
+        "Means over up to 3 seeds",
+        "36 clips each",
         "BirdNET embeddings, linear head",
         "macro avg",
         "weighted avg",

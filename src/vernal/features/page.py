@@ -89,7 +89,7 @@ def render_page(results: StudyResults, figures: Mapping[str, Drawing], gallery: 
         figures={name: Markup(inline_svg(drawing.svg, name, name)) for name, drawing in figures.items()},
         gallery=[(name, base64.b64encode(drawing.png).decode("ascii")) for name, drawing in gallery.items()],
         level=f"{100 * results.level:g} %",
-        n_seeds=max(board.n_runs) if len(board) else 0,
+        seeds=_seeds(board),
     )
 
 
@@ -168,6 +168,14 @@ def _accuracy(row: Mapping[str, float]) -> str:
     return f"accuracy {share(row['accuracy_mean'])} (interval {interval}), macro F1 {share(row['macro_f1_mean'])}"
 
 
+def _seeds(board: pd.DataFrame) -> str:
+    """How many seeds a mean is of, in words."""
+    if board.empty:
+        return count(0, "seed")
+    at_most = "up to " if board.n_runs.min() < board.n_runs.max() else ""
+    return at_most + count(int(board.n_runs.max()), "seed")
+
+
 def _narrow(results: StudyResults) -> str:
     """A word of warning where some clips hold less of the spectrum than others; else nothing."""
     rates = results.clips.sample_rate_hz
@@ -187,9 +195,10 @@ def _tiles(results: StudyResults) -> list[tuple[str, str, str]]:
     folds = results.folds[results.folds.split == BY_SITE]
     sizes = results.clips["class"].value_counts()
     n_folds = folds.fold.nunique()
+    each = f"{sizes.min():,} to {sizes.max():,}" if sizes.min() < sizes.max() else f"{sizes.min():,}"
     return [
         (f"{len(results.clips):,}", "clips", f"{count(results.rejects.shape[0], 'row')} rejected"),
-        (f"{len(sizes):,}", "classes", f"{sizes.min():,} to {sizes.max():,} clips each"),
+        (f"{len(sizes):,}", "classes", f"{each} clips each"),
         (
             f"{n_folds:,}",
             "folds",

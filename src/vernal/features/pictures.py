@@ -31,6 +31,8 @@ def gallery(sequences: Mapping[tuple[str, str], np.ndarray], name: str, clip: st
         clip: the clip's name.
         frame_s: seconds from frame to frame.
     """
+    from matplotlib.ticker import MaxNLocator
+
     figure, axes = panels(2, 4.3, f"{name}: {clip}", n_rows=2)
     for panel, (feature, sync) in zip(axes, GALLERY, strict=True):
         sequence = sequences[(feature, sync)]
@@ -41,8 +43,9 @@ def gallery(sequences: Mapping[tuple[str, str], np.ndarray], name: str, clip: st
         panel.grid(False)
         panel.set_title(f"{feature}, {sync.replace('_', '-')}: {len(sequence):,} x {sequence.shape[1]}")
         panel.set_xlabel("seconds" if sync == "raw" else "beats")
+        panel.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         if feature == "chroma" and sequence.shape[1] == 12:
-            panel.set_yticks([row + 0.5 for row in _PITCH_ROWS], PITCHES)
+            panel.set_yticks([row + 0.5 for row in _PITCH_ROWS], PITCHES, fontsize=8)
         else:
             panel.set_ylabel("band, low to high" if feature == "mel" else "")
     return figure
