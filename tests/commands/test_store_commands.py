@@ -1,5 +1,6 @@
 """`kedro store`, as a person types it."""
 
+import json
 import os
 import time
 from pathlib import Path
@@ -14,6 +15,7 @@ from vernal.embedding.store import EmbeddingStore
 from vernal.embedding.windows import FAILURE_COLUMNS, EmbeddingOptions, EmbeddingPart, plan_windows
 from vernal.heads import Head, save_head
 from vernal.hooks import take_lock
+from vernal.identity import digest
 
 OPTIONS = EmbeddingOptions(encoder="logmel")
 NARROW = EmbeddingOptions(encoder="logmel", fmin=200)
@@ -81,7 +83,7 @@ def test_info_lists_settings_sizes_and_heads(root: Path):
     assert "0-15000 Hz" in output
     assert "200-15000 Hz" in output
     assert "6 windows in all" in output
-    assert "1 trained heads" in output
+    assert "1 trained head," in output
 
 
 def test_info_of_an_empty_folder_says_so(tmp_path: Path):
@@ -111,9 +113,9 @@ def test_prune_removes_damaged_and_abandoned_files_and_no_more(root: Path):
     os.utime(old, (time.time() - 7_200, time.time() - 7_200))
     (root / "06_models" / "heads" / "0123.npz").write_bytes(b"PK")
     dry = said(root, "prune", "--dry-run")
-    assert "would remove 1 files damaged" in dry
-    assert "would remove 1 files left by an interrupted run" in dry
-    assert "would remove 1 damaged or left files of heads, 2 B" in dry
+    assert "would remove 1 file found damaged" in dry
+    assert "would remove 1 file left by an interrupted run" in dry
+    assert "would remove 1 damaged or left file of heads, 2 B" in dry
     assert parts_of(root) == parts
     assert said(root, "prune") == dry.replace("would remove", "removed")
     assert parts_of(root) == parts[1:]
@@ -133,10 +135,32 @@ def test_prune_unused_keeps_what_the_clips_need(root: Path):
 
 
 def test_prune_unused_removes_settings_of_another_version(root: Path):
-    narrow = root / "04_feature" / "embeddings" / NARROW.settings_id
-    narrow.rename(narrow.with_name("0123456789abcdef"))
+    folder = root / "04_feature" / "embeddings" / NARROW.settings_id
+    older = {**NARROW.settings, "encoder_version": "0"}
+    (folder / "settings.json").write_text(json.dumps(older), encoding="utf-8")
+    folder = folder.rename(folder.with_name(digest(older)))
     assert "of settings that nothing reads any more" in said(root, "prune", "--unused")
-    assert not narrow.with_name("0123456789abcdef").exists()
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("spoil", ["not json", "[1]", "another band", None])
+def test_settings_that_cannot_be_read_cost_no_embeddings(root: Path, spoil: str | None):
+    file = root / "04_feature" / "embeddings" / NARROW.settings_id / "settings.json"
+    if spoil is None:
+        file.unlink()
+        assert "all are whole" in said(root, "verify")
+    else:
+        content = json.dumps({**NARROW.settings, "fmin": 300}) if spoil == "another band" else spoil
+        file.write_text(content, encoding="utf-8")
+        assert f"embeddings: {NARROW.settings_id}/settings.json" in complaint(root, "verify")
+    assert "?" in said(root, "info")
+    assert "200-15000 Hz" not in said(root, "info")
+    said(root, "prune", "--unused")
+    embeddings = EmbeddingStore(root / "04_feature" / "embeddings")
+    assert len(embeddings.known_keys(NARROW)) == 1
+    assert "all are whole" in said(root, "verify")
+    embeddings.append(part(NARROW, ["d" * 32]))
+    assert "200-15000 Hz" in said(root, "info")
 
 
 def test_prune_unused_needs_clips(root: Path):

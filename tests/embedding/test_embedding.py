@@ -356,10 +356,27 @@ def test_a_worker_that_dies_names_what_it_was_reading(season, monkeypatch):
         assert pool.receive(connection)[0] == "idle"
         pool._jobs[connection] = next(embedding._jobs(windows, roots, LOGMEL))
         pool._processes[connection].kill()
-        with pytest.raises(RuntimeError, match=r"exit code -9\) at a\.wav, b\.flac"):
+        with pytest.raises(InputError, match=r"exit code -9\) at a\.wav or b\.flac"):
             pool.receive(connection)
     finally:
         pool.close()
+
+
+def test_what_was_embedded_before_a_worker_died_is_given_out(season, monkeypatch):
+    clips, roots = season
+    windows = plan_windows(clips, LOGMEL)
+    outcomes = embedding._outcomes
+
+    def dying(*arguments):
+        yield next(outcomes(*arguments))
+        raise InputError("An embedding worker stopped")
+
+    monkeypatch.setattr(embedding, "_outcomes", dying)
+    parts = embed_windows(windows, roots, LOGMEL)
+    kept = next(parts)
+    assert 0 < len(kept.rows) < len(windows)
+    with pytest.raises(InputError, match="An embedding worker stopped"):
+        next(parts)
 
 
 def test_workers_end_when_their_results_are_no_longer_wanted(season, monkeypatch):

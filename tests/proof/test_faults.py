@@ -79,7 +79,7 @@ def test_a_full_disk_ends_in_an_error_and_harms_nothing(tmp_path: Path, project:
     assert (tmp_path / "text.txt").read_text() == "xxxxx"
     for name in ("table.csv", "table.parquet"):
         assert TableDataset(filepath=str(tmp_path / name)).load().n.tolist() == [0, 1, 2]
-    assert EmbeddingStore(tmp_path / "store").verify().state.tolist() == ["ok"]
+    assert EmbeddingStore(tmp_path / "store").verify().state.tolist() == ["ok", "ok"]
     assert [entry["evaluation"] for entry in read_ledger(tmp_path / "ledger")] == ["a"]
     assert not list(tmp_path.rglob(f"{TEMPORARY_PREFIX}*"))
 

@@ -12,6 +12,7 @@ import click
 
 from vernal.commands.command_line import (
     ClearErrors,
+    counted,
     data_root,
     find_project,
     size_text,
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 _ABANDONED_AFTER_S = 3_600.0
 _REASONS = {
-    "damaged": "damaged",
+    "damaged": "found damaged",
     "abandoned": "left by an interrupted run",
     "settings": "of settings that nothing reads any more",
     "keys": "of windows that no clip needs",
@@ -55,10 +56,7 @@ def info(params: Mapping[str, str]) -> None:
     rows = [
         [
             row["settings_id"],
-            row["encoder"],
-            row["encoder_version"],
-            f"{row['fmin']:g}-{row['fmax']:g} Hz",
-            f"{row['overlap']:g} s",
+            *_in_words(row),
             int(row["parts"]),
             int(row["windows"]),
             size_text(row["bytes"]),
@@ -72,29 +70,44 @@ def info(params: Mapping[str, str]) -> None:
                 [["settings", "encoder", "version", "band", "overlap", "parts", "windows", "size"], *rows]
             )
         )
-        click.echo(f"{int(table.windows.sum()):,} windows in all, {size_text(table.bytes.sum())}")
+        click.echo(f"{counted(int(table.windows.sum()), 'window')} in all, {size_text(table.bytes.sum())}")
     else:
         click.echo("nothing yet; the first run fills it")
     heads = _head_files(places.heads)
     size = size_text(sum(file.stat().st_size for file in heads))
-    click.echo(f"\nHeads in {places.heads}\n{len(heads):,} trained heads, {size}")
+    click.echo(f"\nHeads in {places.heads}\n{counted(len(heads), 'trained head')}, {size}")
+
+
+def _in_words(row: Mapping[Any, Any]) -> list[str]:
+    """Encoder, version, band and overlap of a group; question marks where its settings cannot be read."""
+    if _are_unknown(row):
+        return ["?"] * 4
+    band = f"{row['fmin']:g}-{row['fmax']:g} Hz"
+    return [row["encoder"], row["encoder_version"], band, f"{row['overlap']:g} s"]
+
+
+def _are_unknown(row: Mapping[Any, Any]) -> bool:
+    return not isinstance(row["encoder"], str)
 
 
 @store.command("verify")
 @with_params
 def verify(params: Mapping[str, str]) -> None:
-    """Read everything and compare it with its checksum; exit with an error if something is damaged.
+    """Compare everything with its checksum.
+
+    Reads all that is stored, and exits with an error if something is damaged.
 
     \b
     Example:  kedro store verify
     """
     places = _find(params)
-    parts = places.embeddings.verify()
-    damaged = [f"embeddings: {row.settings_id}/{row.part}" for row in parts[parts.state != "ok"].itertuples()]
+    files = places.embeddings.verify()
+    damaged = [f"embeddings: {row.settings_id}/{row.file}" for row in files[files.state != "ok"].itertuples()]
     heads = _head_files(places.heads)
     damaged += [f"heads: {file.name}" for file in heads if not _is_whole_head(file)]
     click.echo(
-        f"read {len(parts):,} parts of embeddings ({size_text(parts.bytes.sum())}) and {len(heads):,} heads"
+        f"read {counted(len(files), 'file')} of embeddings ({size_text(files.bytes.sum())}) and "
+        f"{counted(len(heads), 'head')}"
     )
     if damaged:
         listed = "\n".join(f"  {name}" for name in damaged)
@@ -109,7 +122,10 @@ def verify(params: Mapping[str, str]) -> None:
 @click.option("--dry-run", is_flag=True, help="Remove nothing; say what would go.")
 @with_params
 def prune(unused: bool, dry_run: bool, params: Mapping[str, str]) -> None:
-    """Remove what is damaged or was left by interrupted runs.
+    """Remove what is damaged, left over or unused.
+
+    Without options: what is damaged or was left by interrupted runs. What is removed is made again by the next run
+    that needs it.
 
     \b
     Example:  kedro store prune --dry-run
@@ -127,10 +143,11 @@ def prune(unused: bool, dry_run: bool, params: Mapping[str, str]) -> None:
     for reason, text in _REASONS.items():
         rows = removed[removed.reason == reason]
         if len(rows):
-            windows = f", {int(rows.windows.sum()):,} windows" if rows.windows.sum() else ""
-            click.echo(f"{verb} {len(rows):,} files {text}{windows}, {size_text(rows.bytes.sum())}")
+            windows = f", {counted(int(rows.windows.sum()), 'window')}" if rows.windows.sum() else ""
+            click.echo(f"{verb} {counted(len(rows), 'file')} {text}{windows}, {size_text(rows.bytes.sum())}")
     if heads:
-        click.echo(f"{verb} {len(heads):,} damaged or left files of heads, {size_text(sum(heads))}")
+        of_heads = counted(len(heads), "damaged or left file")
+        click.echo(f"{verb} {of_heads} of heads, {size_text(sum(heads))}")
     if removed.empty and not heads:
         click.echo("nothing to remove")
 
@@ -211,12 +228,14 @@ def _needed(places: _Places) -> tuple[set[str], set[str]]:
 
 
 def _options_of(row: Mapping[Any, Any]) -> Any:
-    """The audio settings of a group; None for those of an encoder that is gone."""
+    """The audio settings of a group; None for those that cannot be read, or of an encoder that is gone."""
     from vernal.embedding.windows import EmbeddingOptions
 
+    if _are_unknown(row):
+        return None
     try:
         return EmbeddingOptions(**{name: row[name] for name in ("encoder", "fmin", "fmax", "overlap")})
-    except (InputError, TypeError):
+    except InputError:
         return None
 
 

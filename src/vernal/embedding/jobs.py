@@ -19,6 +19,7 @@ import numpy as np
 
 from vernal.audio import AudioError, AudioReader, Bandpass, is_full_band
 from vernal.files import sha256_of_file
+from vernal.problems import InputError
 from vernal.processes import as_they_finish, n_workers, worker_pool
 from vernal.storage import as_path
 
@@ -196,7 +197,8 @@ def run_in_workers(
     """Embed in `workers` processes; results come as they are ready.
 
     Raises:
-        RuntimeError: a worker died or met an error that is not about its file.
+        InputError: a worker died, as it does when memory runs out.
+        RuntimeError: a worker met an error that is not about its file.
     """
     from multiprocessing.connection import wait
 
@@ -263,11 +265,10 @@ class _Pool:
         except (EOFError, OSError):
             process = self._processes[connection]
             process.join(5)
-            at = ", ".join(as_path(job.path).name for job in self._jobs.get(connection) or []) or "its start"
-            raise RuntimeError(
-                f"An embedding worker stopped (exit code {process.exitcode}) at {at}. "
-                "What was embedded before is kept: run again. Take the file out if it happens there again; "
-                "if the exit code is -9, memory ran out: use fewer workers."
+            raise InputError(
+                f"An embedding worker stopped (exit code {process.exitcode}) at {_named(self._jobs.get(connection))}. "
+                "What was embedded before is kept: run again. If it happens there again, take the file out; "
+                "if the exit code is -9, memory most likely ran out: use fewer workers."
             ) from None
 
     def send(self, connection: Any, job: list[FileJob] | None) -> None:
@@ -285,6 +286,13 @@ class _Pool:
             process.terminate()
         for process in self._processes.values():
             process.join(5)
+
+
+def _named(job: list[FileJob] | None) -> str:
+    """The files of a job in a few words."""
+    names = [as_path(one.path).name for one in job or []]
+    more = f" or one of the {len(names) - 3} files after it" if len(names) > 3 else ""
+    return (" or ".join(names[:3]) or "its start") + more
 
 
 @contextlib.contextmanager

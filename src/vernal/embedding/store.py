@@ -12,7 +12,7 @@ import hashlib
 import io
 import json
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ import pandas as pd
 
 from vernal.embedding.windows import EmbeddingOptions, EmbeddingPart
 from vernal.files import TEMPORARY_PREFIX, sha256_of_file, write_bytes, write_text
+from vernal.identity import digest
 from vernal.problems import InputError
 from vernal.storage import as_path, remove_tree
 
@@ -71,7 +72,7 @@ class EmbeddingStore:
         content = _as_parquet(part.rows, part.vectors)
         path = folder / _PART.format(hashlib.sha256(content).hexdigest())
         try:
-            if not (folder / _SETTINGS).is_file():
+            if not _read_settings(folder):
                 write_text(folder / _SETTINGS, json.dumps(part.options.settings, indent=2) + "\n")
             write_bytes(path, content)
         except OSError as error:
@@ -131,7 +132,7 @@ class EmbeddingStore:
         return found
 
     def info(self) -> pd.DataFrame:
-        """One row for each group of settings: `INFO_COLUMNS`."""
+        """One row for each group of settings: `INFO_COLUMNS`; settings are missing where their file is not whole."""
         rows = []
         for folder in self._settings_folders():
             parts = self._parts(folder.name)
@@ -142,22 +143,22 @@ class EmbeddingStore:
         return pd.DataFrame(rows).reindex(columns=list(INFO_COLUMNS))
 
     def verify(self) -> pd.DataFrame:
-        """Read every part and compare it with its name.
+        """Read every file and compare it with its name: a part with its own, settings with their folder's.
 
         Returns:
-            One row a part: `settings_id`, `part`, `bytes`, `state` (`ok` or `damaged`).
+            One row a file: `settings_id`, `file`, `bytes`, `state` (`ok` or `damaged`).
         """
         rows = [
             {
                 "settings_id": folder.name,
-                "part": part.name,
-                "bytes": part.stat().st_size,
-                "state": "ok" if _is_whole(part) else "damaged",
+                "file": file.name,
+                "bytes": file.stat().st_size,
+                "state": "ok" if is_whole(file) else "damaged",
             }
             for folder in self._settings_folders()
-            for part in self._parts(folder.name)
+            for file, is_whole in self._files(folder)
         ]
-        return pd.DataFrame(rows, columns=["settings_id", "part", "bytes", "state"])
+        return pd.DataFrame(rows, columns=["settings_id", "file", "bytes", "state"])
 
     def prune(
         self,
@@ -165,7 +166,9 @@ class EmbeddingStore:
         keep_settings: Collection[str] | None = None,
         dry_run: bool = False,
     ) -> pd.DataFrame:
-        """Remove damaged parts, files of interrupted writers, and, if asked, what nobody needs.
+        """Remove damaged files, files of interrupted writers, and, if asked, what nobody needs.
+
+        Embeddings are kept where their settings cannot be read: nobody can tell whether they are needed.
 
         Args:
             keep_keys: windows to keep; None keeps all.
@@ -177,7 +180,8 @@ class EmbeddingStore:
         """
         removed: list[dict[str, Any]] = []
         for folder in self._settings_folders():
-            if keep_settings is not None and folder.name not in keep_settings:
+            is_told = bool(_read_settings(folder))
+            if is_told and keep_settings is not None and folder.name not in keep_settings:
                 removed += [
                     _removal(folder, part, "settings", _n_rows(part)) for part in self._parts(folder.name)
                 ]
@@ -185,13 +189,13 @@ class EmbeddingStore:
                     remove_tree(folder)
                 continue
             removed += _remove_abandoned(folder, dry_run)
-            for part in self._parts(folder.name):
-                if not _is_whole(part):
-                    removed.append(_removal(folder, part, "damaged", 0))
+            for file, is_whole in self._files(folder):
+                if not is_whole(file):
+                    removed.append(_removal(folder, file, "damaged", 0))
                     if not dry_run:
-                        part.unlink()
-                elif keep_keys is not None:
-                    removed += self._keep_only(folder, part, set(keep_keys), dry_run)
+                        file.unlink()
+                elif is_told and keep_keys is not None and file.name != _SETTINGS:
+                    removed += self._keep_only(folder, file, set(keep_keys), dry_run)
         self._keys_of.clear()
         return pd.DataFrame(removed, columns=["settings_id", "file", "reason", "windows", "bytes"])
 
@@ -212,7 +216,17 @@ class EmbeddingStore:
     def _settings_folders(self) -> list[Path]:
         if not self.folder.is_dir():
             return []
-        return sorted(folder for folder in self.folder.iterdir() if (folder / _SETTINGS).is_file())
+        return sorted(
+            folder
+            for folder in self.folder.iterdir()
+            if (folder / _SETTINGS).is_file() or self._parts(folder.name)
+        )
+
+    def _files(self, folder: Path) -> list[tuple[Path, Callable[[Path], bool]]]:
+        """The files of a group of settings, each with the test of whether it is whole."""
+        settings = folder / _SETTINGS
+        told = [(settings, lambda file: bool(_read_settings(file.parent)))] if settings.is_file() else []
+        return [*told, *((part, _is_whole) for part in self._parts(folder.name))]
 
     def _parts(self, settings_id: str) -> list[Path]:
         return sorted((self.folder / settings_id).glob(_PART.format("*")))
@@ -349,11 +363,12 @@ def _is_whole(part: Path) -> bool:
 
 
 def _read_settings(folder: Path) -> dict[str, Any]:
+    """The settings in words; nothing where the file is missing, damaged, or not that of this folder."""
     try:
         settings = json.loads((folder / _SETTINGS).read_text(encoding="utf-8"))
-    except ValueError:
+    except (FileNotFoundError, ValueError):
         return {}
-    return settings if isinstance(settings, dict) else {}
+    return settings if isinstance(settings, dict) and digest(settings) == folder.name else {}
 
 
 def _removal(folder: Path, file: Path, reason: str, windows: int) -> dict[str, Any]:

@@ -153,7 +153,8 @@ def embed_windows(
         on_failure: `raise` ends with an error that lists all windows whose audio could not be read, after all
             other windows were given out; `report` only lists them in the parts.
     Raises:
-        InputError: audio could not be read (see `on_failure`), or a source has no root.
+        InputError: audio could not be read (see `on_failure`), a source has no root, or a worker died; what was
+            embedded by then has been given out.
     """
     if on_failure not in ("raise", "report"):
         raise ValueError(f"on_failure is {on_failure!r}; give 'raise' or 'report'")
@@ -164,12 +165,16 @@ def embed_windows(
         raise InputError(f"No audio folder is known for the source(s) {', '.join(unknown)}.")
     collected = _Collector(missing, options, part_size)
     failures = []
-    for outcome in _outcomes(_jobs(missing, roots, options), len(missing), options, workers):
-        for part in collected.add(outcome):
-            failures.append(part.failures)
-            yield part
-        if progress is not None:
-            progress(len(outcome.keys))
+    try:
+        for outcome in _outcomes(_jobs(missing, roots, options), len(missing), options, workers):
+            for part in collected.add(outcome):
+                failures.append(part.failures)
+                yield part
+            if progress is not None:
+                progress(len(outcome.keys))
+    except InputError:  # a worker is gone; what it and the others gave is not
+        yield from collected.rest()
+        raise
     for part in collected.rest():
         failures.append(part.failures)
         yield part

@@ -67,7 +67,7 @@ def encoder_class(name: str) -> type[Encoder]:
         InputError: no such encoder.
     """
     if name not in ENCODERS:
-        raise InputError(f"Unknown encoder {name!r}: {suggest(name, ENCODERS)}. Change embedding.encoder.")
+        raise InputError(f"Unknown encoder {name!r}: {suggest(name, ENCODERS)} (embedding.encoder)")
     module, member = ENCODERS[name]
     return getattr(import_module(module), member)
 
