@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 from tests.tiny_season import kedro_run, run_once
+from vernal.encoders.base import encoder_version
 
 RESULTS = ("points.csv", "leaderboard.csv", "effects.csv")
 
@@ -42,6 +43,11 @@ def test_stage5_ends_with_120_evaluated_points(stage5):
         "n_train_positive",
     ):
         assert points[column].notna().all(), column
+    assert set(points.encoder) == {"birdnet_v2.4"}
+    assert set(points.encoder_version) == {encoder_version("birdnet_v2.4")}
+    assert set(points.trained_by) == {"vernal"}
+    known = {file.stem for file in (data_root / "06_models" / "heads").glob("*.npz")}
+    assert set(points.fit_key) <= known
     assert len(pd.read_csv(data_root / "08_reporting" / "stage5" / "leaderboard.csv")) == 40
 
 

@@ -20,6 +20,8 @@ from vernal.problems import InputError
 from vernal.sweeps.point_settings import PointSettings, config_hash
 from vernal.training.models import Model, save_model
 
+FIT_KEY = "0123456789abcdef" * 2
+
 
 def add_point(
     root: Path,
@@ -33,10 +35,16 @@ def add_point(
     """A point as a stage leaves it."""
     name, own = f"{stage}_{number:03d}", PointSettings(seed=seed, **settings)
     audio = EmbeddingOptions(encoder="birdnet_v2.4").settings
-    parameters = {"point": name, "settings": own.as_dict(), "audio": audio, "fit_key": "0" * 32}
+    parameters = {"point": name, "settings": own.as_dict(), "audio": audio, "fit_key": FIT_KEY}
     model = Model(make_head(number), ("rooster",), parameters, pd.DataFrame({"epoch": [1], "loss": [0.5]}))
     save_model(root / "06_models" / stage / name, model)
-    row = {"point": name, "config_hash": config_hash(own), "goal": "best F1", "threshold_logit": logit}
+    row = {
+        "point": name,
+        "config_hash": config_hash(own),
+        "fit_key": FIT_KEY,
+        "goal": "best F1",
+        "threshold_logit": logit,
+    }
     row |= {
         "val_average_precision": average_precision,
         "val_precision": 0.9,
@@ -45,7 +53,7 @@ def add_point(
     }
     table = root / "08_reporting" / stage / "points.csv"
     table.parent.mkdir(parents=True, exist_ok=True)
-    known = pd.read_csv(table) if table.is_file() else pd.DataFrame()
+    known = pd.read_csv(table, dtype={"fit_key": "str"}) if table.is_file() else pd.DataFrame()
     pd.concat([known, pd.DataFrame([row])]).to_csv(table, index=False)
 
 

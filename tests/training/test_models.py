@@ -11,7 +11,12 @@ from vernal.training.models import PARAMETERS, Model, load_model, save_model
 
 def model(**parameters) -> Model:
     head = Head(((np.ones((2, 1)), np.zeros(1)),))
-    return Model(head, ("RADR",), {"point": "p", **parameters}, pd.DataFrame({"epoch": [1], "loss": [0.1]}))
+    return Model(
+        head,
+        ("RADR",),
+        {"point": "p", "settings": {}, **parameters},
+        pd.DataFrame({"epoch": [1], "loss": [0.1]}),
+    )
 
 
 def test_a_model_comes_back_as_it_was(tmp_path: Path):
@@ -19,7 +24,7 @@ def test_a_model_comes_back_as_it_was(tmp_path: Path):
     back = load_model(tmp_path / "p")
     assert back.head.same_as(model().head)
     assert back.labels == ("RADR",)
-    assert back.parameters == {"point": "p", "fit_key": "k"}
+    assert back.parameters == {"point": "p", "settings": {}, "fit_key": "k"}
 
 
 def test_an_unchanged_model_is_not_written_again(tmp_path: Path):
@@ -33,4 +38,22 @@ def test_a_folder_without_parameters_is_not_finished(tmp_path: Path):
     save_model(tmp_path / "p", model())
     (tmp_path / "p" / PARAMETERS).unlink()
     with pytest.raises(InputError, match="holds no finished model"):
+        load_model(tmp_path / "p")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "point: p\n",
+            r"parameters\.yml is not as it was written: it has no settings\. Remove .* and run its stage",
+        ),
+        ("- 1\n", "is not as it was written"),
+        ("settings: {seed: [\n", r"parameters\.yml is not valid YAML"),
+    ],
+)
+def test_parameters_that_somebody_changed_are_named(tmp_path: Path, text: str, said: str):
+    save_model(tmp_path / "p", model())
+    (tmp_path / "p" / PARAMETERS).write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=said):
         load_model(tmp_path / "p")

@@ -206,7 +206,7 @@ def run(folder: Path, count: int, workers: int) -> dict[str, Any]:
             save_model(out / "models" / name, model)
         clock.lap("score_s")
         _, _, _, tables = evaluate_points(
-            plan, scores, splits, counts, failures, spec, EvaluationOptions(), {}
+            plan, scores, splits, counts, models, failures, spec, EvaluationOptions(), {}
         )
         for name, table in tables.items():
             write_table(table, out / "evaluation" / f"{name}.parquet")

@@ -33,7 +33,10 @@ FILES = {
     "effects": f"{REPORTING}/{{stage}}/effects.csv",
 }
 # Hashes and levels that look like numbers are text all the same.
-_TEXT = ("point", "config_hash", "configuration_hash", "error", "axis", "level_a", "level_b", "within")
+_TEXT = (
+    "point", "config_hash", "configuration_hash", "error", "encoder_version", "fit_key", "axis", "level_a", "level_b",
+    "within",
+)  # fmt: skip
 _SEAL = ".whole"
 
 

@@ -62,7 +62,14 @@ def trained_point(data_root: Path, stage: str, point: str) -> ExportPoint:
     model = load_model(folder / name)
     settings = PointSettings.from_row(model.parameters["settings"])
     audio = audio_of_model(model, str(folder / name))
-    return ExportPoint(name, stage, model, settings, audio, _results(data_root, stage, name, settings))
+    return ExportPoint(
+        name,
+        stage,
+        model,
+        settings,
+        audio,
+        _results(data_root, stage, name, settings, model.parameters.get("fit_key")),
+    )
 
 
 def audio_of_model(model: Model, where: str) -> EmbeddingOptions:
@@ -82,9 +89,9 @@ def _point_name(folder: Path, stage: str, point: str) -> str:
     names = sorted(one.parent.name for one in folder.glob("*/parameters.yml")) if folder.is_dir() else []
     if not names:
         known = [one.name for one in folder.parent.glob("*/") if any(one.glob("*/parameters.yml"))]
-        hint = suggest(stage, known) if known else "no stage has any"
+        hint = f"; {suggest(stage, known)}" if known else "."
         raise InputError(
-            f"There are no trained points of stage {stage!r} in {folder}; {hint}. Run the stage first."
+            f"There are no trained points of stage {stage!r} in {folder}{hint} Run the stage first."
         )
     by_number = {int(name.rpartition("_")[2]): name for name in names if name.rpartition("_")[2].isdigit()}
     if point in names:
@@ -98,11 +105,11 @@ def _point_name(folder: Path, stage: str, point: str) -> str:
     )
 
 
-def _results(data_root: Path, stage: str, name: str, settings: PointSettings) -> dict[str, Any]:
+def _results(data_root: Path, stage: str, name: str, settings: PointSettings, fit_key: Any) -> dict[str, Any]:
     table = data_root / "08_reporting" / stage / "points.csv"
     if not table.is_file():
         raise InputError(f"{table} does not exist, so {name} has no threshold. Run the stage to its end.")
-    points = read_table(table, text_columns=("point", "config_hash", "error"))
+    points = read_table(table, text_columns=("point", "config_hash", "error", "fit_key"))
     rows = points[points.point == name].to_dict("records")
     if not rows or pd.isna(rows[0].get("threshold_logit")):
         reason = rows[0].get("error") if rows else None
@@ -111,5 +118,10 @@ def _results(data_root: Path, stage: str, name: str, settings: PointSettings) ->
     if rows[0].get("config_hash") != config_hash(settings):
         raise InputError(
             f"{table} and the model of {name} belong to different settings. Run the stage again."
+        )
+    if rows[0].get("fit_key") != fit_key:
+        raise InputError(
+            f"{table} and the model of {name} belong to different trainings, so the threshold is not of these weights. "
+            "Run the stage to its end."
         )
     return {str(column): None if pd.isna(value) else value for column, value in rows[0].items()}

@@ -51,13 +51,27 @@ class TrainingOptions:
 
 @dataclass(frozen=True)
 class Fit:
-    """One training to be done: its key, its settings, and its clips by their role (see `training_sets`)."""
+    """One training to be done: its key, its settings, its clips by their role (see `training_sets`), its trainer."""
 
     key: str
     fit_hash: str
     settings: PointSettings
     audio: EmbeddingOptions
     clips: pd.DataFrame
+    trained_by: str
+
+
+def trainer_of(backend: str) -> str:
+    """What trains under a backend, with the version that weights depend on where it is another package's.
+
+    >>> trainer_of("vernal")
+    'vernal'
+    """
+    if backend != "birdnet_analyzer":
+        return backend
+    from vernal.birdnet.adapter import birdnet_analyzer_version
+
+    return f"{backend} {birdnet_analyzer_version()}"
 
 
 def audio_of(settings: PointSettings, base: EmbeddingOptions) -> EmbeddingOptions:
@@ -86,11 +100,11 @@ def list_fits(
         training_sets: `fit_hash`, `clip_id`, `is_positive`, `role`; a fit without rows is left out.
         clips: every clip that may occur, with `content_hash` and its part of the file.
         base: the encoder's settings; a point may change its band and overlap.
-        backend: part of the key, since backends give different weights.
+        backend: part of the key with its version, since trainers give different weights.
     Returns:
         Fits in the order of their hashes; clips of each sorted by `clip_id`.
     """
-    content = clips.set_index("clip_id")
+    content, trainer = clips.set_index("clip_id"), trainer_of(backend)
     sets = dict(iter(training_sets.groupby("fit_hash", observed=True, sort=True)))
     settings_by_hash = {
         row["fit_hash"]: PointSettings.from_row(row)
@@ -111,13 +125,13 @@ def list_fits(
         key = digest(
             "head",
             TRAINER_REVISION,
-            backend,
+            trainer,
             fit_hash,
             audio.settings_id,
             material.to_numpy().tobytes().hex(),
             length=32,
         )
-        fits.append(Fit(key, str(fit_hash), settings, audio, members))
+        fits.append(Fit(key, str(fit_hash), settings, audio, members, trainer))
     return fits
 
 

@@ -15,6 +15,7 @@ import pandas as pd
 from vernal.files import write_text
 from vernal.heads import Head, load_head, save_head
 from vernal.problems import InputError
+from vernal.safe_yaml import read_yaml
 from vernal.storage import as_path
 from vernal.table_files import read_table, write_table
 
@@ -26,7 +27,7 @@ class Model:
     """A head with its labels, what it was trained with, and its learning curve.
 
     `parameters` is plain data: `settings` of the point, `audio` (encoder, its version, band-pass, overlap),
-    `fit_key`, `best_epoch`, training counts. `history` has one row an epoch.
+    `trained_by`, `fit_key`, `best_epoch`, `n_steps`. `history` has one row an epoch.
     """
 
     head: Head
@@ -56,15 +57,19 @@ def load_model(folder: Path | str) -> Model:
     Raises:
         InputError: no such folder, or one that is not finished or damaged.
     """
-    import yaml
-
     folder = as_path(folder)
     if not (folder / PARAMETERS).is_file():
         raise InputError(f"{folder} holds no finished model. Run its stage first, or check the name.")
+    parameters = read_yaml(folder / PARAMETERS)
+    if not isinstance(parameters, dict) or not isinstance(parameters.get("settings"), dict):
+        raise InputError(
+            f"{folder / PARAMETERS} is not as it was written: it has no settings. Remove {folder} and run its stage "
+            "again; nothing is trained anew."
+        )
     head, _ = load_head(folder / HEAD)
     return Model(
         head,
         tuple((folder / LABELS).read_text(encoding="utf-8").splitlines()),
-        yaml.safe_load((folder / PARAMETERS).read_text(encoding="utf-8")),
+        parameters,
         read_table(folder / HISTORY),
     )

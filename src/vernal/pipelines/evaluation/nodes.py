@@ -25,6 +25,7 @@ from vernal.training.sets import FAILURE_COLUMNS
 
 NOT_RUN = "not run yet"
 KEY = "key"
+ORIGIN_COLUMNS = ("encoder", "encoder_version", "trained_by", "fit_key")
 # To be raised when the same scores would be evaluated to other numbers than before.
 EVALUATOR_REVISION = 2
 
@@ -81,6 +82,7 @@ def _model(point: str, fit: fitting.Fit, fitted: Any, settings: PointSettings, t
         "point": point,
         "settings": settings.as_dict(),
         "audio": fit.audio.settings,
+        "trained_by": fit.trained_by,
         "fit_key": fit.key,
         "best_epoch": int(fitted.best_epoch),
         "n_steps": int(fitted.n_steps),
@@ -114,6 +116,7 @@ def evaluate_points(
     scores: pd.DataFrame,
     splits: pd.DataFrame,
     training_counts: pd.DataFrame,
+    models: dict[str, Model],
     failures: pd.DataFrame,
     spec: Spec,
     options: EvaluationOptions,
@@ -123,17 +126,35 @@ def evaluate_points(
 
     An evaluation of the very same inputs, settings and evaluator is taken as it is.
     """
-    counts = (
-        plan[["point", "fit_hash"]].merge(training_counts, on="fit_hash", how="left").drop(columns="fit_hash")
+    beside = (
+        plan[["point", "fit_hash"]]
+        .merge(training_counts, on="fit_hash", how="left")
+        .merge(_origins(models), on="point", how="left")
+        .drop(columns="fit_hash")
     )
-    key = _evaluation_key([plan, scores, splits, counts, failures], list(spec.axes), options)
+    key = _evaluation_key([plan, scores, splits, beside, failures], list(spec.axes), options)
     if KEY in known and known[KEY].key.tolist() == [key]:
         tables = known
     else:
         failed = dict(zip(failures.point, failures.message, strict=True))
-        result = evaluate_stage(plan, scores, splits, counts, options, failed, list(spec.axes))
+        result = evaluate_stage(plan, scores, splits, beside, options, failed, list(spec.axes))
         tables = {**result.tables(), KEY: pd.DataFrame({"key": [key]})}
     return tables["points"], tables["leaderboard"], tables["effects"], tables
+
+
+def _origins(models: dict[str, Model]) -> pd.DataFrame:
+    """What each point's weights came of: encoder, trainer, and the key of its head in the library."""
+    rows = [
+        (
+            point,
+            model.parameters["audio"]["encoder"],
+            model.parameters["audio"]["encoder_version"],
+            model.parameters["trained_by"],
+            model.parameters["fit_key"],
+        )
+        for point, model in models.items()
+    ]
+    return pd.DataFrame(rows, columns=["point", *ORIGIN_COLUMNS], dtype="str")
 
 
 def _evaluation_key(tables: list[pd.DataFrame], axes: list[str], options: EvaluationOptions) -> str:

@@ -36,6 +36,7 @@ def create_pipeline(stage: str = BASELINE) -> Pipeline:
                     "scores",
                     "splits",
                     "training_counts",
+                    "models",
                     "failures",
                     "spec",
                     "params:evaluation",
