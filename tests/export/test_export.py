@@ -26,6 +26,7 @@ from vernal.sweeps.point_settings import PointSettings, config_hash
 from vernal.training.models import Model, save_model
 
 NAME = "stage5_017"
+FIT_KEY = "0123456789abcdef" * 2
 
 
 def make_head(hidden_units: int = 0, seed: int = 0) -> Head:
@@ -43,15 +44,21 @@ def make_head(hidden_units: int = 0, seed: int = 0) -> Head:
 def add_point(root: Path, settings: PointSettings, head: Head, name: str = NAME, logit: float = -1.0) -> None:
     """A point as a stage leaves it: its model, and its row of results."""
     audio = EmbeddingOptions(fmin=settings.fmin, fmax=settings.fmax, overlap=settings.overlap)
-    parameters = {"point": name, "settings": settings.as_dict(), "audio": audio.settings, "fit_key": "0" * 32}
+    parameters = {"point": name, "settings": settings.as_dict(), "audio": audio.settings, "fit_key": FIT_KEY}
     history = pd.DataFrame({"epoch": [1], "loss": [0.5]})
     save_model(root / "06_models" / "stage5" / name, Model(head, ("rooster",), parameters, history))
-    row = {"point": name, "config_hash": config_hash(settings), "goal": "best F1", "is_goal_met": True}
+    row = {
+        "point": name,
+        "config_hash": config_hash(settings),
+        "fit_key": FIT_KEY,
+        "goal": "best F1",
+        "is_goal_met": True,
+    }
     row |= {"threshold_logit": logit, "threshold_confidence": round(1 / (1 + np.exp(-logit)), 6)}
     row |= {"val_precision": 0.9, "val_recall": 0.8, "val_f1": 0.847, "val_fpr": np.nan, "test_ood_f1": 0.7}
     table = root / "08_reporting" / "stage5" / "points.csv"
     table.parent.mkdir(parents=True, exist_ok=True)
-    known = pd.read_csv(table) if table.is_file() else pd.DataFrame()
+    known = pd.read_csv(table, dtype={"fit_key": "str"}) if table.is_file() else pd.DataFrame()
     pd.concat([known, pd.DataFrame([row])]).to_csv(table, index=False)
 
 
@@ -305,7 +312,11 @@ def test_a_folder_of_other_files_is_not_touched(root: Path, tmp_path: Path):
 @pytest.mark.parametrize(
     ("stage", "point", "message"),
     [
-        ("stage6", "17", "no trained points of stage 'stage6' in .*did you mean 'stage5'"),
+        (
+            "stage6",
+            "17",
+            r"no trained points of stage 'stage6' in .*did you mean 'stage5'\? Run the stage first\.",
+        ),
         ("stage5", "18", "'18' is no trained point of stage 'stage5'.*trained: stage5_017 .. stage5_017"),
         ("stage5", "stage5_17x", "'stage5_17x' is no trained point"),
     ],
@@ -327,6 +338,11 @@ def test_results_of_other_settings_are_refused(root: Path, tmp_path: Path):
     known = table.read_text(encoding="utf-8")
     table.write_text(known.replace(config_hash(PointSettings()), "0123456789abcdef"), encoding="utf-8")
     with pytest.raises(InputError, match=r"belong to different settings\. Run the stage again"):
+        find_point(root, "stage5", NAME)
+    table.write_text(known.replace(FIT_KEY, FIT_KEY[::-1]), encoding="utf-8")
+    with pytest.raises(
+        InputError, match=r"so the threshold is not of these weights\. Run the stage to its end"
+    ):
         find_point(root, "stage5", NAME)
     table.write_text(known.replace(NAME, "stage5_001"), encoding="utf-8")
     with pytest.raises(InputError, match="has no threshold for stage5_017"):
@@ -401,3 +417,26 @@ def test_the_command_explains_itself():
     result = CliRunner().invoke(export, ["--help"])
     assert "Example:  kedro export stage5 17 --out" in result.output
     assert "--params" in result.output
+
+
+def test_a_point_that_was_changed_after_its_training_is_told(
+    root: Path, tmp_path: Path, quick: None, monkeypatch: pytest.MonkeyPatch
+):
+    project = tmp_path / "project"
+    (project / "conf" / "sweeps" / "stage5").mkdir(parents=True)
+    monkeypatch.setattr("vernal.commands.export.find_project", lambda: project)
+    first = call(root, "stage5", "17", f"--out={tmp_path / 'of no spec'}")
+    spec = {"stage": "stage5", "axes": {"seed": list(range(107, 124))}, "base_params": {}}
+    (project / "conf" / "sweeps" / "stage5.yml").write_text(yaml.safe_dump(spec), encoding="utf-8")
+    second = call(root, "stage5", "17", f"--out={tmp_path / 'as trained'}")
+    edit = {"point": NAME, "dropout": 0.5}
+    (project / "conf" / "sweeps" / "stage5" / f"{NAME}.yml").write_text(
+        yaml.safe_dump(edit), encoding="utf-8"
+    )
+    third = call(root, "stage5", "17", f"--out={tmp_path / 'edited'}")
+    assert [one.exit_code for one in (first, second, third)] == [0, 0, 0]
+    assert "Note" not in first.output + second.output
+    assert (
+        f"{NAME} now stands for other settings than it was trained with (dropout 0.25 -> 0.5)" in third.output
+    )
+    assert f"Settings for the field: {tmp_path / 'edited' / NAME}_settings.md" in third.output

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from vernal.commands.command_line import ClearCommand, data_root, find_project, with_params
+from vernal.problems import InputError
+
+if TYPE_CHECKING:
+    from vernal.export.trained_point import ExportPoint
 
 
 @click.command(name="export", cls=ClearCommand)
@@ -32,8 +37,40 @@ def export(stage: str, point: str, out: Path, label: str | None, params: Mapping
     Example:  kedro export stage5 stage5_017 --out /x/frog --params=data_root=/x/out
     """
     from vernal.export.folder import export_point
+    from vernal.export.trained_point import find_point
 
-    folder = export_point(data_root(find_project(), params), stage, point, out.absolute(), label)
+    project = find_project()
+    root = data_root(project, params)
+    found = find_point(root, stage, point)
+    if changes := _changes_since(project, found):
+        click.echo(
+            f"Note: {found.name} now stands for other settings than it was trained with ({changes}). What was trained "
+            f"is exported; for the other, run the stage first: kedro run --pipeline={stage}",
+            err=True,
+        )
+    click.echo(
+        f"{found.name}: scoring the same sounds here and in BirdNET-Analyzer; some minutes ...", err=True
+    )
+    folder = export_point(root, stage, found.name, out.absolute(), label)
     parity = folder / "parity.csv"
-    click.echo(f"{folder}: scores in BirdNET-Analyzer are those of {stage} {point} ({parity.name}).")
-    click.echo(f"Settings for the field: {next(folder.glob('*_settings.md'))}")
+    click.echo(f"{folder}: scores in BirdNET-Analyzer are those of {found.name} ({parity.name}).")
+    click.echo(f"Settings for the field: {folder / f'{found.name}_settings.md'}")
+
+
+def _changes_since(project: Path, found: ExportPoint) -> str:
+    """What was changed in the stage's spec or the point's file after it was trained; empty where nobody can tell."""
+    from vernal.sweeps.plans import make_plan
+    from vernal.sweeps.point_folder import differences_in_words
+    from vernal.sweeps.point_settings import config_hash
+    from vernal.sweeps.points import read_point_records
+    from vernal.sweeps.spec import read_stage
+
+    specs = project / "conf" / "sweeps"
+    try:
+        spec = read_stage(specs, found.stage, None)
+        points = make_plan(spec, read_point_records(specs / found.stage), None).points
+    except InputError:  # of another project, or wrong by now: no reason to keep what was trained back
+        return ""
+    now = next((point.settings for point in points if point.name == found.name), found.settings)
+    is_same = config_hash(now) == config_hash(found.settings)
+    return "" if is_same else differences_in_words(found.settings, now)
