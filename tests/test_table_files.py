@@ -21,6 +21,16 @@ def test_csv_has_one_kind_of_line_end(tmp_path: Path):
     assert b"\r" not in (tmp_path / "t.csv").read_bytes()
 
 
+def test_times_have_their_clock_at_midnight_too(tmp_path: Path):
+    moments = pd.Series(["2025-04-04", None], dtype="datetime64[ms]")
+    write_table(
+        pd.DataFrame({"first_call": moments, "last_call": moments + pd.Timedelta("1.5s")}), tmp_path / "t.csv"
+    )
+    assert (
+        tmp_path / "t.csv"
+    ).read_text() == "first_call,last_call\n2025-04-04 00:00:00,2025-04-04 00:00:01\n,\n"
+
+
 def test_other_endings_are_refused(tmp_path: Path):
     with pytest.raises(ValueError, match=r"not '.xlsx'"):
         write_table(TABLE, tmp_path / "t.xlsx")

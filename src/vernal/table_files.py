@@ -21,15 +21,17 @@ from vernal.tables import plain_csv_text, safe_csv_text
 def write_table(table: pd.DataFrame, path: Path | str) -> None:
     """Write a table as its path's ending says: `.parquet`, or `.csv` with `\\n` line ends.
 
-    Numbers in CSV are written in full (shortest text that reads back the same). Text in CSV is made safe (see
-    `vernal.tables`).
+    Numbers in CSV are written in full (shortest text that reads back the same), times in whole seconds and always
+    with the clock (pandas would leave midnight away). Text in CSV is made safe (see `vernal.tables`).
     """
     path = as_path(path)
     with writing(path) as temporary:
         if path.suffix == ".parquet":
             table.to_parquet(temporary, index=False, compression="zstd")
         elif path.suffix == ".csv":
-            safe_csv_text(table).to_csv(temporary, index=False, lineterminator="\n", encoding="utf-8")
+            safe_csv_text(table).to_csv(
+                temporary, index=False, lineterminator="\n", encoding="utf-8", date_format="%Y-%m-%d %H:%M:%S"
+            )
         else:
             raise ValueError(f"tables are written as .parquet or .csv, not {path.suffix!r}: {path}")
 

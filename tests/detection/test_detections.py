@@ -146,6 +146,8 @@ def test_files_tell_what_became_of_them(tmp_path, season: Season, write_tone):
     assert found.files.reason.tolist()[1:] == ["duplicate_audio", "empty", "silent", "truncated", "too_short"]
     assert found.files.message[1] == "the same content as R1_20250403_210000.wav"
     assert found.files.heard_s[[1, 2, 3, 5]].tolist() == [0, 0, 0, 0]
+    assert found.files.n_windows[[0, 1, 2, 3, 5]].tolist() == [3, 0, 0, 0, 0]
+    assert found.files.n_windows.sum() == found.detections.n_windows.sum()  # everything is flagged
     assert found.effort.heard_s.sum() == pytest.approx(found.files.heard_s.sum())
     assert set(found.detections.file_path) == {"R1_20250403_210000.wav", "R1_20250403_214000.flac"}
 

@@ -1,5 +1,6 @@
 """Tables for other programs, the queue and its sound, figures and the page."""
 
+import dataclasses
 import io
 
 import numpy as np
@@ -11,12 +12,13 @@ from tests.detection.conftest import Season, make_classifier, write_noise
 from vernal.collection.annotation_formats import read_labels
 from vernal.datasets.partitioned_table_dataset import PartitionedTableDataset
 from vernal.datasets.written_files_dataset import WrittenFilesDataset
-from vernal.detection.label_tables import label_tables
+from vernal.detection.label_tables import ENDINGS, label_tables
 from vernal.detection.listing import list_for_detection
 from vernal.detection.nights import count_nights
 from vernal.detection.options import FORMATS, DetectionOptions
 from vernal.detection.page import Run, render_page
 from vernal.detection.top import TOP_COLUMNS, choose_top, cut_clips
+from vernal.embedding.options import EmbeddingOptions
 from vernal.plots import activity
 from vernal.plots.style import drawn
 from vernal.problems import InputError
@@ -36,27 +38,35 @@ def found(recordings, season: Season):
 @pytest.mark.parametrize("name", FORMATS)
 def test_tables_read_back_as_the_detections(found, tmp_path, name):
     files = WrittenFilesDataset(path=str(tmp_path / "tables"))
-    files.save(label_tables(found.detections, [name], "/season", OWN.name))
-    read = 0
+    files.save(label_tables(found.detections, found.files, [name], "/season", OWN))
+    columns = ["recording", "start_s", "end_s", "label", "confidence", "model"]
+    read = []
     for file in sorted((tmp_path / "tables" / name).rglob("*.*")):
         labels, kind = read_labels(file)
         assert kind == name
-        read += len(labels)
-        expected = found.detections
-        if name != "kaleidoscope":
-            relative = file.relative_to(tmp_path / "tables" / name).as_posix()
-            expected = expected[[relative.startswith(path) for path in expected.file_path]]
-            assert labels.start_s.tolist() == expected.start_s.round(3).tolist()
-            assert labels.end_s.tolist() == expected.end_s.round(3).tolist()
-        assert labels.confidence.tolist() == pytest.approx(
-            expected.confidence.round(4).tolist()[: len(labels)], abs=1
-        )
-        assert set(labels.label) == set(OWN.labels)
-    assert read == len(found.detections) > 0
+        if name == "audacity":  # names neither the recording nor the model
+            labels = labels.assign(recording=file.name.removesuffix(ENDINGS[name]), model=OWN.name)
+        read.append(labels[columns])
+    expected = pd.DataFrame(
+        {
+            "recording": [path.rpartition("/")[2] for path in found.detections.file_path],
+            "start_s": found.detections.start_s.round(3),
+            "end_s": found.detections.end_s.round(3),
+            "label": found.detections.label,
+            "confidence": found.detections.confidence.round(4),
+            "model": OWN.name,
+        }
+    )
+    both = [
+        table.sort_values(["recording", "start_s"], ignore_index=True)
+        for table in (pd.concat(read, ignore_index=True), expected)
+    ]
+    pd.testing.assert_frame_equal(*both, check_dtype=False)
+    assert len(expected) > 0
 
 
 def test_a_table_stands_beside_its_recordings_path_and_kaleidoscope_has_one_a_folder(found):
-    made = label_tables(found.detections, FORMATS, "/season", OWN.name)
+    made = label_tables(found.detections, found.files, FORMATS, "/season", OWN)
     first = "Moth08/2025-04-04/20250404_000000.WAV"
     assert f"raven/{first}.Raven.selections.txt" in made and f"audacity/{first}.labels.txt" in made
     assert [name for name in made if name.startswith("kaleidoscope")] == [
@@ -64,19 +74,25 @@ def test_a_table_stands_beside_its_recordings_path_and_kaleidoscope_has_one_a_fo
         "kaleidoscope/east/kaleidoscope.csv",
     ]
     table = pd.read_csv(io.BytesIO(made["kaleidoscope/east/kaleidoscope.csv"]()))
-    assert set(table.INDIR) == {"/season"} and set(table.FOLDER) == {"east"}
+    assert set(table.INDIR) == {"/season"} and set(table.FOLDER) == {"east"} and set(table.CHANNEL) == {0}
 
 
-def test_raven_reads_times_in_its_own_columns(found):
-    made = label_tables(found.detections, ["raven"], "/season", OWN.name)
-    table = pd.read_csv(io.BytesIO(next(iter(made.values()))()), sep="\t")
-    assert {"Selection", "View", "Channel", "Begin Time (s)", "End Time (s)", "Low Freq (Hz)"} <= set(
-        table.columns
-    )
+@pytest.mark.parametrize(("rate", "high_hz"), [(48_000, 9_000), (8_000, 4_000)])
+def test_raven_has_all_that_it_draws_a_selection_from(found, rate, high_hz):
+    own = dataclasses.replace(OWN, audio=EmbeddingOptions(fmin=200, fmax=9_000))
+    files = found.files.assign(sample_rate_hz=rate)
+    made = label_tables(found.detections, files, ["raven"], "/season ü", own)
+    path = "east/SMA01_20250403_200000.wav"
+    table = pd.read_csv(io.BytesIO(made[f"raven/{path}.Raven.selections.txt"]()), sep="\t")
+    assert table.Selection.tolist() == list(range(1, len(table) + 1))
+    assert set(table.View) == {"Spectrogram 1"} and set(table.Channel) == {1}
+    assert set(table["Low Freq (Hz)"]) == {200} and set(table["High Freq (Hz)"]) == {high_hz}
+    assert set(table["Begin Path"]) == {f"/season ü/{path}"} and set(table["Begin File"]) == {path[5:]}
+    assert (table["Begin Time (s)"] == table["File Offset (s)"]).all()
 
 
 def test_nothing_is_written_that_was_not_asked_for(found):
-    assert label_tables(found.detections, [], "/season", OWN.name) == {}
+    assert label_tables(found.detections, found.files, [], "/season", OWN) == {}
 
 
 # The queue and its sound ----------------------------------------------------------------------------
@@ -216,7 +232,7 @@ def test_figures_without_dates_say_why():
 
 def page_of(found, recordings, **changes) -> str:
     options = DetectionOptions()
-    own = OWN if not changes else __import__("dataclasses").replace(OWN, **changes)
+    own = dataclasses.replace(OWN, **changes)
     nights = count_nights(found, own.labels)
     top = choose_top(found.detections, list_for_detection(recordings), own.name, options)
     figures = {
@@ -230,6 +246,7 @@ def test_the_page_says_effort_threshold_and_what_counts_are_not(found, recording
     page = page_of(found, recordings)
     assert page == page_of(found, recordings)
     assert "hours heard" in page and "0.01" in page  # 42 seconds
+    assert "18 windows flagged of 18" in page
     assert "chosen on the validation split" in page and "What these counts do not mean" in page
     assert "/season &lt;b&gt;" in page and "<b>" not in page.split("season")[1][:20]
     assert "http://" not in page.replace("http://www.w3.org", "") and "<script" not in page

@@ -25,8 +25,8 @@ DETECTION_COLUMNS = (
     "confidence", "n_windows",
 )  # fmt: skip
 FILE_COLUMNS = (
-    "file_path", "recorder_id", "date", "time", "state", "duration_s", "heard_s", "sample_rate_hz", "channels",
-    "reason", "message",
+    "file_path", "recorder_id", "date", "time", "state", "duration_s", "heard_s", "n_windows", "sample_rate_hz",
+    "channels", "reason", "message",
 )  # fmt: skip
 EFFORT_COLUMNS = ("recorder_id", "night", "hour", "heard_s")
 HEARD, PARTLY, UNHEARD, COPY = "heard", "partly heard", "not heard", "copy"
@@ -261,6 +261,7 @@ def _outcome(
         "state": state,
         "duration_s": fact.duration_s,
         "heard_s": heard_s if state in (HEARD, PARTLY) else 0.0,
+        "n_windows": sum(len(block.start_s) for block in blocks) if state in (HEARD, PARTLY) else 0,
         "sample_rate_hz": fact.sample_rate_hz,
         "channels": fact.channels,
         "reason": reason or None,
@@ -286,6 +287,7 @@ def _file_table(files: list[dict[str, object]]) -> pd.DataFrame:
             **dict.fromkeys(texts, "str"),
             "duration_s": "float64",
             "heard_s": "float64",
+            "n_windows": "int64",
             "sample_rate_hz": "int64",
             "channels": "int64",
         }

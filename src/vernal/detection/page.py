@@ -79,10 +79,8 @@ class Run:
 
     @property
     def n_windows(self) -> int:
-        """Windows heard, about: hours over the step from one to the next."""
-        audio = self.classifier.audio
-        step_s = float(audio.settings["window_s"]) - audio.overlap
-        return round(self.heard_h * 3_600 / step_s)
+        """Windows heard."""
+        return int(self.found.files.n_windows.sum())
 
     @property
     def recordings(self) -> pd.DataFrame:
@@ -136,7 +134,7 @@ def _answer(run: Run) -> Section:
     tiles = [
         Tile(_hours(run.heard_h), "hours heard", f"{count(len(run.recordings), 'recording')} of "
              f"{count(run.recordings.recorder_id.nunique(), 'recorder')}"),
-        Tile(f"{len(detections):,}", "detections", f"{count(detections.n_windows.sum(), 'window')} flagged of about "
+        Tile(f"{len(detections):,}", "detections", f"{count(detections.n_windows.sum(), 'window')} flagged of "
              f"{run.n_windows:,}"),
         Tile(f"{len(present):,} of {len(heard):,}", "nights with a detection", "one recorder on one date is a night"),
         Tile(share(run.classifier.threshold_confidence, 3), "threshold (confidence)", run.classifier.threshold_from),
@@ -207,7 +205,7 @@ def _by_recorder(run: Run) -> Table:
         cells += [f"`{present[0]}`", f"`{present[-1]}`"] if present else [UNDEFINED, UNDEFINED]
         rows.append(cells if several else [cells[0], *cells[2:]])
     columns = ["recorder", "label", "hours heard", "nights heard", "with detections", "nights not heard"]
-    columns += ["nights without recordings", "detections", "first night", "last night"]
+    columns += ["nights without recordings", "detections", "first detected", "last detected"]
     shown = columns if several else [columns[0], *columns[2:]]
     return Table(shown, rows, "A night without recordings is no night without calls.")
 
@@ -283,7 +281,7 @@ def _listen(run: Run) -> Section:
     table = Table(["rank", "recording", "at, s", "night", "confidence", "clip"], rows)
     text = (
         f"The strongest detections, at most {run.options.queue_per_night} of a recorder's night; all "
-        f"{len(run.top):,} are in `top.csv`. Clips have {run.options.clip_margin_s:g} s more on both sides."
+        f"{len(run.top):,} are in `top.csv`. Clips have {run.options.clip_margin_s:g}\u00a0s more on both sides."
     )
     return Section("listen", "To listen to", [Text(text), Fold(f"The first {len(rows)}", [table])])
 

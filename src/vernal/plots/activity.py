@@ -113,7 +113,7 @@ def hours(detections: pd.DataFrame, effort: pd.DataFrame, title: str) -> Figure:
     rates = pd.Series(
         [counts.get(hour, 0) / heard[hour] if hour in heard.index else np.nan for hour in range(24)]
     )
-    figure, (axes,) = panels(1, 2.6, title)
+    figure, (axes,) = panels(1, 3.0, title)
     axes.bar(rates.index, rates.fillna(0), width=0.86, color=BLUE, linewidth=0)
     top = max(float(rates.max()), 1.0)
     missing = rates.index[rates.isna()]

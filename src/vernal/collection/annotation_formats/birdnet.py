@@ -17,6 +17,7 @@ from vernal.collection.annotation_formats.lines import (
     build,
     column_names,
     delimiter_of,
+    file_name,
     first_line,
     guard,
     needed_number,
@@ -69,15 +70,25 @@ def _convert(cells: dict[str, str]) -> dict[str, Any]:
     scientific = unguarded_text(cells, "scientific name", "scientific_name")
     common = unguarded_text(cells, "common name", "common_name")
     names = [name for name in (scientific, common) if isinstance(name, str)]
-    model = unguarded_file_name(cells, "model")
+    model = unguarded_text(cells, "model")
     return {
         "recording": unguarded_file_name(cells, "file", "filepath", "in file"),
         "start_s": start_s,
         "end_s": end_s,
         "label": "_".join(dict.fromkeys(names)),
         "confidence": number(cells, "confidence"),
-        "model": model if isinstance(model, str) else _MODEL,
+        "model": _model_name(model) if isinstance(model, str) else _MODEL,
     }
+
+
+def _model_name(model: str) -> str:
+    """BirdNET says where its model's file lies, of which the last part is the name; `stage5/stage5_017` is no file.
+
+    >>> _model_name("/models/BirdNET_V2.4.tflite"), _model_name("stage5/stage5_017")
+    ('BirdNET_V2.4.tflite', 'stage5/stage5_017')
+    """
+    last = file_name(model)
+    return last if "." in last or model.startswith("/") or "\\" in model else model
 
 
 def render(annotations: pd.DataFrame) -> str:

@@ -92,11 +92,15 @@ def cut_top_clips(top: pd.DataFrame, options: DetectionOptions) -> dict[str, Cal
 
 
 def write_label_tables(
-    detections: pd.DataFrame, recordings: pd.DataFrame, classifier: Classifier, options: DetectionOptions
+    detections: pd.DataFrame,
+    files: pd.DataFrame,
+    recordings: pd.DataFrame,
+    classifier: Classifier,
+    options: DetectionOptions,
 ) -> dict[str, Callable[[], bytes]]:
     """Detections for other programs, in the formats that were asked for."""
     root = recordings.audio_root.iloc[0]
-    return label_tables(detections, options.wanted_formats, root, classifier.name)
+    return label_tables(detections, files, options.wanted_formats, root, classifier)
 
 
 def draw(

@@ -74,7 +74,7 @@ def _count() -> list[Node]:
         ),
         Node(
             nodes.write_label_tables,
-            inputs=["detections", "recordings", "classifier", "params:detection"],
+            inputs=["detections", "files", "recordings", "classifier", "params:detection"],
             outputs="label_tables",
             name="write_label_tables",
             tags=["reporting"],
