@@ -24,6 +24,24 @@ def test_home_is_resolved_and_whole_paths_stay(tmp_path: Path):
     assert whole["source"]["manifest"] == tmp_path.as_posix()
 
 
+def test_a_classifier_is_a_path_only_where_there_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def model(named: str) -> str:
+        return with_whole_paths({"detection": {"model": named}}, tmp_path / "project")["detection"]["model"]
+
+    (tmp_path / "classifiers").mkdir()
+    (tmp_path / "classifiers" / "frog.tflite").touch()
+    (tmp_path / "project" / "stage5").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    # Whole, because a worker of a cluster has another working folder.
+    assert model("classifiers/frog.tflite") == (tmp_path / "classifiers" / "frog.tflite").as_posix()
+    assert model("stage5") == (tmp_path / "project" / "stage5").as_posix()
+    assert (
+        model("stage5/stage5_017") == "stage5/stage5_017"
+        and model("classifiers/no.tflite") == "classifiers/no.tflite"
+    )
+    assert model("") == ""
+
+
 def test_groups_that_are_absent_or_no_mapping_are_passed_over(tmp_path: Path):
     assert with_whole_paths({"source": "nonsense"}, tmp_path) == {"source": "nonsense"}
 

@@ -56,6 +56,8 @@ def test_a_folder_is_listed_in_order_without_hidden_files_and_outward_links(
     write_tone(folder / "b" / "R1_20250403_210000.wav")
     write_tone(folder / "a.wav")
     write_tone(folder / ".partial-x.wav")
+    write_tone(folder / "b" / ".Trashes" / "501" / "thrown away.wav")
+    write_tone(folder / "$Recycle.Bin" / "thrown away.wav")
     write_tone(tmp_path / "outside.wav")
     (folder / "notes.txt").write_text("x")
     try:

@@ -16,6 +16,8 @@ from omegaconf import OmegaConf
 
 from vernal.storage import is_remote
 
+# What is a path only if there is something of that name.
+MAY_BE_PATHS = ("detection.model",)
 PATHS = (
     "data_root",
     "source.manifest",
@@ -31,6 +33,7 @@ PATHS = (
     "collection.inbox",
     "collection.problem",
     "detection.recordings",
+    *MAY_BE_PATHS,
 )
 
 
@@ -84,15 +87,14 @@ def with_whole_paths(parameters: Mapping[str, Any], project: Path) -> dict[str, 
             parent[group] = parent = dict(inner)
         else:
             if isinstance(parent.get(last), str):
-                parent[last] = _whole(parent[last], project)
+                parent[last] = _whole(parent[last], project, name in MAY_BE_PATHS)
     return whole
 
 
-def _whole(text: str, project: Path) -> str:
+def _whole(text: str, project: Path, may_be_no_path: bool) -> str:
     if is_remote(text):
         return text.rstrip("/")
     path = Path(text).expanduser()
-    if path.is_absolute():
-        return path.as_posix()
-    here = Path.cwd() / path
-    return (here if here.exists() else project / path).as_posix()
+    here = Path.cwd() / path  # the path itself where it is absolute
+    found = here if here.exists() else project / path
+    return text if may_be_no_path and not (text and found.exists()) else found.as_posix()

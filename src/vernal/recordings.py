@@ -7,6 +7,7 @@ never by its name.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ from vernal.storage import as_path
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
 SOURCES = ("labelled", "field", "unlabelled")
 _BATCH_FILES = 32
+# A card's bin holds recordings that somebody threw away.
+_HIDDEN = re.compile(r"(?:^|/)(?:\.|\$RECYCLE\.BIN/|System Volume Information/)", re.IGNORECASE)
 REJECT_COLUMNS = ("source", "file_path", "manifest_row", "start_s", "end_s", "reason", "message")
 FACT_COLUMNS = ("content_hash", "duration_s", "sample_rate_hz", "channels")
 
@@ -66,7 +69,8 @@ def list_recordings(
         setting: the parameter that named the folder, for messages.
     Returns:
         `file_path` (relative, `/`), `recorder_id`, `date`, `time`, as far as the file's name tells them (see
-        `collection.recording_names`); sorted by path. Links that lead out of the folder are left out.
+        `collection.recording_names`); sorted by path. Hidden files and folders, the bin of a card among them,
+        and links that lead out of the folder are left out.
     Raises:
         InputError: no such folder, or no audio in it.
     """
@@ -77,7 +81,7 @@ def list_recordings(
     paths = sorted(
         path.relative_to(folder).as_posix()
         for path in files
-        if is_inside(path, folder) and not path.name.startswith(".")
+        if is_inside(path, folder) and not _HIDDEN.search(path.relative_to(folder).as_posix())
     )
     if not paths:
         raise InputError(f"The folder {folder} has no audio ({', '.join(suffixes)}).")

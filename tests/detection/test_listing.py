@@ -47,6 +47,25 @@ def test_files_that_cannot_be_read_are_listed_all_the_same(tmp_path: Path):
     assert started_at(listed).tolist() == [pd.Timestamp("2024-05-01 15:30:12")]
 
 
+def test_what_was_cut_out_into_a_data_folder_among_the_recordings_is_no_recording(tmp_path: Path, write_tone):
+    season = tmp_path / "season"
+    for name in (
+        "Moth08/a.wav",
+        "03_ponds/b.wav",
+        "out/01_raw/c.wav",
+        "out/08_reporting/detection/clips/d.wav",
+    ):
+        write_tone(season / name)
+    kept = ["03_ponds/b.wav", "Moth08/a.wav", "out/01_raw/c.wav"]
+    assert list_for_detection(season, data_root=season / "out").file_path.tolist() == kept
+    assert len(list_for_detection(season, data_root=tmp_path / "elsewhere")) == 4
+    # The recordings may lie in the data folder itself.
+    assert len(list_for_detection(season / "out", data_root=season / "out")) == 1
+    (season / "out" / "01_raw" / "c.wav").unlink()
+    with pytest.raises(InputError, match="nothing but what was cut out of recordings"):
+        list_for_detection(season / "out", data_root=season / "out")
+
+
 def test_a_wrong_folder_is_named_with_its_setting(tmp_path: Path, write_tone):
     with pytest.raises(InputError, match=r"does not exist\. Correct detection\.recordings"):
         list_for_detection(tmp_path / "none")

@@ -272,7 +272,10 @@ def test_versions_name_what_results_depend_on():
     [
         ({"workers": 0}, "workers is 0; give a whole number from 1"),
         ({"workers": "two"}, "workers is 'two'; give a whole number"),
-        ({"address": "tcp://a:1", "workers": 2}, "either an address .tcp://a:1. or a number of workers"),
+        (
+            {"address": "tcp://a:1", "workers": 2},
+            "either an address .tcp://a:1, by .* or a number of workers",
+        ),
         ({"timeout_s": "soon"}, "timeout_s is 'soon'; give seconds"),
         ({"patience_s": 0}, "patience_s is 0; give seconds, more than 0"),
         ({"is_async": True}, "leave is_async out"),
@@ -281,6 +284,14 @@ def test_versions_name_what_results_depend_on():
 def test_settings_that_cannot_be_are_refused_at_once(settings: dict, words: str):
     with pytest.raises(InputError, match=words):
         DaskRunner(**settings)
+
+
+def test_workers_beside_an_address_in_the_environment_are_not_passed_over(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", "tcp://a:1")
+    with pytest.raises(
+        InputError, match=r"tcp://a:1, by .*DASK_SCHEDULER_ADDRESS.* or a number of workers .*2."
+    ):
+        DaskRunner(workers=2)
 
 
 def test_naming_the_runner_loads_no_dask(project: Path):

@@ -15,6 +15,7 @@ from vernal.storage import as_path
 
 RECORDING_COLUMNS = ("audio_root", "file_path", "recorder_id", "date", "time")
 UNKNOWN = "unknown"
+_RESULTS = re.compile(r"0[2-8]_[a-z_]+")  # a data folder's layers, but that of raw data
 # Folders that say when or what, not who: dates, numbers, and what cameras and recorders call theirs.
 _NO_RECORDER = re.compile(
     r"\d{4}(?:-?\d{2}){0,2}|\d+|data|audio|recordings?|raw|wavs?|flacs?|sound|sounds|night[ _-]?\d+",
@@ -22,11 +23,15 @@ _NO_RECORDER = re.compile(
 )
 
 
-def list_for_detection(folder: Path | str, setting: str = "detection.recordings") -> pd.DataFrame:
+def list_for_detection(
+    folder: Path | str, setting: str = "detection.recordings", data_root: Path | str | None = None
+) -> pd.DataFrame:
     """List a folder's recordings, nested ones too, each with its recorder and when it began.
 
     Args:
         setting: the parameter that named the folder, for messages.
+        data_root: the data folder of the run. Where it lies among the recordings, the sound that was cut out for
+            people to hear is none of them.
     Returns:
         `RECORDING_COLUMNS`, sorted by path; `date` and `time` are missing where the name does not tell. Files whose
         format cannot be read are listed too: what is not heard has to be said.
@@ -37,7 +42,27 @@ def list_for_detection(folder: Path | str, setting: str = "detection.recordings"
     if folder.is_file():
         raise InputError(f"{setting} is the file {folder}; name the folder that it lies in.")
     found = list_recordings(folder, (*READABLE_SUFFIXES, *UNREADABLE_SUFFIXES), setting)
+    made = [] if data_root is None else _made_below(folder, as_path(data_root), found.file_path)
+    found = found[~found.file_path.isin(made)].reset_index(drop=True)
+    if found.empty:
+        raise InputError(
+            f"The folder {folder} holds nothing but what was cut out of recordings. Correct {setting}."
+        )
     return _with_recorder(folder, found)
+
+
+def _made_below(folder: Path, data_root: Path, paths: pd.Series) -> list[str]:
+    """Those of some paths in a folder that lie in the data folder's layers of results."""
+    whole, root = folder.resolve(), data_root.resolve()
+    if not root.is_relative_to(whole):
+        return []
+    above = root.relative_to(whole).parts
+    return [
+        path
+        for path in paths
+        if (names := PurePosixPath(path).parts)[: len(above)] == above
+        and _RESULTS.fullmatch(names[len(above)])
+    ]
 
 
 def list_demo(folder: Path | str, file_paths: pd.Series) -> pd.DataFrame:

@@ -22,7 +22,12 @@ from kedro.runner import AbstractRunner
 
 from vernal.config import PATHS
 from vernal.problems import InputError
-from vernal.runners.connection import address_from_environment, check_data_in_sight, connected
+from vernal.runners.connection import (
+    ADDRESS_VARIABLES,
+    address_from_environment,
+    check_data_in_sight,
+    connected,
+)
 from vernal.runners.node_task import NodeDone, NodeTask, run_node
 from vernal.storage import as_path, remove_tree
 
@@ -57,10 +62,11 @@ class DaskRunner(AbstractRunner):
         super().__init__(is_async=False)
         self._address = address or address_from_environment()
         self._workers = _whole_number("workers", workers)
-        if address and self._workers:
+        if self._address and self._workers:
             raise InputError(
-                f"Give the Dask runner either an address ({address}) or a number of workers on this machine "
-                f"({self._workers}); a scheduler elsewhere has its workers already."
+                f"Give the Dask runner either an address ({self._address}, by --runner-params or by the variable "
+                f"{' or '.join(ADDRESS_VARIABLES)}) or a number of workers on this machine ({self._workers}); a "
+                "scheduler elsewhere has its workers already."
             )
         self._timeout_s = _seconds("timeout_s", timeout_s)
         self._patience_s = _seconds("patience_s", patience_s)

@@ -36,7 +36,7 @@ def list_recordings(
 ) -> pd.DataFrame:
     """The recordings of the named folder, or the demo season's field recordings."""
     if options.recordings is not None:
-        return listing.list_for_detection(options.recordings)
+        return listing.list_for_detection(options.recordings, data_root=data_root)
     if demo_field is None or demo_field.empty:
         raise InputError(
             "No folder of recordings was named, and there is no demo season here. Name a folder with "

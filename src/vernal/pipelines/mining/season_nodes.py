@@ -27,11 +27,11 @@ from vernal.training.fitting import TrainingOptions
 from vernal.training.head_library import HeadLibrary
 
 
-def list_season(source: SourceOptions) -> pd.DataFrame:
+def list_season(source: SourceOptions, data_root: str) -> pd.DataFrame:
     """Every recording of the season, none where no season was named."""
     if source.season is None:
         return pd.DataFrame({name: pd.Series(dtype="str") for name in RECORDING_COLUMNS})
-    return list_for_detection(source.season, "source.season")
+    return list_for_detection(source.season, "source.season", data_root)
 
 
 def choose_miner(
