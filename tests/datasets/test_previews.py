@@ -71,11 +71,13 @@ def test_points_show_what_differs(tmp_path):
     dataset = PointsDataset(path=str(tmp_path))
     dataset.save(
         {
-            "s_001": {"point": "s_001", "dropout": 0.5, "seed": 1},
-            "s_002": {"point": "s_002", "dropout": 0, "seed": 1},
+            "s_001": {"point": "s_001", "dropout": 0.5, "seed": 1, "positive_subsets": []},
+            "s_002": {"point": "s_002", "dropout": 0, "seed": 1, "positive_subsets": ["a", "b"]},
         }
     )
-    assert dataset.preview()["columns"] == ["point", "dropout"]
+    shown = dataset.preview()
+    assert shown["columns"] == ["point", "dropout", "positive_subsets"]
+    assert [row[2] for row in shown["data"]] == ["none", "a; b"]
 
 
 def test_records_ledgers_pages_and_folders(tmp_path):

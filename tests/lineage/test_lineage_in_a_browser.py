@@ -113,3 +113,27 @@ def test_the_page_and_the_version_come_from_this_machine(lineage):
     assert "http" not in page.replace("http-equiv", "") and '"horizontal"' in page
     version = ask(lineage, "version")
     assert version["latest"] == version["installed"] and not version["is_outdated"]
+
+
+def test_what_an_earlier_run_left_is_no_box_of_its_own(lineage):
+    for pipeline in ask(lineage, "main")["pipelines"]:
+        names = [node["name"] for node in ask(lineage, f"pipelines/{pipeline['id']}")["nodes"]]
+        assert [name for name in names if name.rpartition(".")[2].startswith("known_")] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [
+        ("splits", "kedro run --to-outputs=splits"),
+        ("stage5.leaderboard", "kedro run --pipeline=stage5 --to-outputs=stage5.leaderboard"),
+        ("check_audio", "kedro run --to-nodes='ingest.check_audio'"),
+    ],
+)
+def test_the_command_beside_a_box_runs_as_it_stands(lineage, name, command):
+    assert preview_of(lineage, name)["run_command"] == command
+
+
+def test_a_step_without_its_earlier_results_still_shows_its_code(lineage):
+    found = preview_of(lineage, "embed_clips")
+    assert "def embed_missing(" in found["code"] and found["filepath"].endswith("nodes.py")
+    assert not [name for name in found["inputs"] if name.startswith("known_")]

@@ -27,8 +27,7 @@ def check_run(options: Mapping[str, Any]) -> None:
     env, params = options.get("env"), options.get("params") or {}
     is_folder = conf.is_dir()  # Kedro also reads archives and addresses; those it checks itself
     if is_folder:
-        _check_environment(conf, env)
-        check_names(conf, env or "local", params)
+        check_settings(conf, env, params)
     _check_runner(options.get("runner"))
     chosen = _check_selection(options)
     if is_folder:
@@ -49,6 +48,16 @@ def _kinds(pipeline: Pipeline) -> dict[str, Any]:
 
     # Read when a run ends, and no node's.
     return {**TypeExtractor({"": pipeline}).extract_types_from_pipelines(), "tracking": TrackingOptions}
+
+
+def check_settings(conf: Path, env: str | None, params: Mapping[str, Any]) -> None:
+    """Compare an environment and parameters with those in a folder of configuration.
+
+    Raises:
+        InputError: one that there is not.
+    """
+    _check_environment(conf, env)
+    check_names(conf, env or "local", params)
 
 
 def _check_environment(conf: Path, env: str | None) -> None:

@@ -10,6 +10,7 @@ import click
 from kedro.framework.cli.utils import _split_params
 
 from vernal.commands.command_line import PARAMS_HELP, ClearCommand, find_project
+from vernal.commands.run_mistakes import check_settings
 
 with_env = click.option("--env", "-e", envvar="KEDRO_ENV", help="Environment of the configuration.")
 with_pipeline = click.option("--pipeline", "-p", help="Show this pipeline alone; default: all of them.")
@@ -19,7 +20,11 @@ with_nested_params = click.option("--params", default="", callback=_split_params
 @click.command("run", cls=ClearCommand)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
 @click.option(
-    "--port", type=int, default=4141, show_default=True, help="Port; if it is taken, the next free one."
+    "--port",
+    type=click.IntRange(0, 65_535),
+    default=4141,
+    show_default=True,
+    help="Port; if it is taken, the next free one.",
 )
 @click.option("--browser/--no-browser", default=True, help="Open a browser.")
 @with_pipeline
@@ -28,7 +33,7 @@ with_nested_params = click.option("--params", default="", callback=_split_params
 def run(
     host: str, port: int, browser: bool, pipeline: str | None, env: str | None, params: Mapping[str, Any]
 ) -> None:
-    """Serve the lineage, with the tables, metrics and plots of the last run in place.
+    """Serve the lineage, with what the last run made in place.
 
     \b
     Example:  kedro viz run
@@ -38,6 +43,7 @@ def run(
     from vernal.lineage.server import serve
 
     project = find_project()
+    check_settings(project / "conf", env, params)
     click.echo("Reading the pipelines ...", err=True)
     load_graph(project, env, params, pipeline)
     serve(project, host, port, browser)
@@ -58,7 +64,9 @@ def run(
 def build(
     out: Path, include_previews: bool, pipeline: str | None, env: str | None, params: Mapping[str, Any]
 ) -> None:
-    """Write the lineage as a static site; it needs a web server, such as python -m http.server.
+    """Write the lineage as a static site.
+
+    It needs a web server, such as python -m http.server.
 
     \b
     Example:  kedro viz build
@@ -68,6 +76,7 @@ def build(
     from vernal.lineage.static_site import write_static_site
 
     project = find_project()
+    check_settings(project / "conf", env, params)
     click.echo("Reading the pipelines ...", err=True)
     load_graph(project, env, params, pipeline)
     write_static_site(project, out, include_previews)

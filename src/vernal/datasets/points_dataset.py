@@ -52,7 +52,8 @@ class PointsDataset(AbstractDataset[Mapping[str, Mapping[str, Any]], dict[str, d
 
     def preview(self) -> TablePreview:
         """The first points by the settings in which they differ, for Kedro-Viz."""
-        table = pd.DataFrame(list(self.load().values())).astype(str)
+        rows = [{name: _as_text(value) for name, value in row.items()} for row in self.load().values()]
+        table = pd.DataFrame(rows)
         differing = [name for name in table.columns if table[name].nunique() > 1]
         return table_preview(table, columns=differing or None)
 
@@ -61,3 +62,7 @@ class PointsDataset(AbstractDataset[Mapping[str, Mapping[str, Any]], dict[str, d
 
     def _describe(self) -> dict[str, Any]:
         return {"path": self._path}
+
+
+def _as_text(value: Any) -> str:
+    return "; ".join(map(str, value)) or "none" if isinstance(value, list) else str(value)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from kedro.pipeline import Node, Pipeline
 
+from vernal.lineage.graph import LAYERS, is_known_before
+
 PLOTS = "plots"  # the figures of a report are one box
 _SWEEPS = 6
 
@@ -150,8 +152,7 @@ def _mean(values: list[float], default: float) -> float:
 
 
 def _is_left_out(name: str) -> bool:
-    last = name.rpartition(".")[2]
-    return name == "parameters" or name.startswith("params:") or last.startswith("known_")
+    return name == "parameters" or name.startswith("params:") or is_known_before(name)
 
 
 def _dataset(name: str) -> str:
@@ -172,7 +173,5 @@ def _folded_label(node: Node) -> str:
 
 def layers_of(graph: Graph, layer_by_dataset: Mapping[str, str]) -> list[str]:
     """The data layers that occur, in reading order."""
-    from vernal.lineage.graph import LAYERS
-
     found = {layer_by_dataset.get(name) for name, kind in graph.kind.items() if kind == "data"}
     return [layer for layer in LAYERS if layer in found]

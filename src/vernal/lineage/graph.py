@@ -47,6 +47,7 @@ def load_graph(
     descriptions = dataset_descriptions(catalog, (pipelines[name] for name in names))
     shown = {name: described(pipelines[name], descriptions) for name in names}
     _keep_reading_order()
+    _name_pipelines()
     populate_data(data_access_manager, catalog, shown, extras)
 
 
@@ -62,6 +63,32 @@ def sorted_layers(sort_layers: Callable[..., list[str]], *graph: Any) -> list[st
     """Layers of a graph in reading order; none where they depend on each other in a circle."""
     layers = sort_layers(*graph)
     return sorted(layers, key=lambda layer: LAYERS.index(layer) if layer in LAYERS else len(LAYERS))
+
+
+def _name_pipelines() -> None:
+    """Let the command beside a node or dataset name a pipeline that has it; Kedro-Viz means the default one."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Kedro-Viz' use of FastAPI is its own affair
+        from kedro_viz.api.rest import router
+        from kedro_viz.api.rest.responses import nodes, save_responses
+
+    answer = partial(with_pipeline, nodes.get_node_metadata_response)
+    router.get_node_metadata_response = save_responses.get_node_metadata_response = answer
+
+
+def with_pipeline(answer: Callable[[str], Any], node_id: str) -> Any:
+    """What Kedro-Viz answers about a node, with a command that runs as it stands."""
+    from kedro_viz.data_access import data_access_manager
+
+    found = answer(node_id)
+    command = getattr(found, "run_command", None)
+    if command:
+        names = data_access_manager.nodes.get_node_by_id(node_id).pipelines
+        if "__default__" not in names:
+            found.run_command = command.replace(
+                "kedro run", f"kedro run --pipeline={in_reading_order(names)[0]}", 1
+            )
+    return found
 
 
 def in_reading_order(names: Iterable[str]) -> list[str]:
@@ -80,6 +107,24 @@ def in_reading_order(names: Iterable[str]) -> list[str]:
     return sorted(names, key=key)
 
 
+class ShownNode(Node):
+    """A node as the picture has it: what it knows from an earlier run is one of its own results, and left out."""
+
+    @property
+    def inputs(self) -> list[str]:
+        """Names of the datasets that lead to it."""
+        return [name for name in super().inputs if not is_known_before(name)]
+
+
+def is_known_before(dataset: str) -> bool:
+    """Whether a dataset is what an earlier run left, read before it is written anew under its own name.
+
+    >>> is_known_before("known_embeddings"), is_known_before("stage5.known_evaluation"), is_known_before("clips")
+    (True, True, False)
+    """
+    return dataset.rpartition(".")[2].startswith("known_")
+
+
 def described(pipeline: Pipeline, descriptions: Mapping[str, str]) -> Pipeline:
     """The same pipeline, each node with a text that Kedro-Viz shows beside it.
 
@@ -88,12 +133,19 @@ def described(pipeline: Pipeline, descriptions: Mapping[str, str]) -> Pipeline:
     with warnings.catch_warnings():
         # Kedro calls previews of nodes experimental at the first one; nothing but the text in the panel hangs on it.
         warnings.simplefilter("ignore")
-        return Pipeline(
-            [
-                node._copy(preview_fn=partial(_text_preview, node_text(node, descriptions)))
-                for node in pipeline.nodes
-            ]
-        )
+        return Pipeline([_shown(node, descriptions) for node in pipeline.nodes])
+
+
+def _shown(node: Node, descriptions: Mapping[str, str]) -> Node:
+    return ShownNode(
+        node.func,
+        node._inputs,
+        node._outputs,
+        name=node._name,
+        tags=node.tags,
+        namespace=node.namespace,
+        preview_fn=partial(_text_preview, node_text(node, descriptions)),
+    )
 
 
 def dataset_descriptions(catalog: Any, pipelines: Iterable[Pipeline]) -> dict[str, str]:
@@ -112,9 +164,13 @@ def node_text(node: Node, descriptions: Mapping[str, str]) -> str:
     """What a node does, and what it reads and writes."""
     blocks = [inspect.getdoc(node.func) or ""]
     for verb, names in (("Reads", node.inputs), ("Writes", node.outputs)):
-        known = [f"  {name}: {descriptions[name]}" for name in names if name in descriptions]
-        if known:
-            blocks.append("\n".join([verb, *known]))
+        told = [
+            f"  {name}: {descriptions[name]}"
+            for name in names
+            if name in descriptions and not is_known_before(name)
+        ]
+        if told:
+            blocks.append("\n".join([verb, *told]))
     return "\n\n".join(block for block in blocks if block)
 
 

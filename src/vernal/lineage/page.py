@@ -16,6 +16,9 @@ _FIRST_VIEW = """<script>
   })();
 </script>
 """
+# Kedro-Viz counts rows in runs that it records; none is recorded here, so its statistics would say N/A for ever.
+_STATISTICS = '[data-label="Dataset statistics:"]'
+_STYLE = f"<style>{_STATISTICS}, {_STATISTICS} + * {{ display: none !important; }}</style>\n"
 _REMOTE_LINK = re.compile(r"<link[^>]*https?://[^>]*>\s*")
 
 
@@ -29,4 +32,4 @@ def html_folder() -> Path:
 def local_page() -> str:
     """Kedro-Viz' `index.html` without links to other machines, left to right at the first visit."""
     page = _REMOTE_LINK.sub("", (html_folder() / "index.html").read_text(encoding="utf-8"))
-    return page.replace("<script", f"{_FIRST_VIEW}<script", 1)
+    return page.replace("<script", f"{_FIRST_VIEW}{_STYLE}<script", 1)
