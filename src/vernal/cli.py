@@ -51,6 +51,7 @@ def _run(**options: Any) -> Any:
         check_run(options)
         return kedro_run.callback(**options)  # type: ignore[misc]  # click types it as optional
     except (InputError, DatasetError) as error:
+        # What a dataset tells of a mistake needs nothing before it; other errors need the dataset's name and file.
         raise click.ClickException(str(mistake_in(error) or error)) from error
 
 

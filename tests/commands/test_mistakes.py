@@ -128,3 +128,34 @@ def test_a_mistake_is_one_message(here, tmp_path, path):
     assert result.exit_code in (1, 2), result.output
     assert isinstance(result.exception, SystemExit), result.exception
     assert "Error: " in result.output and "Traceback" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        (["--port=99999"], "99999 is not in the range"),
+        (["--env=tests"], "There is no environment 'tests'"),
+        (["--params=data_rot=x"], "data_rot in --params (did you mean 'data_root'?)"),
+    ],
+)
+def test_what_kedro_viz_cannot_find_is_told(here, typed, said):
+    result = CliRunner().invoke(viz_cli, ["viz", "run", "--no-browser", *typed])
+    assert isinstance(result.exception, SystemExit) and said in result.output
+
+
+def test_one_line_helps_are_whole_sentences():
+    for path, command in project_commands():
+        # As wide as the list of a group's commands in a terminal of 80 characters.
+        assert not command.get_short_help_str(66).endswith("..."), f"kedro {path}"
+
+
+def test_a_dataset_that_tells_a_mistake_needs_nothing_before_it(here, tmp_path):
+    params = f"--params=source.manifest={tmp_path / 'no.csv'},data_root={tmp_path / 'out'}"
+    result = CliRunner().invoke(cli, ["run", "--pipeline=ingest", params])
+    assert result.exit_code == 1
+    assert "Error: The manifest " in result.output and "Failed while loading" not in result.output
+
+
+def test_a_stage_without_a_run_is_told_with_the_folder(here, tmp_path):
+    result = CliRunner().invoke(cli, ["runs", "list", "stage5", f"--params=data_root={tmp_path}"])
+    assert f"No run of stage5 is recorded in {tmp_path} yet." in result.output

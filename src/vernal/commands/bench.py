@@ -203,7 +203,7 @@ def embed(
     as_json: bool,
     markdown: Path | None,
 ) -> None:
-    """Embed a folder, both sides from the start of Python to the last vector on disk.
+    """Embed a folder, from the start of Python to the last vector.
 
     \b
     Example:  kedro bench embed
@@ -284,7 +284,7 @@ def make_many_clips(folder: Path, count: int) -> None:
 @as_json
 @to_markdown
 def train(points: int, clips: int, epochs: int, seeds: int, as_json: bool, markdown: Path | None) -> None:
-    """Train the same arrays on both sides, linear and with 512 hidden units.
+    """Train the same arrays, linear and with 512 hidden units.
 
     \b
     Example:  kedro bench train
@@ -334,7 +334,7 @@ def sweep(
     as_json: bool,
     markdown: Path | None,
 ) -> None:
-    """Stage 5 at the study's scale: draw, train, score and evaluate from the store.
+    """Run stage 5 at the study's scale, from the store on.
 
     \b
     BirdNET-Analyzer's time is that of a few points' training, times the number of points.
@@ -381,7 +381,7 @@ def detect(
     as_json: bool,
     markdown: Path | None,
 ) -> None:
-    """Search recordings with a classifier, both sides from the start of Python to the last table on disk.
+    """Search recordings, from the start of Python to the last table.
 
     \b
     Example:  kedro bench detect

@@ -26,15 +26,16 @@ def runs() -> None:
 @click.argument("stage", required=False)
 @with_params
 def list_runs(stage: str | None, params: Mapping[str, str]) -> None:
-    """Recorded runs, the oldest first.
+    """List recorded runs, the oldest first.
 
     \b
     Runs of equal `results` gave the same tables.
     Example:  kedro runs list stage5 --params=data_root=/x/out
     """
-    records = read_records(data_root(find_project(), params), stage)
+    root = data_root(find_project(), params)
+    records = read_records(root, stage)
     if not records:
-        click.echo("No run is recorded there yet.")
+        click.echo(f"No run{f' of {stage}' if stage else ''} is recorded in {root} yet.")
         return
     rows = [["run", "stage", "outcome", "seconds", "results", "certificate", "code"]]
     rows += [
@@ -56,7 +57,7 @@ def list_runs(stage: str | None, params: Mapping[str, str]) -> None:
 @click.argument("run")
 @with_params
 def show(run: str, params: Mapping[str, str]) -> None:
-    """Data, settings, code and packages of a run, and how long each node took.
+    """Show what a run was made with, and how long each node took.
 
     \b
     RUN is a run's name or its beginning, a stage (its last run), STAGE~1 (the one before), or STAGE/RUN.
@@ -98,7 +99,7 @@ def show(run: str, params: Mapping[str, str]) -> None:
 @click.option("--all", "every", is_flag=True, help=f"Show more than {_LISTED} differences of a kind.")
 @with_params
 def diff(a: str, b: str, every: bool, params: Mapping[str, str]) -> None:
-    """What changed between two runs: data, settings, code, environment, results.
+    """Compare two runs: data, settings, code, environment, results.
 
     \b
     A and B as for `kedro runs show`.

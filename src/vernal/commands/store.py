@@ -46,7 +46,7 @@ def store() -> None:
 @store.command("info")
 @with_params
 def info(params: Mapping[str, str]) -> None:
-    """How much is stored, by audio settings.
+    """Show how much is stored, by audio settings.
 
     \b
     Example:  kedro store info --params=data_root=/x/out

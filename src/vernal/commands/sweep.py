@@ -46,7 +46,7 @@ def sweep() -> None:
 @sweep.command("list")
 @with_params
 def list_stages(params: Mapping[str, str]) -> None:
-    """How many points, runs and configurations each stage has, and how many are done.
+    """Count the points of each stage, and those that are done.
 
     \b
     Points of equal settings are one run; runs that differ in the seed alone are one configuration.
@@ -73,7 +73,7 @@ def list_stages(params: Mapping[str, str]) -> None:
 @click.argument("point", required=False)
 @with_params
 def show(stage: str, point: str | None, params: Mapping[str, str]) -> None:
-    """What a stage compares, or every setting of one of its points.
+    """Show what a stage compares, or every setting of a point.
 
     \b
     Example:  kedro sweep show stage5
@@ -101,7 +101,9 @@ def show(stage: str, point: str | None, params: Mapping[str, str]) -> None:
 def expand_stages(
     stages: Sequence[str], every: bool, reset: bool, prune: bool, check: bool, params: Mapping[str, str]
 ) -> None:
-    """Write conf/sweeps/STAGE/POINT.yml, one file a point. Edited files are kept.
+    """Write the point files of stages; edited files are kept.
+
+    They are conf/sweeps/STAGE/POINT.yml, one file a point.
 
     \b
     Example:  kedro sweep expand stage5
@@ -127,7 +129,7 @@ def expand_stages(
 @click.argument("b", required=False)
 @with_params
 def diff(a: str, b: str | None, params: Mapping[str, str]) -> None:
-    """Which settings differ: two points, two stages, or one stage's files and its spec.
+    """Compare two points, two stages, or point files with their spec.
 
     \b
     Example:  kedro sweep diff stage5_001 stage5_017
