@@ -4,7 +4,7 @@ from pathlib import Path
 
 from mkdocs.exceptions import PluginError
 
-from vernal.docs_pages.site import check_site, fill, write_lineage
+from vernal.docs_pages.site import check_site, fill, whole_options, write_lineage
 from vernal.problems import InputError
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -21,6 +21,10 @@ def on_page_markdown(markdown, page, config, files):
         return fill(markdown, page.file.src_uri, PROJECT)
     except InputError as error:
         raise PluginError(str(error)) from error
+
+
+def on_page_content(html, page, config, files):
+    return whole_options(html)
 
 
 def on_post_build(config):

@@ -67,6 +67,16 @@ def test_every_parameter_file_is_in_the_reference(site, project):
         assert file.relative_to(project).as_posix() in page
 
 
+def test_an_option_stands_on_one_line(site):
+    page = (site / "lineage.html").read_text(encoding="utf-8")
+    assert 'kedro run <span class="option">--namespaces</span>=mining' in page
+
+
+def test_columns_are_told_in_words(site):
+    page = (site / "reference" / "manifest.html").read_text(encoding="utf-8")
+    assert "text, may be missing" in page and "at least 0" in page and "pyarrow" not in page
+
+
 # The catalog
 
 

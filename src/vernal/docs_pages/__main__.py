@@ -44,6 +44,20 @@ def published(experiments: Path, leaderboards: Path) -> None:
     write_published(experiments, leaderboards, find_project() / "docs" / "results")
 
 
+@main.command()
+@click.argument("data_root", type=_folder)
+@click.argument("name", type=click.Choice(["esc10", "companion"]))
+def features(data_root: Path, name: str) -> None:
+    """Copy the leaderboard of a finished features study on ESC-10 or on the companion set.
+
+    \b
+    Example:  python -m vernal.docs_pages features data companion
+    """
+    from vernal.docs_pages.results import write_features
+
+    write_features(data_root, name, find_project() / "docs" / "results")
+
+
 @main.command("near-duplicates")
 @click.argument("recordings", type=_folder)
 @click.option("--workers", type=int, default=1, show_default=True, help="Processes that embed.")

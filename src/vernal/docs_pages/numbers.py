@@ -6,8 +6,12 @@ import json
 from pathlib import Path
 
 from vernal.docs_pages.markdown import code, table
-from vernal.docs_pages.results import read_demo
+from vernal.docs_pages.results import read_demo, read_features
 from vernal.evaluation.effects import HIGHER, LOWER
+from vernal.features.lab_tables import lab_tables
+from vernal.features.pictures import described
+from vernal.features.rows import records
+from vernal.spelling import between
 from vernal.table_files import read_table
 
 
@@ -89,6 +93,38 @@ def demo_effects(project: Path) -> str:
     ]
     head = ["setting", "from, to", "change of F1", "interval", "least that would be seen", "verdict"]
     return table(head, rows, ["change of F1", "least that would be seen"])
+
+
+def features_esc10(project: Path) -> str:
+    """What features made from scratch reach on ESC-10."""
+    return _standings(project, "esc10")
+
+
+def features_companion(project: Path) -> str:
+    """The same on the companion set."""
+    return _standings(project, "companion")
+
+
+def _standings(project: Path, name: str) -> str:
+    """A features study's leaderboard: accuracy, macro F1 and their intervals, and the size of a clip."""
+    rows = [
+        (
+            described(row),
+            f"{row['accuracy_mean']:.2f}",
+            between(row["accuracy_low"], row["accuracy_high"]),
+            f"{row['macro_f1_mean']:.2f}",
+            between(row["macro_f1_low"], row["macro_f1_high"]),
+            f"{row['bytes_per_clip']:,.0f}",
+        )
+        for row in records(read_features(project, name))
+    ]
+    head = ["", "accuracy", "95 % interval", "macro F1", "95 % interval", "bytes a clip"]
+    return table(head, rows, ["accuracy", "macro F1", "bytes a clip"])
+
+
+def features_lab(project: Path) -> str:
+    """The first table of the lab exercise, as it was printed."""
+    return f"```text\n{lab_tables()['Mel raw'].text()}```"
 
 
 def near_duplicates(project: Path) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -71,15 +72,34 @@ def table_schemas(project: Path) -> str:
         rows = [
             (
                 code(column),
-                str(kind.dtype).removesuffix("64"),
-                "may be missing" if kind.nullable else "",
-                "; ".join(str(check.error or check.name) for check in kind.checks),
+                _KINDS[str(kind.dtype)] + (", may be missing" if kind.nullable else ""),
+                "; ".join(map(_rule, kind.checks)),
             )
             for column, kind in schema.columns.items()
         ]
         also = "".join(f"\n\nAlso checked: {check.error}." for check in schema.checks)
-        blocks.append(f"### {name}\n\n{table(['column', 'type', '', 'checked'], rows)}{also}")
+        blocks.append(f"### {name}\n\n{table(['column', 'holds', 'checked'], rows)}{also}")
     return "\n\n".join(blocks)
+
+
+_KINDS = {
+    "string[pyarrow]": "text",
+    "float64": "a number",
+    "int64": "a whole number",
+    "bool": "true or false",
+}
+_RULES: dict[str, Callable[..., str]] = {
+    "isin": lambda allowed_values: "one of " + ", ".join(map(code, allowed_values)),
+    "equal_to": lambda value: code(value),
+    "greater_than": lambda min_value: f"above {min_value}",
+    "greater_than_or_equal_to": lambda min_value: f"at least {min_value}",
+    "str_matches": lambda pattern: f"of the form {code(pattern)}",
+}
+
+
+def _rule(check: Any) -> str:
+    """A schema's check of a column in words."""
+    return _RULES[check.name](**check.statistics)
 
 
 def commands(project: Path) -> str:

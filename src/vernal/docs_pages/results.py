@@ -1,7 +1,7 @@
 """Numbers of the pages: results copied into `docs/results` by a command, shown from there, never typed.
 
-After a new run: `python -m vernal.docs_pages demo DATA_ROOT`; after a change of the checks:
-`python -m vernal.docs_pages published EXPERIMENTS.csv LEADERBOARDS`.
+After a new run: `python -m vernal.docs_pages demo DATA_ROOT`, or `features DATA_ROOT esc10`; after a change of the
+checks: `python -m vernal.docs_pages published EXPERIMENTS.csv LEADERBOARDS`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from vernal.features.study import StudyOptions, expand_study
 from vernal.files import write_bytes, write_text
 from vernal.identity import digest
 from vernal.problems import InputError
@@ -54,7 +55,6 @@ def write_demo(project: Path, data_root: Path, folder: Path) -> None:
     }
     record = {
         "settings": demo_digest(project),
-        "results": certificate["results"],
         "verdict": certificate["verdict"],
         "checks": len(certificate["checks"]),
         "points": int(board.n_points.sum()),
@@ -88,6 +88,37 @@ def read_demo(project: Path) -> dict[str, Any]:
             f"--pipeline={STAGE}, then python -m vernal.docs_pages demo data."
         )
     return record
+
+
+def write_features(data_root: Path, name: str, folder: Path) -> None:
+    """Copy the leaderboard of a finished features study.
+
+    Args:
+        name: of the recordings, `esc10` or `companion`.
+    Raises:
+        InputError: the run is not there.
+    """
+    board = data_root / "08_reporting" / "features" / "leaderboard.csv"
+    if not board.is_file():
+        raise InputError(f"{data_root} has no finished features study; run it there first.")
+    write_bytes(folder / f"features_{name}.csv", board.read_bytes())
+
+
+def read_features(project: Path, name: str) -> pd.DataFrame:
+    """A features study's leaderboard as the page shows it.
+
+    Raises:
+        InputError: it is of other configurations than those that ship.
+    """
+    file = project / "docs" / "results" / f"features_{name}.csv"
+    board = pd.read_csv(file, dtype={"sync": "str"}, keep_default_na=False, na_values={"rank": [""]})
+    settings = read_yaml(project / "conf" / "base" / "features" / "parameters.yml")["features"]["study"]
+    if set(board.configuration_hash) != set(expand_study(StudyOptions(**settings)).configuration):
+        raise InputError(
+            f"{file} is of other configurations than features.study in conf/base. Run kedro run --pipeline=features, "
+            f"then python -m vernal.docs_pages features DATA_ROOT {name}."
+        )
+    return board
 
 
 def write_published(experiments: Path, leaderboards: Path, folder: Path) -> None:

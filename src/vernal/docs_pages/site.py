@@ -26,6 +26,9 @@ MAKERS: dict[str, Callable[[Path], str]] = {
         numbers.demo_subsets,
         numbers.demo_leaderboard,
         numbers.demo_effects,
+        numbers.features_esc10,
+        numbers.features_companion,
+        numbers.features_lab,
         numbers.near_duplicates,
         numbers.published_tables,
         numbers.published_findings,
@@ -38,6 +41,8 @@ MAKERS: dict[str, Callable[[Path], str]] = {
     )
 }
 _MADE = re.compile(r"<!-- made: (\w+) -->")
+_CODE = re.compile(r"<code>[^<]*</code>")
+_OPTION = re.compile(r"(?<![\w-])--?[a-z][\w-]*")
 
 
 def fill(text: str, page: str, project: Path) -> str:
@@ -54,6 +59,15 @@ def fill(text: str, page: str, project: Path) -> str:
         return MAKERS[name](project)
 
     return _MADE.sub(made, text)
+
+
+def whole_options(html: str) -> str:
+    """A page whose options, such as `--pipeline`, are not divided at a line's end.
+
+    >>> whole_options("<p>a -- b <code>kedro run --pipeline=x</code></p>")
+    '<p>a -- b <code>kedro run <span class="option">--pipeline</span>=x</code></p>'
+    """
+    return _CODE.sub(lambda found: _OPTION.sub(r'<span class="option">\g<0></span>', found[0]), html)
 
 
 def write_lineage(project: Path, site: Path) -> None:
