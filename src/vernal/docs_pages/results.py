@@ -111,7 +111,9 @@ def read_features(project: Path, name: str) -> pd.DataFrame:
         InputError: it is of other configurations than those that ship.
     """
     file = project / "docs" / "results" / f"features_{name}.csv"
-    board = pd.read_csv(file, dtype={"sync": "str"}, keep_default_na=False, na_values={"rank": [""]})
+    board = pd.read_csv(
+        file, dtype={"sync": "str", "variant": "str"}, keep_default_na=False, na_values={"rank": [""]}
+    )
     settings = read_yaml(project / "conf" / "base" / "features" / "parameters.yml")["features"]["study"]
     if set(board.configuration_hash) != set(expand_study(StudyOptions(**settings)).configuration):
         raise InputError(
