@@ -53,6 +53,9 @@ def _run(**options: Any) -> Any:
     except (InputError, DatasetError) as error:
         # What a dataset tells of a mistake needs nothing before it; other errors need the dataset's name and file.
         raise click.ClickException(str(mistake_in(error) or error)) from error
+    except KeyboardInterrupt:
+        click.echo("\nStopped. What is finished is kept; the same command goes on from there.", err=True)
+        raise SystemExit(130) from None
 
 
 cli.add_command(

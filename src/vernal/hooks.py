@@ -57,8 +57,16 @@ class RunHooks:
         if PROBLEM_CARD in pipeline.inputs():
             catalog.load(PROBLEM_CARD)
         self._n_nodes, self._n_done, self._running = len(pipeline.nodes), 0, None
+        # Kedro tells nobody of a run that was interrupted; in a notebook its lock would outlive it.
+        self._release()
         self._lock = take_lock(self._data_root)
-        self._record = start_record(self._data_root, self._project, self._parameters, run_params, pipeline)
+        try:
+            self._record = start_record(
+                self._data_root, self._project, self._parameters, run_params, pipeline
+            )
+        except InputError:
+            self._release()
+            raise
 
     @hook_impl
     def before_node_run(self, node: Node) -> None:

@@ -56,6 +56,15 @@ def test_what_kedro_run_cannot_find_is_told(here, mistake, said):
         check_run(mistake)
 
 
+@pytest.mark.parametrize(
+    "command", [["sweep", "list"], ["store", "info"], ["export", "stage5", "1", "--out=x"]]
+)
+def test_project_commands_refuse_parameters_that_there_are_not(here, command):
+    result = CliRunner().invoke(cli, [*command, "--params=data_rot=x"])
+    assert result.exit_code == 2
+    assert "data_rot in --params (did you mean 'data_root'?)" in result.output
+
+
 def test_all_misspelt_parameters_are_told_at_once_with_the_file_they_are_in(here, tmp_path):
     shutil.copytree(here / "conf", tmp_path / "conf")
     (tmp_path / "conf/local/parameters.yml").write_text("dta_root: x\nsource: {feild: y}\n", encoding="utf-8")

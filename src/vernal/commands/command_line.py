@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from vernal.commands.parameter_mistakes import check_names
 from vernal.problems import InputError
 from vernal.safe_yaml import read_yaml
 from vernal.storage import as_path, is_remote
@@ -66,7 +67,31 @@ def parse_params(text: str) -> dict[str, str]:
 
 
 def _params(ctx: click.Context, option: click.Parameter, text: str) -> dict[str, str]:
-    return parse_params(text)
+    values = parse_params(text)
+    conf = find_project() / "conf"
+    if values and (conf / "base").is_dir():
+        try:
+            check_names(conf, None, as_groups(values))
+        except InputError as error:
+            raise click.BadParameter(str(error)) from error
+    return values
+
+
+def as_groups(values: Mapping[str, str]) -> dict[str, Any]:
+    """Names with dots as groups within groups.
+
+    >>> as_groups({"source.field": "/x", "target": "owl"})
+    {'source': {'field': '/x'}, 'target': 'owl'}
+    """
+    groups: dict[str, Any] = {}
+    for name, value in values.items():
+        *outer, last = name.split(".")
+        group = groups
+        for part in outer:
+            inner = group.get(part)
+            group[part] = group = inner if isinstance(inner, dict) else {}
+        group[last] = value
+    return groups
 
 
 with_params = click.option("--params", default="", callback=_params, help=PARAMS_HELP)

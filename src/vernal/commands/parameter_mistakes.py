@@ -20,8 +20,8 @@ WHERE = "Correct it where you set it: conf/local/parameters.yml or --params."
 _KINDS = {bool: "true or false", int: "a whole number", float: "a number"}
 
 
-def check_names(conf: Path, env: str, params: Mapping[str, Any]) -> None:
-    """Compare the names that a person gave, in files or on the command line, with those that ship.
+def check_names(conf: Path, env: str | None, params: Mapping[str, Any]) -> None:
+    """Compare the names that a person gave, on the command line or in an environment's files, with those that ship.
 
     Only the outermost, and the groups within a group (`features.audio`); what a group holds is its dataclass's.
 
@@ -30,7 +30,8 @@ def check_names(conf: Path, env: str, params: Mapping[str, Any]) -> None:
     """
     known = {name: group for _, content in _parameter_files(conf / "base") for name, group in content.items()}
     unknown = []
-    for where, content in [*_parameter_files(conf / env), ("--params", params)]:
+    files = [] if env is None else _parameter_files(conf / env)
+    for where, content in [*files, ("--params", params)]:
         for name, near in _unknown(content, known):
             unknown.append(f"{name} in {where} ({suggest(name.rpartition('.')[2], near)})")
     problems = Problems("The configuration")
