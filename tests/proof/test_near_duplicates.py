@@ -112,12 +112,16 @@ def real(shared_data: Path) -> tuple[pd.DataFrame, np.ndarray, Path]:
     clips = pd.DataFrame({"file_path": paths}).join(
         pd.DataFrame([facts[shared_data / path] for path in paths])
     )
-    clips = clips.assign(clip_id=paths, source="labelled", start_s=np.nan, end_s=np.nan)
-    windows = plan_windows(clips, EmbeddingOptions())
-    parts = list(embed_windows(windows, {"labelled": str(shared_data)}, EmbeddingOptions(), workers=1))
+    return *embedded(clips.assign(clip_id=paths), shared_data), shared_data
+
+
+def embedded(clips: pd.DataFrame, root: Path) -> tuple[pd.DataFrame, np.ndarray]:
+    """Windows of whole files, and their embeddings."""
+    windows = plan_windows(clips.assign(source="labelled", start_s=np.nan, end_s=np.nan), EmbeddingOptions())
+    parts = list(embed_windows(windows, {"labelled": str(root)}, EmbeddingOptions(), workers=1))
     rows = pd.concat([part.rows for part in parts], ignore_index=True)
     vectors = np.concatenate([part.vectors for part in parts])
-    return windows, vectors[pd.Index(rows.key).get_indexer(windows.key)], shared_data
+    return windows, vectors[pd.Index(rows.key).get_indexer(windows.key)]
 
 
 def found_pairs(real, options: ProofOptions) -> tuple[pd.DataFrame, set[frozenset[str]]]:
@@ -178,3 +182,31 @@ def test_fifty_thousand_clips_are_searched_in_minutes_and_bounded_memory():
     assert cosine[0] == pytest.approx(1.0, abs=1e-4)
     assert time.perf_counter() - started < 600
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 1_500_000  # kB
+
+
+def test_the_same_recording_cut_half_a_second_later_is_listened_to_and_found(
+    shared_data: Path, tmp_path: Path
+):
+    import soundfile
+
+    names, rows = ["rooster/2-65750-A.ogg", "dog_bark/1-100032-A.ogg", "rain/1-17367-A.ogg"], []
+    for number, name in enumerate(names):
+        path = shared_data / "esc10" / name
+        sound, rate = soundfile.read(path)
+        for part, late_s in enumerate((0.0, 0.2, 0.5)):
+            start = round(late_s * rate)
+            cut = tmp_path / f"{number}_{part}.wav"
+            soundfile.write(cut, (0.7 if part else 1.0) * sound[start : start + 3 * rate], rate)
+            rows.append((cut, number, part))
+    facts = inspect_files([path for path, _, _ in rows], IngestOptions())
+    clips = pd.DataFrame([facts[path] for path, _, _ in rows])
+    clips = clips.assign(
+        clip_id=[f"{number}_{part}" for _, number, part in rows],
+        file_path=[path.name for path, _, _ in rows],
+    )
+    windows, x = embedded(clips, tmp_path)
+    split_of = {f"{number}_{part}": ("val" if part else "train") for _, number, part in rows}
+    pairs, _ = find_pairs(windows, x, split_of, {"labelled": str(tmp_path)}, ProofOptions())
+    same = pairs[pairs.correlation >= ProofOptions().near_duplicate_correlation]
+    expected = {(f"{number}_0", f"{number}_{part}") for _, number, part in rows if part}
+    assert expected and set(zip(same.clip_id, same.other_clip_id, strict=True)) == expected

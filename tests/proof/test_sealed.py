@@ -12,6 +12,7 @@ from tests.proof.conftest import AUDIO, OPTIONS, MadeStage
 from vernal import metrics
 from vernal.manifest import check_manifest
 from vernal.overlap import held_out
+from vernal.pipelines.final.nodes import open_sealed
 from vernal.problems import InputError
 from vernal.proof import sealed
 from vernal.proof.ledger import SEALED, append_entries, read_ledger, split_digest
@@ -91,6 +92,15 @@ def test_the_row_is_what_the_model_gives_at_the_threshold_of_its_stage(made, dat
     assert row.threshold_logit == made.points.threshold_logit[0]
     page = sealed.final_page(pd.DataFrame([row]), [dict(sealed.entry_of(declared, splits))], True)
     assert "Opened 1 time: made/made\\_001" in page and "Demo season" in page
+
+
+@pytest.mark.parametrize(("labelled", "is_demo"), [("out/01_raw/demo", True), ("/mnt/season", False)])
+def test_the_recordings_say_whether_the_page_is_of_the_demo_season(
+    made, data_root, splits, labelled, is_demo
+):
+    declared = read_declared(data_root, NAME)
+    _, _, page = open_sealed(declared, splits, made.store, [], None, OPTIONS, {"labelled": labelled})
+    assert ("Demo season" in page) == is_demo
 
 
 def test_it_opens_once_a_model(data_root: Path, splits):

@@ -126,6 +126,12 @@ def test_failed_and_waiting_points_are_told_before_any_number(make_stage):
     assert "made_003</code>: failed" not in page
 
 
+def test_a_part_of_a_stage_is_not_told_as_all_of_its_design(make_stage):
+    waiting = dict.fromkeys(["made_002", "made_004"], "not run yet")
+    words = text_of(make_stage(AXES, failed=waiting).page())
+    assert "4 points: 2 configurations x 2 seeds" in words
+
+
 def test_shared_edited_and_empty_points_are_marked(make_stage):
     axes = {"seed": [1], "upsampling_mode": ["repeat", "linear"], "upsampling_ratio": [0.0, 0.5]}
     edited = {"made_002": {"point": "made_002", "dropout": 0.5}}
@@ -134,7 +140,7 @@ def test_shared_edited_and_empty_points_are_marked(make_stage):
     assert "edited: dropout 0.5 instead of 0.25" in words
     assert "empty subset: hardNeg/hardneg_conf_min_99" in words
     assert words.index("hardNeg/hardneg_conf_min_99 holds no clip.") < words.index("The answer")
-    assert "Points that name such a subset (4 of 4) were trained without it" in words
+    assert "Points that name such a subset (4 of 4) train without it" in words
     assert "4 points: none failed, 1 the same run as another, 4 naming a subset" in words
     assert "of which 3 are distinct runs" in words
 

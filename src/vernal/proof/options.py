@@ -34,7 +34,7 @@ class ProofOptions:
     """
 
     allow: list | str | None = None
-    near_duplicate_cosine: float = 0.93
+    near_duplicate_cosine: float = 0.8
     near_duplicate_correlation: float = 0.5
     listened_pairs: int = 5000
     listed_pairs: int = 20

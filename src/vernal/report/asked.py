@@ -8,7 +8,7 @@ from vernal.evaluation.stage_results import StageResults, level_words
 from vernal.manifest import QUALITIES
 from vernal.report.blocks import WARNING, Block, Fold, Heading, Section, Table, Text
 from vernal.spelling import count
-from vernal.sweeps.settings_table import SEED
+from vernal.sweeps.settings_table import SEED, configurations
 
 SPLIT_MEANINGS = {
     "train": "trains the classifiers",
@@ -37,12 +37,12 @@ def asked_section(results: StageResults, split_counts: pd.DataFrame, rejects: pd
 
 
 def _design(results: StageResults) -> str:
-    runs = results.plan["config_hash"].nunique()
+    runs, n_configurations = results.plan["config_hash"].nunique(), configurations(results.plan).nunique()
     text = count(len(results.plan), "point")
     if runs != len(results.plan):
         text += f", of which {runs:,} are distinct runs (the others would train the same thing again, and count once)"
     return (
-        f"{text}: {count(results.n_configurations, 'configuration')} x {count(results.n_seeds, 'seed')}. "
+        f"{text}: {count(n_configurations, 'configuration')} x {count(results.n_seeds, 'seed')}. "
         f"One score a {results.options.unit}; thresholds are chosen on validation for {results.goal}, "
         "and then left alone."
     )

@@ -96,7 +96,7 @@ def _empty_subsets(results: StageResults) -> str:
     subsets = sorted({f"`{name}`" for text in named for name in text.split(";")})
     return (
         f"{listed(subsets)} {'holds' if len(subsets) == 1 else 'hold'} no clip. Points that name such a subset "
-        f"({len(named):,} of {len(results.points):,}) were trained without it: they equal those that do not name it, "
+        f"({len(named):,} of {len(results.points):,}) train without it: they equal those that do not name it, "
         "and show nothing about it."
     )
 
