@@ -12,6 +12,7 @@ def test_our_side_alone(tmp_path):
     assert report["n_windows"] == 3
     assert report["ours_s"] > 0
     assert report["peer_s"] is report["ratio"] is report["max_abs_difference"] is None
+    assert report["ours_worker_memory_mb"] is None  # so few clips start no worker
 
 
 def test_made_clips_are_the_same_every_time(tmp_path):

@@ -36,7 +36,7 @@ def bench_embed(
         `ours_s`, `peer_s`, `ratio` (peer over ours), the same of processor time (`*_cpu_s`, `cpu_ratio`: what
         to trust on a busy machine), `n_windows`, milliseconds a window, peak memory in MB of the largest
         worker and of our main process, and `max_abs_difference` of the embeddings. None where a side was not
-        run or the system does not tell.
+        run, started no worker (little work is done in the main process), or the system does not tell.
     Raises:
         InputError: no audio in the folder.
     """
@@ -112,8 +112,8 @@ def _report(
         "workers": workers,
         "ours_ms_per_window": _ratio(1_000 * ours["seconds"], ours["n_windows"]),
         "peer_ms_per_window": None if peer is None else _ratio(1_000 * peer["seconds"], peer["n_windows"]),
-        "ours_worker_memory_mb": ours["worker_memory_mb"],
-        "peer_worker_memory_mb": theirs["worker_memory_mb"],
+        "ours_worker_memory_mb": ours["worker_memory_mb"] or None,
+        "peer_worker_memory_mb": theirs["worker_memory_mb"] or None,
         "ours_main_memory_mb": ours["main_memory_mb"],
         "max_abs_difference": difference,
         "encoder_version": encoder_version("birdnet_v2.4"),
