@@ -76,6 +76,16 @@ def test_a_second_run_tells_what_checking_costs(made):
     assert second.start_s == 2.0  # the miner trained in the first run alone
 
 
+def test_a_run_of_another_pipeline_tells_nothing_about_checking(made):
+    plan = read_table(made.data_root / "05_model_input" / "made" / "plan.parquet")
+    write_record(
+        made.data_root, "collection", plan, run="other", started="2026-03-02T20:00:00+00:00",
+        nodes=[{"node": "collection.cut_clips", "started": STARTED, "duration_s": 9.0}],
+    )  # fmt: skip
+    (found,) = measured_runs(made.data_root)
+    assert found.checking_s is None
+
+
 def test_an_estimate_adds_up_its_parts():
     found = estimate(points_of(), measured())
     assert found.seconds == pytest.approx(2.0 + 3 * 1.0 + 3 * 0.5 + 6.0)

@@ -83,6 +83,8 @@ def test_a_line_cut_off_by_a_kill_is_passed_over_and_a_damaged_one_is_not(tmp_pa
         ({"reviewer": " "}, "no reviewer"),
         ({"reviewer": None}, "no reviewer"),
         ({"reviewer": "A\nB"}, "name that cannot be used"),
+        ({"reviewer": "A\ud800"}, "name that cannot be used"),
+        ({"note": "half a letter \ud800"}, "note that cannot be used"),
         ({"note": "x" * 2001}, "note that cannot be used"),
         ({"note": 3}, "note that cannot be used"),
     ],
@@ -97,6 +99,23 @@ def test_a_folder_that_cannot_be_written_says_not_saved(tmp_path):
     (tmp_path / "log").write_text("a file")
     with pytest.raises(InputError, match="NOT saved"):
         DecisionLog(tmp_path / "log").add(said())
+
+
+def test_a_disk_that_is_full_for_a_while_spoils_no_later_line(tmp_path, monkeypatch):
+    log = DecisionLog(tmp_path)
+    log.add(said("a"))
+    (file,) = tmp_path.glob("*.jsonl")
+
+    def cut_off(_):
+        file.write_bytes(file.read_bytes()[:-40])
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("vernal.review.decisions.os.fsync", cut_off)
+        with pytest.raises(InputError, match=r"NOT saved.*No space left"):
+            log.add(said("b"))
+    log.add(said("c"))
+    assert log.read()["item"].tolist() == ["a", "c"]
 
 
 def _write(folder, reviewer, n):

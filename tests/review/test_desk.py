@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from tests.small_review import QUEUES, SCRIPT
+from tests.small_review import QUEUES, SCRIPT, make_context
 from vernal.problems import InputError
 from vernal.review.desk import Desk
 from vernal.review.options import QueueSpec, ReviewOptions
@@ -57,6 +57,8 @@ def test_tables_that_are_no_queue_are_refused(context):
         load_queue(context, "odd", QueueSpec("review/odd", clips=None), "RADR")
     with pytest.raises(NotThere):
         load_queue(context, "none", QueueSpec("review/none"), "RADR")
+    with pytest.raises(NotThere, match=r"not there yet.*That is: kedro run --pipeline=next"):
+        load_queue(context, "none", QueueSpec("review/none", made_by="kedro run --pipeline=next"), "RADR")
 
 
 def test_queues_are_listed_with_what_was_done_and_what_is_missing(desk):
@@ -230,3 +232,25 @@ def test_an_empty_ranking_is_an_empty_queue(desk, context):
     nothing = Queue("none", empty.spec, empty.items.iloc[:0])
     desk.narrow(nothing)
     assert desk.state("none", "Ana", False)["looks"] == []
+
+
+def test_a_number_of_clips_that_is_none_is_said(desk):
+    for number in (float("inf"), "many", 0, [3]):
+        with pytest.raises(InputError, match=r"no number of clips|cannot be queued"):
+            desk.make_queue({"filter": "score > 0", "n": number})
+
+
+def test_neighbours_say_what_people_said_of_them(desk):
+    item = desk.queue("hard-negatives").items["item"].iloc[0]
+    near = desk.neighbours("hard-negatives", item)["clips"]
+    assert len(near) == 4
+    for clip in near:
+        assert clip["is_positive"] == (not clip["label"].startswith("not "))
+
+
+def test_warming_up_loads_what_the_first_page_needs_and_passes_over_what_is_not_there(
+    desk, tmp_path, project
+):
+    desk.warm_up()
+    assert "clips" in desk.near._indices
+    Desk(make_context(tmp_path / "nothing", project), ReviewOptions(), "Ana").warm_up()

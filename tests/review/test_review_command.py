@@ -15,7 +15,7 @@ NOTHING = {"filter": "", "like": "", "n": 100, "name": "", "scores": ""}
 @pytest.mark.parametrize(
     ("queue", "asked", "address"),
     [
-        (None, {}, "/review"),
+        (None, {}, "/review?reviewer=J%C3%BCrgen%20%26%20Ana"),
         ("hard-negatives", {}, "/review/queue/hard-negatives?reviewer=J%C3%BCrgen%20%26%20Ana"),
         (
             "hard-negatives",

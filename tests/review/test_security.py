@@ -172,3 +172,18 @@ def test_configured_sources_are_roots_too(data_root, project, tmp_path, write_to
     assert allowed.audio_file(tmp_path / "field", "night.wav") == sound.resolve()
     with pytest.raises(Refused):
         make_context(data_root, project).audio_file(tmp_path / "field", "night.wav")
+
+
+def test_each_browser_goes_on_under_the_name_that_was_used_in_it(served):
+    def shown(answer):
+        return answer.content.decode().partition('name="reviewer" value="')[2].partition('"')[0]
+
+    assert shown(served.ask("/review")) == "Ana"
+    answer = served.ask("/review?reviewer=J%C3%BCrgen%3B%20B")
+    assert shown(answer) == "Jürgen; B"
+    kept = answer.headers["set-cookie"].partition(";")[0]
+    cookies = f"{served.cookie}={served.token}; {kept}"
+    assert shown(served.ask("/review", cookie=cookies)) == "Jürgen; B"
+    page = served.ask("/review/queue/hard-negatives", cookie=cookies).content.decode()
+    assert 'data-reviewer="Jürgen; B"' in page
+    assert shown(served.ask("/review?reviewer=Cho", cookie=cookies)) == "Cho"

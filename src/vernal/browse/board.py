@@ -270,6 +270,12 @@ def selection_words(results: StageResults, query: BoardQuery) -> list[tuple[str,
                 "nights. Look, but choose with the floor on validation."
             )
             said.append((words, "warning"))
+    if query.sort == RANK and query.rows == CONFIGURATIONS:
+        words = (
+            f"Ranks go by the mean {METRIC_NAMES[results.primary_metric]} on {results.primary_split} less "
+            f"{results.options.penalty:g} standard deviations over seeds."
+        )
+        said.append((words, "soft"))
     ordered_by = results.primary_split if query.sort == RANK else _split_of(results, query.sort)
     is_plan_order = query.sort == RANK and query.rows == POINTS
     if ordered_by != VALIDATION and not is_plan_order:

@@ -36,7 +36,8 @@ class Measured:
 
     `source` says where from, in words. `trainings` is how many that rests on; `extremes` the most costly value of each
     setting of `LONGER_WITH` among them. `preparation_s`: preparing the data in that run; `checking_s`: the least that
-    preparation took, which is when everything was there, None with a single run. `embedding_s`: embedding all clips.
+    preparation took, which is when everything was there, None where it was done once. `embedding_s`: embedding all
+    clips.
     """
 
     source: str
@@ -97,11 +98,13 @@ def _prepares(record: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _least_preparation(records: Sequence[Mapping[str, Any]]) -> float | None:
-    least: dict[str, float] = {}
+    """Seconds of the nodes that were run more than once, each when it was quickest; None where none was."""
+    all_times: dict[str, list[float]] = {}
     for record in records:
         for name, took in _prepares(record).items():
-            least[_last(name)] = min(took, least.get(_last(name), took))
-    return sum(least.values()) if len(records) > 1 else None
+            all_times.setdefault(_last(name), []).append(took)
+    least = [min(times) for times in all_times.values() if len(times) > 1]
+    return sum(least) if least else None
 
 
 def measure_of_record(data_root: Path, record: Mapping[str, Any], start_s: float) -> Measured | None:

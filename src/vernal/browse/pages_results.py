@@ -18,6 +18,7 @@ from vernal.evaluation.stage_results import METRIC_NAMES, VALIDATION, StageResul
 from vernal.plots import DEMO
 from vernal.proof.run_record import stale_because
 from vernal.report.page import DEMO_WORDS
+from vernal.review.project import top_hz
 from vernal.spelling import percent, share
 
 if TYPE_CHECKING:
@@ -110,12 +111,14 @@ class ResultPages:
             "n_clips": len(listed),
             "clips": cells.clip_cells(listed.iloc[at * CLIPS_A_PAGE : (at + 1) * CLIPS_A_PAGE]),
             "thresholds": [share(results.number(point, "threshold_logit"), 3) for point in (a, b)],
+            "band": self._project.band_of(results.target),
             "page": at,
             "n_pages": -(-len(listed) // CLIPS_A_PAGE),
             "paged": _here(request, ("page",)),
             "splits": results.measured_splits,
             "level": percent(results.options.level),
         }
+        chosen["top_hz"] = top_hz(chosen["band"])
         return self._stage_page(request, "compare", loaded, chosen)
 
     def effects(self, request: Request) -> Response:

@@ -107,7 +107,7 @@ def start_page(desk: Desk, queue: str | None, asked: Mapping[str, Any]) -> str:
     from vernal.review.queues import filter_queue
 
     if queue is None and not asked["filter"] and not asked["like"]:
-        return "/review"
+        return f"/review?reviewer={quote(desk.reviewer)}"
     if queue is None:
         queue = desk.make_queue(asked)
     elif asked["like"] or asked["name"] or asked["scores"]:
@@ -150,6 +150,8 @@ def serve(desk: Desk, host: str, port: int, path: str, opens_browser: bool) -> N
         )
     if opens_browser:
         webbrowser.open(address)
+    # While the browser starts, so that the first sound comes at once.
+    threading.Thread(target=desk.warm_up, daemon=True).start()
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off"))
     with bound:
         server.run(sockets=[bound])

@@ -104,13 +104,14 @@ class DecisionLog:
             try:
                 self.folder.mkdir(parents=True, exist_ok=True)
                 if self._file is None:
-                    stamp = now.strftime("%Y%m%dT%H%M%SZ")
+                    stamp = now.strftime("%Y%m%dT%H%M%S.%fZ")
                     self._file = self.folder / f"{stamp}-{self.session}{SUFFIX}"
                 with self._file.open("ab") as file:
                     file.write(text.encode("utf-8"))
                     file.flush()
                     os.fsync(file.fileno())
             except OSError as error:
+                self._file = None  # what follows must not continue a line that was cut off
                 raise InputError(
                     f"The decision is NOT saved: {self.folder} cannot be written ({error.strerror or error}). Free or "
                     "unlock it, then decide again."
@@ -151,15 +152,28 @@ def check_decision(line: Mapping[str, Any]) -> None:
     reviewer = line["reviewer"]
     if not isinstance(reviewer, str) or not reviewer.strip() or len(reviewer) > MAX_NAME:
         problems.add("no reviewer", [repr(reviewer)], "Give a name of 1 to 80 characters.")
-    elif re.search(r"[\x00-\x1f]", reviewer):
-        problems.add("name that cannot be used", [repr(reviewer)], "Leave line breaks out.")
+    elif not _is_text(reviewer) or re.search(r"[\x00-\x1f]", reviewer):
+        problems.add(
+            "name that cannot be used", [repr(reviewer)], "Leave line breaks and broken letters out."
+        )
     for name, limit in (("note", MAX_NOTE), ("call_type", MAX_NAME)):
         value = line[name]
-        if value is not None and (not isinstance(value, str) or len(value) > limit):
+        if value is not None and (not _is_text(value) or len(value) > limit):
             problems.add(
                 f"{name} that cannot be used", [repr(value)[:80]], f"Give up to {limit:,} characters."
             )
     problems.raise_if_any()
+
+
+def _is_text(value: Any) -> bool:
+    """Whether a value is text that a file can hold; half of a surrogate pair is not."""
+    if not isinstance(value, str):
+        return False
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _parse(text: bytes) -> dict[str, Any] | None:

@@ -6,16 +6,16 @@ away what a model thinks: score, rank and reason never leave this machine's memo
 
 from __future__ import annotations
 
+import contextlib
 import math
 import threading
 from collections.abc import Mapping
 from datetime import date, datetime
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from vernal.problem_card import ProblemCard
+from vernal.audio import SAMPLE_RATE_HZ, bandpass
 from vernal.problems import InputError, suggest
 from vernal.review import queues
 from vernal.review.decisions import DecisionLog, latest_decisions
@@ -76,6 +76,14 @@ class Desk:
         self._queues: dict[str, Queue] = {}
         self._excerpts: dict[tuple[str, str], Excerpt] = {}
         self._lock = threading.RLock()
+
+    def warm_up(self) -> None:
+        """Load what the first page, sound and neighbours would wait for; what is not there is said when asked for."""
+        with contextlib.suppress(InputError):
+            self.call_types()
+            self.project.band_of(self.target)
+            bandpass(np.zeros(SAMPLE_RATE_HZ, dtype=np.float32), 200.0, 1_200.0)
+            self.near.index("clips")
 
     # Queues
 
@@ -222,7 +230,7 @@ class Desk:
                 1 / (1 + math.exp(-max(-50.0, min(50.0, score)))) if score is not None and is_logit else None
             )
             shown["more"] = _more(row, self.queue(name))
-        return shown | {"sound": describe_sound(excerpt), "band_hz": self.band_of(row["asked"])}
+        return shown | {"sound": describe_sound(excerpt), "band_hz": self.project.band_of(row["asked"])}
 
     def excerpt(self, name: str, item: str) -> Excerpt:
         """Where the sound of an item is, with context."""
@@ -252,18 +260,6 @@ class Desk:
         """The labelled clips most like an item, to compare with; a reason where there are none."""
         queue = self.queue(name)
         return self.near.of(queue.row(item), queue.spec.clips, self.options.neighbours)
-
-    @cached_property
-    def card(self) -> ProblemCard | None:
-        """The problem card, where there is one that can be read."""
-        return self.project.load_or_none("problem_card")
-
-    def band_of(self, asked: str) -> list[float] | None:
-        """The frequencies of the class asked about, Hz, by the problem card."""
-        if self.card is None or asked not in self.card.names:
-            return None
-        band = self.card.band_of(asked)
-        return [float(edge) for edge in band] if band else None
 
     # Decisions
 
@@ -337,7 +333,7 @@ def _plain(value: Any) -> Any:
 def _whole_number(value: Any) -> int:
     try:
         number = int(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise InputError(f"{str(value)[:40]!r} is no number of clips.") from None
     if not 1 <= number <= 100_000:
         raise InputError(f"{number:,} clips cannot be queued; give 1 to 100,000.")

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from vernal.embedding.options import EmbeddingOptions
 from vernal.embedding.store import EmbeddingStore
@@ -58,7 +59,7 @@ class Neighbours:
                     "clip_id": near["clip_id"],
                     "clips": clips_name,
                     "similarity": near["similarity"],
-                    "label": labelled[near["clip_id"]],
+                    **labelled.loc[near["clip_id"]].to_dict(),
                     "place": " ".join(
                         str(fact[key])
                         for key in ("recorder_id", "date")
@@ -81,13 +82,14 @@ class Neighbours:
         shared = end.clip(upper=row["end_s"]) - start.clip(lower=row["start_s"])
         return str(here.clip_id[shared.idxmax()]) if (shared > 0).any() else None
 
-    def labels(self, clips_name: str, clips: pd.DataFrame, asked: str) -> pd.Series:
-        """What people said of the labelled clips, in words, by `clip_id`."""
+    def labels(self, clips_name: str, clips: pd.DataFrame, asked: str) -> pd.DataFrame:
+        """What people said of the labelled clips, by `clip_id`: `is_positive`, and in words `label`."""
         if clips_name == "collection.clips":
             agreed = self.project.load("collection.consensus")
             agreed = agreed[(agreed.label == asked) & agreed.is_sure]
-            words = np.where(agreed.value.astype(bool), asked, f"not {asked}")
-            return pd.Series(words, index=agreed.clip_id.to_numpy(dtype=str))
+            positive = agreed.value.to_numpy(dtype=bool)
+            words = np.where(positive, asked, f"not {asked}").tolist()
+            return _labels(agreed, positive, words)
         known = clips[clips.source == "labelled"]
         positive = known.is_positive.to_numpy(dtype=bool)
         words = np.where(positive, self.target, "not " + self.target)
@@ -95,7 +97,7 @@ class Neighbours:
         joined = [
             f"{word}, {tier} quality" if tier else word for word, tier in zip(words, tiers, strict=True)
         ]
-        return pd.Series(joined, index=known.clip_id.to_numpy(dtype=str))
+        return _labels(known, positive, joined)
 
     def index(self, clips_name: str) -> tuple[pd.DataFrame, SimilarityIndex]:
         """A table of clips and the index over their embeddings; made once."""
@@ -107,3 +109,9 @@ class Neighbours:
                 folder = self.project.data_root / "04_feature" / "similarity"
                 self._indices[clips_name] = (clips, open_index(folder, clips, store, audio))
             return self._indices[clips_name]
+
+
+def _labels(clips: pd.DataFrame, is_positive: NDArray[np.bool_], words: list[str]) -> pd.DataFrame:
+    return pd.DataFrame(
+        {"is_positive": is_positive, "label": words}, index=clips.clip_id.to_numpy(dtype=str), dtype=object
+    )

@@ -17,7 +17,7 @@ class QueueSpec:
     `clips`: the dataset that knows the clips (empty where the table does itself). `roots`: the dataset with the folder
     of each `source`; or `folder`, the column that names each row's folder. `score`: the column that is shown as the
     score. `model`: what gave it. `asked`: the column that names the class in question; empty is the target. `title`:
-    one line for people.
+    one line for people. `made_by`: the command that makes the dataset.
     """
 
     dataset: str
@@ -28,6 +28,7 @@ class QueueSpec:
     model: str | None = None
     asked: str | None = None
     folder: str | None = None
+    made_by: str | None = None
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vernal.files import is_inside
 from vernal.problems import InputError
+
+if TYPE_CHECKING:
+    from vernal.problem_card import ProblemCard
 
 ROOT_RECORDS = ("audio_roots", "collection.audio_roots")
 SOURCE_PARAMETERS = (
@@ -19,6 +22,15 @@ SOURCE_PARAMETERS = (
     "collection.inbox",
     "detection.recordings",
 )
+
+
+def top_hz(band: list[float] | None) -> int:
+    """Up to which frequency a spectrogram is best shown: well above the call, so that others are told from it.
+
+    >>> top_hz([200.0, 1200.0]), top_hz([8000.0, 9000.0]), top_hz(None)
+    (4800, 24000, 12000)
+    """
+    return 12_000 if band is None else int(min(max(4 * band[1], 4_000), 24_000))
 
 
 class Refused(InputError):
@@ -69,6 +81,14 @@ class ProjectContext:
         """
         joined = self.load_or_none("all_clips") if name == "clips" else None
         return self.load(name) if joined is None else joined
+
+    def band_of(self, asked: str) -> list[float] | None:
+        """The frequencies of a class, Hz, by the problem card; None where it does not say."""
+        card: ProblemCard | None = self.load_or_none("problem_card")
+        if card is None or asked not in card.names:
+            return None
+        band = card.band_of(asked)
+        return [float(edge) for edge in band] if band else None
 
     def allowed_folders(self) -> list[Path]:
         """All folders that sound may come from: the data folder, and the sources that people configured."""

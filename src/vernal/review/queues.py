@@ -18,7 +18,7 @@ from vernal.identity import digest
 from vernal.problems import InputError
 from vernal.review.filters import choose
 from vernal.review.options import QueueSpec
-from vernal.review.project import ProjectContext
+from vernal.review.project import NotThere, ProjectContext
 
 SAVED = "review/"
 LOGITS = ("logit", "score")
@@ -82,8 +82,12 @@ def load_queue(project: ProjectContext, name: str, spec: QueueSpec, target: str)
         NotThere: no run has written the dataset yet.
         InputError: it has neither clips nor places in recordings, or names clips that nobody knows.
     """
-    table = _one_table(project.load(spec.dataset))
-    table = table.reset_index(drop=True)
+    try:
+        table = _one_table(project.load(spec.dataset)).reset_index(drop=True)
+    except NotThere as error:
+        if spec.made_by is None:
+            raise
+        raise NotThere(f"{error} That is: {spec.made_by}") from error
     own = frozenset(table.columns)
     if spec.clips and "clip_id" in table:
         clips = project.clips(spec.clips)

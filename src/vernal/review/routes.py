@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote, unquote
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -13,8 +14,10 @@ from starlette.routing import BaseRoute, Route
 
 from vernal.collection.agreement import AgreementOptions
 from vernal.problems import InputError
+from vernal.review.decisions import MAX_NAME
 from vernal.review.desk import Desk
 from vernal.review.looks import reviewers_agree
+from vernal.review.project import top_hz
 from vernal.review.sounds import HOP, WINDOW, Excerpt
 
 MAX_BODY = 64 * 1024
@@ -27,8 +30,8 @@ def routes(desk: Desk) -> list[BaseRoute]:
     """All routes of the review of one desk."""
     api = "/review/api"
     return [
-        Route("/review", _pages(desk, _home)),
-        Route("/review/queue/{queue}", _pages(desk, _review)),
+        Route("/review", _asked(desk, _home)),
+        Route("/review/queue/{queue}", _asked(desk, _review)),
         Route(f"{api}/queues", _posted(desk, _make_queue), methods=["POST"]),
         Route(f"{api}/agreement", _asked(desk, _agreement)),
         Route(f"{api}/state/{{queue}}", _asked(desk, _state)),
@@ -41,10 +44,6 @@ def routes(desk: Desk) -> list[BaseRoute]:
         Route(f"{api}/decide/{{queue}}", _posted(desk, _decide), methods=["POST"]),
         Route(f"{api}/undo", _posted(desk, _undo), methods=["POST"]),
     ]
-
-
-def _pages(desk: Desk, make: Callable[[Desk, Request], Response]) -> Callable:
-    return _asked(desk, make)
 
 
 def _asked(desk: Desk, answer: Callable[[Desk, Request], Any]) -> Callable:
@@ -87,25 +86,45 @@ async def _read_body(request: Request) -> dict[str, Any]:
 def _home(desk: Desk, request: Request) -> Response:
     from vernal.review.app import page
 
-    reviewer = request.query_params.get("reviewer") or desk.reviewer
+    reviewer = _reviewer(desk, request)
     values = {"queues": desk.list_queues(reviewer), "reviewer": reviewer, "target": desk.target}
-    return page(request, "review/home.html.j2", values | {"is_blind": desk.is_blind})
+    answer = page(request, "review/home.html.j2", values | {"is_blind": desk.is_blind})
+    return _remembering(answer, request, reviewer)
 
 
 def _review(desk: Desk, request: Request) -> Response:
     from vernal.review.app import page
 
     queue = desk.queue(request.path_params["queue"])
-    reviewer = request.query_params.get("reviewer") or desk.reviewer
-    band = desk.band_of(desk.target)
+    reviewer = _reviewer(desk, request)
+    band = desk.project.band_of(desk.target)
     values = {
         "queue": queue.name,
         "title": queue.spec.title,
         "reviewer": reviewer,
         "target": desk.target,
         "band": band,
+        "top_hz": top_hz(band),
     }
-    return page(request, "review/review.html.j2", values | {"call_types": desk.call_types()})
+    answer = page(request, "review/review.html.j2", values | {"call_types": desk.call_types()})
+    return _remembering(answer, request, reviewer)
+
+
+def _reviewer(desk: Desk, request: Request) -> str:
+    """Who is at this browser: the name in the address, else the one used here last, else the server's."""
+    kept = unquote(request.cookies.get(_cookie(request), ""))
+    return (request.query_params.get("reviewer") or kept or desk.reviewer)[:MAX_NAME]
+
+
+def _remembering(answer: Response, request: Request, reviewer: str) -> Response:
+    """Keep the name in this browser, so that no way through the pages leads back to somebody else's."""
+    answer.set_cookie(_cookie(request), quote(reviewer, safe=""), httponly=True, samesite="strict", path="/")
+    return answer
+
+
+def _cookie(request: Request) -> str:
+    # By port: cookies are shared by all servers of a host.
+    return f"vernal_reviewer_{request.url.port}"
 
 
 def _is_blind(request: Request) -> bool:
@@ -113,8 +132,7 @@ def _is_blind(request: Request) -> bool:
 
 
 def _state(desk: Desk, request: Request) -> Any:
-    reviewer = request.query_params.get("reviewer") or desk.reviewer
-    return desk.state(request.path_params["queue"], reviewer, _is_blind(request))
+    return desk.state(request.path_params["queue"], _reviewer(desk, request), _is_blind(request))
 
 
 def _item(desk: Desk, request: Request) -> Any:

@@ -46,7 +46,8 @@ function play(audio) {
 
 async function paint(canvas) {
   try {
-    draw(canvas, await fetchSpectrogram(canvas.dataset.spectrogram), { scale: "linear", from: 0, to: 12000, contrast: 70 }, {}, { axes: false });
+    const { spectrogram, top, band } = canvas.dataset;
+    draw(canvas, await fetchSpectrogram(spectrogram), { scale: "mel", from: 0, to: Number(top), contrast: 60 }, { band: band?.split(",").map(Number) }, { axes: false });
     canvas.dataset.drawn = "1";
   } catch (error) {
     const words = document.createElement("small");

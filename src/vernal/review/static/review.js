@@ -11,6 +11,7 @@ const KEPT = 24;
 const state = { looks: [], at: 0, isBlind: false, blindIsFixed: false, isGrid: false, prepare: 3, quality: null, callType: null, isSaving: false, neighbour: -1 };
 const ready = new Map(); // item -> {facts, spectrogram, neighbours, sounds}
 let drawn = null;
+let near = []; // pictures of the neighbours on the page: {canvas, spectrogram}
 let shownItem = null;
 
 const player = new Player((now) => {
@@ -103,18 +104,28 @@ async function show(index, { play = byId("auto").checked } = {}) {
   } catch (error) {
     if (shownItem !== look.item) return;
     document.body.dataset.ready = "failed";
-    complain(`This clip cannot be shown: ${error.message}`);
-    drawn = null;
-    blank(byId("spectrogram"));
+    complain(`This clip cannot be shown, so nothing can be said of it: ${error.message}`);
+    empty();
     prepareNext();
   }
 }
 
-function blank(canvas) { canvas.getContext("2d").clearRect(0, 0, canvas.width, canvas.height); }
+// Nothing of another clip may stand beside one that cannot be shown.
+function empty() {
+  const canvas = byId("spectrogram");
+  canvas.getContext("2d").clearRect(0, 0, canvas.width, canvas.height);
+  byId("facts").replaceChildren();
+  byId("neighbours").replaceChildren();
+  byId("neighbours").dataset.item = "";
+  byId("picture-words").textContent = "";
+  [drawn, frame, near] = [null, null, []];
+}
 
 let frame = null;
 function redraw() {
-  if (!drawn || state.isGrid) return;
+  if (!drawn) return;
+  for (const { canvas, spectrogram } of near) draw(canvas, spectrogram, view(), { band: drawn.facts.band_hz }, { axes: false });
+  if (state.isGrid) return;
   const { facts, spectrogram } = drawn, { sound } = facts;
   const clip = [sound.before_s, sound.before_s + sound.clip_s];
   const canvas = byId("spectrogram");
@@ -206,16 +217,17 @@ async function showNeighbours(item) {
   if (place.dataset.item === item) return;
   place.dataset.item = item;
   place.replaceChildren();
-  const near = await neighboursOf(item).catch((error) => ({ clips: [], reason: error.message }));
+  near = [];
+  const found = await neighboursOf(item).catch((error) => ({ clips: [], reason: error.message }));
   if (shownItem !== item) return;
-  if (near.reason) place.textContent = near.reason;
-  for (const clip of near.clips) {
+  if (found.reason) place.textContent = found.reason;
+  for (const clip of found.clips) {
     const base = `/review/api/clip/${encodeURIComponent(clip.clips)}/${encodeURIComponent(clip.clip_id)}`;
     const tile = document.createElement("button");
     tile.type = "button";
     tile.className = "tile";
     tile.dataset.sound = clip.clip_id;
-    tile.dataset.label = clip.label;
+    tile.dataset.said = clip.is_positive ? "target" : "not_target";
     const canvas = document.createElement("canvas"), words = document.createElement("span"), small = document.createElement("span");
     words.textContent = clip.label;
     small.textContent = `${clip.place} · alike ${clip.similarity.toFixed(2)}`;
@@ -229,7 +241,11 @@ async function showNeighbours(item) {
       await player.play(await sound, { speed: Number(byId("speed").value), name: clip.clip_id }).catch((error) => complain(error.message));
     });
     place.append(tile);
-    fetchSpectrogram(`${base}/spectrogram`).then((spectrogram) => draw(canvas, spectrogram, view(), {}, { axes: false })).catch(() => { small.textContent += " · no picture"; });
+    fetchSpectrogram(`${base}/spectrogram`).then((spectrogram) => {
+      if (shownItem !== item || !drawn) return;
+      near.push({ canvas, spectrogram });
+      draw(canvas, spectrogram, view(), { band: drawn.facts.band_hz }, { axes: false });
+    }).catch(() => { small.textContent += " · no picture"; });
   }
 }
 
@@ -242,7 +258,8 @@ function hearNeighbour() {
 
 async function decide(decision) {
   const look = current();
-  if (!look || state.isSaving) return;
+  // Not before the clip is there to be seen and heard: a second key pressed too soon is not about it.
+  if (!look || state.isSaving || document.body.dataset.ready !== look.item) return;
   if (!reviewer) { complain("Nobody is named as reviewer; go back to Review and give your name."); return; }
   state.isSaving = true;
   const isPositive = decision === "target";
@@ -285,11 +302,7 @@ async function undo() {
 
 function choose(name, value) {
   state[name] = state[name] === value ? null : value;
-  showChoicesOnly();
-}
-function showChoicesOnly() {
-  for (const button of document.querySelectorAll("[data-quality]")) button.setAttribute("aria-pressed", button.dataset.quality === state.quality);
-  for (const button of document.querySelectorAll("[data-call-type]")) button.setAttribute("aria-pressed", button.dataset.callType === state.callType);
+  showChoices();
 }
 
 const PER_PAGE = 12;
@@ -341,6 +354,18 @@ function setGrid(isGrid) {
   if (isGrid) showGrid(); else { redraw(); byId("spectrogram").focus({ preventScroll: true }); }
 }
 
+// What was decided elsewhere, on a second page of the same reviewer, while this one was not looked at.
+async function catchUp() {
+  if (document.visibilityState !== "visible" || state.isSaving || !state.looks.length) return;
+  const told = await fetchState().catch(() => null);
+  if (told === null || state.isSaving) return;
+  const said = new Map(told.looks.map((look) => [`${look.item} ${look.look}`, look.said]));
+  for (const look of state.looks) look.said = said.get(`${look.item} ${look.look}`) ?? null;
+  showChoices();
+  showProgress();
+  if (state.isGrid) showGrid();
+}
+
 async function setBlind(isBlind) {
   if (state.blindIsFixed) { complain("This server hides the scores from everybody."); return; }
   state.isBlind = isBlind;
@@ -360,10 +385,11 @@ async function alike() {
   } catch (error) { complain(error.message); }
 }
 
+const fetchState = () => fetchJson(`/review/api/state/${encodeURIComponent(queue)}?reviewer=${encodeURIComponent(reviewer)}${state.isBlind ? "&blind=1" : ""}`);
+
 async function load() {
-  const more = `?reviewer=${encodeURIComponent(reviewer)}${state.isBlind ? "&blind=1" : ""}`;
   try {
-    const told = await fetchJson(`/review/api/state/${encodeURIComponent(queue)}${more}`);
+    const told = await fetchState();
     state.looks = told.looks;
     state.isBlind = told.is_blind;
     state.blindIsFixed = told.blind_is_fixed;
@@ -388,18 +414,20 @@ function playOrStop() { if (player.isPlaying) player.stop(); else hear(); }
 const KEYS = {
   y: () => decide("target"), n: () => decide("not_target"), u: () => decide("unsure"), z: undo,
   1: () => choose("quality", "high"), 2: () => choose("quality", "medium"), 3: () => choose("quality", "low"),
-  e: () => { if (state.isGrid) setGrid(false); byId("note").focus(); },
+  e: () => byId("note").focus(),
   " ": playOrStop, c: () => toggle("context"), f: () => toggle("filter"), s: () => cycle("speed"), m: () => cycle("scale"),
   h: hearNeighbour, l: alike, a: () => toggle("auto"), v: () => setGrid(!state.isGrid), b: () => setBlind(!state.isBlind),
-  "[": () => turn("contrast", 5), "]": () => turn("contrast", -5), "?": toggleHelp,
+  "[": () => turn("contrast", -5), "]": () => turn("contrast", 5), "?": toggleHelp,
   ArrowLeft: () => show(state.at - 1), ArrowRight: () => show(state.at + 1),
 };
 for (let digit = 4; digit <= 9; digit++) KEYS[digit] = () => { const button = document.querySelectorAll("[data-call-type]")[digit - 4]; if (button) choose("callType", button.dataset.callType); };
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
-  const here = event.target, isTyping = here.matches("input:not([type=checkbox]):not([type=range]), textarea, select");
-  if (isTyping) {
+  const here = event.target;
+  // Letters mean nothing in a list or a number, so they keep their meaning for the clip.
+  const isLetter = /^[a-z?[\]]$/i.test(event.key), isValue = here.matches("select, [type=number]");
+  if (isValue ? !isLetter : here.matches("input:not([type=checkbox]):not([type=range]), textarea")) {
     if (here.id === "note" && event.key === "Enter" || event.key === "Escape") { here.blur(); event.preventDefault(); }
     return;
   }
@@ -430,6 +458,17 @@ for (const id of ["scale", "from", "to", "contrast"]) {
   for (const kind of ["change", "input"]) byId(id).addEventListener(kind, () => { redraw(); byId("grid").dataset.key = ""; if (state.isGrid) showGrid(); });
 }
 for (const id of ["context", "speed", "filter", "low", "high"]) byId(id).addEventListener("change", () => { if (player.isPlaying || id !== "context") hear(); });
+// A click must not leave the keys on what was clicked: Space would press it again instead of playing.
+let isPointing = false;
+document.addEventListener("pointerdown", () => { isPointing = true; }, true);
+document.addEventListener("keydown", () => { isPointing = false; }, true);
+for (const [kind, what] of [["click", "button, [type=checkbox]"], ["change", "select, [type=range]"]]) {
+  document.addEventListener(kind, (event) => {
+    const clicked = event.target.closest?.(what);
+    if (isPointing && clicked && !clicked.closest("#grid")) clicked.blur();
+  });
+}
+document.addEventListener("visibilitychange", catchUp);
 window.addEventListener("resize", redraw);
 document.addEventListener("themechange", redraw);
 load();

@@ -2,6 +2,7 @@
 
 const RATE = 48000;
 const FLOOR_DB = -120;
+const LEAST_SPAN_DB = 18;
 const ANCHORS = [[0, 0, 4], [28, 16, 68], [79, 18, 123], [129, 37, 129], [181, 54, 122], [229, 80, 100], [251, 135, 97], [254, 194, 135], [252, 253, 191]];
 const COLOURS = (() => {
   const table = new Uint8ClampedArray(256 * 3);
@@ -59,7 +60,7 @@ export async function fetchSound(address) {
   return decoder.decodeAudioData(await (await fetchBytes(address)).arrayBuffer());
 }
 
-// view: {scale, from, to, contrast}; marks: {clip: [s, s], band: [hz, hz]}. Returns the places of the axes.
+// view: {scale, from, to, contrast: per cent of the picture left dark}; marks: {clip: [s, s], band: [hz, hz]}. Returns the places of the axes.
 export function draw(canvas, spectrogram, view, marks = {}, { axes = true } = {}) {
   const ratio = axes ? window.devicePixelRatio || 1 : 1;
   const width = canvas.clientWidth || canvas.width, height = canvas.clientHeight || canvas.height;
@@ -93,7 +94,12 @@ function picture(spectrogram, rows, frequencyAt, from, to, contrast) {
   for (let frame = 0; frame < frames; frame++) for (let bin = first; bin <= last; bin++) { counts[levels[frame * bins + bin]]++; total++; }
   let ceiling = 255, above = counts[255];
   while (ceiling > 1 && above < total * 0.0005) above += counts[--ceiling];
-  const span = (contrast / -FLOOR_DB) * 255, floor = ceiling - span;
+  // What is no louder than most of the picture is background, however loud the recording is; a clip of noise alone
+  // stays dim, since colours span LEAST_SPAN_DB at the least.
+  let floor = 0, below = counts[0];
+  while (floor < ceiling && below < (total * contrast) / 100) below += counts[++floor];
+  floor = Math.min(floor, ceiling - (LEAST_SPAN_DB / -FLOOR_DB) * 255);
+  const span = ceiling - floor;
   const made = document.createElement("canvas");
   made.width = frames;
   made.height = rows;
@@ -167,11 +173,12 @@ function drawAxes(paint, box, placeOf, xOf, [from, to], duration, origin, colour
   }
   paint.textBaseline = "top";
   paint.textAlign = "center";
-  const seconds = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20].find((size) => duration / size <= 12) || 30;
-  for (let time = 0; time <= duration + 1e-6; time += seconds) {
-    const shown = Math.round((time - origin) * 100) / 100;
-    const x = Math.min(Math.max(xOf(time), box.x + 8), box.x + box.width - 10);
-    paint.fillText(`${shown} s`, x, box.y + box.height + 5);
+  const room = box.width / 48; // so many times can stand beside each other
+  const seconds = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20].find((size) => duration / size <= Math.min(room, 12)) || 30;
+  // Counted from the start of the clip, so that 0 is always among them.
+  for (let step = Math.ceil(-origin / seconds - 1e-6); step * seconds <= duration - origin + 1e-6; step++) {
+    const x = Math.min(Math.max(xOf(step * seconds + origin), box.x + 8), box.x + box.width - 12);
+    paint.fillText(`${Math.round(step * seconds * 100) / 100} s`, x, box.y + box.height + 5);
   }
 }
 
