@@ -61,6 +61,13 @@ def test_an_empty_level_is_a_dash(tmp_path):
     assert any(line.endswith("true, -") for line in lines)
 
 
+@pytest.mark.parametrize(("mean", "ends"), [("1.0", "0.97 1.00"), ("0.0", "0.00 0.03"), ("0.5", "0.47 0.53")])
+def test_the_axis_of_a_share_stays_between_0_and_1(tmp_path, mean, ends):
+    lines = leaderboard_picture(write(tmp_path / "s", [f",ab,True,none,1,1,,,,,{mean},"]))
+    axis = next(line for line in lines if "seeds" in line and "rank" in line)
+    assert " ".join(axis.split()[2:4]) == ends
+
+
 def test_an_undefined_mean_is_a_dash(tmp_path):
     lines = leaderboard_picture(write(tmp_path / "s", [",ab,True,none,1,1,,,,,,"]))
     (row,) = [line for line in lines if "none" in line]

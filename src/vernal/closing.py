@@ -114,7 +114,9 @@ def _limits(numbers: list[list[float]]) -> tuple[float, float]:
     low, high = math.floor(min(known) * 100) / 100, math.ceil(max(known) * 100) / 100
     if high - low >= 0.05:
         return low, high
-    return (max(low - 0.025, 0.0) if low >= 0 else low - 0.025), high + 0.025
+    wider = low - 0.025, high + 0.025
+    # A share's axis does not reach beyond what a share can be.
+    return (max(wider[0], 0.0), min(wider[1], 1.0)) if low >= 0 and high <= 1 else wider
 
 
 def _axis(low: float, high: float) -> str:

@@ -17,6 +17,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from vernal.audio import CLIP_S, AudioError, cut_windows
+from vernal.audio_checks import AudioChecks, check_audio
 from vernal.collection import recording_names
 from vernal.files import is_inside, sha256_of_file
 from vernal.identity import digest
@@ -34,27 +36,20 @@ FACT_COLUMNS = ("content_hash", "duration_s", "sample_rate_hz", "channels")
 
 
 @dataclass(frozen=True)
-class IngestOptions:
-    """What audio is accepted.
+class IngestOptions(AudioChecks):
+    """What audio is accepted, and how much may be refused.
 
-    `max_rejected_share`: the run stops when more than this share of the labelled rows is rejected, in
-    [0, 1]. `min_duration_s`, `max_duration_s`: shortest and longest accepted recording, seconds.
-    `silence_db`: a recording whose loudest sample, after its mean is removed, lies below this level in dB
-    of full scale counts as silent.
+    `max_rejected_share`: the run stops when more than this share of the labelled rows is rejected, in [0, 1].
     """
 
     max_rejected_share: float = 0.2
-    min_duration_s: float = 1.0
-    max_duration_s: float = 90_000.0
-    silence_db: float = -60.0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not 0 <= self.max_rejected_share <= 1:
             raise ValueError(
                 f"ingest.max_rejected_share is {self.max_rejected_share}; give a share from 0 to 1"
             )
-        if not 0 < self.min_duration_s < self.max_duration_s:
-            raise ValueError("ingest: give 0 < min_duration_s < max_duration_s")
 
 
 def list_recordings(
@@ -106,7 +101,7 @@ def read_name(path: str) -> dict[str, str | float]:
 
 
 def inspect_files(
-    paths: Iterable[Path], options: IngestOptions, progress: Callable[[int], None] | None = None
+    paths: Iterable[Path], checks: AudioChecks, progress: Callable[[int], None] | None = None
 ) -> dict[Path, dict]:
     """Open every file once: content hash and audio facts, or the reason why it cannot be used.
 
@@ -114,13 +109,6 @@ def inspect_files(
         For each path a dict with `content_hash`, `duration_s`, `sample_rate_hz`, `channels`, or with
         `reason` and `message`.
     """
-    from vernal.audio_checks import AudioChecks
-
-    checks = AudioChecks(
-        min_duration_s=options.min_duration_s,
-        max_duration_s=options.max_duration_s,
-        silence_db=options.silence_db,
-    )
     distinct = sorted(set(paths), key=str)  # a disk's and a store's may be among them
     if on_cluster():
         return _inspect_on_cluster(distinct, checks, progress)
@@ -135,7 +123,7 @@ def inspect_files(
 
 
 def _inspect_on_cluster(
-    paths: list[Path], checks, progress: Callable[[int], None] | None
+    paths: list[Path], checks: AudioChecks, progress: Callable[[int], None] | None
 ) -> dict[Path, dict]:
     batches = [paths[at : at + _BATCH_FILES] for at in range(0, len(paths), _BATCH_FILES)]
     facts: dict[Path, dict] = {}
@@ -147,14 +135,11 @@ def _inspect_on_cluster(
     return {path: facts[path] for path in paths}
 
 
-def _inspect_some(paths: list[Path], checks) -> dict[Path, dict]:
+def _inspect_some(paths: list[Path], checks: AudioChecks) -> dict[Path, dict]:
     return {path: _inspect(path, checks) for path in paths}
 
 
-def _inspect(path: Path, checks) -> dict:
-    from vernal.audio import AudioError
-    from vernal.audio_checks import check_audio
-
+def _inspect(path: Path, checks: AudioChecks) -> dict:
     try:
         audio = check_audio(path, checks)
         content_hash = sha256_of_file(path)
@@ -249,8 +234,6 @@ def cut_into_clips(recordings: pd.DataFrame) -> pd.DataFrame:
     Returns:
         One row a clip with `start_s` and `end_s` filled; the recording's other columns are repeated.
     """
-    from vernal.audio import CLIP_S, cut_windows
-
     starts = [cut_windows(duration) for duration in recordings.duration_s]
     counts = [len(piece) for piece in starts]
     pieces = recordings.loc[recordings.index.repeat(counts)].reset_index(drop=True)
