@@ -16,7 +16,7 @@ from tests.problem_cards import CARD
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 if worker := os.environ.get("PYTEST_XDIST_WORKER"):
-    # Tests call librosa directly too; see `processes.compiling_alone` for what happens when two fill one cache.
+    # Tests call librosa directly too; see `compiling.compiling_alone` for what happens when two fill one cache.
     os.environ["NUMBA_CACHE_DIR"] = str(Path(tempfile.gettempdir()) / f"vernal-tests-numba-{worker}")
 # A busy machine is no failure.
 settings.register_profile("vernal", deadline=None)

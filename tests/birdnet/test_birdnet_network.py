@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from vernal.birdnet import network as birdnet_network
-from vernal.birdnet.cache import cache_folder
 from vernal.birdnet.model import interpreter
+from vernal.cache_folder import cache_folder
 
 
 @pytest.fixture(scope="module")

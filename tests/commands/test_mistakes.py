@@ -144,11 +144,7 @@ def test_a_mistake_is_one_message(here, tmp_path, path):
     [
         (["--port=99999"], "99999 is not in the range"),
         (["--env=tests"], "There is no environment 'tests'"),
-<<<<<<< HEAD
         (["--params=data_rot=x"], "data_rot in --params (did you mean 'data_root'?)"),
-=======
-        (["--params=data_rot=x"], "There is no parameter 'data_rot'; did you mean 'data_root'?"),
->>>>>>> 52bfc4f (Command line: one-line helps are whole sentences, and a stage without a run is told with its folder)
     ],
 )
 def test_what_kedro_viz_cannot_find_is_told(here, typed, said):

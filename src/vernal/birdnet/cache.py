@@ -5,26 +5,12 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from vernal.birdnet.model import model_version
+from vernal.cache_folder import cache_folder
 from vernal.files import write_bytes, write_text
-
-
-def cache_folder() -> Path:
-    """Where derived models are kept: `VERNAL_CACHE`, or the system's folder for caches."""
-    if named := os.environ.get("VERNAL_CACHE"):
-        return Path(named)
-    if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "vernal"
 
 
 def cached(name: str, make: Callable[[], bytes], folder: Path | None = None) -> bytes:

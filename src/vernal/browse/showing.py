@@ -9,10 +9,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from vernal.report.page import code
+from vernal.review.pages import page
 
 
 def show(request: Request, name: str, values: Mapping[str, Any], status: int = 200) -> Response:
     """The page of a template in `templates/browse`."""
-    from vernal.review.app import page
-
     return page(request, f"browse/{name}.html.j2", {"code": code, **values}, status)

@@ -311,8 +311,8 @@ class _ResumedFilter(Filtered):
 
 @lru_cache(maxsize=1)
 def _compile_resampler() -> None:
-    """Compile the resampler in one process at a time (see `processes.compiling_alone`)."""
-    from vernal.processes import compiling_alone
+    """Compile the resampler in one process at a time (see `compiling.compiling_alone`)."""
+    from vernal.compiling import compiling_alone
     from vernal.resampling import resampler
 
     with compiling_alone():

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from vernal.compiling import compiling_alone
 from vernal.encoders.base import Encoder
-from vernal.processes import compiling_alone
 
 _N_BANDS = 64
 _N_FFT = 2_048

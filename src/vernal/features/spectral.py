@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from vernal.compiling import compiling_alone
 from vernal.features.options import FeatureOptions, Kind
-from vernal.processes import compiling_alone
 
 # librosa's advice for PCEN: its defaults are meant for samples of 32-bit integers.
 _PCEN_SCALE = 2**31
@@ -45,7 +45,7 @@ def sequences(samples: np.ndarray, kinds: Iterable[Kind], options: FeatureOption
 
 @cache
 def _compile_once() -> None:
-    """Let librosa compile all that is used here, in one process at a time (see `processes.compiling_alone`)."""
+    """Let librosa compile all that is used here, in one process at a time (see `compiling.compiling_alone`)."""
     options = FeatureOptions()
     noise = np.random.Generator(np.random.Philox(0)).standard_normal(3 * options.sample_rate_hz)
     with compiling_alone():

@@ -17,6 +17,7 @@ from vernal.problems import InputError
 from vernal.review.decisions import MAX_NAME
 from vernal.review.desk import Desk
 from vernal.review.looks import reviewers_agree
+from vernal.review.pages import page
 from vernal.review.project import top_hz
 from vernal.review.sounds import HOP, WINDOW, Excerpt
 
@@ -84,8 +85,6 @@ async def _read_body(request: Request) -> dict[str, Any]:
 
 
 def _home(desk: Desk, request: Request) -> Response:
-    from vernal.review.app import page
-
     reviewer = _reviewer(desk, request)
     values = {"queues": desk.list_queues(reviewer), "reviewer": reviewer, "target": desk.target}
     answer = page(request, "review/home.html.j2", values | {"is_blind": desk.is_blind})
@@ -93,8 +92,6 @@ def _home(desk: Desk, request: Request) -> Response:
 
 
 def _review(desk: Desk, request: Request) -> Response:
-    from vernal.review.app import page
-
     queue = desk.queue(request.path_params["queue"])
     reviewer = _reviewer(desk, request)
     band = desk.project.band_of(desk.target)
