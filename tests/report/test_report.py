@@ -185,6 +185,16 @@ def test_a_report_of_a_test_split_with_one_class(make_stage, clips, kept):
     assert "nan" not in text_of(page).lower().replace("nancy", "")
 
 
+def test_a_split_of_one_class_orders_nothing(make_stage, clips):
+    table = clips()
+    without = table[~(table["split"].str.startswith("test") & table["is_positive"])]
+    stage = make_stage(AXES, splits=without.reset_index(drop=True))
+    assert stage.results.primary == "val_f1"
+    words = text_of(stage.page())
+    assert "No test split holds both classes: all numbers are of validation" in words
+    assert "no sign of having learnt the call" not in words
+
+
 def test_few_nights_give_no_interval_and_the_page_says_so(make_stage, clips):
     page = make_stage(AXES, splits=clips(nights=3)).page()
     words = text_of(page)

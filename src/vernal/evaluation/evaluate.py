@@ -148,8 +148,11 @@ def _choose_all(sheet: coverage.Sheet, options: EvaluationOptions) -> list[list[
 
 
 def _primary_split(measured: Mapping[str, MeasuredSplit], options: EvaluationOptions) -> str:
+    """The split asked for, or the next that holds both classes: with one alone, no metric can order detectors."""
     order = dict.fromkeys([options.primary_split, "test_ood", "test_iid", VALIDATION])
     for name in order:
         if name in measured and np.isfinite(measured[name].values[options.primary_metric]).any():
-            return name
+            truth = measured[name].truth
+            if truth.any() and not truth.all():
+                return name
     return next(name for name in order if name in measured)

@@ -184,4 +184,6 @@ def _draw_effects(axes: Axes, part: pd.DataFrame, y: np.ndarray) -> None:
     axes.grid(axis="y", visible=False)
     axes.tick_params(axis="y", length=0)
     left, right = axes.get_xlim()
-    axes.set_xlim(max(left, -1.05), min(right, 1.05))  # a share cannot change by more than 1
+    # A share cannot change by more than 1; and what is next to nothing must not fill the picture.
+    axes.set_xlim(max(min(left, -0.02), -1.05), min(max(right, 0.02), 1.05))
+    axes.locator_params(axis="x", nbins=6)

@@ -27,7 +27,7 @@ NOT_RUN = "not run yet"
 KEY = "key"
 ORIGIN_COLUMNS = ("encoder", "encoder_version", "trained_by", "fit_key")
 # To be raised when the same scores would be evaluated to other numbers than before.
-EVALUATOR_REVISION = 2
+EVALUATOR_REVISION = 3
 
 
 def score_points(
