@@ -39,7 +39,15 @@ def test_a_classifier_is_a_path_only_where_there_is_one(tmp_path: Path, monkeypa
         model("stage5/stage5_017") == "stage5/stage5_017"
         and model("classifiers/no.tflite") == "classifiers/no.tflite"
     )
-    assert model("") == ""
+
+
+def test_nothing_is_no_path(tmp_path: Path):
+    given = {"data_root": "", "source": {"field": " "}, "detection": {"model": ""}}
+    assert with_whole_paths(given, tmp_path) == {
+        "data_root": None,
+        "source": {"field": None},
+        "detection": {"model": None},
+    }
 
 
 def test_groups_that_are_absent_or_no_mapping_are_passed_over(tmp_path: Path):

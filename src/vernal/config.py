@@ -74,7 +74,8 @@ class VernalConfigLoader(OmegaConfigLoader):
 def with_whole_paths(parameters: Mapping[str, Any], project: Path) -> dict[str, Any]:
     """The parameters with `~` resolved and relative paths made whole.
 
-    A relative path starts from the working folder if it leads to something there, else from the project.
+    A relative path starts from the working folder if it leads to something there, else from the project. Nothing,
+    as in `--params=source.field=`, is no path.
     """
     whole = dict(parameters)
     for name in PATHS:
@@ -86,8 +87,9 @@ def with_whole_paths(parameters: Mapping[str, Any], project: Path) -> dict[str, 
                 break
             parent[group] = parent = dict(inner)
         else:
-            if isinstance(parent.get(last), str):
-                parent[last] = _whole(parent[last], project, name in MAY_BE_PATHS)
+            text = parent.get(last)
+            if isinstance(text, str):
+                parent[last] = _whole(text, project, name in MAY_BE_PATHS) if text.strip() else None
     return whole
 
 
@@ -97,4 +99,4 @@ def _whole(text: str, project: Path, may_be_no_path: bool) -> str:
     path = Path(text).expanduser()
     here = Path.cwd() / path  # the path itself where it is absolute
     found = here if here.exists() else project / path
-    return text if may_be_no_path and not (text and found.exists()) else found.as_posix()
+    return text if may_be_no_path and not found.exists() else found.as_posix()

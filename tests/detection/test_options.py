@@ -33,6 +33,8 @@ def test_formats_are_named_as_a_list_or_in_one_word(given, wanted):
         ({"queue_per_night": 0}, "1 or more"),
         ({"merge_gap_s": -1.0}, "merge_gap_s is -1.0"),
         ({"silence_db": 3.0}, "at most 0 dB"),
+        ({"fmin": 9_000, "fmax": 100}, "fmin is 9000 and fmax 100.*Give fmin below fmax"),
+        ({"fmax": 0}, "fmax 0.*Give fmin below fmax"),
     ],
 )
 def test_impossible_settings_are_named_with_what_would_do(settings, words):

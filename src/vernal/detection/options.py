@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vernal.audio import FULL_BAND_HZ
-from vernal.problems import Problems, suggest
+from vernal.problems import Problems, is_number, is_whole, suggest
 
 FORMATS = ("raven", "audacity", "kaleidoscope", "birdnet")
 
@@ -59,15 +59,22 @@ class DetectionOptions:
             ("clip_margin_s", "0 to 60 seconds", 0, 60),
         ):
             value = getattr(self, name)
-            is_whole = isinstance(value, int) and not isinstance(value, bool)
             needs_whole = name in ("night_starts_hour", "queue", "queue_per_night", "clips")
             if value is None and name in (
                 "overlap", "fmin", "fmax", "sensitivity", "min_confidence", "merge_gap_s"
             ):  # fmt: skip
                 continue
-            is_number = is_whole or (isinstance(value, float) and not needs_whole)
-            is_right = is_number and low <= value <= high
+            is_right = (is_whole if needs_whole else is_number)(value) and low <= value <= high
             problems.add("impossible value", [] if is_right else [f"{name} is {value!r}"], f"Give {wanted}.")
+        low, high = (
+            FULL_BAND_HZ[i] if edge is None else edge for i, edge in enumerate((self.fmin, self.fmax))
+        )
+        is_band = not (is_number(low) and is_number(high)) or low < high
+        problems.add(
+            "impossible value",
+            [] if is_band else [f"fmin is {low!r} and fmax {high!r}"],
+            "Give fmin below fmax.",
+        )
         problems.add(
             "unknown format", [f"{name!r}, {suggest(name, FORMATS)}" for name in self.wanted_formats
                                if name not in FORMATS],
