@@ -34,9 +34,18 @@ def browser(served: Served):
 
 
 def wait_for(condition, seconds: float = 20.0):
+    """What a condition gives once it gives anything; what it asked for may be replaced by the next page meanwhile."""
+    from selenium.common.exceptions import StaleElementReferenceException
+
     until = time.monotonic() + seconds
-    while not (found := condition()) and time.monotonic() < until:
-        time.sleep(0.1)
+    found = None
+    while not found and time.monotonic() < until:
+        try:
+            found = condition()
+        except StaleElementReferenceException:
+            found = None
+        if not found:
+            time.sleep(0.1)
     assert found
     return found
 
