@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from vernal.manifest import SPLITS
-from vernal.problems import InputError, Problems, suggest
+from vernal.problems import InputError, Problems, is_number, suggest
 from vernal.safe_yaml import read_yaml
 
 LABELLINGS = ("single", "multi")
@@ -284,10 +284,8 @@ def _performance(given: Any, problems: Problems) -> PerformanceTarget | None:
         return None
     _check_names(problems, "entry of performance", given, _TARGET_NAMES)
     limits = {name: given.get(name) for name in ("at_least", "at_most") if given.get(name) is not None}
-    is_number = all(
-        isinstance(v, int | float) and not isinstance(v, bool) and math.isfinite(v) for v in limits.values()
-    )
-    if len(limits) != 1 or not is_number or not _text(given.get("metric")) or not _text(given.get("split")):
+    are_numbers = all(map(is_number, limits.values()))
+    if len(limits) != 1 or not are_numbers or not _text(given.get("metric")) or not _text(given.get("split")):
         remedy = "Give metric, split and one of at_least and at_most, a number."
         problems.add("performance incomplete", [str(dict(given))[:120]], remedy)
         return None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from vernal.problems import Problems, suggest
+from vernal.problems import Problems, is_whole, suggest
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class ClassMapping:
         wrong = []
         if not isinstance(self.merge, Mapping | None):
             wrong.append(f"merge is {self.merge!r}: write class: [labels that make it]")
-        if not isinstance(self.min_clips, int) or isinstance(self.min_clips, bool) or self.min_clips < 2:
+        if not is_whole(self.min_clips) or self.min_clips < 2:
             wrong.append(f"min_clips is {self.min_clips!r}: give a whole number, 2 or more")
         problems = Problems("features.classes")
         problems.add("value that is not allowed", wrong, "Change it in parameters.yml.")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from vernal.problems import Problems
+from vernal.problems import Problems, is_whole
 
 MODELS = ("lstm", "conv")
 POOLINGS = ("mean", "max", "mean_max", "last")
@@ -40,8 +40,8 @@ class NetworkOptions:
     def __post_init__(self) -> None:
         allowed = {
             "model": (self.model in MODELS, " or ".join(MODELS)),
-            "units": (_is_whole(self.units), "a whole number, 1 or more"),
-            "layers": (_is_whole(self.layers) and self.layers <= 6, "a whole number from 1 to 6"),
+            "units": (is_whole(self.units) and self.units >= 1, "a whole number, 1 or more"),
+            "layers": (is_whole(self.layers) and 1 <= self.layers <= 6, "a whole number from 1 to 6"),
             "bidirectional": (isinstance(self.bidirectional, bool), "true or false"),
             "dropout": (
                 isinstance(self.dropout, int | float) and 0 <= self.dropout < 1,
@@ -57,10 +57,6 @@ class NetworkOptions:
         ]
         problems.add("value that is not allowed", wrong, "Change it in features.study.")
         problems.raise_if_any()
-
-
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
 def build_network(options: NetworkOptions, n_dims: int, n_classes: int) -> Any:
