@@ -55,12 +55,19 @@ def test_every_draw_is_what_its_units_written_out_would_give(units):
             assert found[name][at] == pytest.approx(expected[name], nan_ok=True, abs=1e-6), name
 
 
-def test_draws_beyond_one_piece_are_all_there():
+def test_draws_in_pieces_are_those_of_one_piece(monkeypatch):
     units = night_units((5,) * 12)
     drawn = bootstrap.nights_of(units, 1, "test_ood", 3 * bootstrap.DRAWS_AT_ONCE + 1)
-    scores = np.random.default_rng(2).normal(size=len(units))
-    found = bootstrap.ranking_draws(scores, units.is_positive.to_numpy(), drawn.blocks.code, drawn.counts)
+    scores = np.random.default_rng(2).normal(size=len(units)).round(1)
+    told = (scores, units.is_positive.to_numpy())
+    found = bootstrap.ranking_draws(*told, drawn.blocks.code, drawn.counts)
+    within = bootstrap.within_draws(*told, units.recorder_id, drawn.blocks.code, drawn.counts)
     assert np.isfinite(found["auroc"]).mean() > 0.9 and len(found["auroc"]) == 97
+    monkeypatch.setattr(bootstrap, "_CELLS_AT_ONCE", 1)
+    for name, pieces in bootstrap.ranking_draws(*told, drawn.blocks.code, drawn.counts).items():
+        np.testing.assert_array_equal(pieces, found[name])
+    pieces = bootstrap.within_draws(*told, units.recorder_id, drawn.blocks.code, drawn.counts)
+    np.testing.assert_array_equal(pieces, within)
 
 
 def test_draws_are_the_same_for_every_point_and_whatever_the_order_of_rows():

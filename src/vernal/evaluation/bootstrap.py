@@ -7,6 +7,7 @@ their difference.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -17,7 +18,9 @@ from numpy.typing import ArrayLike, NDArray
 from vernal.identity import rng_for
 from vernal.metrics import FloatArray, checked, ratio
 
-DRAWS_AT_ONCE = 32  # measured: the (n_clips, draws) matrices then stay in the processor's cache
+# Measured: the (units, draws) matrices then stay in the processor's cache.
+DRAWS_AT_ONCE = 32
+_CELLS_AT_ONCE = 2**17
 MIN_BLOCKS = 5  # fewer blocks of a class give intervals that are all of [0, 1] or miss the truth (simulated)
 MIN_EFFECTIVE = 2.0
 MIN_DEFINED = 0.8  # share of draws in which a metric must be defined
@@ -87,37 +90,19 @@ def ranking_draws(
 ) -> dict[str, FloatArray]:
     """`auroc, average_precision` in every draw, and the `won` and `pairs` behind the AUROC; each (n_draws,).
 
-    A unit weighs as often as its block was drawn. One sort serves all draws. Single precision is enough: the
-    cumulated counts are whole numbers far below 2^24.
+    A unit weighs as often as its block was drawn.
     """
-    values, truth = checked(scores, is_positive)
+    ranking = _ranking(*checked(scores, is_positive), code)
     n_draws = counts.shape[0]
-    found = {name: np.full(n_draws, np.nan) for name in ("auroc", "average_precision")}
-    found |= {name: np.zeros(n_draws) for name in ("won", "pairs")}
-    if not truth.any() or truth.all():
-        return found
-    order = np.argsort(-values, kind="stable")
-    values, blocks = values[order], code[order]
-    is_true = truth[order].astype(np.float32)[:, None]
-    last = np.flatnonzero(np.append(values[1:] != values[:-1], True))
-    for start in range(0, n_draws, DRAWS_AT_ONCE):
-        part = slice(start, start + DRAWS_AT_ONCE)
-        weight = np.ascontiguousarray(counts[part].T, dtype=np.float32)[blocks]
-        flagged = np.cumsum(weight, axis=0)[last]
-        np.multiply(weight, is_true, out=weight)
-        tp = np.cumsum(weight, axis=0)[last]
-        fp = flagged - tp
-        gained, tied = np.diff(tp, axis=0, prepend=0), np.diff(fp, axis=0, prepend=0)
-        n_positive, n_negative = tp[-1].astype(float), fp[-1].astype(float)
-        won = np.einsum(
-            "ij,ij->j", gained, n_negative[None, :].astype(np.float32) - fp + tied / 2, dtype=float
-        )
-        found["won"][part], found["pairs"][part] = won, n_positive * n_negative
-        precise = np.einsum("ij,ij->j", gained, tp / np.maximum(flagged, 1), dtype=float)
-        found["auroc"][part] = ratio(won, n_positive * n_negative)
+    found = {name: np.zeros(n_draws) for name in ("won", "pairs", "average_precision")}
+    for part, weight in _weights(counts, len(code)):
+        drawn = _Drawn(ranking, weight)
+        found["won"][part], found["pairs"][part] = drawn.won(), drawn.pairs
         # With one class drawn away the value would be 1 whatever the scores: undefined, as in vernal.metrics.
-        found["average_precision"][part] = ratio(precise, np.where(n_negative > 0, n_positive, 0))
-    return found
+        found["average_precision"][part] = ratio(
+            drawn.precise(), np.where(drawn.n_negative > 0, drawn.n_positive, 0)
+        )
+    return found | {"auroc": ratio(found["won"], found["pairs"])}
 
 
 def within_draws(
@@ -129,9 +114,86 @@ def within_draws(
     won, pairs = np.zeros(counts.shape[0]), np.zeros(counts.shape[0])
     for group in range(group_codes.max(initial=-1) + 1):
         inside = group_codes == group
-        found = ranking_draws(values[inside], truth[inside], code[inside], counts)
-        won, pairs = won + found["won"], pairs + found["pairs"]
+        if not truth[inside].any() or truth[inside].all():
+            continue
+        ranking = _ranking(values[inside], truth[inside], code[inside])
+        for part, weight in _weights(counts, int(inside.sum())):
+            drawn = _Drawn(ranking, weight)
+            won[part] += drawn.won()
+            pairs[part] += drawn.pairs
     return ratio(won, pairs)
+
+
+class _Ranking(NamedTuple):
+    """The order of one detector's scores, which serves all draws.
+
+    Blocks of the positives and of the negatives, highest score first; and for each positive the last one with its
+    score, the number of negatives above it, and that of negatives not below it.
+    """
+
+    positive: NDArray[np.intp]
+    negative: NDArray[np.intp]
+    last: NDArray[np.intp]
+    above: NDArray[np.intp]
+    not_below: NDArray[np.intp]
+
+
+def _ranking(values: FloatArray, truth: NDArray[np.bool_], code: NDArray[np.intp]) -> _Ranking:
+    order = np.argsort(-values, kind="stable")
+    is_true = truth[order]
+    falling, blocks = -values[order], np.asarray(code)[order]
+    high, low = falling[is_true], falling[~is_true]
+    return _Ranking(
+        blocks[is_true],
+        blocks[~is_true],
+        np.searchsorted(high, high, side="right") - 1,
+        np.searchsorted(low, high, side="left"),
+        np.searchsorted(low, high, side="right"),
+    )
+
+
+def _weights(counts: FloatArray, n_units: int) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+    """Draws in parts, each with the weights of all blocks, (n_blocks, draws of the part).
+
+    Single precision is enough: cumulated counts are whole numbers and halves far below 2^23.
+    """
+    at_once = max(DRAWS_AT_ONCE, _CELLS_AT_ONCE // max(1, n_units))
+    for start in range(0, len(counts), at_once):
+        part = slice(start, start + at_once)
+        yield part, np.ascontiguousarray(counts[part].T, dtype=np.float32)
+
+
+class _Drawn:
+    """What a part of the draws gives of one ranking; arrays are (units, draws)."""
+
+    def __init__(self, ranking: _Ranking, weight: NDArray[np.float32]) -> None:
+        n_draws = weight.shape[1]
+        self._gained = weight[ranking.positive]
+        self._tp = np.cumsum(self._gained, axis=0)
+        fp = np.zeros((len(ranking.negative) + 1, n_draws), np.float32)
+        np.cumsum(weight[ranking.negative], axis=0, out=fp[1:])
+        self.n_negative = fp[-1].astype(float)
+        self.n_positive = self._tp[-1].astype(float) if len(self._tp) else np.zeros(n_draws)
+        if (ranking.last != np.arange(len(ranking.last))).any():
+            self._tp = self._tp[ranking.last]
+        self._fp = fp[ranking.not_below]
+        is_tied = (ranking.above != ranking.not_below).any()
+        self._fp_above = fp[ranking.above] if is_tied else self._fp
+
+    @property
+    def pairs(self) -> FloatArray:
+        """Pairs of a positive and a negative."""
+        return self.n_positive * self.n_negative
+
+    def won(self) -> FloatArray:
+        """Pairs that are ordered right, ties half."""
+        below = self.n_negative.astype(np.float32) - (self._fp + self._fp_above) / 2
+        return np.einsum("ij,ij->j", self._gained, below, dtype=float)
+
+    def precise(self) -> FloatArray:
+        """Precision at each positive's score, summed over the positives."""
+        share = self._tp / np.maximum(self._tp + self._fp, 1)
+        return np.einsum("ij,ij->j", self._gained, share, dtype=float)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ are left undefined.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -24,6 +25,14 @@ COLUMNS = (
 UNKNOWN = "unknown"
 
 
+class _Part(NamedTuple):
+    """One level of one column: which units it takes, `inside` (n,) bool."""
+
+    column: str
+    level: str
+    inside: np.ndarray
+
+
 def by_group(units: pd.DataFrame, scores: FloatArray, logit: float) -> pd.DataFrame:
     """Metrics of one detector on each part of one split.
 
@@ -35,30 +44,7 @@ def by_group(units: pd.DataFrame, scores: FloatArray, logit: float) -> pd.DataFr
     Returns:
         One row a level, columns `COLUMNS`; levels in alphabetical order, missing ones as `unknown`.
     """
-    truth = units["is_positive"].to_numpy(dtype=bool)
-    rows = []
-    for column in (*OF_POSITIVES, *OF_ALL):
-        if column not in units.columns or units[column].isna().all():
-            continue
-        levels = units[column].astype("str").fillna(UNKNOWN).to_numpy(dtype=object)
-        shared = ~truth if column in OF_POSITIVES else np.zeros(truth.shape, dtype=bool)
-        for level in sorted(set(levels[~shared])):
-            inside = (levels == level) | shared if column in OF_ALL else ((levels == level) & truth) | shared
-            rows.append(
-                {
-                    "group_by": column,
-                    "level": level,
-                    **_measures(scores[inside], truth[inside], logit, column),
-                }
-            )
-    return pd.DataFrame(rows, columns=list(COLUMNS))
-
-
-def _measures(scores: FloatArray, truth: np.ndarray, logit: float, column: str) -> dict[str, float]:
-    found = metrics.measured(scores, truth, logit)
-    if column in OF_POSITIVES:
-        found |= dict.fromkeys(("precision", "f1"), float("nan"))
-    return {"n_positive": int(truth.sum()), "n_negative": int((~truth).sum()), **found}
+    return by_group_of_runs(units, scores[None], [logit], [""])[list(COLUMNS)]
 
 
 def by_group_of_runs(
@@ -70,9 +56,30 @@ def by_group_of_runs(
         scores: (n_runs, n).
         logits, names: (n_runs,) operating point and name of each.
     """
-    parts = [
-        by_group(units, row, logit).assign(point=name)
+    truth = units["is_positive"].to_numpy(dtype=bool)
+    parts = list(_parts(units, truth))
+    rows = [
+        {"point": name, "group_by": part.column, "level": part.level}
+        | _measures(row[part.inside], truth[part.inside], logit, part.column)
         for row, logit, name in zip(scores, logits, names, strict=True)
+        for part in parts
     ]
-    table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=[*COLUMNS, "point"])
-    return table[["point", *COLUMNS]]
+    return pd.DataFrame(rows, columns=["point", *COLUMNS])
+
+
+def _parts(units: pd.DataFrame, truth: np.ndarray) -> Iterator[_Part]:
+    for column in (*OF_POSITIVES, *OF_ALL):
+        if column not in units.columns or units[column].isna().all():
+            continue
+        levels = units[column].astype("str").fillna(UNKNOWN).to_numpy(dtype=object)
+        counted = truth if column in OF_POSITIVES else np.ones(truth.shape, dtype=bool)
+        for level in sorted(set(levels[counted])):
+            inside = (levels == level) & counted
+            yield _Part(column, level, inside | ~truth if column in OF_POSITIVES else inside)
+
+
+def _measures(scores: FloatArray, truth: np.ndarray, logit: float, column: str) -> dict[str, float]:
+    found = metrics.measured(scores, truth, logit)
+    if column in OF_POSITIVES:
+        found |= dict.fromkeys(("precision", "f1"), float("nan"))
+    return {"n_positive": int(truth.sum()), "n_negative": int((~truth).sum()), **found}

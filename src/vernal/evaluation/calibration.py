@@ -7,6 +7,7 @@ the validation split, make it one - for places where positives are as common as 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -123,19 +124,33 @@ def reliability(probability: ArrayLike, is_positive: ArrayLike, n_bins: int = 10
     columns = ["bin", "n", "low", "high", "mean_probability", "observed"]
     if not values.size:
         return pd.DataFrame(columns=columns)
-    edges = np.unique(np.quantile(values, np.linspace(0, 1, n_bins + 1)[1:-1], method="lower"))
-    codes = np.searchsorted(edges, values, side="left")
-    _, codes = np.unique(codes, return_inverse=True)
-    n = np.bincount(codes)
+    bins = _bins(values, truth, n_bins)
+    inside = [values[bins.code == code] for code in range(bins.n.size)]
     table = {
-        "bin": np.arange(1, n.size + 1),
-        "n": n,
-        "low": [values[codes == code].min() for code in range(n.size)],
-        "high": [values[codes == code].max() for code in range(n.size)],
-        "mean_probability": np.bincount(codes, weights=values) / n,
-        "observed": np.bincount(codes, weights=truth) / n,
+        "bin": np.arange(1, bins.n.size + 1),
+        "n": bins.n,
+        "low": [part.min() for part in inside],
+        "high": [part.max() for part in inside],
+        "mean_probability": bins.mean_probability,
+        "observed": bins.observed,
     }
     return pd.DataFrame(table, columns=columns)
+
+
+class _Bins(NamedTuple):
+    """The bin of each unit, `code` (n,), and of each bin its size, mean probability and share of positives."""
+
+    code: np.ndarray
+    n: np.ndarray
+    mean_probability: FloatArray
+    observed: FloatArray
+
+
+def _bins(values: FloatArray, truth: np.ndarray, n_bins: int) -> _Bins:
+    edges = np.unique(np.quantile(values, np.linspace(0, 1, n_bins + 1)[1:-1], method="lower"))
+    _, code = np.unique(np.searchsorted(edges, values, side="left"), return_inverse=True)
+    n = np.bincount(code)
+    return _Bins(code, n, np.bincount(code, weights=values) / n, np.bincount(code, weights=truth) / n)
 
 
 def calibration_errors(probability: ArrayLike, is_positive: ArrayLike, n_bins: int = 10) -> dict[str, float]:
@@ -147,9 +162,9 @@ def calibration_errors(probability: ArrayLike, is_positive: ArrayLike, n_bins: i
     values, truth = checked(probability, is_positive)
     if not values.size:
         return {"brier": float("nan"), "ece": float("nan")}
-    table = reliability(values, truth, n_bins)
-    gap = (table["mean_probability"] - table["observed"]).abs()
+    bins = _bins(values, truth, n_bins)
+    gap = np.abs(bins.mean_probability - bins.observed)
     return {
         "brier": float(np.mean((values - truth) ** 2)),
-        "ece": float((gap * table["n"]).sum() / values.size),
+        "ece": float((gap * bins.n).sum() / values.size),
     }

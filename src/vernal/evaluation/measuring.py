@@ -60,6 +60,7 @@ def measure_split(
     truth = units["is_positive"].to_numpy(dtype=bool)
     recorders = units["recorder_id"].to_numpy(dtype=object) if "recorder_id" in units else None
     drawn = bootstrap.nights_of(units, options.seed, name, options.n_draws)
+    of_nights = nights.codes_of(units) if nights.has_nights(units) else None
     rows, draws = [], {metric: np.full((len(logits), options.n_draws), np.nan) for metric in metrics.MEASURES}
     for at, (row, point) in enumerate(zip(logits, frozen, strict=True)):
         values = metrics.measured(row, truth, point.logit, recorders)
@@ -70,7 +71,7 @@ def measure_split(
             values |= _intervals(
                 values, {metric: draws[metric][at] for metric in values}, drawn, options.level
             )
-        rows.append(values | _further(units, row, truth, point, values, options))
+        rows.append(values | _further(of_nights, row, truth, point, values, options))
     return MeasuredSplit(name, units, logits, drawn, pd.DataFrame(rows), draws)
 
 
@@ -96,7 +97,7 @@ def _intervals(
 
 
 def _further(
-    units: pd.DataFrame,
+    of_nights: nights.NightCodes | None,
     row: FloatArray,
     truth: np.ndarray,
     point: OperatingPoint,
@@ -121,7 +122,7 @@ def _further(
         ),
         "is_constant": metrics.is_constant(row),
     }
-    if nights.has_nights(units):
-        summary = nights.presence_summary(nights.night_table(units, row, point.logit))
+    if of_nights is not None:
+        summary = nights.presence_summary(nights.night_columns(of_nights, truth, row, point.logit))
         found |= {name: summary[name] for name in ("n_nights", "n_present", *NIGHT_COUNTS)}
     return found

@@ -7,6 +7,9 @@ rate: false alarms are `negatives * FPR`, whatever the precision was where the t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import NamedTuple
+
 import numpy as np
 import pandas as pd
 
@@ -34,6 +37,19 @@ def has_nights(units: pd.DataFrame) -> bool:
     return bool(len(units)) and all(key in units.columns and units[key].notna().all() for key in KEYS)
 
 
+class NightCodes(NamedTuple):
+    """Recorder and date of each night, `names` (n_nights, 2) sorted, and `code` (n,), the night of each unit."""
+
+    names: np.ndarray
+    code: np.ndarray
+
+
+def codes_of(units: pd.DataFrame) -> NightCodes:
+    """The nights of a split's units, which are the same for every detector."""
+    codes, names = pd.MultiIndex.from_frame(units[KEYS].astype(str)).factorize(sort=True)
+    return NightCodes(np.array(list(names), dtype=object).reshape(-1, 2), codes)
+
+
 def night_table(units: pd.DataFrame, scores: FloatArray, logit: float) -> pd.DataFrame:
     """One row a recorder-night: what was there and what was flagged.
 
@@ -49,9 +65,18 @@ def night_table(units: pd.DataFrame, scores: FloatArray, logit: float) -> pd.Dat
         `recorder_id, date, n_clips, n_positive, n_negative, n_flagged, n_true, n_false, max_logit` and the
         questions `is_present, is_reported, is_confirmed, is_false_absence, is_false_presence, is_missed`.
     """
-    truth = units["is_positive"].to_numpy(dtype=bool)
+    nights = codes_of(units)
+    return pd.DataFrame(
+        dict(zip(KEYS, nights.names.T, strict=True))
+        | night_columns(nights, units["is_positive"].to_numpy(dtype=bool), scores, logit)
+    )
+
+
+def night_columns(
+    nights: NightCodes, truth: np.ndarray, scores: FloatArray, logit: float
+) -> dict[str, np.ndarray]:
+    """`night_table` without recorder and date, as arrays: what is counted for every detector of a stage."""
     flagged = np.asarray(scores) >= logit
-    names, code = _nights(units)
     counted = {
         "n_clips": np.ones(len(truth)),
         "n_positive": truth,
@@ -60,40 +85,29 @@ def night_table(units: pd.DataFrame, scores: FloatArray, logit: float) -> pd.Dat
         "n_true": flagged & truth,
         "n_false": flagged & ~truth,
     }
-    highest = np.full(len(names), -np.inf)
-    np.maximum.at(highest, code, np.asarray(scores, dtype=float))
-    table = pd.DataFrame(
-        {
-            **dict(zip(KEYS, names.T, strict=True)),
-            **{name: np.bincount(code, weights=part).astype(int) for name, part in counted.items()},
-            "max_logit": highest,
-        }
-    )
-    present, reported, confirmed = (table[name] > 0 for name in ("n_positive", "n_flagged", "n_true"))
-    return table.assign(
-        is_present=present,
-        is_reported=reported,
-        is_confirmed=confirmed,
-        is_false_absence=present & ~reported,
-        is_false_presence=~present & reported,
-        is_missed=present & ~confirmed,
-    )
+    highest = np.full(len(nights.names), -np.inf)
+    np.maximum.at(highest, nights.code, np.asarray(scores, dtype=float))
+    found = {name: np.bincount(nights.code, weights=part).astype(int) for name, part in counted.items()}
+    present, reported, confirmed = (found[name] > 0 for name in ("n_positive", "n_flagged", "n_true"))
+    return found | {
+        "max_logit": highest,
+        "is_present": present,
+        "is_reported": reported,
+        "is_confirmed": confirmed,
+        "is_false_absence": present & ~reported,
+        "is_false_presence": ~present & reported,
+        "is_missed": present & ~confirmed,
+    }
 
 
-def _nights(units: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """Recorder and date of each night, (n_nights, 2) sorted, and the night of each unit."""
-    codes, names = pd.MultiIndex.from_frame(units[KEYS].astype(str)).factorize(sort=True)
-    return np.array(list(names), dtype=object).reshape(-1, 2), codes
-
-
-def presence_summary(table: pd.DataFrame) -> dict[str, float]:
-    """Nights counted: `n_nights, n_present, false_absences, false_presences, missed_nights` and their shares.
+def presence_summary(table: pd.DataFrame | Mapping[str, np.ndarray]) -> dict[str, float]:
+    """Nights of `night_table` or `night_columns` counted: `n_nights, n_present, false_absences, false_presences, missed_nights` and their shares.
 
     False absences and missed nights are shares of the nights with the target, false presences of those
     without; NaN where there are none.
     """
-    n_present = int(table["is_present"].sum())
-    n_absent = len(table) - n_present
+    n_nights, n_present = len(table["is_present"]), int(table["is_present"].sum())
+    n_absent = n_nights - n_present
     counts = {
         "false_absences": (int(table["is_false_absence"].sum()), n_present),
         "false_presences": (int(table["is_false_presence"].sum()), n_absent),
@@ -103,7 +117,7 @@ def presence_summary(table: pd.DataFrame) -> dict[str, float]:
         f"{name}_share": part / whole if whole else float("nan") for name, (part, whole) in counts.items()
     }
     return {
-        "n_nights": len(table),
+        "n_nights": n_nights,
         "n_present": n_present,
         **{name: part for name, (part, _) in counts.items()},
         **shares,
@@ -132,7 +146,7 @@ def review_curve(
     thresholds = distinct[np.unique(np.linspace(0, distinct.size - 1, n_points).round().astype(int))]
     counts = counts_at(values, truth, thresholds)
     rate = false_positive_rate(counts)
-    names, code = _nights(units)
+    names, code = codes_of(units)
     highest, true = np.full(len(names), -np.inf), np.full(len(names), -np.inf)
     np.maximum.at(highest, code, values)
     np.maximum.at(true, code[truth], values[truth])
