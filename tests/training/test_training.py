@@ -284,6 +284,25 @@ def test_importing_the_module_loads_no_heavy_library() -> None:
     assert run.stdout.strip() == "[]"
 
 
+def test_a_worker_loads_tensorflow_without_keras_and_can_have_it_later() -> None:
+    code = """
+import os, sys
+from vernal.training.program import prepare_tensorflow
+prepare_tensorflow()
+print([name for name in ("keras", "sklearn", "matplotlib") if name in sys.modules], "TF_USE_LEGACY_KERAS" in os.environ)
+import keras, tensorflow
+print(keras.backend.backend(), tensorflow.keras.layers.Dense is keras.layers.Dense)
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(SOURCE)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert run.stdout.splitlines() == ["[] False", "tensorflow True"]
+
+
 def test_training_loads_tensorflow_in_workers_only_and_leaves_global_seeds_alone(pool: Executor) -> None:
     loaded_before = "tensorflow" in sys.modules
     before = np.random.get_state()[1].copy()  # noqa: NPY002
