@@ -17,6 +17,7 @@ from tests.tiny_season import kedro_run, run_once
 from vernal.encoders.base import encoder_version
 
 RESULTS = ("points.csv", "leaderboard.csv", "effects.csv")
+MODEL_FILES = {"head.npz", "labels.txt", "history.csv", "parameters.yml"}
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -56,12 +57,7 @@ def test_every_file_of_the_contract_is_there(stage5):
     for name in ("points.csv", "leaderboard.csv", "effects.csv", "report.html"):
         assert (data_root / "08_reporting" / "stage5" / name).stat().st_size > 0, name
     model = data_root / "06_models" / "stage5" / "stage5_001"
-    assert {file.name for file in model.iterdir()} == {
-        "head.npz",
-        "labels.txt",
-        "history.csv",
-        "parameters.yml",
-    }
+    assert {file.name for file in model.iterdir()} == MODEL_FILES
     scores = pd.read_parquet(data_root / "07_model_output" / "stage5" / "scores.parquet")
     assert scores.columns.tolist() == ["point", "clip_id", "split", "logit", "is_positive"]
     assert scores.groupby("point", observed=True).size().nunique() == 1
@@ -102,24 +98,34 @@ def test_rejected_rows_of_the_demo_are_none_and_excluded_pool_clips_have_reasons
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="kill -9 is a POSIX signal")
-def test_a_killed_run_is_continued_to_the_same_results(project: Path, stage5, tmp_path: Path):
+def test_one_point_alone_killed_and_continued_is_the_point_of_the_whole_stage(
+    project: Path, stage5, tmp_path: Path
+):
     reference, _ = stage5
-    kill_repeatedly(project, tmp_path, times=2, seed=1, longest_s=14)
-    kedro_run(project, "--pipeline=stage5", f"--params=data_root={tmp_path}")
-    expected = digests(reference / "08_reporting" / "stage5")
-    assert digests(tmp_path / "08_reporting" / "stage5") == expected
+    only = f"data_root={tmp_path},points=stage5_007"
+    kill_repeatedly(project, only, times=2, seed=1, longest_s=14)
+    kedro_run(project, "--pipeline=stage5", f"--params={only}")
+    found, expected = (
+        pd.read_csv(root / "08_reporting" / "stage5" / "points.csv", dtype="str").set_index("point")
+        for root in (tmp_path, reference)
+    )
+    assert found.index[found.error.isna()].tolist() == ["stage5_007"]
+    pd.testing.assert_series_equal(found.loc["stage5_007"], expected.loc["stage5_007"])
+    model = Path("06_models") / "stage5" / "stage5_007"
+    for file in (Path("03_primary") / "splits.parquet", *(model / name for name in MODEL_FILES)):
+        assert (tmp_path / file).read_bytes() == (reference / file).read_bytes(), file
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="kill -9 is a POSIX signal")
 def test_a_run_killed_many_times_is_continued_to_the_same_results(project: Path, stage5, tmp_path: Path):
     reference, _ = stage5
-    kill_repeatedly(project, tmp_path, times=12, seed=2, longest_s=30)
+    kill_repeatedly(project, f"data_root={tmp_path}", times=12, seed=2, longest_s=30)
     kedro_run(project, "--pipeline=stage5", f"--params=data_root={tmp_path}")
     assert digests(tmp_path / "08_reporting" / "stage5") == digests(reference / "08_reporting" / "stage5")
 
 
-def kill_repeatedly(project: Path, data_root: Path, times: int, seed: int, longest_s: float) -> None:
+def kill_repeatedly(project: Path, params: str, times: int, seed: int, longest_s: float) -> None:
     """Start the stage and kill it, with all its children, at random moments."""
     draw = random.Random(seed)
     for _ in range(times):
@@ -131,7 +137,7 @@ def kill_repeatedly(project: Path, data_root: Path, times: int, seed: int, longe
                 "run",
                 "--env=test",
                 "--pipeline=stage5",
-                f"--params=data_root={data_root}",
+                f"--params={params}",
             ],
             cwd=project,
             stdout=subprocess.DEVNULL,
@@ -143,12 +149,6 @@ def kill_repeatedly(project: Path, data_root: Path, times: int, seed: int, longe
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-
-
-def test_one_point_can_be_run_alone(project: Path, stage5, tmp_path: Path):
-    kedro_run(project, "--pipeline=baseline", f"--params=data_root={tmp_path},points=baseline_001")
-    points = pd.read_csv(tmp_path / "08_reporting" / "baseline" / "points.csv")
-    assert points.point.tolist() == ["baseline_001"]
 
 
 def test_real_recordings_run_through_the_same_command(project: Path, shared_data: Path, tmp_path: Path):

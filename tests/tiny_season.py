@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
+
+from tests.shared_folder import made_once
 
 
 def kedro_run(
@@ -25,16 +25,13 @@ def kedro_run(
 def run_once(project: Path, factory: pytest.TempPathFactory) -> Path:
     """A folder with `run`, the data folder after `kedro run --pipeline=stage5`; `copy`, the same; and `stderr.txt`.
 
-    Workers of one test session share it: the first makes it, the others wait for it. A test that runs anything takes
-    `run`, and only one test file may do that; the others read `copy`.
+    Workers of one test session share it. A test that runs anything takes `run`, and only one test file may do that;
+    the others read `copy`.
     """
-    base = factory.getbasetemp()
-    folder = (base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / "a tiny season"
-    with FileLock(f"{folder}.lock"):
-        if not (folder / "copy").is_dir():
-            folder.mkdir(exist_ok=True)
-            result = kedro_run(project, "--pipeline=stage5", f"--params=data_root={folder / 'run'}")
-            (folder / "stderr.txt").write_text(result.stderr, encoding="utf-8")
-            shutil.copytree(folder / "run", folder / "half a copy")
-            (folder / "half a copy").rename(folder / "copy")
-    return folder
+
+    def make(folder: Path) -> None:
+        result = kedro_run(project, "--pipeline=stage5", f"--params=data_root={folder / 'run'}")
+        (folder / "stderr.txt").write_text(result.stderr, encoding="utf-8")
+        shutil.copytree(folder / "run", folder / "copy")
+
+    return made_once(factory, "a tiny season", make)

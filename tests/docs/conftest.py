@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+from tests.shared_folder import made_once
+
 
 def build(project, site, *args):
     return subprocess.run(
@@ -24,7 +26,9 @@ def build(project, site, *args):
 def site(project, tmp_path_factory):
     """The built site."""
     pytest.importorskip("mkdocs")
-    folder = tmp_path_factory.mktemp("docs") / "site"
-    done = build(project, folder)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return folder
+
+    def make(folder):
+        done = build(project, folder / "site")
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    return made_once(tmp_path_factory, "a built site", make) / "site"
