@@ -23,6 +23,30 @@ settings.register_profile("vernal", deadline=None)
 settings.load_profile("vernal")
 PROJECT = Path(__file__).resolve().parents[1]
 SHARED = PROJECT.parent / "shared"
+# Files that take longest are begun first, so that no worker is alone with one when the others have finished.
+LONGEST = (
+    "test_chain.py",
+    "test_collecting_tutorial.py",
+    "test_birdnet_adapter.py",
+    "test_review_page.py",
+    "test_training.py",
+    "test_export.py",
+    "test_detection_pipeline.py",
+    "test_scan.py",
+    "test_dask_runner.py",
+    "test_feature_store.py",
+    "test_site_in_a_browser.py",
+    "test_docs_pages.py",
+    "test_lineage_in_a_browser.py",
+    "test_static_site.py",
+    "test_notebooks_run.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Order the files as `LONGEST` says; tests within a file, and all other files, stay in their order."""
+    rank = {name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: rank.get(item.path.name, len(LONGEST)))
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,7 @@ from vernal.audio import (
     window_starts,
 )
 from vernal.audio_checks import AudioChecks, check_audio
+from vernal.resampling import Resampler
 
 RATE = 48_000
 
@@ -299,3 +300,17 @@ def test_the_band_pass_is_the_peers(peer_audio, fmin, fmax):
 def test_an_impossible_band_is_refused():
     with pytest.raises(ValueError, match="0 <= fmin < fmax <= 15000"):
         audio.bandpass(np.zeros(10, dtype=np.float32), 5_000, 4_000)
+
+
+def test_what_lies_behind_a_short_clip_is_not_resampled(tmp_path, write_tone, monkeypatch):
+    path = write_tone(tmp_path / "short.wav", seconds=1.0, rate=44_100)
+    with AudioReader(path, 48_000) as reader:
+        expected = reader.read(0, reader.n_samples)
+    blocks, block = [], Resampler.block
+    monkeypatch.setattr(
+        Resampler,
+        "block",
+        lambda self, samples, number: blocks.append(number) or block(self, samples, number),
+    )
+    assert load_clip(path).tobytes() == expected.tobytes()
+    assert blocks == [0, 1, 2]

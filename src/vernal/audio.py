@@ -186,10 +186,14 @@ class AudioReader:
             AudioError: the audio ends more than 10 ms before `stop`, or cannot be decoded.
         """
         tolerance = self.sample_rate_hz // 100  # ends are often written as rounded seconds
+        told = self.n_samples
         while stop is None or start < stop:
             end = start + BLOCK_VALUES if stop is None else min(start + BLOCK_VALUES, stop)
+            if start < told:
+                # Resampling the silence behind a short clip would cost more than the clip.
+                end = min(end, told)
             samples = self._samples(start, end)
-            if self._end is not None and end > self.n_samples:
+            if self._end is not None and end >= self.n_samples:
                 if stop is not None and stop > self.n_samples + tolerance:
                     raise self._ended(stop)
                 if start < self.n_samples:

@@ -101,8 +101,9 @@ def night_columns(
 
 
 def presence_summary(table: pd.DataFrame | Mapping[str, np.ndarray]) -> dict[str, float]:
-    """Nights of `night_table` or `night_columns` counted: `n_nights, n_present, false_absences, false_presences, missed_nights` and their shares.
+    """Nights of `night_table` or `night_columns` counted.
 
+    `n_nights, n_present, false_absences, false_presences, missed_nights`, and the shares of the last three.
     False absences and missed nights are shares of the nights with the target, false presences of those
     without; NaN where there are none.
     """

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -44,7 +44,8 @@ _WHITENED_OVER_HZ = 100.0
 # A band this much weaker than the strongest (-60 dB) is rounding, not sound.
 _WEAKEST = 1e-6
 _SILENCE_RMS = 1e-5
-_WINDOWS_KEPT = 512
+# With their transforms, some 150 MB.
+_WINDOWS_KEPT = 256
 
 Array = np.ndarray[Any, Any]
 
@@ -166,11 +167,44 @@ def whitened(sound: Array, rate_hz: int = _RATE_HZ) -> Array:
 
 def correlation(one: Array, other: Array) -> float:
     """Largest correlation of two whitened sounds at any shift, either way up: 1 for the same, 0 for silence."""
+    n_shifts = _n_shifts(len(one) + len(other))
+    return _largest(_transformed(one, n_shifts), _transformed(other, n_shifts), n_shifts)
+
+
+def _n_shifts(n_samples: int) -> int:
     from scipy import fft
 
-    n = fft.next_fast_len(len(one) + len(other), real=True)
-    product = fft.rfft(one, n) * np.conj(fft.rfft(other, n))
-    return min(1.0, float(np.abs(fft.irfft(product, n)).max(initial=0.0)))
+    return int(fft.next_fast_len(max(1, n_samples), real=True))
+
+
+def _transformed(sound: Array, n: int) -> Array:
+    from scipy import fft
+
+    return fft.rfft(sound, n)
+
+
+def _largest(one: Array, other: Array, n: int) -> float:
+    from scipy import fft
+
+    return min(1.0, float(np.abs(fft.irfft(one * np.conj(other), n)).max(initial=0.0)))
+
+
+class _Heard(NamedTuple):
+    """A whitened sound, and its transform for comparing it with others of its length."""
+
+    sound: Array
+    n_shifts: int
+    transform: Array
+
+    @classmethod
+    def of(cls, sound: Array) -> _Heard:
+        n_shifts = _n_shifts(2 * len(sound))
+        return cls(sound, n_shifts, _transformed(sound, n_shifts))
+
+    def correlation(self, other: _Heard) -> float:
+        if len(self.sound) != len(other.sound):
+            return correlation(self.sound, other.sound)
+        return _largest(self.transform, other.transform, self.n_shifts)
 
 
 def search_key(splits: pd.DataFrame, settings_id: str, options: ProofOptions) -> str:
@@ -251,12 +285,12 @@ def _listen(
     parts = list(windows[columns].itertuples(index=False, name=None))
 
     @lru_cache(maxsize=_WINDOWS_KEPT)
-    def heard(row: int) -> Array:
+    def heard(row: int) -> _Heard:
         source, path, start_s, end_s = parts[row]
-        return whitened(_load(as_path(roots[source]) / path, start_s, end_s))
+        return _Heard.of(whitened(_load(as_path(roots[source]) / path, start_s, end_s)))
 
     def alike(pair: tuple[int, int]) -> float:
-        value = correlation(heard(pair[0]), heard(pair[1]))
+        value = heard(pair[0]).correlation(heard(pair[1]))
         if progress is not None:
             progress(1)
         return value
