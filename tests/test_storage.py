@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from tests.object_storage import forget_stores, s3_server
+from vernal import storage
 from vernal.audio import AudioError, load_clip, probe_audio
 from vernal.files import is_inside, write_bytes, write_text, writing
 from vernal.problems import InputError
@@ -21,6 +22,8 @@ from vernal.storage import (
     StorageError,
     as_path,
     below,
+    is_remote,
+    listed,
     local_copy,
     named_copy,
     on_disk,
@@ -70,6 +73,23 @@ def test_facts_about_files_and_folders(folder: Path):
         (folder / "y").stat()
     with pytest.raises(FileNotFoundError):
         list((folder / "y").iterdir())
+
+
+def test_size_and_time_of_many_files_are_those_of_each(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    files = [folder / name for name in ("a.wav", "night/b.wav")]
+    for file in files:
+        write_text(file, file.name * 3)
+    alone = [file.stat() for file in files]
+    path_of = listed([folder.as_posix()])
+    if is_remote(folder):
+
+        def refuse(path: str) -> None:
+            pytest.fail(f"{path} was asked for alone")
+
+        monkeypatch.setattr(storage._filesystem("s3"), "info", refuse)
+    for file, expected in zip(files, alone, strict=True):
+        found = path_of(file.as_posix()).stat()
+        assert (found.st_size, found.st_mtime_ns) == (expected.st_size, expected.st_mtime_ns)
 
 
 def test_an_empty_folder_is_there_once_it_is_made(folder: Path):

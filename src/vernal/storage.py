@@ -20,7 +20,7 @@ import shutil
 import tempfile
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from types import SimpleNamespace
 from typing import IO, Any, cast
@@ -57,6 +57,18 @@ def as_path(path: Any) -> Path:
         protocol, _, rest = path.partition("://")
         return Path(rest) if protocol == "file" else cast(Path, RemotePath(path))
     return Path(path)
+
+
+def listed(folders: Iterable[str]) -> Callable[[str], Path]:
+    """`as_path` for files below some folders of which size and time will be asked.
+
+    In an object store they are taken from one listing of each folder: a request for each of a season's files would
+    take hours.
+    """
+    known = {
+        str(found): found for folder in folders if is_remote(folder) for found in as_path(folder).rglob("*")
+    }
+    return lambda path: known.get(path) or as_path(path)
 
 
 def below(folder: Path, path: str) -> Path:
@@ -204,13 +216,16 @@ class RemotePath(os.PathLike):
         return False
 
     def stat(self) -> Any:
-        """`st_size` and times; the time is 0 where the store does not tell."""
+        """`st_size` and times in whole seconds; the time is 0 where the store does not tell."""
         about = self._about()
         if about is None:
             raise FileNotFoundError(2, "No such file", str(self))
         changed = about.get("LastModified") or about.get("mtime") or about.get("created") or 0
-        seconds = changed.timestamp() if hasattr(changed, "timestamp") else float(changed)
-        return SimpleNamespace(st_size=about["size"], st_mtime=seconds, st_mtime_ns=int(seconds * 1e9))
+        # Asked about one object, S3 tells whole seconds; in a listing some servers tell more.
+        seconds = int(changed.timestamp() if hasattr(changed, "timestamp") else changed)
+        return SimpleNamespace(
+            st_size=about["size"], st_mtime=float(seconds), st_mtime_ns=seconds * 1_000_000_000
+        )
 
     def version(self) -> str:
         """What changes when the object does; empty where there is none."""

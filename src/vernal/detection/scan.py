@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -21,7 +22,7 @@ from vernal.embedding.options import EmbeddingOptions
 from vernal.embedding.store import EmbeddingStore
 from vernal.embedding.windows import FAILURE_COLUMNS, EmbeddingPart
 from vernal.progress import progress_bar
-from vernal.storage import as_path
+from vernal.storage import listed
 
 _MB = 1_000_000
 # Less is scored before two workers have started.
@@ -54,8 +55,9 @@ def score_missing(
     scorer = Scorer(classifier.head, classifier.audio, keep_embeddings)
     stored_parts = cache(lambda: embeddings.parts_by_content(classifier.audio))
     known = KnownWork(known_files, scores, classifier.run_key, stored_parts)
-    schedule = Schedule(paths, scorer, known)
-    sizes = {path: _size(path) for path in paths}
+    path_of = listed(recordings.audio_root.unique())
+    schedule = Schedule(paths, scorer, known, path_of)
+    sizes = {path: _size(path_of(path)) for path in paths}
     small = sum(sizes.values()) < _WORTH_WORKERS
     noted = dict(known_files)
     with progress_bar(sum(sizes.values()) // _MB, "listening", "MB") as progress:
@@ -73,9 +75,9 @@ def score_missing(
     yield pieces.empty, pieces.no_scores, {path: fact for path, fact in late.items() if fact is not None}
 
 
-def _size(path: str) -> int:
+def _size(path: Path) -> int:
     try:
-        return as_path(path).stat().st_size
+        return path.stat().st_size
     except OSError:
         return 0
 

@@ -39,9 +39,15 @@ class Schedule:
     the other; without, all at once.
     """
 
-    def __init__(self, paths: Iterable[str], scorer: Scorer, known: KnownWork) -> None:
+    def __init__(
+        self,
+        paths: Iterable[str],
+        scorer: Scorer,
+        known: KnownWork,
+        path_of: Callable[[str], Path] = as_path,
+    ) -> None:
         self._waiting = iter(paths)
-        self._scorer, self._known = scorer, known
+        self._scorer, self._known, self._path_of = scorer, known, path_of
         self._is_chained = not is_full_band(scorer.audio.fmin, scorer.audio.fmax)
         self._finished = known.scores.finished(known.run_key)
         self._planned: set[tuple[str, int]] = set()
@@ -97,7 +103,7 @@ class Schedule:
         if known is None or not known.content_hash:
             return None
         try:
-            stat = as_path(path).stat()
+            stat = self._path_of(path).stat()
         except OSError as error:
             return FileFacts(reason="unreadable", message=words(error))
         if (stat.st_size, stat.st_mtime_ns) != (known.size, known.mtime_ns):
