@@ -123,35 +123,47 @@ def test_real_sounds_embed_as_in_the_whole_model(whole_model, shared_data):
 
 
 def bands_of(window, monkeypatch, most_faint):
-    """The signed bands of both scales, and how many of them took the transform in double precision."""
+    """The signed bands of each scale, and how many frames of it were transformed in double precision."""
     exact, taken = birdnet_encoder._RealBins.__call__, []
-    monkeypatch.setattr(birdnet_encoder, "_MOST_FAINT_PROBED", most_faint)
+    monkeypatch.setattr(birdnet_encoder, "_MOST_FAINT", most_faint)
     monkeypatch.setattr(
-        birdnet_encoder._RealBins, "__call__", lambda self, frames: taken.append(1) or exact(self, frames)
+        birdnet_encoder._RealBins,
+        "__call__",
+        lambda self, frames: taken.append(len(frames)) or exact(self, frames),
     )
     encoder = birdnet_encoder.BirdNetEncoder()
     samples = birdnet_encoder._stretched(window)
-    found = [bands(samples).copy() for bands in encoder._bands]
+    found = []
+    for bands in encoder._bands:
+        before = sum(taken)
+        found.append((bands(samples).copy(), sum(taken) - before))
     monkeypatch.undo()
-    return found, len(taken)
+    return found
 
 
 @pytest.mark.parametrize(
-    ("level", "up_to_hz", "n_exact"), [(0.01, 24_000, 0), (0.01, 8_000, 1), (0.0, 24_000, 2)]
+    ("silent_from", "up_to_hz", "least", "most"),
+    [
+        (None, 24_000, (0, 0), (50, 100)),
+        (None, 8_000, (0, 511), (50, 511)),
+        (90_000, 24_000, (170, 170), (250, 300)),
+        (0, 24_000, (511, 511), (511, 511)),
+    ],
 )
-def test_a_window_takes_the_fast_way_in_the_scales_whose_bands_all_sound(
-    monkeypatch, level, up_to_hz, n_exact
+def test_a_frame_takes_the_fast_way_where_all_its_bands_sound(
+    monkeypatch, silent_from, up_to_hz, least, most
 ):
     spectrum = np.fft.rfft(np.random.default_rng(3).standard_normal(144_000))
     spectrum[np.fft.rfftfreq(144_000, 1 / 48_000) > up_to_hz] = 0
-    window = (level * np.fft.irfft(spectrum)).astype(np.float32)
-    found, taken = bands_of(window, monkeypatch, birdnet_encoder._MOST_FAINT_PROBED)
-    assert taken == n_exact
-    exact, both = bands_of(window, monkeypatch, -1.0)
-    assert both == 2
-    for one, other in zip(found, exact, strict=True):
-        assert one.shape == (511, 96) and one.dtype == np.float32
-        assert np.abs(one - other).max() < 1e-5 * max(1.0, np.abs(other).max())
+    window = (0.01 * np.fft.irfft(spectrum)).astype(np.float32)
+    window[silent_from if silent_from is not None else 144_000 :] = 0
+    exact = bands_of(window, monkeypatch, -1.0)
+    assert [taken for _, taken in exact] == [511, 511]
+    for scale, (found, taken) in enumerate(bands_of(window, monkeypatch, birdnet_encoder._MOST_FAINT)):
+        assert least[scale] <= taken <= most[scale]
+        assert found.shape == (511, 96) and found.dtype == np.float32
+        loudest = max(1.0, np.abs(exact[scale][0]).max())
+        assert np.abs(found - exact[scale][0]).max() < 1e-6 * loudest
 
 
 def test_embedding_loads_neither_tensorflow_nor_librosa():

@@ -1,11 +1,11 @@
 """BirdNET V2.4's embedding, computed the fast way.
 
 The network behind the spectrogram runs with fixed shapes on XNNPACK, one thread, and each spectrogram is one
-matrix product of window, transform and mel bands where that is precise enough, else windowed in float32 and
-transformed in float64, as the model's own kernels do. It is not where a band holds next to nothing: the model raises
-bands to a power near 0.2, so in silence, or above the band of a low sample rate, it sees its own rounding errors, and a
-product in float32 would be off by 0.1. Each window is measured for that, by its own sound alone. The result equals the
-whole model's to about 1e-5.
+matrix product of window, transform and mel bands. That is not precise enough for a frame in which a band holds next
+to nothing: the model raises bands to a power near 0.2, so in silence, or above the band of a low sample rate, it sees
+its own rounding errors, and a product in float32 would move the embedding by 0.1. Such frames are windowed in float32
+and transformed in float64, as the model's own kernels do. Which way a frame goes follows from its window alone. The
+result equals the whole model's to about 1e-5.
 """
 
 from __future__ import annotations
@@ -19,13 +19,12 @@ from vernal.encoders.base import Encoder
 # About what a core's cache holds.
 _FRAMES_AT_ONCE = 64
 _FRAMES_A_PRODUCT = 128
-# Single precision errs by 1e-7 to 1e-5 in a band; below this it may be seen. With so few of the values there, as where
-# all bands sound, embeddings differ by less than 1e-5 (measured on noise, tones, field recordings and ESC-10).
+# The product errs by 1e-7 to 1e-4 in a band, by how loud the others are. A frame with a band below this is computed
+# in double precision; then embeddings differ by about 1e-5 (measured on noise, tones, field recordings and ESC-10).
 _FAINT = np.float32(3e-4)
-_MOST_FAINT = 0.003
-# Some frames are enough to see that a window is far from that.
+# Some frames show whether the product is worth trying: not where more than half of them are faint.
 _PROBED_EVERY = 16
-_MOST_FAINT_PROBED = 0.02
+_MOST_FAINT = 0.5
 
 
 class BirdNetEncoder(Encoder):
@@ -89,16 +88,18 @@ class _Bands:
         """Bands of (144000,) samples: (511, 96) float32, overwritten by the next call."""
         window, hop = self._scale.window, self._scale.hop
         frames = np.lib.stride_tricks.sliding_window_view(samples, len(window))[::hop][:N_FRAMES]
-        if _faint(self._product(frames[::_PROBED_EVERY])) <= _MOST_FAINT_PROBED:
-            bands = self._product(frames)
-            if _faint(bands) <= _MOST_FAINT:
-                return bands
-        return self._exact(frames) @ self._scale.bands
+        if _is_faint(self._product(frames[::_PROBED_EVERY])).mean() > _MOST_FAINT:
+            return self._exact(frames) @ self._scale.bands
+        bands = self._product(frames)
+        faint = np.flatnonzero(_is_faint(bands))
+        if len(faint):
+            bands[faint] = self._exact(frames[faint]) @ self._scale.bands
+        return bands
 
 
-def _faint(bands: np.ndarray) -> float:
-    """Share of values that single precision may not give."""
-    return np.count_nonzero(np.abs(bands) < _FAINT) / bands.size
+def _is_faint(bands: np.ndarray) -> np.ndarray:
+    """(n,) which frames have a band that single precision may not give."""
+    return (np.abs(bands) < _FAINT).any(axis=1)
 
 
 class _Product:
@@ -148,8 +149,8 @@ class _RealBins:
         self._real = np.empty((N_FRAMES, len(scale.bands)), dtype=np.float32)
 
     def __call__(self, frames: np.ndarray) -> np.ndarray:
-        """Spectra of (511, size) frames: (511, n_bins) float32, overwritten by the next call."""
-        for start in range(0, N_FRAMES, _FRAMES_AT_ONCE):
+        """Spectra of (n, size) frames: (n, n_bins) float32, overwritten by the next call."""
+        for start in range(0, len(frames), _FRAMES_AT_ONCE):
             some = frames[start : start + _FRAMES_AT_ONCE]
             n = len(some)
             # The product is rounded to float32 before the transform, as the model's is.
@@ -157,4 +158,4 @@ class _RealBins:
             self._exact[:n] = self._windowed[:n]
             np.fft.rfft(self._exact[:n], axis=1, out=self._spectra[:n])
             self._real[start : start + n] = self._spectra.real[:n, self._bins]
-        return self._real
+        return self._real[: len(frames)]
