@@ -44,8 +44,8 @@ _WHITENED_OVER_HZ = 100.0
 # A band this much weaker than the strongest (-60 dB) is rounding, not sound.
 _WEAKEST = 1e-6
 _SILENCE_RMS = 1e-5
-# With their transforms, some 150 MB.
-_WINDOWS_KEPT = 256
+# With their transforms, some 300 MB.
+_WINDOWS_KEPT = 512
 
 Array = np.ndarray[Any, Any]
 
