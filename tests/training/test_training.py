@@ -268,12 +268,8 @@ def test_the_checks_batch_has_both_classes_and_no_contradiction() -> None:
 # The process it runs in
 
 
-def test_importing_the_module_loads_no_heavy_library() -> None:
-    code = (
-        "import sys, vernal.training.train, vernal.heads, vernal.birdnet.adapter, vernal.bench.train;"
-        "heavy = ('tensorflow', 'keras', 'sklearn', 'scipy', 'birdnet_analyzer');"
-        "print([name for name in heavy if name in sys.modules])"
-    )
+def said_by(code: str) -> list[str]:
+    """What a program says, run in a process of its own."""
     run = subprocess.run(
         [sys.executable, "-c", code],
         env={**os.environ, "PYTHONPATH": str(SOURCE)},
@@ -281,7 +277,16 @@ def test_importing_the_module_loads_no_heavy_library() -> None:
         text=True,
         check=True,
     )
-    assert run.stdout.strip() == "[]"
+    return run.stdout.splitlines()
+
+
+def test_importing_the_module_loads_no_heavy_library() -> None:
+    code = (
+        "import sys, vernal.training.train, vernal.heads, vernal.birdnet.adapter, vernal.bench.train;"
+        "heavy = ('tensorflow', 'keras', 'sklearn', 'scipy', 'birdnet_analyzer');"
+        "print([name for name in heavy if name in sys.modules])"
+    )
+    assert said_by(code) == ["[]"]
 
 
 def test_a_worker_loads_tensorflow_without_keras_and_can_have_it_later() -> None:
@@ -293,14 +298,7 @@ print([name for name in ("keras", "sklearn", "matplotlib") if name in sys.module
 import keras, tensorflow
 print(keras.backend.backend(), tensorflow.keras.layers.Dense is keras.layers.Dense)
 """
-    run = subprocess.run(
-        [sys.executable, "-c", code],
-        env={**os.environ, "PYTHONPATH": str(SOURCE)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert run.stdout.splitlines() == ["[] False", "tensorflow True"]
+    assert said_by(code) == ["[] False", "tensorflow True"]
 
 
 def test_training_loads_tensorflow_in_workers_only_and_leaves_global_seeds_alone(pool: Executor) -> None:

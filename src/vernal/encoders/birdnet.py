@@ -66,7 +66,7 @@ class BirdNetEncoder(Encoder):
         samples = _stretched(np.asarray(window, dtype=np.float32))
         for channel, (scale, bands_of) in enumerate(zip(self._scales, self._bands, strict=True)):
             bands = bands_of(samples)
-            np.multiply(bands, bands, out=bands)
+            bands *= bands
             self._spectrogram[0, :, :, channel] = np.power(bands, scale.exponent).T
         return self._spectrogram
 
