@@ -1,11 +1,11 @@
-"""What mkdocs calls while it builds; the work is done in `vernal.docs_pages`."""
+"""What mkdocs calls while it builds; the work is done in `tools.docs_site`."""
 
 from pathlib import Path
 
 from mkdocs.exceptions import PluginError
 
-from vernal.docs_pages.site import check_site, fill, whole_options, write_lineage
-from vernal.problems import InputError
+from tools.docs_site.site import check_site, fill, whole_options, write_lineage
+from vernal.common.problems import InputError
 
 PROJECT = Path(__file__).resolve().parents[1]
 is_served = False

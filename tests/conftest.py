@@ -138,6 +138,6 @@ def card_values():
 @pytest.fixture
 def card(card_values):
     """A problem card."""
-    from vernal.problem_card import make_problem_card
+    from vernal.clips.problem_card import make_problem_card
 
     return make_problem_card(card_values)

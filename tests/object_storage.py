@@ -37,6 +37,6 @@ def s3_server() -> Iterator[str]:
 
 def forget_stores() -> None:
     """Connections remember the server that was there before."""
-    from vernal import storage
+    from vernal.common import storage
 
     storage._filesystem.cache_clear()

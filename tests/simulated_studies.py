@@ -13,8 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from vernal import metrics
-from vernal.evaluation import bootstrap, effects
+from vernal.evaluation import bootstrap, effects, metrics
 
 LOGIT = 1.0
 CELL_GAIN = 0.3  # how much better the second cell's runs separate than the first's, and so on

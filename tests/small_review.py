@@ -9,15 +9,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from vernal.embedding.options import EmbeddingOptions
-from vernal.embedding.store import EmbeddingStore
-from vernal.embedding.windows import FAILURE_COLUMNS, EmbeddingPart, plan_windows
-from vernal.files import sha256_of_file, write_text
-from vernal.identity import digest
-from vernal.mining import MiningOptions, best_low_quality, hard_negatives, review_candidates
-from vernal.review.options import QueueSpec
-from vernal.review.project import NotThere, ProjectContext
-from vernal.table_files import read_table, write_table
+from vernal.audio.embedding.options import EmbeddingOptions
+from vernal.audio.embedding.store import EmbeddingStore
+from vernal.audio.embedding.windows import FAILURE_COLUMNS, EmbeddingPart, plan_windows
+from vernal.clips.mining import MiningOptions, best_low_quality, hard_negatives, review_candidates
+from vernal.common.files import sha256_of_file, write_text
+from vernal.common.hashing import digest
+from vernal.common.table_files import read_table, write_table
+from vernal.web.review.options import QueueSpec
+from vernal.web.review.project import NotThere, ProjectContext
 
 SCRIPT = "<img src=x onerror=alert(1)>" if os.name != "nt" else "&lt;img&gt;"
 QUEUES = {

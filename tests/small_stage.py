@@ -8,7 +8,7 @@ import itertools
 import numpy as np
 import pandas as pd
 
-from vernal.evaluation.tidy import settled
+from vernal.evaluation.rounding import settled
 
 SPLIT_NIGHTS = {"train": 6, "val": 6, "test_iid": 7, "test_ood": 8}
 COLUMNS = ["point", "clip_id", "split", "logit", "is_positive"]

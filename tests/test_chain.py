@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from tests.tiny_season import kedro_run, run_once
-from vernal.encoders.base import encoder_version
+from vernal.audio.encoders.base import encoder_version
 
 RESULTS = ("points.csv", "leaderboard.csv", "effects.csv")
 MODEL_FILES = {"head.npz", "labels.txt", "history.csv", "parameters.yml"}
@@ -202,7 +202,7 @@ def test_bad_input_is_one_message_before_any_long_work(project: Path, tmp_path: 
 
 
 def test_two_runs_on_one_folder_do_not_meet(project: Path, tmp_path: Path):
-    from vernal.hooks import take_lock
+    from vernal.framework.hooks import take_lock
 
     lock = take_lock(tmp_path)
     try:

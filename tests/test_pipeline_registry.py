@@ -123,7 +123,7 @@ def test_each_part_folds_under_its_name_and_shares_its_datasets():
 
 
 def test_data_preparation_is_recorded_as_no_stage(tmp_path: Path):
-    from vernal.hooks import start_record
+    from vernal.framework.hooks import start_record
 
     def stages(name: str) -> tuple[str, ...]:
         run = {"run_id": "r", "pipeline_names": [name]}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import pkgutil
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -14,7 +16,7 @@ import pytest
 import yaml
 
 import vernal
-from vernal.birdnet.licence import MODEL_LICENCE
+from vernal.audio.birdnet.licence import MODEL_LICENCE
 
 
 def read_yaml(path: Path):
@@ -75,7 +77,7 @@ def test_the_licence_of_birdnets_model_is_stated_where_it_matters(project: Path)
     assert shipped[0].read_text().startswith("Creative Commons Attribution-NonCommercial-ShareAlike 4.0")
     for page in ("README.md", "docs/deploying.md"):
         assert MODEL_LICENCE in (project / page).read_text(encoding="utf-8"), page
-    for module in ("export/sheet.py", "proof/model_card.py"):
+    for module in ("field/export/sheet.py", "proof/model_card.py"):
         assert "{MODEL_LICENCE}" in (project / "src" / "vernal" / module).read_text(encoding="utf-8"), module
 
 
@@ -86,44 +88,38 @@ def test_notebooks_are_stripped_by_the_tool_that_strips_them(project: Path):
     assert result.returncode == 0, result.stdout + result.stderr
 
 
-# Opened by Kedro, or opening it; everything else is domain and is listed in the import contract.
-BESIDE_KEDRO = {
-    "bench", "cli", "commands", "config", "datasets", "docs_pages", "hooks", "lineage", "notebooks",
-    "pipeline_registry", "pipelines", "runners", "settings",
-}  # fmt: skip
-
-
-def test_every_domain_module_is_held_to_the_import_rule(project: Path):
+def layers_of(project: Path) -> list[str]:
     contracts = tomllib.loads((project / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"][
         "contracts"
     ]
-    listed = {name.removeprefix("vernal.") for name in contracts[0]["source_modules"]}
-    known = {module.name for module in pkgutil.iter_modules(vernal.__path__)} - {"__main__"}
-    assert listed == known - BESIDE_KEDRO
+    assert not any(contract.get("allow_indirect_imports") for contract in contracts)
+    return contracts[0]["layers"]
 
 
-def test_the_import_rule_catches_a_node_that_knows_kedro(tmp_path: Path, project: Path):
-    contracts = tomllib.loads((project / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"][
-        "contracts"
-    ]
-    nodes = contracts[1]
-    assert nodes["name"] == "Pipelines stand on nodes, nodes on domain modules"
-    forbidden = "\n    ".join(name for name in nodes["forbidden_modules"] if name.startswith("kedro"))
-    (tmp_path / "vernal" / "pipelines" / "one").mkdir(parents=True)
-    for folder in ("vernal", "vernal/pipelines", "vernal/pipelines/one"):
-        (tmp_path / folder / "__init__.py").touch()
-    (tmp_path / "vernal" / "pipelines" / "one" / "nodes.py").write_text("from kedro.io import DataCatalog\n")
-    (tmp_path / ".importlinter").write_text(
-        "[importlinter]\nroot_package = vernal\ninclude_external_packages = True\n"
-        f"[importlinter:contract:nodes]\nname = nodes\ntype = forbidden\nsource_modules =\n    "
-        f"{nodes['source_modules'][0]}\nforbidden_modules =\n    {forbidden}\n"
-    )
+def test_every_part_of_the_package_stands_in_the_tower(project: Path):
+    listed = {name.strip() for layer in layers_of(project) for name in layer.split("|")}
+    parts = {f"vernal.{module.name}" for module in pkgutil.iter_modules(vernal.__path__)} - {
+        "vernal.__main__"
+    }
+    assert listed == parts | {"tools"}
+    assert len(parts) <= 20
+
+
+def test_the_tower_catches_a_lower_layer_that_asks_a_higher_one(tmp_path: Path, project: Path):
+    for name in ("src", "tools"):
+        shutil.copytree(project / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(project / "pyproject.toml", tmp_path)
+    with (tmp_path / "src/vernal/audio/checks.py").open("a", encoding="utf-8") as file:
+        file.write("from vernal.web.review import app  # noqa\n")
     command = [
         sys.executable,
         "-c",
         "from importlinter.cli import lint_imports_command as run; run()",
         "--no-cache",
     ]
-    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    environment = os.environ | {"PYTHONPATH": f"{tmp_path / 'src'}{os.pathsep}{tmp_path}"}
+    result = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, timeout=120, env=environment, encoding="utf-8"
+    )
     assert result.returncode == 1
-    assert "vernal.pipelines.one.nodes -> kedro" in result.stdout
+    assert "vernal.audio is not allowed to import vernal.web" in result.stdout

@@ -14,7 +14,7 @@ from kedro.io import DatasetError
 from kedro_viz.launchers.cli.main import viz
 
 from vernal.commands.lazy import LazyGroup
-from vernal.problems import InputError, mistake_in
+from vernal.common.problems import InputError, mistake_in
 
 COMMANDS = {
     "sweep": ("vernal.commands.sweep", "List, show, expand and compare sweeps."),
@@ -44,7 +44,7 @@ def _run(**options: Any) -> Any:
         options["pipelines"] = [options["pipeline"]]
         options["pipeline"] = None
     from vernal.commands.run_mistakes import check_run
-    from vernal.quiet_mistakes import tell_mistakes_once
+    from vernal.common.logging_filters import tell_mistakes_once
 
     tell_mistakes_once()
     try:

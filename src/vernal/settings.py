@@ -1,7 +1,7 @@
 """How Kedro sees this project: its hooks, its configuration loader, and which plugins stay quiet."""
 
-from vernal.config import VernalConfigLoader
-from vernal.hooks import RunHooks
+from vernal.framework.config import VernalConfigLoader
+from vernal.framework.hooks import RunHooks
 
 HOOKS = (RunHooks(),)
 # Kedro-Viz records each run into the project folder and telemetry calls out; neither is wanted.

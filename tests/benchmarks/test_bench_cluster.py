@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from vernal.bench.cluster import bench_cluster, make_recordings
+from vernal.commands.benchmarks.cluster import bench_cluster, make_recordings
 
 
 def test_a_small_measurement_has_all_it_promises():
@@ -36,9 +36,9 @@ def test_tables_of_scaling_need_the_measurement():
 def test_the_command_measures_and_writes_the_page(
     project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    from vernal.bench import cluster
-    from vernal.bench.scaling import END, START
     from vernal.commands.bench import bench
+    from vernal.commands.benchmarks import cluster
+    from vernal.commands.benchmarks.scaling import END, START
 
     values = {
         "workers": 2,

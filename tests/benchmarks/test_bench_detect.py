@@ -7,10 +7,10 @@ import pytest
 import soundfile
 from click.testing import CliRunner
 
-from vernal.bench import detect as bench_detect
-from vernal.bench.report import shown
 from vernal.commands.bench import DETECT, bench
-from vernal.problems import InputError
+from vernal.commands.benchmarks import detect as bench_detect
+from vernal.commands.benchmarks.report import shown
+from vernal.common.problems import InputError
 
 
 def test_our_side_alone(tmp_path):

@@ -2,8 +2,8 @@
 
 import pytest
 
-from vernal.bench import embed as bench_embed
-from vernal.problems import InputError
+from vernal.commands.benchmarks import embed as bench_embed
+from vernal.common.problems import InputError
 
 
 def test_our_side_alone(tmp_path):

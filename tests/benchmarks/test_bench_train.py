@@ -7,13 +7,8 @@ import json
 import numpy as np
 import pytest
 
-from vernal.bench.train import (
-    bench_train,
-    make_embeddings,
-    published_stage,
-    stage5_jobs,
-)
-from vernal.identity import rng_for
+from vernal.commands.benchmarks.train import bench_train, make_embeddings, published_stage, stage5_jobs
+from vernal.common.hashing import rng_for
 from vernal.training.train import HeadOptions
 
 

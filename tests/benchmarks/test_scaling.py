@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from vernal.bench.scaling import (
+from vernal.commands.benchmarks.scaling import (
     END,
     START,
     Assumptions,
@@ -18,7 +18,7 @@ from vernal.bench.scaling import (
     tables,
     write_page,
 )
-from vernal.problems import InputError
+from vernal.common.problems import InputError
 
 SPEED = Speed(hours_a_core_hour=100.0, read_bytes_an_hour=360e6, kept_bytes_an_hour=5e6, workers=2)
 ASSUMED = Assumptions(

@@ -10,9 +10,9 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from vernal.bench.own_process import in_own_process
-from vernal.bench.usage import watched
-from vernal.processes import worker_pool
+from vernal.commands.benchmarks.own_process import in_own_process
+from vernal.commands.benchmarks.usage import watched
+from vernal.common.workers import worker_pool
 
 MB = 1 << 20
 

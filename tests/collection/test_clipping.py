@@ -18,7 +18,7 @@ from vernal.collection.clipping import (
     to_frames,
     transfer_labels,
 )
-from vernal.problems import InputError
+from vernal.common.problems import InputError
 
 RATES = st.sampled_from([8_000, 11_025, 22_000, 22_050, 32_000, 44_100, 48_000, 250_000])
 LENGTHS = st.integers(1, 60).map(lambda tenths: tenths / 10)

@@ -8,6 +8,7 @@ import pytest
 import soundfile
 
 from tests.problem_cards import CARD
+from vernal.clips.problem_card import make_problem_card
 from vernal.collection import first_check
 from vernal.collection.agreement import AgreementOptions
 from vernal.collection.clipping import ClipOptions
@@ -19,12 +20,11 @@ from vernal.collection.learning_curve import LearningCurveOptions
 from vernal.collection.quality import QualityOptions
 from vernal.collection.queue import QueueOptions
 from vernal.collection.schemas import MANIFEST
+from vernal.common.problems import InputError
 from vernal.datasets.file_folder_dataset import FileFolderDataset
 from vernal.datasets.lake_dataset import LakeDataset
 from vernal.datasets.problem_card_dataset import ProblemCardDataset
 from vernal.pipelines.collection import judging, nodes, showing
-from vernal.problem_card import make_problem_card
-from vernal.problems import InputError
 
 EVIL = "<script>alert(1)</script>"
 

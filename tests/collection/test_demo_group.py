@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 import soundfile
 
-from vernal.collection.annotation_formats import FORMATS, recognise
+from vernal.clips.annotation_formats import FORMATS, recognise
+from vernal.clips.recording_metadata import read_header
 from vernal.collection.demo_group import MARKED, DemoGroupOptions, plan_group, planted
 from vernal.collection.demo_group_files import group_files
-from vernal.collection.recording_metadata import read_header
 from vernal.collection.recovery import compare_with_planted
 
 SMALL = DemoGroupOptions(n_nights=2, n_recordings=1, n_clips=2, n_others=2)

@@ -3,8 +3,8 @@
 import pandas as pd
 import pytest
 
+from vernal.clips.problem_card import make_problem_card
 from vernal.collection.label_files import RecordingNames, read_all
-from vernal.problem_card import make_problem_card
 
 
 def hashes(n):

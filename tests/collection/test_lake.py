@@ -9,7 +9,7 @@ import pytest
 from vernal.collection.lake import Addition, Lake, list_inbox
 from vernal.collection.licences import is_missing, normalise
 from vernal.collection.statements import Statement, make_statement
-from vernal.problems import InputError
+from vernal.common.problems import InputError
 
 
 def files_of(root):

@@ -3,10 +3,10 @@
 import pandas as pd
 import pytest
 
-from vernal.collection.annotations import annotation_table, split_by_strength, weaken
+from vernal.clips.annotations import annotation_table, split_by_strength, weaken
+from vernal.clips.problem_card import make_problem_card
 from vernal.collection.clipping import ClipOptions, cut_clips
 from vernal.collection.votes import add_decisions, count_votes, first_sessions, single_labels
-from vernal.problem_card import make_problem_card
 
 HASHES = [f"{i:064x}" for i in range(3)]
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from vernal.bench import embed as bench_embed
-from vernal.bench import stage as bench_stage
-from vernal.bench import train as bench_train
-from vernal.bench.report import Bench, machine, shown, terminal_table, versions, write_section
 from vernal.commands.bench import bench, make_many_clips
+from vernal.commands.benchmarks import embed as bench_embed
+from vernal.commands.benchmarks import stage as bench_stage
+from vernal.commands.benchmarks import train as bench_train
+from vernal.commands.benchmarks.report import Bench, machine, shown, terminal_table, versions, write_section
 
 ONE = Bench(
     "train", "Training", "How it is measured.", {"ours_s": "ours", "ratio": "ratio"}, {"linear": "ratio 40"}

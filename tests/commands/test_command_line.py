@@ -15,7 +15,7 @@ from vernal.commands.command_line import (
     size_text,
     text_table,
 )
-from vernal.problems import InputError
+from vernal.common.problems import InputError
 
 
 def test_the_data_root_comes_from_the_command_then_local_then_base(tmp_path: Path):

@@ -9,10 +9,10 @@ from kedro.framework.project import pipelines
 from kedro.framework.startup import bootstrap_project
 from kedro_viz.launchers.cli.main import viz_cli
 
+from tools.docs_site.reference import project_commands
 from vernal.cli import cli
 from vernal.commands.run_mistakes import check_run
-from vernal.docs_pages.reference import project_commands
-from vernal.problems import InputError
+from vernal.common.problems import InputError
 
 
 @pytest.fixture

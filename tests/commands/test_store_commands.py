@@ -10,12 +10,12 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
+from vernal.audio.embedding.store import EmbeddingStore
+from vernal.audio.embedding.windows import FAILURE_COLUMNS, EmbeddingOptions, EmbeddingPart, plan_windows
 from vernal.commands.store import store
-from vernal.embedding.store import EmbeddingStore
-from vernal.embedding.windows import FAILURE_COLUMNS, EmbeddingOptions, EmbeddingPart, plan_windows
-from vernal.heads import Head, save_head
-from vernal.hooks import take_lock
-from vernal.identity import digest
+from vernal.common.hashing import digest
+from vernal.framework.hooks import take_lock
+from vernal.training.heads import Head, save_head
 
 OPTIONS = EmbeddingOptions(encoder="logmel")
 NARROW = EmbeddingOptions(encoder="logmel", fmin=200)

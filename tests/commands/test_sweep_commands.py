@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from vernal.commands.sweep import known_subsets, sweep
+from vernal.commands.sweep import sweep
 from vernal.sweeps.point_settings import config_hash
-from vernal.sweeps.setting_problems import KNOWN_SUBSETS
+from vernal.sweeps.setting_problems import KNOWN_SUBSETS, known_subsets
 from vernal.sweeps.spec import expand, read_stage
 
 
@@ -231,7 +231,7 @@ def test_subsets_of_a_persons_own_settings_are_known_too(workplace: Path):
 
 
 def test_known_subsets_are_those_that_mining_and_curation_make(project: Path):
-    from vernal import curation, mining
+    from vernal.clips import curation, mining
 
     options = mining.MiningOptions()
     assert KNOWN_SUBSETS["positive_subsets"] == [

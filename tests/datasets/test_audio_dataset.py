@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from kedro.io import DatasetError
 
-from vernal.audio import Audio
+from vernal.audio.reading import Audio
 from vernal.datasets.audio_dataset import AudioDataset
 
 

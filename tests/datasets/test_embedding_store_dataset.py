@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 from kedro.io import DataCatalog
 
+from vernal.audio.embedding.windows import EmbeddingOptions, EmbeddingPart
 from vernal.datasets.embedding_store_dataset import EmbeddingStoreDataset
-from vernal.embedding.windows import EmbeddingOptions, EmbeddingPart
 
 OPTIONS = EmbeddingOptions(encoder="logmel")
 

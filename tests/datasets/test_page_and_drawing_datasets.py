@@ -6,7 +6,7 @@ from kedro.io import DatasetError
 
 from vernal.datasets.drawing_dataset import DrawingDataset
 from vernal.datasets.page_dataset import PageDataset
-from vernal.plots import Drawing
+from vernal.reports.figures import Drawing
 
 
 def test_a_drawing_comes_back_and_kedro_viz_gets_its_png(tmp_path):

@@ -15,7 +15,7 @@ from vernal.datasets.previews import folder_preview, head_of_table, table_previe
 from vernal.datasets.record_dataset import RecordDataset
 from vernal.datasets.table_dataset import TableDataset
 from vernal.datasets.tables_dataset import TablesDataset
-from vernal.plots import Drawing
+from vernal.reports.figures import Drawing
 
 
 def test_any_cell_becomes_json():

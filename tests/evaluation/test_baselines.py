@@ -3,8 +3,7 @@ import pandas as pd
 import pytest
 
 from tests.small_stage import split_table
-from vernal import metrics
-from vernal.evaluation import baselines
+from vernal.evaluation import baselines, metrics
 from vernal.evaluation.operating_points import Goal
 
 

@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vernal import metrics
-from vernal.evaluation import bootstrap
+from vernal.evaluation import bootstrap, metrics
 
 # Machines that run tests are slow at times; that is no finding.
 UNHURRIED = settings(deadline=None, max_examples=50)

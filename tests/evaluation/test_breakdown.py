@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 
 from tests.small_stage import split_table
-from vernal import metrics
-from vernal.evaluation import breakdown
+from vernal.evaluation import breakdown, metrics
 
 
 @pytest.fixture

@@ -2,8 +2,8 @@ import pandas as pd
 import pytest
 
 from tests.small_stage import made_plan, made_scores, split_table
+from vernal.common.problems import InputError
 from vernal.evaluation import coverage
-from vernal.problems import InputError
 
 
 @pytest.fixture

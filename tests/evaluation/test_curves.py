@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_curve
 
-from vernal import metrics
-from vernal.evaluation import bootstrap, curves
+from vernal.evaluation import bootstrap, curves, metrics
 
 
 @pytest.fixture

@@ -3,9 +3,9 @@ import pandas as pd
 import pytest
 
 from tests.small_stage import csv_text, made_counts, made_plan, made_scores, made_stage, split_table
-from vernal import metrics
+from vernal.common.problems import InputError
+from vernal.evaluation import metrics
 from vernal.evaluation.evaluate import EvaluationOptions, evaluate_stage
-from vernal.problems import InputError
 
 QUICK = EvaluationOptions(n_draws=100)
 

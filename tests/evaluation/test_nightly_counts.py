@@ -1,7 +1,7 @@
 import pytest
 
+from vernal.common.problems import InputError
 from vernal.evaluation import nightly_counts
-from vernal.problems import InputError
 
 TEXT = """
 COUNTS

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vernal import metrics
+from vernal.evaluation import metrics
 from vernal.evaluation.operating_points import Goal, choose, optimism, review_minutes
 
 # Machines that run tests are slow at times; that is no finding.

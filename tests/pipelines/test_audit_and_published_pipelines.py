@@ -11,10 +11,10 @@ import yaml
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
-from tests.audit.made_studies import make_study
-from vernal.audit import AuditOptions
+from tests.studies.audit.made_studies import make_study
 from vernal.pipelines import audit, published
-from vernal.published.leaderboards import PublishedOptions
+from vernal.studies.audit import AuditOptions
+from vernal.studies.published.leaderboards import PublishedOptions
 
 CONF = Path(__file__).resolve().parents[2] / "conf" / "base"
 

@@ -13,9 +13,9 @@ import psutil
 import pyarrow.dataset
 import pytest
 
-from tests.detection.conftest import make_season, write_noise
-from tests.detection.test_classifier import add_point
-from vernal.bench.detect import make_recordings
+from tests.field.detection.conftest import make_season, write_noise
+from tests.field.detection.test_classifier import add_point
+from vernal.commands.benchmarks.detect import make_recordings
 from vernal.pipelines.detection import create_pipeline
 
 PROJECT = Path(__file__).resolve().parents[2]

@@ -11,16 +11,16 @@ import pandas as pd
 import pytest
 
 from tests.small_stage import split_table
-from vernal.embedding.store import EmbeddingStore
-from vernal.embedding.windows import EmbeddingOptions, EmbeddingPart, plan_windows
+from vernal.audio.embedding.store import EmbeddingStore
+from vernal.audio.embedding.windows import EmbeddingOptions, EmbeddingPart, plan_windows
+from vernal.clips.sampling import validation_split
 from vernal.evaluation.evaluate import evaluate_stage
 from vernal.evaluation.options import EvaluationOptions
-from vernal.heads import Head
-from vernal.sampling import validation_split
 from vernal.sweeps import plans
 from vernal.sweeps.point_settings import PointSettings
 from vernal.sweeps.spec import Spec
 from vernal.training import fitting, scoring
+from vernal.training.heads import Head
 from vernal.training.models import Model
 from vernal.training.sets import draw_training_sets
 

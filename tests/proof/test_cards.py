@@ -18,8 +18,8 @@ from vernal.proof.data_card import data_card
 from vernal.proof.markdown import table, text
 from vernal.proof.model_card import model_card
 from vernal.proof.options import ProofOptions
-from vernal.proof.sections import card_section, markdown_blocks
-from vernal.report import Bullets, Heading, Table, Text
+from vernal.reports import Bullets, Heading, Table, Text
+from vernal.reports.proof_sections import card_section, markdown_blocks
 
 
 @pytest.fixture

@@ -8,11 +8,11 @@ import pytest
 
 from tests.proof.conftest import MadeStage
 from tests.proof.test_checks import all_findings
+from vernal.common.problems import InputError
 from vernal.pipelines.proof.nodes import results_digest
-from vernal.problems import InputError
 from vernal.proof.certificate import Finding, certificate, failed_lines, overall, refuse
 from vernal.proof.options import CHECKS, ProofOptions
-from vernal.proof.sections import certificate_notices, certificate_section
+from vernal.reports.proof_sections import certificate_notices, certificate_section
 
 GOOD = Finding("coverage", "2 points.", {"points": 2})
 BAD = Finding(

@@ -14,16 +14,16 @@ import pytest
 import soundfile
 from kedro.io import DatasetError
 
+from vernal.audio.embedding.store import EmbeddingStore
+from vernal.clips.manifest import check_manifest
+from vernal.clips.recordings import IngestOptions
+from vernal.common.files import TEMPORARY_PREFIX
+from vernal.common.problems import InputError
 from vernal.datasets.table_dataset import TableDataset
-from vernal.embedding.store import EmbeddingStore
-from vernal.files import TEMPORARY_PREFIX
-from vernal.hooks import take_lock
-from vernal.manifest import check_manifest
+from vernal.framework.hooks import take_lock
 from vernal.pipelines.ingest.nodes import SourceOptions, check_audio, list_sources
-from vernal.problems import InputError
 from vernal.proof.ledger import read_ledger
 from vernal.proof.run_record import read_records
-from vernal.recordings import IngestOptions
 
 RATE = 48_000
 posix = pytest.mark.skipif(sys.platform == "win32", reason="limits of a process are a POSIX thing")

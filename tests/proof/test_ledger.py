@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from tests.proof.conftest import MadeStage
-from vernal.problems import InputError
+from vernal.common.problems import InputError
 from vernal.proof import ledger
 from vernal.proof.ledger import append_entries, is_intact, read_ledger, times_opened
-from vernal.proof.sections import ledger_section
+from vernal.reports.proof_sections import ledger_section
 
 NOW = "2026-01-02T03:04:05+00:00"
 

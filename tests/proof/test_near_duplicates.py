@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vernal.embedding.windows import EmbeddingOptions, embed_windows, plan_windows
-from vernal.problems import InputError
+from vernal.audio.embedding.windows import EmbeddingOptions, embed_windows, plan_windows
+from vernal.clips.recordings import IngestOptions, inspect_files
+from vernal.common.problems import InputError
 from vernal.proof import near_duplicates as search
 from vernal.proof.near_duplicates import closest_across, correlation, find_pairs, neighbour_ranks, whitened
 from vernal.proof.options import ProofOptions
-from vernal.recordings import IngestOptions, inspect_files
 
 RATE = 16_000
 ARU = [f"odd/aru_{number}.wav" for number in range(1, 6)]

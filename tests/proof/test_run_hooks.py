@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from vernal.hooks import RunHooks, first_problem, take_lock
-from vernal.problems import InputError
+from vernal.common.problems import InputError
+from vernal.framework.hooks import RunHooks, first_problem, take_lock
 from vernal.proof.run_record import read_records
 
 FAILED = {

@@ -13,7 +13,8 @@ from click.testing import CliRunner
 
 from tests.proof.conftest import MadeStage
 from vernal.commands.runs import runs
-from vernal.problems import InputError
+from vernal.common.problems import InputError
+from vernal.common.table_files import write_table
 from vernal.proof.environment import code_version, package_versions
 from vernal.proof.run_record import (
     RunRecord,
@@ -23,7 +24,6 @@ from vernal.proof.run_record import (
     record_path,
     stale_because,
 )
-from vernal.table_files import write_table
 
 PARAMETERS = {"data_root": "data", "source": {"manifest": None}, "demo": {"seed": 1}, "workers": 2}
 

@@ -9,16 +9,16 @@ import pandas as pd
 import pytest
 
 from tests.proof.conftest import AUDIO, OPTIONS, MadeStage
-from vernal import metrics
-from vernal.manifest import check_manifest
-from vernal.overlap import held_out
+from vernal.clips.manifest import check_manifest
+from vernal.clips.overlap import held_out
+from vernal.clips.splits import SplitOptions, assign_splits, count_splits
+from vernal.common.problems import InputError
+from vernal.common.table_files import write_table
+from vernal.evaluation import metrics
 from vernal.pipelines.final.nodes import open_sealed
-from vernal.problems import InputError
 from vernal.proof import sealed
 from vernal.proof.ledger import SEALED, append_entries, read_ledger, split_digest
 from vernal.proof.sealed import FinalOptions, read_declared, refuse_second, refuse_seen
-from vernal.splits import SplitOptions, assign_splits, count_splits
-from vernal.table_files import write_table
 from vernal.training.models import save_model
 from vernal.training.scoring import EVALUATED_SPLITS
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.proof.conftest import MadeStage
-from vernal.problems import InputError
+from vernal.common.problems import InputError
+from vernal.common.table_files import write_table
 from vernal.proof.tracking import TrackingOptions, log_stage
-from vernal.table_files import write_table
 from vernal.training.models import save_model
 
 

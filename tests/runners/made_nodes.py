@@ -11,8 +11,8 @@ from pathlib import Path
 import pandas as pd
 from threadpoolctl import threadpool_info
 
-from vernal.problems import InputError
-from vernal.processes import as_they_finish, n_workers, on_cluster, scratch_folder, worker_pool
+from vernal.common.problems import InputError
+from vernal.common.workers import as_they_finish, n_workers, on_cluster, scratch_folder, worker_pool
 
 
 def numbers(options: dict) -> pd.DataFrame:

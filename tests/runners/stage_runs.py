@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tests.runners.clusters import Processes
-from vernal.storage import FOLDER_MARK, as_path
+from vernal.common.storage import FOLDER_MARK, as_path
 
 POINTS = "points=stage5_001-stage5_012"
 # What holds times or paths, and the store, whose parts are divided as work was.

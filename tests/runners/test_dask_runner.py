@@ -21,9 +21,9 @@ from kedro.runner import SequentialRunner
 
 from tests.runners import made_nodes
 from tests.runners.clusters import cluster
+from vernal.common.problems import InputError
+from vernal.common.workers import worker_pool
 from vernal.datasets.table_dataset import TableDataset
-from vernal.problems import InputError
-from vernal.processes import worker_pool
 from vernal.runners import DaskRunner
 from vernal.runners.connection import ADDRESS_VARIABLES
 from vernal.runners.pool import call_in_child, kill_children

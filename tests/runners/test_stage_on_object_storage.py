@@ -12,8 +12,8 @@ import pytest
 from tests.object_storage import s3_server
 from tests.runners.clusters import cluster
 from tests.runners.stage_runs import command, finish, on_dask, results, started, wait_until
-from vernal.files import write_bytes
-from vernal.storage import as_path
+from vernal.common.files import write_bytes
+from vernal.common.storage import as_path
 
 pytestmark = pytest.mark.slow
 

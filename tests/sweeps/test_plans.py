@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vernal.problems import InputError
+from vernal.common.problems import InputError
 from vernal.sweeps.plans import (
     PLAN_COLUMNS,
     make_plan,

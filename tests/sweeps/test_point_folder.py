@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from vernal.problems import InputError
+from vernal.common.problems import InputError
 from vernal.sweeps.point_folder import write_point_files
 from vernal.sweeps.points import point_to_yaml
 from vernal.sweeps.spec import expand, parse_spec

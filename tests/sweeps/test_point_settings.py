@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vernal.problems import InputError
+from vernal.common.problems import InputError
 from vernal.sweeps.point_settings import (
     SETTINGS,
     PointSettings,

@@ -7,8 +7,8 @@ import yaml
 from hypothesis import given, settings
 
 from tests.sweeps.test_point_settings import any_settings
-from vernal.problems import InputError
-from vernal.safe_yaml import parse_yaml
+from vernal.common.problems import InputError
+from vernal.common.safe_yaml import parse_yaml
 from vernal.sweeps.point_settings import SETTINGS
 from vernal.sweeps.points import (
     make_point,

@@ -7,7 +7,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vernal.problems import InputError
+from vernal.common.problems import InputError
 from vernal.sweeps.point_settings import PointSettings, config_hash, configuration_hash, fit_hash
 from vernal.sweeps.spec import expand, find_specs, parse_spec, read_spec, read_stage, stages_markdown
 

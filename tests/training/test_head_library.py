@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from vernal.heads import Head
-from vernal.problems import InputError
+from vernal.common.problems import InputError
 from vernal.training.chunk import FailedHead, FittedHead
 from vernal.training.head_library import HeadLibrary
+from vernal.training.heads import Head
 
 
 def fitted(key: str, value: float = 1.0) -> FittedHead:

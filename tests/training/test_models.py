@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from vernal.heads import Head
-from vernal.problems import InputError
+from vernal.common.problems import InputError
+from vernal.training.heads import Head
 from vernal.training.models import PARAMETERS, Model, load_model, save_model
 
 

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from training_data import make_embeddings, make_job, mixed_jobs, shared_pool
 
-from vernal.metrics import average_precision
-from vernal.problems import InputError
+from vernal.common.problems import InputError
+from vernal.evaluation.metrics import average_precision
 from vernal.training import train as training
 from vernal.training.train import FailedHead, FitJob, FittedHead, HeadOptions, check_can_overfit, fit_heads
 
@@ -282,7 +282,7 @@ def said_by(code: str) -> list[str]:
 
 def test_importing_the_module_loads_no_heavy_library() -> None:
     code = (
-        "import sys, vernal.training.train, vernal.heads, vernal.birdnet.adapter, vernal.bench.train;"
+        "import sys, vernal.training.train, vernal.training.heads, vernal.training.birdnet_analyzer, vernal.commands.benchmarks.train;"
         "heavy = ('tensorflow', 'keras', 'sklearn', 'scipy', 'birdnet_analyzer');"
         "print([name for name in heavy if name in sys.modules])"
     )

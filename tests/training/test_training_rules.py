@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vernal.problems import InputError
+from vernal.common.problems import InputError
 from vernal.training import rules
 from vernal.training.rules import EarlyStopping, HeadOptions, row_losses
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from vernal.splits import SplitOptions, assign_splits
+from vernal.clips.splits import SplitOptions, assign_splits
 from vernal.sweeps.plans import resolve_points
 from vernal.sweeps.spec import parse_spec
 from vernal.training.sets import FIT, STOP, draw_training_sets, without_copies

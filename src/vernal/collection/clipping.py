@@ -16,8 +16,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from vernal.problems import InputError
-from vernal.recordings import clip_id
+from vernal.clips.recordings import clip_id
+from vernal.common.problems import InputError
 
 TAILS = ("drop", "pad", "keep")
 

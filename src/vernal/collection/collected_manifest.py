@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from vernal.problem_card import ProblemCard
+from vernal.clips.problem_card import ProblemCard
 
 MANIFEST_COLUMNS = (
     "file_path", "start_s", "end_s", "label", "quality", "call_type", "site", "recorder_id", "date", "time", "group",

@@ -18,9 +18,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from vernal.clips.problem_card import ProblemCard
 from vernal.collection.votes import single_labels
 from vernal.evaluation.bootstrap import MIN_BLOCKS, draw_counts
-from vernal.problem_card import ProblemCard
 
 METHODS = ("dawid_skene", "vote")
 NO_VOTE = -1

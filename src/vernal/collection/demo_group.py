@@ -14,7 +14,7 @@ from datetime import date, timedelta
 import numpy as np
 import pandas as pd
 
-from vernal.identity import digest, rng_for
+from vernal.common.hashing import digest, rng_for
 
 CLIP_S = 3.0
 SAMPLE_RATE_HZ = 16_000

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vernal.collection.annotation_formats import FORMATS
-from vernal.collection.annotations import annotation_table
+from vernal.clips.annotation_formats import FORMATS
+from vernal.clips.annotations import annotation_table
 from vernal.collection.demo_group import (
     CLIP_S,
     DRIFT_BAND_HZ,
@@ -24,7 +24,7 @@ from vernal.collection.demo_group import (
     DemoGroup,
     DemoGroupOptions,
 )
-from vernal.identity import digest, rng_for
+from vernal.common.hashing import digest, rng_for
 
 _BAND_HZ = {"grunt": (200, 1_200), "growl": (200, 1_200), "PSCR": (1_800, 3_200), "owl": (200, 800)}
 _LEVEL = 0.012
@@ -155,7 +155,7 @@ def _background(n: int, row: Any, options: DemoGroupOptions, rng: np.random.Gene
 def _voice(label: str, seconds: float, rng: np.random.Generator) -> NDArray[np.float64]:
     from scipy.signal import resample_poly
 
-    from vernal.synthesis.sounds import CONFUSER_VOICES, LOW_RATE_HZ, call_bout, individual
+    from vernal.clips.synthesis.sounds import CONFUSER_VOICES, LOW_RATE_HZ, call_bout, individual
 
     if label in ("grunt", "growl"):
         voice, rate = call_bout(individual(rng, 1.0, 1.0), label, rng), LOW_RATE_HZ

@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from vernal.common.hashing import rng_for
 from vernal.evaluation.effects import holm
-from vernal.identity import rng_for
 
 DRIFT_COLUMNS = (
     "first", "second", "n_nights_first", "n_nights_second", "discrepancy", "p_value", "adjusted_p", "distance",

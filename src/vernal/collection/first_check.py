@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from vernal.clips.problem_card import ProblemCard, Verdict, verdict
 from vernal.collection.linear_model import METRICS, probabilities
 from vernal.evaluation.bootstrap import MIN_BLOCKS, draw_counts, percentiles
-from vernal.problem_card import ProblemCard, Verdict, verdict
 
 CHECK_COLUMNS = (
     "tested_on",

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from vernal.clips.recording_names import read_name
 from vernal.collection import licences
-from vernal.collection.recording_names import read_name
 
 RECORDING_COLUMNS = (
     "content_hash", "recording", "object_path", "n_names", "collector", "source", "licence", "is_licence_known", "site",

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from vernal.collection.annotation_formats import FORMATS, recognise
-from vernal.collection.annotations import annotation_table
+from vernal.clips.annotation_formats import FORMATS, recognise
+from vernal.clips.annotations import annotation_table
+from vernal.clips.problem_card import ProblemCard
 from vernal.collection.inventory import keepers
-from vernal.problem_card import ProblemCard
-from vernal.problems import InputError, on_one_line, suggest
+from vernal.common.problems import InputError, on_one_line, suggest
 
 PROBLEM_COLUMNS = ("file_path", "line_label", "recording", "reason")
 FILE_COLUMNS = (

@@ -19,8 +19,8 @@ from typing import Any
 
 import pandas as pd
 
-from vernal.collection.annotation_formats import LABEL_SUFFIXES
-from vernal.collection.recording_facts import FACTS_VERSION, is_recording, recording_facts
+from vernal.clips.annotation_formats import LABEL_SUFFIXES
+from vernal.clips.recording_facts import FACTS_VERSION, is_recording, recording_facts
 from vernal.collection.statements import (
     FILES_TABLE,
     STATEMENT_FILE,
@@ -29,9 +29,9 @@ from vernal.collection.statements import (
     read_files_table,
     read_statement,
 )
-from vernal.files import TEMPORARY_PREFIX, is_inside, sha256_of_file, write_text, writing
-from vernal.identity import digest
-from vernal.problems import InputError, Problems, on_one_line
+from vernal.common.files import TEMPORARY_PREFIX, is_inside, sha256_of_file, write_text, writing
+from vernal.common.hashing import digest
+from vernal.common.problems import InputError, Problems, on_one_line
 
 ADDED_COLUMNS = ("file_path", "content_hash", "kind", "outcome", "reason")
 # What recorders, programs and people leave beside recordings, called like a label file.

@@ -15,8 +15,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from vernal.collection.linear_model import METRICS, probabilities
+from vernal.common.hashing import rng_for
 from vernal.evaluation.bootstrap import percentiles
-from vernal.identity import rng_for
 
 CURVE_COLUMNS = ("label", "replicate", "fraction", "n_groups", "n_clips", "n_positive", "score")
 _EXPONENTS = np.geomspace(0.1, 2.0, 40)

@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from vernal.identity import rng_for
-from vernal.metrics import auroc, average_precision
+from vernal.common.hashing import rng_for
+from vernal.evaluation.metrics import auroc, average_precision
 
 N_DIMS = 40
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from vernal.collection.agreement import EVERYBODY
-from vernal.plots.style import (
+from vernal.reports.figures.style import (
     BLUE,
     CARD,
     FAINT,

@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from vernal.collection.linear_model import METRICS, probabilities
-from vernal.identity import rng_for
+from vernal.common.hashing import rng_for
 
 QUEUE_COLUMNS = ("rank", "clip_id", "score", "uncertainty", "diversity", "rarity", "probability")
 SIMULATION_COLUMNS = ("replicate", "strategy", "n_labelled", "n_positive", "score")

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from vernal.clips.problem_card import ProblemCard
 from vernal.collection.label_files import UNKNOWN_ANNOTATOR
-from vernal.page_templates import page_templates
-from vernal.plots.style import Drawing, inline_svg
-from vernal.problem_card import ProblemCard
-from vernal.spelling import count, listed
+from vernal.common.formatting import count, listed
+from vernal.reports.figures.style import Drawing, inline_svg
+from vernal.reports.page_templates import page_templates
 
 SHOWN_ROWS = 12
 DEMO_WORDS = "Demo group: synthesised, no result. Its numbers say nothing about any animal."
@@ -32,7 +32,7 @@ def page(
         drawings: by name, each with words for those who cannot see it.
         facts: single values: `is_demo`, `command`, `strategy`, `data_root`.
     """
-    environment = page_templates()
+    environment = page_templates("vernal.collection")
     environment.filters["number"] = spell
     environment.filters["interval"] = interval
     pictures = {name: inline_svg(drawing.svg, name, alt) for name, (drawing, alt) in drawings.items()}

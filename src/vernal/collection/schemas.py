@@ -9,7 +9,7 @@ from typing import Any
 
 import pandera.pandas as pa
 
-from vernal.collection.annotations import DIFFICULTIES, PROMINENCES, QUALITIES
+from vernal.clips.annotations import DIFFICULTIES, PROMINENCES, QUALITIES
 from vernal.collection.statements import ROLES
 
 _TEXT: dict[str, Any] = {"dtype": str, "nullable": True}

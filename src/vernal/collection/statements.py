@@ -15,10 +15,10 @@ from datetime import date, time
 from pathlib import Path
 from typing import Any
 
-from vernal.collection.annotation_formats import decode
-from vernal.collection.annotation_formats.lines import delimiter_of, first_line, read_cells
-from vernal.problems import InputError, Problems, on_one_line, suggest
-from vernal.safe_yaml import read_yaml
+from vernal.clips.annotation_formats import decode
+from vernal.clips.annotation_formats.lines import delimiter_of, first_line, read_cells
+from vernal.common.problems import InputError, Problems, on_one_line, suggest
+from vernal.common.safe_yaml import read_yaml
 
 STATEMENT_FILE = "source.yml"
 FILES_TABLE = "files.csv"

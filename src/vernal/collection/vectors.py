@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from vernal.clips.problem_card import ProblemCard
 from vernal.collection.linear_model import reduce_dims
-from vernal.problem_card import ProblemCard
 
 
 @dataclass(frozen=True, eq=False)

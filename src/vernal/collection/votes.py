@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import pandas as pd
 
+from vernal.clips.problem_card import ProblemCard
 from vernal.collection.clipping import ClipOptions, transfer_labels
-from vernal.problem_card import ProblemCard
 
 HEARD = "heard on the review page"
 GROUNDS = ("marked", "complete", "absent from the recording", "recording of one clip")

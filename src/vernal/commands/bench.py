@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from vernal.bench.report import Bench, Results, terminal_table, write_section
+from vernal.commands.benchmarks.report import Bench, Results, terminal_table, write_section
 from vernal.commands.command_line import ClearErrors, find_project
 
 EMBED = Bench(
@@ -215,7 +215,7 @@ def embed(
         return
     if scaling is not None:
         raise click.UsageError("--scaling is rendered from what --dask measures; give both.")
-    from vernal.bench.embed import bench_embed, make_clips
+    from vernal.commands.benchmarks.embed import bench_embed, make_clips
 
     results: dict[str, dict[str, Any]] = {}
     _say(f"embedding {clips} clips on both sides ...")
@@ -235,8 +235,8 @@ def embed(
 
 def _on_dask(minutes: int, workers: int, repeats: int, scaling: Path | None) -> dict[str, dict[str, Any]]:
     """Measure with one worker and with all, and write the page of scaling where asked for."""
-    from vernal.bench.cluster import bench_cluster
-    from vernal.bench.scaling import Speed, read_assumptions, write_page
+    from vernal.commands.benchmarks.cluster import bench_cluster
+    from vernal.commands.benchmarks.scaling import Speed, read_assumptions, write_page
 
     known = None if scaling is None else read_assumptions(find_project() / ASSUMPTIONS)
     results = bench_cluster(minutes, sorted({1, workers}), repeats, _say)
@@ -255,7 +255,7 @@ def _on_dask(minutes: int, workers: int, repeats: int, scaling: Path | None) -> 
 
 def make_many_clips(folder: Path, count: int) -> None:
     """Clips of different content, quickly: the same sounds again and again, each with its number in it."""
-    from vernal.bench.embed import make_clips
+    from vernal.commands.benchmarks.embed import make_clips
 
     sounds = folder / "sounds"
     make_clips(sounds, min(count, _STAMPED))
@@ -290,7 +290,7 @@ def train(points: int, clips: int, epochs: int, seeds: int, as_json: bool, markd
     Example:  kedro bench train
     Example:  kedro bench train --points 30 --seeds 2 --json
     """
-    from vernal.bench.train import bench_train
+    from vernal.commands.benchmarks.train import bench_train
 
     _say(f"training {points} linear points, and {seeds} with BirdNET-Analyzer ...")
     found = bench_train(clips, epochs, points, hidden_points=max(1, min(10, points)), peer_seeds=seeds)
@@ -341,7 +341,7 @@ def sweep(
     Example:  kedro bench sweep
     Example:  kedro bench sweep --points 30 --peer-points 0 --json
     """
-    from vernal.bench.stage import bench_stage
+    from vernal.commands.benchmarks.stage import bench_stage
 
     sizes = [*(points or (30, 120)), *([900] if large else [])]
     _say(
@@ -387,7 +387,7 @@ def detect(
     Example:  kedro bench detect
     Example:  kedro bench detect --files 432 --large --json
     """
-    from vernal.bench.detect import bench_detect, bench_memory
+    from vernal.commands.benchmarks.detect import bench_detect, bench_memory
 
     results: dict[str, dict[str, Any]] = {}
     _say("searching recordings on both sides ...")

@@ -13,9 +13,9 @@ from typing import Any
 import click
 
 from vernal.commands.parameter_mistakes import check_names
-from vernal.problems import InputError
-from vernal.safe_yaml import read_yaml
-from vernal.storage import as_path, is_remote
+from vernal.common.problems import InputError
+from vernal.common.safe_yaml import read_yaml
+from vernal.common.storage import as_path, is_remote
 
 PARAMS_HELP = "Parameters as for kedro run, above all data_root: --params=data_root=/x/out"
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from vernal.commands.command_line import ClearCommand, data_root, find_project, with_params
-from vernal.problems import InputError
+from vernal.common.problems import InputError
 
 if TYPE_CHECKING:
-    from vernal.export.trained_point import ExportPoint
+    from vernal.field.export.trained_point import ExportPoint
 
 
 @click.command(name="export", cls=ClearCommand)
@@ -36,8 +36,8 @@ def export(stage: str, point: str, out: Path, label: str | None, params: Mapping
     Example:  kedro export stage5 17 --out classifiers/frog
     Example:  kedro export stage5 stage5_017 --out /x/frog --params=data_root=/x/out
     """
-    from vernal.export.folder import export_point
-    from vernal.export.trained_point import find_point
+    from vernal.field.export.folder import export_point
+    from vernal.field.export.trained_point import find_point
 
     project = find_project()
     root = data_root(project, params)

@@ -13,8 +13,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
-from vernal.problems import InputError, Problems, suggest
-from vernal.safe_yaml import read_yaml
+from vernal.common.problems import InputError, Problems, suggest
+from vernal.common.safe_yaml import read_yaml
 
 WHERE = "Correct it where you set it: conf/local/parameters.yml or --params."
 _KINDS = {bool: "true or false", int: "a whole number", float: "a number"}

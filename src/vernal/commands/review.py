@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vernal.commands.command_line import ClearCommand, find_project, with_params
-from vernal.problems import InputError
-from vernal.storage import below
+from vernal.common.problems import InputError
+from vernal.common.storage import below
 
 if TYPE_CHECKING:
-    from vernal.review.desk import Desk
-    from vernal.review.project import ProjectContext
+    from vernal.web.review.project import ProjectContext
+    from vernal.web.review.service import Desk
 
 LOOPBACK = "127.0.0.1"
 _ANYWHERE = ("0.0.0.0", "::", "*", "")
@@ -79,8 +79,8 @@ def open_desk(
     project: Path, params: Mapping[str, str], reviewer: str | None, is_blind: bool, repeats: float | None
 ) -> Desk:
     """The desk of a project with its parameters."""
-    from vernal.review.desk import Desk
-    from vernal.review.options import ReviewOptions
+    from vernal.web.review.options import ReviewOptions
+    from vernal.web.review.service import Desk
 
     context = open_project(project, params)
     options = ReviewOptions.from_parameters(context.parameters)
@@ -104,7 +104,7 @@ def start_page(desk: Desk, queue: str | None, asked: Mapping[str, Any]) -> str:
     """
     from urllib.parse import quote
 
-    from vernal.review.queues import filter_queue
+    from vernal.web.review.queues import filter_queue
 
     if queue is None and not asked["filter"] and not asked["like"]:
         return f"/review?reviewer={quote(desk.reviewer)}"
@@ -131,9 +131,9 @@ def serve(desk: Desk, host: str, port: int, path: str, opens_browser: bool) -> N
     """
     import uvicorn
 
-    from vernal.review.app import create_app
-    from vernal.review.routes import routes
-    from vernal.review.security import new_token, served_names
+    from vernal.web.review.app import create_app
+    from vernal.web.review.routes import routes
+    from vernal.web.review.security import new_token, served_names
 
     if host in _ANYWHERE:
         raise InputError("Give --host the one address that others reach this machine by, not all of them.")
@@ -179,7 +179,7 @@ def open_project(project: Path, params: Mapping[str, str]) -> ProjectContext:
     from kedro.framework.session import KedroSession
     from kedro.framework.startup import bootstrap_project
 
-    from vernal.review.project import ProjectContext
+    from vernal.web.review.project import ProjectContext
 
     bootstrap_project(project)
     with KedroSession.create(project, runtime_params=_nested(params)) as session:
@@ -203,7 +203,7 @@ def _refuse_remote(data_root: str) -> None:
 
 def _nested(params: Mapping[str, str]) -> dict[str, Any]:
     """`a.b=1` as `{"a": {"b": 1}}`, numbers and booleans read as such."""
-    from vernal.safe_yaml import parse_yaml
+    from vernal.common.safe_yaml import parse_yaml
 
     whole: dict[str, Any] = {}
     for name, text in params.items():
@@ -230,7 +230,7 @@ class _Loader:
     def _load(self, name: str) -> Any:
         from kedro.io import DatasetError, DatasetNotFoundError
 
-        from vernal.review.project import NotThere
+        from vernal.web.review.project import NotThere
 
         try:
             dataset = self._catalog.get(name)

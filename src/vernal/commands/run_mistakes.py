@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from vernal.commands.command_line import find_project
 from vernal.commands.parameter_mistakes import check_names, check_values
-from vernal.config import VernalConfigLoader
-from vernal.problems import InputError, suggest
+from vernal.common.problems import InputError, suggest
+from vernal.framework.config import VernalConfigLoader
 from vernal.settings import CONFIG_LOADER_ARGS
 
 if TYPE_CHECKING:

@@ -19,11 +19,11 @@ from vernal.commands.command_line import (
     text_table,
     with_params,
 )
-from vernal.files import TEMPORARY_PREFIX
-from vernal.problems import InputError
+from vernal.common.files import TEMPORARY_PREFIX
+from vernal.common.problems import InputError
 
 if TYPE_CHECKING:
-    from vernal.embedding.store import EmbeddingStore
+    from vernal.audio.embedding.store import EmbeddingStore
 
 _ABANDONED_AFTER_S = 3_600.0
 _REASONS = {
@@ -162,7 +162,7 @@ class _Places:
 
 
 def _find(params: Mapping[str, str]) -> _Places:
-    from vernal.embedding.store import EmbeddingStore
+    from vernal.audio.embedding.store import EmbeddingStore
 
     root = data_root(find_project(), params)
     if not root.is_dir():
@@ -177,7 +177,7 @@ def _head_files(folder: Path) -> list[Path]:
 
 
 def _is_whole_head(file: Path) -> bool:
-    from vernal.heads import load_head
+    from vernal.training.heads import load_head
 
     try:
         load_head(file)
@@ -207,8 +207,8 @@ def _needed(places: _Places) -> tuple[set[str], set[str]]:
     Raises:
         InputError: there are no clips, so that everything would seem unused.
     """
-    from vernal.embedding.windows import plan_windows
-    from vernal.table_files import read_table
+    from vernal.audio.embedding.windows import plan_windows
+    from vernal.common.table_files import read_table
 
     file = places.root / "02_intermediate" / "clips.parquet"
     if not file.is_file():
@@ -229,7 +229,7 @@ def _needed(places: _Places) -> tuple[set[str], set[str]]:
 
 def _options_of(row: Mapping[Any, Any]) -> Any:
     """The audio settings of a group; None for those that cannot be read, or of an encoder that is gone."""
-    from vernal.embedding.windows import EmbeddingOptions
+    from vernal.audio.embedding.windows import EmbeddingOptions
 
     if _are_unknown(row):
         return None
@@ -243,6 +243,6 @@ def _locked(root: Path, dry_run: bool) -> Callable[[], None]:
     """Keep runs away while files are removed; returns what ends that."""
     if dry_run:
         return lambda: None
-    from vernal.hooks import take_lock
+    from vernal.framework.hooks import take_lock
 
     return take_lock(root).release

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 
 from vernal.commands.command_line import ClearErrors, data_root, find_project, text_table, with_params
-from vernal.problems import InputError, suggest
+from vernal.common.problems import InputError, suggest
 from vernal.proof.run_record import stale_because
-from vernal.safe_yaml import read_yaml
 from vernal.sweeps.plans import (
     DONE,
     FAILED,
@@ -28,7 +26,7 @@ from vernal.sweeps.point_folder import FolderChanges, differences_in_words, writ
 from vernal.sweeps.point_settings import SETTINGS, configuration_hash, fit_hash
 from vernal.sweeps.points import read_point_records, setting_differences, stage_of
 from vernal.sweeps.setting import Setting
-from vernal.sweeps.setting_problems import BEST_LOW_QUALITY, HARD_NEGATIVES, subsets_made
+from vernal.sweeps.setting_problems import known_subsets
 from vernal.sweeps.spec import Spec, find_specs, read_stage
 
 STATES = (DONE, FAILED, STALE, MISSING)
@@ -147,26 +145,6 @@ def diff(a: str, b: str | None, params: Mapping[str, str]) -> None:
         click.echo(_stages_diff(a, _read(project, a)[1], b, _read(project, b)[1]))
     else:
         click.echo(_points_diff(*(_named_point(project, name) for name in (a, b))))
-
-
-def known_subsets(project: Path) -> Mapping[str, Sequence[str]]:
-    """Names of the curated subsets that the project makes: those of its mining settings, and the reviewed.
-
-    A person's own settings in `conf/local` add to those of `conf/base`, as they do in a run.
-    """
-    options: dict[str, Any] = {}
-    for name in ("base/mining/parameters.yml", "local/parameters.yml", "local/mining/parameters.yml"):
-        file = project / "conf" / name
-        content = read_yaml(file) if file.is_file() else None
-        own = content.get("mining") if isinstance(content, dict) else None
-        for kind, subsets in (own if isinstance(own, dict) else {}).items():
-            is_table = isinstance(subsets, dict) and isinstance(options.get(kind), dict)
-            options[kind] = {**options[kind], **subsets} if is_table else subsets
-    best, hard = (options.get(name) for name in ("best_low_quality", "hard_negatives"))
-    return subsets_made(
-        best if isinstance(best, dict) else BEST_LOW_QUALITY,
-        hard if isinstance(hard, dict) else HARD_NEGATIVES,
-    )
 
 
 def _read(project: Path, stage: str) -> tuple[Spec, Plan]:

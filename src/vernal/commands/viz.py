@@ -39,8 +39,8 @@ def run(
     Example:  kedro viz run
     Example:  kedro viz run --pipeline=stage5 --params=data_root=/x/out --no-browser
     """
-    from vernal.lineage.graph import load_graph
-    from vernal.lineage.server import serve
+    from vernal.framework.lineage.graph import load_graph
+    from vernal.framework.lineage.server import serve
 
     project = find_project()
     check_settings(project / "conf", env, params)
@@ -72,8 +72,8 @@ def build(
     Example:  kedro viz build
     Example:  kedro viz build --out /x/lineage --include-previews --params=data_root=/x/out
     """
-    from vernal.lineage.graph import load_graph
-    from vernal.lineage.static_site import write_static_site
+    from vernal.framework.lineage.graph import load_graph
+    from vernal.framework.lineage.static_site import write_static_site
 
     project = find_project()
     check_settings(project / "conf", env, params)

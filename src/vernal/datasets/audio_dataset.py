@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from kedro.io import AbstractDataset
 
-from vernal.audio import Audio
-from vernal.files import write_bytes
-from vernal.storage import as_path, local_copy
+from vernal.audio.reading import Audio
+from vernal.common.files import write_bytes
+from vernal.common.storage import as_path, local_copy
 
 
 class AudioDataset(AbstractDataset[Audio, Audio]):

@@ -7,11 +7,11 @@ from typing import Any
 from kedro.io import AbstractDataset
 from kedro_datasets._typing import JSONPreview
 
+from vernal.common.storage import as_path
 from vernal.datasets.absent import absent
 from vernal.datasets.previews import json_preview
-from vernal.detection.classifier import Classifier
-from vernal.heads import load_head, save_head
-from vernal.storage import as_path
+from vernal.field.detection.classifier import Classifier
+from vernal.training.heads import load_head, save_head
 
 
 class ClassifierDataset(AbstractDataset[Classifier, Classifier]):

@@ -8,9 +8,9 @@ import pandas as pd
 from kedro.io import AbstractDataset, DatasetError
 from kedro_datasets._typing import TablePreview
 
+from vernal.common.storage import as_path
 from vernal.datasets.previews import table_preview
-from vernal.review.decisions import DecisionLog
-from vernal.storage import as_path
+from vernal.web.review.decisions import DecisionLog
 
 
 class DecisionLogDataset(AbstractDataset[None, pd.DataFrame]):

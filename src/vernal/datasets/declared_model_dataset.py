@@ -6,8 +6,8 @@ from typing import Any
 
 from kedro.io import AbstractDataset
 
+from vernal.common.storage import as_path
 from vernal.proof.sealed import DeclaredModel, read_declared
-from vernal.storage import as_path
 
 
 class DeclaredModelDataset(AbstractDataset[None, DeclaredModel]):

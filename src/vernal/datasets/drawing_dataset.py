@@ -8,10 +8,10 @@ from typing import Any
 from kedro.io import AbstractDataset
 from kedro_datasets._typing import ImagePreview
 
+from vernal.common.files import write_bytes, write_text
+from vernal.common.storage import as_path
 from vernal.datasets.absent import absent
-from vernal.files import write_bytes, write_text
-from vernal.plots import Drawing
-from vernal.storage import as_path
+from vernal.reports.figures import Drawing
 
 
 class DrawingDataset(AbstractDataset[Drawing, Drawing]):

@@ -10,10 +10,10 @@ from typing import Any
 from kedro.io import AbstractDataset
 from kedro_datasets._typing import HTMLPreview
 
+from vernal.common.files import is_inside, write_bytes, write_text
+from vernal.common.storage import as_path
 from vernal.datasets.absent import absent
-from vernal.files import is_inside, write_bytes, write_text
-from vernal.plots import Drawing
-from vernal.storage import as_path
+from vernal.reports.figures import Drawing
 
 _SHOWN = 6
 

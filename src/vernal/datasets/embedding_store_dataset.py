@@ -7,10 +7,10 @@ from typing import Any
 from kedro.io import AbstractDataset
 from kedro_datasets._typing import TablePreview
 
+from vernal.audio.embedding.store import EmbeddingStore
+from vernal.audio.embedding.windows import EmbeddingPart
+from vernal.common.storage import as_path
 from vernal.datasets.previews import table_preview
-from vernal.embedding.store import EmbeddingStore
-from vernal.embedding.windows import EmbeddingPart
-from vernal.storage import as_path
 
 
 class EmbeddingStoreDataset(AbstractDataset[EmbeddingPart, EmbeddingStore]):

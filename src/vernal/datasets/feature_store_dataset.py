@@ -7,9 +7,9 @@ from typing import Any
 from kedro.io import AbstractDataset
 from kedro_datasets._typing import JSONPreview
 
+from vernal.common.storage import as_path
 from vernal.datasets.previews import folder_preview
-from vernal.features.feature_store import FeaturePart, FeatureStore
-from vernal.storage import as_path
+from vernal.studies.features.feature_store import FeaturePart, FeatureStore
 
 
 class FeatureStoreDataset(AbstractDataset[FeaturePart, FeatureStore]):

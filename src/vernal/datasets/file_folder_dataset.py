@@ -8,9 +8,9 @@ from typing import Any
 from kedro.io import AbstractDataset
 from kedro_datasets._typing import JSONPreview
 
+from vernal.common.files import inside, write_bytes
+from vernal.common.storage import as_path
 from vernal.datasets.previews import folder_preview
-from vernal.files import inside, write_bytes
-from vernal.storage import as_path
 
 
 class FileFolderDataset(AbstractDataset[dict[str, Callable[[], bytes]], str]):

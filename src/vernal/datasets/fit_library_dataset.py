@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from vernal.datasets.library_dataset import LibraryDataset
-from vernal.features.fit_library import FitLibrary
-from vernal.features.fitting import FailedFit, Fit
+from vernal.studies.features.fit_library import FitLibrary
+from vernal.studies.features.fitting import FailedFit, Fit
 
 
 class FitLibraryDataset(LibraryDataset[Fit | FailedFit, FitLibrary]):

@@ -8,10 +8,10 @@ from typing import Any
 from kedro.io import AbstractDataset
 from kedro_datasets._typing import JSONPreview
 
+from vernal.common.storage import as_path
 from vernal.datasets.previews import json_preview
-from vernal.detection.file_facts import FileFacts
-from vernal.detection.known_files import KnownFiles
-from vernal.storage import as_path
+from vernal.field.detection.file_facts import FileFacts
+from vernal.field.detection.file_journal import KnownFiles
 
 
 class KnownFilesDataset(AbstractDataset[Mapping[str, FileFacts], KnownFiles]):

@@ -10,10 +10,10 @@ from kedro.io import AbstractDataset
 from kedro_datasets._typing import JSONPreview
 
 from vernal.collection.lake import Addition, Lake
+from vernal.common.files import is_inside
+from vernal.common.problems import InputError, Problems
+from vernal.common.storage import on_disk
 from vernal.datasets.previews import folder_preview
-from vernal.files import is_inside
-from vernal.problems import InputError, Problems
-from vernal.storage import on_disk
 
 logger = logging.getLogger(__name__)
 

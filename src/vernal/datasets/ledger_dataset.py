@@ -8,9 +8,9 @@ from typing import Any
 from kedro.io import AbstractDataset
 from kedro_datasets._typing import JSONPreview
 
+from vernal.common.storage import as_path
 from vernal.datasets.previews import json_preview
 from vernal.proof.ledger import append_entries, read_ledger
-from vernal.storage import as_path
 
 _SHOWN = 20
 

@@ -7,8 +7,8 @@ from typing import Any, ClassVar, Generic, TypeVar
 from kedro.io import AbstractDataset
 from kedro_datasets._typing import JSONPreview
 
+from vernal.common.storage import as_path
 from vernal.datasets.previews import folder_preview
-from vernal.storage import as_path
 
 Result = TypeVar("Result")
 Library = TypeVar("Library")

@@ -8,9 +8,9 @@ import pandas as pd
 from kedro.io import AbstractDataset, DatasetError
 from kedro_datasets._typing import TablePreview
 
+from vernal.clips.manifest import read_manifest
+from vernal.common.storage import as_path
 from vernal.datasets.previews import table_preview
-from vernal.manifest import read_manifest
-from vernal.storage import as_path
 
 
 class ManifestDataset(AbstractDataset[None, pd.DataFrame | None]):

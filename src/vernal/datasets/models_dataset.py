@@ -7,8 +7,8 @@ from typing import Any
 from kedro.io import AbstractDataset
 from kedro_datasets._typing import JSONPreview
 
+from vernal.common.storage import as_path, remove_tree
 from vernal.datasets.previews import json_preview
-from vernal.storage import as_path, remove_tree
 from vernal.training.models import Model, load_model, save_model
 
 

@@ -7,9 +7,9 @@ from typing import Any
 from kedro.io import AbstractDataset
 from kedro_datasets._typing import HTMLPreview
 
+from vernal.common.files import write_text
+from vernal.common.storage import as_path
 from vernal.datasets.absent import absent
-from vernal.files import write_text
-from vernal.storage import as_path
 
 
 class PageDataset(AbstractDataset[str, str]):

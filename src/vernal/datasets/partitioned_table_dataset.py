@@ -12,11 +12,11 @@ import pandas as pd
 from kedro.io import AbstractDataset
 from kedro_datasets._typing import TablePreview
 
+from vernal.common.files import TEMPORARY_PREFIX
+from vernal.common.storage import as_path, is_remote
+from vernal.common.table_files import read_table, write_table
 from vernal.datasets.absent import absent
 from vernal.datasets.previews import table_preview
-from vernal.files import TEMPORARY_PREFIX
-from vernal.storage import as_path, is_remote
-from vernal.table_files import read_table, write_table
 
 _FILE = "part.parquet"
 _EMPTY = "empty.parquet"

@@ -11,8 +11,8 @@ import pandas as pd
 from kedro.io import AbstractDataset
 from kedro_datasets._typing import TablePreview
 
+from vernal.common.files import write_text
 from vernal.datasets.previews import table_preview
-from vernal.files import write_text
 from vernal.sweeps.points import read_point_records, record_to_yaml
 
 

@@ -11,8 +11,8 @@ from typing import Any
 import pandas as pd
 from kedro_datasets._typing import JSONPreview, TablePreview
 
-from vernal.storage import local_copy
-from vernal.table_files import read_csv, read_table
+from vernal.common.storage import local_copy
+from vernal.common.table_files import read_csv, read_table
 
 ROWS = 10
 _DIGITS = 5  # of a number: enough to tell rows apart, few enough to read

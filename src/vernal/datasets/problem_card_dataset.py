@@ -9,8 +9,8 @@ from typing import Any, NoReturn
 from kedro.io import AbstractDataset, DatasetError
 from kedro_datasets._typing import JSONPreview
 
+from vernal.clips.problem_card import ProblemCard, read_problem_card
 from vernal.datasets.previews import json_preview
-from vernal.problem_card import ProblemCard, read_problem_card
 
 
 class ProblemCardDataset(AbstractDataset[None, ProblemCard]):

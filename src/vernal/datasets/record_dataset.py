@@ -8,10 +8,10 @@ from typing import Any
 from kedro.io import AbstractDataset
 from kedro_datasets._typing import JSONPreview
 
+from vernal.common.files import write_text
+from vernal.common.storage import as_path
 from vernal.datasets.absent import absent
 from vernal.datasets.previews import json_preview
-from vernal.files import write_text
-from vernal.storage import as_path
 
 
 class RecordDataset(AbstractDataset[dict[str, Any], dict[str, Any]]):

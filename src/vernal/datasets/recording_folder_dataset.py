@@ -8,9 +8,9 @@ import pandas as pd
 from kedro.io import AbstractDataset, DatasetError
 from kedro_datasets._typing import TablePreview
 
+from vernal.clips.recordings import list_recordings
+from vernal.common.storage import as_path
 from vernal.datasets.previews import table_preview
-from vernal.recordings import list_recordings
-from vernal.storage import as_path
 
 
 class RecordingFolderDataset(AbstractDataset[None, pd.DataFrame | None]):

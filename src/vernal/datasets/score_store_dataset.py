@@ -7,9 +7,9 @@ from typing import Any
 from kedro.io import AbstractDataset
 from kedro_datasets._typing import JSONPreview
 
+from vernal.common.storage import as_path
 from vernal.datasets.previews import folder_preview
-from vernal.detection.score_store import ScoreStore, StoredScores
-from vernal.storage import as_path
+from vernal.field.detection.score_store import ScoreStore, StoredScores
 
 
 class ScoreStoreDataset(AbstractDataset[StoredScores, ScoreStore]):

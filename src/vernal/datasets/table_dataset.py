@@ -8,10 +8,10 @@ import pandas as pd
 from kedro.io import AbstractDataset
 from kedro_datasets._typing import TablePreview
 
+from vernal.common.storage import as_path
+from vernal.common.table_files import read_table, write_table
 from vernal.datasets.absent import absent
 from vernal.datasets.previews import ROWS, head_of_table, table_preview
-from vernal.storage import as_path
-from vernal.table_files import read_table, write_table
 
 
 class TableDataset(AbstractDataset[pd.DataFrame, pd.DataFrame | None]):

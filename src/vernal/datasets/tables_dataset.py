@@ -9,11 +9,11 @@ import pandas as pd
 from kedro.io import AbstractDataset
 from kedro_datasets._typing import TablePreview
 
+from vernal.common.files import inside, write_text
+from vernal.common.storage import as_path
+from vernal.common.table_files import read_table, write_table
 from vernal.datasets.absent import absent
 from vernal.datasets.previews import table_preview
-from vernal.files import inside, write_text
-from vernal.storage import as_path
-from vernal.table_files import read_table, write_table
 
 _SEAL = ".whole"
 

@@ -8,9 +8,9 @@ import pandas as pd
 from kedro.io import AbstractDataset
 from kedro_datasets._typing import TablePreview
 
+from vernal.clips.training_package import INDEX_NAME, TrainingPackage, write_training_package
+from vernal.common.storage import as_path, local_copy, on_disk
 from vernal.datasets.previews import table_preview
-from vernal.storage import as_path, local_copy, on_disk
-from vernal.training_package import INDEX_NAME, TrainingPackage, write_training_package
 
 
 class TrainingPackageDataset(AbstractDataset[TrainingPackage, pd.DataFrame | None]):

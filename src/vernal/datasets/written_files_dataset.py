@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from vernal.common.files import inside, write_bytes
+from vernal.common.storage import is_remote
 from vernal.datasets.file_folder_dataset import FileFolderDataset
-from vernal.files import inside, write_bytes
-from vernal.storage import is_remote
 
 
 class WrittenFilesDataset(FileFolderDataset):

@@ -12,9 +12,9 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from vernal import metrics
+from vernal.evaluation import metrics
+from vernal.evaluation.metrics import FloatArray
 from vernal.evaluation.operating_points import Goal, choose
-from vernal.metrics import FloatArray
 
 PLACE_COLUMNS = ("recorder_id", "site")
 TIME_COLUMNS = ("hour", "time", "start_time", "datetime", "timestamp")

@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from vernal.identity import rng_for
-from vernal.metrics import FloatArray, checked, ratio
+from vernal.common.hashing import rng_for
+from vernal.evaluation.metrics import FloatArray, checked, ratio
 
 # Measured: the (units, draws) matrices then stay in the processor's cache.
 DRAWS_AT_ONCE = 32
@@ -98,7 +98,7 @@ def ranking_draws(
     for part, weight in _weights(counts, len(code)):
         drawn = _Drawn(ranking, weight)
         found["won"][part], found["pairs"][part] = drawn.won(), drawn.pairs
-        # With one class drawn away the value would be 1 whatever the scores: undefined, as in vernal.metrics.
+        # With one class drawn away the value would be 1 whatever the scores: undefined, as in `metrics`.
         found["average_precision"][part] = ratio(
             drawn.precise(), np.where(drawn.n_negative > 0, drawn.n_positive, 0)
         )

@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from vernal import metrics
-from vernal.metrics import FloatArray
+from vernal.evaluation import metrics
+from vernal.evaluation.metrics import FloatArray
 
 OF_POSITIVES = ("quality", "call_type")
 OF_ALL = ("recorder_id", "site")

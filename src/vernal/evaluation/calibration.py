@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from vernal.metrics import FloatArray, checked
+from vernal.evaluation.metrics import FloatArray, checked
 
 METHODS = ("none", "platt", "isotonic")
 

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from vernal.metrics import FloatArray, ratio
+from vernal.evaluation.metrics import FloatArray, ratio
 
 RATES = ("precision", "recall", "f1")
 

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from vernal.problems import Problems, suggest
+from vernal.common.problems import Problems, suggest
 
 SCORE_COLUMNS = ("point", "clip_id", "split", "logit", "is_positive")
 UNITS = ("clip", "file", "night")

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from vernal import metrics
-from vernal.metrics import FloatArray, checked, ratio
+from vernal.evaluation import metrics
+from vernal.evaluation.metrics import FloatArray, checked, ratio
 
 GRID = np.linspace(0, 1, 101)
 

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from vernal.common.hashing import digest
 from vernal.evaluation import bootstrap
-from vernal.identity import digest
-from vernal.metrics import FloatArray
+from vernal.evaluation.metrics import FloatArray
 from vernal.sweeps.settings_table import NONE, SEED, axes_of, settings_of
 
 COLUMNS = (

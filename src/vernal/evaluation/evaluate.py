@@ -13,14 +13,14 @@ from dataclasses import dataclass, fields
 import numpy as np
 import pandas as pd
 
+from vernal.common.problems import InputError
 from vernal.evaluation import baselines, coverage, tables
 from vernal.evaluation.coverage import VALIDATION
 from vernal.evaluation.measuring import MeasuredSplit, measure_split
 from vernal.evaluation.notes import notes_table
 from vernal.evaluation.operating_points import OperatingPoint, choose
 from vernal.evaluation.options import EvaluationOptions
-from vernal.evaluation.tidy import settled
-from vernal.problems import InputError
+from vernal.evaluation.rounding import settled
 from vernal.sweeps.settings_table import CONFIGURATION, axes_of, configurations
 
 TRAIN = "train"
@@ -28,7 +28,7 @@ TRAIN = "train"
 
 @dataclass(frozen=True)
 class EvaluationResult:
-    """Every table of a stage; floats settled by `vernal.evaluation.tidy`, rows in an order that no input order changes.
+    """Every table of a stage; floats rounded, rows in an order that no input order changes.
 
     Attributes:
         points: one row a point of the plan, failed ones included (`points.csv`).

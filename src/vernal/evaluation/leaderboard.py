@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from vernal.evaluation import bootstrap
-from vernal.metrics import FloatArray
+from vernal.evaluation.metrics import FloatArray
 from vernal.sweeps.settings_table import CONFIGURATION, joined_levels, settings_of
 
 PENALTY = 0.2  # standard deviations taken off the mean in the order of the study's leaderboards

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from vernal import metrics
-from vernal.evaluation import bootstrap, nights
+from vernal.evaluation import bootstrap, metrics, nights
 from vernal.evaluation.coverage import VALIDATION
+from vernal.evaluation.metrics import FloatArray
 from vernal.evaluation.operating_points import OperatingPoint, optimism, review_minutes
 from vernal.evaluation.options import EvaluationOptions
-from vernal.metrics import FloatArray
 
 NIGHT_COUNTS = ("false_absences", "false_presences", "missed_nights")
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from vernal.problems import InputError
+from vernal.common.problems import InputError
 
 _RULE = re.compile(r"^[=-]{3,}")
 _HEADING = re.compile(r"^(\S[^:]*):\s*$")

@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 
 from vernal.evaluation.bootstrap import Nights, is_enough
+from vernal.evaluation.metrics import FloatArray, counts_at, false_positive_rate, recall
 from vernal.evaluation.operating_points import SECONDS_PER_REVIEW, review_minutes
-from vernal.metrics import FloatArray, counts_at, false_positive_rate, recall
 
 KEYS = ["recorder_id", "date"]
 TOTALS = {

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vernal import metrics
+from vernal.common.problems import suggest
+from vernal.evaluation import metrics
 from vernal.evaluation.calibration import sigmoid
-from vernal.metrics import Counts
-from vernal.problems import suggest
+from vernal.evaluation.metrics import Counts
 
 GOALS = ("best_f1", "precision", "recall", "review_minutes")
 SECONDS_PER_REVIEW = 3.0
@@ -104,7 +104,7 @@ def choose(scores: ArrayLike, is_positive: ArrayLike, goal: Goal, split: str = "
     logit is then 0 (confidence 0.5) and the point says so.
 
     Args:
-        scores, is_positive: of the validation split, as in `vernal.metrics`.
+        scores, is_positive: of the validation split, as in `vernal.evaluation.metrics`.
         split: the name of that split, carried along.
     """
     counts = metrics.counts_at_all(scores, is_positive)

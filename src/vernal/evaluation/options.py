@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from vernal import metrics
-from vernal.evaluation import coverage, leaderboard
+from vernal.common.problems import suggest
+from vernal.evaluation import coverage, leaderboard, metrics
 from vernal.evaluation.effects import WITHIN_LEVELS
 from vernal.evaluation.operating_points import CLIPS_PER_NIGHT, SECONDS_PER_REVIEW, Goal
-from vernal.problems import suggest
 
 
 @dataclass(frozen=True)

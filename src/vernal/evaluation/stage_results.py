@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from vernal.clips.problem_card import ProblemCard
 from vernal.evaluation.coverage import SPLITS, VALIDATION
 from vernal.evaluation.operating_points import review_minutes
 from vernal.evaluation.options import EvaluationOptions
-from vernal.problem_card import ProblemCard
 from vernal.sweeps.settings_table import CONFIGURATION, SEED, level_text, settings_of
 from vernal.sweeps.spec import Spec
 

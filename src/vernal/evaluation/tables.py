@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from vernal import metrics
 from vernal.evaluation import (
     baselines,
     bootstrap,
@@ -17,6 +16,7 @@ from vernal.evaluation import (
     curves,
     effects,
     leaderboard,
+    metrics,
     nights,
 )
 from vernal.evaluation.coverage import VALIDATION

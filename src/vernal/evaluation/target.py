@@ -1,14 +1,14 @@
 """Whether a stage meets what the problem card asks: the detector that would be used, with its interval.
 
 The detector is the stage's deployed point, which was chosen without a test split; a target is met only where the whole
-interval says so (see `vernal.problem_card.verdict`).
+interval says so (see `vernal.clips.problem_card.verdict`).
 """
 
 from __future__ import annotations
 
+from vernal.clips.problem_card import ProblemCard, Verdict, verdict
+from vernal.clips.splits import SPLITS
 from vernal.evaluation.stage_results import METRIC_NAMES, StageResults
-from vernal.problem_card import ProblemCard, Verdict, verdict
-from vernal.splits import SPLITS
 
 NOT_ASKED = "not asked"
 NOT_MEASURED = "not measured"
@@ -17,7 +17,7 @@ NOT_MEASURED = "not measured"
 def target_verdict(card: ProblemCard, results: StageResults) -> Verdict:
     """The card's target beside what the deployed point reaches.
 
-    `status` is one of `vernal.problem_card.Verdict`'s, or `not asked` where the card is about another target.
+    `status` is one of `vernal.clips.problem_card.Verdict`'s, or `not asked` where the card is about another target.
     """
     wanted, asked = card.performance, card.performance.spell()
     if card.find(results.target) != card.target and card.target != results.target:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from vernal.problems import Problems
+from vernal.common.problems import Problems
 from vernal.proof.options import CHECKS, ProofOptions
 
 PASS, WARNING, FAIL = "pass", "warning", "fail"

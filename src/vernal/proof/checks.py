@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from vernal.clips.overlap import KINDS, held_out, is_external
+from vernal.common.formatting import count
 from vernal.evaluation.coverage import VALIDATION
-from vernal.overlap import KINDS, held_out, is_external
 from vernal.proof.certificate import Finding
 from vernal.proof.options import ProofOptions
-from vernal.spelling import count
 from vernal.training.sets import FIT
 
 

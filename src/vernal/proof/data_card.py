@@ -11,12 +11,12 @@ from typing import Any
 
 import pandas as pd
 
-from vernal.curation import SEPARATOR
+from vernal.clips.curation import SEPARATOR
+from vernal.clips.manifest import SPLITS
+from vernal.common.formatting import count
 from vernal.evaluation.stage_results import StageResults
-from vernal.manifest import SPLITS
 from vernal.proof.card_text import DEMO, NOT_GIVEN, bullets, card, dates, named
 from vernal.proof.markdown import table, text
-from vernal.spelling import count
 
 _LICENCE_COLUMNS = ("licence", "license")
 _NO_LICENCE = (

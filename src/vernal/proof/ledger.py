@@ -15,10 +15,10 @@ from typing import Any
 
 import pandas as pd
 
-from vernal.files import write_text
-from vernal.identity import canonical_json, digest
-from vernal.problems import InputError
-from vernal.storage import as_path
+from vernal.common.files import write_text
+from vernal.common.hashing import canonical_json, digest
+from vernal.common.problems import InputError
+from vernal.common.storage import as_path
 from vernal.training.scoring import EVALUATED_SPLITS
 
 TEST_SPLITS = tuple(name for name in EVALUATED_SPLITS if name != "val")

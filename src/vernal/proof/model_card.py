@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from vernal.birdnet.licence import MODEL_LICENCE, OF_THE_HEAD, TERMS
+from vernal.audio.birdnet.licence import MODEL_LICENCE, OF_THE_HEAD, TERMS
+from vernal.common.formatting import between, count, percent, share
 from vernal.evaluation.calibration import sigmoid
 from vernal.evaluation.stage_results import StageResults
 from vernal.evaluation.target import target_verdict
 from vernal.proof.card_text import DEMO, bullets, card, dates, named
 from vernal.proof.environment import package_versions
 from vernal.proof.markdown import table, text
-from vernal.spelling import between, count, percent, share
 from vernal.sweeps.point_settings import SETTINGS, PointSettings
 from vernal.training.models import Model
 

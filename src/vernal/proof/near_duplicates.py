@@ -16,11 +16,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from vernal.identity import digest
-from vernal.problems import InputError
+from vernal.common.hashing import digest
+from vernal.common.problems import InputError
+from vernal.common.storage import as_path
+from vernal.common.table_files import digest_of_table
 from vernal.proof.options import ProofOptions
-from vernal.storage import as_path
-from vernal.table_files import digest_of_table
 
 # To be raised when the same recordings would give other pairs than before.
 REVISION = 1
@@ -306,7 +306,7 @@ def _listen(
 
 
 def _load(path: Path, start_s: float, end_s: float) -> Array:
-    from vernal.audio import AudioError, load_clip
+    from vernal.audio.reading import AudioError, load_clip
 
     try:
         return load_clip(path, start_s, end_s, _RATE_HZ)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from vernal.problems import Problems, suggest
+from vernal.common.problems import Problems, suggest
 
 CHECKS = {
     "recorder_date": "No recorder's night is in two splits",

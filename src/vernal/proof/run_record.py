@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from vernal import __version__
-from vernal.files import sha256_of_file, write_text
-from vernal.problems import InputError
+from vernal.common.files import sha256_of_file, write_text
+from vernal.common.problems import InputError
+from vernal.common.storage import as_path
 from vernal.proof.environment import environment
-from vernal.storage import as_path
 
 FORMAT = 1
 RUNNING, FINISHED, FAILED = "running", "finished", "failed"
@@ -144,7 +144,7 @@ def data_hashes(data_root: Path, parameters: Mapping[str, Any]) -> dict[str, Any
 
     Every clip has the SHA-256 of its audio in `clips`, so that table's digest stands for all recordings.
     """
-    from vernal.table_files import digest_of_table, read_table
+    from vernal.common.table_files import digest_of_table, read_table
 
     found: dict[str, Any] = {}
     source = parameters.get("source")
@@ -198,8 +198,8 @@ def stale_because(data_root: Path, stage: str) -> list[str]:
 
 def stage_facts(data_root: Path, stage: str, is_whole: bool = True) -> dict[str, Any]:
     """Points of a stage with their settings, and where the run was whole its results and their verdict."""
+    from vernal.common.table_files import read_table
     from vernal.sweeps.point_settings import SETTINGS
-    from vernal.table_files import read_table
 
     facts: dict[str, Any] = {}
     plan_file = data_root / "05_model_input" / stage / "plan.parquet"

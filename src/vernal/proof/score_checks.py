@@ -7,15 +7,15 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from vernal.embedding.store import EmbeddingStore
-from vernal.embedding.windows import EmbeddingOptions
+from vernal.audio.embedding.store import EmbeddingStore
+from vernal.audio.embedding.windows import EmbeddingOptions
+from vernal.common.formatting import count
+from vernal.common.hashing import unit_hash
 from vernal.evaluation import coverage
 from vernal.evaluation.coverage import VALIDATION
 from vernal.evaluation.operating_points import choose
 from vernal.evaluation.options import EvaluationOptions
-from vernal.identity import unit_hash
 from vernal.proof.certificate import Finding
-from vernal.spelling import count
 from vernal.sweeps.point_settings import PointSettings
 from vernal.training import fitting
 from vernal.training.models import Model

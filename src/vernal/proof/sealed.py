@@ -15,20 +15,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from vernal.embedding.store import EmbeddingStore
-from vernal.embedding.windows import EmbeddingOptions
+from vernal.audio.embedding.store import EmbeddingStore
+from vernal.audio.embedding.windows import EmbeddingOptions
+from vernal.clips.overlap import KINDS
+from vernal.common.formatting import between, count, share
+from vernal.common.problems import InputError, Problems
+from vernal.common.table_files import read_table
 from vernal.evaluation import coverage
 from vernal.evaluation.measuring import measure_split
 from vernal.evaluation.operating_points import OperatingPoint
 from vernal.evaluation.options import EvaluationOptions
-from vernal.evaluation.tidy import settled
-from vernal.overlap import KINDS
-from vernal.problems import InputError, Problems
+from vernal.evaluation.rounding import settled
 from vernal.proof.card_text import DEMO, card
 from vernal.proof.ledger import SEALED, Entry, sealed_entry, split_digest
 from vernal.proof.markdown import table, text
-from vernal.spelling import between, count, share
-from vernal.table_files import read_table
 from vernal.training import fitting, scoring
 from vernal.training.models import Model, load_model
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vernal.identity import digest
-from vernal.problems import InputError
-from vernal.storage import named_copy, on_disk
+from vernal.common.hashing import digest
+from vernal.common.problems import InputError
+from vernal.common.storage import named_copy, on_disk
 
 _KEY = "vernal.key"
 _ARTEFACTS = ("report.html", "certificate.json", "model_card.md", "data_card.md")
@@ -42,7 +42,7 @@ def log_stage(data_root: Path, stage: str, options: TrackingOptions) -> int:
     Raises:
         InputError: MLflow is not installed or does not answer.
     """
-    from vernal.table_files import read_table
+    from vernal.common.table_files import read_table
 
     client, exceptions = _client(data_root, options)
     folder = data_root / "08_reporting" / stage

@@ -10,11 +10,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from vernal.files import write_text
-from vernal.problems import InputError, Problems
-from vernal.processes import cores, worker_environment
+from vernal.common.files import write_text
+from vernal.common.problems import InputError, Problems
+from vernal.common.storage import as_path
+from vernal.common.workers import cores, worker_environment
 from vernal.runners.versions import refuse_differences, versions_here
-from vernal.storage import as_path
 
 ADDRESS_VARIABLES = ("VERNAL_DASK_ADDRESS", "DASK_SCHEDULER_ADDRESS")
 _HOW_TO_START = (

@@ -1,7 +1,7 @@
 """A Kedro runner on a Dask cluster: nodes are tasks, and so are the parts that they divide their work into.
 
 Kedro's own runners start one task a node and know nothing of what goes on inside. Here the node runs on a worker
-with its own small catalog; where it would start processes it gets the cluster's workers (`vernal.processes`).
+with its own small catalog; where it would start processes it gets the cluster's workers (`vernal.common.workers`).
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 from kedro.runner import AbstractRunner
 
-from vernal.config import PATHS
-from vernal.problems import InputError
+from vernal.common.problems import InputError
+from vernal.common.storage import as_path, remove_tree
+from vernal.framework.config import PATHS
 from vernal.runners.connection import (
     ADDRESS_VARIABLES,
     address_from_environment,
@@ -29,7 +30,6 @@ from vernal.runners.connection import (
     connected,
 )
 from vernal.runners.node_task import NodeDone, NodeTask, run_node
-from vernal.storage import as_path, remove_tree
 
 SCRATCH = ".scratch"
 _LOOK_EVERY_S = 5.0

@@ -13,7 +13,7 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 from kedro.runner import SequentialRunner
 
-from vernal.processes import working_on
+from vernal.common.workers import working_on
 from vernal.runners.pool import DaskCluster
 
 

@@ -17,8 +17,8 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
-from vernal.processes import worker_pool
-from vernal.storage import remove_tree
+from vernal.common.storage import remove_tree
+from vernal.common.workers import worker_pool
 
 _TASKS_FIRST = 10  # before nodes that have not begun: what was begun is finished first
 _CHILDREN = 2
@@ -27,7 +27,7 @@ _pids: dict[Callable[[], Any] | None, int] = {}
 
 
 class DaskCluster:
-    """The cluster that the calling task runs on (see `vernal.processes.Cluster`).
+    """The cluster that the calling task runs on (see `vernal.common.workers.Cluster`).
 
     `scratch`: a folder that all workers reach under this name.
     """

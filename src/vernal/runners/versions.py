@@ -14,7 +14,7 @@ from importlib import metadata
 from pathlib import Path
 
 from vernal import __version__
-from vernal.problems import Problems
+from vernal.common.problems import Problems
 from vernal.proof.environment import PACKAGES
 
 _TRAVEL = (

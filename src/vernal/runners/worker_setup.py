@@ -7,7 +7,7 @@ from typing import Any
 
 from distributed import Status, WorkerPlugin
 
-from vernal.processes import worker_environment
+from vernal.common.workers import worker_environment
 from vernal.runners.pool import kill_children
 
 

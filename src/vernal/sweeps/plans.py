@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vernal.problems import InputError, Problems, suggest
-from vernal.storage import as_path
+from vernal.common.problems import InputError, Problems, suggest
+from vernal.common.storage import as_path
 from vernal.sweeps.point_settings import (
     PointSettings,
     clashes,

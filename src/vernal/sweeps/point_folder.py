@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vernal.files import write_text
-from vernal.problems import InputError, Problems
-from vernal.safe_yaml import read_yaml
+from vernal.common.files import write_text
+from vernal.common.problems import InputError, Problems
+from vernal.common.safe_yaml import read_yaml
 from vernal.sweeps.point_settings import PointSettings, clashes
 from vernal.sweeps.points import (
     MAX_POINT_BYTES,

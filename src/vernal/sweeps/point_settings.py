@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from vernal.identity import digest
-from vernal.problems import Problems
+from vernal.common.hashing import digest
+from vernal.common.problems import Problems
 from vernal.sweeps.setting import SEPARATOR, Kind, Setting, Value, plain_number, shown
 
 QUALITIES = ("high", "medium", "low")

@@ -15,9 +15,9 @@ from typing import Any
 
 import yaml
 
-from vernal.identity import digest
-from vernal.problems import InputError, Problems
-from vernal.safe_yaml import read_yaml
+from vernal.common.hashing import digest
+from vernal.common.problems import InputError, Problems
+from vernal.common.safe_yaml import read_yaml
 from vernal.sweeps.point_settings import SETTINGS, PointSettings, config_hash
 from vernal.sweeps.setting import Value, shown
 from vernal.sweeps.setting_problems import SettingProblems

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from vernal.problems import suggest
+from vernal.common.problems import suggest
 
 Value = int | float | bool | str | tuple[str, ...]
 Kind = Literal["integer", "number", "boolean", "choice", "names", "subsets"]

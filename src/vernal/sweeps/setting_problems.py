@@ -6,10 +6,12 @@ raised together, with a suggestion for each misspelled name.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from vernal.problems import Problems, suggest
+from vernal.common.problems import Problems, suggest
+from vernal.common.safe_yaml import read_yaml
 from vernal.sweeps.point_settings import SETTINGS, PointSettings
 from vernal.sweeps.setting import Value, shown
 
@@ -157,3 +159,23 @@ def _subset_hint(name: str, subset: str, known: Mapping[str, Collection[str]]) -
 def _pairs(cases: list[Any], hints: list[str]) -> Iterable[tuple[Any, str]]:
     """Hints are looked for only where they will be shown: each costs a comparison with every name."""
     return zip(cases, hints + [""] * (len(cases) - len(hints)), strict=True)
+
+
+def known_subsets(project: Path) -> Mapping[str, Sequence[str]]:
+    """Names of the curated subsets that the project makes: those of its mining settings, and the reviewed.
+
+    A person's own settings in `conf/local` add to those of `conf/base`, as they do in a run.
+    """
+    options: dict[str, Any] = {}
+    for name in ("base/mining/parameters.yml", "local/parameters.yml", "local/mining/parameters.yml"):
+        file = project / "conf" / name
+        content = read_yaml(file) if file.is_file() else None
+        own = content.get("mining") if isinstance(content, dict) else None
+        for kind, subsets in (own if isinstance(own, dict) else {}).items():
+            is_table = isinstance(subsets, dict) and isinstance(options.get(kind), dict)
+            options[kind] = {**options[kind], **subsets} if is_table else subsets
+    best, hard = (options.get(name) for name in ("best_low_quality", "hard_negatives"))
+    return subsets_made(
+        best if isinstance(best, dict) else BEST_LOW_QUALITY,
+        hard if isinstance(hard, dict) else HARD_NEGATIVES,
+    )

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from vernal.identity import digest
+from vernal.common.hashing import digest
 
 SEED = "seed"
 CONFIGURATION = "configuration_hash"

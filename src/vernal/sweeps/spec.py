@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vernal.problems import InputError, Problems, suggest
-from vernal.safe_yaml import read_yaml
+from vernal.common.problems import InputError, Problems, suggest
+from vernal.common.safe_yaml import read_yaml
 from vernal.sweeps.point_settings import RULES, SETTINGS, configuration_hash
 from vernal.sweeps.points import Point, make_point
 from vernal.sweeps.setting import Value, shown

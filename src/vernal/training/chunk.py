@@ -16,12 +16,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from vernal.heads import Head
-from vernal.metrics import average_precision
-from vernal.problems import InputError
-from vernal.storage import local_copy
+from vernal.common.problems import InputError
+from vernal.common.storage import local_copy
+from vernal.evaluation.metrics import average_precision
 from vernal.training import program as training_program
 from vernal.training import rules as training_rules
+from vernal.training.heads import Head
 from vernal.training.program import VAL_ROWS, Architecture, Lanes, Program
 from vernal.training.rules import EarlyStopping, HeadOptions
 

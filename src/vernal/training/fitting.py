@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from vernal.embedding.store import EmbeddingStore
-from vernal.embedding.windows import EmbeddingOptions, plan_windows
-from vernal.identity import digest
+from vernal.audio.embedding.store import EmbeddingStore
+from vernal.audio.embedding.windows import EmbeddingOptions, plan_windows
+from vernal.common.hashing import digest
 from vernal.sweeps.point_settings import PointSettings
 from vernal.training.head_library import HeadLibrary
 from vernal.training.rules import HeadOptions
 from vernal.training.sets import FIT
-from vernal.upsampling import prepare_arrays
+from vernal.training.upsampling import prepare_arrays
 
 if TYPE_CHECKING:
     from vernal.training.train import FailedHead, FitJob, FittedHead
@@ -69,7 +69,7 @@ def trainer_of(backend: str) -> str:
     """
     if backend != "birdnet_analyzer":
         return backend
-    from vernal.birdnet.adapter import birdnet_analyzer_version
+    from vernal.training.birdnet_analyzer import birdnet_analyzer_version
 
     return f"{backend} {birdnet_analyzer_version()}"
 
@@ -165,7 +165,7 @@ def _train(
     progress: Callable[[int], None] | None,
 ) -> Iterator[FittedHead | FailedHead]:
     if options.backend == "birdnet_analyzer":
-        from vernal.birdnet.adapter import train_jobs
+        from vernal.training.birdnet_analyzer import train_jobs
 
         return train_jobs(x, jobs, progress)
     from vernal.training.train import fit_heads

@@ -13,10 +13,10 @@ from typing import Any
 
 import pandas as pd
 
-from vernal.files import write_text
-from vernal.heads import load_head, save_head
-from vernal.storage import as_path
+from vernal.common.files import write_text
+from vernal.common.storage import as_path
 from vernal.training.chunk import FailedHead, FittedHead
+from vernal.training.heads import load_head, save_head
 
 _HEAD = ".npz"
 _PROBLEM = ".problem.txt"

@@ -12,12 +12,12 @@ from typing import Any
 
 import pandas as pd
 
-from vernal.files import write_text
-from vernal.heads import Head, load_head, save_head
-from vernal.problems import InputError
-from vernal.safe_yaml import read_yaml
-from vernal.storage import as_path
-from vernal.table_files import read_table, write_table
+from vernal.common.files import write_text
+from vernal.common.problems import InputError
+from vernal.common.safe_yaml import read_yaml
+from vernal.common.storage import as_path
+from vernal.common.table_files import read_table, write_table
+from vernal.training.heads import Head, load_head, save_head
 
 HEAD, LABELS, HISTORY, PARAMETERS = "head.npz", "labels.txt", "history.csv", "parameters.yml"
 

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from vernal.processes import quiet_file_descriptors
+from vernal.common.workers import quiet_file_descriptors
 from vernal.training.rules import ADAM_BETA_1, ADAM_BETA_2, ADAM_EPSILON, L2
 
 Array = NDArray[Any]

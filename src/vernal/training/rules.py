@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vernal.identity import rng_for
-from vernal.problems import Problems
+from vernal.common.hashing import rng_for
+from vernal.common.problems import Problems
 
 L2 = 1e-5
 MIN_DELTA = 0.001

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from vernal.embedding.store import EmbeddingStore
-from vernal.embedding.windows import EmbeddingOptions, plan_windows
-from vernal.heads import Head, head_logits
+from vernal.audio.embedding.store import EmbeddingStore
+from vernal.audio.embedding.windows import EmbeddingOptions, plan_windows
+from vernal.training.heads import Head, head_logits
 
 EVALUATED_SPLITS = ("val", "test_iid", "test_ood")
 SCORE_COLUMNS = ("point", "clip_id", "split", "logit", "is_positive")

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from vernal import sampling
-from vernal.problems import InputError
+from vernal.clips import sampling
+from vernal.common.problems import InputError
 from vernal.sweeps.point_settings import PointSettings
 
 FIT, STOP = "fit", "stop"

@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vernal.files import writing
-from vernal.problems import InputError
-from vernal.processes import scratch_folder, worker_pool
-from vernal.storage import local_copy
+from vernal.common.files import writing
+from vernal.common.problems import InputError
+from vernal.common.storage import local_copy
+from vernal.common.workers import scratch_folder, worker_pool
 from vernal.training.chunk import Chunk, ChunkResult, FailedHead, FittedHead, LaneJob, train_chunk
 from vernal.training.program import Architecture, prepare_tensorflow
 from vernal.training.rules import HeadOptions, epoch_order, weight_penalty

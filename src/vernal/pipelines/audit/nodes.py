@@ -10,9 +10,9 @@ import logging
 
 import pandas as pd
 
-from vernal.audit import AuditOptions, audit, findings_table, page
-from vernal.audit.findings import SEVERITIES
-from vernal.spelling import count
+from vernal.common.formatting import count
+from vernal.studies.audit import AuditOptions, audit, findings_table, page
+from vernal.studies.audit.findings import SEVERITIES
 
 logger = logging.getLogger(__name__)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
+from vernal.clips.splits import refuse_untested
 from vernal.proof.near_duplicates import PAIRS
 from vernal.proof.options import ProofOptions
-from vernal.splits import refuse_untested
 from vernal.training import sets as training_sets
 
 

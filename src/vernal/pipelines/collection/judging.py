@@ -7,6 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from vernal.audio.embedding.store import EmbeddingStore
+from vernal.audio.embedding.windows import EmbeddingOptions, plan_windows
+from vernal.clips.problem_card import ProblemCard
 from vernal.collection import (
     coverage,
     drift,
@@ -24,10 +27,7 @@ from vernal.collection.learning_curve import LearningCurveOptions
 from vernal.collection.linear_model import out_of_fold
 from vernal.collection.queue import Pool, QueueOptions
 from vernal.collection.vectors import data_of, reduce_windows, top_classes, x_of
-from vernal.embedding.store import EmbeddingStore
-from vernal.embedding.windows import EmbeddingOptions, plan_windows
 from vernal.pipelines.collection.nodes import with_place
-from vernal.problem_card import ProblemCard
 
 
 def reduce_vectors(clips: pd.DataFrame, store: EmbeddingStore, options: EmbeddingOptions) -> pd.DataFrame:

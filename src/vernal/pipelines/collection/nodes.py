@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from vernal.clips.annotations import split_by_strength
+from vernal.clips.problem_card import ProblemCard
+from vernal.clips.training_package import safe_name
 from vernal.collection import (
     agreement,
     clipping,
@@ -19,15 +22,12 @@ from vernal.collection import (
     votes,
 )
 from vernal.collection.agreement import AgreementOptions
-from vernal.collection.annotations import split_by_strength
 from vernal.collection.clipping import ClipOptions
 from vernal.collection.consensus import ALL_CLASSES, ConsensusOptions, settle
 from vernal.collection.demo_group import DemoGroupOptions
 from vernal.collection.inventory import LakeOptions
 from vernal.collection.lake import Addition, Lake, list_inbox
 from vernal.collection.quality import QualityOptions
-from vernal.problem_card import ProblemCard
-from vernal.training_package import safe_name
 
 Files = dict[str, Callable[[], bytes]]
 
@@ -67,7 +67,7 @@ def read_labels(
     lake: Lake, statements: pd.DataFrame, recordings: pd.DataFrame, card: ProblemCard
 ) -> tuple[pd.DataFrame, ...]:
     """Strong and weak annotations apart, a model's detections, complete reviews, refusals, and the label files."""
-    from vernal.collection.annotation_formats import read_text
+    from vernal.clips.annotation_formats import read_text
 
     def text_of(content_hash: str, path: str) -> str:
         return read_text(lake.path_of(content_hash), path)

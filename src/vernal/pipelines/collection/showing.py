@@ -6,14 +6,14 @@ from typing import Any
 
 import pandas as pd
 
+from vernal.clips.problem_card import ProblemCard
 from vernal.collection import drift, pictures, report
 from vernal.collection.consensus import ALL_CLASSES
 from vernal.collection.drift import DriftOptions
 from vernal.collection.learning_curve import LearningCurveOptions
 from vernal.collection.queue import QueueOptions
 from vernal.collection.vectors import top_classes, x_of
-from vernal.plots.style import Drawing, drawn
-from vernal.problem_card import ProblemCard
+from vernal.reports.figures.style import Drawing, drawn
 
 _DEMO = "  ·  DEMO GROUP, no result"
 

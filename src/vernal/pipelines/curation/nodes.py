@@ -6,17 +6,17 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from vernal import curation, sampling
-from vernal.embedding.store import EmbeddingStore
-from vernal.embedding.windows import EmbeddingOptions, plan_windows
-from vernal.processes import cores
-from vernal.progress import progress_bar
+from vernal.audio.embedding.store import EmbeddingStore
+from vernal.audio.embedding.windows import EmbeddingOptions, plan_windows
+from vernal.clips import curation, sampling
+from vernal.clips.training_package import MODES, TrainingPackage
+from vernal.common.progress import progress_bar
+from vernal.common.workers import cores
 from vernal.proof.near_duplicates import PAIRS, SUMMARY, find_pairs, search_key
 from vernal.proof.options import ProofOptions
-from vernal.review.decisions import to_annotations, to_reviews
 from vernal.sweeps.point_settings import PointSettings
 from vernal.sweeps.setting_problems import settings_from
-from vernal.training_package import MODES, TrainingPackage
+from vernal.web.review.decisions import to_annotations, to_reviews
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,11 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from vernal import __version__, synthesis
+from vernal import __version__
+from vernal.clips import synthesis
+from vernal.clips.synthesis import SeasonOptions
+from vernal.common.progress import progress_bar
 from vernal.pipelines.ingest.nodes import SourceOptions
-from vernal.progress import progress_bar
-from vernal.synthesis import SeasonOptions
 
 
 def plan_season(

@@ -10,25 +10,25 @@ from collections.abc import Callable, Iterator
 
 import pandas as pd
 
-from vernal import demo_season
-from vernal.detection import listing
-from vernal.detection.classifier import Classifier
-from vernal.detection.classifier import choose_classifier as choose
-from vernal.detection.detections import Detections, find_detections
-from vernal.detection.known_files import KnownFiles
-from vernal.detection.label_tables import label_tables
-from vernal.detection.nights import count_nights
-from vernal.detection.options import DetectionOptions
-from vernal.detection.page import Run, render_page
-from vernal.detection.scan import Piece, score_missing
-from vernal.detection.score_store import ScoreStore
-from vernal.detection.top import choose_top, cut_clips
-from vernal.embedding.store import EmbeddingStore
-from vernal.plots import Drawing, activity
-from vernal.plots.style import drawn
-from vernal.problems import InputError
-from vernal.spelling import listed
-from vernal.storage import as_path
+from vernal.audio.embedding.store import EmbeddingStore
+from vernal.clips import demo_season
+from vernal.common.formatting import listed
+from vernal.common.problems import InputError
+from vernal.common.storage import as_path
+from vernal.field.detection import listing
+from vernal.field.detection.classifier import Classifier
+from vernal.field.detection.classifier import choose_classifier as choose
+from vernal.field.detection.detections import Detections, find_detections
+from vernal.field.detection.file_journal import KnownFiles
+from vernal.field.detection.label_tables import label_tables
+from vernal.field.detection.nights import count_nights
+from vernal.field.detection.options import DetectionOptions
+from vernal.field.detection.page import Run, render_page
+from vernal.field.detection.scan import Piece, score_missing
+from vernal.field.detection.score_store import ScoreStore
+from vernal.field.detection.top import choose_top, cut_clips
+from vernal.reports.figures import Drawing, activity
+from vernal.reports.figures.style import drawn
 
 
 def list_recordings(

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from vernal.embedding.store import EmbeddingStore
-from vernal.embedding.windows import EmbeddingOptions, EmbeddingPart, embed_windows, plan_windows
-from vernal.progress import progress_bar
+from vernal.audio.embedding.store import EmbeddingStore
+from vernal.audio.embedding.windows import EmbeddingOptions, EmbeddingPart, embed_windows, plan_windows
+from vernal.common.progress import progress_bar
 
 
 def embed_missing(

@@ -9,14 +9,14 @@ import numpy as np
 import pandas as pd
 
 from vernal import __version__
-from vernal.embedding.store import EmbeddingStore
-from vernal.embedding.windows import EmbeddingOptions
+from vernal.audio.embedding.store import EmbeddingStore
+from vernal.audio.embedding.windows import EmbeddingOptions
+from vernal.common.hashing import digest
+from vernal.common.table_files import digest_of_table
 from vernal.evaluation.evaluate import evaluate_stage
 from vernal.evaluation.options import EvaluationOptions
-from vernal.identity import digest
 from vernal.sweeps.point_settings import PointSettings
 from vernal.sweeps.spec import Spec
-from vernal.table_files import digest_of_table
 from vernal.training import fitting, scoring
 from vernal.training.fitting import TrainingOptions
 from vernal.training.head_library import HeadLibrary

@@ -9,10 +9,18 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from vernal.embedding.store import EmbeddingStore
-from vernal.embedding.windows import EmbeddingOptions, EmbeddingPart, plan_windows
-from vernal.evaluation.tidy import settled
-from vernal.features import (
+from vernal.audio.embedding.store import EmbeddingStore
+from vernal.audio.embedding.windows import EmbeddingOptions, EmbeddingPart, plan_windows
+from vernal.clips.problem_card import ProblemCard
+from vernal.clips.recordings import IngestOptions
+from vernal.common.hashing import digest
+from vernal.common.progress import progress_bar
+from vernal.common.workers import n_workers
+from vernal.evaluation.rounding import settled
+from vernal.pipelines.embedding.nodes import embed_missing
+from vernal.pipelines.ingest.nodes import SourceOptions
+from vernal.reports.figures.style import Drawing, drawn
+from vernal.studies.features import (
     class_mapping,
     clips,
     companion,
@@ -25,25 +33,17 @@ from vernal.features import (
     runtime,
     study,
 )
-from vernal.features.batches import SequenceSource
-from vernal.features.class_mapping import ClassMapping
-from vernal.features.companion import CompanionOptions
-from vernal.features.feature_store import FeaturePart, FeatureStore, stored_bytes
-from vernal.features.fit_library import FitLibrary
-from vernal.features.fitting import FailedFit, Fit
-from vernal.features.folds import FoldOptions
-from vernal.features.groups import MeasureOptions
-from vernal.features.options import FeatureOptions, Kind, kinds_of
-from vernal.features.rows import records
-from vernal.features.study import BIRDNET, StudyOptions
-from vernal.identity import digest
-from vernal.pipelines.embedding.nodes import embed_missing
-from vernal.pipelines.ingest.nodes import SourceOptions
-from vernal.plots.style import Drawing, drawn
-from vernal.problem_card import ProblemCard
-from vernal.processes import n_workers
-from vernal.progress import progress_bar
-from vernal.recordings import IngestOptions
+from vernal.studies.features.batches import SequenceSource
+from vernal.studies.features.class_mapping import ClassMapping
+from vernal.studies.features.companion import CompanionOptions
+from vernal.studies.features.feature_store import FeaturePart, FeatureStore, stored_bytes
+from vernal.studies.features.fit_library import FitLibrary
+from vernal.studies.features.fitting import FailedFit, Fit
+from vernal.studies.features.folds import FoldOptions
+from vernal.studies.features.groups import MeasureOptions
+from vernal.studies.features.options import FeatureOptions, Kind, kinds_of
+from vernal.studies.features.rows import records
+from vernal.studies.features.study import BIRDNET, StudyOptions
 from vernal.sweeps.plans import selected_names
 
 TIMED_CLIPS = 4

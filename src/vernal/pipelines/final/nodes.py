@@ -7,9 +7,9 @@ from typing import Any
 
 import pandas as pd
 
-from vernal.demo_season import is_demo_root
-from vernal.embedding.store import EmbeddingStore
-from vernal.embedding.windows import EmbeddingOptions, EmbeddingPart
+from vernal.audio.embedding.store import EmbeddingStore
+from vernal.audio.embedding.windows import EmbeddingOptions, EmbeddingPart
+from vernal.clips.demo_season import is_demo_root
 from vernal.evaluation.options import EvaluationOptions
 from vernal.pipelines.embedding.nodes import embed_missing
 from vernal.proof import sealed

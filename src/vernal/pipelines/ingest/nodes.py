@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from vernal import manifest, recordings
-from vernal.progress import progress_bar
-from vernal.recordings import IngestOptions
-from vernal.storage import as_path
-from vernal.synthesis import MANIFEST_COLUMNS
+from vernal.clips import manifest, recordings
+from vernal.clips.recordings import IngestOptions
+from vernal.clips.synthesis import MANIFEST_COLUMNS
+from vernal.common.progress import progress_bar
+from vernal.common.storage import as_path
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from vernal import mining, sampling
-from vernal.embedding.store import EmbeddingStore
-from vernal.embedding.windows import EmbeddingOptions
-from vernal.mining import MiningOptions
-from vernal.overlap import drop_held_out
-from vernal.processes import n_workers
+from vernal.audio.embedding.store import EmbeddingStore
+from vernal.audio.embedding.windows import EmbeddingOptions
+from vernal.clips import mining, sampling
+from vernal.clips.mining import MiningOptions
+from vernal.clips.overlap import drop_held_out
+from vernal.common.workers import n_workers
 from vernal.sweeps.point_settings import PointSettings, fit_hash
 from vernal.training import fitting, scoring
 from vernal.training.chunk import FailedHead, FittedHead

@@ -6,19 +6,19 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from vernal import season_mining
-from vernal.detection.classifier import Classifier
-from vernal.detection.detections import find_detections
-from vernal.detection.known_files import KnownFiles
-from vernal.detection.listing import RECORDING_COLUMNS, list_for_detection
-from vernal.detection.options import DetectionOptions
-from vernal.detection.scan import Piece, score_missing
-from vernal.detection.score_store import ScoreStore
-from vernal.embedding.options import EmbeddingOptions
-from vernal.embedding.store import EmbeddingStore
-from vernal.embedding.windows import EmbeddingPart
-from vernal.mining import MiningOptions
-from vernal.overlap import drop_held_out
+from vernal.audio.embedding.options import EmbeddingOptions
+from vernal.audio.embedding.store import EmbeddingStore
+from vernal.audio.embedding.windows import EmbeddingPart
+from vernal.clips.mining import MiningOptions
+from vernal.clips.overlap import drop_held_out
+from vernal.field import season_mining
+from vernal.field.detection.classifier import Classifier
+from vernal.field.detection.detections import find_detections
+from vernal.field.detection.file_journal import KnownFiles
+from vernal.field.detection.listing import RECORDING_COLUMNS, list_for_detection
+from vernal.field.detection.options import DetectionOptions
+from vernal.field.detection.scan import Piece, score_missing
+from vernal.field.detection.score_store import ScoreStore
 from vernal.pipelines.embedding.nodes import embed_missing
 from vernal.pipelines.ingest.nodes import SourceOptions
 from vernal.pipelines.mining.nodes import EXCLUDED_COLUMNS, miner_fits

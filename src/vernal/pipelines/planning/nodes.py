@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from vernal.mining import MiningOptions
+from vernal.clips.mining import MiningOptions
 from vernal.sweeps import plans
 from vernal.sweeps.setting_problems import subsets_made
 from vernal.sweeps.spec import Spec

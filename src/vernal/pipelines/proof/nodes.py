@@ -6,14 +6,15 @@ from typing import Any
 
 import pandas as pd
 
-from vernal.demo_season import is_demo_root
-from vernal.embedding.store import EmbeddingStore
-from vernal.embedding.windows import EmbeddingOptions
+from vernal.audio.embedding.store import EmbeddingStore
+from vernal.audio.embedding.windows import EmbeddingOptions
+from vernal.clips.demo_season import is_demo_root
+from vernal.clips.problem_card import ProblemCard
+from vernal.common.hashing import digest
+from vernal.common.table_files import digest_of_table
 from vernal.evaluation.options import EvaluationOptions
 from vernal.evaluation.stage_results import StageResults
-from vernal.identity import digest
 from vernal.pipelines.evaluation.nodes import KEY
-from vernal.problem_card import ProblemCard
 from vernal.proof import checks, ledger, score_checks
 from vernal.proof.certificate import certificate
 from vernal.proof.data_card import data_card
@@ -21,7 +22,6 @@ from vernal.proof.model_card import model_card
 from vernal.proof.near_duplicates import PAIRS, SUMMARY
 from vernal.proof.options import ProofOptions
 from vernal.sweeps.spec import Spec
-from vernal.table_files import digest_of_table
 from vernal.training.models import Model
 
 

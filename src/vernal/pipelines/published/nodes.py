@@ -10,9 +10,9 @@ import logging
 
 import pandas as pd
 
-from vernal.published.comparison import compare_cells, compare_labels, said, summarise
-from vernal.published.leaderboards import PublishedOptions, read_published
-from vernal.published.own_leaderboard import own_leaderboard
+from vernal.studies.published.comparison import compare_cells, compare_labels, said, summarise
+from vernal.studies.published.leaderboards import PublishedOptions, read_published
+from vernal.studies.published.own_leaderboard import own_leaderboard
 
 logger = logging.getLogger(__name__)
 

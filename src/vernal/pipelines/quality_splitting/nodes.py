@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from vernal import splits
-from vernal.splits import SplitOptions
+from vernal.clips import splits
+from vernal.clips.splits import SplitOptions
 
 
 def split_clips(clips: pd.DataFrame, options: SplitOptions) -> pd.DataFrame:

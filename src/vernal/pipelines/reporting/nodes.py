@@ -6,13 +6,18 @@ from typing import Any
 
 import pandas as pd
 
-from vernal.demo_season import is_demo_root
+from vernal.clips.demo_season import is_demo_root
+from vernal.clips.problem_card import ProblemCard
 from vernal.evaluation.options import EvaluationOptions
 from vernal.evaluation.stage_results import StageResults
-from vernal.plots import FIGURES, Drawing, draw_figures
-from vernal.problem_card import ProblemCard
-from vernal.proof.sections import card_section, certificate_notices, certificate_section, ledger_section
-from vernal.report import render_report
+from vernal.reports import render_report
+from vernal.reports.figures import FIGURES, Drawing, draw_figures
+from vernal.reports.proof_sections import (
+    card_section,
+    certificate_notices,
+    certificate_section,
+    ledger_section,
+)
 from vernal.sweeps.spec import Spec
 from vernal.training.models import Model
 
@@ -32,7 +37,7 @@ def draw(
     audio_roots: dict[str, str],
     target: str,
 ) -> tuple[Drawing, ...]:
-    """Every figure of `vernal.plots.FIGURES`, in that order."""
+    """Every figure of `vernal.reports.figures.FIGURES`, in that order."""
     is_demo = is_demo_root(audio_roots["labelled"])
     results = StageResults(
         spec, target, plan, points, leaderboard, effects, tables, failures, options, is_demo

@@ -4,7 +4,7 @@ from kedro.pipeline import Node, Pipeline
 
 from vernal.pipelines.reporting.nodes import draw, report
 from vernal.pipelines.stages import BASELINE, in_stage
-from vernal.plots import FIGURES
+from vernal.reports.figures import FIGURES
 
 RESULTS = {
     "spec": "spec",

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from vernal.embedding.store import EmbeddingStore
-from vernal.embedding.windows import EmbeddingOptions, EmbeddingPart
+from vernal.audio.embedding.store import EmbeddingStore
+from vernal.audio.embedding.windows import EmbeddingOptions, EmbeddingPart
+from vernal.common.progress import progress_bar
+from vernal.common.workers import n_workers
 from vernal.pipelines.embedding.nodes import embed_missing
-from vernal.processes import n_workers
-from vernal.progress import progress_bar
 from vernal.training import fitting
 from vernal.training.chunk import FailedHead, FittedHead
 from vernal.training.fitting import TrainingOptions

@@ -1,0 +1,393 @@
+"""Where embeddings are kept: append-only, named by content, readable by anything that reads Parquet.
+
+A folder for each group of settings (encoder, version, band-pass, overlap) holds parts: Parquet files of
+some hundred windows, `key` and `vector`. A part is written under another name, and gets its own only
+when it is whole; that name is the SHA-256 of its bytes, so that damage can be seen and two writers
+cannot disturb each other. Nothing is ever changed in place.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from vernal.audio.embedding.windows import EmbeddingOptions, EmbeddingPart
+from vernal.common.files import TEMPORARY_PREFIX, sha256_of_file, write_bytes, write_text
+from vernal.common.hashing import digest
+from vernal.common.problems import InputError
+from vernal.common.storage import as_path, remove_tree
+
+_SETTINGS = "settings.json"
+_PART = "part-{}.parquet"
+_BATCH = 16_384  # windows that are read at once, 64 MB
+_ABANDONED_AFTER_S = 3_600.0
+_SHOWN_SETTINGS = ("encoder", "encoder_version", "fmin", "fmax", "overlap", "n_dims")
+INFO_COLUMNS = ("settings_id", *_SHOWN_SETTINGS, "parts", "windows", "bytes")
+
+
+class EmbeddingStore:
+    """Embeddings in a folder; several processes may read and write it at once."""
+
+    def __init__(self, folder: Path | str) -> None:
+        self.folder = as_path(folder)
+        self._keys_of: dict[Path, np.ndarray] = {}
+
+    def __repr__(self) -> str:
+        return f"EmbeddingStore({str(self.folder)!r})"
+
+    def known_keys(self, options: EmbeddingOptions) -> set[str]:
+        """Keys of all windows stored under these settings.
+
+        Raises:
+            InputError: a part is damaged.
+        """
+        known: set[str] = set()
+        for part in self._parts(options.settings_id):
+            known.update(self._keys(part))
+        return known
+
+    def append(self, part: EmbeddingPart) -> Path | None:
+        """Keep a part. Failures in it are not kept.
+
+        Returns:
+            The file written, or None for a part without vectors.
+        Raises:
+            InputError: the folder cannot be written.
+        """
+        if part.vectors.shape != (len(part.rows), part.options.n_dims):
+            raise ValueError(f"{len(part.rows)} rows came with vectors of shape {part.vectors.shape}")
+        if not np.isfinite(part.vectors).all():
+            raise ValueError("a part holds vectors that are not finite")
+        if part.rows.empty:
+            return None
+        folder = self.folder / part.options.settings_id
+        content = _as_parquet(part.rows, part.vectors)
+        path = folder / _PART.format(hashlib.sha256(content).hexdigest())
+        try:
+            if not _read_settings(folder):
+                write_text(folder / _SETTINGS, json.dumps(part.options.settings, indent=2) + "\n")
+            write_bytes(path, content)
+        except OSError as error:
+            raise InputError(
+                f"Cannot write to the embedding store {self.folder}: {error.strerror or error}. "
+                "What was stored before is whole; free space or change the folder, then run again."
+            ) from error
+        return path
+
+    def load(self, options: EmbeddingOptions, keys: Sequence[str] | pd.Series) -> np.ndarray:
+        """Vectors of these windows.
+
+        Returns:
+            (n_keys, n_dims) float32 in the order of `keys`; a key may come several times.
+        Raises:
+            InputError: a window is not stored, or a part is damaged.
+        """
+        vectors = np.empty((len(keys), options.n_dims), dtype=np.float32)
+        for rows, some in self.read(options, keys):
+            vectors[rows] = some
+        return vectors
+
+    def read(
+        self, options: EmbeddingOptions, keys: Sequence[str] | pd.Series
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Vectors of these windows a batch at a time, as they lie on disk: a season is larger than memory.
+
+        Returns:
+            `rows` (n,) places in `keys`, and `vectors` (n, n_dims) float32 of those; together every key once.
+        Raises:
+            InputError: a window is not stored, or a part is damaged.
+        """
+        parts = self._parts(options.settings_id)
+        keys_of = [self._keys(part) for part in parts]
+        stored = pd.Index(np.concatenate([np.empty(0, dtype=object), *keys_of]), dtype=object)
+        rows = _first_positions(stored).reindex(pd.Index(keys, dtype=object)).to_numpy()
+        n_missing = int(np.isnan(rows).sum())
+        if n_missing:
+            raise InputError(
+                f"{n_missing:,} of {len(rows):,} windows are not in the embedding store {self.folder} "
+                f"(settings {options.settings_id}: {options}). Run the embedding pipeline first."
+            )
+        yield from _batches(
+            parts, [len(part_keys) for part_keys in keys_of], rows.astype(np.int64), options.n_dims
+        )
+
+    def parts_by_content(self, options: EmbeddingOptions) -> dict[str, list[Path]]:
+        """Which parts hold windows of a file, by the hash of its content; see `vectors_in`.
+
+        Raises:
+            InputError: a part is damaged.
+        """
+        found: dict[str, list[Path]] = {}
+        for part in self._parts(options.settings_id):
+            for content in sorted(set(_read_column(part, "content_hash").to_pylist())):
+                found.setdefault(content, []).append(part)
+        return found
+
+    def info(self) -> pd.DataFrame:
+        """One row for each group of settings: `INFO_COLUMNS`; settings are missing where their file is not whole."""
+        rows = []
+        for folder in self._settings_folders():
+            parts = self._parts(folder.name)
+            settings = _read_settings(folder)
+            counts = {"parts": len(parts), "windows": sum(_n_rows(part) for part in parts)}
+            size = sum(part.stat().st_size for part in parts)
+            rows.append({"settings_id": folder.name, **settings, **counts, "bytes": size})
+        return pd.DataFrame(rows).reindex(columns=list(INFO_COLUMNS))
+
+    def verify(self) -> pd.DataFrame:
+        """Read every file and compare it with its name: a part with its own, settings with their folder's.
+
+        Returns:
+            One row a file: `settings_id`, `file`, `bytes`, `state` (`ok` or `damaged`).
+        """
+        rows = [
+            {
+                "settings_id": folder.name,
+                "file": file.name,
+                "bytes": file.stat().st_size,
+                "state": "ok" if is_whole(file) else "damaged",
+            }
+            for folder in self._settings_folders()
+            for file, is_whole in self._files(folder)
+        ]
+        return pd.DataFrame(rows, columns=["settings_id", "file", "bytes", "state"])
+
+    def prune(
+        self,
+        keep_keys: Collection[str] | None = None,
+        keep_settings: Collection[str] | None = None,
+        dry_run: bool = False,
+    ) -> pd.DataFrame:
+        """Remove damaged files, files of interrupted writers, and, if asked, what nobody needs.
+
+        Embeddings are kept where their settings cannot be read: nobody can tell whether they are needed.
+
+        Args:
+            keep_keys: windows to keep; None keeps all.
+            keep_settings: settings ids to keep; None keeps all.
+            dry_run: only say what would be removed.
+        Returns:
+            One row a file: `settings_id`, `file`, `reason` (`damaged`, `abandoned`, `settings`, `keys`),
+            `windows` and `bytes` that go.
+        """
+        removed: list[dict[str, Any]] = []
+        for folder in self._settings_folders():
+            is_told = bool(_read_settings(folder))
+            if is_told and keep_settings is not None and folder.name not in keep_settings:
+                removed += [
+                    _removal(folder, part, "settings", _n_rows(part)) for part in self._parts(folder.name)
+                ]
+                if not dry_run:
+                    remove_tree(folder)
+                continue
+            removed += _remove_abandoned(folder, dry_run)
+            for file, is_whole in self._files(folder):
+                if not is_whole(file):
+                    removed.append(_removal(folder, file, "damaged", 0))
+                    if not dry_run:
+                        file.unlink()
+                elif is_told and keep_keys is not None and file.name != _SETTINGS:
+                    removed += self._keep_only(folder, file, set(keep_keys), dry_run)
+        self._keys_of.clear()
+        return pd.DataFrame(removed, columns=["settings_id", "file", "reason", "windows", "bytes"])
+
+    def _keep_only(self, folder: Path, part: Path, keys: set[str], dry_run: bool) -> list[dict[str, Any]]:
+        """Put a part with fewer windows in the place of one; the new one is whole before the old one goes."""
+        is_kept = np.array([key in keys for key in self._keys(part)], dtype=bool)
+        if is_kept.all():
+            return []
+        rows, vectors = _read_part(part)
+        kept = _as_parquet(rows[is_kept], vectors[is_kept]) if is_kept.any() else b""
+        removal = _removal(folder, part, "keys", int((~is_kept).sum()))
+        if not dry_run:
+            if kept:
+                write_bytes(folder / _PART.format(hashlib.sha256(kept).hexdigest()), kept)
+            part.unlink()
+        return [{**removal, "bytes": removal["bytes"] - len(kept)}]
+
+    def _settings_folders(self) -> list[Path]:
+        if not self.folder.is_dir():
+            return []
+        return sorted(
+            folder
+            for folder in self.folder.iterdir()
+            if (folder / _SETTINGS).is_file() or self._parts(folder.name)
+        )
+
+    def _files(self, folder: Path) -> list[tuple[Path, Callable[[Path], bool]]]:
+        """The files of a group of settings, each with the test of whether it is whole."""
+        settings = folder / _SETTINGS
+        told = [(settings, lambda file: bool(_read_settings(file.parent)))] if settings.is_file() else []
+        return [*told, *((part, _is_whole) for part in self._parts(folder.name))]
+
+    def _parts(self, settings_id: str) -> list[Path]:
+        return sorted((self.folder / settings_id).glob(_PART.format("*")))
+
+    def _keys(self, part: Path) -> np.ndarray:
+        """Keys of a part; parts never change, so each is read once."""
+        if part not in self._keys_of:
+            self._keys_of[part] = _read_column(part, "key").to_numpy(zero_copy_only=False)
+        return self._keys_of[part]
+
+
+def _first_positions(stored: pd.Index) -> pd.Series:
+    """Position of the first occurrence of every key."""
+    positions = pd.Series(np.arange(len(stored), dtype=np.float64), index=stored)
+    return positions[~stored.duplicated()]
+
+
+def _batches(
+    parts: list[Path], sizes: list[int], rows: np.ndarray, n_dims: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Collect rows of the parts laid end to end, part by part, in batches of `_BATCH` and more."""
+    ends = np.cumsum(sizes)
+    part_of = np.searchsorted(ends, rows, side="right")
+    order = np.argsort(part_of, kind="stable")
+    bounds = np.searchsorted(part_of[order], np.arange(len(parts) + 1))
+    found: list[tuple[np.ndarray, np.ndarray]] = []
+    for number, part in enumerate(parts):
+        wanted = order[bounds[number] : bounds[number + 1]]
+        if len(wanted):
+            first = ends[number] - sizes[number]
+            found.append((wanted, _vectors(_read_column(part, "vector"), n_dims)[rows[wanted] - first]))
+        if sum(len(some) for some, _ in found) >= _BATCH:
+            yield _joined(found)
+            found = []
+    if found:
+        yield _joined(found)
+
+
+def _joined(found: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+    return np.concatenate([rows for rows, _ in found]), np.concatenate([vectors for _, vectors in found])
+
+
+def _as_parquet(rows: pd.DataFrame, vectors: np.ndarray) -> bytes:
+    """A part as a file. Vectors do not compress, and every page carries a checksum."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    flat = pa.array(np.ascontiguousarray(vectors, dtype=np.float32).reshape(-1))
+    table = pa.table(
+        {
+            "key": pa.array(rows["key"].tolist(), pa.string()),
+            "content_hash": pa.array(rows["content_hash"].tolist(), pa.string()),
+            "start_s": pa.array(rows["start_s"].to_numpy(dtype=np.float64)),
+            "end_s": pa.array(rows["end_s"].to_numpy(dtype=np.float64)),
+            "vector": pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1]),
+        }
+    )
+    file = io.BytesIO()
+    parquet.write_table(
+        table,
+        file,
+        compression="none",
+        use_dictionary=["content_hash"],
+        write_statistics=False,
+        write_page_checksum=True,
+    )
+    return file.getvalue()
+
+
+def _read_column(part: Path, column: str) -> Any:
+    """One column of a part as an Arrow array.
+
+    Raises:
+        InputError: the part is damaged.
+    """
+    from pyarrow import ArrowException
+    from pyarrow.parquet import ParquetFile
+
+    try:
+        with ParquetFile(_readable(part), page_checksum_verification=True) as file:
+            return file.read(columns=[column], use_threads=False).column(column).combine_chunks()
+    except (ArrowException, OSError, KeyError) as error:
+        raise InputError(
+            f"{part} is damaged or cannot be read ({error}). `kedro store verify` lists all damaged parts; "
+            "`kedro store prune` removes them, and the next run embeds their windows again."
+        ) from error
+
+
+def vectors_in(part: Path, keys: Collection[str], n_dims: int) -> dict[str, np.ndarray]:
+    """Those of these windows that a part holds: key -> (n_dims,) float32.
+
+    Raises:
+        InputError: the part is damaged.
+    """
+    stored = _read_column(part, "key").to_pylist()
+    rows = {key: row for row, key in enumerate(stored) if key in keys}
+    if not rows:
+        return {}
+    vectors = _vectors(_read_column(part, "vector"), n_dims)
+    return {key: vectors[row].copy() for key, row in rows.items()}
+
+
+def _readable(part: Path) -> Any:
+    """What Arrow can read: a file on a disk, or the content of an object."""
+    return part if isinstance(part, Path) else part.open("rb")
+
+
+def _vectors(column: Any, n_dims: int) -> np.ndarray:
+    return column.flatten().to_numpy(zero_copy_only=False).reshape(-1, n_dims)
+
+
+def _read_part(part: Path) -> tuple[pd.DataFrame, np.ndarray]:
+    columns = {
+        name: _read_column(part, name) for name in ("key", "content_hash", "start_s", "end_s", "vector")
+    }
+    vector = columns.pop("vector")
+    rows = pd.DataFrame({name: column.to_numpy(zero_copy_only=False) for name, column in columns.items()})
+    return rows, _vectors(vector, vector.type.list_size)
+
+
+def _n_rows(part: Path) -> int:
+    """Windows in a part, by its footer; 0 where that is damaged."""
+    from pyarrow import ArrowException
+    from pyarrow.parquet import read_metadata
+
+    try:
+        return read_metadata(_readable(part)).num_rows
+    except (ArrowException, OSError):
+        return 0
+
+
+def _is_whole(part: Path) -> bool:
+    return part.name == _PART.format(sha256_of_file(part))
+
+
+def _read_settings(folder: Path) -> dict[str, Any]:
+    """The settings in words; nothing where the file is missing, damaged, or not that of this folder."""
+    try:
+        settings = json.loads((folder / _SETTINGS).read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
+    return settings if isinstance(settings, dict) and digest(settings) == folder.name else {}
+
+
+def _removal(folder: Path, file: Path, reason: str, windows: int) -> dict[str, Any]:
+    size = file.stat().st_size
+    return {
+        "settings_id": folder.name,
+        "file": file.name,
+        "reason": reason,
+        "windows": windows,
+        "bytes": size,
+    }
+
+
+def _remove_abandoned(folder: Path, dry_run: bool) -> list[dict[str, Any]]:
+    """Files that a writer left when it was killed. Young ones may still be written to."""
+    removed = []
+    for file in sorted(folder.glob(f"{TEMPORARY_PREFIX}*")):
+        if time.time() - file.stat().st_mtime > _ABANDONED_AFTER_S:
+            removed.append(_removal(folder, file, "abandoned", 0))
+            if not dry_run:
+                file.unlink()
+    return removed

@@ -1,0 +1,130 @@
+"""BirdNET-Analyzer result files: what a model said, with its score.
+
+Three tables are read: its CSV, its older CSV for R, and its Kaleidoscope variant; the CSV is written. Its
+selection tables are read as Raven's and its label tracks as Audacity's. A class is spelled as in BirdNET's
+label lists, `Scientific name_Common name`, or once where both are the same.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from vernal.clips.annotation_formats.lines import (
+    add_exactly,
+    build,
+    column_names,
+    delimiter_of,
+    file_name,
+    first_line,
+    guard,
+    needed_number,
+    number,
+    read_cells,
+    refuse,
+    refuse_weak,
+    spelled,
+    unguarded_file_name,
+    unguarded_text,
+    write_cells,
+)
+
+NAME = "birdnet"
+CARRIES = ("recording", "start_s", "end_s", "label", "confidence", "model")
+_HEADER = ("Start (s)", "End (s)", "Scientific name", "Common name", "Confidence", "File")
+_KINDS = (
+    {"start (s)", "end (s)", "scientific name", "confidence"},
+    {"filepath", "start", "end", "scientific_name", "common_name", "confidence"},
+    {"in file", "offset", "duration", "scientific_name", "common_name", "confidence"},
+)
+_MODEL = "BirdNET"
+
+
+def looks_like(text: str) -> bool:
+    """Whether the first line names the columns of one of BirdNET's tables."""
+    names = column_names(text)
+    return any(kind <= names for kind in _KINDS)
+
+
+def parse(text: str, where: str) -> pd.DataFrame:
+    """Annotations of one result file; all of them a model's.
+
+    Args:
+        text: the file's text.
+        where: how messages call the file.
+    Raises:
+        InputError: cells that are no numbers, with the lines.
+    """
+    _, rows = read_cells(text, delimiter_of(first_line(text)), where)
+    return build(rows, _convert, where)
+
+
+def _convert(cells: dict[str, str]) -> dict[str, Any]:
+    start_s = needed_number(cells, "start (s)", "start", "offset")
+    duration_s = number(cells, "duration")
+    end_s = (
+        needed_number(cells, "end (s)", "end") if np.isnan(duration_s) else add_exactly(start_s, duration_s)
+    )
+    scientific = unguarded_text(cells, "scientific name", "scientific_name")
+    common = unguarded_text(cells, "common name", "common_name")
+    names = [name for name in (scientific, common) if isinstance(name, str)]
+    model = unguarded_text(cells, "model")
+    return {
+        "recording": unguarded_file_name(cells, "file", "filepath", "in file"),
+        "start_s": start_s,
+        "end_s": end_s,
+        "label": "_".join(dict.fromkeys(names)),
+        "confidence": number(cells, "confidence"),
+        "model": _model_name(model) if isinstance(model, str) else _MODEL,
+    }
+
+
+def _model_name(model: str) -> str:
+    """BirdNET says where its model's file lies, of which the last part is the name; `stage5/stage5_017` is no file.
+
+    >>> _model_name("/models/BirdNET_V2.4.tflite"), _model_name("stage5/stage5_017")
+    ('BirdNET_V2.4.tflite', 'stage5/stage5_017')
+    """
+    last = file_name(model)
+    return last if "." in last or model.startswith("/") or "\\" in model else model
+
+
+def render(annotations: pd.DataFrame) -> str:
+    """Spell detections as BirdNET-Analyzer's CSV; a model of another name stands in a further column.
+
+    Raises:
+        InputError: weak annotations, people's annotations, or labels whose two names are the same.
+    """
+    refuse_weak(annotations, "BirdNET")
+    people = annotations[annotations.model.isna()]
+    refuse(
+        "is a person's statement", [str(label) for label in people.label], "BirdNET's results are a model's."
+    )
+    names = [_names(label) for label in annotations.label]
+    unfit = [
+        label
+        for label, pair in zip(annotations.label, names, strict=True)
+        if "_".join(dict.fromkeys(pair)) != label
+    ]
+    refuse("repeats its scientific as its common name", unfit, "Write the name once.")
+    models = annotations.model
+    header = [*_HEADER, "Model"] if (models != _MODEL).any() else [*_HEADER]
+    rows = []
+    for row, pair in zip(annotations.to_dict("records"), names, strict=True):
+        cells = [
+            spelled(row["start_s"]),
+            spelled(row["end_s"]),
+            *map(guard, pair),
+            spelled(row["confidence"]),
+            guard(spelled(row["recording"])),
+            guard(row["model"]),
+        ]
+        rows.append(cells[: len(header)])
+    return write_cells(header, rows, ",")
+
+
+def _names(label: str) -> tuple[str, str]:
+    first, _, second = label.partition("_")
+    return (first, second) if first and second else (label, label)

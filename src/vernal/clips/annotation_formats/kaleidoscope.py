@@ -1,0 +1,116 @@
+"""Kaleidoscope Pro's CSV (`id.csv`, `cluster.csv`): one row a vocalisation, by offset and duration.
+
+`MANUAL ID` is a person's statement and wins; a row with only `AUTO ID*` is the program's own. Rows with
+neither state nothing. Frequencies are Hertz, except in tables of bat mode, which give Kilohertz.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pandas as pd
+
+from vernal.clips.annotation_formats.lines import (
+    add_exactly,
+    build,
+    column_names,
+    delimiter_of,
+    first_line,
+    guard,
+    needed_number,
+    number,
+    read_cells,
+    refuse_weak,
+    spelled,
+    subtract_exactly,
+    unguarded_file_name,
+    unguarded_text,
+    write_cells,
+)
+
+NAME = "kaleidoscope"
+CARRIES = (
+    "recording", "start_s", "end_s", "low_hz", "high_hz", "channel", "label", "annotator", "confidence", "model"
+)  # fmt: skip
+_HEADER = (
+    "INDIR", "FOLDER", "IN FILE", "CHANNEL", "OFFSET", "DURATION", "Fmin", "Fmean", "Fmax", "AUTO ID*",
+    "MANUAL ID", "USERID",
+)  # fmt: skip
+# Columns that Kaleidoscope does not have; written only when used.
+_EXTRA = {"CONFIDENCE": "confidence", "MODEL": "model"}
+_BAT_MODE = ("pulses", "fc", "tbc")
+_MODEL = "Kaleidoscope"
+
+
+def looks_like(text: str) -> bool:
+    """Whether the first line names Kaleidoscope's columns."""
+    return {"in file", "offset", "duration"} <= column_names(text)
+
+
+def parse(text: str, where: str) -> pd.DataFrame:
+    """Annotations of one table; rows without any identification are left out, for they state nothing.
+
+    Args:
+        text: the file's text.
+        where: how messages call the file.
+    Raises:
+        InputError: cells that are no numbers, with the lines.
+    """
+    header, rows = read_cells(text, delimiter_of(first_line(text)), where)
+    is_bat_mode = any(name.lower() in _BAT_MODE for name in header)
+    return build(rows, lambda cells: _convert(cells, 1000.0 if is_bat_mode else 1.0), where)
+
+
+def _convert(cells: dict[str, str], hz_per_unit: float) -> dict[str, Any] | None:
+    manual = unguarded_text(cells, "manual id", "manual id*")
+    auto = unguarded_text(cells, "auto id*", "auto id")
+    label = manual if isinstance(manual, str) else auto
+    if not isinstance(label, str):
+        return None
+    start_s = needed_number(cells, "offset")
+    values = {
+        "recording": unguarded_file_name(cells, "in file"),
+        "start_s": start_s,
+        "end_s": add_exactly(start_s, needed_number(cells, "duration")),
+        "low_hz": number(cells, "fmin") * hz_per_unit,
+        "high_hz": number(cells, "fmax") * hz_per_unit,
+        "channel": number(cells, "channel") + 1,
+        "label": label,
+        "confidence": number(cells, "confidence"),
+    }
+    if isinstance(manual, str):
+        return values | {"annotator": unguarded_text(cells, "userid", "review userid")}
+    model = unguarded_text(cells, "model")
+    return values | {"model": model if isinstance(model, str) else _MODEL}
+
+
+def render(annotations: pd.DataFrame) -> str:
+    """Spell strong annotations as Kaleidoscope's CSV: people's as `MANUAL ID`, models' as `AUTO ID*`.
+
+    Channels count from 0 there and from 1 here.
+
+    Raises:
+        InputError: weak annotations.
+    """
+    refuse_weak(annotations, "Kaleidoscope")
+    models = annotations.model
+    needed = {
+        "confidence": annotations.confidence.notna().any(),
+        "model": (models.notna() & (models != _MODEL)).any(),
+    }
+    extra = {name: column for name, column in _EXTRA.items() if needed[column]}
+    rows = []
+    for row in annotations.to_dict("records"):
+        is_model = isinstance(row["model"], str)
+        label = guard(row["label"])
+        channel = row["channel"]
+        rows.append([
+            "", "", guard(spelled(row["recording"])), "" if math.isnan(channel) else f"{channel - 1:g}",
+            spelled(row["start_s"]), subtract_exactly(row["end_s"], row["start_s"]),
+            spelled(row["low_hz"]), "", spelled(row["high_hz"]),
+            label if is_model else "", "" if is_model else label,
+            "" if is_model else guard(spelled(row["annotator"])),
+            *(guard(spelled(row[column])) for column in extra.values()),
+        ])  # fmt: skip
+    return write_cells([*_HEADER, *extra], rows, ",")

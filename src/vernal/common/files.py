@@ -1,0 +1,78 @@
+"""Writing files so that nobody ever reads half of one.
+
+On a disk everything is written to a temporary name in the same folder, flushed, then renamed over its place; in an
+object store it is put, which is whole or not at all.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import tempfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+from vernal.common.storage import RemotePath, as_path, local_copy
+
+TEMPORARY_PREFIX = ".partial-"
+
+
+@contextlib.contextmanager
+def writing(path: Path | str) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; on success it takes the place of `path`, else it is removed."""
+    path = as_path(path)
+    if isinstance(path, RemotePath):
+        with tempfile.TemporaryDirectory(prefix="vernal-put-") as folder:
+            yield (local := Path(folder) / f"content{path.suffix}")
+            path.put(local)
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # The suffix is kept because many writers choose a format by it.
+    temporary = path.with_name(f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}{path.suffix}")
+    try:
+        yield temporary
+        with temporary.open("rb+") as written:
+            os.fsync(written.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path | str, content: bytes) -> None:
+    """Write `content` whole or not at all."""
+    path = as_path(path)
+    if isinstance(path, RemotePath):
+        path.write_bytes(content)
+        return
+    with writing(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def write_text(path: Path | str, text: str) -> None:
+    """Write UTF-8 text with `\\n` line ends on every system, whole or not at all."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def sha256_of_file(path: Path | str) -> str:
+    """Hex SHA-256 of a file's bytes, read in pieces."""
+    with local_copy(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def inside(root: Path, name: str) -> Path:
+    """The path of `name` in a folder.
+
+    Raises:
+        ValueError: it leads out of the folder.
+    """
+    path = root / name
+    if not is_inside(path, root):
+        raise ValueError(f"{name!r} leads out of {root}; give a path inside it")
+    return path
+
+
+def is_inside(path: Path, root: Path) -> bool:
+    """Whether `path`, with links and `..` resolved, lies in `root`."""
+    return path.resolve().is_relative_to(root.resolve())

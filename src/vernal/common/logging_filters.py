@@ -1,0 +1,26 @@
+"""What Kedro logs when a run fails, left out where the command tells the same in a user's words.
+
+A mistake of a user ends a run with one message (see `vernal.cli`). Kedro's own lines would say it twice, with the
+node's whole signature, and advise a way to resume that is not needed: a run that is repeated goes on where it was.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+from vernal.common.problems import mistake_in
+
+
+def tell_mistakes_once() -> None:
+    """Let no handler of this process show them; logging has to be configured before."""
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(UsersMistakes())
+
+
+class UsersMistakes(logging.Filter):
+    """Drops Kedro's lines about a user's mistake; everything else passes."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the line is shown."""
+        return not (record.name.partition(".")[0] == "kedro" and mistake_in(sys.exc_info()[1]))

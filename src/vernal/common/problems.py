@@ -1,0 +1,106 @@
+"""What a person did that cannot work, said once and in full.
+
+Bad input is collected first and reported together: `Problems` gathers every problem of a kind with a
+count and examples, and raises one `InputError` before any long work starts.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import TypeGuard
+
+
+class InputError(ValueError):
+    """Input that a person can mend. The message says what was found, where, and what to do."""
+
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows: the message alone. IPython looks for a method of this name."""
+        return [f"{type(self).__name__}: {self}"]
+
+
+def mistake_in(error: BaseException | None) -> InputError | None:
+    """The user's mistake that an error is, or that caused it; None where there is none.
+
+    Kedro wraps what a dataset raises in an error of its own, which begins with the dataset's signature.
+    """
+    while error is not None and not isinstance(error, InputError):
+        error = error.__cause__
+    return error
+
+
+class Problems:
+    """Collects problems by kind and raises them as one `InputError`.
+
+    >>> problems = Problems("manifest.csv")
+    >>> problems.add("unknown quality", ["row 3: 'hihg'", "row 9: 'meduim'"], "Use high, medium or low.")
+    >>> problems.raise_if_any()
+    Traceback (most recent call last):
+    ...
+    vernal.common.problems.InputError: manifest.csv has 1 kind of problem:
+    - unknown quality (2): row 3: 'hihg'; row 9: 'meduim'. Use high, medium or low.
+    """
+
+    def __init__(self, where: str, examples: int = 20) -> None:
+        self.where = where
+        self.examples = examples
+        self.found: list[str] = []
+
+    def add(self, kind: str, cases: Iterable[str], remedy: str) -> None:
+        """Note every case of one kind; no cases, no problem."""
+        listed = list(cases)
+        if not listed:
+            return
+        shown = "; ".join(listed[: self.examples])
+        more = f"; and {len(listed) - self.examples:,} more" if len(listed) > self.examples else ""
+        self.found.append(f"- {kind} ({len(listed):,}): {shown}{more}. {remedy}")
+
+    def raise_if_any(self) -> None:
+        """Raise all that was found, as one message.
+
+        Raises:
+            InputError: something was found.
+        """
+        if self.found:
+            kinds = "1 kind of problem" if len(self.found) == 1 else f"{len(self.found)} kinds of problem"
+            raise InputError(f"{self.where} has {kinds}:\n" + "\n".join(self.found))
+
+
+def on_one_line(error: InputError) -> str:
+    """A message as one case of another, without counting its kinds.
+
+    >>> on_one_line(InputError("line 2 has 1 kind of problem:\\n- no label (1): ''. Name it."))
+    "line 2: no label (1): ''. Name it"
+    """
+    head, *kinds = str(error).split("\n- ")
+    where = re.sub(r" has \d+ kinds? of problem:$", ": ", head) if kinds else head
+    return (where + " ".join(kinds)).removesuffix(".")
+
+
+def is_number(value: object) -> TypeGuard[int | float]:
+    """Whether a setting is a finite number; true and false are none.
+
+    >>> is_number(0.5), is_number("0.5"), is_number(True), is_number(float("inf"))
+    (True, False, False, False)
+    """
+    return is_whole(value) or (isinstance(value, float) and math.isfinite(value))
+
+
+def is_whole(value: object) -> TypeGuard[int]:
+    """Whether a setting is a whole number; true and false are none."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """Name the nearest known spelling, or list what is known.
+
+    >>> suggest("meduim", ["high", "medium", "low"])
+    "did you mean 'medium'?"
+    """
+    names = sorted(known)
+    near = get_close_matches(name, names, n=1)
+    if near:
+        return f"did you mean {near[0]!r}?"
+    return "known: " + ", ".join(names)

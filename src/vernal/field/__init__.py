@@ -1,0 +1,1 @@
+"""With a classifier in the field: detection in long recordings, export, mining of a whole season."""

@@ -1,0 +1,296 @@
+"""Which classifier listens: a point of any stage, or an exported one, with its threshold and where that came from."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from vernal.audio.embedding.options import EmbeddingOptions
+from vernal.audio.encoders.base import encoder_version
+from vernal.common.hashing import digest
+from vernal.common.problems import InputError
+from vernal.common.storage import as_path
+from vernal.common.table_files import read_table
+from vernal.field.detection.options import DetectionOptions
+from vernal.field.export.folder import load_export
+from vernal.field.export.trained_point import audio_of_model, trained_point
+from vernal.training.heads import Head
+from vernal.training.scoring import shift_of
+
+DEFAULT_STAGES = ("stage5", "baseline")
+_SCORES_REVISION = 1  # raise it when windows or their scores change
+
+
+@dataclass(frozen=True, eq=False)
+class Classifier:
+    """What listens, ready to use: the settings of the run are already in it.
+
+    `threshold_logit`: a window is flagged from here on, with the sensitivity in its logit. `threshold_from` says in
+    words where that number came from; `notes` what a reader has to know about the settings. `results`: measured
+    rates at the classifier's own threshold, by name as in `points.csv`, as far as they are known.
+    """
+
+    name: str
+    head: Head
+    labels: tuple[str, ...]
+    audio: EmbeddingOptions
+    sensitivity: float
+    threshold_logit: float
+    threshold_from: str
+    has_own_threshold: bool
+    notes: tuple[str, ...]
+    results: Mapping[str, float]
+    encoder_version: str | None = None
+
+    @property
+    def shift(self) -> float:
+        """What the sensitivity adds to a logit."""
+        return shift_of(self.sensitivity)
+
+    @property
+    def threshold_confidence(self) -> float:
+        return sigmoid(self.threshold_logit)
+
+    @property
+    def score_settings(self) -> dict[str, Any]:
+        """All that a window's score depends on beside the audio, as plain values."""
+        weights = hashlib.sha256()
+        for layer in self.head.layers:
+            for array in layer:
+                weights.update(
+                    repr(array.shape).encode() + np.ascontiguousarray(array, dtype="<f4").tobytes()
+                )
+        return {
+            "classifier": self.name,
+            "weights": weights.hexdigest(),
+            "labels": list(self.labels),
+            "audio": self.audio.settings,
+            "scores_revision": _SCORES_REVISION,
+        }
+
+    @property
+    def run_key(self) -> str:
+        """The folder of this classifier's scores; names are no part of it, nor are threshold and sensitivity."""
+        named = ("classifier", "labels")
+        return digest({name: value for name, value in self.score_settings.items() if name not in named})
+
+    def as_record(self) -> dict[str, Any]:
+        """All but the weights, as plain values."""
+        record = {
+            field.name: getattr(self, field.name)
+            for field in dataclasses.fields(self)
+            if field.name != "head"
+        }
+        # JSON knows no infinite threshold.
+        threshold = {"threshold_logit": repr(float(self.threshold_logit))}
+        return record | threshold | {
+            "audio": asdict(self.audio),
+            "labels": list(self.labels),
+            "notes": list(self.notes),
+            "results": dict(self.results),
+        }  # fmt: skip
+
+    @classmethod
+    def from_record(cls, head: Head, record: Mapping[str, Any]) -> Classifier:
+        """Undo `as_record`."""
+        return cls(
+            **{
+                **record,
+                "head": head,
+                "audio": EmbeddingOptions(**record["audio"]),
+                "threshold_logit": float(record["threshold_logit"]),
+                "labels": tuple(record["labels"]),
+                "notes": tuple(record["notes"]),
+            }
+        )
+
+
+def sigmoid(logit: float) -> float:
+    """Confidence of a logit, in [0, 1]."""
+    if logit < -700:
+        return 0.0
+    return 1 / (1 + math.exp(-logit))
+
+
+def choose_classifier(options: DetectionOptions, data_root: Path) -> Classifier:
+    """The classifier that the settings name, with the settings applied.
+
+    A name is a file or folder if there is one of that name, else a stage with or without a point. A stage stands for
+    its leading configuration's point with the highest average precision on validation, as its report names it.
+    Without a name it is that of stage5, or else the baseline's.
+
+    Raises:
+        InputError: no such classifier, or none yet.
+    """
+    own = _named(options.model, data_root) if options.model else _default(data_root)
+    return _with_settings(own, options)
+
+
+def _named(model: str, data_root: Path) -> Classifier:
+    path = as_path(model).expanduser()
+    if path.exists():
+        return _exported(path)
+    stage, _, point = model.strip("/").partition("/")
+    if path.suffix or path.is_absolute() or "/" in point or not stage:
+        raise InputError(
+            f"detection.model is {model!r}, and there is no such file. Give a .tflite file or folder that "
+            "`kedro export` wrote, or a point as STAGE/POINT, such as stage5/stage5_017."
+        )
+    return _trained(data_root, stage, point or _leading(data_root, stage))
+
+
+def _default(data_root: Path) -> Classifier:
+    for stage in DEFAULT_STAGES:
+        if _points_file(data_root, stage).is_file():
+            return _trained(data_root, stage, _leading(data_root, stage))
+    raise InputError(
+        f"There is no trained classifier in {data_root} yet. `kedro run` trains the baseline, `kedro run "
+        "--pipeline=stage5` a sweep; or name one with --params=detection.model=, as STAGE/POINT or as an exported "
+        ".tflite file."
+    )
+
+
+def _points_file(data_root: Path, stage: str) -> Path:
+    return data_root / "08_reporting" / stage / "points.csv"
+
+
+def _leading(data_root: Path, stage: str) -> str:
+    """The stage's point to deploy, as `StageResults.deployed` chooses it."""
+    file = _points_file(data_root, stage)
+    if not file.is_file():
+        raise InputError(
+            f"Stage {stage!r} has no results in {data_root} ({file} does not exist). Run it to its end first, name a "
+            "point of another stage as STAGE/POINT, or give an exported .tflite file."
+        )
+    points = read_table(file, text_columns=("point", "config_hash", "error"))
+    trained = points[points.threshold_logit.notna()] if "threshold_logit" in points else points.iloc[:0]
+    board = file.with_name("leaderboard.csv")
+    if board.is_file():
+        first = read_table(board, text_columns=("points",)).head(1)
+        leading = [str(names).split(", ") for names in first.get("points", [])]
+        of_leader = trained[trained.point.isin(leading[0])] if leading else trained.iloc[:0]
+        trained = of_leader if len(of_leader) else trained
+    if trained.empty:
+        raise InputError(f"No point of stage {stage!r} in {file} has a threshold. Run the stage to its end.")
+    rank = pd.to_numeric(trained.get("val_average_precision", pd.Series(-1.0, index=trained.index)))
+    return str(trained.point.iloc[int(np.argmax(rank.fillna(-1.0).to_numpy()))])
+
+
+def _trained(data_root: Path, stage: str, point: str) -> Classifier:
+    found = trained_point(data_root, stage, point)
+    return Classifier(
+        name=f"{stage}/{found.name}",
+        head=found.model.head,
+        labels=found.model.labels,
+        audio=found.audio,
+        sensitivity=float(found.settings.sensitivity),
+        threshold_logit=found.threshold_logit,
+        threshold_from=_goal(found.results),
+        has_own_threshold=True,
+        notes=(),
+        results=_rates(found.results),
+        encoder_version=found.model.parameters["audio"].get("encoder_version"),
+    )
+
+
+def _exported(path: Path) -> Classifier:
+    if path.is_dir() and (path / "parameters.yml").is_file():
+        raise InputError(
+            f"{path} is a trained point's own folder, which has no threshold. Name it as STAGE/POINT, such as "
+            f"{path.parent.name}/{path.name}, or export it first."
+        )
+    model = load_export(path)
+    record = model.parameters
+    operating_point = record.get("operating_point") or {}
+    if not isinstance(operating_point.get("threshold_logit"), int | float):
+        raise InputError(f"The export {path} has no threshold. Export the point again.")
+    return Classifier(
+        name=f"{record.get('stage')}/{record.get('point')}, exported",
+        head=model.head,
+        labels=model.labels,
+        audio=audio_of_model(model, str(path)),
+        sensitivity=float((record.get("settings") or {}).get("sensitivity", 1.0)),
+        threshold_logit=float(operating_point["threshold_logit"]),
+        threshold_from=_goal(operating_point),
+        has_own_threshold=True,
+        notes=(),
+        results=_rates(operating_point),
+        encoder_version=record["audio"].get("encoder_version"),
+    )
+
+
+def _goal(results: Mapping[str, Any]) -> str:
+    goal = results.get("goal")
+    of_goal = f" for the goal {str(goal).replace('_', ' ')}" if isinstance(goal, str) else ""
+    return f"chosen on the validation split{of_goal}"
+
+
+def _rates(results: Mapping[str, Any]) -> dict[str, float]:
+    names = [
+        f"{split}_{metric}"
+        for split in ("val", "test_iid", "test_ood")
+        for metric in ("precision", "recall", "f1", "fpr")
+    ]
+    found = {name: pd.to_numeric(results[name], errors="coerce") for name in names if name in results}
+    return {name: float(value) for name, value in found.items() if value is not None and math.isfinite(value)}
+
+
+def _with_settings(own: Classifier, options: DetectionOptions) -> Classifier:
+    """Apply what the run sets otherwise than the classifier has it."""
+    _check_version(own)
+    audio = dataclasses.replace(
+        own.audio,
+        fmin=own.audio.fmin if options.fmin is None else float(options.fmin),
+        fmax=own.audio.fmax if options.fmax is None else float(options.fmax),
+        overlap=own.audio.overlap if options.overlap is None else float(options.overlap),
+    )
+    notes = []
+    if (audio.fmin, audio.fmax) != (own.audio.fmin, own.audio.fmax):
+        notes.append(
+            f"The band is {audio.fmin:g} to {audio.fmax:g} Hz; the classifier was trained, and its threshold chosen, "
+            f"with {own.audio.fmin:g} to {own.audio.fmax:g} Hz. Its measured rates do not hold for these scores."
+        )
+    sensitivity = own.sensitivity if options.sensitivity is None else float(options.sensitivity)
+    if sensitivity != own.sensitivity:
+        notes.append(
+            f"The sensitivity is {sensitivity:g} instead of the classifier's {own.sensitivity:g}: every logit is moved "
+            f"by {shift_of(sensitivity) - own.shift:+g}, so the threshold flags other windows than those it was chosen "
+            "for."
+        )
+    threshold, threshold_from = own.threshold_logit, own.threshold_from
+    if options.min_confidence is not None:
+        threshold, threshold_from = (
+            _logit(options.min_confidence),
+            "set for this run (detection.min_confidence)",
+        )
+    has_own = options.min_confidence is None and sensitivity == own.sensitivity
+    return dataclasses.replace(
+        own,
+        audio=audio,
+        sensitivity=sensitivity,
+        threshold_logit=threshold,
+        threshold_from=threshold_from,
+        has_own_threshold=has_own and (audio.fmin, audio.fmax) == (own.audio.fmin, own.audio.fmax),
+        notes=tuple(notes),
+    )
+
+
+def _check_version(own: Classifier) -> None:
+    """Refuse vectors of another encoder than the head was trained on."""
+    if own.encoder_version not in (None, encoder_version(own.audio.encoder)):
+        raise InputError(
+            f"{own.name} was trained on {own.audio.encoder} version {own.encoder_version}; installed is "
+            f"{encoder_version(own.audio.encoder)}, whose vectors differ. Train or export it again."
+        )
+
+
+def _logit(confidence: float) -> float:
+    return math.log(confidence / (1 - confidence)) if confidence > 0 else -math.inf

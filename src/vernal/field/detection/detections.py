@@ -1,0 +1,294 @@
+"""From scores to detections: what lies at or above the threshold, neighbours merged, and what was heard of each file.
+
+A file that could not be heard to its end counts for what was heard; one that nothing could be heard of, or that a
+recorder with a dead microphone made, counts for nothing. A second copy of a file counts for nothing either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from vernal.field.detection.classifier import Classifier, sigmoid
+from vernal.field.detection.file_facts import FileFacts
+from vernal.field.detection.listing import RECORDING_COLUMNS, UNKNOWN, started_at
+from vernal.field.detection.options import DetectionOptions
+from vernal.field.detection.score_store import ScoreStore
+from vernal.field.detection.scoring import BlockScores, n_blocks_of
+
+DETECTION_COLUMNS = (
+    "file_path", "recorder_id", "night", "label", "started_at", "start_s", "end_s", "peak_start_s", "logit",
+    "confidence", "n_windows",
+)  # fmt: skip
+FILE_COLUMNS = (
+    "file_path", "recorder_id", "date", "time", "state", "duration_s", "heard_s", "n_windows", "sample_rate_hz",
+    "channels", "reason", "message",
+)  # fmt: skip
+EFFORT_COLUMNS = ("recorder_id", "night", "hour", "heard_s")
+HEARD, PARTLY, UNHEARD, COPY = "heard", "partly heard", "not heard", "copy"
+_TOLERANCE_S = 1e-6
+
+
+@dataclass(frozen=True, eq=False)
+class Detections:
+    """Everything that scores of a folder come to, as tables.
+
+    `detections`: `DETECTION_COLUMNS`, sorted by file and start. `files`: `FILE_COLUMNS`, one row a recording. `effort`:
+    `EFFORT_COLUMNS`, seconds heard by recorder, night and clock hour (-1 where the time is unknown).
+    """
+
+    detections: pd.DataFrame
+    files: pd.DataFrame
+    effort: pd.DataFrame
+
+
+def find_detections(
+    recordings: pd.DataFrame,
+    facts: Mapping[str, FileFacts],
+    scores: ScoreStore,
+    classifier: Classifier,
+    options: DetectionOptions,
+) -> Detections:
+    """Read the scores of every recording, one at a time, and keep what is flagged.
+
+    Args:
+        recordings: as listed.
+        facts: by absolute path.
+    """
+    found: list[pd.DataFrame] = []
+    found_in: list[tuple[_Listed, pd.Timestamp]] = []
+    files: list[dict[str, object]] = []
+    effort: dict[tuple[str, str, int], float] = {}
+    first_of: dict[str, str] = {}
+    run_key, finished = classifier.run_key, scores.finished(classifier.run_key)
+    for file, start in zip(_listed(recordings), started_at(recordings), strict=True):
+        fact = facts.get(file.path, FileFacts(failure="it was not reached"))
+        blocks = [
+            scores.load(run_key, fact.content_hash, number)
+            for number in range(n_blocks_of(fact, classifier.audio))
+            if (fact.content_hash, number) in finished
+        ]
+        copy_of = (
+            first_of.setdefault(fact.content_hash, file.file_path) if fact.is_readable else file.file_path
+        )
+        outcome = _outcome(fact, blocks, options.silence_db, "" if copy_of == file.file_path else copy_of)
+        files.append({**file._asdict(), **outcome})
+        if outcome["state"] not in (HEARD, PARTLY):
+            continue
+        for block in blocks:
+            first_s = float(block.start_s[0]) if len(block.start_s) else 0.0
+            for night, hour, seconds in spread(start, first_s, block.heard_s, options.night_starts_hour):
+                key = (file.recorder_id, night, hour)
+                effort[key] = effort.get(key, 0.0) + seconds
+        flagged = _flagged(blocks, classifier, options.merge_gap_s)
+        if len(flagged):
+            found.append(flagged)
+            found_in.append((file, start))
+    detections = _placed(found, found_in, options.night_starts_hour)
+    return Detections(detections, _file_table(files), _effort_table(effort))
+
+
+class _Listed(NamedTuple):
+    path: str
+    file_path: str
+    recorder_id: str
+    date: str
+    time: str
+
+
+def _listed(recordings: pd.DataFrame) -> Iterator[_Listed]:
+    columns = (recordings[name].tolist() for name in RECORDING_COLUMNS)
+    for root, file_path, recorder_id, date, time in zip(*columns, strict=True):
+        yield _Listed(f"{root}/{file_path}", file_path, recorder_id, date, time)
+
+
+# Flagged windows ------------------------------------------------------------------------------------
+
+
+def merge_flagged(
+    start_s: np.ndarray, end_s: np.ndarray, logits: np.ndarray, threshold: float, gap_s: float | None
+) -> pd.DataFrame:
+    """Windows at or above a threshold, those that follow each other as one detection.
+
+    Args:
+        start_s, end_s: (n,) seconds, in order.
+        logits: (n,).
+        gap_s: detections at most this far apart are one; 0 joins those that touch or overlap, None joins none.
+    Returns:
+        `start_s`, `end_s`, `peak_start_s` (where its highest window begins), `logit` (of that window), `n_windows`
+        (flagged ones).
+    """
+    at = np.flatnonzero(logits >= threshold)
+    if not len(at):
+        return pd.DataFrame(
+            columns=["start_s", "end_s", "peak_start_s", "logit", "n_windows"], dtype="float64"
+        )
+    starts, ends, values = start_s[at], end_s[at], logits[at]
+    is_new = np.ones(len(at), dtype=bool)
+    if gap_s is not None:
+        is_new[1:] = starts[1:] - ends[:-1] > gap_s + _TOLERANCE_S
+    first = np.flatnonzero(is_new)
+    last = np.append(first[1:], len(at)) - 1
+    group = np.cumsum(is_new) - 1
+    # The first of equal peaks: sorted by group, then by falling logit, then by place.
+    order = np.lexsort((np.arange(len(at)), -values, group))
+    peak = order[np.searchsorted(group[order], np.arange(len(first)))]
+    return pd.DataFrame(
+        {
+            "start_s": starts[first],
+            "end_s": ends[last],
+            "peak_start_s": starts[peak],
+            "logit": values[peak],
+            "n_windows": last - first + 1,
+        }
+    )
+
+
+def _flagged(blocks: list[BlockScores], classifier: Classifier, gap_s: float | None) -> pd.DataFrame:
+    start_s, end_s, logits = (
+        np.concatenate([getattr(block, name) for block in blocks]) for name in ("start_s", "end_s", "logits")
+    )
+    shifted = logits + classifier.shift
+    if not (shifted >= classifier.threshold_logit).any():
+        return pd.DataFrame()
+    found = [
+        merge_flagged(start_s, end_s, shifted[:, at], classifier.threshold_logit, gap_s).assign(label=label)
+        for at, label in enumerate(classifier.labels)
+    ]
+    return pd.concat([table for table in found if len(table)] or found[:1], ignore_index=True)
+
+
+def _placed(
+    found: list[pd.DataFrame], found_in: list[tuple[_Listed, pd.Timestamp]], night_starts_hour: int
+) -> pd.DataFrame:
+    """What was found in each file as one table, with whose it is and when it was."""
+    if not found:
+        return _typed(pd.DataFrame(columns=list(DETECTION_COLUMNS)))
+    table = pd.concat(found, ignore_index=True)
+    owner = np.repeat(np.arange(len(found)), [len(part) for part in found])
+    starts = pd.Series([start for _, start in found_in], dtype="datetime64[ms]")
+    began = starts.iloc[owner].reset_index(drop=True)
+    began += pd.to_timedelta((table.start_s * 1_000).round(), unit="ms").astype("timedelta64[ms]")
+    table = table.assign(
+        owner=owner,
+        file_path=pd.Series([file.file_path for file, _ in found_in], dtype="str").iloc[owner].to_numpy(),
+        recorder_id=pd.Series([file.recorder_id for file, _ in found_in], dtype="str").iloc[owner].to_numpy(),
+        started_at=began,
+        night=nights_of(began, night_starts_hour),
+        confidence=[sigmoid(logit) for logit in table.logit],
+    )
+    return _typed(table.sort_values(["owner", "start_s", "label"], kind="stable", ignore_index=True))
+
+
+def _typed(table: pd.DataFrame) -> pd.DataFrame:
+    numbers = dict.fromkeys(("start_s", "end_s", "peak_start_s", "logit", "confidence"), "float64")
+    texts = dict.fromkeys(("file_path", "recorder_id", "night", "label"), "str")
+    return table[list(DETECTION_COLUMNS)].astype(
+        {**numbers, **texts, "started_at": "datetime64[ms]", "n_windows": "int64"}
+    )
+
+
+# Nights and hours -----------------------------------------------------------------------------------
+
+
+def night_of(moment: pd.Timestamp, night_starts_hour: int = 0) -> str:
+    """The night that a moment belongs to: the date on which it began; `unknown` without a time.
+
+    >>> night_of(pd.Timestamp("2025-04-04 02:00")), night_of(pd.Timestamp("2025-04-04 02:00"), 12)
+    ('2025-04-04', '2025-04-03')
+    """
+    if pd.isna(moment):
+        return UNKNOWN
+    return (moment - pd.Timedelta(hours=night_starts_hour)).strftime("%Y-%m-%d")
+
+
+def nights_of(moments: pd.Series, night_starts_hour: int = 0) -> pd.Series:
+    """The night of each moment; see `night_of`."""
+    dates = (moments - pd.Timedelta(hours=night_starts_hour)).dt.strftime("%Y-%m-%d")
+    return dates.astype("str").fillna(UNKNOWN)
+
+
+def spread(
+    start: pd.Timestamp, first_s: float, heard_s: float, night_starts_hour: int = 0
+) -> Iterator[tuple[str, int, float]]:
+    """Divide a stretch of a recording by night and clock hour: night, hour, seconds.
+
+    >>> list(spread(pd.Timestamp("2025-04-03 23:30"), 0.0, 3600.0))
+    [('2025-04-03', 23, 1800.0), ('2025-04-04', 0, 1800.0)]
+    """
+    if pd.isna(start):
+        if heard_s > 0:
+            yield UNKNOWN, -1, heard_s
+        return
+    moment, left = start + pd.Timedelta(seconds=first_s), heard_s
+    while left > _TOLERANCE_S:
+        until = moment.floor("h") + pd.Timedelta(hours=1)
+        here = min(left, (until - moment).total_seconds())
+        yield night_of(moment, night_starts_hour), moment.hour, here
+        moment, left = until, left - here
+
+
+def _effort_table(effort: Mapping[tuple[str, str, int], float]) -> pd.DataFrame:
+    rows = [(*key, seconds) for key, seconds in sorted(effort.items())]
+    table = pd.DataFrame(rows, columns=list(EFFORT_COLUMNS))
+    return table.astype({"recorder_id": "str", "night": "str", "hour": "int64", "heard_s": "float64"})
+
+
+# Files ----------------------------------------------------------------------------------------------
+
+
+def _outcome(
+    fact: FileFacts, blocks: list[BlockScores], silence_db: float, copy_of: str
+) -> dict[str, object]:
+    """What became of a file: its state, seconds heard, and the first thing that was wrong with it."""
+    heard_s = sum(block.heard_s for block in blocks)
+    broken = next((block for block in blocks if block.reason), None)
+    reason, message = (broken.reason, broken.message) if broken else (fact.reason, fact.message)
+    if fact.failure:
+        reason, message = "failed", fact.failure
+    state = HEARD if heard_s and not reason else PARTLY if heard_s else UNHEARD
+    peak_db = _peak_db(blocks)
+    if heard_s and peak_db < silence_db:
+        state, reason = UNHEARD, "silent"
+        message = f"its loudest sample is at {peak_db:.0f} dB of full scale: was the microphone connected?"
+    if copy_of:
+        state, reason, message = COPY, "duplicate_audio", f"the same content as {copy_of}"
+    return {
+        "state": state,
+        "duration_s": fact.duration_s,
+        "heard_s": heard_s if state in (HEARD, PARTLY) else 0.0,
+        "n_windows": sum(len(block.start_s) for block in blocks) if state in (HEARD, PARTLY) else 0,
+        "sample_rate_hz": fact.sample_rate_hz,
+        "channels": fact.channels,
+        "reason": reason or None,
+        "message": message or None,
+    }
+
+
+def _peak_db(blocks: list[BlockScores]) -> float:
+    """Loudest sample after the mean is removed, dB of full scale."""
+    levels = np.array([block.traces.level for block in blocks if len(block.start_s)]).reshape(-1, 3)
+    if not len(levels):
+        return float("nan")
+    low, high, mean = levels[:, 0].min(), levels[:, 1].max(), levels[:, 2].mean()
+    peak = max(high - mean, mean - low)
+    return 20 * float(np.log10(peak)) if peak > 0 else float("-inf")
+
+
+def _file_table(files: list[dict[str, object]]) -> pd.DataFrame:
+    table = pd.DataFrame(files, columns=list(FILE_COLUMNS))
+    texts = ("file_path", "recorder_id", "date", "time", "state", "reason", "message")
+    return table.astype(
+        {
+            **dict.fromkeys(texts, "str"),
+            "duration_s": "float64",
+            "heard_s": "float64",
+            "n_windows": "int64",
+            "sample_rate_hz": "int64",
+            "channels": "int64",
+        }
+    )

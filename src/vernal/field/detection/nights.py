@@ -1,0 +1,109 @@
+"""Nightly activity: which recorder heard the target in which night, how often, from when to when.
+
+A night is one recorder on one date, as in `vernal.evaluation.nights` (or from another hour on, where that is set).
+A night without recordings, one whose recordings could not be heard, and one without calls are three different
+things, and are kept apart.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from vernal.field.detection.detections import COPY, HEARD, PARTLY, Detections, nights_of
+from vernal.field.detection.listing import UNKNOWN, started_at
+
+NIGHT_COLUMNS = (
+    "recorder_id", "night", "label", "state", "is_present", "n_detections", "n_windows", "first_call", "last_call",
+    "max_confidence", "heard_h", "n_files", "n_files_unheard",
+)  # fmt: skip
+CALLS, QUIET, UNHEARD, NO_RECORDINGS = "calls", "no calls", "not heard", "no recordings"
+# A longer stretch without any recording is a gap between deployments, or a clock that was reset.
+LONGEST_GAP_NIGHTS = 60
+
+
+def count_nights(found: Detections, labels: tuple[str, ...], night_starts_hour: int = 0) -> pd.DataFrame:
+    """One row a recorder, night and label: `NIGHT_COLUMNS`.
+
+    Every recorder has a row for every night of the season (see `season_nights`), so that a night in which it made no
+    recording is said to be one. `is_present` is missing where nothing was heard. `first_call` and `last_call` are
+    when the first and the last detection begin.
+    """
+    files = _files_by_night(found, night_starts_hour)
+    heard = found.effort.groupby(["recorder_id", "night"], as_index=False).heard_s.sum()
+    seen = pd.concat([files[["recorder_id", "night"]], heard[["recorder_id", "night"]]]).drop_duplicates()
+    grid = _grid(seen, labels)
+    calls = _calls(found.detections)
+    table = (
+        grid.merge(files, how="left", on=["recorder_id", "night"])
+        .merge(heard, how="left", on=["recorder_id", "night"])
+        .merge(calls, how="left", on=["recorder_id", "night", "label"])
+    )
+    counts = ("n_detections", "n_windows", "n_files", "n_files_unheard")
+    table = table.assign(
+        heard_h=table.heard_s.fillna(0.0) / 3_600,
+        **{name: table[name].fillna(0).astype("int64") for name in counts},
+    )
+    is_heard = table.heard_h > 0
+    present = (table.n_detections > 0).astype("boolean").mask(~is_heard)
+    state = np.select(
+        [table.n_detections > 0, is_heard, table.n_files > 0], [CALLS, QUIET, UNHEARD], default=NO_RECORDINGS
+    )
+    table = table.assign(is_present=present, state=pd.Series(state, index=table.index, dtype="str"))
+    return table[list(NIGHT_COLUMNS)].sort_values(["recorder_id", "night", "label"], ignore_index=True)
+
+
+def _files_by_night(found: Detections, night_starts_hour: int) -> pd.DataFrame:
+    """Files by the night that they began in; copies are no recordings of their own."""
+    files = found.files[found.files.state != COPY]
+    nights = nights_of(started_at(files), night_starts_hour)
+    unheard = ~files.state.isin([HEARD, PARTLY])
+    rows = pd.DataFrame(
+        {
+            "recorder_id": files.recorder_id,
+            "night": nights,
+            "n_files": 1,
+            "n_files_unheard": unheard.astype("int64"),
+        }
+    )
+    return rows.groupby(["recorder_id", "night"], as_index=False)[["n_files", "n_files_unheard"]].sum()
+
+
+def _calls(detections: pd.DataFrame) -> pd.DataFrame:
+    grouped = detections.groupby(["recorder_id", "night", "label"], as_index=False)
+    return grouped.agg(
+        n_detections=("start_s", "size"),
+        n_windows=("n_windows", "sum"),
+        first_call=("started_at", "min"),
+        last_call=("started_at", "max"),
+        max_confidence=("confidence", "max"),
+    )
+
+
+def _grid(seen: pd.DataFrame, labels: tuple[str, ...]) -> pd.DataFrame:
+    recorders = sorted(seen.recorder_id.unique())
+    dated = season_nights(sorted(set(seen.night) - {UNKNOWN}))
+    grid = pd.MultiIndex.from_product([recorders, dated, labels], names=["recorder_id", "night", "label"])
+    unknown = sorted(seen.recorder_id[seen.night == UNKNOWN].unique())
+    more = pd.MultiIndex.from_product([unknown, [UNKNOWN], labels], names=["recorder_id", "night", "label"])
+    return pd.concat([grid.to_frame(index=False), more.to_frame(index=False)], ignore_index=True).astype(
+        "str"
+    )
+
+
+def season_nights(dates: list[str]) -> list[str]:
+    """Dates from the first to the last, those between included unless a gap is longer than `LONGEST_GAP_NIGHTS`.
+
+    >>> season_nights(["2025-04-01", "2025-04-03"])
+    ['2025-04-01', '2025-04-02', '2025-04-03']
+    >>> season_nights(["1970-01-01", "2025-04-03"])
+    ['1970-01-01', '2025-04-03']
+    """
+    days = [pd.Timestamp(date) for date in dates]
+    filled: list[pd.Timestamp] = []
+    for day in days:
+        if filled and (day - filled[-1]).days <= LONGEST_GAP_NIGHTS:
+            filled += list(pd.date_range(filled[-1], day)[1:])
+        elif not filled or day > filled[-1]:
+            filled.append(day)
+    return [day.strftime("%Y-%m-%d") for day in filled]

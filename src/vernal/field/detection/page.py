@@ -1,0 +1,319 @@
+"""The report of a detection run as one HTML page that needs nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+from markupsafe import Markup
+
+from vernal.common.formatting import UNDEFINED, amount, count, listed, percent, share
+from vernal.field.detection.classifier import Classifier
+from vernal.field.detection.detections import COPY, PARTLY, UNHEARD, Detections
+from vernal.field.detection.listing import UNKNOWN
+from vernal.field.detection.nights import CALLS, NO_RECORDINGS, QUIET
+from vernal.field.detection.nights import UNHEARD as NIGHT_UNHEARD
+from vernal.field.detection.options import DetectionOptions
+from vernal.reports.blocks import (
+    BAD,
+    SOFT,
+    WARNING,
+    Block,
+    Bullets,
+    Fold,
+    Picture,
+    Section,
+    Table,
+    Text,
+    Tile,
+    Tiles,
+)
+from vernal.reports.figures.style import Drawing, inline_svg
+from vernal.reports.page import DEMO_WORDS, code
+from vernal.reports.page_templates import page_templates
+
+MOST_FILES = 50
+MEANING = (
+    (
+        "A detection is a model's statement, not an observation. How many are right has to be checked by listening: "
+        "precision on test clips does not carry over, because in the field {label} is rarer than among them."
+    ),
+    (
+        "Detections are not animals, nor calls: consecutive windows are one detection, a call across the end of a "
+        "recording can be two, and one animal may call all night."
+    ),
+    (
+        "Counts of two recorders compare only where they were heard equally long, and equally well: range, noise and "
+        "the microphone's age differ. Divide by the hours heard."
+    ),
+    (
+        "A night without a detection is not a night without the animal. Some calls are missed, and the recorder does "
+        "not hear all hours."
+    ),
+    "Confidence is no probability; it orders detections.",
+)
+_SPLIT_WORDS = {
+    "val": "validation, where the threshold was chosen",
+    "test_iid": "test, sites known from training",
+    "test_ood": "test, other sites",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """Everything that the page is made from."""
+
+    found: Detections
+    nights: pd.DataFrame
+    top: pd.DataFrame
+    classifier: Classifier
+    options: DetectionOptions
+    audio_root: str
+    is_demo: bool
+
+    @property
+    def heard_h(self) -> float:
+        return float(self.found.effort.heard_s.sum()) / 3_600
+
+    @property
+    def n_windows(self) -> int:
+        """Windows heard."""
+        return int(self.found.files.n_windows.sum())
+
+    @property
+    def recordings(self) -> pd.DataFrame:
+        """Files, without second copies."""
+        return self.found.files[self.found.files.state != COPY]
+
+
+def render_page(run: Run, figures: Mapping[str, Drawing]) -> str:
+    """The page as text; the same results give the same text. `figures`: `activity` and `hours`."""
+    environment = page_templates()
+    environment.filters["code"] = code
+    sections = [
+        _answer(run),
+        _nights(run),
+        _threshold(run),
+        _meaning(run),
+        _unheard(run),
+        _listen(run),
+        _where(run),
+    ]
+    alt = {"activity": "detections by recorder and night", "hours": "detections by the hour"}
+    return environment.get_template("stage.html.j2").render(
+        kind="Detection report",
+        stage="Detection",
+        target=listed(run.classifier.labels),
+        question=f"Where and when was {listed(run.classifier.labels)} detected in `{run.audio_root}`?",
+        demo=DEMO_WORDS if run.is_demo else "",
+        warnings=_warnings(run),
+        sections=[section for section in sections if section.blocks],
+        figures={name: Markup(inline_svg(drawing.svg, name, alt[name])) for name, drawing in figures.items()},
+    )
+
+
+def _warnings(run: Run) -> list[Text]:
+    lost = run.recordings[run.recordings.state == UNHEARD]
+    found = [Text(note, WARNING) for note in run.classifier.notes]
+    if len(lost):
+        are = "is" if len(lost) == 1 else "are"
+        of_all = f"{count(len(lost), 'recording')} of {len(run.recordings):,}"
+        found.insert(0, Text(f"{of_all} could not be heard and {are} in no count here.", BAD))
+    return found
+
+
+def _answer(run: Run) -> Section:
+    dated = run.nights[run.nights.night != UNKNOWN]
+    by_night = dated.groupby(["recorder_id", "night"]).agg(
+        n=("n_detections", "sum"), heard=("heard_h", "max")
+    )
+    heard, present = by_night[by_night.heard > 0], by_night[by_night.n > 0]
+    detections = run.found.detections
+    tiles = [
+        Tile(_hours(run.heard_h), "hours heard", f"{count(len(run.recordings), 'recording')} of "
+             f"{count(run.recordings.recorder_id.nunique(), 'recorder')}"),
+        Tile(f"{len(detections):,}", "detections", f"{count(detections.n_windows.sum(), 'window')} flagged of "
+             f"{run.n_windows:,}"),
+        Tile(f"{len(present):,} of {len(heard):,}", "nights with a detection", "one recorder on one date is a night"),
+        Tile(share(run.classifier.threshold_confidence, 3), "threshold (confidence)", run.classifier.threshold_from),
+    ]  # fmt: skip
+    said: list[Text] = []
+    if heard.empty and len(run.recordings):
+        said.append(Text("No recording's name tells when it was made, so there are no nights to count."))
+    alarms = _expected_alarms(run)
+    if alarms:
+        said.append(Text(alarms, WARNING))
+    return Section("answer", "What was heard", [Tiles(tiles), *([Bullets(said)] if said else [])])
+
+
+def _hours(hours: float) -> str:
+    return f"{hours:,.0f}" if hours >= 100 else f"{hours:.1f}" if hours >= 1 else f"{hours:.2f}"
+
+
+def _expected_alarms(run: Run) -> str:
+    """What the measured false positive rate amounts to on as much sound as was heard."""
+    measured = [name for name in ("test_ood", "test_iid", "val") if f"{name}_fpr" in run.classifier.results]
+    if not measured or not run.classifier.has_own_threshold or not run.n_windows:
+        return ""
+    rate = run.classifier.results[f"{measured[0]}_fpr"]
+    flagged, expected = int(run.found.detections.n_windows.sum()), rate * run.n_windows
+    verdict = (
+        "That is no more than false alarms alone would explain."
+        if flagged <= expected
+        else "Listen to a sample before counting on any of them."
+    )
+    return (
+        f"At the false positive rate measured on {_SPLIT_WORDS[measured[0]]} ({percent(rate)}), as much sound without "
+        f"the target would give about {expected:,.0f} flagged windows; {flagged:,} were flagged here. {verdict}"
+    )
+
+
+def _nights(run: Run) -> Section:
+    starts = run.options.night_starts_hour
+    until = f", from {starts}:00 to {starts}:00 the day after" if starts else ""
+    blocks: list[Block] = [
+        Picture(
+            "activity",
+            "Detections by recorder and night. A grey field is a night that was heard without a detection; where "
+            "nothing is drawn there was nothing to hear, which says nothing about the animal. A night is one recorder "
+            f"on one date{until}.",
+        ),
+        _by_recorder(run),
+        Picture(
+            "hours",
+            "Detections by clock hour, over the hours that were heard. Clocks are the recorders' own.",
+        ),
+    ]
+    return Section("nights", "Nights", blocks)
+
+
+def _by_recorder(run: Run) -> Table:
+    several = len(run.classifier.labels) > 1
+    rows = []
+    for names, part in run.nights.groupby(["recorder_id", "label"], sort=True):
+        recorder, label = map(str, names)
+        dated = part[part.night != UNKNOWN]
+        states = dated.state.value_counts()
+        present = sorted(dated[dated.n_detections > 0].night)
+        cells = [recorder, label, _hours(part.heard_h.sum())]
+        cells += [f"{states.get(CALLS, 0) + states.get(QUIET, 0):,}", f"{states.get(CALLS, 0):,}"]
+        cells += [f"{states.get(NIGHT_UNHEARD, 0):,}", f"{states.get(NO_RECORDINGS, 0):,}"]
+        cells += [f"{part.n_detections.sum():,}"]
+        # As code, dates are not broken.
+        cells += [f"`{present[0]}`", f"`{present[-1]}`"] if present else [UNDEFINED, UNDEFINED]
+        rows.append(cells if several else [cells[0], *cells[2:]])
+    columns = ["recorder", "label", "hours heard", "nights heard", "with detections", "nights not heard"]
+    columns += ["nights without recordings", "detections", "first detected", "last detected"]
+    shown = columns if several else [columns[0], *columns[2:]]
+    return Table(shown, rows, "A night without recordings is no night without calls.")
+
+
+def _threshold(run: Run) -> Section:
+    own = run.classifier
+    rows = [
+        ["classifier", f"`{own.name}`"],
+        ["threshold as confidence", f"`{own.threshold_confidence:.4f}`"],
+        ["threshold as logit", f"`{own.threshold_logit!r}`"],
+        ["where it came from", own.threshold_from],
+        ["sensitivity", f"`{own.sensitivity:g}`"],
+        ["band", f"`{own.audio.fmin:g}` to `{own.audio.fmax:g}` Hz"],
+        ["windows", f"3 s, overlap `{own.audio.overlap:g}` s"],
+        ["detections at most this far apart are one", f"`{_gap(run.options)}`"],
+    ]
+    blocks: list[Block] = [Table(["what", "value"], rows)]
+    measured = [
+        [
+            _SPLIT_WORDS[split],
+            *(_rate(own.results, f"{split}_{name}") for name in ("precision", "recall", "fpr")),
+        ]
+        for split in _SPLIT_WORDS
+        if f"{split}_recall" in own.results
+    ]
+    if measured:
+        note = (
+            "On labelled clips, at the classifier's own threshold."
+            if own.has_own_threshold
+            else "On labelled clips, at the classifier's own threshold and settings, which are not those of this run."
+        )
+        blocks.append(Table(["measured on", "precision", "recall", "false positive rate"], measured, note))
+    return Section("threshold", "Threshold", blocks)
+
+
+def _gap(options: DetectionOptions) -> str:
+    return "never merged" if options.merge_gap_s is None else f"{options.merge_gap_s:g} s"
+
+
+def _rate(results: Mapping[str, float], name: str) -> str:
+    return share(results.get(name, float("nan")))
+
+
+def _meaning(run: Run) -> Section:
+    label = listed(run.classifier.labels)
+    said = [Text(text.format(label=label)) for text in MEANING]
+    return Section("meaning", "What these counts do not mean", [Bullets(said)])
+
+
+def _unheard(run: Run) -> Section:
+    files = run.found.files[run.found.files.reason.notna()]
+    if files.empty:
+        return Section("unheard", "Not heard", [Text("Every recording was heard to its end.")])
+    states = files.state.value_counts()
+    words = {UNHEARD: "not heard at all", PARTLY: "heard in part", COPY: "second copies, not counted twice"}
+    tally = [f"{states[state]:,} {words[state]}" for state in words if state in states]
+    shown = [_file_cells(row) for row in files.head(MOST_FILES).to_dict("records")]
+    more = f"{len(files) - MOST_FILES:,} more are in `broken.csv`." if len(files) > MOST_FILES else ""
+    table = Table(["recording", "state", "reason", "seconds heard", "what is wrong"], shown, more)
+    of_all = Text(f"Of {count(len(run.found.files), 'file')}: {listed(tally)}.")
+    return Section("unheard", "Not heard", [of_all, table])
+
+
+def _file_cells(row: Mapping[Hashable, Any]) -> list[str]:
+    reason = str(row["reason"]).replace("_", " ")
+    return [f"`{row['file_path']}`", str(row["state"]), reason, f"{row['heard_s']:,.1f}", str(row["message"])]
+
+
+def _listen(run: Run) -> Section:
+    if run.top.empty:
+        return Section("listen", "To listen to", [])
+    rows = [_top_cells(row) for row in run.top.head(MOST_FILES).to_dict("records")]
+    table = Table(["rank", "recording", "at, s", "night", "confidence", "clip"], rows)
+    text = (
+        f"The strongest detections, at most {run.options.queue_per_night} of a recorder's night; all "
+        f"{len(run.top):,} are in `top.csv`. Clips have {run.options.clip_margin_s:g}\u00a0s more on both sides."
+    )
+    return Section("listen", "To listen to", [Text(text), Fold(f"The first {len(rows)}", [table])])
+
+
+def _top_cells(row: Mapping[Hashable, Any]) -> list[str]:
+    clip = f"`{row['clip_file']}`" if isinstance(row["clip_file"], str) else ""
+    place = [f"{row['rank']:,}", f"`{row['file_path']}`", amount_of(row["start_s"])]
+    return [*place, str(row["night"]), share(row["confidence"], 3), clip]
+
+
+def amount_of(seconds: float) -> str:
+    """Seconds with the digits that say something.
+
+    >>> amount_of(12.0), amount_of(1234.5)
+    ('12', '1,234.5')
+    """
+    return amount(seconds) if seconds < 10 else f"{seconds:,.1f}".removesuffix(".0")
+
+
+def _where(run: Run) -> Section:
+    rows = [
+        ["`07_model_output/detection/detections/`", "every detection; Parquet by recorder and date"],
+        [
+            "`07_model_output/detection/scores/`",
+            "the logit of every window: another threshold needs no listening",
+        ],
+        ["`nights.csv`", "one row a recorder, night and label"],
+        ["`effort.csv`", "seconds heard by recorder, night and clock hour"],
+        ["`files.csv`, `broken.csv`", "what became of every recording; those with something wrong"],
+        ["`top.csv`, `clips/`", "the queue for checking, and its sound"],
+    ]
+    if run.options.wanted_formats:
+        rows.append(["`label_tables/`", f"detections for {listed(run.options.wanted_formats)}"])
+    table = Table(["file", "what is in it"], rows)
+    return Section("where", "Files", [table, Text("Files without a folder lie beside this page.", SOFT)])

@@ -1,0 +1,314 @@
+"""A point of a stage as a folder that BirdNET-Analyzer can use, and that Vernal can read back.
+
+The folder is made beside its place, proven there, and only then moved to it: an export that could not be
+proven leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from vernal import __version__
+from vernal.common.files import TEMPORARY_PREFIX, sha256_of_file, write_bytes, write_text
+from vernal.common.problems import InputError, Problems
+from vernal.common.safe_yaml import read_yaml
+from vernal.common.table_files import read_table, write_table
+from vernal.field.export.classifier_files import head_file, read_head, stand_alone_file
+from vernal.field.export.parity import N_CLIPS, check_parity, choose_clips, compare, made_clips
+from vernal.field.export.sheet import params_csv, settings_sheet
+from vernal.field.export.tool_settings import express_threshold
+from vernal.field.export.trained_point import ExportPoint, audio_of_model, find_point
+from vernal.sweeps.point_settings import config_hash
+from vernal.training.birdnet_analyzer import birdnet_analyzer_version
+from vernal.training.models import Model
+
+PARITY = "parity.csv"
+_PARAMETERS = "_parameters.yml"
+_MARK = "vernal_export"
+_FORMAT = 1
+
+
+def export_point(
+    data_root: Path, stage: str, point: str, out: Path, label: str | None = None, n_clips: int = N_CLIPS
+) -> Path:
+    """Write a point for BirdNET-Analyzer, its scores there proven equal to ours.
+
+    Args:
+        data_root: where the stage's results are.
+        point: its name or number.
+        out: folder to make; may exist if it is empty or an earlier export.
+        label: how the class is to be called there; None: the stage's target.
+        n_clips: recorded clips to prove it on, as far as their audio is there.
+    Returns:
+        The folder.
+    Raises:
+        InputError: no such trained point, a threshold that does not belong to it, a folder of somebody else's
+            files, or scores that differ; nothing is left behind then.
+    """
+    found = find_point(data_root, stage, point)
+    labels = _labels(found.model.labels, label)
+    _check_place(out)
+    clips = _run_clips(data_root, n_clips)
+    with _new_folder_beside(out) as folder:
+        _write(folder, found, labels, clips)
+        _put_in_place(folder, out)
+    return out
+
+
+@contextlib.contextmanager
+def _new_folder_beside(out: Path) -> Iterator[Path]:
+    """A folder under another name; gone afterwards, as are the parents made for it if nothing came of it."""
+    made = [parent for parent in out.parents if not parent.exists()]
+    folder = out.parent / f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}"
+    try:
+        folder.mkdir(parents=True)
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(OSError):  # the first one that holds something
+            for parent in made:
+                parent.rmdir()
+
+
+def _labels(own: Sequence[str], label: str | None) -> tuple[str, ...]:
+    """Names of the classes as that program can read them: it splits files by lines, and tables by commas."""
+    if label is not None and len(own) != 1:
+        raise InputError(f"--label renames a single class; this classifier has {len(own)}: {', '.join(own)}.")
+    labels = tuple(own) if label is None else (label.strip(),)
+    problems = Problems("The export")
+    problems.add(
+        "label that BirdNET-Analyzer cannot read",
+        [repr(one) for one in labels if not one.strip() or one != one.strip() or set(one) & set(',\t\r\n"')],
+        "Name the class without commas, quotes and line breaks: --label='Rana draytonii_California Red-legged Frog'.",
+    )
+    problems.add(
+        "label given twice", sorted({one for one in labels if labels.count(one) > 1}), "Name them apart."
+    )
+    problems.raise_if_any()
+    return labels
+
+
+# Writing --------------------------------------------------------------------------------------------
+
+
+def _run_clips(data_root: Path, n: int) -> list[Any]:
+    """The run's own clips whose audio is still there."""
+    splits, roots = (
+        data_root / "03_primary" / "splits.parquet",
+        data_root / "02_intermediate" / "audio_roots.json",
+    )
+    if not splits.is_file() or not roots.is_file():
+        return []
+    return choose_clips(read_table(splits), json.loads(roots.read_text(encoding="utf-8")), n)
+
+
+def _write(folder: Path, point: ExportPoint, labels: tuple[str, ...], clips: Sequence[Any]) -> None:
+    classifiers = {
+        f"{point.name}_head": head_file(point.model.head),
+        point.name: stand_alone_file(point.model.head),
+    }
+    params = params_csv(point.settings)
+    for name, content in classifiers.items():
+        write_bytes(folder / f"{name}.tflite", content)
+        write_text(folder / f"{name}_Labels.txt", "".join(f"{label}\n" for label in labels))
+        write_text(folder / f"{name}_Params.csv", params)
+    parity = _prove(folder, [folder / f"{name}.tflite" for name in classifiers], point, labels, clips)
+    write_table(parity.round({"ours": 7, "difference": 7, "start_s": 3}), folder / PARITY)
+    _write_record(folder, point, labels, parity)
+
+
+def _prove(
+    folder: Path,
+    classifiers: Sequence[Path],
+    point: ExportPoint,
+    labels: Sequence[str],
+    clips: Sequence[Any],
+) -> pd.DataFrame:
+    """Compare on recorded clips and a few made ones, or on made ones alone where there is no audio."""
+    made = folder / "made"
+    sounds = [*clips, *(made_clips(made) if clips else made_clips(made, N_CLIPS))]
+    try:
+        table = compare(
+            classifiers, point.model.head, labels, point.audio, point.settings.sensitivity, sounds
+        )
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+    check_parity(table)
+    return table
+
+
+def _write_record(folder: Path, point: ExportPoint, labels: tuple[str, ...], parity: pd.DataFrame) -> None:
+    """The parameters, from which the export is read back, and the sheet for people."""
+    import yaml
+
+    threshold = express_threshold(point.threshold_logit, point.settings.sensitivity)
+    files = {path.name: sha256_of_file(path) for path in sorted(folder.iterdir())}
+    record = {
+        _MARK: _FORMAT,
+        "vernal_version": __version__,
+        "birdnet_analyzer_version": birdnet_analyzer_version(),
+        "stage": point.stage,
+        **point.model.parameters,
+        "config_hash": config_hash(point.settings),
+        "labels": list(labels),
+        "operating_point": _operating_point(point.results),
+        "birdnet_analyzer": {
+            **asdict(threshold),
+            "fmin": int(point.audio.fmin),
+            "fmax": int(point.audio.fmax),
+            "overlap": float(point.audio.overlap),
+        },
+        "parity": {
+            "recorded_clips": int(parity.loc[parity.is_real, "clip"].nunique()),
+            "made_sounds": int(parity.loc[~parity.is_real, "clip"].nunique()),
+            "scores": int(parity["ours"].notna().sum()),
+            "scores_of_windows_only_there": int(parity["ours"].isna().sum()),
+            "largest_difference": round(float(parity.difference.max()), 7),
+        },
+        "files": files,
+    }
+    name = point.name
+    write_text(folder / f"{name}{_PARAMETERS}", yaml.safe_dump(record, sort_keys=False, allow_unicode=True))
+    write_text(folder / f"{name}_settings.md", settings_sheet(name, record, threshold))
+
+
+def _operating_point(results: Mapping[str, Any]) -> dict[str, Any]:
+    kept = (
+        "goal",
+        "is_goal_met",
+        "threshold_logit",
+        "threshold_confidence",
+        "n_train_positive",
+        "n_train_negative",
+    )
+    measures = [
+        f"{split}_{metric}"
+        for split in ("val", "test_iid", "test_ood")
+        for metric in ("precision", "recall", "f1", "fpr")
+    ]
+    return {name: _plain(results[name]) for name in (*kept, *measures) if results.get(name) is not None}
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if hasattr(value, "item") else value
+
+
+# The place ------------------------------------------------------------------------------------------
+
+
+def _check_place(out: Path) -> None:
+    """Refuse to write where somebody else's files are."""
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out} is a file; name a folder to write the export to.")
+    if ".tflite" in str(out):
+        raise InputError(
+            f"{out} has .tflite in its path; BirdNET-Analyzer then looks for labels in the wrong place."
+        )
+    strangers = _strangers(out)
+    if strangers:
+        listed = ", ".join(strangers[:5]) + (f" and {len(strangers) - 5} more" if len(strangers) > 5 else "")
+        raise InputError(
+            f"{out} holds files that no export wrote ({listed}). Name an empty or new folder, or move them away."
+        )
+
+
+def _strangers(out: Path) -> list[str]:
+    if not out.is_dir():
+        return []
+    names = {path.name for path in out.iterdir()}
+    for record in out.glob(f"*{_PARAMETERS}"):
+        content = _read_record(record)
+        if content is not None:
+            point = record.name.removesuffix(_PARAMETERS)
+            names -= {record.name, f"{point}_settings.md", *content["files"]}
+    return sorted(names)
+
+
+def _put_in_place(folder: Path, out: Path) -> None:
+    _check_place(out)  # somebody may have written there meanwhile
+    old = None
+    if out.is_dir():
+        old = Path(shutil.move(out, out.parent / f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}"))
+    try:
+        folder.rename(out)
+    except OSError:
+        if old is not None:
+            old.rename(out)
+        raise
+    if old is not None:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+# Reading back ---------------------------------------------------------------------------------------
+
+
+def load_export(path: Path | str) -> Model:
+    """Read an export back: weights from the TFLite file, the rest from the parameters beside it.
+
+    Args:
+        path: the folder, one of its .tflite files, or its parameters file.
+    Returns:
+        The model; `parameters` are those of the record (`audio`, `settings`, `operating_point`, ...), `history` is
+        empty.
+    Raises:
+        InputError: not an export, incomplete, or changed since it was written.
+    """
+    record, classifier = _exported_files(Path(path))
+    content = _read_record(record)
+    if content is None:
+        raise InputError(
+            f"{record} is not what `kedro export` writes; give its folder or a .tflite file of it."
+        )
+    expected = content["files"].get(classifier.name)
+    if expected is None or not classifier.is_file():
+        raise InputError(f"{record} does not belong to {classifier}. Keep the files of an export together.")
+    if sha256_of_file(classifier) != expected:
+        raise InputError(f"{classifier} was changed after it was exported; export the point again.")
+    model = Model(
+        read_head(classifier), tuple(map(str, content["labels"])), content, pd.DataFrame(columns=["epoch"])
+    )
+    audio_of_model(model, str(record))
+    return model
+
+
+def _exported_files(path: Path) -> tuple[Path, Path]:
+    """The parameters and the classifier that a path means."""
+    if path.is_dir():
+        records = sorted(path.glob(f"*{_PARAMETERS}"))
+        if len(records) != 1:
+            raise InputError(f"{path} holds {len(records)} exports; name the .tflite file of one.")
+        path = records[0]
+    if not path.is_file():
+        raise InputError(f"{path} does not exist; give an exported folder or a .tflite file of it.")
+    if path.name.endswith(_PARAMETERS):
+        return path, path.with_name(path.name.removesuffix(_PARAMETERS) + "_head.tflite")
+    if path.suffix != ".tflite":
+        raise InputError(
+            f"{path} is no exported classifier; give an exported folder or a .tflite file of it."
+        )
+    record = path.with_name(path.stem.removesuffix("_head") + _PARAMETERS)
+    if not record.is_file():
+        raise InputError(
+            f"{record} is missing, so nobody knows how audio has to be read for {path.name}. Keep the files of an "
+            "export together."
+        )
+    return record, path
+
+
+def _read_record(path: Path) -> dict[str, Any] | None:
+    """The content of a parameters file; None where it is something else."""
+    try:
+        content = read_yaml(path)
+    except InputError:
+        return None
+    is_ours = isinstance(content, dict) and content.get(_MARK) == _FORMAT
+    return content if is_ours and isinstance(content.get("files"), dict) and content.get("labels") else None

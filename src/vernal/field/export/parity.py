@@ -1,0 +1,272 @@
+"""Whether BirdNET-Analyzer scores an exported classifier as Vernal does: tried on real clips, window by window.
+
+Both sides start from the same files and do everything themselves: decoding, resampling, cutting, encoding.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from vernal.audio.embedding.windows import EmbeddingOptions, embed_windows, plan_windows
+from vernal.audio.reading import MIN_TAIL_S, AudioError, probe_audio
+from vernal.common.files import sha256_of_file
+from vernal.common.hashing import rng_for, unit_hash
+from vernal.common.problems import InputError, Problems
+from vernal.common.storage import as_path, local_copy
+from vernal.training.birdnet_analysis import READABLE, AnalysisSettings, analyze_folder
+from vernal.training.heads import Head
+from vernal.training.scoring import shift_of
+
+# Half of the last digit that BirdNET-Analyzer writes ...
+ROUNDING = 5e-5
+# ... and what arithmetic in single precision may add to it: both sides agree to about 1e-6 before rounding.
+ARITHMETIC = 5e-6
+PARITY_COLUMNS = (
+    "classifier",
+    "clip",
+    "is_real",
+    "window",
+    "start_s",
+    "label",
+    "ours",
+    "theirs",
+    "difference",
+)
+N_CLIPS = 24
+MAX_CLIP_S = 30.0
+
+# Made sounds: sample rate, seconds, channels. Rates and lengths that a season's clips may not have.
+_MADE = (
+    (44_100, 7.4, 1),
+    (22_050, 4.2, 2),
+    (96_000, 3.0, 1),
+    (48_000, 5.5, 1),
+    (32_000, 3.0, 1),
+    (48_000, 2.0, 1),
+)
+_ALWAYS_MADE = 3
+
+
+@dataclass(frozen=True)
+class ParityClip:
+    """A sound to compare on: a name for people, the file or part of one (seconds), and whether it was recorded."""
+
+    name: str
+    path: Path
+    start_s: float | None = None
+    end_s: float | None = None
+    is_real: bool = True
+
+
+def choose_clips(splits: pd.DataFrame, roots: Mapping[str, str], n: int = N_CLIPS) -> list[ParityClip]:
+    """Some clips whose audio is there: of the test splits first, classes in turn, in an order no draw changes.
+
+    Args:
+        splits: labelled clips with `split`, `label`, `is_positive`, `clip_id`, and their part of the file.
+        roots: folder of each source.
+    """
+    order = splits.assign(
+        is_other=~splits.split.isin(("test_iid", "test_ood")),
+        draw=[unit_hash("parity", clip_id) for clip_id in splits.clip_id],
+    ).sort_values(["is_other", "draw"])
+    order["turn"] = order.groupby(["is_other", "label"], dropna=False).cumcount()
+    chosen: list[ParityClip] = []
+    for row in order.sort_values(["is_other", "turn", "label"]).itertuples():
+        if len(chosen) == n:
+            break
+        path = as_path(roots.get(str(row.source), "")) / str(row.file_path)
+        clip = ParityClip(str(row.file_path), path, _number(row.start_s), _number(row.end_s))
+        if str(row.source) in roots and _length(clip) >= MIN_TAIL_S:
+            chosen.append(clip)
+    return chosen
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None or pd.isna(value) else float(value)
+
+
+def _length(clip: ParityClip) -> float:
+    """Seconds of a clip; 0 where its audio is gone or cannot be read."""
+    try:
+        end = probe_audio(clip.path).duration_s
+    except AudioError:
+        return 0.0
+    return min(end, clip.end_s or end) - (clip.start_s or 0.0)
+
+
+def made_clips(folder: Path, n: int = _ALWAYS_MADE) -> list[ParityClip]:
+    """Write sounds of several rates and lengths: coloured noise with calls in it."""
+    import soundfile
+
+    folder.mkdir(parents=True, exist_ok=True)
+    clips = []
+    for number in range(n):
+        rate, seconds, channels = _MADE[number % len(_MADE)]
+        rng = rng_for(0, "parity sound", number)
+        times = np.arange(round(rate * seconds)) / rate
+        sound = np.cumsum(rng.standard_normal((len(times), channels)), axis=0)
+        sound = 0.05 * (sound - np.linspace(sound[0], sound[-1], len(times))) / np.abs(sound).max()
+        sound += 10 ** rng.uniform(-5, -2) * rng.standard_normal(sound.shape)
+        for _ in range(4):
+            start, pitch = rng.uniform(0, seconds), rng.uniform(300, 6_000)
+            call = np.sin(2 * np.pi * pitch * times) * np.exp(-(((times - start) / 0.1) ** 2))
+            sound += rng.uniform(0.02, 0.2) * call[:, None]
+        path = folder / f"made_{number:02d}_{rate}.wav"
+        soundfile.write(path, sound, rate, subtype="PCM_16")
+        clips.append(ParityClip(path.name, path, is_real=False))
+    return clips
+
+
+def compare(
+    classifiers: Sequence[Path],
+    head: Head,
+    labels: Sequence[str],
+    audio: EmbeddingOptions,
+    sensitivity: float,
+    clips: Sequence[ParityClip],
+) -> pd.DataFrame:
+    """Score clips with Vernal and with exported files in BirdNET-Analyzer.
+
+    Args:
+        classifiers: exported files, with their labels beside them.
+        head: what they were made from.
+        audio, sensitivity: as the point has them, given to both sides.
+        clips: sounds of at least one second.
+    Returns:
+        One row a classifier, window and label: `PARITY_COLUMNS`; `ours` unrounded, `theirs` as it is written.
+        Where windows overlap, BirdNET-Analyzer starts anew in the rest of a recording and may add a window there;
+        it stands in the table without `ours`.
+    Raises:
+        InputError: the sides do not cut the same windows, or one of them cannot read a clip.
+    """
+    with tempfile.TemporaryDirectory(prefix="vernal-parity-") as name:
+        folder = Path(name)
+        staged = {_stage(clip, folder, number).name: clip for number, clip in enumerate(clips)}
+        ours = _score(head, labels, audio, sensitivity, folder, sorted(staged))
+        settings = AnalysisSettings(
+            int(audio.fmin), int(audio.fmax), float(audio.overlap), float(sensitivity)
+        )
+        theirs = analyze_folder(classifiers, folder, labels, settings)
+    table = _joined(ours, theirs, [classifier.name for classifier in classifiers], audio.overlap)
+    table["clip"] = [staged[file].name for file in table.file]
+    table["is_real"] = [staged[file].is_real for file in table.file]
+    return table[list(PARITY_COLUMNS)]
+
+
+def _stage(clip: ParityClip, folder: Path, number: int) -> Path:
+    """Put a clip into the folder under a plain name: the file itself, or the part as a file of its own."""
+    import soundfile
+
+    suffix = clip.path.suffix.lower()
+    is_whole = clip.start_s in (None, 0.0) and clip.end_s is None
+    facts = probe_audio(clip.path)
+    if is_whole and suffix in READABLE and facts.duration_s <= MAX_CLIP_S:
+        return Path(shutil.copyfile(local_copy(clip.path), folder / f"clip_{number:04d}{suffix}"))
+    rate = facts.sample_rate_hz
+    start = round((clip.start_s or 0.0) * rate)
+    stop = start + round(MAX_CLIP_S * rate)
+    if clip.end_s is not None:
+        stop = min(stop, round(clip.end_s * rate))
+    try:
+        samples, _ = soundfile.read(clip.path, start=start, stop=min(stop, facts.n_frames), dtype="float32")
+    except (soundfile.SoundFileError, RuntimeError) as error:
+        raise InputError(f"{clip.path} cannot be decoded any more ({error}); run ingest again.") from error
+    path = folder / f"clip_{number:04d}.wav"
+    soundfile.write(path, samples, rate, subtype="FLOAT")
+    return path
+
+
+def _score(
+    head: Head,
+    labels: Sequence[str],
+    audio: EmbeddingOptions,
+    sensitivity: float,
+    folder: Path,
+    files: Sequence[str],
+) -> pd.DataFrame:
+    """Our confidence of every window and label: `file`, `window`, `label`, `ours`."""
+    paths = [folder / file for file in files]
+    facts = [probe_audio(path) for path in paths]
+    clips = pd.DataFrame(
+        {
+            "clip_id": list(files),
+            "source": "parity",
+            "file_path": list(files),
+            "content_hash": [sha256_of_file(path) for path in paths],
+            "duration_s": [one.duration_s for one in facts],
+            "sample_rate_hz": [one.sample_rate_hz for one in facts],
+        }
+    )
+    windows = plan_windows(clips, audio)
+    parts = list(embed_windows(windows, {"parity": str(folder)}, audio, workers=1))
+    vectors = {key: row for part in parts for key, row in zip(part.keys, part.vectors, strict=True)}
+    logits = head.logits(np.stack([vectors[key] for key in windows.key])) + shift_of(sensitivity)
+    return pd.DataFrame(
+        {
+            "file": np.repeat(windows.file_path.to_numpy(), len(labels)),
+            "window": np.repeat(windows.groupby("clip_id").cumcount().to_numpy(), len(labels)),
+            "label": np.tile(np.array(labels, dtype=object), len(windows)),
+            "ours": (1 / (1 + np.exp(-np.clip(logits, -20, 20)))).reshape(-1),
+        }
+    )
+
+
+def _added_at_the_end(table: pd.DataFrame, ours: pd.DataFrame, overlap: float) -> pd.Series:
+    """Windows of theirs alone that come after our last one, where windows overlap."""
+    last = table.file.map(ours.groupby("file").window.max())
+    return (table["_merge"] == "right_only") & (table.window > last) & (overlap > 0)
+
+
+def _joined(
+    ours: pd.DataFrame, theirs: pd.DataFrame, classifiers: Sequence[str], overlap: float
+) -> pd.DataFrame:
+    tables = []
+    problems = Problems("Parity with BirdNET-Analyzer")
+    for classifier in classifiers:
+        own = theirs[theirs.classifier == classifier]
+        table = ours.merge(own, on=["file", "window", "label"], how="outer", indicator=True)
+        apart = table[(table["_merge"] != "both") & ~_added_at_the_end(table, ours, overlap)]
+        sides = apart["_merge"].map({"left_only": "ours", "right_only": "theirs"})
+        problems.add(
+            f"window of only one side ({classifier})",
+            [
+                f"{file} window {window} of {side}"
+                for file, window, side in zip(apart.file, apart.window, sides, strict=True)
+            ],
+            "The sides cut or read these sounds differently; nothing was exported.",
+        )
+        tables.append(table)
+    problems.raise_if_any()
+    joined = pd.concat(tables, ignore_index=True).drop(columns="_merge")
+    joined = joined.rename(columns={"confidence": "theirs"})
+    joined["difference"] = (joined.ours - joined.theirs).abs()
+    return joined.sort_values(["classifier", "file", "window", "label"], ignore_index=True)
+
+
+def check_parity(table: pd.DataFrame) -> None:
+    """Raise if BirdNET-Analyzer's scores differ by more than its rounding.
+
+    Raises:
+        InputError: with the largest differences.
+    """
+    table = table[table.ours.notna()]
+    apart = table[~(table.difference <= ROUNDING + ARITHMETIC)].sort_values("difference", ascending=False)
+    if apart.empty:
+        return
+    shown = "; ".join(
+        f"{row.classifier}, {row.clip} window {row.window}: ours {row.ours:.6f}, theirs {row.theirs:.4f}"
+        for row in apart.head(5).itertuples()
+    )
+    raise InputError(
+        f"{len(apart):,} of {len(table):,} scores of the exported classifier differ in BirdNET-Analyzer by more than "
+        f"its rounding ({ROUNDING:g}; largest difference {apart.difference.max():.2g}): {shown}. Nothing was exported. "
+        "If the point was trained with another version of the encoder or of birdnet-analyzer, run its stage again."
+    )

@@ -1,0 +1,102 @@
+"""Configuration: parameters a person sets reach the catalog too.
+
+`${setting:data_root}` in a catalog entry is the parameter `data_root`, wherever it was set: in
+`conf/base`, in `conf/local/parameters.yml`, or with `--params`. Paths among the parameters are made whole
+once, here, so that the catalog and the nodes mean the same file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from kedro.config import OmegaConfigLoader
+from omegaconf import OmegaConf
+
+from vernal.common.storage import is_remote
+
+# What is a path only if there is something of that name.
+MAY_BE_PATHS = ("detection.model",)
+PATHS = (
+    "data_root",
+    "source.manifest",
+    "source.audio_root",
+    "source.field",
+    "source.unlabelled",
+    "source.season",
+    "published.experiments",
+    "published.leaderboards",
+    "audit.experiments",
+    "audit.results",
+    "audit.truth",
+    "collection.inbox",
+    "collection.problem",
+    "detection.recordings",
+    *MAY_BE_PATHS,
+)
+
+
+class VernalConfigLoader(OmegaConfigLoader):
+    """Kedro's loader with one more resolver, `setting`, which reads the merged parameters."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        resolvers = {**(kwargs.pop("custom_resolvers", None) or {}), "setting": self.setting}
+        self._settings: dict[str, Any] | None = None
+        # Resolvers are global, and Kedro keeps one of the same name: that of an earlier session in this process.
+        OmegaConf.clear_resolver("setting")
+        super().__init__(*args, custom_resolvers=resolvers, **kwargs)
+
+    def __getitem__(self, key: str) -> dict[str, Any]:
+        loaded = super().__getitem__(key)
+        if key != "parameters":
+            return loaded
+        if "target" in loaded:
+            # A label is text, and YAML reads a class named 8 as a number.
+            loaded = {**loaded, "target": str(loaded["target"])}
+        return with_whole_paths(loaded, Path(self.conf_source).parent)
+
+    def setting(self, name: str) -> Any:
+        """The value of a parameter, dots naming the way down.
+
+        Raises:
+            KeyError: no such parameter in any environment.
+        """
+        if self._settings is None:
+            # Read once: the catalog asks for a setting at every entry, and each reading merges every file anew.
+            self._settings = self["parameters"]
+        value: Any = self._settings
+        for part in name.split("."):
+            value = value[part]
+        return value
+
+
+def with_whole_paths(parameters: Mapping[str, Any], project: Path) -> dict[str, Any]:
+    """The parameters with `~` resolved and relative paths made whole.
+
+    A relative path starts from the working folder if it leads to something there, else from the project. Nothing,
+    as in `--params=source.field=`, is no path.
+    """
+    whole = dict(parameters)
+    for name in PATHS:
+        *groups, last = name.split(".")
+        parent: Any = whole
+        for group in groups:
+            inner = parent.get(group)
+            if not isinstance(inner, Mapping):
+                break
+            parent[group] = parent = dict(inner)
+        else:
+            text = parent.get(last)
+            if isinstance(text, str):
+                parent[last] = _whole(text, project, name in MAY_BE_PATHS) if text.strip() else None
+    return whole
+
+
+def _whole(text: str, project: Path, may_be_no_path: bool) -> str:
+    if is_remote(text):
+        return text.rstrip("/")
+    path = Path(text).expanduser()
+    here = Path.cwd() / path  # the path itself where it is absolute
+    found = here if here.exists() else project / path
+    return text if may_be_no_path and not found.exists() else found.as_posix()

@@ -1,0 +1,86 @@
+"""The lineage served on this machine, from the project as it is."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import warnings
+import webbrowser
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vernal.common.problems import InputError
+from vernal.framework.lineage.page import local_page
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+_PORTS_TRIED = 20
+
+
+def create_app(project: Path) -> FastAPI:
+    """Kedro-Viz' application with its page and its version answered from here.
+
+    `load_graph` must have been called before a browser asks.
+    """
+    from fastapi.responses import HTMLResponse, JSONResponse
+    from kedro_viz import __version__
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Kedro-Viz' use of FastAPI is its own affair
+        from kedro_viz.api.apps import create_api_app_from_project
+
+    page = local_page()
+    app = create_api_app_from_project(project)
+
+    async def index() -> HTMLResponse:
+        return HTMLResponse(page)
+
+    async def version() -> JSONResponse:
+        return JSONResponse({"installed": __version__, "is_outdated": False, "latest": __version__})
+
+    own = {"/": index, "/workflow": index, "/api/version": version}
+    for path, answer in own.items():
+        app.get(path, include_in_schema=False)(answer)
+    # The first route that fits answers, so ours go before those that ask the network.
+    ours = app.router.routes[-len(own) :]
+    app.router.routes[:] = [*ours, *app.router.routes[: -len(own)]]
+    return app
+
+
+def serve(project: Path, host: str, port: int, open_browser: bool) -> None:
+    """Answer browsers until somebody presses Ctrl-C.
+
+    Raises:
+        InputError: nothing can be served at that address.
+    """
+    import uvicorn
+
+    listener = listen(host, port)
+    address = f"http://{host}:{listener.getsockname()[1]}/"
+    print(f"The lineage is at {address}  (Ctrl-C ends it)", flush=True)  # noqa: T201
+    if open_browser:
+        opener = threading.Timer(1.0, webbrowser.open, [address])
+        opener.daemon = True
+        opener.start()
+    uvicorn.Server(uvicorn.Config(create_app(project), log_config=None)).run(sockets=[listener])
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket on the port, or on the next one that is free; port 0 takes any.
+
+    Raises:
+        InputError: the address is not one of this machine's, or every port tried is taken.
+    """
+    try:
+        socket.getaddrinfo(host, port)
+    except (OSError, OverflowError) as error:
+        raise InputError(f"{host}:{port} is no address to listen at ({error}).") from error
+    for candidate in range(port, port + (_PORTS_TRIED if port else 1)):
+        try:
+            return socket.create_server((host, candidate))
+        except OSError:
+            continue
+    raise InputError(
+        f"No port from {port} to {port + _PORTS_TRIED - 1} is free on {host}; name another with --port."
+    )

@@ -1,0 +1,138 @@
+"""The closing word of a run: which files to look at, and the leaderboard as a picture in plain characters."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from vernal.clips.demo_season import is_demo_data
+
+# What a person opens, by the end of the dataset's name, in the order they would open it.
+_SHOWN = {
+    "report": "report.html",
+    "leaderboard": "leaderboard.csv",
+    "effects": "effects.csv",
+    "points_table": "points.csv",
+    "certificate": "certificate.json",
+}
+SHOWN_ROWS = 10
+SCALE = 30  # characters of the axis
+DEMO = "DEMO: synthetic recordings, these numbers are no result"
+
+
+def closing_words(data_root: Path, datasets: Iterable[str]) -> str:
+    """Name the result files of the stages whose datasets a run wrote; empty when it wrote none.
+
+    Args:
+        data_root: the data folder of the run.
+        datasets: names of the written datasets, such as `stage5.report`.
+    """
+    stages = sorted({name.partition(".")[0] for name in datasets if name.endswith(".report")})
+    blocks = []
+    for stage in stages:
+        folder = data_root / "08_reporting" / stage
+        files = [folder / name for name in _SHOWN.values() if (folder / name).is_file()]
+        picture = (
+            leaderboard_picture(folder / "leaderboard.csv", is_demo_data(data_root, stage))
+            if len(files)
+            else []
+        )
+        blocks.append("\n".join(["", *picture, *(f"  {path}" for path in files)]))
+    return "\n".join(blocks)
+
+
+def leaderboard_picture(path: Path, is_demo: bool = False) -> list[str]:
+    """A leaderboard as lines of ASCII: rank, mean, interval or spread, number of seeds, settings.
+
+    Args:
+        path: `leaderboard.csv` of a stage; a file that is not there or not such a table gives no picture.
+        is_demo: whether its numbers come from the demo season, which is then said.
+    """
+    rows = _read(path)
+    ends = [name for name in (rows[0] if rows else {}) if name.endswith("_low")]
+    if not ends:
+        return []
+    primary = ends[0].removesuffix("_low")
+    columns = list(rows[0])
+    axes = columns[columns.index("configuration_hash") + 1 : columns.index("n_points")]
+    shown = rows[:SHOWN_ROWS]
+    numbers = [[_number(row, f"{primary}_{part}") for part in ("low", "mean", "high")] for row in shown]
+    low, high = _limits(numbers)
+    title = f"  {_ascii(path.parent.name)}: {primary}, mean over seeds"
+    title += " and interval" if any(math.isfinite(three[0]) for three in numbers) else " (no intervals)"
+    means = [three[1] for three in numbers]
+    if means != sorted(means, reverse=True):
+        title += ", ordered by mean less spread"
+    lines = [f"  {DEMO}"] if is_demo else []
+    lines += [title, "", f"  rank   mean  {_axis(low, high)}  seeds  {_ascii(', '.join(axes))}".rstrip()]
+    for row, three in zip(shown, numbers, strict=True):
+        rank = row.get("rank", "").partition(".")[0] or "-"
+        mean = f"{three[1]:.3f}" if math.isfinite(three[1]) else "-"
+        settings = ", ".join(_level(row[axis]) for axis in axes)
+        bar = _bar(three, low, high)
+        lines.append(
+            f"  {rank:>4}  {mean:>5}  {bar}  {row.get('n_runs', ''):>5}  {_ascii(settings)}".rstrip()
+        )
+    if len(rows) > len(shown):
+        lines.append(f"  {'':>4}  and {len(rows) - len(shown):,} more in leaderboard.csv")
+    return [*lines, ""]
+
+
+def _read(path: Path) -> list[dict[str, str]]:
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error):
+        return []
+    needed = {"configuration_hash", "n_points"}
+    return rows if rows and needed <= set(rows[0]) else []
+
+
+def _number(row: Mapping[str, str], name: str) -> float:
+    try:
+        return float(row.get(name) or "nan")
+    except ValueError:
+        return float("nan")
+
+
+def _limits(numbers: list[list[float]]) -> tuple[float, float]:
+    """Ends of the axis: hundredths around all that is shown, at least five of them apart."""
+    known = [value for three in numbers for value in three if math.isfinite(value)] or [0.0, 1.0]
+    low, high = math.floor(min(known) * 100) / 100, math.ceil(max(known) * 100) / 100
+    if high - low >= 0.05:
+        return low, high
+    wider = low - 0.025, high + 0.025
+    # A share's axis does not reach beyond what a share can be.
+    return (max(wider[0], 0.0), min(wider[1], 1.0)) if low >= 0 and high <= 1 else wider
+
+
+def _axis(low: float, high: float) -> str:
+    left, right = f"{low:.2f}", f"{high:.2f}"
+    return left + " " * (SCALE - len(left) - len(right)) + right
+
+
+def _bar(three: list[float], low: float, high: float) -> str:
+    """`|---o---|` from the interval's ends, `o` alone without an interval."""
+    at = [
+        round((value - low) / (high - low) * (SCALE - 1)) if math.isfinite(value) else None for value in three
+    ]
+    cells = [" "] * SCALE
+    if at[0] is not None and at[2] is not None:
+        cells[at[0] : at[2] + 1] = "-" * (at[2] + 1 - at[0])
+        cells[at[0]] = cells[at[2]] = "|"
+    if at[1] is not None:
+        cells[at[1]] = "o"
+    return "".join(cells)
+
+
+def _level(level: str) -> str:
+    """A level without the folder that its name begins with, truth values in small letters; `-` where it is empty."""
+    words = [part.rpartition("/")[2] for part in level.split(";")]
+    return ",".join(word.lower() if word in ("True", "False") else word for word in words) or "-"
+
+
+def _ascii(text: str) -> str:
+    """Text that every terminal can show, on one line; other letters become question marks."""
+    return "".join(char if " " <= char <= "~" else "?" for char in text)

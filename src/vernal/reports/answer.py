@@ -1,0 +1,360 @@
+"""What a stage found, in sentences, and the few numbers that stand for them.
+
+Every sentence is made from the tables, and each says what it rests on. Where the tables leave something open
+the sentence says so.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from vernal.common.formatting import UNDEFINED, amount, between, count, listed, minutes, percent, share
+from vernal.evaluation.baselines import ALL_POSITIVE, METADATA
+from vernal.evaluation.calibration import sigmoid
+from vernal.evaluation.effects import HIGHER, LOWER, NOT_TESTED, POWER
+from vernal.evaluation.stage_results import METRIC_NAMES, UNIT_NAMES, VALIDATION, StageResults, level_words
+from vernal.evaluation.target import target_verdict
+from vernal.reports.blocks import BAD, GOOD, WARNING, Bullets, Section, Text, Tile, Tiles
+from vernal.reports.figures.comparisons import main_effects
+
+WITHIN_GAP = 0.1  # a fall of the AUROC within recorders by this much is worth a warning
+SAID = 4  # differences named in the answer; the table has all
+
+
+def question(results: StageResults) -> str:
+    """What the stage asks: as its spec says, else from its axes."""
+    if results.spec.description:
+        return results.spec.description
+    if not results.axes:
+        return f"How well can one configuration tell {results.target} from everything else?"
+    axes = listed([f"`{axis}`" for axis in results.axes])
+    return f"What do {axes} change in the detection of {results.target}?"
+
+
+def answer_section(results: StageResults) -> Section:
+    """The findings, most wanted first."""
+    said = [
+        _leader(results),
+        _target(results),
+        _order(results),
+        _without_listening(results),
+        _ranking(results),
+        _effects(results),
+        _deploy(results),
+        _night(results),
+        _chosen_on_validation(results),
+    ]
+    return Section("answer", "The answer", [Tiles(_tiles(results)), Bullets([text for text in said if text])])
+
+
+def _tiles(results: StageResults) -> list[Tile]:
+    split = results.primary_split
+
+    def of(name: str) -> float:
+        return results.number(results.deployed, f"{split}_{name}")
+
+    name = METRIC_NAMES[results.primary_metric]
+    mean = float("nan") if results.leader is None else results.leader[f"{results.primary}_mean"]
+    beside = [results.baseline(kind, split, results.primary_metric) for kind in (ALL_POSITIVE, METADATA)]
+    best = float(np.nanmax(beside)) if np.isfinite(beside).any() else float("nan")
+    low, high = leader_interval(results)
+    nights = f"{of('missed_nights'):,.0f} of {of('n_present'):,.0f} nights missed"
+    return [
+        Tile(share(mean), f"{name} on {split}", _interval(results, low, high)),
+        Tile(share(best), f"{name} without listening", "the better of two guesses"),
+        Tile(
+            share(of("auroc")),
+            "AUROC of the point to use",
+            _interval(results, of("auroc_low"), of("auroc_high")),
+        ),
+        Tile(
+            percent(of("recall")),
+            "of positives found by it",
+            f"{percent(of('fpr'))} of negatives flagged",
+        ),
+        Tile(
+            _minutes_tile(results),
+            "review a night",
+            nights if of("n_present") > 0 else "missed nights not known",
+        ),
+    ]
+
+
+def _minutes_tile(results: StageResults) -> str:
+    """Review minutes; where no false alarm was seen, the end of the interval, as none seen is not none."""
+    rate, high = (
+        results.number(results.deployed, f"{results.primary_split}_{name}") for name in ("fpr", "fpr_high")
+    )
+    if rate == 0:
+        return f"up to {amount(results.review_minutes(high))} min" if np.isfinite(high) else UNDEFINED
+    return f"{amount(results.review_minutes(rate))} min" if np.isfinite(rate) else UNDEFINED
+
+
+def _interval(results: StageResults, low: float, high: float) -> str:
+    return f"{between(low, high)} ({percent(results.options.level)})" if np.isfinite(low) else "no interval"
+
+
+def _primary(results: StageResults) -> str:
+    return f"{METRIC_NAMES[results.primary_metric]} on {results.primary_split}"
+
+
+def leader_interval(results: StageResults) -> tuple[float, float]:
+    """Interval of the leading configuration's mean; NaN where none can be given."""
+    if results.leader is None:
+        return float("nan"), float("nan")
+    return float(results.leader[f"{results.primary}_low"]), float(results.leader[f"{results.primary}_high"])
+
+
+def configuration_text(results: StageResults, row: pd.Series) -> str:
+    """A configuration in words: its axes and their levels."""
+    words = [f"`{axis}` {level}" for axis, level in results.levels(row).items()]
+    return ", ".join(words) or "the one configuration"
+
+
+def _leader(results: StageResults) -> Text:
+    row = results.leader
+    if row is None:
+        floor = results.options.precision_floor
+        return Text(f"No configuration reaches the precision floor of {floor}, so none leads.", BAD)
+    low, high = leader_interval(results)
+    mean, runs = share(row[f"{results.primary}_mean"]), int(row["n_runs"])
+    sure = "no interval can be given, see the notes under How sure"
+    if np.isfinite(low):
+        over = str(row["interval_covers"]).removesuffix(" only").replace("nights", results.block_name)
+        sure = f"{percent(results.options.level)} interval {between(low, high)}, over {over}"
+    spread = "one seed, so nothing is known of how another training run would fall out"
+    if runs > 1:
+        spread = (
+            f"mean of {count(runs, 'seed')}, standard deviation {share(row[f'{results.primary}_std'], 3)}"
+        )
+    if results.n_configurations == 1:
+        return Text(f"The classifier reaches {_primary(results)} of {mean} ({sure}); {spread}.")
+    first = "First" if pd.notna(row["rank"]) else "Highest mean (none is ranked, as each ran only once)"
+    return Text(
+        f"{first} of {count(results.n_configurations, 'configuration')} by {_primary(results)}: "
+        f"{configuration_text(results, row)}. It reaches {mean} ({sure}); {spread}."
+    )
+
+
+def _target(results: StageResults) -> Text | None:
+    """What the problem card asks, and whether the point to use reaches it."""
+    if results.card is None or results.leader is None:
+        return None
+    tones = {"met": GOOD, "not met": BAD, "not shown": WARNING}
+    found = target_verdict(results.card, results)
+    asked = f" Asked of `{results.deployed}`, the point to use." if found.status in tones else ""
+    return Text(f"{found.sentence}{asked}", tones.get(found.status, ""))
+
+
+def _order(results: StageResults) -> Text | None:
+    """Whether the leader can be told from the others."""
+    if results.n_configurations < 2:
+        return None
+    low, _ = leader_interval(results)
+    others = results.leaderboard[f"{results.primary}_mean"].iloc[1:].astype(float)
+    if not np.isfinite(low):
+        return Text("Without an interval nothing shows that it is better than the others.", WARNING)
+    inside, n = int((others >= low).sum()), len(others)
+    if not inside:
+        return Text("The means of all others lie below its interval.", GOOD)
+    whose = "mean of every other lies" if inside == n else f"means of {inside:,} of the {n:,} others lie"
+    return Text(
+        f"The {whose} inside that interval: do not read the order among them as a finding. What the settings do is "
+        "told by the paired comparisons below.",
+        WARNING,
+    )
+
+
+def _without_listening(results: StageResults) -> Text | None:
+    """The leader beside what is reached without audio."""
+    split, metric = results.primary_split, results.primary_metric
+    named = {
+        "flagging every clip gives": results.baseline(ALL_POSITIVE, split, metric),
+        "guessing from place and hour": results.baseline(METADATA, split, metric),
+    }
+    known = {what: value for what, value in named.items() if np.isfinite(value)}
+    if results.leader is None or not known:
+        return None
+    best, mean = max(known.values()), float(results.leader[f"{results.primary}_mean"])
+    low, _ = leader_interval(results)
+    verdict, tone = "without an interval it is not shown that the detector does better", WARNING
+    if mean <= best:
+        verdict = "the detector does no better, so on this split it shows no sign of having learnt the call"
+        tone = BAD
+    elif low > best:
+        verdict, tone = "the whole interval lies above that", GOOD
+    elif np.isfinite(low):
+        verdict = "the interval reaches down to that: that listening helps is not shown on this split"
+    parts = listed([f"{what} {share(value)}" for what, value in known.items()])
+    return Text(f"Without listening, {parts}; {verdict}.", tone)
+
+
+def _ranking(results: StageResults) -> Text | None:
+    """AUROC beside that of place and hour, and within recorders."""
+    split = results.primary_split
+    whole, within = (
+        float(np.mean([results.number(point, f"{split}_{name}") for point in results.leading_points]))
+        for name in ("auroc", "auroc_within_recorder")
+    )
+    guessed = results.baseline(METADATA, split, "auroc")
+    if not np.isfinite(whole):
+        return None
+    text = f"By AUROC, which no threshold enters, it reaches {share(whole)} on {split}"
+    text += f" and {share(within)} within single recorders" if np.isfinite(within) else ""
+    text += f"; place and hour alone reach {share(guessed)}" if np.isfinite(guessed) else ""
+    if guessed >= whole:
+        return Text(
+            f"{text}. A guess without audio ranks these clips at least as well: look for a shortcut.", BAD
+        )
+    if whole - within >= WITHIN_GAP:
+        return Text(f"{text}. Part of what it does is to tell recorders apart.", WARNING)
+    return Text(f"{text}.")
+
+
+def shown_effects(results: StageResults) -> pd.DataFrame:
+    """Main effects in the primary metric on the split that decides."""
+    table = main_effects(results)
+    return table[table["split"] == results.primary_split].reset_index(drop=True) if len(table) else table
+
+
+def is_equal(table: pd.DataFrame) -> pd.Series:
+    """Comparisons whose runs are equal in every pair."""
+    return table["n_identical"] == table["n_pairs"]
+
+
+def difference_words(row: pd.Series) -> str:
+    """A difference that was shown, as a sentence.
+
+    >>> row = pd.Series({"axis": "balance", "level_a": "true", "level_b": "false", "verdict": "higher",
+    ...                  "effect": 0.031, "low": 0.01, "high": 0.05})
+    >>> difference_words(row)
+    '`balance` false instead of true: higher by 0.031 (0.010 to 0.050).'
+    """
+    levels = f"{level_words(row['level_b'])} instead of {level_words(row['level_a'])}"
+    size = f"{share(abs(row['effect']), 3)} ({between(row['low'], row['high'], 3)})"
+    return f"`{row['axis']}` {levels}: {row['verdict']} by {size}."
+
+
+def _effects(results: StageResults) -> Text | None:
+    if results.n_configurations < 2:
+        return None
+    table = shown_effects(results)
+    if table.empty:
+        return Text(
+            "No two points differ in one setting alone, so no effect of a setting can be told.", WARNING
+        )
+    text = f"Of {count(len(table), 'comparison')} between levels of a setting, "
+    tested = table[table["verdict"] != NOT_TESTED]
+    if tested.empty:
+        return Text(f"{text}none could be tested: nights or runs are too few.", WARNING)
+    differ = tested[tested["verdict"].isin([HIGHER, LOWER])]
+    equal = int(is_equal(tested).sum())
+    same = (
+        f" In {equal:,} of them all runs are equal in pairs: there the setting changed nothing."
+        if equal
+        else ""
+    )
+    if differ.empty:
+        text += f"none shows a difference in {_primary(results)}."
+        least = tested["minimum_detectable_effect"].astype(float).dropna()
+        if len(least):
+            bluntest = f"of {share(least.max(), 3)}" if least.max() < 1 else "none at all, however large,"
+            text += (
+                f" That is not the same as no difference: with {percent(POWER)} probability this stage would have "
+                f"found one of {share(least.min(), 3)} in the sharpest comparison, and {bluntest} in the bluntest."
+            )
+        return Text(f"{text}{same}")
+    said = " ".join(difference_words(row) for _, row in differ.head(SAID).iterrows())
+    more = f" And {len(differ) - SAID:,} more, below." if len(differ) > SAID else ""
+    return Text(
+        f"{text}{len(differ):,} {'shows' if len(differ) == 1 else 'show'} a difference. {said}{more}{same}"
+    )
+
+
+def _deploy(results: StageResults) -> Text:
+    point, split, unit = results.deployed, results.primary_split, UNIT_NAMES[results.options.unit]
+    logit = results.threshold(point)
+    recall, fpr = (results.number(point, f"{split}_{name}") for name in ("recall", "fpr"))
+    confidence = share(float(sigmoid(logit)), 3)
+    text = (
+        f"To use: `{point}`, which flags from confidence {confidence} (logit {share(logit, 3)}) on; that threshold was "
+        f"chosen on validation for {results.goal}."
+    )
+    if np.isfinite(recall):
+        text += f" On {split} it finds {percent(recall)} of the {unit} with {results.target}"
+        flagged = "none" if fpr == 0 else percent(fpr)
+        text += f" and flags {flagged} of those without." if np.isfinite(fpr) else "."
+    return Text(text)
+
+
+def _night(results: StageResults) -> Text | None:
+    options, split, texts = results.options, results.primary_split, []
+    spent, missed, present = (
+        results.number(results.deployed, f"{split}_{name}")
+        for name in ("review_minutes", "missed_nights", "n_present")
+    )
+    if np.isfinite(spent):
+        clips = f"{options.clips_per_night:,.0f} clips a night without the target, {options.seconds_per_clip:g} s each"
+        texts.append(f"At {clips}, checking its false alarms takes {_review_words(results, spent)}.")
+    if present > 0:
+        lost = "None" if missed == 0 else f"{missed:,.0f}"
+        texts.append(f"{lost} of {count(present, 'night')} with {results.target} missed after that review.")
+    return Text(" ".join(texts)) if texts else None
+
+
+def _review_words(results: StageResults, spent: float) -> str:
+    """Minutes a night with their interval; no false alarm among few negatives is not none at night."""
+    split = results.primary_split
+    low, high = (
+        results.review_minutes(results.number(results.deployed, f"{split}_fpr_{end}"))
+        for end in ("low", "high")
+    )
+    level = percent(results.options.level)
+    if spent > 0:
+        interval = f" ({level} interval {amount(low)} to {amount(high)})" if np.isfinite(low) else ""
+        return f"about {minutes(spent)} a night{interval}"
+    negatives = results.number(results.deployed, f"{split}_n_negative")
+    bound = (
+        f"up to {minutes(high)} a night ({level} interval)"
+        if np.isfinite(high)
+        else "a time that is not known"
+    )
+    return (
+        f"{bound}: none of the {negatives:,.0f} negatives of {split} was flagged, which is not none at night"
+    )
+
+
+def _chosen_on_validation(results: StageResults) -> Text | None:
+    """What the same table says when its order comes from validation and not from the split it reports."""
+    split, column, board = (
+        results.primary_split,
+        f"{VALIDATION}_{results.primary_metric}_mean",
+        results.leaderboard,
+    )
+    if split == VALIDATION:
+        return Text(
+            "No test split holds both classes: all numbers are of validation, which chose the threshold.", BAD
+        )
+    if results.n_configurations < 2 or column not in board or not board[column].notna().any():
+        return None
+    values = board[column].astype(float)
+    first = board[values == values.max()]
+    is_leader = first.index[0] == board.index[0]
+    if len(first) == 1 and is_leader:
+        return Text(
+            "Validation puts the same configuration first, so it does not lead by the test split alone.", GOOD
+        )
+    flattered = f"This order was made on {split} itself, which flatters whatever comes first."
+    reached = first[f"{results.primary}_mean"].astype(float)
+    if len(first) == 1:
+        chosen = configuration_text(results, first.iloc[0])
+        return Text(
+            f"{flattered} Chosen on validation it would have been {chosen}, with {share(reached.iloc[0])} on {split}."
+        )
+    among = ", this one among them" if is_leader else ""
+    return Text(
+        f"{flattered} Validation puts {len(first):,} configurations first with the same mean{among}; on {split} they "
+        f"reach {between(reached.min(), reached.max())}.",
+        WARNING,
+    )

@@ -1,0 +1,110 @@
+"""What was asked: the settings that varied and those that did not, and the recordings."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from vernal.clips.manifest import QUALITIES
+from vernal.common.formatting import count
+from vernal.evaluation.stage_results import StageResults, level_words
+from vernal.reports.blocks import WARNING, Block, Fold, Heading, Section, Table, Text
+from vernal.sweeps.settings_table import SEED, configurations
+
+SPLIT_MEANINGS = {
+    "train": "trains the classifiers",
+    "val": "chooses thresholds",
+    "test_iid": "test, same places on other nights",
+    "test_ood": "test, out of distribution",
+}
+BY_NAMES = {"call_type": "call type", "recorder_id": "recorder", "site": "site"}
+REJECTS_SHOWN = 200
+BLOCKS_NOTE = (
+    "Clips by split. A block is a recorder's night, a group or a file: what is never divided between splits."
+)
+
+
+def asked_section(results: StageResults, split_counts: pd.DataFrame, rejects: pd.DataFrame) -> Section:
+    """The stage's design, its settings, and the recordings it stands on."""
+    blocks: list[Block] = [
+        Text(_design(results)),
+        *_settings(results),
+        Heading("The recordings"),
+        _split_table(split_counts),
+        *_split_details(split_counts),
+        *_reject_blocks(rejects),
+    ]
+    return Section("asked", "What was asked", blocks)
+
+
+def _design(results: StageResults) -> str:
+    runs, n_configurations = results.plan["config_hash"].nunique(), configurations(results.plan).nunique()
+    text = count(len(results.plan), "point")
+    if runs != len(results.plan):
+        text += f", of which {runs:,} are distinct runs (the others would train the same thing again, and count once)"
+    return (
+        f"{text}: {count(n_configurations, 'configuration')} x {count(results.n_seeds, 'seed')}. "
+        f"One score a {results.options.unit}; thresholds are chosen on validation for {results.goal}, "
+        "and then left alone."
+    )
+
+
+def _settings(results: StageResults) -> list[Block]:
+    """What varies, and in a fold what does not."""
+    levels = {
+        name: [level_words(level) for level in results.settings[name].unique()] for name in results.settings
+    }
+    varied = [name for name in [*results.axes, SEED] if len(levels.get(name, [])) > 1]
+    fixed = [
+        [f"`{name}`", found[0]] for name, found in levels.items() if name not in varied and len(found) == 1
+    ]
+    blocks: list[Block] = []
+    if varied:
+        rows = [[f"`{name}`", " | ".join(levels[name])] for name in varied]
+        blocks.append(Table(["setting that varies", "values"], rows))
+    title = "Settings that all points share" if varied else "The settings"
+    return [*blocks, Fold(title, [Table(["setting", "value"], fixed)])]
+
+
+def _split_table(split_counts: pd.DataFrame) -> Table:
+    rows = []
+    for row in split_counts[split_counts["by"] == "all"].to_dict("records"):
+        of_split = split_counts[(split_counts["split"] == row["split"]) & (split_counts["by"] == "quality")]
+        tiers = of_split.set_index("value")["n_positive"].reindex(QUALITIES).fillna(0)
+        numbers = [row["n_positive"], *tiers, row["n_negative"], row["n_blocks"]]
+        meaning = SPLIT_MEANINGS.get(str(row["split"]), "")
+        rows.append([f"`{row['split']}`", meaning, *(f"{int(number):,}" for number in numbers)])
+    tier_columns = [f"of these {tier}" for tier in QUALITIES]
+    columns = ["split", "what it is for", "positive", *tier_columns, "negative", "blocks"]
+    return Table(columns, rows, BLOCKS_NOTE)
+
+
+def _split_details(split_counts: pd.DataFrame) -> list[Block]:
+    details = split_counts[split_counts["by"].isin(list(BY_NAMES))]
+    if details.empty:
+        return []
+    numbers = ("n_positive", "n_negative", "n_blocks")
+    rows = [
+        [
+            f"`{row['split']}`",
+            BY_NAMES[str(row["by"])],
+            str(row["value"]),
+            *(f"{int(row[n]):,}" for n in numbers),
+        ]
+        for row in details.to_dict("records")
+    ]
+    columns = ["split", "by", "value", "positive", "negative", "blocks"]
+    return [Fold("Clips by call type, recorder and site", [Table(columns, rows)])]
+
+
+def _reject_blocks(rejects: pd.DataFrame) -> list[Block]:
+    n = len(rejects)
+    if not n:
+        return [Text("Every listed recording could be used.")]
+    reasons = rejects["reason"].astype("str").value_counts().sort_index()
+    words = ", ".join(f"{reason} {number:,}" for reason, number in reasons.items())
+    wanted = ("source", "file_path", "reason", "message")
+    shown = rejects.reindex(columns=list(wanted)).head(REJECTS_SHOWN).astype("str").fillna("")
+    note = f"The first {REJECTS_SHOWN:,} of {n:,}." if n > REJECTS_SHOWN else ""
+    said = f"{count(n, 'listed row')} could not be used and {'is' if n == 1 else 'are'} in no number here: {words}."
+    table = Table(["source", "file", "reason", "what was found"], shown.to_numpy().tolist(), note)
+    return [Text(said, WARNING), Fold("The rejected rows", [table])]

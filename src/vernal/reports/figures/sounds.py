@@ -1,0 +1,56 @@
+"""Pictures of sound: spectrograms side by side on one scale, so that a faint call looks faint."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vernal.audio.excerpts import FLOOR_DB, spectrogram
+from vernal.audio.reading import SAMPLE_RATE_HZ
+from vernal.reports.figures.style import nothing, panels
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+RANGE_DB = 65.0  # what is further below the loudest bin of the figure is drawn like silence
+COLUMNS = 3
+
+
+def spectrograms(sounds: Mapping[str, np.ndarray], title: str, max_hz: float = 6_000.0) -> Figure:
+    """Spectrograms of several clips, three in a row, all on one scale of time, frequency and level.
+
+    Args:
+        sounds: (n,) samples at 48 kHz by what to write above them, in order.
+        max_hz: the highest frequency shown.
+    """
+    if not sounds:
+        return nothing(title, "No clip to show.")
+    pictures = {name: spectrogram(samples).T * (-FLOOR_DB / 255) for name, samples in sounds.items()}
+    loudest = max(float(picture.max()) for picture in pictures.values())
+    longest_s = max(len(samples) for samples in sounds.values()) / SAMPLE_RATE_HZ
+    n_columns = min(COLUMNS, len(sounds))
+    n_rows = -(-len(sounds) // n_columns)
+    figure, listed = panels(
+        n_columns,
+        0.6 + 1.75 * n_rows,
+        title,
+        n_rows=n_rows,
+        sharex=True,
+        sharey=True,
+        width_in=3.2 * n_columns,
+    )
+    for axes, (name, picture) in zip(listed, pictures.items(), strict=False):
+        length_s = len(sounds[name]) / SAMPLE_RATE_HZ
+        axes.imshow(
+            picture, origin="lower", aspect="auto", cmap="magma", extent=(0, length_s, 0, SAMPLE_RATE_HZ / 2000),
+            vmin=loudest - RANGE_DB, vmax=loudest, interpolation="nearest",
+        )  # fmt: skip
+        axes.set(title=name, xlim=(0, longest_s), ylim=(0, max_hz / 1000))
+        axes.grid(visible=False)
+    for at, axes in enumerate(listed):
+        axes.set_axis_off() if at >= len(sounds) else None
+        axes.set_ylabel("kHz" if at % n_columns == 0 else "")
+        axes.set_xlabel("s" if at + n_columns >= len(sounds) else "")
+    return figure

@@ -1,0 +1,115 @@
+"""From sections to one HTML page: no script, no address, everything that came from a file escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+from markupsafe import Markup, escape
+
+from vernal.common.formatting import count, listed
+from vernal.evaluation.stage_results import StageResults
+from vernal.reports.answer import answer_section, question
+from vernal.reports.blocks import BAD, WARNING, Section, Text
+from vernal.reports.design import asked_section
+from vernal.reports.error_breakdown import where_section
+from vernal.reports.figures import Drawing, figure_title, inline_svg
+from vernal.reports.page_templates import page_templates
+from vernal.reports.points import failed_points, not_run, points_section
+from vernal.reports.recommendation import deploy_section
+from vernal.reports.results import found_section
+from vernal.reports.uncertainty import sure_section
+
+DEMO_WORDS = (
+    "DEMO SEASON: the recordings are synthetic. These numbers show how the project works; they are no result."
+)
+
+
+def render_report(
+    results: StageResults,
+    figures: Mapping[str, Drawing],
+    split_counts: pd.DataFrame,
+    rejects: pd.DataFrame,
+    more: Sequence[Section] = (),
+    notices: Sequence[Text] = (),
+) -> str:
+    """The report of a stage as HTML text; the same results give the same text.
+
+    Args:
+        figures: every figure of `vernal.reports.figures.FIGURES`, by name.
+        split_counts: clips counted by split and other things (see `vernal.clips.splits.count_splits`).
+        rejects: listed rows that could not be used.
+        more: further sections, put at the end.
+        notices: what a reader has to know before any number, beside what the results say themselves.
+    """
+    environment = page_templates()
+    environment.filters["code"] = code
+    listed = [
+        answer_section(results),
+        asked_section(results, split_counts, rejects),
+        found_section(results),
+        sure_section(results, split_counts),
+        deploy_section(results),
+        where_section(results),
+        points_section(results),
+        *more,
+    ]
+    drawings = {
+        name: Markup(inline_svg(drawing.svg, name, figure_title(name, results)))
+        for name, drawing in figures.items()
+    }
+    return environment.get_template("stage.html.j2").render(
+        stage=results.spec.stage,
+        target=results.target,
+        question=question(results),
+        demo=DEMO_WORDS if results.is_demo else "",
+        warnings=[*notices, *_warnings(results)],
+        sections=listed,
+        figures=drawings,
+    )
+
+
+def _warnings(results: StageResults) -> list[Text]:
+    """What a reader has to know before any number."""
+    failed, waiting, whole = len(failed_points(results)), len(not_run(results)), len(results.plan)
+    found = []
+    if failed:
+        are = "is" if failed == 1 else "are"
+        found.append(Text(f"{count(failed, 'point')} failed and {are} in no comparison here.", BAD))
+    if waiting:
+        found.append(
+            Text(f"A part of the stage: {waiting:,} of {count(whole, 'point')} not run yet.", WARNING)
+        )
+    empty = _empty_subsets(results)
+    if empty:
+        found.append(Text(empty, WARNING))
+    return found
+
+
+def _empty_subsets(results: StageResults) -> str:
+    """Which subsets that points name hold no clip: such points are trained without them."""
+    if "empty_subsets" not in results.points:
+        return ""
+    named = results.points["empty_subsets"].dropna().astype(str)
+    if named.empty:
+        return ""
+    subsets = sorted({f"`{name}`" for text in named for name in text.split(";")})
+    return (
+        f"{listed(subsets)} {'holds' if len(subsets) == 1 else 'hold'} no clip. Points that name such a subset "
+        f"({len(named):,} of {len(results.points):,}) train without it: they equal those that do not name it, "
+        "and show nothing about it."
+    )
+
+
+def code(text: str) -> Markup:
+    """Escaped text in which `backticks` become code; one that is never closed stays as it is.
+
+    >>> str(code("`a<b` & c"))
+    '<code>a&lt;b</code> &amp; c'
+    """
+    parts = str(text).split("`")
+    if len(parts) % 2 == 0:
+        return escape(text)
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if at % 2 else escape(part) for at, part in enumerate(parts)
+    )

@@ -1,0 +1,147 @@
+"""The certificate and the ledger as sections of a stage's report."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from vernal.common.formatting import count
+from vernal.proof.certificate import FAIL, PASS, WARNING
+from vernal.proof.ledger import Entry, is_intact, times_opened
+from vernal.reports import Bullets, Fold, Heading, Section, Table, Text
+from vernal.reports.blocks import BAD, GOOD
+
+_TONES = {PASS: GOOD, WARNING: BAD, FAIL: BAD}
+_WORDS = {PASS: "passed", WARNING: "failed, allowed by proof.allow", FAIL: "FAILED"}
+
+
+def certificate_notices(certificate: Mapping[str, Any]) -> list[Text]:
+    """What stands in red at the top of a report whose certificate did not pass."""
+    failed = [line for line in certificate["checks"] if line["verdict"] != PASS]
+    return [Text(f"{_WORDS[line['verdict']]}: {line['title']} (see Proof).", BAD) for line in failed]
+
+
+def certificate_section(certificate: Mapping[str, Any], splits: pd.DataFrame | None = None) -> Section:
+    """The certificate as a table of checks, with the cases of what failed and the closest pairs.
+
+    Args:
+        splits: names the files of the closest pairs; without it they are named by clip.
+    """
+    lines = certificate["checks"]
+    failed = [line for line in lines if line["verdict"] != PASS]
+    n_lines = count(len(lines), "check")
+    said = f"{len(failed)} of {n_lines} did not pass" if failed else f"All {n_lines} passed"
+    blocks: list[Any] = [
+        Text(
+            f"{said} for the results `{certificate['results']}`.",
+            BAD if failed else GOOD,
+        ),
+        Table(
+            ["check", "verdict", "what was found"],
+            [[line["title"], _WORDS[line["verdict"]], line["said"]] for line in lines],
+            "Each line was found again from what the run left behind.",
+            [_TONES[line["verdict"]] if line["verdict"] != PASS else "" for line in lines],
+        ),
+    ]
+    for line in failed:
+        more = line["n_cases"] - len(line["cases"])
+        cases = [*line["cases"], *([f"and {more:,} more"] if more else [])]
+        blocks += [
+            Text(f"{line['title']}: {count(line['n_cases'], 'case')}. {line['remedy']}", BAD),
+            Bullets([Text(case) for case in cases]),
+        ]
+    if certificate["closest_pairs"]:
+        blocks.append(Fold("The closest pairs of two splits", [_pairs(certificate["closest_pairs"], splits)]))
+    return Section("certificate", "Proof", blocks)
+
+
+def _pairs(pairs: Sequence[Mapping[str, Any]], splits: pd.DataFrame | None) -> Table:
+    names = {} if splits is None else dict(zip(splits.clip_id, splits.file_path, strict=True))
+    rows = [
+        [
+            names.get(pair["clip_id"], pair["clip_id"]),
+            pair["split"],
+            names.get(pair["other_clip_id"], pair["other_clip_id"]),
+            pair["other_split"],
+            f"{pair['cosine']:.4f}",
+            f"{pair['correlation']:.3f}",
+        ]
+        for pair in pairs
+    ]
+    caption = "Cosine of embeddings, and correlation of whitened sound at its best shift: only this one tells a copy."
+    return Table(["clip", "split", "clip ", "split ", "cosine", "correlation"], rows, caption)
+
+
+def ledger_section(entries: Sequence[Entry], splits: pd.DataFrame, stage: str) -> Section:
+    """How often the test splits were looked at."""
+    own, every = times_opened(entries, splits, stage), times_opened(entries, splits)
+    rows = [[name, f"{own[name]:,}", f"{every[name]:,}"] for name in every]
+    blocks: list[Any] = [
+        Text(
+            "Each evaluation whose numbers were new is one look at the test. A choice made after a look makes the next "
+            "number on the same clips too good; what many looks chose deserves clips that nobody has looked at."
+        ),
+        Table(
+            ["split", "by this stage", "by all stages"], rows, "Evaluations that looked at these very clips."
+        ),
+    ]
+    if not is_intact(entries):
+        blocks.insert(
+            0, Text("The test ledger was changed by hand: its lines do not follow from each other.", BAD)
+        )
+    return Section("ledger", "How often the test was used", blocks)
+
+
+def card_section(model_card: str, data_card: str) -> Section:
+    """The two cards as they stand in their files."""
+    return Section(
+        "cards",
+        "Model card and data card",
+        [
+            Text("As in `model_card.md` and `data_card.md` beside this report."),
+            Fold("Model card", markdown_blocks(model_card)),
+            Fold("Data card", markdown_blocks(data_card)),
+        ],
+    )
+
+
+def markdown_blocks(markdown: str) -> list[Any]:
+    """The cards' own Markdown (headings, paragraphs, lists, tables) as blocks of a report."""
+    blocks: list[Any] = []
+    lines = markdown.splitlines()
+    at = 0
+    while at < len(lines):
+        line = lines[at]
+        if line.startswith("|"):
+            end = at
+            while end < len(lines) and lines[end].startswith("|"):
+                end += 1
+            header, _, *body = [_cells(row) for row in lines[at:end]]
+            blocks.append(Table(header, body))
+            at = end
+            continue
+        if line.startswith("* "):
+            end = at
+            while end < len(lines) and lines[end].startswith("* "):
+                end += 1
+            blocks.append(Bullets([Text(_plain(item[2:])) for item in lines[at:end]]))
+            at = end
+            continue
+        if line.startswith("#"):
+            blocks.append(Heading(_plain(line.lstrip("#").strip())))
+        elif line.strip():
+            blocks.append(Text(_plain(line.removeprefix("> "))))
+        at += 1
+    return blocks
+
+
+def _cells(row: str) -> list[str]:
+    return [_plain(cell.strip()) for cell in re.split(r"(?<!\\)\|", row)[1:-1]]
+
+
+def _plain(text: str) -> str:
+    """Text without the marks of Markdown: escapes resolved, bold left off."""
+    return re.sub(r"\\(.)", r"\1", text.replace("**", ""))

@@ -1,0 +1,165 @@
+"""What was found: configurations, what each setting does, splits and baselines side by side, curves."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from vernal.common.formatting import UNDEFINED, between, count, percent, share
+from vernal.evaluation.baselines import ALL_POSITIVE, METADATA, PREVALENCE
+from vernal.evaluation.effects import HIGHER, LOWER, POWER
+from vernal.evaluation.stage_results import METRIC_NAMES, StageResults, level_words
+from vernal.reports.answer import shown_effects
+from vernal.reports.blocks import BAD, GOOD, SOFT, STRONG, Block, Fold, Heading, Section, Table, Text
+from vernal.reports.captions import picture
+
+BASELINE_NAMES = {
+    ALL_POSITIVE: "flag every clip",
+    PREVALENCE: "flag at random, as often as training held positives",
+    METADATA: "guess from recorder, site and hour",
+}
+BESIDE = ("f1", "precision", "recall", "fpr", "auroc", "auroc_within_recorder", "average_precision")
+SHORTCUT_NOTE = (
+    "Where guessing from place and hour comes close to the detector, positives and negatives were recorded in "
+    "different places or hours, and the numbers of the detector may come from there."
+)
+SIZES = ("change", "interval", "least found")
+
+
+def found_section(results: StageResults) -> Section:
+    """Leaderboard, effects, splits and baselines side by side, curves."""
+    blocks: list[Block] = []
+    if results.n_configurations > 1:
+        blocks += [
+            Heading("Configurations"),
+            picture("leaderboard", penalty=results.options.penalty, blocks=results.block_name),
+            Fold(f"All {count(results.n_configurations, 'configuration')}", [leaderboard_table(results)]),
+            Heading("What each setting does"),
+            picture("effects"),
+            *_effect_blocks(results),
+        ]
+    blocks += [
+        Heading("On every split, and beside what is reached without listening"),
+        _beside_baselines(results),
+        Text(SHORTCUT_NOTE, SOFT),
+        Heading("Ranking"),
+        picture("precision_recall", blocks=results.block_name),
+        picture("roc"),
+    ]
+    return Section("found", "What was found", blocks)
+
+
+def leaderboard_table(results: StageResults) -> Table:
+    """Every configuration with its numbers on the split that decides, and the deciding metric elsewhere."""
+    split, metric, primary = results.primary_split, results.primary_metric, results.primary
+    others = [name for name in ("f1", "precision", "recall", "auroc", "average_precision") if name != metric]
+    numbers = {f"{split}_{name}_mean": f"{split} {METRIC_NAMES[name]}" for name in others}
+    numbers |= {
+        f"{name}_{metric}_mean": f"{name} {METRIC_NAMES[metric]}"
+        for name in results.measured_splits
+        if name != split
+    }
+    rows = []
+    for _, row in results.leaderboard.iterrows():
+        rows.append(
+            [
+                UNDEFINED if pd.isna(row["rank"]) else str(int(row["rank"])),
+                *results.levels(row).values(),
+                share(row[f"{primary}_mean"], 3),
+                share(row[f"{primary}_std"], 3),
+                between(row[f"{primary}_low"], row[f"{primary}_high"], 3),
+                str(int(row["n_runs"])),
+                *(share(row[name], 3) for name in numbers),
+                str(row["points"]),
+            ]
+        )
+    interval = f"{percent(results.options.level)} interval"
+    deciding = [f"{split} {METRIC_NAMES[metric]}, mean", "standard deviation", interval, "seeds"]
+    return Table(["rank", *results.axes, *deciding, *numbers.values(), "points"], rows)
+
+
+def _effect_blocks(results: StageResults) -> list[Block]:
+    """The comparisons that the picture shows, in words and numbers; all others in a fold."""
+    shown = shown_effects(results)
+    if shown.empty:
+        return []
+    rows, tones = [], []
+    for row in shown.to_dict("records"):
+        verdict = str(row["verdict"])
+        change = verdict if verdict not in (HIGHER, LOWER) else f"{verdict} by {share(abs(row['effect']), 3)}"
+        if row["n_identical"] == row["n_pairs"]:
+            change = "nothing: all pairs are equal"
+        rows.append([*_contrast(row), change, *_size(row)])
+        tones.append({HIGHER: GOOD, LOWER: BAD}.get(verdict, ""))
+    where = f"{METRIC_NAMES[results.primary_metric]} on {results.primary_split}"
+    note = (
+        f"The last column is the least change that would have been found with {percent(POWER)} probability: what is "
+        "smaller may well be there and was not seen. Above 1, none could have been found."
+    )
+    everything = f"All {count(len(results.effects), 'comparison')}, in every metric and split"
+    return [
+        Table(["setting", "from", "to", where, *SIZES], rows, note, tones),
+        Fold(everything, [_all_effects(results)]),
+    ]
+
+
+def _contrast(row: Mapping[Hashable, Any]) -> list[str]:
+    return [f"`{row['axis']}`", level_words(row["level_a"]), level_words(row["level_b"])]
+
+
+def _size(row: Mapping[Hashable, Any]) -> list[str]:
+    least = share(row["minimum_detectable_effect"], 3)
+    return [share(row["effect"], 3), between(row["low"], row["high"], 3), least]
+
+
+def _all_effects(results: StageResults) -> Table:
+    rows = [
+        [
+            f"`{row['split']}`",
+            METRIC_NAMES.get(str(row["metric"]), str(row["metric"])),
+            *_contrast(row),
+            "" if pd.isna(row["within"]) else str(row["within"]),
+            str(row["verdict"]),
+            *_size(row),
+            share(row["p_adjusted"], 3),
+            f"{int(row['n_pairs']):,}",
+            f"{int(row['n_identical']):,}",
+        ]
+        for row in results.effects.to_dict("records")
+    ]
+    what = ["split", "metric", "setting", "from", "to", "within", "verdict"]
+    return Table([*what, *SIZES, "adjusted p", "pairs", "of these equal"], rows)
+
+
+def _beside_baselines(results: StageResults) -> Table:
+    """The leading configuration's metrics on each split, and under them what is reached without listening."""
+    name = "the leading configuration" if results.n_configurations > 1 else "the classifier"
+    lines: list[tuple[str, list[str]]] = []
+    for split in results.measured_splits:
+        values = np.array(
+            [
+                [results.number(point, f"{split}_{metric}") for metric in BESIDE]
+                for point in results.leading_points
+            ]
+        )
+        lines.append(
+            (STRONG, [f"`{split}`", name, *_numbers(dict(zip(BESIDE, values.mean(axis=0), strict=True)))])
+        )
+        if len(values) > 1:
+            spreads = [share(spread, 3) for spread in values.std(axis=0, ddof=1)]
+            lines.append(("", ["", "its standard deviation over seeds", *spreads]))
+        for row in results.table("baselines", split=split).to_dict("records"):
+            said = BASELINE_NAMES.get(str(row["baseline"]), str(row["baseline"]))
+            lines.append((SOFT, ["", said, *_numbers(row)]))
+    mean = "Means over seeds." if len(results.leading_points) > 1 else "One run: no spread is known."
+    note = f"{mean} F1, precision, recall and false positive rate at the threshold from validation."
+    columns = ["split", "what", *(METRIC_NAMES[metric] for metric in BESIDE)]
+    return Table(columns, [row for _, row in lines], note, [tone for tone, _ in lines])
+
+
+def _numbers(row: Mapping[Any, float]) -> list[str]:
+    """The metrics of a line; false positive rates to a digit more, as nights have thousands of negatives."""
+    return [share(row[metric], 3 if metric == "fpr" else 2) for metric in BESIDE]

@@ -1,0 +1,355 @@
+"""Can the printed metrics come from any confusion matrix at all, and from the same clips as the others?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from vernal.common.formatting import count
+from vernal.studies.audit import matrices
+from vernal.studies.audit.findings import Finding, NotChecked, Outcome
+from vernal.studies.audit.matrices import Interval, Printed
+from vernal.studies.audit.options import AuditOptions
+from vernal.studies.published.columns import RATES, Metric
+from vernal.studies.published.experiments import Experiments
+
+PARTS = ("precision", "recall", "f1", "accuracy")
+# Consensus intervals are narrow; neighbours within this are the same share of positives.
+SLACK = 1e-5
+
+
+@dataclass(frozen=True)
+class Matrices:
+    """The rows' possible confusion matrices at one operating point of one set.
+
+    Attributes:
+        printed, regions, implied: one a row: metrics, corners, share of positives that they allow.
+        totals: stated positives and negatives, or None.
+        prevalence: the share of positives, from the totals or from what most rows imply; None when neither
+            tells.
+    """
+
+    test_set: str
+    point: str
+    printed: list[Printed]
+    regions: list[np.ndarray]
+    implied: list[Interval]
+    totals: tuple[int, int] | None
+    prevalence: Interval | None
+
+    @property
+    def where(self) -> str:
+        """The set, and the point if it has a name."""
+        test_set = f"set {self.test_set!r}" if self.test_set else "the metrics"
+        return f"{test_set} ({self.point})" if self.point else test_set
+
+
+def all_matrices(experiments: Experiments, options: AuditOptions) -> Iterator[Matrices]:
+    """Every operating point of every set with at least two of precision, recall, F1 and accuracy."""
+    for test_set in experiments.test_sets:
+        points = dict.fromkeys(
+            m.point for m in experiments.metrics if m.test_set == test_set and m.name in PARTS
+        )
+        for point in points:
+            metrics = {name: experiments.of(test_set, name, point) for name in PARTS}
+            if sum(metric is not None for metric in metrics.values()) < 2:
+                continue
+            printed = printed_rows(experiments, metrics)
+            regions = [matrices.region(row) for row in printed]
+            implied = [
+                matrices.implied_prevalence(row, corners)
+                for row, corners in zip(printed, regions, strict=True)
+            ]
+            totals = options.totals_of(test_set) or _totals_in_columns(experiments, test_set)
+            yield Matrices(test_set, point, printed, regions, implied, totals, _prevalence(totals, implied))
+
+
+def printed_rows(experiments: Experiments, metrics: dict[str, Metric | None]) -> list[Printed]:
+    """The rows' precision, recall, F1 and accuracy.
+
+    Args:
+        metrics: their columns in that order; None where there is none.
+    """
+    nothing = np.full(len(experiments), np.nan)
+    columns = [nothing if m is None else experiments.values[m.column].to_numpy() for m in metrics.values()]
+    halves = [1e-9 if m is None else m.half for m in metrics.values()]
+    return [Printed(*map(float, row), *halves) for row in zip(*columns, strict=True)]
+
+
+def _prevalence(totals: tuple[int, int] | None, implied: list[Interval]) -> Interval | None:
+    if totals:
+        share = totals[0] / sum(totals)
+        return Interval(share, share)
+    found = matrices.consensus([interval for interval in implied if not interval.is_empty])
+    return Interval(found.low - SLACK, found.high + SLACK) if found else None
+
+
+def _totals_in_columns(experiments: Experiments, test_set: str) -> tuple[int, int] | None:
+    """Positives and negatives that the table states for a set: the usual pair of its count columns."""
+    columns = {m.name: m.column for m in experiments.metrics if m.test_set == test_set}
+    values = experiments.values
+    if {"n_positive", "n_negative"} <= columns.keys():
+        pairs = values[[columns["n_positive"], columns["n_negative"]]]
+    elif {"tp", "fp", "fn", "tn"} <= columns.keys():
+        tp, fp, fn, tn = (values[columns[name]] for name in ("tp", "fp", "fn", "tn"))
+        pairs = pd.concat([tp + fn, tn + fp], axis=1)
+    else:
+        return None
+    common = pairs.dropna().value_counts()
+    if common.empty:
+        return None
+    n_positive, n_negative = (int(value) for value in common.index[0])
+    return (n_positive, n_negative) if n_positive > 0 and n_negative > 0 else None
+
+
+def check_impossible(experiments: Experiments, options: AuditOptions) -> Outcome:
+    """Rows that no confusion matrix gives: at all, on the others' totals, or only with classes swapped."""
+    findings = _out_of_range(experiments)
+    known = list(all_matrices(experiments, options))
+    for found in known:
+        verdicts = [_verdict(found, row) for row in range(len(experiments))]
+        for verdict in ("never", "swapped", "other"):
+            rows = experiments.names[[v == verdict for v in verdicts]]
+            if len(rows):
+                text = _meaning(found, verdict, len(rows)) + _describe_implied(found, verdicts, verdict)
+                findings.append(Finding("impossible_counts", "error", tuple(rows), text))
+    findings += _count_columns(experiments)
+    if not known and not findings:
+        return NotChecked("No set has two of precision, recall, F1 and accuracy.")
+    return findings
+
+
+def _meaning(found: Matrices, verdict: str, n_rows: int) -> str:
+    told = f"On {found.where}, {count(n_rows, 'row')}"
+    if verdict == "never":
+        return (
+            f"{told}: no confusion matrix gives these precision, recall, F1 and accuracy together, "
+            "whatever the totals and allowing for rounding. They were not computed from one table of "
+            "counts; recompute them from the scores."
+        )
+    if verdict == "swapped":
+        return (
+            f"{told} can only come from a confusion matrix with the classes swapped "
+            f"({_describe_totals(found)}): what is printed describes the negative class. Check the "
+            "order in which the matrix was unpacked, and recompute."
+        )
+    return (
+        f"{told}: no confusion matrix with the totals of the other rows gives these metrics "
+        f"({_describe_totals(found)}). They were counted on another selection of clips (files left "
+        "out, or scored by detection instead of by file), so they cannot be compared with the rest. "
+        "Evaluate all rows on the same clips, with every clip scored."
+    )
+
+
+def _verdict(found: Matrices, row: int) -> str:
+    """`fits`, `never`, `swapped` or `other` for one row."""
+    printed, corners, implied = found.printed[row], found.regions[row], found.implied[row]
+    if sum(np.isfinite(printed[:4])) < 2:
+        return "fits"
+    if len(corners) == 0 or implied.is_empty:
+        return "never"
+    if found.prevalence is None:
+        return "fits"
+    swapped = Interval(1 - found.prevalence.high, 1 - found.prevalence.low)
+    if found.totals:
+        n_positive, n_negative = found.totals
+        if matrices.fits_totals(printed, n_positive, n_negative):
+            return "fits"
+        return "swapped" if matrices.fits_totals(printed, n_negative, n_positive) else "other"
+    if implied.meets(found.prevalence):
+        return "fits"
+    return "swapped" if implied.meets(swapped) else "other"
+
+
+def _describe_totals(found: Matrices) -> str:
+    if found.totals:
+        return f"stated: {found.totals[0]:,} positives, {found.totals[1]:,} negatives"
+    if found.prevalence is None:
+        return "no totals stated"
+    middle = (found.prevalence.low + found.prevalence.high) / 2
+    return f"no totals stated; most rows imply {middle:.1%} positives"
+
+
+def _describe_implied(found: Matrices, verdicts: list[str], verdict: str) -> str:
+    if verdict == "never" or not all(np.isfinite(row.accuracy) for row in found.printed):
+        return ""
+    shares = [interval for interval, v in zip(found.implied, verdicts, strict=True) if v == verdict]
+    low, high = min(s.low for s in shares), max(s.high for s in shares)
+    return f" They imply {low:.1%} to {high:.1%} positives." if high - low < 0.3 else ""
+
+
+def _out_of_range(experiments: Experiments) -> list[Finding]:
+    findings = []
+    for metric in experiments.metrics:
+        if metric.name not in RATES:
+            continue
+        values = experiments.values[metric.column]
+        rows = experiments.names[(values < -metric.half) | (values > 1 + metric.half)]
+        if len(rows):
+            text = (
+                f"{count(len(rows), 'value')} of {metric.column} outside 0 to 1: not a rate. Check how the "
+                "column was filled."
+            )
+            findings.append(Finding("impossible_counts", "error", tuple(rows), text))
+    return findings
+
+
+def _count_columns(experiments: Experiments) -> list[Finding]:
+    """Counts that are printed: whole, and with the same totals in each row."""
+    findings = []
+    for test_set in experiments.test_sets:
+        for point in dict.fromkeys(
+            m.point for m in experiments.metrics if m.test_set == test_set and m.name == "tp"
+        ):
+            columns = [experiments.of(test_set, name, point) for name in ("tp", "fp", "fn", "tn")]
+            if any(column is None for column in columns):
+                continue
+            tp, fp, fn, tn = (experiments.values[m.column] for m in columns if m is not None)
+            pairs = pd.DataFrame({"positives": tp + fn, "negatives": tn + fp}).dropna()
+            findings += _differing_totals(
+                experiments, pairs, f"set {test_set!r}" if test_set else "the counts"
+            )
+            findings += _contradicting_counts(experiments, test_set, point, tp, fp, fn)
+    return findings
+
+
+def _differing_totals(experiments: Experiments, pairs: pd.DataFrame, where: str) -> list[Finding]:
+    if len(pairs) < 3:
+        return []
+    common = pairs.value_counts()
+    usual = common.index[0]
+    if len(common) == 1 or common.iloc[0] <= len(pairs) / 2:
+        return []
+    is_swapped = (pairs.positives == usual[1]) & (pairs.negatives == usual[0]) & (usual[0] != usual[1])
+    is_other = ~is_swapped & ((pairs.positives != usual[0]) | (pairs.negatives != usual[1]))
+    stated = f"most rows have {usual[0]:,.0f} positives (tp + fn) and {usual[1]:,.0f} negatives (fp + tn)"
+    findings = []
+    for is_bad, meaning in (
+        (is_swapped, "these have them the other way round: the classes are swapped"),
+        (is_other, "these have other totals: they were counted on other clips"),
+    ):
+        rows = experiments.names[pairs.index[is_bad]]
+        if len(rows):
+            text = (
+                f"On {where}, {stated}; {meaning} ({count(len(rows), 'row')}). Recompute them on the same "
+                "clips with the same order of classes."
+            )
+            findings.append(Finding("impossible_counts", "error", tuple(rows), text))
+    return findings
+
+
+def _contradicting_counts(
+    experiments: Experiments, test_set: str, point: str, tp: pd.Series, fp: pd.Series, fn: pd.Series
+) -> list[Finding]:
+    findings = []
+    for name, whole in (("precision", tp + fp), ("recall", tp + fn)):
+        metric = experiments.of(test_set, name, point)
+        if metric is None:
+            continue
+        is_off = (
+            (tp / whole.where(whole > 0)) - experiments.values[metric.column]
+        ).abs() > metric.half + 1e-6
+        rows = experiments.names[is_off]
+        if len(rows):
+            text = (
+                f"{metric.column} is not what the row's own tp, fp and fn give "
+                f"({count(len(rows), 'row')}). One of the two is wrong; recompute both."
+            )
+            findings.append(Finding("impossible_counts", "error", tuple(rows), text))
+    return findings
+
+
+def check_auroc(experiments: Experiments, options: AuditOptions) -> Outcome:
+    """An AUROC that no curve through the row's own operating point can have."""
+    findings: list[Finding] = []
+    looked = False
+    for found in all_matrices(experiments, options):
+        metric = experiments.of(found.test_set, "auroc")
+        if metric is None or found.prevalence is None:
+            continue
+        looked = True
+        values = experiments.values[metric.column]
+        bad = []
+        for row, (corners, auroc) in enumerate(zip(found.regions, values, strict=True)):
+            bounds = matrices.auroc_bounds(corners, found.prevalence)
+            # Rows of other totals are told elsewhere; their false positive rate is not known here.
+            if (
+                np.isfinite(auroc)
+                and _verdict(found, row) == "fits"
+                and not bounds.meets(Interval(auroc - metric.half, auroc + metric.half))
+            ):
+                bad.append(row)
+        if bad:
+            rows = tuple(experiments.names.iloc[bad])
+            text = (
+                f"On {found.where}, the AUROC of {count(len(rows), 'row')} lies outside what any curve "
+                "through the row's own precision and recall can have. The two were computed from "
+                "different scores or different clips; recompute both from one table of scores."
+            )
+            findings.append(Finding("impossible_auroc", "error", rows, text))
+    return (
+        findings
+        if looked
+        else NotChecked(
+            "Needs an AUROC beside precision, recall and accuracy, and a share of positives to go by."
+        )
+    )
+
+
+def check_trivial(experiments: Experiments, options: AuditOptions) -> Outcome:
+    """Rows that are no better than calling every clip positive, or no clip."""
+    findings: list[Finding] = []
+    known = list(all_matrices(experiments, options))
+    for found in known:
+        verdicts = pd.Series(
+            [_triviality(found, row) for row in found.printed], index=experiments.names.index
+        )
+        for verdict, severity in (("all", "warning"), ("none", "warning"), ("below", "note")):
+            rows = experiments.names[verdicts == verdict]
+            if len(rows):
+                text = _trivial_meaning(found, verdict, len(rows))
+                findings.append(Finding("no_better_than_trivial", severity, tuple(rows), text))
+    return findings if known else NotChecked("No set has two of precision, recall, F1 and accuracy.")
+
+
+def _triviality(found: Matrices, row: Printed) -> str:
+    """`all` clips flagged, `none` of the positives, F1 `below` that of flagging all, or nothing of these."""
+    if flags_all(row):
+        return "all"
+    if row.recall <= row.half_recall or row.f1 <= row.half_f1:
+        return "none"
+    return "below" if row.f1 + row.half_f1 < _trivial_f1(found) else ""
+
+
+def _trivial_f1(found: Matrices) -> float:
+    """F1 of calling every clip positive; 0 where the share of positives is not known."""
+    return 2 * found.prevalence.low / (1 + found.prevalence.low) if found.prevalence else 0.0
+
+
+def _trivial_meaning(found: Matrices, verdict: str, n_rows: int) -> str:
+    told, trivial = f"On {found.where}, {count(n_rows, 'row')}", _trivial_f1(found)
+    baseline = f" (F1 {trivial:.3f})" if trivial else ""
+    if verdict == "all":
+        return (
+            f"{told} flag every clip{baseline}: recall is 1 and precision is the share of positives. "
+            "The F1 printed there is that of no detector at all; do not rank by it, and show the "
+            "all-positive baseline beside it."
+        )
+    if verdict == "none":
+        return f"{told} flag no positive clip. Nothing was learned, or the threshold or the class is wrong."
+    return (
+        f"{told} have a lower F1 than calling every clip positive{baseline}. Show that baseline beside them."
+    )
+
+
+def flags_all(row: Printed) -> bool:
+    """Whether every clip was flagged: recall is 1, precision and accuracy agree, and it is not perfect."""
+    is_perfect = row.precision >= 1 - row.half_precision
+    return bool(
+        row.recall >= 1 - row.half_recall
+        and abs(row.precision - row.accuracy) <= row.half_precision + row.half_accuracy
+        and not is_perfect
+    )

@@ -1,0 +1,348 @@
+"""Result files against the table of truth: is every clip scored, once, by scores that can be ranked?"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from vernal.audio.birdnet.results import ResultFolder, match_audio, without_ending
+from vernal.common.formatting import count
+from vernal.evaluation.metrics import FloatArray
+from vernal.studies.audit.findings import Finding, NotChecked, Outcome, some
+from vernal.studies.audit.options import AuditOptions
+from vernal.studies.audit.truth import Truth
+
+BACKGROUND = frozenset({"noise", "other", "background", "silence", "negative", "none"})
+AMBIGUITY = 0.01  # AUROC that ties leave open before a finding is made of it
+SATURATED = 0.9999
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A folder of results joined with the truth.
+
+    Attributes:
+        truth, folder: what was joined.
+    """
+
+    truth: Truth
+    folder: ResultFolder
+
+    @cached_property
+    def recordings(self) -> pd.DataFrame:
+        """One row a recording in the results: `own` and `written` path without ending, and `result_file`."""
+        own = self.folder.files[~self.folder.files.is_combined].rename(columns={"key": "own"})
+        detections = self.folder.detections
+        written = (
+            detections[detections.audio != ""]
+            .groupby("result_file", sort=False)
+            .audio.first()
+            .map(without_ending)
+        )
+        single = own.assign(written=own.result_file.map(written).fillna(""))
+        shared = detections[
+            detections.result_file.isin(self.folder.files.result_file[self.folder.files.is_combined])
+        ]
+        combined = pd.DataFrame(
+            {"own": "", "written": shared.audio.map(without_ending), "result_file": shared.result_file}
+        ).drop_duplicates()
+        return (
+            pd.concat([single, combined])[["own", "written", "result_file"]]
+            .astype("str")
+            .reset_index(drop=True)
+        )
+
+    @cached_property
+    def matches(self) -> tuple[dict[tuple[str, str], str], dict[tuple[str, str], list[str]]]:
+        """Which recording each result is of, and the results that fit several."""
+        return match_audio(
+            self.truth.clips.key, zip(self.recordings.own, self.recordings.written, strict=True)
+        )
+
+    @cached_property
+    def label(self) -> tuple[str | None, list[str]]:
+        """What the results call the target, and all labels in them; None when it is not among them."""
+        detections = self.folder.detections
+        pairs = detections[["scientific", "common"]].drop_duplicates()
+        target = self.truth.target.lower()
+        for scientific, common in zip(pairs.scientific, pairs.common, strict=True):
+            if target in (scientific.lower(), common.lower(), f"{scientific}_{common}".lower()):
+                return target, sorted(pairs.common.unique())
+        names = sorted(name for name in pairs.common.unique() if name.lower() not in BACKGROUND)
+        return (names[0] if len(names) == 1 else None), names
+
+    @cached_property
+    def detections(self) -> pd.DataFrame:
+        """Detections of the target with the `key` of their recording in the truth, missing without one."""
+        found = self.folder.detections
+        label = (self.label[0] or "").lower()
+        is_target = (
+            (found.scientific.str.lower() == label)
+            | (found.common.str.lower() == label)
+            | ((found.scientific + "_" + found.common).str.lower() == label)
+        )
+        combined = set(self.folder.files.result_file[self.folder.files.is_combined])
+        own = dict(zip(self.folder.files.result_file, self.folder.files.key.fillna(""), strict=True))
+        written = dict(zip(self.recordings.result_file, self.recordings.written, strict=True))
+        pairs = [
+            ("", without_ending(audio)) if file in combined else (own[file], written.get(file, ""))
+            for file, audio in zip(found.result_file, found.audio, strict=True)
+        ]
+        key = pd.Series([self.matches[0].get(pair) for pair in pairs], index=found.index, dtype="str")
+        return found.assign(key=key)[is_target]
+
+    @cached_property
+    def scores(self) -> pd.Series:
+        """(n_clips,) the highest target score of each clip; missing where it has no detection of it."""
+        spans = {
+            key: rows[["start_s", "end_s", "score"]].to_numpy()
+            for key, rows in self.detections.groupby("key")
+        }
+        values = np.full(len(self.truth.clips), np.nan)
+        clips = self.truth.clips
+        for i, (key, start, end) in enumerate(zip(clips.key, clips.start_s, clips.end_s, strict=True)):
+            rows = spans.get(key)
+            if rows is None:
+                continue
+            inside = (rows[:, 1] > (start if np.isfinite(start) else -np.inf)) & (
+                rows[:, 0] < (end if np.isfinite(end) else np.inf)
+            )
+            if inside.any():
+                values[i] = rows[inside, 2].max()
+        return pd.Series(values, index=clips.index)
+
+
+def check_readable(scored: Scored, options: AuditOptions) -> Outcome:
+    """Result files that cannot be read."""
+    bad = scored.folder.unreadable
+    if not bad:
+        return []
+    told = "; ".join(f"{name}: {why}" for name, why in list(bad.items())[:3])
+    text = (
+        f"{count(len(bad), 'result file')} cannot be read ({told}). Their recordings count as not "
+        "analysed; run the analysis again for them."
+    )
+    return [Finding("result_files", "error", tuple(bad), text)]
+
+
+def check_coverage(scored: Scored, options: AuditOptions) -> Outcome:
+    """Clips without a result, and results without a clip."""
+    clips, (matched, doubtful) = scored.truth.clips, scored.matches
+    findings = []
+    unsure = {key for keys in doubtful.values() for key in keys}
+    is_missing = ~clips.key.isin(set(matched.values()) | unsure)
+    if is_missing.any():
+        n_positive = int(clips.is_positive[is_missing].sum())
+        is_combined = scored.folder.files.is_combined.all()
+        why = (
+            (
+                " A combined table has no line for a recording without detections, so these may be "
+                "recordings in which nothing was found: score them as lowest."
+            )
+            if is_combined
+            else ""
+        )
+        text = (
+            f"{is_missing.sum():,} of {len(clips):,} clips of the table of truth have no result "
+            f"({n_positive:,} positives, {is_missing.sum() - n_positive:,} negatives).{why} Metrics over "
+            "the others describe an easier set than the one they are named after. Analyse these "
+            "recordings, or count them as not detected."
+        )
+        findings.append(Finding("result_coverage", "error", tuple(clips.name[is_missing]), text))
+    recordings = scored.recordings
+    is_known = [
+        pair in matched or pair in doubtful for pair in zip(recordings.own, recordings.written, strict=True)
+    ]
+    strangers = recordings[~np.array(is_known, dtype=bool)]
+    if len(strangers):
+        names = strangers.own.where(strangers.own != "", strangers.written)
+        text = (
+            f"{count(len(strangers), 'result')} belong to no clip of the table of truth. They are not "
+            "scored; if they should be, their paths or names do not match the manifest's."
+        )
+        findings.append(Finding("result_coverage", "warning", tuple(dict.fromkeys(names)), text))
+    return findings
+
+
+def check_collisions(scored: Scored, options: AuditOptions) -> Outcome:
+    """Recordings that their results cannot be told apart for."""
+    clips, (matched, doubtful) = scored.truth.clips, scored.matches
+    findings = []
+    n_files = clips.groupby("key").file_path.transform("nunique")
+    if (n_files > 1).any():
+        text = (
+            f"{count(int((n_files > 1).sum()), 'clip')} lie in recordings that differ only in their file's "
+            "ending. Result files are named without it, so one analysis overwrote the other. Give the "
+            "recordings different names and analyse them again."
+        )
+        findings.append(Finding("name_collisions", "error", tuple(clips.name[n_files > 1]), text))
+    if doubtful:
+        keys = {key for several in doubtful.values() for key in several}
+        told = "; ".join(" or ".join(several[:3]) for several in list(doubtful.values())[:3])
+        text = (
+            f"{count(len(doubtful), 'result')} could be of several recordings, because their file names "
+            f"are the same and the results do not say the folder ({told}). Analyses of such recordings "
+            "overwrite each other in one output folder. Keep the folders in the output, or give the "
+            "recordings different names."
+        )
+        findings.append(Finding("name_collisions", "error", tuple(clips.name[clips.key.isin(keys)]), text))
+    taken = pd.Series(list(matched.values()), dtype="str")
+    twice = set(taken[taken.duplicated()])
+    if twice:
+        text = (
+            f"{count(len(twice), 'recording')} have several results each. Which one is scored is chance; "
+            "keep one."
+        )
+        findings.append(Finding("name_collisions", "error", tuple(clips.name[clips.key.isin(twice)]), text))
+    return findings
+
+
+def check_label(scored: Scored, options: AuditOptions) -> Outcome:
+    """Whether the results know the target at all."""
+    label, labels = scored.label
+    if label is None:
+        told = some(labels, 10) or "none"
+        text = (
+            f"No detection is labelled {scored.truth.target!r}; the labels are: {told}. Every clip would "
+            "count as not detected. Name the label of the results with target=..."
+        )
+        return [Finding("target_label", "error", (), text)]
+    if label.lower() != scored.truth.target.lower():
+        text = (
+            f"No detection is labelled {scored.truth.target!r}; {label!r} is the only label in the results "
+            "and is read as it."
+        )
+        return [Finding("target_label", "note", (), text)]
+    return []
+
+
+def check_ties(scored: Scored, options: AuditOptions) -> Outcome:
+    """Scores that are tied by rounding, clamping or a minimum score, and so cannot be ranked."""
+    if scored.label[0] is None:
+        return NotChecked("The target is not among the labels of the results.")
+    findings: list[Finding] = []
+    looked = False
+    for split, rows in scored.truth.tested.items():
+        if rows.is_positive.nunique() < 2:
+            continue
+        looked = True
+        scores = scored.scores.loc[rows.index]
+        low, high = auroc_by_ties(scores.fillna(-1.0).to_numpy(), rows.is_positive.to_numpy())
+        if high - low <= AMBIGUITY:
+            continue
+        is_none, is_top = scores.isna(), scores >= SATURATED
+        floor = scores.min()
+        causes = []
+        if is_none.sum() > 1:
+            causes.append(
+                f"{is_none.sum():,} clips have no score at all (the lowest score written is "
+                f"{floor:.4g}: the analysis kept nothing below its minimum)"
+            )
+        if is_top.sum() > 1:
+            causes.append(f"{is_top.sum():,} are at the top value")
+        n_tied = int((scores.duplicated(keep=False) & ~is_none & ~is_top).sum())
+        if n_tied:
+            causes.append(f"{n_tied:,} others share a rounded score")
+        text = (
+            f"In {split}, equal scores leave the AUROC open between {low:.3f} and {high:.3f}: "
+            f"{'; '.join(causes)}. Any one number, and any average precision, hides this. Write scores of "
+            "every window with the lowest possible minimum and without rounding, as logits."
+        )
+        names = rows.name[(is_none if is_none.sum() >= is_top.sum() else is_top)]
+        findings.append(Finding("tied_scores", "warning", tuple(names), text))
+    return findings if looked else NotChecked("No test set holds both classes.")
+
+
+def auroc_by_ties(scores: FloatArray, is_positive: np.ndarray) -> tuple[float, float]:
+    """The AUROC if every tie were ordered wrongly, and if rightly.
+
+    >>> auroc_by_ties(np.array([1.0, 0.0, 0.0]), np.array([True, True, False]))
+    (0.5, 1.0)
+    """
+    positives, negatives = scores[is_positive], np.sort(scores[~is_positive])
+    below = np.searchsorted(negatives, positives, side="left").sum()
+    not_above = np.searchsorted(negatives, positives, side="right").sum()
+    pairs = len(positives) * len(negatives)
+    return float(below / pairs), float(not_above / pairs)
+
+
+def check_detections(scored: Scored, options: AuditOptions) -> Outcome:
+    """Detections that are no scores, that repeat or overlap, or that were merged."""
+    found = scored.folder.detections
+    findings = []
+    is_odd = (found.score < 0) | (found.score > 1)
+    if is_odd.any():
+        text = (
+            f"{count(int(is_odd.sum()), 'score')} lie outside 0 to 1 (such as "
+            f"{found.score[is_odd].iloc[0]:g}): they are no confidences of BirdNET-Analyzer. Check the "
+            "files."
+        )
+        findings.append(Finding("detections", "error", _files(found[is_odd]), text))
+    where = ["result_file", "audio", "start_s", "end_s", "scientific", "common"]
+    is_double = found.duplicated(where, keep=False)
+    if is_double.any():
+        text = (
+            f"{count(int(is_double.sum()), 'detection')} are written more than once for the same window "
+            "and label. Counting rows counts them double; keep the highest each."
+        )
+        findings.append(Finding("detections", "warning", _files(found[is_double]), text))
+    single = found[~found.duplicated(where)]
+    lengths = (single.end_s - single.start_s).round(3)
+    usual = lengths.mode().iloc[0] if len(lengths) else 3.0
+    is_longer = lengths > usual + 0.01
+    if is_longer.any():
+        text = (
+            f"{count(int(is_longer.sum()), 'detection')} are longer than the usual {usual:g} s: "
+            "neighbouring windows were merged, and a merged score is a mean of the highest. Such scores "
+            "are not comparable with single ones. Analyse without merging."
+        )
+        findings.append(Finding("detections", "warning", _files(single[is_longer]), text))
+    ordered = single[~is_longer].sort_values(["result_file", "audio", "scientific", "common", "start_s"])
+    same = (
+        ordered[["result_file", "audio", "scientific", "common"]]
+        == ordered[["result_file", "audio", "scientific", "common"]].shift()
+    ).all(axis=1)
+    overlaps = same & (ordered.start_s < ordered.end_s.shift() - 1e-6)
+    if overlaps.any():
+        text = (
+            f"{count(int(overlaps.sum()), 'window')} overlap the one before. Overlapping windows hear the "
+            "same call twice; score each clip once, by its highest score, and never count rows."
+        )
+        findings.append(Finding("detections", "note", _files(ordered[overlaps]), text))
+    return findings
+
+
+def _files(rows: pd.DataFrame) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(rows.result_file))
+
+
+def check_settings(scored: Scored, options: AuditOptions) -> Outcome:
+    """Whether all files were analysed alike, and with what."""
+    recorded = scored.folder.settings
+    findings = []
+    mixed = {name: values for name, values in recorded.items() if len(values) > 1 and name != "week"}
+    if mixed:
+        told = "; ".join(f"{name}: {some(values, 4)}" for name, values in mixed.items())
+        text = (
+            f"The result files were analysed with several settings ({told}). Their scores are not "
+            "comparable; analyse all recordings alike."
+        )
+        findings.append(Finding("analysis_settings", "warning", (), text))
+    if not any(re.search("version|model|classifier", name.lower()) for name in recorded):
+        text = (
+            "The folder does not record which model made it, nor in which version. Keep the parameter file "
+            "that BirdNET-Analyzer writes beside its results."
+        )
+        findings.append(Finding("analysis_settings", "note", (), text))
+    formats = scored.folder.files.format.unique()
+    if len(formats) > 1:
+        text = (
+            f"The results are of several formats ({', '.join(sorted(formats))}), so they may be of several "
+            "analyses. Keep one."
+        )
+        findings.append(Finding("analysis_settings", "note", (), text))
+    return findings

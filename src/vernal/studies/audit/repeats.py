@@ -1,0 +1,189 @@
+"""Runs that should agree and do not, runs that are listed twice, and spread that nobody measured."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pandas as pd
+
+from vernal.common.formatting import count
+from vernal.studies.audit.findings import Finding, NotChecked, Outcome, some
+from vernal.studies.audit.options import AuditOptions
+from vernal.studies.published.columns import SPREAD, Metric
+from vernal.studies.published.experiments import Experiments, codes
+
+
+def check_same_settings(experiments: Experiments, options: AuditOptions) -> Outcome:
+    """Rows with every setting and seed the same whose metrics differ: training that its seed does not fix."""
+    if not experiments.columns("seed"):
+        return NotChecked("No column of seeds, so runs of one configuration cannot be told from repeats.")
+    # Switched-off details cannot matter, and rows that differ in nothing else are the same run.
+    runs = experiments.runs
+    is_repeated = runs.duplicated(keep=False)
+    if not is_repeated.any():
+        return NotChecked("No two rows share every setting and seed.")
+    differs = pd.Series(False, index=runs.index)
+    for metric in experiments.metrics:
+        grouped = experiments.values[metric.column].groupby(runs)
+        differs |= (grouped.transform("max") - grouped.transform("min")) > 1e-9
+    if not differs.any():
+        return []
+    facts = " ".join(_spread_facts(experiments, metric) for metric in experiments.headlines())
+    text = (
+        f"{differs.sum():,} rows in {runs[differs].nunique():,} groups differ in no setting and not in "
+        "their seed, and yet disagree: something random was not seeded, or something that matters was not "
+        f"recorded. {facts} Seed every draw, record every setting, and repeat one run until it gives the "
+        "same numbers."
+    )
+    return [
+        Finding("same_settings_disagree", "error", tuple(experiments.names[differs]), " ".join(text.split()))
+    ]
+
+
+def _spread_facts(experiments: Experiments, metric: Metric) -> str:
+    """Standard deviation with the same seed and across seeds, and what difference the design can show."""
+    values = experiments.values[metric.column]
+    same, n_same = pooled_sd(values, experiments.runs)
+    if not n_same or not np.isfinite(same):
+        return ""
+    first = ~experiments.runs.duplicated()
+    across, n_across = pooled_sd(values[first], experiments.configurations[first])
+    said = f"SD of {metric.column} with the same seed: {same:.3f} ({n_same} degrees of freedom)"
+    if n_across and np.isfinite(across):
+        said += f"; across seeds of one configuration: {across:.3f} ({n_across})"
+    sizes = experiments.configurations.value_counts()
+    typical = int(sizes[sizes > 1].median()) if (sizes > 1).any() else 0
+    if typical > 1:
+        least = least_difference(across if np.isfinite(across) and n_across else same, typical)
+        said += (
+            f"; with {typical} runs an arm a difference must exceed about {least:.2f} to be more than chance"
+        )
+    return said + "."
+
+
+def pooled_sd(values: pd.Series, groups: pd.Series) -> tuple[float, int]:
+    """Standard deviation within groups, pooled, and its degrees of freedom; NaN and 0 without repeats."""
+    known = values.notna()
+    values, groups = values[known], groups[known]
+    freedom = len(values) - groups.nunique()
+    if freedom <= 0:
+        return float("nan"), 0
+    rest = values - values.groupby(groups).transform("mean")
+    return float(np.sqrt((rest**2).sum() / freedom)), int(freedom)
+
+
+def least_difference(sd: float, n_runs: int) -> float:
+    """The difference of two means of `n_runs` runs each that a two-sided t-test at 5 % takes for real."""
+    from scipy import stats
+
+    return float(stats.t.ppf(0.975, 2 * n_runs - 2) * sd * np.sqrt(2 / n_runs))
+
+
+def check_counted_twice(experiments: Experiments, options: AuditOptions) -> Outcome:
+    """Configurations that are listed apart although what tells them apart is switched off."""
+    listed = codes(experiments.settings)
+    distinct = listed.groupby(experiments.configurations).transform("nunique")
+    within = listed.groupby([experiments.configurations, experiments.families]).transform("nunique") > 1
+    is_twice = (distinct > 1) & within
+    if not is_twice.any():
+        return []
+    inert = [
+        str(column)
+        for column in experiments.settings
+        if (experiments.settings[column] != experiments.effective[column])[is_twice].any()
+    ]
+    text = (
+        f"{listed[is_twice].nunique():,} configurations as listed are "
+        f"{experiments.configurations[is_twice].nunique():,} in effect: they differ only in {some(inert)}, "
+        "which does nothing in these rows because what it belongs to is off. Leaderboards that keep them "
+        "apart count the same thing several times and show the luck of a draw as a ranking. Merge them "
+        f"({is_twice.sum():,} rows)."
+    )
+    return [Finding("counted_more_than_once", "warning", tuple(experiments.names[is_twice]), text)]
+
+
+def check_one_run(experiments: Experiments, options: AuditOptions) -> Outcome:
+    """Spread that is stated for, or would be computed from, a single run."""
+    stated = _stated_spread(experiments)
+    if stated is not None:
+        return stated
+    sizes = experiments.runs.groupby(experiments.configurations).transform("size")
+    is_single = sizes == 1
+    if not is_single.any():
+        return []
+    n_single = count(int(is_single.sum()), "configuration")
+    if is_single.all():
+        text = (
+            f"No configuration was run more than once ({n_single}): differences between rows cannot be "
+            "told from luck. Repeat the best ones with other seeds."
+        )
+        return [Finding("spread_from_one_run", "note", tuple(experiments.names), text)]
+    text = (
+        f"{n_single} of {experiments.configurations.nunique():,} have a single run: they have no spread. A "
+        "standard deviation of 0 given to them, or an order by mean minus spread, ranks them as perfectly "
+        "stable. Leave their spread empty, and repeat them with other seeds before comparing."
+    )
+    return [Finding("spread_from_one_run", "warning", tuple(experiments.names[is_single]), text)]
+
+
+def _stated_spread(experiments: Experiments) -> Outcome | None:
+    """Standard deviations that are given for one run; None when the table has no column of them."""
+    columns = [column for column in experiments.columns("spread") if SPREAD.match(column)]
+    if not columns:
+        return None
+    n_runs = _runs_behind(experiments)
+    if n_runs is None:
+        return NotChecked("It gives standard deviations, but not how many runs they are from.")
+    has_spread = (experiments.cells[columns] != "").any(axis=1)
+    is_claimed = has_spread & (n_runs == 1)
+    if not is_claimed.any():
+        return []
+    text = (
+        f"{count(int(is_claimed.sum()), 'row')} give a standard deviation ({some(columns, 3)}) for a "
+        "single run. One run has no spread; 0 makes it look perfectly stable and lifts it in any order by "
+        "mean minus spread. Leave the spread empty and repeat the run with other seeds."
+    )
+    return [Finding("spread_from_one_run", "error", tuple(experiments.names[is_claimed]), text)]
+
+
+def _runs_behind(experiments: Experiments) -> pd.Series | None:
+    """How many runs each aggregated row stands for, from a column of their names or of their count."""
+    for column in experiments.columns("names"):
+        return experiments.cells[column].map(
+            lambda cell: len([name for name in re.split(r"[,;|]", cell) if name.strip()])
+        )
+    for column in experiments.columns("count"):
+        if column.lower().replace(" ", "_") in ("n", "n_runs", "runs", "n_seeds", "num_runs", "count"):
+            return pd.to_numeric(experiments.cells[column], errors="coerce")
+    return None
+
+
+def check_duplicates(experiments: Experiments, options: AuditOptions) -> Outcome:
+    """Rows of one name, and rows that are the same run entered twice."""
+    findings = []
+    for column in experiments.columns("name"):
+        given = experiments.cells[column]
+        is_double = given.duplicated(keep=False) & (given != "")
+        if is_double.any():
+            text = (
+                f"{given[is_double].nunique():,} names in {column} stand for several rows "
+                f"({is_double.sum():,} rows). Nobody can tell which result a name means; give each run its "
+                "own."
+            )
+            findings.append(Finding("duplicated_rows", "error", tuple(experiments.names[is_double]), text))
+    told = [
+        c
+        for c, role in experiments.roles.items()
+        if role in ("setting", "seed", "metric", "outcome", "spread", "names")
+    ]
+    is_same = experiments.cells[told].duplicated(keep=False)
+    if is_same.any():
+        n_extra = int(experiments.cells[told].duplicated().sum())
+        text = (
+            f"{is_same.sum():,} rows are the same run entered more than once: every setting, seed and "
+            f"metric agrees. Drop the {count(n_extra, 'copy', 'copies')}, or they weigh double in every "
+            "mean and make the spread too small."
+        )
+        findings.append(Finding("duplicated_rows", "warning", tuple(experiments.names[is_same]), text))
+    return findings

@@ -1,0 +1,202 @@
+"""Settings that contradict each other: between training and analysis, or between two spellings."""
+
+from __future__ import annotations
+
+import ast
+import re
+from itertools import combinations
+
+import pandas as pd
+
+from vernal.common.formatting import count
+from vernal.studies.audit.findings import Finding, NotChecked, Outcome
+from vernal.studies.audit.options import AuditOptions
+from vernal.studies.published.cells import canonical, numbers
+from vernal.studies.published.experiments import Experiments
+
+TRAINING = re.compile(r"(^|_)(train|trainer|training)(_|$)")
+ANALYSIS = re.compile(
+    r"(^|_)(analy[sz]er?|analysis|infer|inference|predict|prediction|predictor|scoring|detection|detector|"
+    r"evaluation|test|testing)(_|$)"
+)
+# These may differ: they change how fast a run is or how densely it looks, not what the model hears.
+MAY_DIFFER = frozenset(
+    {
+        "threads",
+        "workers",
+        "batch_size",
+        "batchsize",
+        "device",
+        "min_conf",
+        "threshold",
+        "epochs",
+        "top_n",
+        "locale",
+    }
+)
+DENSITY = frozenset({"overlap", "hop", "hop_s", "stride"})
+LEAST_WORD = 6  # letters of a word before a one-letter difference is a slip and not another word
+
+
+def check_train_and_analysis(experiments: Experiments, options: AuditOptions) -> Outcome:
+    """Rows trained with one value of a setting and analysed with another."""
+    pairs = list(_pairs(experiments))
+    if not pairs:
+        return NotChecked("No setting is recorded both for training and for analysis.")
+    findings = []
+    for name, training, analysis in pairs:
+        here, there = (experiments.cells[column].map(canonical) for column in (training, analysis))
+        differs = (here != there) & (here != "") & (there != "")
+        if not differs.any():
+            continue
+        examples = pd.DataFrame({"a": here, "b": there})[differs].drop_duplicates().head(3)
+        values = ", ".join(f"{a} and {b}" for a, b in zip(examples.a, examples.b, strict=True))
+        severity = "warning" if name in DENSITY else "error"
+        text = (
+            (
+                f"{count(int(differs.sum()), 'row')} were trained and analysed with another {name} "
+                f"({training} and {analysis}: {values}). "
+            )
+            + (
+                (
+                    "Windows overlap differently in the two, so scores a file are not comparable with "
+                    "those the model was tuned on. "
+                )
+                if name in DENSITY
+                else (
+                    "The model is tested on sound that it was never trained on, and the result says "
+                    "nothing about the setting. "
+                )
+            )
+            + "Use one record of audio settings for both, and score these again."
+        )
+        findings.append(
+            Finding("training_and_analysis_differ", severity, tuple(experiments.names[differs]), text)
+        )
+    return findings
+
+
+def _pairs(experiments: Experiments):
+    """Settings by their last word that occur under a section of training and one of analysis."""
+    columns = [
+        c for c, role in experiments.roles.items() if role in ("setting", "count", "machine") and "." in c
+    ]
+    sections = {
+        column: column.rsplit(".", 1)[0].lower().replace("-", "_").replace(".", "_") for column in columns
+    }
+    for training in columns:
+        name = training.rsplit(".", 1)[-1].lower().replace("-", "_")
+        if not TRAINING.search(sections[training]) or name in MAY_DIFFER:
+            continue
+        for analysis in columns:
+            same_name = analysis.rsplit(".", 1)[-1].lower().replace("-", "_") == name
+            if same_name and ANALYSIS.search(sections[analysis]) and not TRAINING.search(sections[analysis]):
+                yield name, training, analysis
+
+
+def check_spelling(experiments: Experiments, options: AuditOptions) -> Outcome:
+    """One value spelled in several ways, and values that are one slip apart."""
+    findings = []
+    for column in experiments.columns("setting"):
+        written = experiments.cells[column]
+        if pd.Series(numbers(written)).notna().any():
+            continue
+        findings += _spellings(experiments, column, written)
+        findings += _slips(experiments, column, written)
+    return findings
+
+
+def _spellings(experiments: Experiments, column: str, written: pd.Series) -> list[Finding]:
+    is_given = written != ""
+    forms = pd.DataFrame({"one": experiments.settings[column], "written": written})[
+        is_given
+    ].drop_duplicates()
+    several = forms[forms.duplicated("one", keep=False)]
+    if several.empty:
+        return []
+    usual = {
+        one: written[is_given & (experiments.settings[column] == one)].mode().iloc[0]
+        for one in several.one.unique()
+    }
+    is_odd = (
+        is_given
+        & experiments.settings[column].isin(list(usual))
+        & (written != experiments.settings[column].map(usual))
+    )
+    examples = "; ".join(
+        " and ".join(group.written.head(3)) for _, group in several.groupby("one", sort=False)
+    )
+    text = (
+        f"{column} spells one value in several ways ({examples}). A table grouped by this text divides one "
+        "configuration into two with fewer runs each. This audit reads them as one; do the same, or write "
+        "one spelling."
+    )
+    return [Finding("settings_spelled_two_ways", "note", tuple(experiments.names[is_odd]), text)]
+
+
+def _slips(experiments: Experiments, column: str, written: pd.Series) -> list[Finding]:
+    values = {value: set(_words(value)) for value in written[written != ""].unique()}
+    items = sorted({item for value in values for item in _items(value)})
+    findings = []
+    for first, second in combinations(items, 2):
+        slip = one_slip_apart(first, second)
+        if slip is None:
+            continue
+        rare, usual = sorted(
+            (first, second), key=lambda item: int(written.map(lambda cell, i=item: i in _items(cell)).sum())
+        )
+        is_rare = written.map(lambda cell, item=rare: item in _items(cell)).astype(bool)
+        text = (
+            f"{column} has {rare!r} beside {usual!r}: one letter apart ({slip[0]} and {slip[1]}), so "
+            "probably a slip. A folder that does not exist is often skipped without a word, and the run "
+            f"then had no such data. Check what these {count(int(is_rare.sum()), 'row')} were trained with."
+        )
+        findings.append(
+            Finding("settings_spelled_two_ways", "warning", tuple(experiments.names[is_rare]), text)
+        )
+    return findings
+
+
+def _items(cell: str) -> list[str]:
+    """The values in a cell: the items of a list, or the cell; of a path, its last part."""
+    try:
+        value = ast.literal_eval(cell) if cell[:1] in "[(" else cell
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        value = cell
+    listed = value if isinstance(value, list | tuple) else [value]
+    return [canonical(item).rsplit("/", 1)[-1] for item in listed]
+
+
+def _words(text: str) -> list[str]:
+    """Runs of letters, cut where the case rises: `topPicks_50` -> top, picks."""
+    return [word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", text)]
+
+
+def one_slip_apart(first: str, second: str) -> tuple[str, str] | None:
+    """The two words in which values differ by one letter, all else being the same; None when they differ
+    otherwise.
+
+    >>> one_slip_apart("top_recorder_50", "top_recoder_50"), one_slip_apart("site_a", "site_b")
+    (('recorder', 'recoder'), None)
+    """
+    if re.findall(r"\d+", first) != re.findall(r"\d+", second):
+        return None
+    words, others = _words(first), _words(second)
+    if len(words) != len(others):
+        return None
+    differing = [(a, b) for a, b in zip(words, others, strict=True) if a != b]
+    if len(differing) != 1 or min(map(len, differing[0])) < LEAST_WORD:
+        return None
+    return differing[0] if _one_edit(*differing[0]) else None
+
+
+def _one_edit(a: str, b: str) -> bool:
+    """One letter replaced, dropped or added; a plural is no slip."""
+    if a + "s" == b or b + "s" == a:
+        return False
+    if len(a) == len(b):
+        return sum(x != y for x, y in zip(a, b, strict=True)) == 1
+    longer, shorter = sorted((a, b), key=len, reverse=True)
+    return len(longer) == len(shorter) + 1 and any(
+        longer[:i] + longer[i + 1 :] == shorter for i in range(len(longer))
+    )

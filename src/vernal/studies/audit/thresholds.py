@@ -1,0 +1,97 @@
+"""Thresholds: at the end of their grid, or picked on the very clips that the result is claimed on."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from vernal.studies.audit.counts import PARTS, flags_all, printed_rows
+from vernal.studies.audit.findings import Finding, NotChecked, Outcome
+from vernal.studies.audit.options import AuditOptions
+from vernal.studies.published.columns import Metric
+from vernal.studies.published.experiments import Experiments
+
+LEAST_ROWS = 4
+TRAINING_SETS = ("train", "training", "val", "valid", "validation", "dev")
+
+
+def threshold_metrics(experiments: Experiments) -> list[Metric]:
+    """The columns of thresholds, in the file's order."""
+    return [metric for metric in experiments.metrics if metric.name == "threshold"]
+
+
+def check_saturated(experiments: Experiments, options: AuditOptions) -> Outcome:
+    """Best thresholds that lie at the end of the grid they were sought on."""
+    columns = threshold_metrics(experiments)
+    if not columns:
+        return NotChecked("No column of thresholds.")
+    every = experiments.values[[metric.column for metric in columns]]
+    grid = np.unique(every.to_numpy()[np.isfinite(every.to_numpy())])
+    # One value is a threshold that was set, not sought; logits and other scales have ends that are not known.
+    if len(grid) < 3 or grid[0] < 0 or grid[-1] > 1:
+        return NotChecked("The thresholds are not sought on a grid from 0 to 1.")
+    step = float(np.diff(grid).min())
+    findings = []
+    for metric in columns:
+        values = experiments.values[metric.column]
+        is_high = values >= grid[-1] - 1e-9 if grid[-1] >= 0.9 else values.isna() & False
+        is_low = _is_low(experiments, metric, values, grid, step)
+        is_end = is_high | is_low
+        n_known = int(values.notna().sum())
+        if n_known < LEAST_ROWS or is_end.sum() <= options.majority * n_known:
+            continue
+        text = (
+            f"{metric.column} lies at the end of its grid in {is_end.sum():,} of {n_known:,} rows "
+            f"({is_low.sum():,} at the low end, {is_high.sum():,} at {grid[-1]:g}). The grid is too coarse "
+            "for these scores: the best threshold lies beyond or between its values, and the metric "
+            "printed is not the best one. Keep scores unrounded, as logits, and try every distinct score "
+            "as a threshold."
+        )
+        findings.append(Finding("saturated_thresholds", "warning", tuple(experiments.names[is_end]), text))
+    return findings
+
+
+def _is_low(
+    experiments: Experiments, metric: Metric, values: pd.Series, grid: np.ndarray, step: float
+) -> pd.Series:
+    """At the lowest threshold; or one above it where the lowest flags every clip, and so is no threshold."""
+    if grid[0] > 0.1:
+        return values.isna() & False
+    lowest = values <= grid[0] + 1e-9
+    parts = {name: experiments.of(metric.test_set, name, metric.point) for name in PARTS}
+    is_all = pd.Series([flags_all(row) for row in printed_rows(experiments, parts)], index=values.index)
+    if grid[0] <= 1e-9 and step <= 0.1 and (is_all | ~lowest).all():
+        return values <= grid[0] + step + 1e-9
+    return lowest
+
+
+def check_picked_on_test(experiments: Experiments, options: AuditOptions) -> Outcome:
+    """One model, one threshold: where it differs between sets, each set chose its own."""
+    columns = threshold_metrics(experiments)
+    findings = []
+    n_pairs = 0
+    for point in dict.fromkeys(metric.point for metric in columns):
+        here = [
+            metric
+            for metric in columns
+            if metric.point == point and metric.test_set not in ("train", "training")
+        ]
+        if len(here) < 2:
+            continue
+        n_pairs += 1
+        values = experiments.values[[metric.column for metric in here]]
+        differs = (values.max(axis=1) - values.min(axis=1)) > 1e-9
+        if not differs.any():
+            continue
+        sets = ", ".join(repr(metric.test_set) for metric in here)
+        known = int((values.notna().sum(axis=1) > 1).sum())
+        tests = [metric.test_set for metric in here if metric.test_set not in TRAINING_SETS]
+        text = (
+            f"In {differs.sum():,} of {known:,} rows the same model has another "
+            f"{'threshold' if not point else point + ' threshold'} on each of {sets}: it was picked on the "
+            f"labels of {'the test set' if len(tests) < 2 else 'the test sets'}, so the metrics there are "
+            "the best that hindsight gives, not what a user would see. Choose the threshold on validation "
+            "clips, freeze it, and apply it to every test set."
+        )
+        findings.append(Finding("threshold_picked_on_test", "error", tuple(experiments.names[differs]), text))
+    return findings if n_pairs else NotChecked("Needs the threshold of one operating point on two sets.")

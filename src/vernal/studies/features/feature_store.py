@@ -1,0 +1,213 @@
+"""Where features are kept: append-only, named by content, one clip readable without the others.
+
+As `vernal.audio.embedding.store`, but for sequences of unequal length: a folder for each group of settings holds
+Parquet parts, each a few dozen clips, each clip a row group of its own, so that a batch is read from disk and
+nothing else is. A part gets its name, the SHA-256 of its bytes, when it is whole; nothing is changed in place, and
+every page carries a checksum that is compared at each reading.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from vernal.common.files import sha256_of_file, write_bytes, write_text
+from vernal.common.problems import InputError
+from vernal.common.storage import as_path, local_copy
+from vernal.studies.features.options import FeatureOptions, Kind
+
+_SETTINGS = "settings.json"
+_PART = "part-{}.parquet"
+_OPEN_PARTS = 8
+
+
+@dataclass(frozen=True, eq=False)
+class FeaturePart:
+    """Some clips' sequences of one kind, on their way to the store: key -> (n_rows, n_dims) float32."""
+
+    kind: Kind
+    options: FeatureOptions
+    sequences: dict[str, np.ndarray]
+
+
+class FeatureStore:
+    """Sequences in a folder; several processes may read and write it at once."""
+
+    def __init__(self, folder: Path | str) -> None:
+        self.folder = as_path(folder)
+        self._seen: dict[str, set[Path]] = {}
+        self._places: dict[str, dict[str, tuple[Path, int, int]]] = {}
+        self._open: OrderedDict[Path, Any] = OrderedDict()
+
+    def __repr__(self) -> str:
+        return f"FeatureStore({str(self.folder)!r})"
+
+    def __enter__(self) -> FeatureStore:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the parts that are held open for reading."""
+        while self._open:
+            self._open.popitem()[1].close()
+
+    def append(self, part: FeaturePart) -> Path | None:
+        """Keep a part.
+
+        Returns:
+            The file written, or None for a part without clips.
+        Raises:
+            InputError: the folder cannot be written.
+            ValueError: a sequence has no rows, another width than its kind, or values that are not finite.
+        """
+        n_dims = part.options.n_dims(part.kind.feature)
+        for key, sequence in part.sequences.items():
+            if (
+                sequence.ndim != 2
+                or not len(sequence)
+                or sequence.shape[1] != n_dims
+                or not np.isfinite(sequence).all()
+            ):
+                raise ValueError(
+                    f"{part.kind} of {key} has the shape {sequence.shape}, not (n, {n_dims}), or is not finite"
+                )
+        if not part.sequences:
+            return None
+        folder = self.folder / part.options.settings_id(part.kind)
+        content = _as_parquet(part.sequences)
+        path = folder / _PART.format(hashlib.sha256(content).hexdigest())
+        try:
+            if not (folder / _SETTINGS).is_file():
+                write_text(folder / _SETTINGS, json.dumps(part.options.settings(part.kind), indent=2) + "\n")
+            write_bytes(path, content)
+        except OSError as error:
+            raise InputError(
+                f"Cannot write to the feature store {self.folder}: {error.strerror or error}. "
+                "What was stored before is whole; free space or change the folder, then run again."
+            ) from error
+        return path
+
+    def lengths(self, options: FeatureOptions, kind: Kind) -> dict[str, int]:
+        """Rows of every stored clip, by key.
+
+        Raises:
+            InputError: a part is damaged.
+        """
+        return {key: n_rows for key, (_, _, n_rows) in self._index(options.settings_id(kind)).items()}
+
+    def load(self, options: FeatureOptions, kind: Kind, key: str) -> np.ndarray:
+        """One clip's sequence, (n_rows, n_dims) float32, read from disk.
+
+        Raises:
+            InputError: the clip is not stored, or its part is damaged.
+        """
+        found = self._index(options.settings_id(kind)).get(key)
+        if found is None:
+            raise InputError(
+                f"A clip's {kind.feature} ({kind.sync}) is not in the feature store {self.folder}. "
+                "Run the features pipeline from its start."
+            )
+        path, group, n_rows = found
+        values = self._read(path, "values", group).flatten().to_numpy(zero_copy_only=False)
+        return values.reshape(n_rows, -1)
+
+    def verify(self) -> pd.DataFrame:
+        """Read every part and compare it with its name: `settings_id`, `part`, `bytes`, `state` (ok or damaged)."""
+        parts = sorted(self.folder.glob(f"*/{_PART.format('*')}")) if self.folder.is_dir() else []
+        rows = [
+            (
+                path.parent.name,
+                path.name,
+                path.stat().st_size,
+                "ok" if path.name == _PART.format(sha256_of_file(path)) else "damaged",
+            )
+            for path in parts
+        ]
+        return pd.DataFrame(rows, columns=["settings_id", "part", "bytes", "state"])
+
+    def _index(self, settings_id: str) -> dict[str, tuple[Path, int, int]]:
+        """Part, row group and length of every key; parts never change, so each is read once."""
+        places, seen = self._places.setdefault(settings_id, {}), self._seen.setdefault(settings_id, set())
+        for path in sorted((self.folder / settings_id).glob(_PART.format("*"))):
+            if path in seen:
+                continue
+            keys, lengths = self._read(path, "key").to_pylist(), self._read(path, "n_rows").to_pylist()
+            for group, (key, n_rows) in enumerate(zip(keys, lengths, strict=True)):
+                places.setdefault(key, (path, group, n_rows))
+            seen.add(path)
+        return places
+
+    def _read(self, path: Path, column: str, group: int | None = None) -> Any:
+        """A column of a part, or of one of its row groups, as an Arrow array."""
+        from pyarrow import ArrowException
+
+        try:
+            file = self._file(path)
+            columns = {"columns": [column], "use_threads": False}
+            table = file.read(**columns) if group is None else file.read_row_group(group, **columns)
+            return table.column(column).combine_chunks()
+        except (ArrowException, OSError, KeyError, IndexError) as error:
+            raise InputError(
+                f"{path} is damaged or cannot be read ({error}). "
+                "Delete that file and run again; its clips are computed anew."
+            ) from error
+
+    def _file(self, path: Path) -> Any:
+        from pyarrow.parquet import ParquetFile
+
+        if path not in self._open:
+            self._open[path] = ParquetFile(local_copy(path), page_checksum_verification=True)
+            if len(self._open) > _OPEN_PARTS:
+                self._open.popitem(last=False)[1].close()
+        self._open.move_to_end(path)
+        return self._open[path]
+
+
+def _as_parquet(sequences: dict[str, np.ndarray]) -> bytes:
+    """A part as a file, a row group a clip."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    lengths = np.array([sequence.size for sequence in sequences.values()], dtype=np.int64)
+    flat = np.concatenate(
+        [np.asarray(sequence, dtype=np.float32).reshape(-1) for sequence in sequences.values()]
+    )
+    ends = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+    table = pa.table(
+        {
+            "key": pa.array(list(sequences), pa.string()),
+            "n_rows": pa.array([len(sequence) for sequence in sequences.values()], pa.int32()),
+            "values": pa.ListArray.from_arrays(pa.array(ends), pa.array(flat)),
+        }
+    )
+    file = io.BytesIO()
+    parquet.write_table(
+        table,
+        file,
+        row_group_size=1,
+        compression="none",
+        use_dictionary=False,
+        write_statistics=False,
+        write_page_checksum=True,
+    )
+    return file.getvalue()
+
+
+def stored_bytes(lengths: Iterable[int], n_dims: int) -> float:
+    """Mean bytes of a clip's values: four a number.
+
+    >>> stored_bytes([10, 20], 12)
+    720.0
+    """
+    return float(np.mean([4 * n_dims * n_rows for n_rows in lengths]))

@@ -1,0 +1,91 @@
+"""How sure a number is: groups of clips drawn together or not at all, the same draws for every point.
+
+A group is what must not be divided: a recorder's night, a source file, what a person grouped. The spread over seeds is
+added to the spread over groups.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from vernal.clips.splits import blocks
+from vernal.evaluation import bootstrap
+from vernal.evaluation.metrics import ratio
+
+
+@dataclass(frozen=True)
+class MeasureOptions:
+    """`n_draws`: bootstrap draws of groups. `level`: coverage of intervals, in (0, 1). `seed`: of the draws."""
+
+    n_draws: int = 1_000
+    level: float = 0.95
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 10 <= self.n_draws <= 100_000:
+            raise ValueError(f"features.evaluation.n_draws is {self.n_draws}; give 10 to 100,000")
+        if not 0 < self.level < 1:
+            raise ValueError(
+                f"features.evaluation.level is {self.level}; give a share between 0 and 1, such as 0.95"
+            )
+
+
+class Groups:
+    """The clips' groups and how often each is drawn."""
+
+    def __init__(self, clips: pd.DataFrame, options: MeasureOptions) -> None:
+        self.clips, self.options = clips, options
+        self.true = clips["class"].to_numpy(dtype=str)
+        self.names = sorted(set(self.true))
+        labels, self.code = np.unique(blocks(clips).to_numpy(dtype=str), return_inverse=True)
+        self.n = len(labels)
+        self.sizes = np.bincount(self.code, minlength=self.n).astype(float)
+        self.counts = bootstrap.draw_counts(options.seed, "features", self.n, options.n_draws)
+        effective = bootstrap.effective_number(self.sizes)
+        self.effective = effective if bootstrap.is_enough(self.n, effective) else 0.0
+        self.chance = float(pd.Series(self.true).value_counts(normalize=True).max())
+
+    def draws(self, predicted: np.ndarray) -> dict[str, np.ndarray]:
+        """Accuracy and macro F1 in every draw; a class that was drawn away is left out of the mean."""
+        place = {name: number for number, name in enumerate(self.names)}
+        true = np.array([place[name] for name in self.true])
+        called = np.array([place[name] for name in predicted])
+        shape = (self.n, len(self.names))
+        hit, support, said = (np.zeros(shape) for _ in range(3))
+        np.add.at(hit, (self.code, true), true == called)
+        np.add.at(support, (self.code, true), 1)
+        np.add.at(said, (self.code, called), 1)
+        hits, supports, saids = self.counts @ hit, self.counts @ support, self.counts @ said
+        f1 = np.where(supports > 0, np.nan_to_num(ratio(2 * hits, supports + saids)), np.nan)
+        return {"accuracy": ratio(hits.sum(1), supports.sum(1)), "macro_f1": np.nanmean(f1, axis=1)}
+
+    def interval(self, values: Sequence[float], draws: np.ndarray) -> tuple[float, float]:
+        """Interval of the mean of some runs: `values` (n,), `draws` (n, n_draws)."""
+        variance, df = self._variance(values, draws)
+        return bootstrap.interval(float(np.mean(values)), variance, df, self.options.level, self.effective)
+
+    def difference_interval(
+        self, values: Sequence[float] | np.ndarray, draws: np.ndarray
+    ) -> tuple[float, float]:
+        """The same for a difference, which may be negative: Student's t on its own scale."""
+        from scipy import stats
+
+        variance, df = self._variance(values, draws)
+        if not (np.isfinite(variance) and df > 0):
+            return float("nan"), float("nan")
+        reach = float(stats.t.ppf(0.5 + self.options.level / 2, df) * np.sqrt(variance))
+        return float(np.mean(values)) - reach, float(np.mean(values)) + reach
+
+    def _variance(self, values: Sequence[float] | np.ndarray, draws: np.ndarray) -> tuple[float, float]:
+        """Over groups, plus over seeds where there are several; with its degrees of freedom."""
+        variances, dfs = [bootstrap.shared_variance(draws, self.effective)], [self.effective - 1]
+        if len(values) > 1:
+            variances.append(float(np.var(values, ddof=1)) / len(values))
+            dfs.append(len(values) - 1)
+        if not np.isfinite(variances).all():
+            return float("nan"), 0.0
+        return float(np.sum(variances)), bootstrap.joint_df(variances, dfs)

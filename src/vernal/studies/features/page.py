@@ -1,0 +1,269 @@
+"""The study as one HTML page that needs nothing else: no network, no script, everything from files escaped."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from markupsafe import Markup
+
+from vernal.clips.problem_card import ProblemCard, verdict
+from vernal.common.formatting import between, count, listed, share
+from vernal.reports.figures.style import Drawing, inline_svg
+from vernal.reports.page_templates import page_templates
+from vernal.studies.features.classification_tables import ClassificationTable
+from vernal.studies.features.evaluation import pooled_tables
+from vernal.studies.features.folds import BY_SITE, LEAKY, keep_sites_whole
+from vernal.studies.features.lab_tables import lab_tables
+from vernal.studies.features.pictures import described
+from vernal.studies.features.rows import records
+from vernal.studies.features.study import LINEAR
+
+DEMO_WORDS = (
+    "DEMO COMPANION SET: the recordings are synthetic music. "
+    "These numbers show how the project works; they are no result."
+)
+
+
+@dataclass(frozen=True, eq=False)
+class StudyResults:
+    """Everything that the page is made from; tables as `vernal.studies.features.evaluation` gives them.
+
+    `level`: coverage of the intervals. `is_checked`: whether networks had to learn a batch by heart first.
+    `feature_rate_hz`: sample rate of the features.
+    """
+
+    is_demo: bool
+    clips: pd.DataFrame
+    rejects: pd.DataFrame
+    label_counts: pd.DataFrame
+    folds: pd.DataFrame
+    points: pd.DataFrame
+    leaderboard: pd.DataFrame
+    confusions: pd.DataFrame
+    comparisons: pd.DataFrame
+    failures: pd.DataFrame
+    runtime: pd.DataFrame
+    level: float
+    is_checked: bool
+    feature_rate_hz: int
+    card: ProblemCard
+
+
+def render_page(results: StudyResults, figures: Mapping[str, Drawing], gallery: Mapping[str, Drawing]) -> str:
+    """The page as text.
+
+    Args:
+        figures: `labels`, `learning`, `standings`, `confusion`.
+        gallery: by class.
+    """
+    environment = page_templates("vernal.studies.features")
+    board = results.leaderboard
+    tables = pooled_tables(results.confusions) if len(board) else {}
+    return environment.get_template("features.html.j2").render(
+        demo=DEMO_WORDS if results.is_demo else "",
+        answer=answer(results),
+        tiles=_tiles(results),
+        narrow=_narrow(results),
+        unit="site" if keep_sites_whole(results.folds, results.clips) else "group",
+        is_checked=results.is_checked,
+        standings=_standings(results),
+        beats=_compared(results, "beat_synced"),
+        against_birdnet=_compared(results, "birdnet"),
+        leaks=_compared(results, "leak"),
+        tables=[
+            {"title": described(row), "text": shown(tables[row["configuration_hash"]])}
+            for row in records(board)
+            if row["configuration_hash"] in tables and row["split"] == BY_SITE
+        ],
+        lab=[{"title": name, "text": shown(table)} for name, table in lab_tables().items()],
+        runtime=_runtime(results),
+        failures=records(results.failures),
+        n_rejects=len(results.rejects),
+        rejects=records(results.rejects.head(20)),
+        dropped=records(results.label_counts[results.label_counts["class"].isna()]),
+        figures={name: Markup(inline_svg(drawing.svg, name, name)) for name, drawing in figures.items()},
+        gallery=[(name, base64.b64encode(drawing.png).decode("ascii")) for name, drawing in gallery.items()],
+        level=f"{100 * results.level:g} %",
+        seeds=_seeds(board),
+    )
+
+
+def shown(table: ClassificationTable) -> list[dict[str, Any]]:
+    """A classification table as cells; ours and published ones alike."""
+    rows = []
+    n_classes = len(table.classes)
+    for place, row in enumerate(records(table.rows())):
+        support = f"{row['support']:,.0f}"
+        blank = place == n_classes  # the row of accuracy; by place, for a class may have that name
+        rates = {
+            name: "" if blank and name != "f1" else share(row[name]) for name in ("precision", "recall", "f1")
+        }
+        rows.append(
+            {
+                "row": str(row["row"]),
+                **rates,
+                "support": support,
+                "is_average": place >= n_classes,
+            }
+        )
+    return rows
+
+
+def answer(results: StudyResults) -> list[str]:
+    """What was found, in sentences."""
+    board = results.leaderboard
+    honest = board[board.split == BY_SITE] if len(board) else board
+    if honest.empty:
+        return ["Nothing was trained yet."]
+    scratch, heads = records(honest[honest.model != LINEAR]), records(honest[honest.model == LINEAR])
+    sentences = []
+    if scratch:
+        sentences.append(
+            f"Learnt from scratch, {described(scratch[0])} does best: {_accuracy(scratch[0])}. "
+            f"Always naming the commonest class would be right {share(honest.chance.iloc[0])} of the time."
+        )
+    if heads:
+        sentences.append(f"BirdNET's embeddings with a linear head: {_accuracy(heads[0])}.")
+    if scratch:
+        compared = records(results.comparisons[results.comparisons.question == "birdnet"])
+        names = ("feature", "sync", "model", "variant")
+        own = [row for row in compared if all(row[name] == scratch[0][name] for name in names)]
+        sentences += [_verdict(row) for row in own]
+    return [*sentences, _target(results.card, records(honest)[0])]
+
+
+def _target(card: ProblemCard, first: Mapping[str, Any]) -> str:
+    """Whether the first of the study reaches what the problem card asks, where it asks for what is measured here."""
+    wanted = card.performance
+    metric = wanted.metric.strip().casefold().replace(" ", "_")
+    if metric not in ("accuracy", "macro_f1"):
+        return (
+            f"The problem card's target ({wanted.spell()}) is not what this study measures: it tells classes "
+            "apart, by accuracy and macro F1."
+        )
+    numbers = (float(first[f"{metric}_{end}"]) for end in ("mean", "low", "high"))
+    return f"{verdict(card, *numbers).sentence} Asked of the first in the table."
+
+
+def _verdict(row: Mapping[str, float]) -> str:
+    if not np.isfinite(row["low"]):
+        return "There are too few groups to say how sure the difference is."
+    low, high = sorted(abs(row[name]) for name in ("low", "high"))
+    worth = f"{share(abs(row['difference']))} of accuracy (interval {between(low, high)})"
+    if row["high"] < 0:
+        return f"BirdNET's embeddings are worth {worth} more than the best of them."
+    if row["low"] > 0:
+        return f"Here features made from scratch do better than BirdNET's embeddings, by {worth}."
+    gap = f"{share(row['difference'])} (interval {between(row['low'], row['high'])})"
+    return f"The difference in accuracy, {gap}, is within what other recordings could turn round."
+
+
+def _accuracy(row: Mapping[str, float]) -> str:
+    interval = between(row["accuracy_low"], row["accuracy_high"])
+    return f"accuracy {share(row['accuracy_mean'])} (interval {interval}), macro F1 {share(row['macro_f1_mean'])}"
+
+
+def _seeds(board: pd.DataFrame) -> str:
+    """How many seeds a mean is of, in words."""
+    if board.empty:
+        return count(0, "seed")
+    at_most = "up to " if board.n_runs.min() < board.n_runs.max() else ""
+    return at_most + count(int(board.n_runs.max()), "seed")
+
+
+def _narrow(results: StudyResults) -> str:
+    """A word of warning where some clips hold less of the spectrum than others; else nothing."""
+    rates = results.clips.sample_rate_hz
+    is_narrow = rates < results.feature_rate_hz
+    if is_narrow.all() or not is_narrow.any():
+        return ""
+    names = listed(sorted(set(results.clips["class"][is_narrow])))
+    return (
+        f"{count(int(is_narrow.sum()), 'clip')} of {len(rates):,} ({names}) were recorded at less than the "
+        f"{results.feature_rate_hz:,} Hz that features are computed at, {rates.min():,} Hz at the least: their upper "
+        "bands are empty, and a network can tell recorders by that instead of sounds. With "
+        f"features.audio.sample_rate_hz at {rates.min():,} all clips are alike in this."
+    )
+
+
+def _tiles(results: StudyResults) -> list[tuple[str, str, str]]:
+    folds = results.folds[results.folds.split == BY_SITE]
+    sizes = results.clips["class"].value_counts()
+    n_folds = folds.fold.nunique()
+    each = f"{sizes.min():,} to {sizes.max():,}" if sizes.min() < sizes.max() else f"{sizes.min():,}"
+    return [
+        (f"{len(results.clips):,}", "clips", f"{count(results.rejects.shape[0], 'row')} rejected"),
+        (f"{len(sizes):,}", "classes", f"{each} clips each"),
+        (
+            f"{n_folds:,}",
+            "folds",
+            "each tests what the others train: "
+            + listed(sorted(folds.fold.unique())[:6])
+            + (" ..." if n_folds > 6 else ""),
+        ),
+        (f"{len(results.points):,}", "points", f"{count(len(results.failures), 'point')} without a result"),
+    ]
+
+
+def _standings(results: StudyResults) -> list[dict[str, str]]:
+    rows = []
+    for row in records(results.leaderboard):
+        rows.append(
+            {
+                "rank": "" if pd.isna(row["rank"]) else f"{row['rank']:.0f}",
+                "name": described(row),
+                "is_leaky": row["split"] == LEAKY,
+                "accuracy": share(row["accuracy_mean"], 3),
+                "accuracy_interval": between(row["accuracy_low"], row["accuracy_high"]),
+                "macro": share(row["macro_f1_mean"], 3),
+                "macro_interval": between(row["macro_f1_low"], row["macro_f1_high"]),
+                "weighted": share(row["weighted_f1_mean"], 3),
+                "spread": share(row["accuracy_std"], 3),
+                "n_runs": f"{row['n_runs']:,}",
+                "parameters": f"{row['n_parameters']:,.0f}",
+                "bytes": f"{row['bytes_per_clip']:,.0f}",
+            }
+        )
+    return rows
+
+
+def _compared(results: StudyResults, question: str) -> list[dict[str, str]]:
+    rows = results.comparisons[results.comparisons.question == question]
+    found = []
+    for row in records(rows):
+        name = described({**row, "split": BY_SITE})
+        sign = "+" if row["difference"] > 0 else ""
+        is_sure = np.isfinite(row["low"]) and (row["low"] > 0 or row["high"] < 0)
+        verdict = ("better" if row["difference"] > 0 else "worse") if is_sure else "not sure"
+        found.append(
+            {
+                "name": name,
+                "accuracy": share(row["accuracy"], 3),
+                "accuracy_other": share(row["accuracy_other"], 3),
+                "difference": sign + share(row["difference"], 3),
+                "interval": between(row["low"], row["high"]),
+                "verdict": verdict,
+            }
+        )
+    return found
+
+
+def _runtime(results: StudyResults) -> list[dict[str, str]]:
+    def number(value: float) -> str:
+        return "–" if not np.isfinite(value) else f"{value:,.1f}"
+
+    rows: Sequence[dict] = records(results.runtime)
+    return [
+        {
+            "name": described(row),
+            "feature": number(row["feature_ms"]),
+            "train": number(row["train_s"]),
+            "score": number(row["score_ms"]),
+        }
+        for row in rows
+    ]

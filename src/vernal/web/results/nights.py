@@ -1,0 +1,54 @@
+"""Nights of any point: what was there, what was flagged, and what a person checking the flags would have missed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from vernal.evaluation.bootstrap import nights_of
+from vernal.evaluation.nights import has_nights, night_table, presence_summary, season_totals
+from vernal.evaluation.stage_results import StageResults
+from vernal.reports.figures import nights as pictures
+from vernal.web.results.comparing import ScoredPair
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def nights_of_point(results: StageResults, scored: ScoredPair, point: str) -> pd.DataFrame:
+    """Recorder-nights of every measured split at a point's threshold, with `split` and the `outcome` in words.
+
+    Returns:
+        As `vernal.evaluation.nights.night_table`; empty where recorders or dates are not known.
+    """
+    at = scored.points.index(point)
+    tables = []
+    for split in results.measured_splits:
+        units = scored.units[split]
+        if has_nights(units):
+            table = night_table(units, scored.logits[split][at], results.number(point, "threshold_logit"))
+            tables.append(table.assign(split=split, point=point))
+    if not tables:
+        return pd.DataFrame()
+    table = pd.concat(tables, ignore_index=True)
+    return table.assign(outcome=pictures.outcome(table))
+
+
+def totals(results: StageResults, scored: ScoredPair, table: pd.DataFrame, split: str) -> pd.DataFrame:
+    """Totals over the nights of a split with intervals: `quantity, total, low, high, per_night`."""
+    options = results.options
+    drawn = nights_of(scored.units[split], options.seed, split, options.n_draws)
+    return season_totals(table[table["split"] == split].reset_index(drop=True), drawn, options.level)
+
+
+def summary(table: pd.DataFrame, split: str) -> dict[str, float]:
+    """Nights of a split counted (see `vernal.evaluation.nights.presence_summary`)."""
+    return presence_summary(table[table["split"] == split])
+
+
+def draw_nights(results: StageResults, table: pd.DataFrame, point: str, title: str) -> Figure:
+    """Every recorder-night of the test splits as a mark: found, missed, invented, left alone."""
+    shown = replace(results, tables={**results.tables, "nights": table})
+    return pictures.nights(shown, title, point)

@@ -1,0 +1,246 @@
+"""What people decide, kept as it is said: one line a decision, never changed, never taken back but by a further line.
+
+Each server writes a file of its own, so that two of them, or a browser opened twice, cannot disturb each other.
+A line is on the disk before the page goes on. A server that is killed loses at most a line that nobody was told
+was saved.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import threading
+import uuid
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from vernal.clips.annotations import ANNOTATION_COLUMNS, QUALITIES, annotation_table
+from vernal.clips.curation import DECISIONS
+from vernal.common.problems import InputError, Problems, suggest
+from vernal.common.storage import as_path, on_disk
+
+DECIDED, UNDONE = "decision", "undo"
+SUFFIX = ".jsonl"
+MAX_NOTE = 2_000
+MAX_NAME = 80
+DECISION_COLUMNS = (
+    "id", "when", "reviewer", "session", "queue", "item", "look", "clip_id", "source", "recording", "file_path",
+    "start_s", "end_s", "content_hash", "asked", "decision", "quality", "call_type", "note", "model", "score",
+    "is_score_shown", "rank",
+)  # fmt: skip
+SHOWN_COLUMNS = (
+    "clip_id", "content_hash", "decision", "call_type", "queue", "look", "shown_model", "shown_score", "is_score_shown",
+    "decision_id",
+)  # fmt: skip
+_NUMBERS = ("start_s", "end_s", "score", "rank", "look")
+
+
+class DecisionLog:
+    """The decisions below a folder. `add` and `undo` write to this server's own file; `read` reads all files."""
+
+    def __init__(self, folder: Path | str) -> None:
+        self.folder = as_path(folder)
+        self.session = uuid.uuid4().hex[:12]
+        self._file: Path | None = None
+        self._lock = threading.Lock()
+
+    def __repr__(self) -> str:
+        return f"DecisionLog({str(self.folder)!r})"
+
+    def add(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Write one decision; it is on the disk when this returns.
+
+        Args:
+            values: of `DECISION_COLUMNS`, what the reviewer said and what was shown; `id`, `when` and `session` are
+                given here.
+        Returns:
+            The line as it was written.
+        Raises:
+            InputError: an unknown decision or quality, no reviewer, a text that is too long, or no way to write.
+        """
+        line = {name: values.get(name) for name in DECISION_COLUMNS}
+        check_decision(line)
+        return self._write({"kind": DECIDED, **line})
+
+    def undo(self, identity: str, reviewer: str) -> dict[str, Any]:
+        """Take a decision of the same reviewer back, by a further line.
+
+        Raises:
+            InputError: there is no such decision, or somebody else made it, or it is taken back already.
+        """
+        known = {line["id"]: line for line in self._lines() if line["kind"] == DECIDED}
+        undone = {line["undoes"] for line in self._lines() if line["kind"] == UNDONE}
+        if identity not in known or known[identity]["reviewer"] != reviewer:
+            raise InputError(
+                f"{reviewer or 'Nobody'} made no such decision; only one's own can be taken back."
+            )
+        if identity in undone:
+            raise InputError("This decision is taken back already.")
+        return self._write({"kind": UNDONE, "undoes": identity, "reviewer": reviewer})
+
+    def read(self) -> pd.DataFrame:
+        """All decisions that stand, oldest first: `DECISION_COLUMNS`."""
+        lines = self._lines()
+        undone = {line["undoes"] for line in lines if line["kind"] == UNDONE}
+        standing = [line for line in lines if line["kind"] == DECIDED and line["id"] not in undone]
+        return decision_table(standing)
+
+    def _write(self, line: dict[str, Any]) -> dict[str, Any]:
+        on_disk(self.folder, "Writing decisions down as they are made")
+        with self._lock:
+            now = datetime.now(UTC)
+            whole = line | {
+                "id": uuid.uuid4().hex,
+                "when": now.isoformat(timespec="microseconds"),
+                "session": self.session,
+            }
+            text = json.dumps(whole, ensure_ascii=False, allow_nan=False) + "\n"
+            try:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                if self._file is None:
+                    stamp = now.strftime("%Y%m%dT%H%M%S.%fZ")
+                    self._file = self.folder / f"{stamp}-{self.session}{SUFFIX}"
+                with self._file.open("ab") as file:
+                    file.write(text.encode("utf-8"))
+                    file.flush()
+                    os.fsync(file.fileno())
+            except OSError as error:
+                self._file = None  # what follows must not continue a line that was cut off
+                raise InputError(
+                    f"The decision is NOT saved: {self.folder} cannot be written ({error.strerror or error}). Free or "
+                    "unlock it, then decide again."
+                ) from error
+        return whole
+
+    def _lines(self) -> list[dict[str, Any]]:
+        """Every line of every file, in order of time."""
+        problems = Problems(f"The decisions in {self.folder}")
+        lines: dict[str, dict[str, Any]] = {}
+        for file in sorted(self.folder.glob(f"*{SUFFIX}")) if self.folder.is_dir() else []:
+            bad = []
+            # What follows the last line end was cut off when a server was killed; nobody was told it is saved.
+            for number, text in enumerate(file.read_bytes().split(b"\n")[:-1], start=1):
+                line = _parse(text)
+                if line is None:
+                    bad.append(f"{file.name} line {number}")
+                else:
+                    lines[line["id"]] = line
+            problems.add("line that is no decision", bad, "Mend or remove it; nothing else is read before.")
+        problems.raise_if_any()
+        return sorted(lines.values(), key=lambda line: (line["when"], line["id"]))
+
+
+def check_decision(line: Mapping[str, Any]) -> None:
+    """Refuse what cannot be a decision.
+
+    Raises:
+        InputError: says every problem of the line.
+    """
+    problems = Problems("The decision")
+    if line["decision"] not in DECISIONS:
+        problems.add(
+            "unknown decision", [repr(line["decision"])], f"{suggest(str(line['decision']), DECISIONS)}"
+        )
+    if line["quality"] not in (None, *QUALITIES):
+        problems.add("unknown quality", [repr(line["quality"])], f"Use {', '.join(QUALITIES)}.")
+    reviewer = line["reviewer"]
+    if not isinstance(reviewer, str) or not reviewer.strip() or len(reviewer) > MAX_NAME:
+        problems.add("no reviewer", [repr(reviewer)], "Give a name of 1 to 80 characters.")
+    elif not _is_text(reviewer) or re.search(r"[\x00-\x1f]", reviewer):
+        problems.add(
+            "name that cannot be used", [repr(reviewer)], "Leave line breaks and broken letters out."
+        )
+    for name, limit in (("note", MAX_NOTE), ("call_type", MAX_NAME)):
+        value = line[name]
+        if value is not None and (not _is_text(value) or len(value) > limit):
+            problems.add(
+                f"{name} that cannot be used", [repr(value)[:80]], f"Give up to {limit:,} characters."
+            )
+    problems.raise_if_any()
+
+
+def _is_text(value: Any) -> bool:
+    """Whether a value is text that a file can hold; half of a surrogate pair is not."""
+    if not isinstance(value, str):
+        return False
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _parse(text: bytes) -> dict[str, Any] | None:
+    try:
+        line = json.loads(text)
+    except ValueError:
+        return None
+    if (
+        not isinstance(line, dict)
+        or not isinstance(line.get("id"), str)
+        or not isinstance(line.get("when"), str)
+    ):
+        return None
+    if line.get("kind") == UNDONE:
+        return line if isinstance(line.get("undoes"), str) else None
+    has_all = line.get("kind") == DECIDED and all(
+        name in line for name in ("reviewer", "queue", "item", "decision")
+    )
+    return line if has_all and line["decision"] in DECISIONS else None
+
+
+def decision_table(lines: list[dict[str, Any]]) -> pd.DataFrame:
+    """Lines of decisions as a table with the types of its columns."""
+    columns: dict[str, pd.Series] = {}
+    for name in DECISION_COLUMNS:
+        values = [line.get(name) for line in lines]
+        if name in _NUMBERS:
+            columns[name] = pd.Series(
+                [np.nan if value is None else value for value in values], dtype="float64"
+            )
+        elif name == "is_score_shown":
+            columns[name] = pd.Series([bool(value) for value in values], dtype="bool")
+        else:
+            columns[name] = pd.Series(
+                [np.nan if value is None else str(value) for value in values], dtype="str"
+            )
+    return pd.DataFrame(columns)
+
+
+def latest_decisions(decisions: pd.DataFrame) -> pd.DataFrame:
+    """Each reviewer's last word on each item and look."""
+    ordered = decisions.sort_values(["when", "id"], kind="stable")
+    return ordered.drop_duplicates(["reviewer", "queue", "item", "look"], keep="last")
+
+
+def to_annotations(decisions: pd.DataFrame) -> pd.DataFrame:
+    """Decisions as annotations in the collection's schema, followed by what was shown: `SHOWN_COLUMNS`.
+
+    Someone who is unsure states nothing, so such a decision gives no annotation. `session` counts the looks.
+    `model` stays empty, since no model said it; what a model had said is in `shown_model` and `shown_score`.
+    """
+    said = decisions[decisions.decision != "unsure"].reset_index(drop=True)
+    rows = said.assign(
+        recording=said.recording.fillna(said.file_path),
+        label=said.asked,
+        is_present=said.decision == "target",
+        annotator=said.reviewer,
+        annotated_at=said.when,
+        session=[f"{look:.0f}" for look in said["look"].fillna(1)],
+        model=np.nan,
+    )
+    table = annotation_table(rows.reindex(columns=list(ANNOTATION_COLUMNS)).to_dict("records"))
+    shown = said.rename(columns={"model": "shown_model", "score": "shown_score", "id": "decision_id"})
+    return table.join(shown[list(SHOWN_COLUMNS)])
+
+
+def to_reviews(decisions: pd.DataFrame, target: str) -> pd.DataFrame:
+    """Decisions about the target as curation reads reviews: `clip_id`, `decision`, `reviewer`, `when`, `quality`."""
+    about = decisions[(decisions.asked == target) & decisions.clip_id.notna()]
+    return about[["clip_id", "decision", "reviewer", "when", "quality"]].reset_index(drop=True)

@@ -1,0 +1,116 @@
+"""What the pages may know of a project: its folders, its parameters, its datasets, and the sound it may play."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vernal.common.files import is_inside
+from vernal.common.problems import InputError
+
+if TYPE_CHECKING:
+    from vernal.clips.problem_card import ProblemCard
+
+ROOT_RECORDS = ("audio_roots", "collection.audio_roots")
+SOURCE_PARAMETERS = (
+    "source.audio_root",
+    "source.field",
+    "source.unlabelled",
+    "source.season",
+    "collection.inbox",
+    "detection.recordings",
+)
+
+
+def top_hz(band: list[float] | None) -> int:
+    """Up to which frequency a spectrogram is best shown: well above the call, so that others are told from it.
+
+    >>> top_hz([200.0, 1200.0]), top_hz([8000.0, 9000.0]), top_hz(None)
+    (4800, 24000, 12000)
+    """
+    return 12_000 if band is None else int(min(max(4 * band[1], 4_000), 24_000))
+
+
+class Refused(InputError):
+    """Something outside what the page may show was asked for."""
+
+
+class NotThere(InputError):
+    """A dataset that no run has written yet, or that the project does not know."""
+
+
+def _no_dataset(name: str) -> Any:
+    raise NotThere(f"The dataset {name} is not known here.")
+
+
+@dataclass(frozen=True, eq=False)
+class ProjectContext:
+    """One project and its data folder, as the pages see it.
+
+    `folder`: the project's folder, with `conf`. `data_root`: the folder that holds 01_raw to 08_reporting.
+    `parameters`: the merged parameters. `load`: gives a catalog dataset by name; `save` writes one.
+    """
+
+    folder: Path
+    data_root: Path
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    load: Callable[[str], Any] = _no_dataset
+    save: Callable[[str, Any], None] = lambda name, data: _no_dataset(name)
+
+    def setting(self, name: str, default: Any = None) -> Any:
+        """The value of a parameter, dots naming the way down; `default` where it is absent or empty."""
+        value: Any = self.parameters
+        for part in name.split("."):
+            value = value.get(part) if isinstance(value, Mapping) else None
+        return default if value is None else value
+
+    def load_or_none(self, name: str) -> Any:
+        """A dataset, or None where no run has written it."""
+        try:
+            return self.load(name)
+        except NotThere:
+            return None
+
+    def clips(self, name: str = "clips") -> Any:
+        """A table of clips by its dataset; `clips` are those of every source, what mining found in a season included.
+
+        Raises:
+            NotThere: no run has written it.
+        """
+        joined = self.load_or_none("all_clips") if name == "clips" else None
+        return self.load(name) if joined is None else joined
+
+    def band_of(self, asked: str) -> list[float] | None:
+        """The frequencies of a class, Hz, by the problem card; None where it does not say."""
+        card: ProblemCard | None = self.load_or_none("problem_card")
+        if card is None or asked not in card.names:
+            return None
+        band = card.band_of(asked)
+        return [float(edge) for edge in band] if band else None
+
+    def allowed_folders(self) -> list[Path]:
+        """All folders that sound may come from: the data folder, and the sources that people configured."""
+        manifest = self.setting("source.manifest")
+        named = [self.setting(name) for name in SOURCE_PARAMETERS]
+        named += [Path(str(manifest)).parent] if manifest else []
+        for record in ROOT_RECORDS:
+            named += (self.load_or_none(record) or {}).values()
+        return [self.data_root, *(Path(str(text)) for text in named if text)]
+
+    def audio_file(self, folder: Path | str, file_path: str) -> Path:
+        """The whole path of a recording, links resolved.
+
+        Raises:
+            Refused: it is no file below one of `allowed_folders`.
+        """
+        whole = (Path(folder) / file_path).resolve()
+        if not any(is_inside(whole, allowed) for allowed in self.allowed_folders()):
+            raise Refused(
+                f"{file_path} does not lie in a folder of this project's recordings. If it should, name its folder as "
+                f"for the run, with --params={SOURCE_PARAMETERS[1]}=... or {SOURCE_PARAMETERS[-1]}=..."
+            )
+        if not whole.is_file():
+            raise NotThere(f"The recording {file_path} is not in {folder} any more.")
+        return whole

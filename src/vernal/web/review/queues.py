@@ -1,0 +1,259 @@
+"""Queues: tables of clips that wait for a person, whichever step of the project made them.
+
+A queue is a dataset of the catalog, brought into one form. Each of its rows is an item: a stretch of a recording
+and the class that is asked about. What a person narrows down by a filter, or finds by likeness, becomes a
+dataset too (`review/<name>`), so that it can be gone on with, and seen.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from vernal.common.hashing import digest
+from vernal.common.problems import InputError
+from vernal.web.review.filters import choose
+from vernal.web.review.options import QueueSpec
+from vernal.web.review.project import NotThere, ProjectContext
+
+SAVED = "review/"
+LOGITS = ("logit", "score")
+ITEM_COLUMNS = (
+    "item", "clip_id", "source", "folder", "file_path", "start_s", "end_s", "content_hash", "asked", "score", "model",
+    "rank", "reason", "label", "is_positive", "quality", "call_type", "recorder_id", "site", "date", "time",
+)  # fmt: skip
+_PLACE = ("source", "file_path", "start_s", "end_s")
+_TEXT = (
+    "clip_id", "content_hash", "reason", "label", "quality", "call_type", "recorder_id", "site", "date", "time",
+    "model",
+)  # fmt: skip
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+
+
+# eq=False: tables have no single answer to "equal".
+@dataclass(frozen=True, eq=False)
+class Queue:
+    """A queue ready for review.
+
+    `items` have `ITEM_COLUMNS`, then whatever else is known of them; `own` are the columns of the dataset itself.
+    """
+
+    name: str
+    spec: QueueSpec
+    items: pd.DataFrame
+    own: frozenset[str] = frozenset()
+
+    def row(self, item: str) -> dict[str, Any]:
+        """One item, missing values as None.
+
+        Raises:
+            InputError: no such item.
+        """
+        found = self.items[self.items["item"] == item]
+        if found.empty:
+            raise InputError(f"The queue {self.name} has no item {item[:40]!r}; load the page again.")
+        values = found.iloc[0].to_dict()
+        return {str(name): None if _is_missing(value) else value for name, value in values.items()}
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or (not isinstance(value, str) and bool(np.all(pd.isna(value))))
+
+
+def check_name(name: str) -> str:
+    """Refuse a name that could not be a file.
+
+    Raises:
+        InputError: it has other characters than letters, digits, `_`, `.` and `-`, or more than 64.
+    """
+    if not _NAME.fullmatch(name):
+        raise InputError(f"A queue cannot be called {name[:80]!r}; use up to 64 letters, digits, _ . -")
+    return name
+
+
+def load_queue(project: ProjectContext, name: str, spec: QueueSpec, target: str) -> Queue:
+    """Bring a dataset into the form of a queue.
+
+    Raises:
+        NotThere: no run has written the dataset yet.
+        InputError: it has neither clips nor places in recordings, or names clips that nobody knows.
+    """
+    try:
+        table = _one_table(project.load(spec.dataset)).reset_index(drop=True)
+    except NotThere as error:
+        if spec.made_by is None:
+            raise
+        raise NotThere(f"{error} That is: {spec.made_by}") from error
+    own = frozenset(table.columns)
+    if spec.clips and "clip_id" in table:
+        clips = project.clips(spec.clips)
+        unknown = sorted(set(table.clip_id.astype("str")) - set(clips.clip_id.astype("str")))
+        if unknown:
+            raise InputError(
+                f"{len(unknown):,} of {len(table):,} clips of {spec.dataset} (first: {unknown[0]}) are not in "
+                f"{spec.clips} any more. Run the pipeline that makes {spec.dataset} again."
+            )
+        more = [column for column in clips.columns if column == "clip_id" or column not in table]
+        table = table.merge(clips[more], on="clip_id", how="left", validate="many_to_one")
+    absent = [column for column in ("file_path", "start_s", "end_s") if column not in table]
+    if absent:
+        raise InputError(
+            f"{spec.dataset} cannot be reviewed: it has no {', '.join(absent)}, and no clips to take them from."
+        )
+    return Queue(name, spec, _items(table, spec, project, target), own)
+
+
+def with_own_title(queue: Queue) -> Queue:
+    """A queue that somebody made is titled by how it was made."""
+    if not queue.spec.dataset.startswith(SAVED) or "made_from" not in queue.items or queue.items.empty:
+        return queue
+    return replace(queue, spec=replace(queue.spec, title=str(queue.items.made_from.iloc[0])))
+
+
+def _one_table(data: Any) -> pd.DataFrame:
+    """Tables by name (nested subsets) as one: each clip once, at its best place, with the names it is in."""
+    if isinstance(data, pd.DataFrame):
+        return data
+    if not isinstance(data, dict) or not data:
+        return pd.DataFrame({"clip_id": pd.Series(dtype="str"), "rank": pd.Series(dtype="float64")})
+    parts = pd.concat([table.assign(subset=name) for name, table in data.items()], ignore_index=True)
+    names = parts.groupby("clip_id").subset.agg(lambda subset: ", ".join(sorted(set(subset))))
+    first = parts.sort_values(["rank", "clip_id"], kind="stable").drop_duplicates("clip_id")
+    return first.assign(subset=first.clip_id.map(names), reason=first.clip_id.map(names)).reset_index(
+        drop=True
+    )
+
+
+def _items(table: pd.DataFrame, spec: QueueSpec, project: ProjectContext, target: str) -> pd.DataFrame:
+    nothing = pd.Series(np.nan, index=table.index)
+    asked = table[spec.asked].astype("str") if spec.asked in table else pd.Series(target, index=table.index)
+    made: dict[str, Any] = {
+        "source": table.get("source", pd.Series("labelled", index=table.index)).astype("str"),
+        "asked": asked,
+        "score": table[spec.score].astype("float64") if spec.score in table else nothing,
+        "model": table.get("model", pd.Series(spec.model, index=table.index)),
+        "rank": table.get("rank", pd.Series(np.arange(1, len(table) + 1), index=table.index)).astype(
+            "float64"
+        ),
+        "date": table.get("date", table.get("night", nothing)),
+        "label": _label_now(table, spec, asked),
+    }
+    items = table.assign(**made)
+    items = items.assign(folder=_folders(items, spec, project))
+    items = items.reindex(columns=[*ITEM_COLUMNS, *(name for name in items if name not in ITEM_COLUMNS)])
+    items = items.astype(dict.fromkeys(_TEXT, "str")).astype({"start_s": "float64", "end_s": "float64"})
+    places = items[["clip_id", *_PLACE, "asked"]].to_dict("records")
+    names = [_item_name(row, target) for row in places]
+    return items.assign(item=pd.Series(names, index=items.index, dtype="str")).drop_duplicates(
+        "item", ignore_index=True
+    )
+
+
+def _folders(items: pd.DataFrame, spec: QueueSpec, project: ProjectContext) -> pd.Series:
+    """The folder that each row's path starts from."""
+    if spec.folder is not None:
+        return items[spec.folder].astype("str")
+    roots = project.load(spec.roots) if len(items) else {}
+    strange = sorted(set(items.source) - set(roots))
+    if strange:
+        raise InputError(f"No folder is known for the recordings of {', '.join(strange)} (see {spec.roots}).")
+    return items.source.map(roots).astype("str")
+
+
+def _label_now(table: pd.DataFrame, spec: QueueSpec, asked: pd.Series) -> pd.Series:
+    """What people said so far; where `label` is the class in question, whether it counts as present."""
+    if spec.asked != "label":
+        return table.get("label", pd.Series(np.nan, index=table.index))
+    if "is_positive" not in table:
+        return pd.Series(np.nan, index=table.index)
+    return asked.where(table.is_positive.astype(bool), "not " + asked)
+
+
+def _item_name(row: dict[Any, Any], target: str) -> str:
+    """The same stretch and question have the same name in every queue."""
+    place = [None if _is_missing(row[name]) else row[name] for name in _PLACE]
+    clip = row["clip_id"]
+    named = digest("place", place) if _is_missing(clip) else str(clip)
+    return named if row["asked"] == target else digest("asked", named, row["asked"])
+
+
+def filter_queue(queue: Queue, expression: str) -> Queue:
+    """The items of a queue that an expression is true for; `confidence` is the sigmoid of a score that is a logit.
+
+    Raises:
+        InputError: the expression cannot be read (see `filters.choose`), or nothing is left.
+    """
+    table = queue.items.drop(columns="folder")
+    if queue.spec.score in LOGITS:
+        table = with_confidence(table)
+    chosen = choose(table, expression)
+    if chosen.empty:
+        raise InputError(f"No item of {queue.name} ({len(table):,}) passes the filter {expression!r}.")
+    kept = queue.items[queue.items["item"].isin(chosen["item"])].reset_index(drop=True)
+    return Queue(queue.name, queue.spec, kept, queue.own)
+
+
+def with_confidence(table: pd.DataFrame) -> pd.DataFrame:
+    """Add `confidence`, the sigmoid of the score as a logit."""
+    return table.assign(confidence=1 / (1 + np.exp(-table.score.astype("float64").clip(-50, 50))))
+
+
+def all_clips(project: ProjectContext, scores_of: str | None = None) -> pd.DataFrame:
+    """Every clip with what is known of it, to choose from.
+
+    Args:
+        scores_of: `STAGE/POINT` whose scores are meant; by default the miner's.
+    Returns:
+        The clips, with `split` where they have one, `score` and `model` (missing where nothing scored them).
+    Raises:
+        InputError: that point has no scores.
+    """
+    clips = project.clips()
+    splits = project.load_or_none("splits")
+    split = clips.clip_id.map(splits.set_index("clip_id").split) if splits is not None else np.nan
+    if scores_of:
+        stage, _, point = scores_of.partition("/")
+        scores = project.load(f"{stage}.scores")
+        scores, model = scores[scores.point.astype("str") == point], scores_of
+        if scores.empty:
+            raise InputError(
+                f"{scores_of} has no scores; name them as STAGE/POINT, such as stage5/stage5_001."
+            )
+    else:
+        scores, model = project.load_or_none("pool_scores"), "miner"
+    logit = scores.set_index("clip_id").logit if scores is not None else pd.Series(dtype="float64")
+    score = clips.clip_id.map(logit)
+    return clips.assign(
+        split=split,
+        score=score.astype("float64"),
+        model=pd.Series(model, index=clips.index).where(score.notna()),
+    )
+
+
+def save_queue(
+    project: ProjectContext, name: str, chosen: pd.DataFrame, made_from: str
+) -> tuple[str, QueueSpec]:
+    """Keep chosen clips as the dataset `review/<name>`.
+
+    Args:
+        chosen: `clip_id`, `score`, `model`, and optional `reason` and `similarity`; in the order of review.
+        made_from: how they were chosen, in words.
+    Raises:
+        InputError: nothing was chosen, or the name cannot be used.
+    """
+    check_name(name)
+    if chosen.empty:
+        raise InputError(f"No clip is left ({made_from}); loosen the filter.")
+    columns = [column for column in ("clip_id", "score", "model", "similarity", "reason") if column in chosen]
+    table = chosen[columns].assign(rank=np.arange(1, len(chosen) + 1, dtype=np.int64), made_from=made_from)
+    project.save(f"{SAVED}{name}", table.reset_index(drop=True))
+    return name, saved_spec(name, made_from)
+
+
+def saved_spec(name: str, made_from: str = "") -> QueueSpec:
+    """How a kept queue is read."""
+    return QueueSpec(f"{SAVED}{name}", title=made_from or "A queue somebody made", score="score")

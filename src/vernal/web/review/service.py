@@ -1,0 +1,340 @@
+"""What lies before the reviewers: queues, sounds, neighbours and the log of decisions of one project.
+
+The pages ask a `Desk` and hand its answers on; it knows nothing of the web. In a blind review it does not give
+away what a model thinks: score, rank and reason never leave this machine's memory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import threading
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any
+
+import numpy as np
+
+from vernal.audio.excerpts import Excerpt, Sounds, place_excerpt
+from vernal.audio.reading import SAMPLE_RATE_HZ, bandpass
+from vernal.common.problems import InputError, suggest
+from vernal.web.review import queues
+from vernal.web.review.decisions import DecisionLog, latest_decisions
+from vernal.web.review.filters import choose
+from vernal.web.review.neighbours import Neighbours
+from vernal.web.review.options import QueueSpec, ReviewOptions
+from vernal.web.review.presentation_order import plan_looks
+from vernal.web.review.project import NotThere, ProjectContext
+from vernal.web.review.queues import ITEM_COLUMNS, Queue
+
+LOG_FOLDER = "01_raw/review"
+_OPEN = (
+    "item",
+    "clip_id",
+    "source",
+    "file_path",
+    "start_s",
+    "end_s",
+    "recorder_id",
+    "site",
+    "date",
+    "time",
+    "asked",
+)
+_TELLING = ("score", "model", "rank", "reason", "label", "is_positive", "quality", "call_type")
+_ALSO = ("annotator", "collector", "device", "licence")
+_TECHNICAL = (
+    "duration_s", "pool", "subset", "night", "audio_root", "confidence", "clip_file", "made_from", "recording",
+)  # fmt: skip
+_SAID = ("id", "when", "decision", "quality", "call_type", "note")
+_MAX_MORE = 12
+
+
+class Desk:
+    """Everything a review of one project needs. Methods may be called from several threads.
+
+    Args:
+        reviewer: the name that is offered to whoever opens the page.
+        is_blind: hide the scores from everybody, whatever a page asks for.
+    """
+
+    def __init__(
+        self,
+        project: ProjectContext,
+        options: ReviewOptions,
+        reviewer: str = "",
+        is_blind: bool = False,
+    ) -> None:
+        self.project = project
+        self.options = options
+        self.reviewer = reviewer
+        self.is_blind = is_blind
+        self.target = str(project.setting("target"))
+        self.log = DecisionLog(project.data_root / LOG_FOLDER)
+        self.sounds = Sounds()
+        self.near = Neighbours(project, self.target)
+        self._queues: dict[str, Queue] = {}
+        self._excerpts: dict[tuple[str, str], Excerpt] = {}
+        self._lock = threading.RLock()
+
+    def warm_up(self) -> None:
+        """Load what the first page, sound and neighbours would wait for; what is not there is said when asked for."""
+        with contextlib.suppress(InputError):
+            self.call_types()
+            self.project.band_of(self.target)
+            bandpass(np.zeros(SAMPLE_RATE_HZ, dtype=np.float32), 200.0, 1_200.0)
+            self.near.index("clips")
+
+    # Queues
+
+    def specs(self) -> dict[str, QueueSpec]:
+        """All queues there may be: those of the parameters, then those that people kept."""
+        folder = self.project.data_root / "03_primary" / "review"
+        kept = sorted(path.stem for path in folder.glob("*.parquet") if not path.name.startswith("."))
+        return {**self.options.queues, **{name: queues.saved_spec(name) for name in kept}}
+
+    def queue(self, name: str) -> Queue:
+        """A queue by name; loaded once.
+
+        Raises:
+            NotThere: no such queue, or its dataset is not made yet.
+        """
+        with self._lock:
+            if name not in self._queues:
+                specs = self.specs()
+                if name not in specs:
+                    raise NotThere(f"There is no queue {name[:80]!r}; {suggest(name, specs)}")
+                loaded = queues.load_queue(self.project, name, specs[name], self.target)
+                self._queues[name] = queues.with_own_title(loaded)
+            return self._queues[name]
+
+    def narrow(self, queue: Queue) -> None:
+        """Put a narrowed queue in the place of the one of its name, for this server only."""
+        with self._lock:
+            self._queues[queue.name] = queue
+
+    def list_queues(self, reviewer: str) -> list[dict[str, Any]]:
+        """Every queue with its length and how far a reviewer is; those without a dataset say why."""
+        decisions = self.log.read()
+        listed = []
+        for name, spec in {
+            **self.specs(),
+            **{name: queue.spec for name, queue in self._queues.items()},
+        }.items():
+            entry: dict[str, Any] = {"name": name, "title": spec.title, "dataset": spec.dataset}
+            try:
+                items = self.queue(name).items
+            except InputError as error:
+                listed.append(entry | {"n": None, "problem": str(error)})
+                continue
+            entry["title"] = self.queue(name).spec.title
+            heard = decisions[(decisions.queue == name) & decisions["item"].isin(items["item"])]
+            own = heard[heard.reviewer == reviewer]
+            listed.append(
+                entry
+                | {
+                    "n": len(items),
+                    "n_done": int(own["item"].nunique()),
+                    "reviewers": sorted(heard.reviewer.unique().tolist()),
+                    "problem": None,
+                }
+            )
+        return listed
+
+    def make_queue(self, asked: Mapping[str, Any]) -> str:
+        """Choose clips by filter or likeness, keep them as a dataset, and give the new queue's name.
+
+        Args:
+            asked: `filter`, `like` (a clip), `n` (how many at most), `name`, `scores` (`STAGE/POINT`); all but one of
+                `filter` and `like` may be empty.
+        """
+        expression, like = (str(asked.get(name) or "").strip() for name in ("filter", "like"))
+        if not expression and not like:
+            raise InputError("Give a filter, or a clip to be like.")
+        count = _whole_number(100 if asked.get("n") in (None, "") else asked["n"])
+        clips = queues.all_clips(self.project, str(asked.get("scores") or "") or None)
+        table = queues.with_confidence(clips)
+        chosen = choose(table, expression) if expression else table
+        words = [expression] if expression else []
+        if like:
+            _, index = self.near.index("clips")
+            wanted = set(chosen.clip_id)
+            near = index.nearest(like, count, lambda names: np.array([name in wanted for name in names]))
+            chosen = near.merge(chosen.drop(columns="similarity", errors="ignore"), on="clip_id", how="left")
+            words.insert(0, f"the {len(chosen):,} clips most like {like}")
+        else:
+            chosen = chosen.sort_values(["score", "clip_id"], ascending=[False, True]).head(count)
+        made_from = " where ".join(words)
+        name = str(asked.get("name") or "").strip() or self._free_name(
+            "like-" + like[:8] if like else "filter"
+        )
+        if name in self.options.queues:
+            raise InputError(f"{name} is a queue of the project already; choose another name.")
+        queues.save_queue(self.project, name, chosen.assign(reason=made_from), made_from)
+        with self._lock:
+            self._queues.pop(name, None)
+        return name
+
+    def _free_name(self, stem: str) -> str:
+        taken = self.specs()
+        return next(name for number in range(1, len(taken) + 2) if (name := f"{stem}-{number}") not in taken)
+
+    # One reviewer's way through a queue
+
+    def state(self, name: str, reviewer: str, is_blind: bool) -> dict[str, Any]:
+        """What one reviewer will meet, and what he has said so far."""
+        queue = self.queue(name)
+        blind = is_blind or self.is_blind
+        looks = plan_looks(queue.items["item"].tolist(), name, reviewer, blind, self.options)
+        said = latest_decisions(self.log.read())
+        said = said[(said.queue == name) & (said.reviewer == reviewer)]
+        known = {
+            (row["item"], int(row["look"])): {key: _plain(row[key]) for key in _SAID}
+            for row in said.to_dict("records")
+        }
+        return {
+            "queue": name,
+            "title": queue.spec.title,
+            "target": self.target,
+            "is_blind": blind,
+            "blind_is_fixed": self.is_blind,
+            "prepare": self.options.prepare,
+            "call_types": self.call_types(),
+            "looks": [
+                {"item": look.item, "look": look.look, "said": known.get((look.item, look.look))}
+                for look in looks
+            ],
+        }
+
+    def call_types(self) -> list[str]:
+        """Call types to choose from: the configured ones, else those that labelled clips have."""
+        if self.options.call_types:
+            return list(self.options.call_types)
+        clips = self.project.load_or_none("clips")
+        if clips is None or "call_type" not in clips:
+            return []
+        return sorted(clips.call_type.dropna().astype("str").unique().tolist())[:9]
+
+    def item(self, name: str, item: str, is_blind: bool) -> dict[str, Any]:
+        """One item as the page shows it."""
+        row = self.queue(name).row(item)
+        excerpt = self.excerpt(name, item)
+        blind = is_blind or self.is_blind
+        shown = {key: _plain(row[key]) for key in (_OPEN if blind else (*_OPEN, *_TELLING))}
+        shown["recording"] = row.get("recording") or row["file_path"]
+        shown["can_search"] = self.queue(name).spec.clips == "clips" and row["clip_id"] is not None
+        if not blind:
+            score = row["score"]
+            is_logit = self.queue(name).spec.score in queues.LOGITS
+            shown["confidence"] = (
+                1 / (1 + math.exp(-max(-50.0, min(50.0, score)))) if score is not None and is_logit else None
+            )
+            shown["more"] = _more(row, self.queue(name))
+        return shown | {"sound": describe_sound(excerpt), "band_hz": self.project.band_of(row["asked"])}
+
+    def excerpt(self, name: str, item: str) -> Excerpt:
+        """Where the sound of an item is, with context."""
+        if (name, item) not in self._excerpts:
+            row = self.queue(name).row(item)
+            path = self.project.audio_file(row["folder"], row["file_path"])
+            self._excerpts[name, item] = place_excerpt(
+                path, row["start_s"], row["end_s"], self.options.context_s
+            )
+        return self._excerpts[name, item]
+
+    def clip_excerpt(self, clips: str, clip_id: str) -> Excerpt:
+        """Where the sound of a clip of `clips` or `collection.clips` is, without context."""
+        prefix = clips.rpartition("clips")[0]
+        if clips not in ("clips", "collection.clips"):
+            raise NotThere(f"There are no clips called {clips[:40]!r}.")
+        table = self.project.clips(clips)
+        found = table[table.clip_id == clip_id]
+        if found.empty:
+            raise NotThere(f"There is no clip {clip_id[:40]!r}.")
+        row = found.iloc[0]
+        folder = self.project.load(f"{prefix}audio_roots")[str(row.source)]
+        path = self.project.audio_file(folder, str(row.file_path))
+        return place_excerpt(path, float(row.start_s), float(row.end_s), 0.0)
+
+    def neighbours(self, name: str, item: str) -> dict[str, Any]:
+        """The labelled clips most like an item, to compare with; a reason where there are none."""
+        queue = self.queue(name)
+        return self.near.of(queue.row(item), queue.spec.clips, self.options.neighbours)
+
+    # Decisions
+
+    def decide(self, name: str, said: Mapping[str, Any]) -> dict[str, Any]:
+        """Keep a decision; it is on the disk when this returns.
+
+        Args:
+            said: `item`, `look`, `reviewer`, `decision`, and optional `quality`, `call_type`, `note`, `is_blind`.
+        """
+        row = self.queue(name).row(str(said.get("item")))
+        is_shown = not (bool(said.get("is_blind")) or self.is_blind)
+        names = ("item", "clip_id", "source", "file_path", "content_hash", "asked", "model")
+        values = {key: row[key] for key in names}
+        # What people call the recording, where its path is only a place in the lake.
+        values["recording"] = row.get("recording") or row["file_path"]
+        values |= {key: _plain(row[key]) for key in ("start_s", "end_s", "score", "rank")}
+        values |= {
+            key: said.get(key) or None for key in ("reviewer", "decision", "quality", "call_type", "note")
+        }
+        look = 2 if said.get("look") == 2 else 1
+        line = self.log.add(values | {"queue": name, "look": look, "is_score_shown": is_shown})
+        return {key: line[key] for key in _SAID}
+
+    def undo(self, said: Mapping[str, Any]) -> dict[str, Any]:
+        """Take one's own decision back; `said` is the one before on the same look, which stands again."""
+        identity, reviewer = str(said.get("id")), str(said.get("reviewer"))
+        before = self.log.read()
+        self.log.undo(identity, reviewer)
+        taken = before[before["id"] == identity].iloc[0]
+        same = before[
+            (before["queue"] == taken["queue"])
+            & (before["item"] == taken["item"])
+            & (before["look"] == taken["look"])
+            & (before.reviewer == reviewer)
+            & (before["id"] != identity)
+        ]
+        last = latest_decisions(same).to_dict("records")
+        return {"undone": identity, "said": {key: _plain(last[0][key]) for key in _SAID} if last else None}
+
+
+def describe_sound(excerpt: Excerpt) -> dict[str, float]:
+    """Times of an excerpt for the page, seconds: where the clip lies in the sound, and the sound in the file."""
+    return {
+        "from_s": excerpt.from_s,
+        "before_s": excerpt.start_s - excerpt.from_s,
+        "clip_s": excerpt.end_s - excerpt.start_s,
+        "after_s": excerpt.to_s - excerpt.end_s,
+    }
+
+
+def _more(row: Mapping[str, Any], queue: Queue) -> dict[str, Any]:
+    """What else the queue's dataset says of an item, short values only."""
+    hidden = {*ITEM_COLUMNS, *_TECHNICAL, queue.spec.score}
+    names = [name for name in row if (name in queue.own or name in _ALSO) and name not in hidden]
+    more = {name: _plain(row[name]) for name in names}
+    short = {name: value for name, value in more.items() if value is not None and len(str(value)) <= 80}
+    return dict(list(short.items())[:_MAX_MORE])
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON has it; missing and not finite as None."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    return value if value is None or isinstance(value, str | int | float | bool) else str(value)
+
+
+def _whole_number(value: Any) -> int:
+    try:
+        number = int(value)
+    except (TypeError, ValueError, OverflowError):
+        raise InputError(f"{str(value)[:40]!r} is no number of clips.") from None
+    if not 1 <= number <= 100_000:
+        raise InputError(f"{number:,} clips cannot be queued; give 1 to 100,000.")
+    return number

@@ -1,0 +1,159 @@
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from vernal.clips.manifest import check_manifest, read_manifest
+from vernal.common.problems import InputError
+
+
+@pytest.fixture
+def audio(tmp_path: Path) -> Path:
+    for name in ("a.wav", "b.wav", "sub dir/c.wav"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"x")
+    return tmp_path
+
+
+def table(**columns) -> pd.DataFrame:
+    return pd.DataFrame(columns)
+
+
+def test_labels_are_positive_by_name_or_target(audio: Path):
+    frame = table(file_path=["b.wav", "a.wav", "sub dir\\c.wav"], label=["rooster", "rain", "positive"])
+    clips = check_manifest(frame, "rooster", audio)
+    assert clips.file_path.tolist() == ["a.wav", "b.wav", "sub dir/c.wav"]
+    assert clips.is_positive.tolist() == [False, True, True]
+    assert clips.manifest_row.tolist() == [2, 1, 3]
+
+
+def test_every_problem_of_every_kind_is_listed_with_its_row(audio: Path):
+    frame = table(
+        file_path=["a.wav", "./a.wav", "no.wav", "../x.wav", None, "/etc/x.wav"],
+        label=["positive", "positive", "negative", None, "negative", "negative"],
+        quality=["hihg", "low", None, None, None, None],
+        date=["2025-13-01", None, "yesterday", None, None, None],
+        split=["train", "test", None, None, None, None],
+        start_s=["0", "0", "x", None, None, "-1"],
+        end_s=["0", "3", None, None, None, None],
+    )
+    with pytest.raises(InputError) as caught:
+        check_manifest(frame, "RADR", audio, "m.csv")
+    message = str(caught.value)
+    for expected in (
+        "missing file_path (1): row 5",
+        "missing label (1): row 4",
+        "unknown quality (1): row 1: 'hihg'. Use high, medium, low",
+        "unknown split (1): row 2: 'test'. Use train, val, test_iid, test_ood",
+        "date not understood (2): row 1: '2025-13-01'; row 3: 'yesterday'",
+        "start_s is not a time (2): row 3: 'x'; row 6: '-1'",
+        "end_s not after start_s (1): row 1",
+        "path leaves the audio root (1): row 4: '../x.wav'",
+        "path that is not relative (1): row 6: '/etc/x.wav'. Write only what comes after",
+        "file not found (1): row 3: 'no.wav'",
+    ):
+        assert expected in message, expected
+
+
+def test_the_same_file_twice_is_refused_unless_the_parts_differ(audio: Path):
+    frame = table(file_path=["a.wav", "a.wav"], label=["positive", "negative"])
+    with pytest.raises(InputError, match=r"duplicate file_path \(2\): row 1: 'a.wav'; row 2: 'a.wav'"):
+        check_manifest(frame, "RADR", audio)
+    parts = frame.assign(start_s=[0, 3], end_s=[3, 6])
+    assert len(check_manifest(parts, "RADR", audio)) == 2
+
+
+def test_missing_columns_come_with_the_nearest_spelling(audio: Path):
+    with pytest.raises(InputError, match=r"missing column \(1\): file_path \(did you mean 'filepath'\?\)"):
+        check_manifest(table(filepath=["a.wav"], label=["positive"]), "RADR", audio)
+
+
+@pytest.mark.parametrize(
+    ("column", "meant"),
+    [("Quality", "quality"), ("recorder", "recorder_id"), ("Recorder ID", "recorder_id"), ("dates", "date"),
+     ("qualtiy", "quality"), ("Start_S", "start_s")],
+)  # fmt: skip
+def test_an_optional_column_that_is_misspelt_is_not_carried_along_unread(audio: Path, column, meant):
+    frame = table(file_path=["a.wav"], label=["positive"], **{column: ["x"]})
+    match = rf"column that is nearly a known one \(1\): {column} \(did you mean '{meant}'\?\)"
+    with pytest.raises(InputError, match=match):
+        check_manifest(frame, "RADR", audio)
+
+
+def test_columns_of_other_meaning_are_carried_along(audio: Path):
+    names = ("annotator", "licence", "time", "fold", "source_id", "duration_s", "start", "quality_from")
+    frame = table(file_path=["a.wav"], label=["positive"], **{name: ["x"] for name in names})
+    assert set(names) <= set(check_manifest(frame, None, audio).columns)
+    # A known column beside it says that the other one is something else.
+    both = table(file_path=["a.wav"], label=["positive"], recorder=["x"], recorder_id=["Moth08"])
+    assert check_manifest(both, None, audio).recorder.tolist() == ["x"]
+
+
+def test_a_manifest_of_positives_alone_is_refused_unless_labels_are_classes(audio: Path):
+    frame = table(file_path=["a.wav", "b.wav"], label=["rooster", "positive"])
+    with pytest.raises(
+        InputError, match=r"no negative clip \(1\): every label is 'positive' or the target 'rooster'"
+    ):
+        check_manifest(frame, "rooster", audio)
+    assert not check_manifest(frame, None, audio).is_positive.any()
+
+
+def test_a_target_that_no_row_has_lists_the_labels(audio: Path):
+    frame = table(file_path=["a.wav"], label=["frog"])
+    with pytest.raises(
+        InputError, match=r"no label is 'positive' or the target 'RADR'.*The labels are: frog"
+    ):
+        check_manifest(frame, "RADR", audio)
+
+
+def test_reserved_columns_are_refused(audio: Path):
+    frame = table(file_path=["a.wav"], label=["positive"], clip_id=["1"])
+    with pytest.raises(InputError, match=r"reserved column \(1\): clip_id"):
+        check_manifest(frame, "RADR", audio)
+
+
+def test_csv_and_parquet_read_the_same(tmp_path: Path):
+    frame = table(file_path=["a.wav", "b.wav"], label=["1", "2"], site=[1.0, None], fold=[1, 2])
+    frame.to_csv(tmp_path / "m.csv", index=False)
+    frame.to_parquet(tmp_path / "m.parquet")
+    csv, parquet = read_manifest(tmp_path / "m.csv"), read_manifest(tmp_path / "m.parquet")
+    assert parquet.site.tolist()[0] == "1"
+    assert csv.fold.tolist() == parquet.fold.tolist() == ["1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("m.xlsx", b"x", r"ends in '.xlsx'"),
+        ("m.csv", b"", "has no rows"),
+        ("m.csv", b"file_path,label\n", "has no rows"),
+        ("m.parquet", b"PAR1 nonsense", "cannot be read as Parquet"),
+        ("m.csv", b"\xff\xfe\x00bad", "cannot be read as CSV"),
+        ("m.csv", b"file_path,label\na.wav,positive,x\n", r"row of another width \(1\): row 1 has 3 cells"),
+    ],
+)
+def test_unreadable_manifests_say_why(tmp_path: Path, name: str, content: bytes, message: str):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=message):
+        read_manifest(tmp_path / name)
+
+
+def test_an_absent_manifest_says_what_to_set(tmp_path: Path):
+    with pytest.raises(InputError, match=r"does not exist.*Give the path .* as source.manifest"):
+        read_manifest(tmp_path / "none.csv")
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    content=st.binary(max_size=300)
+    | st.text(max_size=300).map(lambda text: ("file_path,label\n" + text).encode())
+)
+def test_any_bytes_give_a_table_or_a_clear_error(tmp_path: Path, content: bytes):
+    (tmp_path / "m.csv").write_bytes(content)
+    try:
+        check_manifest(read_manifest(tmp_path / "m.csv"), "RADR", tmp_path)
+    except InputError as error:
+        assert str(error)

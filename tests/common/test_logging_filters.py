@@ -1,0 +1,38 @@
+"""A user's mistake is told once."""
+
+import logging
+
+import pytest
+
+from vernal.common.logging_filters import UsersMistakes
+from vernal.common.problems import InputError
+
+
+def shown(name: str, error: BaseException | None) -> bool:
+    record = logging.LogRecord(name, logging.ERROR, "x.py", 1, "Node failed", (), None)
+    if error is None:
+        return UsersMistakes().filter(record)
+    try:
+        raise error
+    except type(error):
+        return UsersMistakes().filter(record)
+
+
+def caused(error: Exception, cause: Exception) -> Exception:
+    error.__cause__ = cause
+    return error
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "is_shown"),
+    [
+        ("kedro.pipeline.node", InputError("no such folder"), False),
+        ("kedro.runner", caused(ValueError("loading"), InputError("no such folder")), False),
+        ("kedro.pipeline.node", ValueError("a bug"), True),
+        ("kedro.pipeline.node", None, True),
+        ("vernal.framework.hooks", InputError("no such folder"), True),
+        ("kedrology", InputError("no such folder"), True),
+    ],
+)
+def test_only_kedros_lines_about_mistakes_are_dropped(name, error, is_shown):
+    assert shown(name, error) is is_shown

@@ -1,0 +1,194 @@
+"""Workers use one core and do not outlive their parent."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psutil
+import pytest
+
+from vernal.common.workers import (
+    as_they_finish,
+    cores,
+    n_workers,
+    on_cluster,
+    quiet_file_descriptors,
+    scratch_folder,
+    worker_pool,
+    working_on,
+)
+
+SOURCE = Path(__file__).resolve().parents[2] / "src"
+
+PARENT = """
+import os, time
+from pathlib import Path
+from vernal.processes import worker_pool
+
+if __name__ == "__main__":
+    pool = worker_pool(1, scratch=Path({scratch!r}))
+    print(pool.submit(os.getpid).result(), flush=True)
+    pool.submit(time.sleep, 600)
+    time.sleep(600)
+"""
+
+
+def test_a_worker_ends_and_tidies_up_when_its_parent_is_killed(tmp_path: Path) -> None:
+    scratch, script = tmp_path / "with space", tmp_path / "parent.py"
+    scratch.mkdir()
+    (scratch / "large.npy").write_bytes(b"0")
+    script.write_text(PARENT.format(scratch=str(scratch)), encoding="utf-8")
+    environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
+    with subprocess.Popen(
+        [sys.executable, str(script)], stdout=subprocess.PIPE, env=environment, text=True
+    ) as parent:
+        assert parent.stdout is not None
+        worker = int(parent.stdout.readline())
+        assert psutil.pid_exists(worker) and worker != parent.pid
+        parent.kill()
+    ends = time.monotonic() + 30
+    while psutil.pid_exists(worker) and time.monotonic() < ends:
+        time.sleep(0.05)
+    assert not psutil.pid_exists(worker)
+    assert not scratch.exists()
+
+
+@pytest.mark.parametrize(("one_thread", "threads"), [(True, "1"), (False, None)])
+def test_workers_are_told_how_many_cores_to_use(
+    monkeypatch: pytest.MonkeyPatch, one_thread: bool, threads: str | None
+) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    with worker_pool(1, one_thread=one_thread) as pool:
+        assert pool.submit(os.getenv, "OMP_NUM_THREADS").result() == threads
+        assert pool.submit(os.getenv, "CUDA_VISIBLE_DEVICES").result() == ""
+    assert "OMP_NUM_THREADS" not in os.environ
+
+
+def test_what_is_printed_can_be_dropped_even_from_below_python(capfd: pytest.CaptureFixture[str]) -> None:
+    with quiet_file_descriptors(also_stdout=True):
+        os.write(1, b"noise")
+        os.write(2, b"noise")
+    os.write(1, b"said")
+    os.write(2, b"heard")
+    assert capfd.readouterr() == ("said", "heard")
+
+
+def test_an_error_passes_through_and_output_comes_back(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ValueError, match="out"), quiet_file_descriptors():
+        os.write(2, b"noise")
+        raise ValueError("out")
+    os.write(2, b"heard")
+    assert capfd.readouterr().err == "heard"
+
+
+class FewThreads:
+    """A cluster of three threads of this process."""
+
+    n_workers = 3
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.prepared = folder, []
+
+    def pool(self, prepare):
+        self.prepared.append(prepare)
+        return ThreadPoolExecutor(self.n_workers)
+
+    @contextlib.contextmanager
+    def scratch_folder(self):
+        yield self.folder
+
+
+def test_within_a_run_on_a_cluster_its_workers_are_used(tmp_path: Path) -> None:
+    assert not on_cluster() and n_workers(5) == 5 and n_workers() == cores()
+    cluster = FewThreads(tmp_path)
+    with working_on(cluster):
+        assert on_cluster() and n_workers(5) == n_workers() == 3
+        with worker_pool(2, prepare=os.getpid) as pool:
+            assert pool.submit(os.getpid).result() == os.getpid()
+        with scratch_folder() as folder:
+            assert folder == tmp_path
+    assert cluster.prepared == [os.getpid]
+    assert not on_cluster()
+    with scratch_folder("made-") as folder:
+        assert folder.name.startswith("made-") and folder.is_dir()
+    assert not folder.exists()
+
+
+def test_tasks_are_made_as_they_are_needed_and_all_results_come() -> None:
+    made, came = [], []
+
+    def tasks():
+        for number in range(20):
+            made.append(number)
+            yield number
+
+    with ThreadPoolExecutor(2) as pool:
+        for result in as_they_finish(pool, lambda n: n * n, tasks(), 2):
+            came.append(result)
+            assert len(made) - len(came) <= 3  # two at work, one more on its way
+    assert sorted(came) == [n * n for n in range(20)]
+
+
+def test_an_error_in_a_task_is_raised_and_the_rest_is_not_begun() -> None:
+    begun = []
+
+    def task(number: int) -> int:
+        begun.append(number)
+        time.sleep(0.01)
+        if number == 1:
+            raise ValueError("task 1")
+        return number
+
+    with ThreadPoolExecutor(1) as pool, pytest.raises(ValueError, match="task 1"):
+        list(as_they_finish(pool, task, range(50), 1))
+    assert len(begun) < 10
+
+
+def test_a_consumer_that_stops_leaves_no_tasks_behind() -> None:
+    with ThreadPoolExecutor(1) as pool:
+        results = as_they_finish(pool, time.sleep, [0.01] * 50, 1)
+        next(results)
+        started = time.monotonic()
+        results.close()
+    assert time.monotonic() - started < 0.3
+
+
+EARLY_NUMPY = """
+import numpy as np
+from threadpoolctl import threadpool_info
+from vernal.processes import worker_pool
+
+
+def threads():
+    np.ones((2, 2)) @ np.ones((2, 2))
+    return [library["num_threads"] for library in threadpool_info()]
+
+
+def nothing():
+    pass
+
+
+if __name__ == "__main__":
+    for prepare in (None, nothing):
+        with worker_pool(1, prepare) as pool:
+            print(pool.submit(threads).result())
+"""
+
+
+def test_libraries_that_the_main_module_loads_first_have_one_thread_too(tmp_path: Path) -> None:
+    script = tmp_path / "parent.py"
+    script.write_text(EARLY_NUMPY, encoding="utf-8")
+    more = {"OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2", "PYTHONPATH": str(SOURCE)}
+    run = subprocess.run(
+        [sys.executable, str(script)], env=os.environ | more, capture_output=True, text=True, check=True
+    )
+    found = [json.loads(line) for line in run.stdout.splitlines()]
+    assert len(found) == 2 and all(found)
+    assert {threads for listed in found for threads in listed} == {1}

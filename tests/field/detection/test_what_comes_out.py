@@ -1,0 +1,269 @@
+"""Tables for other programs, the queue and its sound, figures and the page."""
+
+import dataclasses
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+
+from tests.field.detection.conftest import Season, make_classifier, write_noise
+from vernal.audio.embedding.options import EmbeddingOptions
+from vernal.clips.annotation_formats import read_labels
+from vernal.common.problems import InputError
+from vernal.datasets.partitioned_table_dataset import PartitionedTableDataset
+from vernal.datasets.written_files_dataset import WrittenFilesDataset
+from vernal.field.detection.label_tables import ENDINGS, label_tables
+from vernal.field.detection.listing import list_for_detection
+from vernal.field.detection.nights import count_nights
+from vernal.field.detection.options import FORMATS, DetectionOptions
+from vernal.field.detection.page import Run, render_page
+from vernal.field.detection.top import TOP_COLUMNS, choose_top, cut_clips
+from vernal.reports.figures import activity
+from vernal.reports.figures.style import drawn
+
+OWN = make_classifier(threshold=-1e9, labels=("Rana draytonii_California Red-legged Frog",))
+
+
+@pytest.fixture
+def found(recordings, season: Season):
+    season.scan(recordings, OWN)
+    return season.find(recordings, OWN)
+
+
+# Other programs -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_tables_read_back_as_the_detections(found, tmp_path, name):
+    files = WrittenFilesDataset(path=str(tmp_path / "tables"))
+    files.save(label_tables(found.detections, found.files, [name], "/season", OWN))
+    columns = ["recording", "start_s", "end_s", "label", "confidence", "model"]
+    read = []
+    for file in sorted((tmp_path / "tables" / name).rglob("*.*")):
+        labels, kind = read_labels(file)
+        assert kind == name
+        if name == "audacity":  # names neither the recording nor the model
+            labels = labels.assign(recording=file.name.removesuffix(ENDINGS[name]), model=OWN.name)
+        read.append(labels[columns])
+    expected = pd.DataFrame(
+        {
+            "recording": [path.rpartition("/")[2] for path in found.detections.file_path],
+            "start_s": found.detections.start_s.round(3),
+            "end_s": found.detections.end_s.round(3),
+            "label": found.detections.label,
+            "confidence": found.detections.confidence.round(4),
+            "model": OWN.name,
+        }
+    )
+    both = [
+        table.sort_values(["recording", "start_s"], ignore_index=True)
+        for table in (pd.concat(read, ignore_index=True), expected)
+    ]
+    pd.testing.assert_frame_equal(*both, check_dtype=False)
+    assert len(expected) > 0
+
+
+def test_a_table_stands_beside_its_recordings_path_and_kaleidoscope_has_one_a_folder(found):
+    made = label_tables(found.detections, found.files, FORMATS, "/season", OWN)
+    first = "Moth08/2025-04-04/20250404_000000.WAV"
+    assert f"raven/{first}.Raven.selections.txt" in made and f"audacity/{first}.labels.txt" in made
+    assert [name for name in made if name.startswith("kaleidoscope")] == [
+        "kaleidoscope/Moth08/2025-04-04/kaleidoscope.csv",
+        "kaleidoscope/east/kaleidoscope.csv",
+    ]
+    table = pd.read_csv(io.BytesIO(made["kaleidoscope/east/kaleidoscope.csv"]()))
+    assert set(table.INDIR) == {"/season"} and set(table.FOLDER) == {"east"} and set(table.CHANNEL) == {0}
+
+
+@pytest.mark.parametrize(("rate", "high_hz"), [(48_000, 9_000), (8_000, 4_000)])
+def test_raven_has_all_that_it_draws_a_selection_from(found, rate, high_hz):
+    own = dataclasses.replace(OWN, audio=EmbeddingOptions(fmin=200, fmax=9_000))
+    files = found.files.assign(sample_rate_hz=rate)
+    made = label_tables(found.detections, files, ["raven"], "/season ü", own)
+    path = "east/SMA01_20250403_200000.wav"
+    table = pd.read_csv(io.BytesIO(made[f"raven/{path}.Raven.selections.txt"]()), sep="\t")
+    assert table.Selection.tolist() == list(range(1, len(table) + 1))
+    assert set(table.View) == {"Spectrogram 1"} and set(table.Channel) == {1}
+    assert set(table["Low Freq (Hz)"]) == {200} and set(table["High Freq (Hz)"]) == {high_hz}
+    assert set(table["Begin Path"]) == {f"/season ü/{path}"} and set(table["Begin File"]) == {path[5:]}
+    assert (table["Begin Time (s)"] == table["File Offset (s)"]).all()
+
+
+def test_nothing_is_written_that_was_not_asked_for(found):
+    assert label_tables(found.detections, found.files, [], "/season", OWN) == {}
+
+
+# The queue and its sound ----------------------------------------------------------------------------
+
+
+def test_the_queue_is_the_strongest_with_no_night_over_its_share(recordings, season: Season):
+    own = make_classifier(threshold=-1e9)
+    season.scan(recordings, own)
+    detections = season.find(recordings, own, merge_gap_s=None).detections
+    top = choose_top(
+        detections,
+        list_for_detection(recordings),
+        own.name,
+        DetectionOptions(queue=7, queue_per_night=4, clips=2),
+    )
+    assert list(top.columns) == list(TOP_COLUMNS) and top["rank"].tolist() == [1, 2, 3, 4, 5, 6, 7]
+    assert top.logit.is_monotonic_decreasing and top.logit[0] == detections.logit.max()
+    assert top.groupby(["recorder_id", "night"]).size().max() <= 4
+    assert top.clip_file.notna().tolist() == [True, True] + [False] * 5
+    assert set(top.model) == {own.name} and set(top.audio_root) == {recordings.resolve().as_posix()}
+
+
+def test_the_order_of_detections_does_not_matter(found, recordings):
+    listed, options = list_for_detection(recordings), DetectionOptions()
+    shuffled = found.detections.sample(frac=1.0, random_state=1)
+    assert choose_top(shuffled, listed, "m", options).equals(
+        choose_top(found.detections, listed, "m", options)
+    )
+
+
+@pytest.mark.parametrize("rate", [48_000, 22_000])
+def test_clips_are_the_recording_with_its_margin(tmp_path, season: Season, rate):
+    path = write_noise(tmp_path / "in" / "R1_20250403_210000.wav", 13.0, rate=rate)
+    own = make_classifier(threshold=-1e9)
+    season.scan(tmp_path / "in", own)
+    detections = season.find(tmp_path / "in", own, merge_gap_s=None).detections
+    top = choose_top(
+        detections, list_for_detection(tmp_path / "in"), own.name, DetectionOptions(merge_gap_s=None)
+    )
+    clips = cut_clips(top, 0.5)
+    sound, _ = soundfile.read(path, dtype="int16")
+    for row in top.to_dict("records"):
+        clip, clip_rate = soundfile.read(io.BytesIO(clips[row["clip_file"]]()), dtype="int16")
+        first, last = max(0, round((row["start_s"] - 0.5) * rate)), round((row["end_s"] + 0.5) * rate)
+        assert clip_rate == rate
+        assert np.array_equal(clip, sound[first : min(last, len(sound))])
+        assert row["clip_file"].startswith(f"{row['rank']:04d}_R1_20250403_2100")
+
+
+def test_a_clip_at_a_break_is_cut_without_its_margin(tmp_path, season: Season):
+    path = write_noise(tmp_path / "in" / "a.flac", 30.0)
+    path.write_bytes(path.read_bytes()[:-500_000])
+    own = make_classifier(threshold=-1e9)
+    season.scan(tmp_path / "in", own)
+    top = choose_top(
+        season.find(tmp_path / "in", own).detections, list_for_detection(path.parent), "m", DetectionOptions()
+    )
+    (make,) = cut_clips(top, 30.0).values()
+    clip, _ = soundfile.read(io.BytesIO(make()))
+    assert len(clip) == round(top.end_s[0] * 48_000)
+
+
+def test_a_recording_that_went_away_is_named(found, recordings, tmp_path):
+    top = choose_top(found.detections, list_for_detection(recordings), "m", DetectionOptions())
+    (first, *_) = cut_clips(top.assign(audio_root=str(tmp_path / "gone")), 1.0).values()
+    with pytest.raises(InputError, match=r"gone.* was heard, but cannot be read any more"):
+        first()
+
+
+# Tables on disk -------------------------------------------------------------------------------------
+
+
+def test_detections_are_a_dataset_by_recorder_and_date(found, tmp_path):
+    import pyarrow.dataset
+
+    table = found.detections.assign(recorder_id=found.detections.recorder_id.replace("SMA01", "a/b =ü"))
+    dataset = PartitionedTableDataset(str(tmp_path / "d"), {"recorder": "recorder_id", "date": "night"})
+    dataset.save(table)
+    arrow = pyarrow.dataset.dataset(str(tmp_path / "d"), partitioning="hive").to_table().to_pandas()
+    assert set(arrow.recorder) == {"a/b =ü", "Moth08"} and set(arrow.date) == {"2025-04-03", "2025-04-04"}
+    assert (arrow.recorder.astype(str) == arrow.recorder_id).all() and len(arrow) == len(table)
+    loaded = dataset.load().sort_values(["file_path", "start_s"], ignore_index=True)
+    assert loaded.equals(table.sort_values(["file_path", "start_s"], ignore_index=True))
+
+
+def test_partitions_of_an_earlier_run_are_gone_and_an_empty_table_keeps_its_columns(found, tmp_path):
+    dataset = PartitionedTableDataset(str(tmp_path / "d"), {"recorder": "recorder_id", "date": "night"})
+    dataset.save(found.detections)
+    dataset.save(found.detections[found.detections.recorder_id == "Moth08"])
+    assert [path.name for path in (tmp_path / "d").iterdir()] == ["recorder=Moth08"]
+    dataset.save(found.detections.iloc[:0])
+    assert dataset.load().columns.tolist() == found.detections.columns.tolist() and dataset.load().empty
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["d", "data ü"]
+
+
+def test_a_write_that_fails_leaves_the_old_table(found, tmp_path, monkeypatch):
+    dataset = PartitionedTableDataset(str(tmp_path / "d"), {"recorder": "recorder_id", "date": "night"})
+    dataset.save(found.detections)
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            "vernal.common.files.os.fsync",
+            lambda _: (_ for _ in ()).throw(OSError(28, "No space left on device")),
+        )
+        with pytest.raises(Exception, match="No space left"):
+            dataset.save(found.detections.iloc[:1])
+    assert len(dataset.load()) == len(found.detections)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["d", "data ü"]
+
+
+# Figures and page -----------------------------------------------------------------------------------
+
+
+def nights_of(states: list[tuple[str, str, int]]) -> pd.DataFrame:
+    rows = [(f"R{at % 3}", night, "frog", state, count) for at, (night, state, count) in enumerate(states)]
+    return pd.DataFrame(rows, columns=["recorder_id", "night", "label", "state", "n_detections"])
+
+
+def test_the_map_draws_each_state_in_its_own_way():
+    nights = nights_of(
+        [("2025-04-01", "calls", 3), ("2025-04-01", "no calls", 0), ("2025-04-01", "not heard", 0),
+         ("2025-04-02", "no recordings", 0), ("2025-04-02", "calls", 70), ("2025-04-02", "no recordings", 0)]
+    )  # fmt: skip
+    figure = activity.activity(nights, "t")
+    (axes,) = figure.axes
+    # Two strengths of calls and one quiet night are fields; the unheard one is a cross; nothing else is drawn.
+    assert len(axes.patches) == 3 and sum(len(patch.get_path().vertices) // 5 for patch in axes.patches) == 3
+    assert [line.get_xdata().tolist() for line in axes.lines] == [[0]]
+    first, second = (drawn(activity.activity, nights, "t") for _ in range(2))
+    assert first == second
+
+
+def test_figures_without_dates_say_why():
+    assert "there are no nights" in drawn(activity.activity, nights_of([("unknown", "no calls", 0)]), "t").svg
+    effort = pd.DataFrame({"hour": [-1], "heard_s": [60.0]})
+    calls = pd.DataFrame({"started_at": pd.Series([pd.NaT], dtype="datetime64[ms]")})
+    assert "nothing can be said by the hour" in drawn(activity.hours, calls, effort, "t").svg
+
+
+def page_of(found, recordings, **changes) -> str:
+    options = DetectionOptions()
+    own = dataclasses.replace(OWN, **changes)
+    nights = count_nights(found, own.labels)
+    top = choose_top(found.detections, list_for_detection(recordings), own.name, options)
+    figures = {
+        "activity": drawn(activity.activity, nights, "t"),
+        "hours": drawn(activity.hours, found.detections, found.effort, "t"),
+    }
+    return render_page(Run(found, nights, top, own, options, "/season <b>", False), figures)
+
+
+def test_the_page_says_effort_threshold_and_what_counts_are_not(found, recordings):
+    page = page_of(found, recordings)
+    assert page == page_of(found, recordings)
+    assert "hours heard" in page and "0.01" in page  # 42 seconds
+    assert "18 windows flagged of 18" in page
+    assert "chosen on the validation split" in page and "What these counts do not mean" in page
+    assert "/season &lt;b&gt;" in page and "<b>" not in page.split("season")[1][:20]
+    assert "http://" not in page.replace("http://www.w3.org", "") and "<script" not in page
+
+
+def test_alarms_are_expected_only_at_the_classifiers_own_threshold(found, recordings):
+    assert "would give about" in page_of(found, recordings)
+    assert "would give about" not in page_of(found, recordings, has_own_threshold=False)
+    noted = page_of(found, recordings, notes=("The band is odd.",), has_own_threshold=False)
+    assert "The band is odd." in noted
+
+
+def test_what_was_not_heard_is_on_the_page(recordings, season: Season, tmp_path):
+    write_noise(tmp_path / "in" / "R1_20250403_210000.wav", 4.0)
+    (tmp_path / "in" / "R1_20250403_220000.wav").write_bytes(b"no sound <i>")
+    season.scan(tmp_path / "in", OWN)
+    page = page_of(season.find(tmp_path / "in", OWN), tmp_path / "in")
+    assert "1 recording of 2 could not be heard and is in no count here" in page
+    assert "R1_20250403_220000.wav" in page and "not readable as audio" in page

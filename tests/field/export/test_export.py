@@ -1,0 +1,442 @@
+"""An export is what BirdNET-Analyzer can use, proven before it is there, and can be read back."""
+
+import json
+import shutil
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from vernal.audio.embedding.windows import EmbeddingOptions
+from vernal.commands.export import export
+from vernal.common.problems import InputError
+from vernal.field.export import parity
+from vernal.field.export.classifier_files import read_head, stand_alone_file
+from vernal.field.export.folder import export_point, load_export
+from vernal.field.export.parity import PARITY_COLUMNS, ROUNDING
+from vernal.field.export.trained_point import find_point
+from vernal.sweeps.point_settings import PointSettings, config_hash
+from vernal.training.birdnet_analysis import ANALYSIS_COLUMNS, READABLE, AnalysisSettings
+from vernal.training.heads import Head
+from vernal.training.models import Model, save_model
+
+NAME = "stage5_017"
+FIT_KEY = "0123456789abcdef" * 2
+
+
+def make_head(hidden_units: int = 0, seed: int = 0) -> Head:
+    """A head whose scores spread over the range that four decimals show."""
+    rng = np.random.default_rng(seed)
+    widths = [1_024, *([hidden_units] if hidden_units else []), 1]
+    return Head(
+        tuple(
+            (rng.normal(0, 0.06, (n_in, n_out)), rng.normal(0, 0.3, n_out))
+            for n_in, n_out in pairwise(widths)
+        )
+    )
+
+
+def add_point(root: Path, settings: PointSettings, head: Head, name: str = NAME, logit: float = -1.0) -> None:
+    """A point as a stage leaves it: its model, and its row of results."""
+    audio = EmbeddingOptions(fmin=settings.fmin, fmax=settings.fmax, overlap=settings.overlap)
+    parameters = {"point": name, "settings": settings.as_dict(), "audio": audio.settings, "fit_key": FIT_KEY}
+    history = pd.DataFrame({"epoch": [1], "loss": [0.5]})
+    save_model(root / "06_models" / "stage5" / name, Model(head, ("rooster",), parameters, history))
+    row = {
+        "point": name,
+        "config_hash": config_hash(settings),
+        "fit_key": FIT_KEY,
+        "goal": "best F1",
+        "is_goal_met": True,
+    }
+    row |= {"threshold_logit": logit, "threshold_confidence": round(1 / (1 + np.exp(-logit)), 6)}
+    row |= {"val_precision": 0.9, "val_recall": 0.8, "val_f1": 0.847, "val_fpr": np.nan, "test_ood_f1": 0.7}
+    table = root / "08_reporting" / "stage5" / "points.csv"
+    table.parent.mkdir(parents=True, exist_ok=True)
+    known = pd.read_csv(table, dtype={"fit_key": "str"}) if table.is_file() else pd.DataFrame()
+    pd.concat([known, pd.DataFrame([row])]).to_csv(table, index=False)
+
+
+def add_clips(root: Path, files: list[Path]) -> None:
+    """Recordings of the run: test clips of two classes, the last a part of its file."""
+    (root / "03_primary").mkdir(parents=True)
+    (root / "02_intermediate").mkdir()
+    splits = pd.DataFrame(
+        {
+            "clip_id": [f"{i:016x}" for i in range(len(files))],
+            "source": "labelled",
+            "file_path": [file.name for file in files],
+            "label": ["rooster" if i % 2 else "negative" for i in range(len(files))],
+            "is_positive": [i % 2 == 1 for i in range(len(files))],
+            "split": "test_ood",
+            "start_s": [np.nan] * (len(files) - 1) + [0.5],
+            "end_s": [np.nan] * (len(files) - 1) + [4.5],
+        }
+    )
+    splits.to_parquet(root / "03_primary" / "splits.parquet")
+    audio = root / "audio"
+    audio.mkdir()
+    for file in files:
+        shutil.copyfile(file, audio / file.name)
+    roots = {"labelled": str(audio)}
+    (root / "02_intermediate" / "audio_roots.json").write_text(json.dumps(roots), encoding="utf-8")
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A data folder with one trained point and no audio; a space in its path."""
+    root = tmp_path / "my data"
+    add_point(root, PointSettings(), make_head())
+    return root
+
+
+def peer_like(
+    classifiers, folder: Path, labels, settings: AnalysisSettings, off: float = 0.0
+) -> pd.DataFrame:
+    """What BirdNET-Analyzer gives, if it scores as we do: rounded, from the exported files' own weights."""
+    files = sorted(path.name for path in folder.iterdir() if path.suffix.lower() in READABLE)
+    audio = EmbeddingOptions(fmin=settings.fmin, fmax=settings.fmax, overlap=settings.overlap)
+    tables = []
+    for classifier in classifiers:
+        head = read_head(classifier)
+        assert (classifier.with_name(f"{classifier.stem}_Labels.txt")).read_text(
+            encoding="utf-8"
+        ).splitlines() == list(labels)
+        scores = parity._score(head, labels, audio, settings.sensitivity, folder, files)
+        tables.append(scores.assign(classifier=classifier.name, start_s=3.0 * scores.window))
+    table = pd.concat(tables, ignore_index=True)
+    return table.assign(confidence=(table.ours + off).round(4))[list(ANALYSIS_COLUMNS)]
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compare with ourselves in the place of BirdNET-Analyzer, and on fewer sounds."""
+    monkeypatch.setattr(parity, "analyze_folder", peer_like)
+    monkeypatch.setattr("vernal.field.export.folder.N_CLIPS", 2)
+
+
+def call(root: Path, *arguments: str):
+    return CliRunner().invoke(export, [*arguments, f"--params=data_root={root}"])
+
+
+def left_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+# Against the real program ---------------------------------------------------------------------------
+
+
+def real_clips(folder: Path, n: int) -> list[Path]:
+    files = sorted(folder.glob("esc10/*/*.ogg"))
+    return files[:: len(files) // n][:n]
+
+
+def test_the_real_program_gives_the_same_scores(tmp_path: Path, shared_data: Path):
+    """All that changes a score at once: hidden layer, band-pass, overlap, sensitivity, 44.1 kHz, parts of files."""
+    settings = PointSettings(hidden_units=8, fmin=150, fmax=12_000, overlap=1.5, sensitivity=1.1)
+    add_point(tmp_path, settings, make_head(hidden_units=8))
+    add_clips(tmp_path, real_clips(shared_data, 2))
+    result = call(tmp_path, "stage5", "17", "--out", str(tmp_path / "an export"))
+    assert result.exit_code == 0, result.output
+    table = pd.read_csv(tmp_path / "an export" / "parity.csv")
+    assert set(table.classifier) == {f"{NAME}.tflite", f"{NAME}_head.tflite"}
+    assert table[table.is_real]["clip"].nunique() == 2
+    assert set(table[~table.is_real]["clip"]) == {
+        "made_00_44100.wav",
+        "made_01_22050.wav",
+        "made_02_96000.wav",
+    }
+    assert table.difference.max() < ROUNDING + 5e-6
+    compared = table[table.ours.notna()]
+    assert compared.ours.between(0.02, 0.98).mean() > 0.5  # scores that rounding would not hide
+    assert compared.window.max() >= 3
+    assert table[table.ours.isna()].groupby(["classifier", "clip"]).size().max() == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("settings", [{}, {"fmin": 300}, {"fmax": 8_000, "overlap": 2.0}])
+def test_the_real_program_gives_the_same_scores_for_many_clips(tmp_path: Path, shared_data: Path, settings):
+    point = PointSettings(**settings)
+    add_point(tmp_path, point, make_head(seed=1))
+    add_clips(tmp_path, real_clips(shared_data, 16))
+    folder = export_point(tmp_path, "stage5", NAME, tmp_path / "out", n_clips=16)
+    table = pd.read_csv(folder / "parity.csv")
+    assert table[table.is_real]["clip"].nunique() == 16
+    assert table.difference.max() < ROUNDING + 5e-6
+
+
+# What is written ------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("quick")
+def test_the_folder_holds_everything_and_reads_back(root: Path, tmp_path: Path):
+    out = tmp_path / "exports" / "frog"
+    result = call(root, "stage5", "17", "--out", str(out), "--label", "Rana draytonii_Frog")
+    assert result.exit_code == 0, result.output
+    assert left_in(out) == sorted(
+        ["parity.csv", f"{NAME}_parameters.yml", f"{NAME}_settings.md"]
+        + [
+            f"{NAME}{part}{end}"
+            for part in ("", "_head")
+            for end in (".tflite", "_Labels.txt", "_Params.csv")
+        ]
+    )
+    assert (out / f"{NAME}_Labels.txt").read_bytes() == b"Rana draytonii_Frog\n"
+    for path in (out, out / f"{NAME}.tflite", out / f"{NAME}_head.tflite", out / f"{NAME}_parameters.yml"):
+        model = load_export(path)
+        assert model.head.same_as(make_head())
+        assert model.labels == ("Rana draytonii_Frog",)
+        assert model.parameters["audio"] == EmbeddingOptions().settings
+        assert model.parameters["operating_point"]["threshold_logit"] == -1.0
+        assert PointSettings.from_row(model.parameters["settings"]) == PointSettings()
+
+
+@pytest.mark.usefixtures("quick")
+def test_two_exports_are_the_same_bytes_and_one_replaces_the_other(root: Path, tmp_path: Path):
+    folders = [export_point(root, "stage5", NAME, tmp_path / name) for name in ("a", "b")]
+    export_point(root, "stage5", NAME, tmp_path / "b")
+    contents = [{path.name: path.read_bytes() for path in folder.iterdir()} for folder in folders]
+    assert contents[0] == contents[1]
+    assert left_in(tmp_path) == ["a", "b", "my data"]
+
+
+@pytest.mark.usefixtures("quick")
+def test_the_sheet_says_what_to_set(root: Path, tmp_path: Path):
+    add_point(root, PointSettings(fmin=200, overlap=1.0), make_head(), "stage5_018", logit=6.0)
+    sheet = (export_point(root, "stage5", NAME, tmp_path / "a") / f"{NAME}_settings.md").read_text(
+        encoding="utf-8"
+    )
+    assert "--min_conf 0.2689 --sensitivity 1 --overlap 0 --fmin 0 --fmax 15000" in sheet
+    assert 'for the goal "best F1": logit -1,' in sheet
+    assert "CC BY-NC-SA 4.0" in sheet
+    assert "because the recordings of this run could not be read any more" in sheet
+    assert "| validation | 0.900 | 0.800 | 0.847 | undefined |" in sheet
+    other = (export_point(root, "stage5", "18", tmp_path / "b") / "stage5_018_settings.md").read_text(
+        encoding="utf-8"
+    )
+    assert "--min_conf 0.989 --sensitivity 0.85 --overlap 1 --fmin 200 --fmax 15000" in other
+    assert "moved by -1.5 on the logit scale" in other
+    assert "sliders of the program's window do not reach" in other
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_goal_that_was_not_met_and_a_threshold_out_of_reach_are_said(root: Path, tmp_path: Path):
+    add_point(root, PointSettings(seed=7), make_head(), "stage5_019", logit=12.0)
+    table = root / "08_reporting" / "stage5" / "points.csv"
+    table.write_text(table.read_text(encoding="utf-8").replace("True", "False"), encoding="utf-8")
+    sheet = (export_point(root, "stage5", "19", tmp_path / "a") / "stage5_019_settings.md").read_text(
+        encoding="utf-8"
+    )
+    assert "which no threshold reached" in sheet
+    assert "**BirdNET-Analyzer cannot say this threshold" in sheet
+    record = yaml.safe_load((tmp_path / "a" / "stage5_019_parameters.yml").read_text(encoding="utf-8"))
+    assert record["birdnet_analyzer"]["is_exact"] is False
+
+
+@pytest.mark.usefixtures("quick")
+def test_recorded_clips_are_preferred_and_named(root: Path, tmp_path: Path, write_tone: Callable[..., Path]):
+    files = [write_tone(tmp_path / f"tone{i}.wav", 5.0, hz=300 + 100 * i, rate=32_000) for i in range(3)]
+    add_clips(root, [*files, write_tone(tmp_path / "short.wav", 0.5), write_tone(tmp_path / "part.wav", 5.0)])
+    (root / "audio" / "tone2.wav").unlink()
+    folder = export_point(root, "stage5", NAME, tmp_path / "a", n_clips=5)
+    table = pd.read_csv(folder / "parity.csv")
+    assert list(table.columns) == list(PARITY_COLUMNS)
+    assert sorted(set(table[table.is_real]["clip"])) == ["part.wav", "tone0.wav", "tone1.wav"]
+    assert table[table["clip"] == "part.wav"].window.max() == 1  # 0.5 to 4.5 s are two windows
+    assert "on 3 recorded clips of this run and 3 made sounds" in (folder / f"{NAME}_settings.md").read_text(
+        encoding="utf-8"
+    )
+
+
+# What is refused ------------------------------------------------------------------------------------
+
+
+def test_scores_that_differ_fail_the_export_and_leave_nothing(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("vernal.field.export.folder.N_CLIPS", 2)
+    monkeypatch.setattr(parity, "analyze_folder", lambda *arguments: peer_like(*arguments, off=2e-4))
+    result = call(root, "stage5", "17", "--out", str(tmp_path / "new" / "out"))
+    assert result.exit_code == 1
+    assert (
+        "differ in BirdNET-Analyzer by more than its rounding (5e-05; largest difference 0.0002"
+        in result.output
+    )
+    assert left_in(tmp_path) == ["my data"]
+
+
+def test_windows_of_one_side_fail_the_export(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("vernal.field.export.folder.N_CLIPS", 2)
+    monkeypatch.setattr(parity, "analyze_folder", lambda *arguments: peer_like(*arguments).iloc[1:])
+    with pytest.raises(InputError, match=r"window of only one side \(stage5_017_head.tflite\) .* of ours"):
+        export_point(root, "stage5", NAME, tmp_path / "out")
+    assert left_in(tmp_path) == ["my data"]
+
+
+def test_a_window_that_only_an_overlap_adds_is_listed_and_not_compared(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def with_one_more(*arguments) -> pd.DataFrame:
+        table = peer_like(*arguments)
+        last = table.groupby(["classifier", "file"]).tail(1)
+        return pd.concat([table, last.assign(window=last.window + 1, confidence=0.5)])
+
+    monkeypatch.setattr("vernal.field.export.folder.N_CLIPS", 2)
+    monkeypatch.setattr(parity, "analyze_folder", with_one_more)
+    with pytest.raises(InputError, match="of theirs"):
+        export_point(root, "stage5", NAME, tmp_path / "out")
+    add_point(root, PointSettings(overlap=1.0), make_head(), "stage5_018")
+    folder = export_point(root, "stage5", "18", tmp_path / "out")
+    assert pd.read_csv(folder / "parity.csv").ours.isna().sum() == 4
+    assert "4 scores are of such windows" in (folder / "stage5_018_settings.md").read_text(encoding="utf-8")
+
+
+def test_a_folder_of_other_files_is_not_touched(root: Path, tmp_path: Path):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "notes.txt").write_text("mine", encoding="utf-8")
+    with pytest.raises(InputError, match=r"holds files that no export wrote \(notes.txt\)"):
+        export_point(root, "stage5", NAME, out)
+    with pytest.raises(InputError, match="is a file; name a folder"):
+        export_point(root, "stage5", NAME, out / "notes.txt")
+    with pytest.raises(InputError, match=r"has \.tflite in its path"):
+        export_point(root, "stage5", NAME, tmp_path / "frog.tflite")
+    assert left_in(out) == ["notes.txt"]
+
+
+@pytest.mark.parametrize(
+    ("stage", "point", "message"),
+    [
+        (
+            "stage6",
+            "17",
+            r"no trained points of stage 'stage6' in .*did you mean 'stage5'\? Run the stage first\.",
+        ),
+        ("stage5", "18", "'18' is no trained point of stage 'stage5'.*trained: stage5_017 .. stage5_017"),
+        ("stage5", "stage5_17x", "'stage5_17x' is no trained point"),
+    ],
+)
+def test_points_that_are_not_there_are_named(
+    root: Path, tmp_path: Path, stage: str, point: str, message: str
+):
+    with pytest.raises(InputError, match=message):
+        export_point(root, stage, point, tmp_path / "out")
+
+
+@pytest.mark.parametrize("point", ["17", "017", "stage5_17", "stage5_017"])
+def test_a_point_is_named_in_full_or_by_its_number(root: Path, point: str):
+    assert find_point(root, "stage5", point).name == NAME
+
+
+def test_results_of_other_settings_are_refused(root: Path, tmp_path: Path):
+    table = root / "08_reporting" / "stage5" / "points.csv"
+    known = table.read_text(encoding="utf-8")
+    table.write_text(known.replace(config_hash(PointSettings()), "0123456789abcdef"), encoding="utf-8")
+    with pytest.raises(InputError, match=r"belong to different settings\. Run the stage again"):
+        find_point(root, "stage5", NAME)
+    table.write_text(known.replace(FIT_KEY, FIT_KEY[::-1]), encoding="utf-8")
+    with pytest.raises(
+        InputError, match=r"so the threshold is not of these weights\. Run the stage to its end"
+    ):
+        find_point(root, "stage5", NAME)
+    table.write_text(known.replace(NAME, "stage5_001"), encoding="utf-8")
+    with pytest.raises(InputError, match="has no threshold for stage5_017"):
+        find_point(root, "stage5", NAME)
+    table.unlink()
+    with pytest.raises(InputError, match=r"so stage5_017 has no threshold\. Run the stage to its end"):
+        find_point(root, "stage5", NAME)
+
+
+def test_other_encoders_cannot_be_exported(root: Path, tmp_path: Path):
+    file = root / "06_models" / "stage5" / NAME / "parameters.yml"
+    file.write_text(file.read_text(encoding="utf-8").replace("birdnet_v2.4", "logmel"), encoding="utf-8")
+    with pytest.raises(InputError, match=r"embeddings of logmel; .* on birdnet_v2\.4 only"):
+        export_point(root, "stage5", NAME, tmp_path / "out")
+
+
+@pytest.mark.parametrize("label", ["a,b", " ", 'say "frog"', "two\nlines"])
+def test_labels_that_the_program_would_misread_are_refused(root: Path, tmp_path: Path, label: str):
+    with pytest.raises(InputError, match="label that BirdNET-Analyzer cannot read"):
+        export_point(root, "stage5", NAME, tmp_path / "out", label)
+
+
+@pytest.mark.usefixtures("quick")
+def test_an_export_that_is_not_whole_is_not_read(root: Path, tmp_path: Path):
+    out = export_point(root, "stage5", NAME, tmp_path / "out")
+    with pytest.raises(InputError, match="does not exist; give an exported folder"):
+        load_export(tmp_path / "nowhere")
+    with pytest.raises(InputError, match="is no exported classifier"):
+        load_export(out / "parity.csv")
+    head = out / f"{NAME}_head.tflite"
+    content = bytearray(head.read_bytes())
+    content[-100] ^= 1
+    head.write_bytes(bytes(content))
+    with pytest.raises(InputError, match="was changed after it was exported"):
+        load_export(out)
+    assert load_export(out / f"{NAME}.tflite").head.same_as(make_head())
+    (out / f"{NAME}_parameters.yml").write_text("vernal_export: 99\n", encoding="utf-8")
+    with pytest.raises(InputError, match="is not what `kedro export` writes"):
+        load_export(out)
+    (out / f"{NAME}_parameters.yml").unlink()
+    with pytest.raises(InputError, match="nobody knows how audio has to be read"):
+        load_export(out / f"{NAME}.tflite")
+    with pytest.raises(InputError, match="holds 0 exports"):
+        load_export(out)
+
+
+# TFLite files ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("hidden_units", [0, 4])
+def test_weights_read_back_from_both_kinds_of_file(tmp_path: Path, hidden_units: int):
+    head = make_head(hidden_units)
+    file = tmp_path / "x.tflite"
+    file.write_bytes(stand_alone_file(head))
+    assert read_head(file).same_as(head)
+
+
+def test_other_files_are_no_classifiers(tmp_path: Path):
+    from vernal.audio.birdnet.model import model_path
+
+    file = tmp_path / "x.tflite"
+    for content in (b"", b"not a model", b"\0\0\0\0TFL3" + b"\xff" * 64):
+        file.write_bytes(content)
+        with pytest.raises(InputError, match="is not a classifier on BirdNET's embedding"):
+            read_head(file)
+    assert read_head(model_path()).n_classes == 6_522
+    with pytest.raises(InputError, match="cannot be read"):
+        read_head(tmp_path / "nothing.tflite")
+
+
+def test_the_command_explains_itself():
+    result = CliRunner().invoke(export, ["--help"])
+    assert "Example:  kedro export stage5 17 --out" in result.output
+    assert "--params" in result.output
+
+
+def test_a_point_that_was_changed_after_its_training_is_told(
+    root: Path, tmp_path: Path, quick: None, monkeypatch: pytest.MonkeyPatch
+):
+    project = tmp_path / "project"
+    (project / "conf" / "sweeps" / "stage5").mkdir(parents=True)
+    monkeypatch.setattr("vernal.commands.export.find_project", lambda: project)
+    first = call(root, "stage5", "17", f"--out={tmp_path / 'of no spec'}")
+    spec = {"stage": "stage5", "axes": {"seed": list(range(107, 124))}, "base_params": {}}
+    (project / "conf" / "sweeps" / "stage5.yml").write_text(yaml.safe_dump(spec), encoding="utf-8")
+    second = call(root, "stage5", "17", f"--out={tmp_path / 'as trained'}")
+    edit = {"point": NAME, "dropout": 0.5}
+    (project / "conf" / "sweeps" / "stage5" / f"{NAME}.yml").write_text(
+        yaml.safe_dump(edit), encoding="utf-8"
+    )
+    third = call(root, "stage5", "17", f"--out={tmp_path / 'edited'}")
+    assert [one.exit_code for one in (first, second, third)] == [0, 0, 0]
+    assert "Note" not in first.output + second.output
+    assert (
+        f"{NAME} now stands for other settings than it was trained with (dropout 0.25 -> 0.5)" in third.output
+    )
+    assert f"Settings for the field: {tmp_path / 'edited' / NAME}_settings.md" in third.output

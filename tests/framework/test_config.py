@@ -1,0 +1,69 @@
+from pathlib import Path
+
+import pytest
+
+from vernal.framework.config import with_whole_paths
+
+
+def test_relative_paths_start_where_they_lead_to_something(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    here, project = tmp_path / "here", tmp_path / "project"
+    here.mkdir()
+    (here / "m.csv").write_text("x")
+    monkeypatch.chdir(here)
+    parameters = {"data_root": "data", "source": {"manifest": "m.csv", "field": None}, "target": "m.csv"}
+    whole = with_whole_paths(parameters, project)
+    assert whole["data_root"] == (project / "data").as_posix()
+    assert whole["source"] == {"manifest": (here / "m.csv").as_posix(), "field": None}
+    assert whole["target"] == "m.csv"
+    assert parameters["source"]["manifest"] == "m.csv"
+
+
+def test_home_is_resolved_and_whole_paths_stay(tmp_path: Path):
+    whole = with_whole_paths({"data_root": "~/out", "source": {"manifest": str(tmp_path)}}, tmp_path)
+    assert whole["data_root"] == (Path.home() / "out").as_posix()
+    assert whole["source"]["manifest"] == tmp_path.as_posix()
+
+
+def test_a_classifier_is_a_path_only_where_there_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def model(named: str) -> str:
+        return with_whole_paths({"detection": {"model": named}}, tmp_path / "project")["detection"]["model"]
+
+    (tmp_path / "classifiers").mkdir()
+    (tmp_path / "classifiers" / "frog.tflite").touch()
+    (tmp_path / "project" / "stage5").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    # Whole, because a worker of a cluster has another working folder.
+    assert model("classifiers/frog.tflite") == (tmp_path / "classifiers" / "frog.tflite").as_posix()
+    assert model("stage5") == (tmp_path / "project" / "stage5").as_posix()
+    assert (
+        model("stage5/stage5_017") == "stage5/stage5_017"
+        and model("classifiers/no.tflite") == "classifiers/no.tflite"
+    )
+
+
+def test_nothing_is_no_path(tmp_path: Path):
+    given = {"data_root": "", "source": {"field": " "}, "detection": {"model": ""}}
+    assert with_whole_paths(given, tmp_path) == {
+        "data_root": None,
+        "source": {"field": None},
+        "detection": {"model": None},
+    }
+
+
+def test_groups_that_are_absent_or_no_mapping_are_passed_over(tmp_path: Path):
+    assert with_whole_paths({"source": "nonsense"}, tmp_path) == {"source": "nonsense"}
+
+
+def test_a_parameter_set_on_the_command_line_reaches_the_catalog(project: Path, tmp_path: Path):
+    from kedro.framework.session import KedroSession
+    from kedro.framework.startup import bootstrap_project
+
+    bootstrap_project(project)
+    with KedroSession.create(project_path=project) as earlier:
+        assert earlier.load_context().catalog["clips"]._filepath.is_relative_to(project / "data")
+    params = {"data_root": str(tmp_path), "source": {"field": str(tmp_path)}}
+    with KedroSession.create(project_path=project, runtime_params=params) as session:
+        catalog = session.load_context().catalog
+        assert catalog["clips"]._filepath.is_relative_to(tmp_path)
+        assert catalog["field_recordings"]._path == tmp_path
+        assert catalog["source_manifest"].load() is None

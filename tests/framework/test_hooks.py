@@ -1,0 +1,58 @@
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from kedro.io import DataCatalog
+from kedro.pipeline import Pipeline
+
+from vernal import cli
+from vernal.common.problems import InputError
+from vernal.framework.hooks import RunHooks, refuse_failures, take_lock
+
+
+def test_a_folder_is_locked_for_one_run(tmp_path: Path):
+    lock = take_lock(tmp_path)
+    try:
+        with pytest.raises(InputError, match="Another run is at work in"):
+            take_lock(tmp_path)
+    finally:
+        lock.release()
+    take_lock(tmp_path).release()
+
+
+def test_an_unusable_folder_is_named(tmp_path: Path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(InputError, match="cannot be written"):
+        take_lock(tmp_path / "file" / "below")
+
+
+def test_an_interrupted_run_does_not_keep_the_next_one_of_its_process_out(tmp_path: Path):
+    hooks = RunHooks()
+    hooks._data_root, hooks._project, hooks._parameters = tmp_path, tmp_path, {"data_root": str(tmp_path)}
+    for run_id in ("first", "second"):  # the first one ends without a word, as after Ctrl-C
+        hooks.before_pipeline_run({"run_id": run_id, "pipeline_names": None}, Pipeline([]), DataCatalog())
+    with pytest.raises(InputError, match="Another run is at work"):
+        take_lock(tmp_path)
+    hooks.on_pipeline_error(ValueError("x"))
+    take_lock(tmp_path).release()
+
+
+def test_ctrl_c_is_told_what_is_kept(project: Path, monkeypatch):
+    def stopped(options):
+        raise KeyboardInterrupt
+
+    monkeypatch.chdir(project)
+    monkeypatch.setattr("vernal.commands.run_mistakes.check_run", stopped)
+    result = CliRunner().invoke(cli.cli, ["run"])
+    assert result.exit_code == 130
+    assert "Stopped. What is finished is kept" in result.output
+
+
+def test_failed_points_end_a_run_and_points_not_asked_for_do_not():
+    table = pd.DataFrame(
+        {"point": ["s_001", "s_002"], "step": ["", "balance"], "message": ["not run yet", "No positive clip"]}
+    )
+    with pytest.raises(InputError, match=r"failed point of s \(1\): s_002 \(balance\): No positive clip"):
+        refuse_failures({"s.failures": table})
+    refuse_failures({"s.failures": table[:1]})

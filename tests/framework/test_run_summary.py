@@ -1,0 +1,113 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from vernal.clips.demo_season import is_demo_data
+from vernal.framework.run_summary import DEMO, closing_words, leaderboard_picture
+
+HEADER = (
+    "rank,configuration_hash,balance,negative_subsets,n_points,n_runs,score,test_ood_f1_low,test_ood_f1_high,"
+)
+HEADER += "interval_covers,test_ood_f1_mean,test_ood_f1_std\n"
+
+
+def write(folder: Path, rows: list[str], header: str = HEADER) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "leaderboard.csv"
+    path.write_text(header + "".join(f"{row}\n" for row in rows), encoding="utf-8")
+    return path
+
+
+ROW = "1,ab,True,hardNeg/conf_50;hardNeg/conf_85,3,3,0.8,0.7,0.9,nights and seeds,0.8,0.01"
+
+
+def test_the_bar_spans_the_interval_and_marks_the_mean(tmp_path):
+    lines = leaderboard_picture(write(tmp_path / "stage5", [ROW]))
+    assert lines[0] == "  stage5: test_ood_f1, mean over seeds and interval"
+    (row,) = [line for line in lines if "0.800" in line]
+    assert row == "     1  0.800  |--------------o-------------|      3  true, conf_50,conf_85"
+    axis = next(line for line in lines if "seeds" in line and "rank" in line)
+    assert axis.index("0.70") == row.index("|")
+    assert axis.index("0.90") + 3 == row.rindex("|")
+    assert axis.endswith("balance, negative_subsets")
+
+
+def test_the_picture_is_ascii_whatever_a_level_is_called(tmp_path):
+    row = ROW.replace("True", "Caf\u00e9 \u2603\x1b[31m")
+    lines = leaderboard_picture(write(tmp_path / "stage5", [row]), is_demo=True)
+    text = "\n".join(lines)
+    assert text.encode("ascii")
+    assert "\x1b" not in text
+    assert "Caf? ??[31m" in text
+
+
+def test_only_the_first_ten_are_shown_and_the_rest_is_counted(tmp_path):
+    lines = leaderboard_picture(write(tmp_path / "s", [ROW] * 14))
+    assert sum("0.800" in line for line in lines) == 10
+    assert "and 4 more in leaderboard.csv" in "\n".join(lines)
+
+
+def test_a_run_without_interval_or_rank_has_a_mean_alone(tmp_path):
+    lines = leaderboard_picture(write(tmp_path / "s", [",ab,True,none,1,1,,,,,0.75,"]))
+    assert "(no intervals)" in lines[0]
+    (row,) = [line for line in lines if "0.750" in line]
+    assert "|" not in row
+    assert row.split()[:2] == ["-", "0.750"]
+    assert "o" in row
+
+
+def test_an_empty_level_is_a_dash(tmp_path):
+    lines = leaderboard_picture(write(tmp_path / "s", [ROW.replace("hardNeg/conf_50;hardNeg/conf_85", "")]))
+    assert any(line.endswith("true, -") for line in lines)
+
+
+@pytest.mark.parametrize(("mean", "ends"), [("1.0", "0.97 1.00"), ("0.0", "0.00 0.03"), ("0.5", "0.47 0.53")])
+def test_the_axis_of_a_share_stays_between_0_and_1(tmp_path, mean, ends):
+    lines = leaderboard_picture(write(tmp_path / "s", [f",ab,True,none,1,1,,,,,{mean},"]))
+    axis = next(line for line in lines if "seeds" in line and "rank" in line)
+    assert " ".join(axis.split()[2:4]) == ends
+
+
+def test_an_undefined_mean_is_a_dash(tmp_path):
+    lines = leaderboard_picture(write(tmp_path / "s", [",ab,True,none,1,1,,,,,,"]))
+    (row,) = [line for line in lines if "none" in line]
+    assert row.split()[:2] == ["-", "-"]
+
+
+@pytest.mark.parametrize("content", ["", "a,b\n1,2\n", HEADER, "\0\0"])
+def test_what_is_no_leaderboard_gives_no_picture(tmp_path, content):
+    assert leaderboard_picture(write(tmp_path, [], content)) == []
+    assert leaderboard_picture(tmp_path / "absent.csv") == []
+
+
+def test_the_demo_season_is_named(tmp_path):
+    path = write(tmp_path / "08_reporting" / "stage5", [ROW])
+    assert DEMO not in closing_words(tmp_path, ["stage5.report"])
+    roots = tmp_path / "02_intermediate" / "audio_roots.json"
+    roots.parent.mkdir()
+    roots.write_text(json.dumps({"labelled": "elsewhere/01_raw/demo"}), encoding="utf-8")
+    words = closing_words(tmp_path, ["stage5.report", "stage5.scores"])
+    assert DEMO in words
+    assert str(path) in words
+    roots.write_text(json.dumps({"labelled": "/data/mine"}), encoding="utf-8")
+    assert not is_demo_data(tmp_path)
+    roots.write_text("[]", encoding="utf-8")
+    assert not is_demo_data(tmp_path)
+
+
+def test_a_stage_that_takes_in_its_own_clips_is_known_by_those(tmp_path):
+    write(tmp_path / "08_reporting" / "features", [ROW])
+    roots = tmp_path / "02_intermediate" / "audio_roots.json"
+    own = tmp_path / "02_intermediate" / "features" / "audio_roots.json"
+    own.parent.mkdir(parents=True)
+    roots.write_text(json.dumps({"labelled": "/data/mine"}), encoding="utf-8")
+    own.write_text(json.dumps({"labelled": "out/01_raw/companion"}), encoding="utf-8")
+    assert DEMO in closing_words(tmp_path, ["features.report"])
+    roots.write_text(json.dumps({"labelled": "out/01_raw/demo"}), encoding="utf-8")
+    own.write_text(json.dumps({"labelled": "/data/mine"}), encoding="utf-8")
+    assert DEMO not in closing_words(tmp_path, ["features.report"])
+
+
+def test_a_run_that_wrote_no_report_says_nothing(tmp_path):
+    assert closing_words(tmp_path, ["clips", "stage5.scores"]) == ""

@@ -1,0 +1,190 @@
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from vernal.clips.problem_card import PerformanceTarget, ProblemCard
+from vernal.clips.splits import count_splits
+from vernal.common.formatting import between
+from vernal.reports.answer import answer_section, configuration_text, question, shown_effects
+from vernal.reports.blocks import Bullets
+from vernal.reports.uncertainty import limits
+
+AXES = {"seed": [1, 2, 3], "hidden_units": [0, 64]}
+
+
+def said(results) -> dict[str, str]:
+    """Sentences of the answer with their tones."""
+    (bullets,) = (block for block in answer_section(results).blocks if isinstance(block, Bullets))
+    return {item.text: item.tone for item in bullets.items}
+
+
+def one(results, words: str) -> tuple[str, str]:
+    found = [(text, tone) for text, tone in said(results).items() if words in text]
+    assert len(found) == 1, said(results)
+    return found[0]
+
+
+def test_the_question_is_the_specs_own_or_made_of_its_axes(make_stage):
+    assert question(make_stage(description="Why?").results) == "Why?"
+    assert question(make_stage(AXES).results) == "What do `hidden_units` change in the detection of RADR?"
+    assert question(make_stage().results) == "How well can one configuration tell RADR from everything else?"
+
+
+def test_a_planted_difference_is_named_with_its_direction(make_stage):
+    results = make_stage(AXES, gain={64: 3.0}, separation=0.5).results
+    assert set(shown_effects(results)["verdict"]) == {"higher"}
+    text, _ = one(results, "Of 1 comparison")
+    assert "1 shows a difference. `hidden_units` 64 instead of 0: higher by" in text
+    assert "`hidden_units` 64" in one(results, "First of 2 configurations")[0]
+
+
+CARD = ProblemCard(
+    "t", "RADR", "multi", "open", "clip", PerformanceTarget("average precision", "test_ood", 0.8), "u", "u"
+)
+
+
+def asked(results, **target) -> tuple[str, str]:
+    """The sentence about the target, with the stage's results and a target of its own."""
+    card = replace(CARD, performance=replace(CARD.performance, **target))
+    return one(replace(results, card=card), "target (")
+
+
+def test_the_answer_says_whether_the_problem_cards_target_is_met(make_stage):
+    good = make_stage(AXES, separation=6.0).results
+    text, tone = asked(good, at_least=0.7)
+    low, high = (good.number(good.deployed, f"test_ood_average_precision_{end}") for end in ("low", "high"))
+    assert "(average precision on test_ood of at least 0.7) is met" in text
+    assert f"interval {low:.3g} to {high:.3g}. Asked of `{good.deployed}`, the point to use." in text
+    assert tone == "good"
+    assert asked(make_stage(AXES, separation=-2.0).results)[1] == "bad"
+    between = (low + good.number(good.deployed, "test_ood_average_precision")) / 2
+    if low < between:
+        assert asked(good, at_least=between)[1] == "warning"
+
+
+def test_a_target_that_a_stage_cannot_measure_is_not_passed_over(make_stage):
+    results = make_stage(AXES).results
+    text, _ = asked(results, metric="kappa")
+    assert "is not something a stage measures (metrics F1, precision" in text
+    assert "splits train, val" in asked(results, split="adversarial")[0]
+    assert "was not measured: train holds no clips" in asked(results, split="train")[0]
+    assert asked(results, metric="AUROC")[0] != asked(results, metric="auroc")[0]  # the card's own spelling
+
+
+def test_a_card_about_another_target_sets_none_here(make_stage):
+    results = replace(make_stage(AXES, target="rooster").results, card=CARD)
+    assert one(results, "problem card")[0].startswith(
+        "The problem card is about RADR; it sets no target for rooster."
+    )
+    assert not any("Asked of" in text for text in said(results))
+    assert not any("problem card" in text for text in said(make_stage(AXES).results))
+
+
+def test_no_difference_is_said_with_what_could_have_been_found(make_stage):
+    text, _ = one(make_stage(AXES).results, "Of 1 comparison")
+    assert "none shows a difference in F1 on test_ood. That is not the same as no difference" in text
+
+
+def test_an_order_that_nothing_shows_is_called_so(make_stage):
+    assert one(make_stage(AXES).results, "do not read the order")[1] == "warning"
+    separated = make_stage(AXES, gain={64: 8.0}, separation=0.0).results
+    assert one(separated, "The means of all others lie below its interval.")[1] == "good"
+
+
+def test_a_detector_that_hears_nothing_is_called_so(make_stage):
+    text, tone = one(make_stage(AXES, separation=-2.0).results, "Without listening")
+    assert "no sign of having learnt the call" in text
+    assert tone == "bad"
+    assert one(make_stage(AXES, separation=6.0).results, "Without listening")[1] == "good"
+
+
+def test_a_shortcut_by_place_is_pointed_at(make_stage, clips):
+    table = clips()
+    place = table["is_positive"].map({True: "wet", False: "dry"})
+    text, tone = one(make_stage(AXES, splits=table.assign(recorder_id=place, site=place)).results, "By AUROC")
+    assert "look for a shortcut" in text
+    assert tone == "bad"
+
+
+def test_what_validation_would_have_chosen_stands_beside(make_stage):
+    results = make_stage(AXES).results
+    board = results.leaderboard
+    same = board["val_f1_mean"].astype(float).idxmax() == 0
+    words = (
+        "Validation puts the same configuration first" if same else "Chosen on validation it would have been"
+    )
+    assert one(results, words)
+    swapped = board.assign(val_f1_mean=[0.1, 0.9])
+    other = type(results)(**{**_fields(results), "leaderboard": swapped})
+    expected = configuration_text(other, board.iloc[1])
+    assert expected in one(other, "Chosen on validation it would have been")[0]
+
+
+def test_validation_that_cannot_tell_configurations_apart_confirms_none(make_stage):
+    results = make_stage(AXES).results
+    tied = results.leaderboard.assign(val_f1_mean=[1.0, 1.0])
+    text, tone = one(
+        type(results)(**{**_fields(results), "leaderboard": tied}), "Validation puts 2 configurations first"
+    )
+    low, high = sorted(results.leaderboard["test_ood_f1_mean"])
+    assert f"this one among them; on test_ood they reach {between(low, high)}." in text
+    assert tone == "warning"
+
+
+def test_a_setting_that_changes_nothing_promises_no_least_difference(make_stage):
+    results = make_stage({"seed": [1, 2, 3], "sensitivity": [1.0, 1.25]}).results
+    table = results.effects.assign(effect=0.0, low=0.0, high=0.0, verdict="no difference shown")
+    table = table.assign(n_identical=table.n_pairs, minimum_detectable_effect=np.nan)
+    same = type(results)(**{**_fields(results), "effects": table})
+    text, _ = one(same, "between levels of a setting")
+    assert "none shows a difference in F1 on test_ood. In 1 of them all runs are equal in pairs" in text
+    assert "probability" not in text
+
+
+def test_few_clips_of_validation_are_said_to_choose_little(make_stage, clips):
+    table = clips()
+    kept = (table["split"] != "val") | (table.groupby(["split", "is_positive"]).cumcount() < 4)
+    stage = make_stage(AXES, splits=table[kept].reset_index(drop=True))
+    (first, *_) = limits(stage.results, count_splits(stage.splits))
+    assert first.text.startswith("Thresholds were chosen on 4 positives and 4 negatives of val")
+    (other, *_) = limits(make_stage(AXES).results, count_splits(make_stage(AXES).splits))
+    assert "Thresholds were chosen" not in other.text
+
+
+def _fields(results) -> dict:
+    from dataclasses import fields
+
+    return {part.name: getattr(results, part.name) for part in fields(results)}
+
+
+def test_the_point_to_use_is_chosen_on_validation(make_stage):
+    results = make_stage(AXES).results
+    values = {point: results.number(point, "val_average_precision") for point in results.leading_points}
+    assert results.deployed == max(values, key=lambda point: values[point])
+    assert len(values) == 3
+    assert results.deployed in one(results, "To use:")[0]
+
+
+def test_review_and_missed_nights_follow_from_the_points_table(make_stage):
+    results = make_stage(AXES).results
+    text, _ = one(results, "checking its false alarms")
+    minutes = results.number(results.deployed, "test_ood_review_minutes")
+    assert f"about {minutes:,.0f} minutes" in text or f"about {minutes:.1f} minutes" in text
+    assert "of 16 nights with RADR missed after that review." in text
+
+
+def test_no_false_alarm_among_few_negatives_is_not_called_none_at_night(make_stage):
+    stage = make_stage(AXES, separation=12.0)
+    assert stage.results.number(stage.results.deployed, "test_ood_fpr") == 0
+    text, _ = one(stage.results, "checking its false alarms")
+    assert "takes up to" in text
+    assert "none of the 32 negatives of test_ood was flagged, which is not none at night" in text
+    (first, *_) = limits(stage.results, count_splits(stage.splits))
+    assert "precision cannot be told: no false alarm was seen, and 32 negatives are few" in first.text
+
+
+def test_groups_are_not_called_nights(make_stage, clips):
+    table = clips().assign(date=pd.Series(np.nan, dtype="str"), group=clips()["block"])
+    text, _ = one(make_stage(AXES, splits=table).results, "First of 2 configurations")
+    assert "over groups and seeds" in text

@@ -1,0 +1,75 @@
+"""Order, second looks and agreement."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vernal.collection.agreement import AgreementOptions
+from vernal.web.review.decisions import decision_table
+from vernal.web.review.options import ReviewOptions
+from vernal.web.review.presentation_order import Look, plan_looks, reviewers_agree
+
+ITEMS = [f"{at:03d}" for at in range(200)]
+
+
+@given(st.integers(0, 60), st.floats(0, 1), st.integers(1, 12), st.booleans(), st.integers(0, 3))
+def test_every_item_comes_once_and_second_looks_keep_their_distance(n, repeats, after, is_blind, seed):
+    options = ReviewOptions(repeats=repeats, repeat_after=after, seed=seed)
+    looks = plan_looks(ITEMS[:n], "q", "Ana", is_blind, options)
+    first = [look.item for look in looks if look.look == 1]
+    assert sorted(first) == ITEMS[:n]
+    assert len(set(looks)) == len(looks)
+    for at, look in enumerate(looks):
+        if look.look == 2:
+            assert at - looks.index(Look(look.item, 1)) >= after
+
+
+def test_about_the_share_that_was_asked_for_comes_again():
+    looks = plan_looks(ITEMS, "q", "Ana", False, ReviewOptions(repeats=0.1))
+    assert 8 <= len(looks) - 200 <= 32
+    assert len(plan_looks(ITEMS, "q", "Ana", False, ReviewOptions(repeats=0))) == 200
+    assert len(plan_looks(ITEMS, "q", "Ana", False, ReviewOptions(repeats=1, repeat_after=10))) == 390
+
+
+def test_a_longer_queue_repeats_the_same_items():
+    options = ReviewOptions(repeats=0.2)
+    again = [
+        {look.item for look in plan_looks(ITEMS[:n], "q", "Ana", False, options) if look.look == 2}
+        for n in (150, 200)
+    ]
+    assert again[0] <= again[1]
+
+
+def test_reviewers_repeat_other_items_and_a_blind_order_tells_nothing():
+    options = ReviewOptions(repeats=0.2)
+    ana, ben = ([look.item for look in plan_looks(ITEMS, "q", who, True, options)] for who in ("Ana", "Ben"))
+    assert ana != ben and ana != ITEMS
+    assert ana == [look.item for look in plan_looks(ITEMS, "q", "Ana", True, options)]
+
+
+def decided(rows):
+    return decision_table(
+        [
+            {"id": str(at), "when": f"{at:03d}", "queue": "q", "item": item, "look": look, "asked": "RADR", "reviewer": who, "decision": word,
+             "file_path": f"{item}.wav"}
+            for at, (item, who, look, word) in enumerate(rows)
+        ]
+    )  # fmt: skip
+
+
+def test_agreement_is_measured_between_reviewers_and_with_oneself():
+    words = ["target", "not_target", "target", "not_target", "unsure", "target"]
+    rows = [(f"i{at}", "Ana", 1, word) for at, word in enumerate(words)]
+    rows += [
+        (f"i{at}", "Ben", 1, word)
+        for at, word in enumerate(["target", "not_target", "not_target", *words[3:]])
+    ]
+    rows += [("i0", "Ana", 2, "target"), ("i1", "Ana", 2, "target"), ("i0", "Ana", 2, "not_target")]
+    table = reviewers_agree(decided(rows), AgreementOptions(n_draws=50)).set_index(["between", "coefficient"])
+    assert table.value["Ana and Ben", "agreement"] == 5 / 6
+    assert table.n_clips["Ana and Ben", "cohen"] == 6
+    # The last word of the second look counts: i0 and i1 both differ from the first.
+    assert table.value["Ana, sessions 1 and 2", "agreement"] == 0.0
+
+
+def test_nothing_decided_is_nothing_to_compare():
+    assert reviewers_agree(decided([]), AgreementOptions(n_draws=50)).empty

@@ -1,0 +1,189 @@
+"""Nobody without the token, no other name, no other page, nothing outside the roots."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.small_review import make_context
+from vernal.web.review.project import NotThere, Refused
+
+
+@pytest.fixture
+def served(serve, desk):
+    return serve(desk)
+
+
+PAGES = (
+    "/",
+    "/review",
+    "/review/queue/hard-negatives",
+    "/review/api/state/hard-negatives",
+    "/static/base.css",
+    "/results",
+    "/nowhere",
+)
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_without_the_token_nothing_is_served(served, path):
+    for headers in (
+        {},
+        {"cookie": f"{served.cookie}=wrong"},
+        {"x_vernal_token": "wrong"},
+        {"cookie": f"other={served.token}"},
+    ):
+        answer = served.ask(path, brings_token=False, **headers)
+        assert answer.status == 403 and b"token is missing" in answer.content
+    assert served.ask(f"{path}?token=wrong", brings_token=False).status == 403
+
+
+def test_the_token_moves_from_the_address_to_a_cookie(served):
+    answer = served.ask(f"/review?reviewer=J%C3%BCrgen&token={served.token}", brings_token=False)
+    assert answer.status == 303
+    assert answer.headers["location"] == "/review?reviewer=J%C3%BCrgen"
+    cookie = answer.headers["set-cookie"]
+    assert "HttpOnly" in cookie and "samesite=strict" in cookie.lower()
+    assert served.ask("/review").status == 200
+    assert served.ask("/review", brings_token=False, x_vernal_token=served.token).status == 200
+
+
+def test_the_welcome_never_leads_to_another_host(served):
+    answer = served.ask(f"//evil.example/?token={served.token}", brings_token=False)
+    assert answer.headers["location"].startswith("/") and not answer.headers["location"].startswith("//")
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "127.0.0.1", "127.0.0.1:1", "localhost.evil.example:{port}", ""]
+)
+def test_another_name_for_this_address_is_refused(served, host):
+    answer = served.ask("/review", host=host.format(port=served.port))
+    assert answer.status == 421
+    assert served.ask("/review", host=f"localhost:{served.port}").status == 200
+
+
+def test_only_a_page_of_this_server_may_change_anything(served, desk):
+    item = desk.queue("hard-negatives").items["item"].iloc[0]
+    body = {"item": item, "look": 1, "reviewer": "Ana", "decision": "target"}
+    path = "/review/api/decide/hard-negatives"
+    for headers in (
+        {},
+        {"origin": "http://evil.example"},
+        {"origin": "null"},
+        {"origin": f"http://127.0.0.1:{served.port + 1}"},
+    ):
+        assert served.ask(path, "POST", body, **headers).status == 403
+    assert desk.log.read().empty
+    assert served.ask(path, "POST", body, origin=served.origin).status == 200
+    assert served.ask(path, "POST", body, brings_token=False, x_vernal_token=served.token).status == 200
+    assert len(desk.log.read()) == 2
+
+
+def test_every_answer_has_the_headers_that_keep_strangers_out(served):
+    for path in (*PAGES, "/review/api/item/hard-negatives/none"):
+        answer = served.ask(path)
+        policy = answer.headers["content-security-policy"]
+        assert policy.startswith("default-src 'self'") and "unsafe" not in policy
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["cache-control"]
+
+
+def test_pages_name_no_other_host(served, project):
+    pages = [served.ask(path).content.decode() for path in PAGES[:4]]
+    static = Path(project / "src" / "vernal" / "review" / "static")
+    pages += [file.read_text(encoding="utf-8") for file in static.iterdir()]
+    for text in pages:
+        rest = text.replace('xmlns="http://www.w3.org/2000/svg"', "").replace(
+            "http://www.w3.org/2000/svg", ""
+        )
+        assert "http://" not in rest and "https://" not in rest
+        assert "onclick=" not in rest and "<style" not in rest and " style=" not in rest
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "words"),
+    [
+        (b"not json", "application/json", "no JSON"),
+        (b"[1]", "application/json", "no JSON object"),
+        (b"{}", "text/plain", "Send JSON"),
+        (b'{"item": "' + b"x" * 70_000 + b'"}', "application/json", "More than"),
+        (b'{"item": "nope"}', "application/json", "has no item"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_in_words(served, body, kind, words):
+    answer = served.ask(
+        "/review/api/decide/hard-negatives", "POST", body, origin=served.origin, content_type=kind
+    )
+    assert answer.status == 422 and words in answer.content.decode()
+
+
+@pytest.mark.parametrize(
+    "path", ["/static/../app.py", "/static/%2e%2e/app.py", "/static/..%2f..%2fcli.py", "/static//etc/passwd"]
+)
+def test_static_files_are_only_the_page_s_own(served, path):
+    assert served.ask(path).status in (404, 405)
+
+
+def test_names_of_queues_and_clips_lead_nowhere_else(served):
+    for path in (
+        "/review/queue/..%2f..%2fetc", "/review/api/state/nope", "/review/api/item/hard-negatives/..%2f..%2fetc%2fpasswd",
+        "/review/api/clip/..%2fclips/x/sound", "/review/api/clip/splits/x/sound", "/review/api/clip/clips/x/sound",
+    ):  # fmt: skip
+        assert served.ask(path).status in (404, 422), path
+
+
+# Sound comes from the project's own folders only
+
+
+def test_a_path_outside_the_roots_is_refused(desk, serve, tmp_path, write_tone):
+    secret = write_tone(tmp_path / "elsewhere" / "secret.wav", seconds=3)
+    queue = desk.queue("hard-negatives")
+    item = queue.items["item"].iloc[0]
+    for file_path in (
+        "../../../elsewhere/secret.wav",
+        secret.as_posix(),
+        "field/../../../../elsewhere/secret.wav",
+    ):
+        queue.items.loc[0, "file_path"] = file_path
+        served = serve(desk)
+        for kind in ("sound", "spectrogram", "item"):
+            answer = served.ask(f"/review/api/{kind}/hard-negatives/{item}")
+            assert answer.status == 403 and b"does not lie in a folder" in answer.content, (file_path, kind)
+
+
+def test_a_link_out_of_the_roots_is_refused_and_one_within_is_followed(
+    data_root, project, tmp_path, write_tone
+):
+    context = make_context(data_root, project)
+    secret = write_tone(tmp_path / "elsewhere" / "secret.wav", seconds=3)
+    own = write_tone(data_root / "01_raw" / "own.wav", seconds=3)
+    sounds = data_root / "01_raw" / "sounds"
+    (sounds / "out.wav").symlink_to(secret)
+    (sounds / "in.wav").symlink_to(own)
+    with pytest.raises(Refused, match=r"out.wav does not lie"):
+        context.audio_file(sounds, "out.wav")
+    assert context.audio_file(sounds, "in.wav") == own.resolve()
+    with pytest.raises(NotThere, match="is not in"):
+        context.audio_file(sounds, "gone.wav")
+
+
+def test_configured_sources_are_roots_too(data_root, project, tmp_path, write_tone):
+    sound = write_tone(tmp_path / "field" / "night.wav", seconds=3)
+    allowed = make_context(data_root, project, source={"field": str(tmp_path / "field")})
+    assert allowed.audio_file(tmp_path / "field", "night.wav") == sound.resolve()
+    with pytest.raises(Refused):
+        make_context(data_root, project).audio_file(tmp_path / "field", "night.wav")
+
+
+def test_each_browser_goes_on_under_the_name_that_was_used_in_it(served):
+    def shown(answer):
+        return answer.content.decode().partition('name="reviewer" value="')[2].partition('"')[0]
+
+    assert shown(served.ask("/review")) == "Ana"
+    answer = served.ask("/review?reviewer=J%C3%BCrgen%3B%20B")
+    assert shown(answer) == "Jürgen; B"
+    kept = answer.headers["set-cookie"].partition(";")[0]
+    cookies = f"{served.cookie}={served.token}; {kept}"
+    assert shown(served.ask("/review", cookie=cookies)) == "Jürgen; B"
+    page = served.ask("/review/queue/hard-negatives", cookie=cookies).content.decode()
+    assert 'data-reviewer="Jürgen; B"' in page
+    assert shown(served.ask("/review?reviewer=Cho", cookie=cookies)) == "Cho"

@@ -1,0 +1,93 @@
+"""`python -m tools.docs_site`: copy results into the documentation, or write the lineage beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from vernal.commands.command_line import ClearErrors, find_project
+
+_folder = click.Path(path_type=Path, exists=True, file_okay=False)
+
+
+@click.group(cls=ClearErrors)
+def main() -> None:
+    """Copy results into the documentation."""
+
+
+@main.command()
+@click.argument("data_root", type=_folder)
+def demo(data_root: Path) -> None:
+    """Copy what the pages show of a finished stage 5 on the demo season.
+
+    \b
+    Example:  python -m tools.docs_site demo data
+    """
+    from tools.docs_site.results import write_demo
+
+    project = find_project()
+    write_demo(project, data_root.resolve(), project / "docs" / "results")
+
+
+@main.command()
+@click.argument("experiments", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("leaderboards", type=_folder)
+def published(experiments: Path, leaderboards: Path) -> None:
+    """Recompute published leaderboards and audit the runs behind them.
+
+    \b
+    Example:  python -m tools.docs_site published all_experiments.csv leaderboards
+    """
+    from tools.docs_site.results import write_published
+
+    write_published(experiments, leaderboards, find_project() / "docs" / "results")
+
+
+@main.command()
+@click.argument("data_root", type=_folder)
+@click.argument("name", type=click.Choice(["esc10", "companion"]))
+def features(data_root: Path, name: str) -> None:
+    """Copy the leaderboard of a finished features study on ESC-10 or on the companion set.
+
+    \b
+    Example:  python -m tools.docs_site features data companion
+    """
+    from tools.docs_site.results import write_features
+
+    write_features(data_root, name, find_project() / "docs" / "results")
+
+
+@main.command("near-duplicates")
+@click.argument("recordings", type=_folder)
+@click.option("--workers", type=int, default=1, show_default=True, help="Processes that embed.")
+def near_duplicates(recordings: Path, workers: int) -> None:
+    """Measure how alike copies and other clips are, on recordings of which it is known.
+
+    \b
+    Example:  python -m tools.docs_site near-duplicates recordings
+    """
+    from tools.docs_site.near_duplicates import measure
+    from vernal.common.table_files import write_table
+
+    write_table(measure(recordings, workers), find_project() / "docs" / "results" / "near_duplicates.csv")
+
+
+@main.command()
+@click.argument("out", type=click.Path(path_type=Path, file_okay=False))
+def lineage(out: Path) -> None:
+    """Write the lineage without anybody's data: descriptions, and nothing that a run made.
+
+    \b
+    Example:  python -m tools.docs_site lineage site/lineage
+    """
+    from vernal.framework.lineage.graph import load_graph
+    from vernal.framework.lineage.static_site import write_static_site
+
+    project = find_project()
+    load_graph(project)
+    write_static_site(project, out)
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m tools.docs_site")
