@@ -1,13 +1,17 @@
 """What mkdocs calls while it builds; the work is done in `tools.docs_site`."""
 
+import sys
 from pathlib import Path
 
 from mkdocs.exceptions import PluginError
 
-from tools.docs_site.site import check_site, fill, whole_options, write_lineage
-from vernal.common.problems import InputError
-
 PROJECT = Path(__file__).resolve().parents[1]
+# `mkdocs` as a program does not look in the folder that it is started in.
+sys.path.insert(0, str(PROJECT))
+
+from tools.docs_site.site import check_site, fill, whole_options, write_lineage  # noqa: E402
+from vernal.common.problems import InputError  # noqa: E402
+
 is_served = False
 
 

@@ -30,7 +30,7 @@ SOURCE = Path(__file__).resolve().parents[2] / "src"
 PARENT = """
 import os, time
 from pathlib import Path
-from vernal.processes import worker_pool
+from vernal.common.workers import worker_pool
 
 if __name__ == "__main__":
     pool = worker_pool(1, scratch=Path({scratch!r}))
@@ -163,7 +163,7 @@ def test_a_consumer_that_stops_leaves_no_tasks_behind() -> None:
 EARLY_NUMPY = """
 import numpy as np
 from threadpoolctl import threadpool_info
-from vernal.processes import worker_pool
+from vernal.common.workers import worker_pool
 
 
 def threads():

@@ -33,12 +33,12 @@ FULL_DISK = """
 import resource, sys
 from pathlib import Path
 import numpy as np, pandas as pd
-from vernal.files import write_text
+from vernal.common.files import write_text
 from vernal.datasets.tables_dataset import TablesDataset
-from vernal.embedding.windows import EmbeddingOptions, EmbeddingPart
+from vernal.audio.embedding.windows import EmbeddingOptions, EmbeddingPart
 from vernal.proof.ledger import append_entries, read_ledger
-from vernal.embedding.store import EmbeddingStore
-from vernal.table_files import write_table, read_table
+from vernal.audio.embedding.store import EmbeddingStore
+from vernal.common.table_files import write_table, read_table
 root = Path(sys.argv[1])
 audio = EmbeddingOptions(encoder="logmel")
 def part(n):

@@ -181,8 +181,8 @@ def test_a_writer_that_is_killed_leaves_a_whole_store(tmp_path):
     program = """
 import sys
 import numpy as np, pandas as pd
-from vernal.embedding.windows import EmbeddingOptions, EmbeddingPart
-from vernal.embedding.store import EmbeddingStore
+from vernal.audio.embedding.windows import EmbeddingOptions, EmbeddingPart
+from vernal.audio.embedding.store import EmbeddingStore
 options, store, number = EmbeddingOptions(encoder="logmel"), EmbeddingStore(sys.argv[1]), 0
 print("ready", flush=True)
 while True:

@@ -180,7 +180,7 @@ import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from tests.field.detection.conftest import Season, make_classifier
-from vernal.detection import scan
+from vernal.field.detection import scan
 if __name__ == "__main__":
     scan._WORTH_WORKERS = 0
     Season(Path(sys.argv[3])).scan(Path(sys.argv[2]), make_classifier(), keep=True, workers=2)

@@ -99,9 +99,9 @@ def test_the_page_tells_it_all_and_needs_nothing_else(done: Audit) -> None:
 def test_no_name_of_the_study_is_written_in_the_code() -> None:
     source = Path(__file__).resolve().parents[3] / "src" / "vernal"
     files = [
-        *(source / "audit").glob("*.py"),
-        *(source / "published").glob("*.py"),
-        source / "birdnet" / "results.py",
+        *(source / "studies" / "audit").glob("*.py"),
+        *(source / "studies" / "published").glob("*.py"),
+        source / "audio" / "birdnet" / "results.py",
     ]
     for path in files:
         text = path.read_text(encoding="utf-8").lower()

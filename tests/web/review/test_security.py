@@ -89,7 +89,7 @@ def test_every_answer_has_the_headers_that_keep_strangers_out(served):
 
 def test_pages_name_no_other_host(served, project):
     pages = [served.ask(path).content.decode() for path in PAGES[:4]]
-    static = Path(project / "src" / "vernal" / "review" / "static")
+    static = Path(project / "src" / "vernal" / "web" / "review" / "static")
     pages += [file.read_text(encoding="utf-8") for file in static.iterdir()]
     for text in pages:
         rest = text.replace('xmlns="http://www.w3.org/2000/svg"', "").replace(
