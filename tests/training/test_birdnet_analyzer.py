@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.training_data import make_embeddings, make_job, shared_pool
 
+from tests.training_data import make_embeddings, make_job, shared_pool
 from vernal.audio.birdnet.model import model_path
 from vernal.evaluation.metrics import average_precision
 from vernal.training import rules as training_rules

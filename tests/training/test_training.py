@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.training_data import make_embeddings, make_job, mixed_jobs, shared_pool
 
+from tests.training_data import make_embeddings, make_job, mixed_jobs, shared_pool
 from vernal.common.problems import InputError
 from vernal.evaluation.metrics import average_precision
 from vernal.training import train as training

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+
 from tests.keras_reference import keras_reference, numpy_reference
 from tests.training_data import make_embeddings, make_job, mixed_jobs, shared_pool
-
 from vernal.training.program import Architecture
 from vernal.training.train import FittedHead, fit_heads
 
