@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 from pathlib import Path, PurePath
 
+from vernal.common.data_folder import DataFolder
+
 FOLDER = ("01_raw", "demo")
 COMPANION = ("01_raw", "companion")
 
@@ -24,10 +26,10 @@ def is_demo_root(labelled: str) -> bool:
 
 def is_demo_data(data_root: Path, stage: str = "") -> bool:
     """Whether the clips of a stage are made ones, by where they were found; some stages take in clips of their own."""
-    folder = data_root / "02_intermediate"
-    own = folder / stage / "audio_roots.json"
+    shared = DataFolder(data_root).audio_roots
+    own = shared.parent / stage / shared.name
     try:
-        file = own if own.is_file() else folder / "audio_roots.json"
+        file = own if own.is_file() else shared
         roots = json.loads(file.read_text(encoding="utf-8"))
         return is_demo_root(roots["labelled"])
     except (OSError, ValueError, KeyError, TypeError):

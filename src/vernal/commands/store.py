@@ -19,6 +19,7 @@ from vernal.commands.command_line import (
     text_table,
     with_params,
 )
+from vernal.common.data_folder import DataFolder
 from vernal.common.files import TEMPORARY_PREFIX
 from vernal.common.problems import InputError
 
@@ -132,7 +133,7 @@ def prune(unused: bool, dry_run: bool, params: Mapping[str, str]) -> None:
     Example:  kedro store prune --unused --params=data_root=/x/out
     """
     places = _find(params)
-    release = _locked(places.root, dry_run)
+    release = _locked(places.data.root, dry_run)
     try:
         keep_keys, keep_settings = _needed(places) if unused else (None, None)
         removed = places.embeddings.prune(keep_keys, keep_settings, dry_run)
@@ -156,7 +157,7 @@ def prune(unused: bool, dry_run: bool, params: Mapping[str, str]) -> None:
 class _Places:
     """Where a run's stores are."""
 
-    root: Path
+    data: DataFolder
     embeddings: EmbeddingStore
     heads: Path
 
@@ -167,7 +168,8 @@ def _find(params: Mapping[str, str]) -> _Places:
     root = data_root(find_project(), params)
     if not root.is_dir():
         raise InputError(f"The data folder {root} does not exist; name one with --params=data_root=...")
-    return _Places(root, EmbeddingStore(root / "04_feature" / "embeddings"), root / "06_models" / "heads")
+    data = DataFolder(root)
+    return _Places(data, EmbeddingStore(data.embeddings), data.heads)
 
 
 def _head_files(folder: Path) -> list[Path]:
@@ -210,7 +212,7 @@ def _needed(places: _Places) -> tuple[set[str], set[str]]:
     from vernal.audio.embedding.windows import plan_windows
     from vernal.common.table_files import read_table
 
-    file = places.root / "02_intermediate" / "clips.parquet"
+    file = places.data.clips
     if not file.is_file():
         raise InputError(
             f"{file} does not exist, so nobody knows which embeddings are unused. Run the ingest pipeline first, or "

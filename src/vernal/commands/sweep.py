@@ -28,6 +28,7 @@ from vernal.sweeps.points import read_point_records, setting_differences, stage_
 from vernal.sweeps.setting import Setting
 from vernal.sweeps.setting_problems import known_subsets
 from vernal.sweeps.spec import Spec, find_specs, read_stage
+from vernal.sweeps.stage_folder import StageFolder
 
 STATES = (DONE, FAILED, STALE, MISSING)
 
@@ -156,8 +157,8 @@ def _read(project: Path, stage: str) -> tuple[Spec, Plan]:
 
 def _states(project: Path, stage: str, plan: Plan, params: Mapping[str, str]) -> dict[str, str]:
     root = data_root(project, params)
-    table = root / "08_reporting" / stage / "points.csv"
-    states = point_states({point.name: point.config_hash for point in plan.points}, table)
+    hashes = {point.name: point.config_hash for point in plan.points}
+    states = point_states(hashes, StageFolder(root, stage).points_table)
     if DONE in states.values() and stale_because(root, stage):
         return {name: STALE if state == DONE else state for name, state in states.items()}
     return states

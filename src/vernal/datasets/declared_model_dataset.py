@@ -6,6 +6,7 @@ from typing import Any
 
 from kedro.io import AbstractDataset
 
+from vernal.common.data_folder import DataFolder
 from vernal.common.storage import as_path
 from vernal.proof.sealed import DeclaredModel, read_declared
 
@@ -27,7 +28,7 @@ class DeclaredModelDataset(AbstractDataset[None, DeclaredModel]):
         raise NotImplementedError("a declared model is only read; its stage writes it")
 
     def _exists(self) -> bool:
-        return bool(self._model) and (self._data_root / "06_models" / str(self._model)).is_dir()
+        return bool(self._model) and (DataFolder(self._data_root).models / str(self._model)).is_dir()
 
     def _describe(self) -> dict[str, Any]:
         return {"model": self._model}

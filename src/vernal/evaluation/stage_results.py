@@ -14,12 +14,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from vernal.clips.demo_season import is_demo_data
 from vernal.clips.problem_card import ProblemCard
 from vernal.evaluation.coverage import SPLITS, VALIDATION
+from vernal.evaluation.deployed_point import deployed_point
 from vernal.evaluation.operating_points import review_minutes
 from vernal.evaluation.options import EvaluationOptions
 from vernal.sweeps.settings_table import CONFIGURATION, SEED, level_text, settings_of
 from vernal.sweeps.spec import Spec
+from vernal.sweeps.stage_folder import StageFolder
 
 METRIC_NAMES = {
     "f1": "F1",
@@ -60,6 +63,30 @@ class StageResults:
     options: EvaluationOptions
     is_demo: bool
     card: ProblemCard | None = None
+
+    @classmethod
+    def read(cls, folder: StageFolder, spec: Spec, target: str, options: EvaluationOptions) -> StageResults:
+        """A finished stage's results, as its last run left them.
+
+        Args:
+            folder: where they lie.
+            spec, target, options: what the tables do not say: of the run that made them, or as they are set now.
+        Raises:
+            OSError, ValueError: a table is not there, or is none.
+        """
+        plan, points, leaderboard, effects = map(folder.read_table, folder.tables.values())
+        return cls(
+            spec,
+            target,
+            plan,
+            points,
+            leaderboard,
+            effects,
+            folder.read_evaluation_tables(),
+            folder.read_failures(),
+            options,
+            is_demo_data(folder.data.root),
+        )
 
     def table(self, name: str, point: str | None = None, split: str | None = None) -> pd.DataFrame:
         """One of the evaluation's tables, of one point and one split where asked; empty if it is not there."""
@@ -130,15 +157,8 @@ class StageResults:
 
     @cached_property
     def deployed(self) -> str:
-        """The leading configuration's point to use: highest average precision on validation, the first if equal.
-
-        The seed is a choice like any other, so it must not be made on a test split.
-        """
-        column = f"{VALIDATION}_average_precision"
-        if column not in self.points.columns:
-            return self.leading_points[0]
-        values = [self.number(point, column) for point in self.leading_points]
-        return self.leading_points[int(np.argmax(np.nan_to_num(values, nan=-1.0)))]
+        """The point to use; see `vernal.evaluation.deployed_point`."""
+        return deployed_point(self.points, self.leading_points) or self.leading_points[0]
 
     @cached_property
     def by_point(self) -> pd.DataFrame:

@@ -8,15 +8,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from vernal.clips.demo_season import is_demo_data
+from vernal.sweeps.stage_folder import StageFolder
 
-# What a person opens, by the end of the dataset's name, in the order they would open it.
-_SHOWN = {
-    "report": "report.html",
-    "leaderboard": "leaderboard.csv",
-    "effects": "effects.csv",
-    "points_table": "points.csv",
-    "certificate": "certificate.json",
-}
+# What a person opens, by the dataset's name in the stage, in the order they would open it.
+_SHOWN = ("report", "leaderboard", "effects", "points_table", "certificate")
 SHOWN_ROWS = 10
 SCALE = 30  # characters of the axis
 DEMO = "DEMO: synthetic recordings, these numbers are no result"
@@ -32,12 +27,10 @@ def closing_words(data_root: Path, datasets: Iterable[str]) -> str:
     stages = sorted({name.partition(".")[0] for name in datasets if name.endswith(".report")})
     blocks = []
     for stage in stages:
-        folder = data_root / "08_reporting" / stage
-        files = [folder / name for name in _SHOWN.values() if (folder / name).is_file()]
+        folder = StageFolder(data_root, stage)
+        files = [path for name in _SHOWN if (path := getattr(folder, name)).is_file()]
         picture = (
-            leaderboard_picture(folder / "leaderboard.csv", is_demo_data(data_root, stage))
-            if len(files)
-            else []
+            leaderboard_picture(folder.leaderboard, is_demo_data(data_root, stage)) if len(files) else []
         )
         blocks.append("\n".join(["", *picture, *(f"  {path}" for path in files)]))
     return "\n".join(blocks)

@@ -15,20 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from vernal import __version__
+from vernal.common.data_folder import DataFolder
 from vernal.common.files import sha256_of_file, write_text
 from vernal.common.problems import InputError
 from vernal.common.storage import as_path
 from vernal.proof.environment import environment
+from vernal.sweeps.stage_folder import StageFolder
 
 FORMAT = 1
 RUNNING, FINISHED, FAILED = "running", "finished", "failed"
-REPORTING = "08_reporting"
-RUNS = "runs"
-DATA_TABLES = {
-    "clips": "02_intermediate/clips.parquet",
-    "rejects": "02_intermediate/rejects.csv",
-    "splits": "03_primary/splits.parquet",
-}
 
 
 @dataclass
@@ -112,7 +107,7 @@ def command_text(pipelines: Iterable[str], env: str | None, given: Mapping[str, 
 def record_path(data_root: Path, stage: str, run: str) -> Path:
     """Where the record of a run lies."""
     safe = "".join(letter if letter.isalnum() or letter in "-_.T" else "-" for letter in run)
-    return data_root / REPORTING / stage / RUNS / f"{safe}.json"
+    return StageFolder(data_root, stage).runs / f"{safe}.json"
 
 
 def plain(value: Any) -> Any:
@@ -165,11 +160,10 @@ def data_hashes(data_root: Path, parameters: Mapping[str, Any]) -> dict[str, Any
 
 def data_files(data_root: Path) -> dict[str, Path]:
     """The tables that results stand on, by the names that records use."""
-    files = {name: data_root / path for name, path in DATA_TABLES.items()}
-    curated = data_root / "03_primary" / "curated"
-    return files | {
-        path.relative_to(curated).with_suffix("").as_posix(): path
-        for path in sorted(curated.rglob("*.parquet"))
+    data = DataFolder(data_root)
+    return {"clips": data.clips, "rejects": data.rejects, "splits": data.splits} | {
+        path.relative_to(data.curated).with_suffix("").as_posix(): path
+        for path in sorted(data.curated.rglob("*.parquet"))
         if not path.name.startswith(".")
     }
 
@@ -202,9 +196,9 @@ def stage_facts(data_root: Path, stage: str, is_whole: bool = True) -> dict[str,
     from vernal.sweeps.point_settings import SETTINGS
 
     facts: dict[str, Any] = {}
-    plan_file = data_root / "05_model_input" / stage / "plan.parquet"
-    if plan_file.is_file():
-        plan = read_table(plan_file)
+    folder = StageFolder(data_root, stage)
+    if folder.plan.is_file():
+        plan = read_table(folder.plan)
         names = [name for name in SETTINGS if name in plan]
         common = [name for name in names if plan[name].astype(str).nunique() == 1]
         varying = [name for name in names if name not in common]
@@ -213,9 +207,8 @@ def stage_facts(data_root: Path, stage: str, is_whole: bool = True) -> dict[str,
             row["point"]: {"config_hash": row["config_hash"], **plain({name: row[name] for name in varying})}
             for row in plan.to_dict("records")
         }
-    certificate = data_root / REPORTING / stage / "certificate.json"
-    if is_whole and certificate.is_file():
-        content = json.loads(certificate.read_text(encoding="utf-8"))
+    if is_whole and folder.certificate.is_file():
+        content = json.loads(folder.certificate.read_text(encoding="utf-8"))
         facts |= {"results": content.get("results"), "verdict": content.get("verdict")}
         facts["checks"] = {line["check"]: line["verdict"] for line in content.get("checks", [])}
     return facts
@@ -227,9 +220,9 @@ def read_records(data_root: Path, stage: str | None = None) -> list[dict[str, An
     Raises:
         InputError: a record is no record.
     """
-    folder = data_root / REPORTING
-    pattern = f"{RUNS}/*.json" if stage == "" else f"{stage or '*'}/{RUNS}/*.json"
-    files = set(folder.glob(pattern)) | (set(folder.glob(f"{RUNS}/*.json")) if stage is None else set())
+    files = set(StageFolder(data_root, stage or "").runs.glob("*.json"))
+    if stage is None:
+        files |= set(DataFolder(data_root).reporting.glob("*/runs/*.json"))
     records = [read_record(file) for file in sorted(files) if not file.name.startswith(".")]
     return sorted(records, key=lambda record: (record["started"], record["run"], record["stage"]))
 

@@ -20,7 +20,6 @@ from vernal.audio.embedding.windows import EmbeddingOptions
 from vernal.clips.overlap import KINDS
 from vernal.common.formatting import between, count, share
 from vernal.common.problems import InputError, Problems
-from vernal.common.table_files import read_table
 from vernal.evaluation import coverage
 from vernal.evaluation.measuring import measure_split
 from vernal.evaluation.operating_points import OperatingPoint
@@ -29,6 +28,7 @@ from vernal.evaluation.rounding import settled
 from vernal.proof.card_text import DEMO, card
 from vernal.proof.ledger import SEALED, Entry, sealed_entry, split_digest
 from vernal.proof.markdown import table, text
+from vernal.sweeps.stage_folder import StageFolder
 from vernal.training import fitting, scoring
 from vernal.training.models import Model, load_model
 
@@ -101,18 +101,15 @@ def read_declared(data_root: Path, name: str | None) -> DeclaredModel:
             "No model is declared. Name the one to open the sealed split for: --params=final.model=STAGE/POINT"
         )
     stage, point = split_name(name)
-    model = load_model(data_root / "06_models" / stage / point)
-    files = [
-        data_root / "08_reporting" / stage / "points.csv",
-        data_root / "05_model_input" / stage / "plan.parquet",
-        data_root / "05_model_input" / stage / "training_sets.parquet",
-    ]
+    folder = StageFolder(data_root, stage)
+    model = load_model(folder.models / point)
+    files = [folder.points_table, folder.plan, folder.training_sets]
     missing = [str(file) for file in files if not file.is_file()]
     if missing:
         raise InputError(
             f"{name} has no finished results ({', '.join(missing)} not there). Run its stage first."
         )
-    points, plan, sets = (read_table(file) for file in files)
+    points, plan, sets = map(folder.read_table, files)
     row = points[points.point == point]
     if row.empty or row.error.notna().any() or row.threshold_logit.isna().any():
         raise InputError(f"{name} has no threshold in {files[0]}. Run its stage first.")

@@ -16,9 +16,9 @@ from typing import Any
 from vernal.common.hashing import digest
 from vernal.common.problems import InputError
 from vernal.common.storage import named_copy, on_disk
+from vernal.sweeps.stage_folder import StageFolder
 
 _KEY = "vernal.key"
-_ARTEFACTS = ("report.html", "certificate.json", "model_card.md", "data_card.md")
 
 
 @dataclass(frozen=True)
@@ -45,14 +45,14 @@ def log_stage(data_root: Path, stage: str, options: TrackingOptions) -> int:
     from vernal.common.table_files import read_table
 
     client, exceptions = _client(data_root, options)
-    folder = data_root / "08_reporting" / stage
-    table = read_table(folder / "points.csv")
+    folder = StageFolder(data_root, stage)
+    table = read_table(folder.points_table)
     try:
         experiment = _experiment(client, options.experiment or stage)
         n_logged = 0
         for row in table[table.error.isna()].to_dict("records"):
             n_logged += _log_point(
-                client, experiment, stage, {str(name): value for name, value in row.items()}, data_root
+                client, experiment, folder, {str(name): value for name, value in row.items()}
             )
     except exceptions as error:
         raise InputError(
@@ -92,7 +92,7 @@ def _experiment(client: Any, name: str) -> str:
     return str(client.create_experiment(name) if found is None else found.experiment_id)
 
 
-def _log_point(client: Any, experiment: str, stage: str, row: Mapping[str, Any], data_root: Path) -> bool:
+def _log_point(client: Any, experiment: str, folder: StageFolder, row: Mapping[str, Any]) -> bool:
     from mlflow.entities import Metric, Param, RunTag
 
     key = digest(
@@ -100,7 +100,7 @@ def _log_point(client: Any, experiment: str, stage: str, row: Mapping[str, Any],
     )
     if client.search_runs([experiment], f"tags.`{_KEY}` = '{key}'", max_results=1):
         return False
-    run = client.create_run(experiment, run_name=row["point"], tags={"vernal.stage": stage})
+    run = client.create_run(experiment, run_name=row["point"], tags={"vernal.stage": folder.stage})
     settings, metrics = _divided(row)
     client.log_batch(
         run.info.run_id,
@@ -108,8 +108,8 @@ def _log_point(client: Any, experiment: str, stage: str, row: Mapping[str, Any],
         params=[Param(name, text) for name, text in settings.items()],
         tags=[RunTag("vernal.config_hash", str(row["config_hash"]))],
     )
-    files = [data_root / "08_reporting" / stage / name for name in _ARTEFACTS]
-    model = data_root / "06_models" / stage / row["point"]
+    files = [folder.report, folder.certificate, folder.model_card, folder.data_card]
+    model = folder.models / row["point"]
     for file in [*files, *(sorted(model.iterdir()) if model.is_dir() else [])]:
         if file.is_file():
             with named_copy(file) as on_this_disk:

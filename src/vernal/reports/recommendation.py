@@ -14,6 +14,7 @@ from vernal.reports.answer import configuration_text
 from vernal.reports.blocks import WARNING, Block, Fold, Heading, Section, Table, Text
 from vernal.reports.captions import picture
 from vernal.reports.figures.nights import UNKNOWN_NIGHTS
+from vernal.sweeps.stage_folder import StageFolder
 
 
 def deploy_section(results: StageResults) -> Section:
@@ -54,7 +55,7 @@ def _card(results: StageResults) -> Table:
         ["threshold as logit, in full", f"`{float(logit)!r}`"],
         ["threshold as confidence", f"`{share(float(sigmoid(logit)), 4)}`"],
         ["chosen on", f"`{VALIDATION}`, for {results.goal}"],
-        ["folder", f"`06_models/{stage}/{point}` in the data folder"],
+        ["folder", f"`{(StageFolder('', stage).models / point).as_posix()}` in the data folder"],
         ["to take it to the field", f"`kedro export {stage} {point} --out DIR`"],
     ]
     return Table(["what", "value"], rows)

@@ -18,10 +18,11 @@ from vernal.audio.encoders.base import encoder_version
 from vernal.common.hashing import digest
 from vernal.common.problems import InputError
 from vernal.common.storage import as_path
-from vernal.common.table_files import read_table
+from vernal.evaluation.deployed_point import deployed_point, leading_points
 from vernal.field.detection.options import DetectionOptions
 from vernal.field.export.folder import load_export
 from vernal.field.export.trained_point import audio_of_model, trained_point
+from vernal.sweeps.stage_folder import StageFolder
 from vernal.training.heads import Head
 from vernal.training.scoring import shift_of
 
@@ -149,7 +150,7 @@ def _named(model: str, data_root: Path) -> Classifier:
 
 def _default(data_root: Path) -> Classifier:
     for stage in DEFAULT_STAGES:
-        if _points_file(data_root, stage).is_file():
+        if StageFolder(data_root, stage).points_table.is_file():
             return _trained(data_root, stage, _leading(data_root, stage))
     raise InputError(
         f"There is no trained classifier in {data_root} yet. `kedro run` trains the baseline, `kedro run "
@@ -158,30 +159,21 @@ def _default(data_root: Path) -> Classifier:
     )
 
 
-def _points_file(data_root: Path, stage: str) -> Path:
-    return data_root / "08_reporting" / stage / "points.csv"
-
-
 def _leading(data_root: Path, stage: str) -> str:
-    """The stage's point to deploy, as `StageResults.deployed` chooses it."""
-    file = _points_file(data_root, stage)
+    """The stage's point to deploy."""
+    folder = StageFolder(data_root, stage)
+    file = folder.points_table
     if not file.is_file():
         raise InputError(
             f"Stage {stage!r} has no results in {data_root} ({file} does not exist). Run it to its end first, name a "
             "point of another stage as STAGE/POINT, or give an exported .tflite file."
         )
-    points = read_table(file, text_columns=("point", "config_hash", "error"))
-    trained = points[points.threshold_logit.notna()] if "threshold_logit" in points else points.iloc[:0]
-    board = file.with_name("leaderboard.csv")
-    if board.is_file():
-        first = read_table(board, text_columns=("points",)).head(1)
-        leading = [str(names).split(", ") for names in first.get("points", [])]
-        of_leader = trained[trained.point.isin(leading[0])] if leading else trained.iloc[:0]
-        trained = of_leader if len(of_leader) else trained
-    if trained.empty:
+    board = folder.leaderboard
+    leading = leading_points(folder.read_table(board)) if board.is_file() else []
+    point = deployed_point(folder.read_table(file), leading)
+    if point is None:
         raise InputError(f"No point of stage {stage!r} in {file} has a threshold. Run the stage to its end.")
-    rank = pd.to_numeric(trained.get("val_average_precision", pd.Series(-1.0, index=trained.index)))
-    return str(trained.point.iloc[int(np.argmax(rank.fillna(-1.0).to_numpy()))])
+    return point
 
 
 def _trained(data_root: Path, stage: str, point: str) -> Classifier:

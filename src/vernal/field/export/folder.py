@@ -18,6 +18,7 @@ from typing import Any
 import pandas as pd
 
 from vernal import __version__
+from vernal.common.data_folder import DataFolder
 from vernal.common.files import TEMPORARY_PREFIX, sha256_of_file, write_bytes, write_text
 from vernal.common.problems import InputError, Problems
 from vernal.common.safe_yaml import read_yaml
@@ -102,13 +103,10 @@ def _labels(own: Sequence[str], label: str | None) -> tuple[str, ...]:
 
 def _run_clips(data_root: Path, n: int) -> list[Any]:
     """The run's own clips whose audio is still there."""
-    splits, roots = (
-        data_root / "03_primary" / "splits.parquet",
-        data_root / "02_intermediate" / "audio_roots.json",
-    )
-    if not splits.is_file() or not roots.is_file():
+    data = DataFolder(data_root)
+    if not data.splits.is_file() or not data.audio_roots.is_file():
         return []
-    return choose_clips(read_table(splits), json.loads(roots.read_text(encoding="utf-8")), n)
+    return choose_clips(read_table(data.splits), json.loads(data.audio_roots.read_text(encoding="utf-8")), n)
 
 
 def _write(folder: Path, point: ExportPoint, labels: tuple[str, ...], clips: Sequence[Any]) -> None:

@@ -10,8 +10,8 @@ import pandas as pd
 
 from vernal.audio.embedding.options import EmbeddingOptions
 from vernal.common.problems import InputError, suggest
-from vernal.common.table_files import read_table
 from vernal.sweeps.point_settings import PointSettings, config_hash
+from vernal.sweeps.stage_folder import StageFolder
 from vernal.training.models import Model, load_model
 
 ENCODER = "birdnet_v2.4"
@@ -57,7 +57,7 @@ def trained_point(data_root: Path, stage: str, point: str) -> ExportPoint:
     Raises:
         InputError: not there, or not finished.
     """
-    folder = data_root / "06_models" / stage
+    folder = StageFolder(data_root, stage).models
     name = _point_name(folder, stage, point)
     model = load_model(folder / name)
     settings = PointSettings.from_row(model.parameters["settings"])
@@ -106,10 +106,11 @@ def _point_name(folder: Path, stage: str, point: str) -> str:
 
 
 def _results(data_root: Path, stage: str, name: str, settings: PointSettings, fit_key: Any) -> dict[str, Any]:
-    table = data_root / "08_reporting" / stage / "points.csv"
+    files = StageFolder(data_root, stage)
+    table = files.points_table
     if not table.is_file():
         raise InputError(f"{table} does not exist, so {name} has no threshold. Run the stage to its end.")
-    points = read_table(table, text_columns=("point", "config_hash", "error", "fit_key"))
+    points = files.read_table(table)
     rows = points[points.point == name].to_dict("records")
     if not rows or pd.isna(rows[0].get("threshold_logit")):
         reason = rows[0].get("error") if rows else None

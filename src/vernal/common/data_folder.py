@@ -1,0 +1,37 @@
+"""Where the files that all stages share lie below a data folder, as the catalog names them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from vernal.common.storage import as_path
+
+
+class DataFolder:
+    """Paths below a data folder, on a disk or in an object store; nothing is read, and nothing need be there.
+
+    Attributes:
+        root: the folder that holds `01_raw` to `08_reporting`.
+        audio_roots, clips, rejects: what ingest leaves.
+        splits, curated: labelled clips with their split; the folder of curated subsets.
+        embeddings, heads: the folders of embeddings and of trained classifiers, by what they were made from.
+        models: the folder that holds one folder of trained points a stage.
+        reporting: the folder that holds one folder of results a stage.
+        test_ledger: how often each test split was opened, over all stages.
+    """
+
+    def __init__(self, root: Any) -> None:
+        self.root: Path = as_path(root)
+        found = self.root / "02_intermediate"
+        self.audio_roots = found / "audio_roots.json"
+        self.clips = found / "clips.parquet"
+        self.rejects = found / "rejects.csv"
+        self.splits = self.root / "03_primary" / "splits.parquet"
+        self.curated = self.root / "03_primary" / "curated"
+        self.embeddings = self.root / "04_feature" / "embeddings"
+        self.models = self.root / "06_models"
+        self.heads = self.models / "heads"
+        self.reporting = self.root / "08_reporting"
+        self.test_ledger = self.reporting / "test_ledger.jsonl"
+        self.sealed_results = self.reporting / "final" / "results.csv"
