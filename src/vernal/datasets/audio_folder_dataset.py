@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import numpy as np
-from kedro.io import AbstractDataset
-from kedro_datasets._typing import JSONPreview
 
+from vernal.datasets.audio_dataset import wav_bytes
 from vernal.datasets.file_folder_dataset import FileFolderDataset
 
 
-class AudioFolderDataset(AbstractDataset[dict[str, Callable[[], np.ndarray]], str]):
+class AudioFolderDataset(FileFolderDataset):
     """Saves relative path -> function that gives the samples; loads the folder's path.
 
     As in `FileFolderDataset`, a file that exists is left as it is. Samples are float32 in [-1, 1], one channel,
@@ -29,31 +27,15 @@ class AudioFolderDataset(AbstractDataset[dict[str, Callable[[], np.ndarray]], st
     """
 
     def __init__(self, path: str, sample_rate_hz: int, metadata: dict[str, Any] | None = None) -> None:
-        self._files = FileFolderDataset(path)
+        super().__init__(path, metadata)
         self._sample_rate_hz = sample_rate_hz
-        self.metadata = metadata
 
-    def load(self) -> str:
-        return self._files.load()
-
-    def save(self, data: dict[str, Callable[[], np.ndarray]]) -> None:
-        self._files.save({name: partial(_wav, render, self._sample_rate_hz) for name, render in data.items()})
-
-    def preview(self) -> JSONPreview:
-        """How many files there are and how large they are, for Kedro-Viz."""
-        return self._files.preview()
-
-    def _exists(self) -> bool:
-        return self._files.exists()
+    def _write(self, data: dict[str, Callable[[], Any]]) -> None:
+        super()._write({name: partial(_wav, render, self._sample_rate_hz) for name, render in data.items()})
 
     def _describe(self) -> dict[str, Any]:
-        return {**self._files._describe(), "sample_rate_hz": self._sample_rate_hz}
+        return {**super()._describe(), "sample_rate_hz": self._sample_rate_hz}
 
 
 def _wav(render: Callable[[], np.ndarray], sample_rate_hz: int) -> bytes:
-    import soundfile
-
-    # Encoded in memory, because libsndfile reports a full disk as "System error".
-    encoded = io.BytesIO()
-    soundfile.write(encoded, render(), sample_rate_hz, subtype="PCM_16", format="WAV")
-    return encoded.getvalue()
+    return wav_bytes(render(), sample_rate_hz)

@@ -8,11 +8,14 @@ from kedro.io import AbstractDataset
 
 from vernal.common.data_folder import DataFolder
 from vernal.common.storage import as_path
+from vernal.datasets.atomic import WrittenByPeople
 from vernal.proof.sealed import DeclaredModel, read_declared
 
 
-class DeclaredModelDataset(AbstractDataset[None, DeclaredModel]):
+class DeclaredModelDataset(WrittenByPeople, AbstractDataset[None, DeclaredModel]):
     """Loads a model of a finished stage by its name, STAGE/POINT; it cannot be saved."""
+
+    refusal = "A declared model is only read; its stage writes it."
 
     def __init__(
         self, data_root: str, model: str | None = None, metadata: dict[str, Any] | None = None
@@ -23,9 +26,6 @@ class DeclaredModelDataset(AbstractDataset[None, DeclaredModel]):
 
     def load(self) -> DeclaredModel:
         return read_declared(self._data_root, self._model)
-
-    def save(self, data: None) -> None:
-        raise NotImplementedError("a declared model is only read; its stage writes it")
 
     def _exists(self) -> bool:
         return bool(self._model) and (DataFolder(self._data_root).models / str(self._model)).is_dir()

@@ -5,20 +5,17 @@ from __future__ import annotations
 import base64
 import html
 from pathlib import Path
-from typing import Any
 
-from kedro.io import AbstractDataset
-from kedro_datasets._typing import HTMLPreview
-
-from vernal.common.files import is_inside, write_bytes, write_text
-from vernal.common.storage import as_path
-from vernal.datasets.absent import absent
+from vernal.common.files import is_inside
+from vernal.datasets.atomic import AtomicFolder
+from vernal.datasets.drawing_dataset import read_drawing, write_drawing
+from vernal.datasets.previews import HTMLPreview
 from vernal.reports.figures import Drawing
 
 _SHOWN = 6
 
 
-class DrawingsDataset(AbstractDataset[dict[str, Drawing], dict[str, Drawing]]):
+class DrawingsDataset(AtomicFolder[dict[str, Drawing], dict[str, Drawing]]):
     """Saves and loads name -> drawing as `<name>.svg` and `<name>.png`; saving removes those not named any more.
 
     >>> import tempfile
@@ -28,27 +25,17 @@ class DrawingsDataset(AbstractDataset[dict[str, Drawing], dict[str, Drawing]]):
     ['rain']
     """
 
-    def __init__(self, path: str, metadata: dict[str, Any] | None = None) -> None:
-        self._path = as_path(path)
-        self.metadata = metadata
+    def _read(self) -> dict[str, Drawing]:
+        files = [file for file in self._drawings() if file.with_suffix(".png").is_file()]
+        return {file.stem: read_drawing(file) for file in files}
 
-    def load(self) -> dict[str, Drawing]:
-        if not self._path.is_dir():
-            raise absent(self._path)
-        return {
-            file.stem: Drawing(file.read_text(encoding="utf-8"), file.with_suffix(".png").read_bytes())
-            for file in self._drawings()
-            if file.with_suffix(".png").is_file()
-        }
-
-    def save(self, data: dict[str, Drawing]) -> None:
+    def _write(self, data: dict[str, Drawing]) -> None:
         self._path.mkdir(parents=True, exist_ok=True)
         for name, drawing in data.items():
             file = self._path / f"{name}.svg"
             if not name or file.parent != self._path or not is_inside(file, self._path):
                 raise ValueError(f"{name!r} leads out of {self._path}; give a plain name")
-            write_bytes(self._path / f"{name}.png", drawing.png)
-            write_text(file, drawing.svg)
+            write_drawing(file, drawing)
         for file in self._drawings():
             if file.stem not in data:
                 file.unlink()
@@ -60,12 +47,6 @@ class DrawingsDataset(AbstractDataset[dict[str, Drawing], dict[str, Drawing]]):
     def preview(self) -> HTMLPreview:
         """The first drawings with their names, for Kedro-Viz."""
         return HTMLPreview("".join(_figure(*item) for item in list(self.load().items())[:_SHOWN]))
-
-    def _exists(self) -> bool:
-        return self._path.is_dir()
-
-    def _describe(self) -> dict[str, Any]:
-        return {"path": self._path}
 
 
 def _figure(name: str, drawing: Drawing) -> str:

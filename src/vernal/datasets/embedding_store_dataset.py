@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from kedro.io import AbstractDataset
-from kedro_datasets._typing import TablePreview
-
 from vernal.audio.embedding.store import EmbeddingStore
 from vernal.audio.embedding.windows import EmbeddingPart
-from vernal.common.storage import as_path
-from vernal.datasets.previews import table_preview
+from vernal.datasets.atomic import AtomicFolder
+from vernal.datasets.previews import TablePreview, table_preview
 
 
-class EmbeddingStoreDataset(AbstractDataset[EmbeddingPart, EmbeddingStore]):
+class EmbeddingStoreDataset(AtomicFolder[EmbeddingPart, EmbeddingStore]):
     """Saving appends a part; loading gives the store itself, from which vectors are read by key.
 
     A node that yields parts appends each as soon as it is made, so an interrupted run keeps what it had. A
@@ -24,22 +21,17 @@ class EmbeddingStoreDataset(AbstractDataset[EmbeddingPart, EmbeddingStore]):
     EmbeddingStore('data/04_feature/embeddings')
     """
 
+    loads_before_written = True
+
     def __init__(self, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        self._filepath = as_path(filepath)
-        self.metadata = metadata
+        super().__init__(filepath, metadata)
 
-    def load(self) -> EmbeddingStore:
-        return EmbeddingStore(self._filepath)
+    def _read(self) -> EmbeddingStore:
+        return EmbeddingStore(self._path)
 
-    def save(self, data: EmbeddingPart) -> None:
-        EmbeddingStore(self._filepath).append(data)
+    def _write(self, data: EmbeddingPart) -> None:
+        EmbeddingStore(self._path).append(data)
 
     def preview(self) -> TablePreview:
         """How much is stored, by audio settings, for Kedro-Viz."""
         return table_preview(self.load().info())
-
-    def _exists(self) -> bool:
-        return self._filepath.is_dir()
-
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": self._filepath}

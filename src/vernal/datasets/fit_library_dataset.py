@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from vernal.datasets.library_dataset import LibraryDataset
+from vernal.datasets.atomic import StoreFolder
 from vernal.studies.features.fit_library import FitLibrary
 from vernal.studies.features.fitting import FailedFit, Fit
 
 
-class FitLibraryDataset(LibraryDataset[Fit | FailedFit, FitLibrary]):
+class FitLibraryDataset(StoreFolder[list[Fit | FailedFit], FitLibrary]):
     """The library, to which a node adds networks as they are finished.
 
     >>> import tempfile
@@ -15,4 +15,5 @@ class FitLibraryDataset(LibraryDataset[Fit | FailedFit, FitLibrary]):
     set()
     """
 
-    library = FitLibrary
+    store = FitLibrary
+    adds_with = "add"

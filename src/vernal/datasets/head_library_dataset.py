@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from vernal.datasets.library_dataset import LibraryDataset
+from vernal.datasets.atomic import StoreFolder
 from vernal.training.chunk import FailedHead, FittedHead
 from vernal.training.head_library import HeadLibrary
 
 
-class HeadLibraryDataset(LibraryDataset[FittedHead | FailedHead, HeadLibrary]):
+class HeadLibraryDataset(StoreFolder[list[FittedHead | FailedHead], HeadLibrary]):
     """The library, to which a node adds heads as they are finished.
 
     >>> import tempfile
@@ -15,4 +15,5 @@ class HeadLibraryDataset(LibraryDataset[FittedHead | FailedHead, HeadLibrary]):
     set()
     """
 
-    library = HeadLibrary
+    store = HeadLibrary
+    adds_with = "add"

@@ -6,19 +6,16 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from kedro.io import AbstractDataset
-from kedro_datasets._typing import JSONPreview
-
 from vernal.collection.lake import Addition, Lake
 from vernal.common.files import is_inside
 from vernal.common.problems import InputError, Problems
 from vernal.common.storage import on_disk
-from vernal.datasets.previews import folder_preview
+from vernal.datasets.atomic import StoreFolder
 
 logger = logging.getLogger(__name__)
 
 
-class LakeDataset(AbstractDataset[list[Addition], Lake]):
+class LakeDataset(StoreFolder[list[Addition], Lake]):
     """Adds files to the raw zone; loads the zone.
 
     What a person collects and what a demo group brings lie in zones of their own: `collected`, and `demo-` with a name
@@ -28,6 +25,8 @@ class LakeDataset(AbstractDataset[list[Addition], Lake]):
     >>> LakeDataset(path=tempfile.mkdtemp(), inbox="x").load().statements().empty
     True
     """
+
+    store = Lake
 
     def __init__(
         self,
@@ -39,14 +38,10 @@ class LakeDataset(AbstractDataset[list[Addition], Lake]):
         from vernal.collection.demo_group import DemoGroupOptions
 
         name = "collected" if inbox else f"demo-{DemoGroupOptions(**(demo or {})).folder}"
-        self._path = on_disk(path, "The data lake of recordings") / name
+        super().__init__(str(on_disk(path, "The data lake of recordings") / name), metadata)
         self._inbox = Path(inbox) if inbox else None
-        self.metadata = metadata
 
-    def load(self) -> Lake:
-        return Lake(self._path)
-
-    def save(self, data: list[Addition]) -> None:
+    def _write(self, data: list[Addition]) -> None:
         if self._inbox and is_inside(self._path, self._inbox):
             raise InputError(
                 f"The inbox {self._inbox} holds the data lake {self._path}, which would be added to itself. "
@@ -63,12 +58,5 @@ class LakeDataset(AbstractDataset[list[Addition], Lake]):
         )
         problems.raise_if_any()
 
-    def preview(self) -> JSONPreview:
-        """How many files the zone holds and how large they are, for Kedro-Viz."""
-        return folder_preview(self._path)
-
-    def _exists(self) -> bool:
+    def _is_there(self) -> bool:
         return (self._path / "statements").is_dir()
-
-    def _describe(self) -> dict[str, Any]:
-        return {"path": self._path}

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import Any
 
 import pandas as pd
-from kedro.io import AbstractDataset, DatasetError
-from kedro_datasets._typing import TablePreview
+from kedro.io import AbstractDataset
 
 from vernal.clips.manifest import read_manifest
 from vernal.common.storage import as_path
-from vernal.datasets.previews import table_preview
+from vernal.datasets.atomic import WrittenByPeople
+from vernal.datasets.previews import TablePreview, table_preview
 
 
-class ManifestDataset(AbstractDataset[None, pd.DataFrame | None]):
+class ManifestDataset(WrittenByPeople, AbstractDataset[None, pd.DataFrame | None]):
     """Loads a CSV or Parquet manifest; None when no file is named. Never writes.
 
     >>> ManifestDataset(filepath=None).load() is None
@@ -22,6 +22,7 @@ class ManifestDataset(AbstractDataset[None, pd.DataFrame | None]):
 
     # A person's file beside the project: workers of a cluster are sent what it holds.
     is_read_where_started = True
+    refusal = "A manifest belongs to the person who wrote it; the project does not write it."
 
     def __init__(self, filepath: str | None, metadata: dict[str, Any] | None = None) -> None:
         self._filepath = as_path(filepath) if filepath else None
@@ -29,9 +30,6 @@ class ManifestDataset(AbstractDataset[None, pd.DataFrame | None]):
 
     def load(self) -> pd.DataFrame | None:
         return None if self._filepath is None else read_manifest(self._filepath)
-
-    def save(self, data: None) -> NoReturn:
-        raise DatasetError("A manifest belongs to the person who wrote it; the project does not write it.")
 
     def preview(self) -> TablePreview:
         """The first rows, for Kedro-Viz; none where no manifest is named."""

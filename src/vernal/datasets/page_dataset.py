@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from kedro.io import AbstractDataset
-from kedro_datasets._typing import HTMLPreview
-
 from vernal.common.files import write_text
-from vernal.common.storage import as_path
-from vernal.datasets.absent import absent
+from vernal.datasets.atomic import AtomicFile
+from vernal.datasets.previews import HTMLPreview
 
 
-class PageDataset(AbstractDataset[str, str]):
+class PageDataset(AtomicFile[str, str]):
     """Saves and loads a text as UTF-8 with `\\n` line ends.
 
     >>> import tempfile
@@ -22,16 +17,10 @@ class PageDataset(AbstractDataset[str, str]):
     '<p>a</p>'
     """
 
-    def __init__(self, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        self._filepath = as_path(filepath)
-        self.metadata = metadata
-
-    def load(self) -> str:
-        if not self._filepath.is_file():
-            raise absent(self._filepath)
+    def _read(self) -> str:
         return self._filepath.read_text(encoding="utf-8")
 
-    def save(self, data: str) -> None:
+    def _write(self, data: str) -> None:
         write_text(self._filepath, data)
 
     def preview(self) -> HTMLPreview:
@@ -42,9 +31,3 @@ class PageDataset(AbstractDataset[str, str]):
         return HTMLPreview(
             f"A page of {len(text) // 1000:,} kB. Open {self._filepath.as_posix()} in a browser."
         )
-
-    def _exists(self) -> bool:
-        return self._filepath.is_file()
-
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": self._filepath}

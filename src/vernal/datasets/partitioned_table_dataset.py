@@ -9,20 +9,18 @@ from typing import Any
 from urllib.parse import quote
 
 import pandas as pd
-from kedro.io import AbstractDataset
-from kedro_datasets._typing import TablePreview
 
 from vernal.common.files import TEMPORARY_PREFIX
-from vernal.common.storage import as_path, is_remote
+from vernal.common.storage import is_remote
 from vernal.common.table_files import read_table, write_table
-from vernal.datasets.absent import absent
-from vernal.datasets.previews import table_preview
+from vernal.datasets.atomic import AtomicFolder
+from vernal.datasets.previews import TablePreview, table_preview
 
 _FILE = "part.parquet"
 _EMPTY = "empty.parquet"
 
 
-class PartitionedTableDataset(AbstractDataset[pd.DataFrame, pd.DataFrame]):
+class PartitionedTableDataset(AtomicFolder[pd.DataFrame, pd.DataFrame]):
     """Saves rows as `recorder=.../date=.../part.parquet`; `partitions` names the folders and the columns behind them.
 
     The columns stay in the files too, under their own names, so that one file alone is a whole table. On a disk the
@@ -38,22 +36,19 @@ class PartitionedTableDataset(AbstractDataset[pd.DataFrame, pd.DataFrame]):
     """
 
     def __init__(self, path: str, partitions: dict[str, str], metadata: dict[str, Any] | None = None) -> None:
-        self._path = as_path(path)
+        super().__init__(path, metadata)
         self._partitions = dict(partitions)
-        self.metadata = metadata
 
-    def load(self) -> pd.DataFrame:
-        if not self._path.is_dir():
-            raise absent(self._path)
+    def _read(self) -> pd.DataFrame:
         tables = [read_table(file) for file in self._files()]
         return pd.concat(tables, ignore_index=True)
 
-    def save(self, data: pd.DataFrame) -> None:
+    def _write(self, data: pd.DataFrame) -> None:
         folder = self._path
         if not is_remote(folder):
             folder = self._path.with_name(f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}")
         try:
-            written = {self._write(folder, values, rows) for values, rows in self._divided(data)}
+            written = {self._write_part(folder, values, rows) for values, rows in self._divided(data)}
             if is_remote(folder):
                 for file in self._files():
                     if file not in written:
@@ -71,7 +66,7 @@ class PartitionedTableDataset(AbstractDataset[pd.DataFrame, pd.DataFrame]):
         grouped = data.groupby([data[name].astype(str) for name in columns], sort=True)
         return [(tuple(map(str, values)), rows) for values, rows in grouped]
 
-    def _write(self, folder: Path, values: tuple[str, ...], rows: pd.DataFrame) -> Path:
+    def _write_part(self, folder: Path, values: tuple[str, ...], rows: pd.DataFrame) -> Path:
         names = [
             f"{name}={quote(value, safe='')}" for name, value in zip(self._partitions, values, strict=False)
         ]
@@ -86,11 +81,8 @@ class PartitionedTableDataset(AbstractDataset[pd.DataFrame, pd.DataFrame]):
         """The first rows, for Kedro-Viz."""
         return table_preview(read_table(self._files()[0]))
 
-    def _exists(self) -> bool:
-        return self._path.is_dir()
-
     def _describe(self) -> dict[str, Any]:
-        return {"path": self._path, "partitions": self._partitions}
+        return {**super()._describe(), "partitions": self._partitions}
 
 
 def _put_in_place(folder: Path, place: Path) -> None:

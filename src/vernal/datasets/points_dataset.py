@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from kedro.io import AbstractDataset
-from kedro_datasets._typing import TablePreview
 
 from vernal.common.files import write_text
-from vernal.datasets.previews import table_preview
+from vernal.datasets.atomic import AtomicFolder
+from vernal.datasets.previews import TablePreview, table_preview
 from vernal.sweeps.points import read_point_records, record_to_yaml
 
 
-class PointsDataset(AbstractDataset[Mapping[str, Mapping[str, Any]], dict[str, dict[str, Any]]]):
+class PointsDataset(AtomicFolder[Mapping[str, Mapping[str, Any]], dict[str, dict[str, Any]]]):
     """A folder of small YAML files, one a point: loads and saves file name -> content.
 
     A stage without such a folder has no edited points, so loading one that does not exist gives nothing.
@@ -32,17 +30,13 @@ class PointsDataset(AbstractDataset[Mapping[str, Mapping[str, Any]], dict[str, d
     {'stage5_001': {'point': 'stage5_001', 'dropout': 0.5}}
     """
 
-    # A person's file beside the project: workers of a cluster are sent what it holds.
+    loads_before_written = True
     is_read_where_started = True
 
-    def __init__(self, path: str, metadata: dict[str, Any] | None = None) -> None:
-        self._path = Path(path)
-        self.metadata = metadata
-
-    def load(self) -> dict[str, dict[str, Any]]:
+    def _read(self) -> dict[str, dict[str, Any]]:
         return read_point_records(self._path)
 
-    def save(self, data: Mapping[str, Mapping[str, Any]]) -> None:
+    def _write(self, data: Mapping[str, Mapping[str, Any]]) -> None:
         for name, record in data.items():
             if not re.fullmatch(r"[a-z0-9]\w*", name):
                 raise ValueError(
@@ -56,12 +50,6 @@ class PointsDataset(AbstractDataset[Mapping[str, Mapping[str, Any]], dict[str, d
         table = pd.DataFrame(rows)
         differing = [name for name in table.columns if table[name].nunique() > 1]
         return table_preview(table, columns=differing or None)
-
-    def _exists(self) -> bool:
-        return self._path.is_dir()
-
-    def _describe(self) -> dict[str, Any]:
-        return {"path": self._path}
 
 
 def _as_text(value: Any) -> str:

@@ -6,13 +6,18 @@ import json
 import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NewType
 
 import pandas as pd
-from kedro_datasets._typing import JSONPreview, TablePreview
 
 from vernal.common.storage import local_copy
 from vernal.common.table_files import read_csv, read_table
+
+# Kedro-Viz chooses how to show a preview by the name of the type that `preview` returns, wherever it is defined.
+TablePreview = NewType("TablePreview", dict)
+JSONPreview = NewType("JSONPreview", str)
+ImagePreview = NewType("ImagePreview", str)
+HTMLPreview = NewType("HTMLPreview", str)
 
 ROWS = 10
 _DIGITS = 5  # of a number: enough to tell rows apart, few enough to read

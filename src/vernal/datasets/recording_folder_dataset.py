@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import Any
 
 import pandas as pd
-from kedro.io import AbstractDataset, DatasetError
-from kedro_datasets._typing import TablePreview
+from kedro.io import AbstractDataset
 
 from vernal.clips.recordings import list_recordings
 from vernal.common.storage import as_path
-from vernal.datasets.previews import table_preview
+from vernal.datasets.atomic import WrittenByPeople
+from vernal.datasets.previews import TablePreview, table_preview
 
 
-class RecordingFolderDataset(AbstractDataset[None, pd.DataFrame | None]):
+class RecordingFolderDataset(WrittenByPeople, AbstractDataset[None, pd.DataFrame | None]):
     """Loads the list of a folder's audio files; None when no folder is named. Never writes.
 
     >>> RecordingFolderDataset(path=None).load() is None
     True
     """
+
+    refusal = "Recordings are never written by the project."
 
     def __init__(self, path: str | None, metadata: dict[str, Any] | None = None) -> None:
         self._path = as_path(path) if path else None
@@ -26,9 +28,6 @@ class RecordingFolderDataset(AbstractDataset[None, pd.DataFrame | None]):
 
     def load(self) -> pd.DataFrame | None:
         return None if self._path is None else list_recordings(self._path)
-
-    def save(self, data: None) -> NoReturn:
-        raise DatasetError("Recordings are never written by the project.")
 
     def preview(self) -> TablePreview:
         """The first recordings, for Kedro-Viz; none where no folder is named."""

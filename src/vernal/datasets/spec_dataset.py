@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any, NoReturn
-
-from kedro.io import AbstractDataset, DatasetError
-from kedro_datasets._typing import JSONPreview
-
-from vernal.datasets.previews import json_preview
+from vernal.datasets.atomic import AtomicFile, WrittenByPeople
+from vernal.datasets.previews import JSONPreview, json_preview
 from vernal.sweeps.spec import Spec, read_stage
 
 
-class SpecDataset(AbstractDataset[None, Spec]):
+class SpecDataset(WrittenByPeople, AtomicFile[None, Spec]):
     """Loads `<stage>.yml`, checked; subset names are checked where the subsets are known. Never writes."""
 
-    # A person's file beside the project: workers of a cluster are sent what it holds.
+    loads_before_written = True
     is_read_where_started = True
+    refusal = "A spec is written by a person."
 
-    def __init__(self, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        self._filepath = Path(filepath)
-        self.metadata = metadata
-
-    def load(self) -> Spec:
+    def _read(self) -> Spec:
         return read_stage(self._filepath.parent, self._filepath.stem, known_subsets=None)
-
-    def save(self, data: None) -> NoReturn:
-        raise DatasetError("A spec is written by a person.")
 
     def preview(self) -> JSONPreview:
         """Question, axes and settings, for Kedro-Viz."""
@@ -40,9 +29,3 @@ class SpecDataset(AbstractDataset[None, Spec]):
                 "base_params": dict(spec.base_params),
             }
         )
-
-    def _exists(self) -> bool:
-        return self._filepath.is_file()
-
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": self._filepath}

@@ -5,16 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pandas as pd
-from kedro.io import AbstractDataset
-from kedro_datasets._typing import TablePreview
 
-from vernal.common.storage import as_path
 from vernal.common.table_files import read_table, write_table
-from vernal.datasets.absent import absent
-from vernal.datasets.previews import ROWS, head_of_table, table_preview
+from vernal.datasets.atomic import AtomicFile, absent
+from vernal.datasets.previews import ROWS, TablePreview, head_of_table, table_preview
 
 
-class TableDataset(AbstractDataset[pd.DataFrame, pd.DataFrame | None]):
+class TableDataset(AtomicFile[pd.DataFrame, pd.DataFrame | None]):
     """A `.parquet` or `.csv` table; None where an optional one is absent.
 
     Kedro's own pandas datasets write in place, so that a reader could see half a file. `text_columns` of a CSV
@@ -34,29 +31,24 @@ class TableDataset(AbstractDataset[pd.DataFrame, pd.DataFrame | None]):
         optional: bool = False,
         metadata: dict[str, Any] | None = None,
     ) -> None:
-        self._filepath = as_path(filepath)
+        super().__init__(filepath, metadata)
         self._text_columns = text_columns or []
         self._optional = optional
-        self.metadata = metadata
 
     def load(self) -> pd.DataFrame | None:
-        if not self._filepath.is_file():
-            if self._optional:
-                return None
-            raise absent(self._filepath)
+        return None if self._optional and not self._is_there() else super().load()
+
+    def _read(self) -> pd.DataFrame:
         return read_table(self._filepath, self._text_columns)
 
-    def save(self, data: pd.DataFrame) -> None:
+    def _write(self, data: pd.DataFrame) -> None:
         write_table(data, self._filepath)
 
     def preview(self, nrows: int = ROWS, columns: list[str] | None = None) -> TablePreview:
         """The first rows, for Kedro-Viz."""
-        if not self._filepath.is_file():
+        if not self._is_there():
             raise absent(self._filepath)
         return table_preview(head_of_table(self._filepath, self._text_columns, nrows), nrows, columns)
 
     def _exists(self) -> bool:
-        return self._optional or self._filepath.is_file()
-
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": self._filepath}
+        return self._optional or self._is_there()

@@ -6,19 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from kedro.io import AbstractDataset
-from kedro_datasets._typing import TablePreview
 
 from vernal.common.files import inside, write_text
-from vernal.common.storage import as_path
 from vernal.common.table_files import read_table, write_table
-from vernal.datasets.absent import absent
-from vernal.datasets.previews import table_preview
+from vernal.datasets.atomic import AtomicFolder
+from vernal.datasets.previews import TablePreview, table_preview
 
 _SEAL = ".whole"
 
 
-class TablesDataset(AbstractDataset[dict[str, pd.DataFrame], dict[str, pd.DataFrame]]):
+class TablesDataset(AtomicFolder[dict[str, pd.DataFrame], dict[str, pd.DataFrame]]):
     """Saves and loads name -> table; saving removes tables that are not named any more.
 
     A sealed folder is whole or not there: its seal is broken before the first table is written and set after the
@@ -42,19 +39,17 @@ class TablesDataset(AbstractDataset[dict[str, pd.DataFrame], dict[str, pd.DataFr
         optional: bool = False,
         metadata: dict[str, Any] | None = None,
     ) -> None:
-        self._path = as_path(path)
+        super().__init__(path, metadata)
         self._sealed = sealed
         self._optional = optional
-        self.metadata = metadata
 
     def load(self) -> dict[str, pd.DataFrame]:
-        if not self._is_there():
-            if self._optional:
-                return {}
-            raise absent(self._path)
+        return {} if self._optional and not self._is_there() else super().load()
+
+    def _read(self) -> dict[str, pd.DataFrame]:
         return {self._name(file): read_table(file) for file in self._files()}
 
-    def save(self, data: dict[str, pd.DataFrame]) -> None:
+    def _write(self, data: dict[str, pd.DataFrame]) -> None:
         self._path.mkdir(parents=True, exist_ok=True)
         (self._path / _SEAL).unlink(missing_ok=True)
         for name, table in data.items():
@@ -82,6 +77,3 @@ class TablesDataset(AbstractDataset[dict[str, pd.DataFrame], dict[str, pd.DataFr
 
     def _exists(self) -> bool:
         return self._optional or self._is_there()
-
-    def _describe(self) -> dict[str, Any]:
-        return {"path": self._path}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from vernal.common.files import inside, write_bytes
 from vernal.common.storage import is_remote
@@ -21,7 +22,7 @@ class WrittenFilesDataset(FileFolderDataset):
     ['two.txt']
     """
 
-    def save(self, data: dict[str, Callable[[], bytes]]) -> None:
+    def _write(self, data: dict[str, Callable[[], Any]]) -> None:
         self._path.mkdir(parents=True, exist_ok=True)
         wanted = {inside(self._path, name): make for name, make in data.items()}
         for file, make in wanted.items():
