@@ -19,6 +19,7 @@ from vernal.collection.inventory import LakeOptions
 from vernal.collection.learning_curve import LearningCurveOptions
 from vernal.collection.quality import QualityOptions
 from vernal.collection.queue import QueueOptions
+from vernal.collection.recovery import compare_with_planted
 from vernal.collection.schemas import MANIFEST
 from vernal.common.problems import InputError
 from vernal.datasets.file_folder_dataset import FileFolderDataset
@@ -62,21 +63,34 @@ def run(inbox, tmp_path, card):
     clip_options = ClipOptions(tail="drop")
     keep("statements recordings inventory doubles differences", nodes.take_stock(lake, LakeOptions()))
     keep(
-        "strong weak detections reviews label_problems label_files",
+        "strong_annotations weak_annotations detections reviews label_problems label_files",
         nodes.read_labels(lake, found["statements"], found["recordings"], card),
     )
     keep("clips uncut audio_roots", nodes.cut_recordings(lake, found["recordings"], clip_options))
     clips = found["clips"]
     keep(
         "votes edges",
-        nodes.count_votes(clips, found["strong"], found["weak"], found["reviews"], card, clip_options),
+        nodes.count_votes(
+            clips,
+            found["strong_annotations"],
+            found["weak_annotations"],
+            found["reviews"],
+            card,
+            clip_options,
+        ),
     )
     keep(
         "agreement disagreements",
         nodes.compare_annotators(found["votes"], clips, card, AgreementOptions(n_draws=50)),
     )
-    keep("consensus rates", nodes.settle_labels(found["votes"], clips, card, ConsensusOptions(n_draws=50)))
-    keep("qualities", nodes.grade_quality(lake, clips, found["strong"], card, clip_options, QualityOptions()))
+    keep(
+        "consensus annotator_rates",
+        nodes.settle_labels(found["votes"], clips, card, ConsensusOptions(n_draws=50)),
+    )
+    keep(
+        "qualities",
+        nodes.grade_quality(lake, clips, found["strong_annotations"], card, clip_options, QualityOptions()),
+    )
     keep(
         "manifest adversarial held_back",
         nodes.write_manifest(clips, found["consensus"], found["edges"], found["qualities"], card),
@@ -88,30 +102,25 @@ def run(inbox, tmp_path, card):
     keep("curves curve_lines gains", judging.learn_curves(vectors, clips, found["consensus"], card, learning))
     keep("suspects", judging.suspect_labels(vectors, clips, found["consensus"], card, 0))
     keep("coverage choosers", judging.check_sample(clips, found["manifest"], found["recordings"]))
-    keep("drift shifts", judging.seek_drift(lake, vectors, clips, found["recordings"], drift))
+    keep("drift level_shifts", judging.seek_drift(lake, vectors, clips, found["recordings"], drift))
     keep(
         "queue simulation strategy",
-        judging.label_next(vectors, clips, found["consensus"], found["edges"], card, queue),
+        judging.label_next(vectors, clips, found["consensus"], card, found["edges"], queue),
     )
     keep("first_check", judging.check_target(vectors, clips, found["consensus"], card, 0))
     keep(
         "recovery",
-        judging.compare_with_planted(
-            {}, found["rates"], found["shifts"], found["inventory"], found["choosers"]
+        compare_with_planted(
+            {}, found["annotator_rates"], found["level_shifts"], found["inventory"], found["choosers"]
         ),
     )
-    drawings = (
-        showing.draw_stock(found["inventory"], {}),
-        *showing.draw_agreement(found["agreement"], found["rates"], card, {}),
-        showing.draw_quality(found["qualities"], {}),
-        *showing.draw_learning(
-            found["curves"], found["curve_lines"], found["simulation"], learning, queue, {}
-        ),
-        *showing.draw_sample(found["coverage"], found["shifts"], vectors, clips, drift, {}),
-    )
-    tables = [found[name] for name in showing.TABLES]
+    keep("vectors", vectors)
+    drawn = {name: found[name] for name in showing.DRAWN}
+    drawings = showing.draw_figures(card, {}, learning, queue, drift, **drawn)
+    assert set(drawings) == set(showing.PLOTS)
+    tables = {name: found[name] for name in showing.TABLES}
     page = showing.write_report(
-        card, str(inbox), "data", found["audio_roots"], found["strategy"], *tables, *drawings
+        card, str(inbox), "data", found["audio_roots"], found["strategy"], **tables, **drawings
     )
     return found, page, lake
 
@@ -131,7 +140,7 @@ def test_a_collection_of_one_annotator(collected, tmp_path):
         "one annotator, unchecked"
     }
     assert found["uncut"].uncut_s.tolist() == [1.0] * 6 and found["uncut"].recording.is_unique
-    assert len(found["label_problems"]) == 2 and len(found["rates"]) == 0
+    assert len(found["label_problems"]) == 2 and len(found["annotator_rates"]) == 0
     assert "12 labels of RADR rest on one annotator" in page
     files, listed = nodes.cut_clip_files(lake, found["clips"], manifest, True)
     folder = FileFolderDataset(path=str(tmp_path / "clips"))

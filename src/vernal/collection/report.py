@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from vernal.clips.problem_card import ProblemCard
+from vernal.collection.figures import FIGURES
 from vernal.collection.label_files import UNKNOWN_ANNOTATOR
-from vernal.common.formatting import count, listed
+from vernal.common.formatting import UNDEFINED, between, count, listed, share
 from vernal.reports.figures.style import Drawing, inline_svg
 from vernal.reports.page_templates import page_templates
 
@@ -21,7 +22,7 @@ DEMO_WORDS = "Demo group: synthesised, no result. Its numbers say nothing about 
 def page(
     card: ProblemCard,
     tables: Mapping[str, pd.DataFrame],
-    drawings: Mapping[str, tuple[Drawing, str]],
+    drawings: Mapping[str, Drawing],
     facts: Mapping[str, Any],
 ) -> str:
     """The page as HTML text; everything that people wrote is escaped.
@@ -29,13 +30,11 @@ def page(
     Args:
         card: the problem card.
         tables: by name, as the pipeline's nodes give them.
-        drawings: by name, each with words for those who cannot see it.
+        drawings: those of `figures.FIGURES`, by name.
         facts: single values: `is_demo`, `command`, `strategy`, `data_root`.
     """
     environment = page_templates("vernal.collection")
-    environment.filters["number"] = spell
-    environment.filters["interval"] = interval
-    pictures = {name: inline_svg(drawing.svg, name, alt) for name, (drawing, alt) in drawings.items()}
+    environment.filters |= {"number": number, "interval": interval}
     shown = {**tables, "disagreements": _target_first(tables["disagreements"], card)}
     words = tables["suspects"].is_positive.map({True: "there", False: "not there"})
     shown["suspects"] = tables["suspects"].assign(labelled=words)
@@ -43,10 +42,13 @@ def page(
     return environment.get_template("collection.html.j2").render(
         card=card,
         target=card.performance.spell(),
-        tables={name: rows(table) for name, table in shown.items()},
+        tables={
+            name: table.astype(object).where(table.notna(), "").to_dict("records")
+            for name, table in shown.items()
+        },
         same=listed(same),
         shown=SHOWN_ROWS,
-        pictures=pictures,
+        pictures={name: inline_svg(drawings[name].svg, name, alt) for name, (_, alt) in FIGURES.items()},
         demo_words=DEMO_WORDS if facts["is_demo"] else "",
         steps=next_steps(tables, card),
         tally=tally(tables),
@@ -59,39 +61,25 @@ def page(
     )
 
 
-def rows(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """A table's rows with missing values as empty text."""
-    return [
-        {str(key): "" if _is_missing(value) else value for key, value in row.items()}
-        for row in table.to_dict("records")
-    ]
+def number(value: Any, digits: int = 2) -> str:
+    """A cell's number for readers: whole ones with thousands marked, others rounded; empty when missing.
 
-
-def _is_missing(value: Any) -> bool:
-    return value is None or (isinstance(value, float) and np.isnan(value))
-
-
-def spell(value: Any, digits: int = 2) -> str:
-    """A number for readers: whole ones with thousands marked, others rounded; empty when missing.
-
-    >>> spell(1234), spell(0.12345), spell("")
+    >>> number(1234), number(0.12345), number("")
     ('1,234', '0.12', '')
     """
-    if value == "" or _is_missing(value):
+    if value == "":
         return ""
-    if isinstance(value, int | np.integer):
-        return f"{value:,}"
-    return f"{value:.{digits}f}"
+    return f"{value:,}" if isinstance(value, int | np.integer) else share(value, digits)
 
 
 def interval(
     row: Mapping[str, Any], value: str = "value", low: str = "low", high: str = "high", digits: int = 2
 ) -> str:
-    """A value with its interval, as in `0.81 (0.74 to 0.88)`; a dash when there is none."""
-    if row[value] == "" or _is_missing(row[value]):
-        return "–"
-    text = spell(row[value], digits)
-    return text if row[low] == "" else f"{text} ({spell(row[low], digits)} to {spell(row[high], digits)})"
+    """A row's value with its interval, as in `0.81 (0.74 to 0.88)`; a dash when there is none."""
+    if row[value] == "":
+        return UNDEFINED
+    text = number(row[value], digits)
+    return text if row[low] == "" else f"{text} ({between(row[low], row[high], digits)})"
 
 
 def _target_first(table: pd.DataFrame, card: ProblemCard) -> pd.DataFrame:
@@ -114,69 +102,57 @@ def comparable(agreement: pd.DataFrame, card: ProblemCard) -> tuple[pd.DataFrame
 def tally(tables: Mapping[str, pd.DataFrame]) -> list[tuple[str, str]]:
     """The numbers at the top of the page."""
     stock, manifest = tables["inventory"], tables["manifest"]
-    sounds = tables["recordings"]
-    used = sounds[sounds.held_back.isna()]
-    return [
-        (spell(int((stock.kind == "recording").sum())), "recordings added"),
-        (spell(len(used)), f"used, {used.duration_s.sum() / 60:.0f} minutes"),
-        (spell(len(manifest)), "labelled clips in the manifest"),
-        (spell(int(manifest.quality.notna().sum())), "of them with the target"),
-        (spell(len(tables["held_back"])), "clips held back"),
-        (spell(len(tables["adversarial"])), "clips of outsiders"),
-    ]
+    used = tables["recordings"][tables["recordings"].held_back.isna()]
+    counts = (
+        ((stock.kind == "recording").sum(), "recordings added"),
+        (len(used), f"used, {used.duration_s.sum() / 60:.0f} minutes"),
+        (len(manifest), "labelled clips in the manifest"),
+        (manifest.quality.notna().sum(), "of them with the target"),
+        (len(tables["held_back"]), "clips held back"),
+        (len(tables["adversarial"]), "clips of outsiders"),
+    )
+    return [(f"{n:,}", words) for n, words in counts]
 
 
 def count_reasons(held_back: pd.DataFrame) -> list[tuple[str, int]]:
     """Why clips are held back, the most frequent first; numbers in the reasons are left out."""
     short = held_back.reason.str.replace(r" \(.*\)| as .*$", "", regex=True)
-    return [(str(reason), int(count)) for reason, count in short.value_counts().items()]
+    return [(str(reason), int(n)) for reason, n in short.value_counts().items()]
 
 
 def next_steps(tables: Mapping[str, pd.DataFrame], card: ProblemCard) -> list[str]:
     """What the group could do next, from what was found; the most useful first."""
-    steps = []
-    stock = tables["inventory"]
-    without = stock[stock.reason.fillna("") == "no licence"]
-    if len(without):
-        who = ", ".join(sorted(without.collector.dropna().unique())) or "their givers"
-        steps.append(
-            f"Ask {who} for a licence, write it into the source.yml, and run again: "
-            f"{count(len(without), 'recording waits', 'recordings wait')} for one."
-        )
-    n_labels = int(tables["label_problems"].line_label.notna().sum())
-    n_files = len(tables["label_problems"]) - n_labels
-    if n_labels or n_files:
-        refused = [count(n, word) for n, word in ((n_labels, "label"), (n_files, "label file")) if n]
-        steps.append(f"Correct what was refused: {listed(refused)}, each listed with its reason.")
-    labels = pd.concat([tables["strong"], tables["weak"]])
-    nameless = labels.label_file[labels.annotator == UNKNOWN_ANNOTATOR].nunique()
-    if nameless:
-        n_nameless = count(nameless, "label file")
-        steps.append(f"Say who wrote {n_nameless}: give an annotator in a source.yml or a column.")
-    n_divided = len(tables["disagreements"][tables["disagreements"].label == card.target])
-    if n_divided:
-        steps.append(
-            f"Listen together to the {count(n_divided, 'clip')} on which you disagree about {card.target}."
-        )
-    n_suspect = len(tables["suspects"][tables["suspects"].label == card.target])
-    if n_suspect:
-        steps.append(f"Review {count(n_suspect, 'suspect label')} of {card.target}.")
-    lacking = tables["coverage"][tables["coverage"].state == "missing"]
+    return list(_next_steps(tables, card))
+
+
+def _next_steps(tables: Mapping[str, pd.DataFrame], card: ProblemCard) -> Iterator[str]:
+    inventory, problems, coverage = tables["inventory"], tables["label_problems"], tables["coverage"]
+    unlicensed = inventory[inventory.reason.fillna("") == "no licence"]
+    if len(unlicensed):
+        who = ", ".join(sorted(unlicensed.collector.dropna().unique())) or "their givers"
+        waiting = count(len(unlicensed), "recording waits", "recordings wait")
+        yield f"Ask {who} for a licence, write it into the source.yml, and run again: {waiting} for one."
+    if len(problems):
+        n_labels = int(problems.line_label.notna().sum())
+        kinds = ((n_labels, "label"), (len(problems) - n_labels, "label file"))
+        refused = listed([count(n, kind) for n, kind in kinds if n])
+        yield f"Correct what was refused: {refused}, each listed with its reason."
+    labels = pd.concat([tables["strong_annotations"], tables["weak_annotations"]])
+    if n_unsigned := labels.label_file[labels.annotator == UNKNOWN_ANNOTATOR].nunique():
+        files = count(n_unsigned, "label file")
+        yield f"Say who wrote {files}: give an annotator in a source.yml or a column."
+    if n_divided := int((tables["disagreements"].label == card.target).sum()):
+        yield f"Listen together to the {count(n_divided, 'clip')} on which you disagree about {card.target}."
+    if n_suspect := int((tables["suspects"].label == card.target).sum()):
+        yield f"Review {count(n_suspect, 'suspect label')} of {card.target}."
+    lacking = coverage[coverage.state == "missing"]
     if len(lacking):
-        named = ", ".join(
-            f"{row.by} {row.value}"
-            for row in lacking[lacking.by.isin(["site", "hour", "month"])].itertuples()
-        )
-        steps.append(
-            f"Collect where and when the detector will be used but nothing was trained: {named or 'see coverage'}."
-        )
+        named = (lacking.by + " " + lacking.value)[lacking.by.isin(["site", "hour", "month"])]
+        where = ", ".join(named) or "see coverage"
+        yield f"Collect where and when the detector will be used but nothing was trained: {where}."
     gains = tables["gains"]
-    gain = gains[gains.label == card.target]
-    if len(gain) and np.isfinite(gain.gain.iloc[0]):
-        row = gain.iloc[0]
-        steps.append(
-            f"Label {int(row.more)} more clips, from the queue: expected to bring {row.gain:+.3f} in "
-            f"{row.metric.replace('_', ' ')} "
-            f"({row.gain_low:+.3f} to {row.gain_high:+.3f})."
+    for row in gains[(gains.label == card.target) & gains.gain.notna()].head(1).itertuples():
+        yield (
+            f"Label {row.more} more clips, from the queue: expected to bring {row.gain:+.3f} in "
+            f"{row.metric.replace('_', ' ')} ({row.gain_low:+.3f} to {row.gain_high:+.3f})."
         )
-    return steps

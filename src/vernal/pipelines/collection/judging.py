@@ -18,7 +18,6 @@ from vernal.collection import (
     learning_curve,
     levels,
     queue,
-    recovery,
 )
 from vernal.collection.drift import DriftOptions
 from vernal.collection.label_quality import SUSPECT_COLUMNS
@@ -127,8 +126,8 @@ def label_next(
     vectors: pd.DataFrame,
     clips: pd.DataFrame,
     consensus: pd.DataFrame,
-    edges: pd.DataFrame,
     card: ProblemCard,
+    edges: pd.DataFrame,
     options: QueueOptions,
 ) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
     """Clips that nobody judged yet, the most useful first; the simulation that says whether the order helps."""
@@ -162,10 +161,3 @@ def check_target(
     outside = data_of(vectors, clips, consensus, card.target, "adversarial")
     others = (outside.x, outside.y, outside.clips.night.to_numpy())
     return first_check.check_first(own.x, own.y, own.clips[["site", "night"]], others, card, seed)
-
-
-def compare_with_planted(
-    planted: dict, rates: pd.DataFrame, shifts: pd.DataFrame, inventory: pd.DataFrame, choosers: pd.DataFrame
-) -> pd.DataFrame:
-    """For the demo group: what was put in, and what was found."""
-    return recovery.compare_with_planted(planted, rates, shifts, inventory, choosers)

@@ -1,4 +1,4 @@
-"""The collection's pictures, each a figure function in the common style."""
+"""The figures of a collection's report, each a function that draws one in the common style."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 
 from vernal.collection.agreement import EVERYBODY
+from vernal.collection.drift import season_of
+from vernal.collection.vectors import x_of
 from vernal.reports.figures.style import (
     BLUE,
     CARD,
@@ -21,16 +23,45 @@ from vernal.reports.figures.style import (
     legend_below,
     nothing,
     panels,
-)
+)  # fmt: skip
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+# Every figure with its title, and words for those who cannot see it.
+FIGURES = {
+    "inventory": ("what came from whom", "Recordings by collector and what became of them"),
+    "agreement": ("do people agree?", "Agreement coefficients with intervals"),
+    "annotators": (
+        "how each annotator errs",
+        "Rates of misses and false alarms of each annotator with intervals",
+    ),
+    "quality": ("how clear the calls are", "Histogram of signal-to-noise ratios by quality tier"),
+    "learning_curve": (
+        "how much is enough?",
+        "Scores against the number of labelled clips, with the fitted law",
+    ),
+    "strategies": (
+        "does the queue beat chance?",
+        "Scores of the queue and of random choice against the number of labelled clips",
+    ),
+    "coverage": (
+        "training against deployment",
+        "Shares of training and deployment clips by site and hour",
+    ),
+    "drift": (
+        "does one season sound like the other?",
+        "Change of the background level by octave with intervals",
+    ),
+    "embedding_map": (
+        "the clips as a model hears them",
+        "Clips in the first two components of the embedding",
+    ),
+}
+DEMO = "DEMO GROUP, no result"
 _STATES = {"used": BLUE, "double": FAINT, "held back": ORANGE}
 _SERIES = ((BLUE, "o"), (ORANGE, "s"), (GREEN, "^"), (PURPLE, "D"), (INK, "v"), (SOFT, "P"))
-
-
 # No score is above 1; a mark at 1 is seen whole.
 _TOP = 1.01
 
@@ -40,7 +71,8 @@ def inventory(stock: pd.DataFrame, title: str) -> Figure:
     sounds = stock[(stock.kind == "recording") & (stock.state != "superseded")]
     if sounds.empty:
         return nothing(title, "No recordings were added.")
-    who = sounds.collector.astype("str").fillna("unknown") + sounds.role.map(_role_words).fillna("")
+    roles = sounds.role.map({"adversarial": " (adversarial)", "deployment": " (deployment)"})
+    who = sounds.collector.astype("str").fillna("unknown") + roles.fillna("")
     counts = pd.crosstab(who, sounds.state)
     counts = counts.loc[counts.sum(axis=1).sort_values().index]
     figure, (axes,) = panels(1, 1.1 + 0.3 * len(counts), title)
@@ -56,28 +88,22 @@ def inventory(stock: pd.DataFrame, title: str) -> Figure:
     return figure
 
 
-def _role_words(role: Any) -> str:
-    return "" if role == "training" else f" ({role})"
-
-
 def agreement(table: pd.DataFrame, title: str) -> Figure:
     """Coefficients with intervals: annotators with each other, all of them, and each with themselves."""
     shown = table[table.coefficient.isin(["cohen", "krippendorff"]) & table.value.notna()]
     if shown.empty:
         return nothing(title, "Nobody labelled what somebody else labelled too.")
     labels = sorted(shown.label.unique())
-    order = {EVERYBODY: 2}
+    # From the top: everybody, each with themselves, pairs.
     between = sorted(
-        shown.between.unique(),
-        key=lambda name: (order.get(name, 1 if "session" in name else 0), name),
-        reverse=True,
+        shown.between.unique(), key=lambda name: (name == EVERYBODY, "session" in name, name), reverse=True
     )
     figure, (axes,) = panels(1, 1.2 + 0.22 * len(between) * max(1, len(labels) / 2), title)
     rows = {name: at for at, name in enumerate(between)}
     for place, label in enumerate(labels):
         mine = shown[shown.label == label]
         y = mine.between.map(rows).to_numpy() + _beside(place, len(labels))
-        _with_intervals(axes, mine, "value", y, place, label)
+        _with_intervals(axes, mine, mine.value, y, place, label)
     names = [f"{name} (Krippendorff)" if name == EVERYBODY else name for name in between]
     axes.set_yticks(range(len(between)), names)
     axes.set(
@@ -91,33 +117,30 @@ def agreement(table: pd.DataFrame, title: str) -> Figure:
 
 def annotators(rates: pd.DataFrame, planted: Mapping[str, Any], title: str) -> Figure:
     """How often each annotator misses a class and how often they hear what is not there, with intervals."""
-    wrong = rates[
-        (rates.true_value != rates.said_value)
-        & rates.true_value.map(lambda value: isinstance(value, bool | np.bool_))
-    ]
+    is_yes_or_no = rates.true_value.map(lambda value: isinstance(value, bool | np.bool_))
+    wrong = rates[(rates.true_value != rates.said_value) & is_yes_or_no]
     if wrong.empty:
         return nothing(title, "There are no votes to compare.")
     labels, names = sorted(wrong.label.unique()), sorted(wrong.annotator.unique())
     figure, listed = panels(2, 1.3 + 0.3 * len(names) * max(1, len(labels) / 2), title, sharey=True)
+    mistakes = (
+        ("miss", True, "misses: share of what is there"),
+        ("false_alarm", False, "false alarms: share of what is not"),
+    )
     has_put_in = False
-    for axes, true_value, words in zip(
-        listed,
-        (True, False),
-        ("misses: share of what is there", "false alarms: share of what is not"),
-        strict=True,
-    ):
+    for axes, (kind, true_value, words) in zip(listed, mistakes, strict=True):
         part = wrong[wrong.true_value == true_value]
         for place, label in enumerate(labels):
             mine = part[part.label == label].set_index("annotator").reindex(names)
             y = np.arange(len(names)) + _beside(place, len(labels))
-            _with_intervals(axes, mine, "rate", y, place, label)
-            kind = "miss" if true_value else "false_alarm"
+            _with_intervals(axes, mine, mine.rate, y, place, label)
             put_in = [_put_in(planted, name, label, kind) for name in names]
             if np.isfinite(put_in).any():
                 axes.plot(put_in, y, linestyle="", marker="|", markersize=11, color=INK)
                 has_put_in = True
         axes.set_title(words)
-        axes.set(xlim=(0, max(0.05, 1.05 * _largest(part))), ylim=(-0.6, len(names) - 0.4))
+        largest = float(np.nanmax([0, *part.rate, *part.high]))
+        axes.set(xlim=(0, max(0.05, 1.05 * largest)), ylim=(-0.6, len(names) - 0.4))
         axes.set_yticks(range(len(names)), names)
     if has_put_in:
         listed[0].plot([], [], linestyle="", marker="|", markersize=11, color=INK, label="put in")
@@ -125,20 +148,20 @@ def annotators(rates: pd.DataFrame, planted: Mapping[str, Any], title: str) -> F
     return figure
 
 
-def _largest(rows: pd.DataFrame) -> float:
-    """The largest rate or end of an interval."""
-    return float(np.nanmax([0, *rows.rate, *rows.high]))
-
-
 def _beside(place: int, n: int) -> float:
     """How far the series at one of `n` places lies from the middle of its row."""
     return (place - (n - 1) / 2) * 0.7 / n
 
 
-def _with_intervals(axes: Axes, rows: pd.DataFrame, value: str, y: Any, place: int, label: str) -> None:
-    colour, marker = _SERIES[place % len(_SERIES)]
+def _look(place: int) -> tuple[str, str]:
+    """Colour and marker of one of several series."""
+    return _SERIES[place % len(_SERIES)]
+
+
+def _with_intervals(axes: Axes, rows: pd.DataFrame, x: pd.Series, y: Any, place: int, label: str) -> None:
+    colour, marker = _look(place)
     axes.hlines(y, rows.low, rows.high, color=colour, linewidth=1.4)
-    axes.plot(rows[value], y, linestyle="", marker=marker, color=colour, label=label)
+    axes.plot(x, y, linestyle="", marker=marker, color=colour, label=label)
 
 
 def _put_in(planted: Mapping[str, Any], annotator: str, label: str, kind: str) -> float:
@@ -151,20 +174,13 @@ def learning_curve(curves: pd.DataFrame, lines: pd.DataFrame, metric: str, title
     labels = sorted(curves.label.unique()) if len(curves) else []
     if not labels:
         return nothing(title, "Too few labelled nights for a learning curve.")
-    figure, listed = panels(
-        min(3, len(labels)), 2.9 * -(-len(labels) // 3), title, n_rows=-(-len(labels) // 3), sharey=True
-    )
+    n_rows = -(-len(labels) // 3)
+    figure, listed = panels(min(3, len(labels)), 2.9 * n_rows, title, n_rows=n_rows, sharey=True)
     for axes, label in zip(listed, labels, strict=False):
         points, line = curves[curves.label == label], lines[lines.label == label]
         axes.fill_between(line.n_clips, line.low, line.high, color=BLUE, alpha=0.15, linewidth=0)
         axes.plot(
-            points.n_clips,
-            points.score,
-            linestyle="",
-            marker="o",
-            markersize=2.5,
-            color=FAINT,
-            label="one deal of the nights",
+            points.n_clips, points.score, "o", markersize=2.5, color=FAINT, label="one deal of the nights"
         )
         axes.plot(line.n_clips, line.score, color=BLUE, label="power law, with its band")
         now = float(line.n_now.iloc[0])
@@ -192,13 +208,8 @@ def coverage(table: pd.DataFrame, title: str) -> Figure:
         axes.barh(y + 0.19, mine.training_share, height=0.36, color=BLUE, label="training")
         if mine.n_deployment.any():
             axes.barh(y - 0.19, mine.deployment_share, height=0.36, color=ORANGE, label="deployment")
-        axes.set_yticks(
-            y,
-            [
-                f"{value} ({state})" if state in ("missing", "thin") else value
-                for value, state in zip(mine.value, mine.state, strict=True)
-            ],
-        )
+        gap = (" (" + mine.state + ")").where(mine.state.isin(["missing", "thin"]), "")
+        axes.set_yticks(y, mine.value + gap)
         axes.set_title(f"by {by}")
         axes.set_xlabel("share of clips")
         axes.grid(axis="y", visible=False)
@@ -214,12 +225,10 @@ def drift(shifts: pd.DataFrame, planted: Mapping[str, Any], title: str) -> Figur
     figure, (axes,) = panels(1, 2.9, title)
     for place, (first, second) in enumerate(pairs):
         mine = shifts[(shifts["first"] == first) & (shifts["second"] == second)]
-        colour, marker = _SERIES[place % len(_SERIES)]
+        colour, marker = _look(place)
         x = np.arange(len(mine)) + 0.15 * (place - (len(pairs) - 1) / 2)
         axes.vlines(x, mine.low, mine.high, color=colour, linewidth=1.4)
-        axes.plot(
-            x, mine.shift_db, linestyle="", marker=marker, color=colour, label=f"{second} against {first}"
-        )
+        axes.plot(x, mine.shift_db, marker, color=colour, label=f"{second} against {first}")
         axes.set_xticks(range(len(mine)), mine.band)
     bands = list(shifts.band.unique())
     if planted and "4 kHz" in bands:
@@ -231,25 +240,22 @@ def drift(shifts: pd.DataFrame, planted: Mapping[str, Any], title: str) -> Figur
     return figure
 
 
-def embedding_map(points: pd.DataFrame, title: str) -> Figure:
+def embedding_map(vectors: pd.DataFrame, clips: pd.DataFrame, season_by: str, title: str) -> Figure:
     """The clips in the first two dimensions of the embedding, by season and by use."""
-    if points.empty:
+    shown = clips[clips.clip_id.isin(vectors.clip_id)].sort_values("clip_id")
+    if shown.empty:
         return nothing(title, "No clips were embedded.")
+    x = x_of(vectors, shown.clip_id)
+    season = season_of(shown.date, season_by).fillna("not known").to_numpy()
+    points = pd.DataFrame({
+        "x": x[:, 0], "y": x[:, 1] if x.shape[1] > 1 else 0.0, "season": season, "use": shown.role.to_numpy(),
+    })  # fmt: skip
     figure, listed = panels(2, 3.4, title, sharex=True, sharey=True)
     for axes, by, words in zip(listed, ("season", "use"), ("by season", "by what they are for"), strict=True):
         for place, (name, mine) in enumerate(points.groupby(by, sort=True)):
-            colour, marker = _SERIES[place % len(_SERIES)]
-            axes.plot(
-                mine.x,
-                mine.y,
-                linestyle="",
-                marker=marker,
-                markersize=2.8,
-                alpha=0.6,
-                markeredgewidth=0,
-                color=colour,
-                label=str(name),
-            )
+            colour, marker = _look(place)
+            axes.plot(mine.x, mine.y, marker, markersize=2.8, alpha=0.6, markeredgewidth=0, color=colour,
+                      label=str(name))  # fmt: skip
         axes.set_title(words)
         axes.set_xlabel("first component")
         axes.legend(loc="upper left", bbox_to_anchor=(0, -0.2), ncols=3, markerscale=1.8, handletextpad=0.1)
@@ -264,18 +270,10 @@ def quality(clips: pd.DataFrame, title: str) -> Figure:
         return nothing(title, "No positive clip has a signal-to-noise ratio.")
     figure, (axes,) = panels(1, 2.6, title)
     bins = np.arange(np.floor(known.snr_db.min() / 2) * 2, known.snr_db.max() + 2.1, 2.0).tolist()
-    groups = [("no tier given", FAINT), ("low", ORANGE), ("medium", PURPLE), ("high", BLUE)]
-    parts = [
-        known.snr_db[known.quality_assigned.astype("str").fillna("no tier given") == name]
-        for name, _ in groups
-    ]
-    axes.hist(
-        parts,
-        bins=bins,
-        stacked=True,
-        color=[colour for _, colour in groups],
-        label=[name for name, _ in groups],
-    )
+    colours = {"no tier given": FAINT, "low": ORANGE, "medium": PURPLE, "high": BLUE}
+    tier = known.quality_assigned.astype("str").fillna("no tier given")
+    parts = [known.snr_db[tier == name] for name in colours]
+    axes.hist(parts, bins=bins, stacked=True, color=list(colours.values()), label=list(colours))
     axes.set(xlabel="signal-to-noise ratio, dB", ylabel="positive clips")
     axes.grid(axis="x", visible=False)
     legend_below(figure, axes)
@@ -288,17 +286,11 @@ def strategies(simulation: pd.DataFrame, metric: str, title: str) -> Figure:
         return nothing(title, "Too few labelled clips to try it out.")
     figure, (axes,) = panels(1, 2.8, title)
     for name, colour, marker in (("queue", BLUE, "o"), ("random", ORANGE, "s")):
-        mine = (
-            simulation[simulation.strategy == name].groupby("n_labelled").score.agg(["mean", "std", "count"])
-        )
-        error = mine["std"] / np.sqrt(mine["count"])
-        _banded(axes, mine.index.to_numpy(), mine["mean"].to_numpy(), error.to_numpy(), colour, marker, name)
+        scores = simulation[simulation.strategy == name].groupby("n_labelled").score
+        mean, error = scores.mean(), scores.sem()
+        axes.fill_between(mean.index, mean - error, mean + error, color=colour, alpha=0.15, linewidth=0)
+        axes.plot(mean.index, mean, color=colour, marker=marker, markeredgecolor=CARD, label=name)
     axes.set(xlabel="labelled clips", ylabel=metric.replace("_", " "))
     axes.set_ylim(top=min(_TOP, axes.get_ylim()[1]))
     legend_below(figure, axes)
     return figure
-
-
-def _banded(axes: Axes, x: Any, y: Any, error: Any, colour: str, marker: str, label: str) -> None:
-    axes.fill_between(x, y - error, y + error, color=colour, alpha=0.15, linewidth=0)
-    axes.plot(x, y, color=colour, marker=marker, markeredgecolor=CARD, label=label)

@@ -1,10 +1,10 @@
-"""Pictures show every mark whole, with or without something to compare."""
+"""Figures show every mark whole, with or without something to compare."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from vernal.collection import pictures
+from vernal.collection import figures
 
 RATES = pd.DataFrame(
     [("RADR", "Ana", True, False, 0.0, np.nan, np.nan), ("RADR", "Ana", False, True, 0.1, 0.05, 0.2)],
@@ -29,27 +29,27 @@ def test_agreement_is_seen_whole(n_pairs):
         "label": "RADR", "between": [f"Ana and B{place}" for place in range(n_pairs)], "coefficient": "cohen",
         "value": -0.3, "low": np.nan, "high": np.nan,
     })  # fmt: skip
-    figure = pictures.agreement(table, "t")
+    figure = figures.agreement(table, "t")
     assert inside(figure.axes[0])
 
 
 def test_error_rates_start_at_zero_and_are_seen_whole():
-    figure = pictures.annotators(RATES, {}, "t")
+    figure = figures.annotators(RATES, {}, "t")
     assert all(axes.get_xlim()[0] == 0 and inside(axes) for axes in figure.axes)
     put_in = {"error_rates": {"Ana": {"RADR": {"miss": 0.02, "false_alarm": 0.1}}}}
-    legend = pictures.annotators(RATES, put_in, "t").legends[0]
+    legend = figures.annotators(RATES, put_in, "t").legends[0]
     assert [text.get_text() for text in legend.get_texts()] == ["RADR", "put in"]
 
 
 def test_no_score_above_one_is_drawn():
     curves = pd.DataFrame({"label": "RADR", "n_clips": [10, 20, 30], "score": 1.0})
     line = {"label": "RADR", "n_clips": [10, 60], "score": 1.0, "low": 1.0, "high": 1.0, "n_now": 30}
-    figure = pictures.learning_curve(curves, pd.DataFrame(line), "average_precision", "t")
+    figure = figures.learning_curve(curves, pd.DataFrame(line), "average_precision", "t")
     assert figure.axes[0].get_ylim()[1] < 1.02 and inside(figure.axes[0])
     simulation = pd.DataFrame(
         {"strategy": ["queue", "random"] * 4, "n_labelled": np.repeat([20, 40], 4), "score": 1.0}
     )
-    (axes,) = pictures.strategies(simulation, "average_precision", "t").axes
+    (axes,) = figures.strategies(simulation, "average_precision", "t").axes
     assert axes.get_ylim()[1] < 1.02 and inside(axes)
 
 
@@ -58,9 +58,9 @@ def test_coverage_without_deployment_draws_training_alone():
         "by": "site", "value": ["a", "b"], "n_training": [1, 2], "n_deployment": 0, "training_share": [0.3, 0.7],
         "deployment_share": 0.0, "state": "",
     })  # fmt: skip
-    alone = pictures.coverage(table, "t").legends[0]
+    alone = figures.coverage(table, "t").legends[0]
     assert [text.get_text() for text in alone.get_texts()] == ["training"]
-    both = pictures.coverage(table.assign(n_deployment=1, deployment_share=0.5), "t").legends[0]
+    both = figures.coverage(table.assign(n_deployment=1, deployment_share=0.5), "t").legends[0]
     assert [text.get_text() for text in both.get_texts()] == ["training", "deployment"]
 
 
@@ -68,5 +68,5 @@ def test_files_that_were_replaced_are_not_counted():
     stock = pd.DataFrame({
         "kind": "recording", "collector": "Ana", "role": "training", "state": ["used", "superseded", "superseded"],
     })  # fmt: skip
-    (axes,) = pictures.inventory(stock, "t").axes
+    (axes,) = figures.inventory(stock, "t").axes
     assert sum(patch.get_width() for patch in axes.patches) == 1

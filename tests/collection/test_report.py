@@ -9,8 +9,8 @@ from vernal.collection.report import comparable, next_steps
 NOTHING = {
     "inventory": ["collector", "reason"],
     "label_problems": ["line_label"],
-    "strong": ["annotator", "label_file"],
-    "weak": ["annotator", "label_file"],
+    "strong_annotations": ["annotator", "label_file"],
+    "weak_annotations": ["annotator", "label_file"],
     "disagreements": ["label"],
     "suspects": ["label"],
     "coverage": ["by", "value", "state"],
@@ -47,7 +47,8 @@ def test_steps_count_as_people_do(card):
 def test_labels_that_nobody_signed_are_asked_for(card):
     found = next_steps(
         tables(
-            strong=[("unknown", "a.txt"), ("unknown", "a.txt"), ("Ana", "b.txt")], weak=[("unknown", "c.csv")]
+            strong_annotations=[("unknown", "a.txt"), ("unknown", "a.txt"), ("Ana", "b.txt")],
+            weak_annotations=[("unknown", "c.csv")],
         ),
         card,
     )
