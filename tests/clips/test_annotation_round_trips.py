@@ -13,10 +13,10 @@ from vernal.clips.annotations import (
     ANNOTATION_COLUMNS,
     DIFFICULTIES,
     PROMINENCES,
-    QUALITIES,
     TEXT_COLUMNS,
     annotation_table,
 )
+from vernal.clips.manifest import QUALITIES
 from vernal.common.problems import InputError
 
 WORDS = (

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vernal.common.tables import read_cells, safe_csv_text
+from vernal.common.tables import guard, read_cells, safe_csv_text, unguard
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+SUM(A1)", "-cmd", "@x", "\t=1", "\r=1", "\n=1", "=", "-"])
@@ -42,6 +42,11 @@ def test_no_cell_of_any_text_starts_a_formula(cells: list[str]) -> None:
     for before, after in zip(cells, safe.a, strict=True):
         assert after in (before, "'" + before)
         assert not after.startswith(("=", "@"))
+
+
+@given(st.text("'=-@+1a\n\t", max_size=6) | st.text(max_size=6))
+def test_what_is_guarded_comes_back_as_it_was(text: str) -> None:
+    assert unguard(guard(text)) == text
 
 
 def test_the_written_file_reads_back() -> None:

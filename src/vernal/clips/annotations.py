@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from vernal.clips.manifest import QUALITIES
 from vernal.common.problems import Problems
 
 TEXT_COLUMNS = (
@@ -26,7 +27,8 @@ ANNOTATION_COLUMNS = (
 )  # fmt: skip
 PROMINENCES = ("foreground", "background")
 DIFFICULTIES = ("easy", "moderate", "hard")
-QUALITIES = ("high", "medium", "low")
+# The columns that take a word of a list.
+WORDS = {"prominence": PROMINENCES, "difficulty": DIFFICULTIES, "quality": QUALITIES}
 MAX_TIME_S = 1e7
 """Longest time an annotation may name, seconds; beyond it a column was misread."""
 
@@ -81,24 +83,9 @@ def weaken(strong: pd.DataFrame) -> pd.DataFrame:
     """
     keys = ["recording", "label", "annotator", "session", "model"]
     kept = strong.sort_values([*keys, "start_s"], kind="stable").drop_duplicates(keys)
-    blank = dict.fromkeys(
-        (
-            "start_s",
-            "end_s",
-            "low_hz",
-            "high_hz",
-            "channel",
-            "prominence",
-            "difficulty",
-            "confidence",
-            "quality",
-        ),
-        np.nan,
-    )
-    return annotation_table(kept.assign(**blank).to_dict("records"))
+    return annotation_table(kept.drop(columns=[*NUMBER_COLUMNS, *WORDS]).to_dict("records"))
 
 
-_WORDS = {"prominence": PROMINENCES, "difficulty": DIFFICULTIES, "quality": QUALITIES}
 _REMEDIES = {
     "missing label": "Name what was heard.",
     "only one of start and end": "Give both for a part of the recording, neither for all of it.",
@@ -108,7 +95,7 @@ _REMEDIES = {
     "band upside down": "The lower frequency comes first.",
     "confidence out of range": "Give 0 to 1.",
     "absence of a part": "Say that a class is absent of whole recordings only.",
-    **{f"unknown {name}": f"Use {', '.join(known)}." for name, known in _WORDS.items()},
+    **{f"unknown {name}": f"Use {', '.join(known)}." for name, known in WORDS.items()},
 }
 
 
@@ -151,7 +138,7 @@ def _wrong(row: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         yield "confidence out of range", sure
     if row.get("is_present") is False and not is_missing(start):
         yield "absence of a part", row.get("label")
-    for name, known in _WORDS.items():
+    for name, known in WORDS.items():
         word = _text(row.get(name))
         if not is_missing(word) and word not in known:
             yield f"unknown {name}", word

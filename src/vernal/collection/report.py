@@ -151,8 +151,8 @@ def _next_steps(tables: Mapping[str, pd.DataFrame], card: ProblemCard) -> Iterat
         where = ", ".join(named) or "see coverage"
         yield f"Collect where and when the detector will be used but nothing was trained: {where}."
     gains = tables["gains"]
-    for row in gains[(gains.label == card.target) & gains.gain.notna()].head(1).itertuples():
+    for row in gains[(gains.label == card.target) & gains.gain.notna()].to_dict("records"):
         yield (
-            f"Label {row.more} more clips, from the queue: expected to bring {row.gain:+.3f} in "
-            f"{row.metric.replace('_', ' ')} ({row.gain_low:+.3f} to {row.gain_high:+.3f})."
+            f"Label {row['more']} more clips, from the queue: expected to bring {row['gain']:+.3f} in "
+            f"{row['metric'].replace('_', ' ')} ({row['gain_low']:+.3f} to {row['gain_high']:+.3f})."
         )

@@ -9,7 +9,8 @@ from typing import Any
 
 import pandera.pandas as pa
 
-from vernal.clips.annotations import DIFFICULTIES, PROMINENCES, QUALITIES
+from vernal.clips.annotations import DIFFICULTIES, PROMINENCES
+from vernal.clips.manifest import QUALITIES
 from vernal.collection.statements import ROLES
 
 _TEXT: dict[str, Any] = {"dtype": str, "nullable": True}

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from vernal.clips.annotation_formats import decode
-from vernal.clips.annotation_formats.lines import delimiter_of, first_line, read_cells
+from vernal.clips.annotation_formats.lines import read_rows
 from vernal.common.problems import InputError, Problems, on_one_line, suggest
 from vernal.common.safe_yaml import read_yaml
 
@@ -163,7 +163,7 @@ def read_files_table(path: Path) -> dict[str, Statement]:
     except OSError as error:
         raise InputError(f"{where} cannot be read: {error.strerror}.") from error
     text = decode(content, where)
-    header, rows = read_cells(text, delimiter_of(first_line(text)), where)
+    header, rows = read_rows(text, where)
     written = {name.lower() for name in header}
     name = next((key for key in _FILE_COLUMNS if key in written), None)
     if name is None:

@@ -9,15 +9,36 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from vernal.common.problems import InputError, Problems
 from vernal.common.storage import as_path
 
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
-NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+# What a spreadsheet runs, and what `guard` made of it: an apostrophe more each time.
+_FORMULA = re.compile(r"'*[=+\-@\t\r\n]")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+
+
+def guard(text: str) -> str:
+    """Text that no spreadsheet takes for a formula; a plain number stays. `unguard` undoes it.
+
+    >>> guard("=1+1"), guard("-0.5"), unguard(guard("'=1+1"))
+    ("'=1+1", '-0.5', "'=1+1")
+    """
+    return f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text
+
+
+def unguard(text: str) -> str:
+    """Undo `guard`; other text stays as it is.
+
+    >>> unguard("'=1+1"), unguard("'tis")
+    ('=1+1', "'tis")
+    """
+    return text[1:] if text.startswith("'") and _FORMULA.match(text) else text
 
 
 def safe_csv_text(frame: pd.DataFrame) -> pd.DataFrame:
@@ -32,41 +53,37 @@ def safe_csv_text(frame: pd.DataFrame) -> pd.DataFrame:
     ["'=1+1", '-0.5', 'a']
     """
     columns = {
-        name: frame[name].map(_safe)
+        name: frame[name].map(_of_text(guard))
         for name in frame.columns
         if not pd.api.types.is_numeric_dtype(frame[name].dtype)
         and not pd.api.types.is_datetime64_any_dtype(frame[name].dtype)
     }
-    return frame.assign(**columns).rename(columns=_safe)
+    return frame.assign(**columns).rename(columns=_of_text(guard))
 
 
 def plain_csv_text(frame: pd.DataFrame) -> pd.DataFrame:
-    """The table that `safe_csv_text` made safe, without the apostrophes.
-
-    Text that had an apostrophe before a formula's start by itself loses it too; Parquet keeps every text.
+    """The table that `safe_csv_text` made safe, without its apostrophes.
 
     >>> plain_csv_text(pd.DataFrame({"name": ["'=1+1", "'tis", "a"]})).name.tolist()
     ['=1+1', "'tis", 'a']
     """
     columns = {
-        name: frame[name].map(_plain)
+        name: frame[name].map(_of_text(unguard))
         for name in frame.columns
         if pd.api.types.is_string_dtype(frame[name].dtype)
         and frame[name].astype(str).str.startswith("'").any()
     }
-    return frame.assign(**columns).rename(columns=_plain)
+    return frame.assign(**columns).rename(columns=_of_text(unguard))
 
 
-def _plain(cell: object) -> object:
-    if isinstance(cell, str) and cell.startswith("'") and cell[1:].startswith(FORMULA_STARTS):
-        return cell[1:]
-    return cell
+def _of_text(change: Callable[[str], str]) -> Callable[[Any], Any]:
+    """The change for cells of text; others, missing ones among them, stay."""
+    return lambda cell: change(cell) if isinstance(cell, str) else cell
 
 
-def _safe(cell: object) -> object:
-    if isinstance(cell, str) and cell.startswith(FORMULA_STARTS) and not NUMBER.fullmatch(cell):
-        return "'" + cell
-    return cell
+def delimiter_of(header: str) -> str:
+    """What divides the cells: spreadsheets of half the world write semicolons; some write tabs."""
+    return max(",;\t", key=header.count)
 
 
 def read_cells(path: Path | str, what: str, setting: str) -> pd.DataFrame:
@@ -87,8 +104,7 @@ def read_cells(path: Path | str, what: str, setting: str) -> pd.DataFrame:
         # Not pandas: it takes rows that are too wide as having an index, and shifts every column without a
         # word.
         text = path.read_text(encoding="utf-8-sig")
-        header = text.split("\n", 1)[0]
-        delimiter = max(",;\t", key=header.count)
+        delimiter = delimiter_of(text.split("\n", 1)[0])
         # Not `splitlines`: it also ends lines at signs that people have inside cells, such as vertical tabs.
         lines = csv.reader(io.StringIO(text), delimiter=delimiter, strict=True)
         rows = [[cell.strip() for cell in row] for row in lines if any(cell.strip() for cell in row)]

@@ -15,21 +15,11 @@ from typing import Any
 import pandas as pd
 
 from vernal.clips.annotation_formats.lines import build, first_line, refuse, refuse_weak
-from vernal.clips.annotations import DIFFICULTIES, PROMINENCES, QUALITIES, parse_number, spell_number
+from vernal.clips.annotations import WORDS, parse_number, spell_number
 from vernal.common.problems import InputError
 
 NAME = "audacity"
-CARRIES = (
-    "start_s",
-    "end_s",
-    "low_hz",
-    "high_hz",
-    "label",
-    "prominence",
-    "difficulty",
-    "confidence",
-    "quality",
-)
+CARRIES = ("start_s", "end_s", "low_hz", "high_hz", "label", "confidence", *WORDS)
 _BRACKETS = re.compile(r"^(?P<label>.*\S)\s*\[(?P<words>[^\[\]]*)\]$", re.DOTALL)
 _UNKNOWN_HZ = -1.0
 _BIRDNET = "BirdNET"
@@ -113,7 +103,7 @@ def read_words(text: str) -> dict[str, Any]:
 
 
 def _meaning(word: str) -> tuple[str, str | float] | None:
-    for column, known in (("prominence", PROMINENCES), ("difficulty", DIFFICULTIES), ("quality", QUALITIES)):
+    for column, known in WORDS.items():
         if word.lower() in known:
             return column, word.lower()
     if re.fullmatch(r"[01](\.\d+)?", word) and float(word) <= 1:

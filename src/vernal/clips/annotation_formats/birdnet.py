@@ -7,6 +7,7 @@ label lists, `Scientific name_Common name`, or once where both are the same.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -16,19 +17,15 @@ from vernal.clips.annotation_formats.lines import (
     add_exactly,
     build,
     column_names,
-    delimiter_of,
     file_name,
-    first_line,
-    guard,
+    file_named,
     needed_number,
     number,
-    read_cells,
+    read_rows,
     refuse,
     refuse_weak,
-    spelled,
-    unguarded_file_name,
-    unguarded_text,
-    write_cells,
+    text,
+    write_rows,
 )
 
 NAME = "birdnet"
@@ -57,25 +54,20 @@ def parse(text: str, where: str) -> pd.DataFrame:
     Raises:
         InputError: cells that are no numbers, with the lines.
     """
-    _, rows = read_cells(text, delimiter_of(first_line(text)), where)
+    _, rows = read_rows(text, where)
     return build(rows, _convert, where)
 
 
 def _convert(cells: dict[str, str]) -> dict[str, Any]:
-    start_s = needed_number(cells, "start (s)", "start", "offset")
-    duration_s = number(cells, "duration")
-    end_s = (
-        needed_number(cells, "end (s)", "end") if np.isnan(duration_s) else add_exactly(start_s, duration_s)
-    )
-    scientific = unguarded_text(cells, "scientific name", "scientific_name")
-    common = unguarded_text(cells, "common name", "common_name")
-    names = [name for name in (scientific, common) if isinstance(name, str)]
-    model = unguarded_text(cells, "model")
+    start_s, duration_s = needed_number(cells, "start (s)", "start", "offset"), number(cells, "duration")
+    is_by_end = np.isnan(duration_s)
+    names = text(cells, "scientific name", "scientific_name"), text(cells, "common name", "common_name")
+    model = text(cells, "model")
     return {
-        "recording": unguarded_file_name(cells, "file", "filepath", "in file"),
+        "recording": file_named(cells, "file", "filepath", "in file"),
         "start_s": start_s,
-        "end_s": end_s,
-        "label": "_".join(dict.fromkeys(names)),
+        "end_s": needed_number(cells, "end (s)", "end") if is_by_end else add_exactly(start_s, duration_s),
+        "label": _joined(name for name in names if isinstance(name, str)),
         "confidence": number(cells, "confidence"),
         "model": _model_name(model) if isinstance(model, str) else _MODEL,
     }
@@ -98,33 +90,25 @@ def render(annotations: pd.DataFrame) -> str:
         InputError: weak annotations, people's annotations, or labels whose two names are the same.
     """
     refuse_weak(annotations, "BirdNET")
-    people = annotations[annotations.model.isna()]
-    refuse(
-        "is a person's statement", [str(label) for label in people.label], "BirdNET's results are a model's."
-    )
-    names = [_names(label) for label in annotations.label]
-    unfit = [
-        label
-        for label, pair in zip(annotations.label, names, strict=True)
-        if "_".join(dict.fromkeys(pair)) != label
-    ]
+    people = annotations.label[annotations.model.isna()]
+    refuse("is a person's statement", people, "BirdNET's results are a model's.")
+    unfit = [label for label in annotations.label if _joined(_names(label)) != label]
     refuse("repeats its scientific as its common name", unfit, "Write the name once.")
-    models = annotations.model
-    header = [*_HEADER, "Model"] if (models != _MODEL).any() else [*_HEADER]
-    rows = []
-    for row, pair in zip(annotations.to_dict("records"), names, strict=True):
-        cells = [
-            spelled(row["start_s"]),
-            spelled(row["end_s"]),
-            *map(guard, pair),
-            spelled(row["confidence"]),
-            guard(spelled(row["recording"])),
-            guard(row["model"]),
+    header = [*_HEADER, "Model"] if (annotations.model != _MODEL).any() else [*_HEADER]
+    rows = [
+        [row.start_s, row.end_s, *_names(str(row.label)), row.confidence, row.recording, row.model][
+            : len(header)
         ]
-        rows.append(cells[: len(header)])
-    return write_cells(header, rows, ",")
+        for row in annotations.itertuples()
+    ]
+    return write_rows(header, rows, ",")
 
 
 def _names(label: str) -> tuple[str, str]:
     first, _, second = label.partition("_")
     return (first, second) if first and second else (label, label)
+
+
+def _joined(names: Iterable[str]) -> str:
+    """Two names as one label, once where both are the same."""
+    return "_".join(dict.fromkeys(names))

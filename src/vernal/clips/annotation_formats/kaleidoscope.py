@@ -15,18 +15,14 @@ from vernal.clips.annotation_formats.lines import (
     add_exactly,
     build,
     column_names,
-    delimiter_of,
-    first_line,
-    guard,
+    file_named,
     needed_number,
     number,
-    read_cells,
+    read_rows,
     refuse_weak,
-    spelled,
     subtract_exactly,
-    unguarded_file_name,
-    unguarded_text,
-    write_cells,
+    text,
+    write_rows,
 )
 
 NAME = "kaleidoscope"
@@ -57,20 +53,20 @@ def parse(text: str, where: str) -> pd.DataFrame:
     Raises:
         InputError: cells that are no numbers, with the lines.
     """
-    header, rows = read_cells(text, delimiter_of(first_line(text)), where)
+    header, rows = read_rows(text, where)
     is_bat_mode = any(name.lower() in _BAT_MODE for name in header)
     return build(rows, lambda cells: _convert(cells, 1000.0 if is_bat_mode else 1.0), where)
 
 
 def _convert(cells: dict[str, str], hz_per_unit: float) -> dict[str, Any] | None:
-    manual = unguarded_text(cells, "manual id", "manual id*")
-    auto = unguarded_text(cells, "auto id*", "auto id")
+    manual = text(cells, "manual id", "manual id*")
+    auto = text(cells, "auto id*", "auto id")
     label = manual if isinstance(manual, str) else auto
     if not isinstance(label, str):
         return None
     start_s = needed_number(cells, "offset")
     values = {
-        "recording": unguarded_file_name(cells, "in file"),
+        "recording": file_named(cells, "in file"),
         "start_s": start_s,
         "end_s": add_exactly(start_s, needed_number(cells, "duration")),
         "low_hz": number(cells, "fmin") * hz_per_unit,
@@ -80,8 +76,8 @@ def _convert(cells: dict[str, str], hz_per_unit: float) -> dict[str, Any] | None
         "confidence": number(cells, "confidence"),
     }
     if isinstance(manual, str):
-        return values | {"annotator": unguarded_text(cells, "userid", "review userid")}
-    model = unguarded_text(cells, "model")
+        return values | {"annotator": text(cells, "userid", "review userid")}
+    model = text(cells, "model")
     return values | {"model": model if isinstance(model, str) else _MODEL}
 
 
@@ -95,22 +91,19 @@ def render(annotations: pd.DataFrame) -> str:
     """
     refuse_weak(annotations, "Kaleidoscope")
     models = annotations.model
-    needed = {
+    is_needed = {
         "confidence": annotations.confidence.notna().any(),
         "model": (models.notna() & (models != _MODEL)).any(),
     }
-    extra = {name: column for name, column in _EXTRA.items() if needed[column]}
+    extra = {name: column for name, column in _EXTRA.items() if is_needed[column]}
     rows = []
     for row in annotations.to_dict("records"):
         is_model = isinstance(row["model"], str)
-        label = guard(row["label"])
         channel = row["channel"]
         rows.append([
-            "", "", guard(spelled(row["recording"])), "" if math.isnan(channel) else f"{channel - 1:g}",
-            spelled(row["start_s"]), subtract_exactly(row["end_s"], row["start_s"]),
-            spelled(row["low_hz"]), "", spelled(row["high_hz"]),
-            label if is_model else "", "" if is_model else label,
-            "" if is_model else guard(spelled(row["annotator"])),
-            *(guard(spelled(row[column])) for column in extra.values()),
+            "", "", row["recording"], "" if math.isnan(channel) else f"{channel - 1:g}",
+            row["start_s"], subtract_exactly(row["end_s"], row["start_s"]), row["low_hz"], "", row["high_hz"],
+            row["label"] if is_model else "", "" if is_model else row["label"],
+            "" if is_model else row["annotator"], *(row[column] for column in extra.values()),
         ])  # fmt: skip
-    return write_cells([*_HEADER, *extra], rows, ",")
+    return write_rows([*_HEADER, *extra], rows, ",")

@@ -13,18 +13,12 @@ import pandas as pd
 
 from vernal.clips.annotations import annotation_table, note_wrong_rows, parse_number, spell_number
 from vernal.common.problems import InputError, Problems
-
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "'")
+from vernal.common.tables import delimiter_of, guard, unguard
 
 
 def first_line(text: str) -> str:
     """The first line that is not blank, without its line end."""
     return next((line for line in text.splitlines() if line.strip()), "")
-
-
-def delimiter_of(line: str) -> str:
-    """What divides the cells: spreadsheets of half the world write semicolons; some write tabs."""
-    return max(",;\t", key=line.count)
 
 
 def column_names(text: str) -> set[str]:
@@ -33,19 +27,19 @@ def column_names(text: str) -> set[str]:
     return {cell.strip().strip('"').strip().lower() for cell in line.split(delimiter_of(line))}
 
 
-def read_cells(text: str, delimiter: str, where: str) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
-    """Read a table with a header line.
+def read_rows(text: str, where: str) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
+    """Read a table with a header line; what `write_rows` put behind an apostrophe loses it.
 
     Returns:
         The column names as written, and for each row its line number and its cells by lower-case column name.
     Raises:
         InputError: no header, a name twice, a row of another width, or text that is no such table.
     """
-    source = io.StringIO(text, newline="")
-    if delimiter == "\t":
-        reader = csv.reader(source, delimiter=delimiter, quoting=csv.QUOTE_NONE, strict=True)
-    else:
-        reader = csv.reader(source, delimiter=delimiter, strict=True)
+    delimiter = delimiter_of(first_line(text))
+    is_tabbed = delimiter == "\t"
+    quoting: dict[str, Any] = {"quoting": csv.QUOTE_NONE} if is_tabbed else {}
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True, **quoting)
+    plain = str.strip if is_tabbed else _stripped_and_plain
     header: list[str] = []
     rows: list[tuple[int, dict[str, str]]] = []
     crooked: list[str] = []
@@ -60,13 +54,8 @@ def read_cells(text: str, delimiter: str, where: str) -> tuple[list[str], list[t
             surplus = cells[len(header) :]
             if any(cell.strip() for cell in surplus):
                 crooked.append(f"line {reader.line_num}: {len(cells)} cells, {len(header)} columns")
-            padded = [*cells, *[""] * (len(header) - len(cells))]
-            rows.append(
-                (
-                    reader.line_num,
-                    {key.lower(): cell.strip() for key, cell in zip(header, padded, strict=False)},
-                )
-            )
+            padded = [*map(plain, cells), *[""] * (len(header) - len(cells))]
+            rows.append((reader.line_num, dict(zip(map(str.lower, header), padded, strict=False))))
     except csv.Error as error:
         raise InputError(f"{where} cannot be read as a table (line {reader.line_num}): {error}") from error
     problems = Problems(where)
@@ -79,6 +68,10 @@ def read_cells(text: str, delimiter: str, where: str) -> tuple[list[str], list[t
     problems.add("row of another width", crooked, "Each row has as many cells as the first line.")
     problems.raise_if_any()
     return header, rows
+
+
+def _stripped_and_plain(cell: str) -> str:
+    return unguard(cell.strip())
 
 
 def build(
@@ -137,6 +130,12 @@ def text(cells: dict[str, str], *names: str) -> str | float:
     return next((cells[name] for name in names if cells.get(name)), np.nan)
 
 
+def file_named(cells: dict[str, str], *names: str) -> str | float:
+    """As `text`, of a path its last part."""
+    path = text(cells, *names)
+    return file_name(path) if isinstance(path, str) else path
+
+
 def add_exactly(start_s: float, duration_s: float) -> float:
     """End of a part, in decimal arithmetic, so that `1.1` and `0.2` end at `1.3`.
 
@@ -171,50 +170,21 @@ def spelled(value: Any) -> str:
     return str(value)
 
 
-def guard(cell: str) -> str:
-    """Text that no spreadsheet takes for a formula; `unguard` undoes it.
-
-    >>> guard("=1+1"), unguard(guard("=1+1"))
-    ("'=1+1", '=1+1')
-    """
-    return f"'{cell}" if cell.startswith(_FORMULA_STARTS) else cell
-
-
-def unguard(cell: str) -> str:
-    """Undo `guard`; other text stays as it is."""
-    return cell[1:] if cell.startswith("'") and cell[1:].startswith(_FORMULA_STARTS) else cell
-
-
-def unguarded_text(cells: dict[str, str], *names: str) -> str | float:
-    """As `text`, of tables in which `guard` may stand before a text."""
-    found = text(cells, *names)
-    return unguard(found) if isinstance(found, str) else found
-
-
-def unguarded_file_name(cells: dict[str, str], *names: str) -> str | float:
-    """As `unguarded_text`, of a path its last part."""
-    path = text(cells, *names)
-    return unguard(file_name(path)) if isinstance(path, str) else path
-
-
-def write_cells(header: Sequence[str], rows: Iterable[Sequence[str]], delimiter: str) -> str:
-    """Spell a table with `\\n` line ends.
+def write_rows(header: Sequence[str], rows: Iterable[Iterable[Any]], delimiter: str) -> str:
+    """Spell a table with `\\n` line ends; no text of a comma-separated one is a formula to a spreadsheet.
 
     Raises:
         InputError: tab-separated text cannot hold a cell with a tab or a line break.
     """
+    written = [[spelled(value) for value in row] for row in rows]
     if delimiter == "\t":
-        rows = list(rows)
-        refuse(
-            "has a tab or line break in a text",
-            [cell for row in rows for cell in row if _breaks(cell)],
-            "Remove it.",
-        )
-        return "".join("\t".join(row) + "\n" for row in (header, *rows))
+        broken = [cell for row in written for cell in row if _breaks(cell)]
+        refuse("has a tab or line break in a text", broken, "Remove it.")
+        return "".join("\t".join(row) + "\n" for row in (header, *written))
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(header)
-    writer.writerows(rows)
+    writer.writerows([guard(cell) for cell in row] for row in written)
     return out.getvalue()
 
 

@@ -14,14 +14,11 @@ import pandas as pd
 from vernal.clips.annotation_formats.lines import (
     add_exactly,
     build,
-    delimiter_of,
-    first_line,
-    guard,
+    column_names,
     number,
-    read_cells,
-    spelled,
-    unguarded_text,
-    write_cells,
+    read_rows,
+    text,
+    write_rows,
 )
 from vernal.clips.annotations import ANNOTATION_COLUMNS, NUMBER_COLUMNS, TEXT_COLUMNS
 from vernal.common.problems import InputError
@@ -50,14 +47,13 @@ _NO = ("false", "no", "0", "absent", "n", "0.0")
 
 def looks_like(text: str) -> bool:
     """Whether the first line names a recording or a start, and a label, as comma- or semicolon-separated text."""
-    line = first_line(text)
-    names = {_ours(cell) for cell in line.split(delimiter_of(line))}
+    names = set(map(_ours, column_names(text)))
     return "label" in names and bool({"recording", "start_s"} & names)
 
 
 def _ours(name: str) -> str:
-    lowered = name.strip().strip('"').lower().replace(" ", "_")
-    return next((column for column, others in ALSO_CALLED.items() if lowered in others), lowered)
+    name = name.lower().replace(" ", "_")
+    return next((column for column, others in ALSO_CALLED.items() if name in others), name)
 
 
 def parse(text: str, where: str) -> pd.DataFrame:
@@ -69,7 +65,7 @@ def parse(text: str, where: str) -> pd.DataFrame:
     Raises:
         InputError: two columns that mean the same, or cells that are not understood, with the lines.
     """
-    header, rows = read_cells(text, delimiter_of(first_line(text)), where)
+    header, rows = read_rows(text, where)
     ours = [_ours(name) for name in header]
     twice = sorted({name for name in ours if name in ANNOTATION_COLUMNS and ours.count(name) > 1})
     if twice:
@@ -81,11 +77,8 @@ def parse(text: str, where: str) -> pd.DataFrame:
 
 
 def _convert(cells: dict[str, str]) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    for name in TEXT_COLUMNS:
-        values[name] = unguarded_text(cells, name)
-    for name in NUMBER_COLUMNS:
-        values[name] = number(cells, name)
+    values: dict[str, Any] = {name: text(cells, name) for name in TEXT_COLUMNS}
+    values |= {name: number(cells, name) for name in NUMBER_COLUMNS}
     if np.isnan(values["end_s"]):
         duration_s = number(cells, "duration_s", "duration")
         if not np.isnan(duration_s) and not np.isnan(values["start_s"]):
@@ -104,11 +97,5 @@ def _is_present(cell: str) -> bool:
 
 def render(annotations: pd.DataFrame) -> str:
     """Spell annotations with all columns."""
-    rows = [
-        [
-            guard(spelled(row[name])) if name in TEXT_COLUMNS else spelled(row[name])
-            for name in ANNOTATION_COLUMNS
-        ]
-        for row in annotations.to_dict("records")
-    ]
-    return write_cells(ANNOTATION_COLUMNS, rows, ",")
+    rows = annotations[list(ANNOTATION_COLUMNS)].itertuples(index=False)
+    return write_rows(ANNOTATION_COLUMNS, rows, ",")

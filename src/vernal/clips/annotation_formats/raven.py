@@ -16,17 +16,14 @@ from vernal.clips.annotation_formats.lines import (
     add_exactly,
     build,
     column_names,
-    delimiter_of,
-    file_name,
-    first_line,
+    file_named,
     needed_number,
     number,
-    read_cells,
+    read_rows,
     refuse_weak,
-    spelled,
     subtract_exactly,
     text,
-    write_cells,
+    write_rows,
 )
 
 NAME = "raven"
@@ -61,7 +58,7 @@ def parse(text: str, where: str) -> pd.DataFrame:
     Raises:
         InputError: no label column, or cells that are no numbers, with the lines.
     """
-    _, rows = read_cells(text, delimiter_of(first_line(text)), where)
+    _, rows = read_rows(text, where)
     return build(_one_view(rows), _convert, where)
 
 
@@ -94,9 +91,8 @@ def _convert(cells: dict[str, str]) -> dict[str, Any] | None:
     offset_s = number(cells, "file offset (s)")
     if not math.isnan(offset_s) and offset_s != start_s:
         start_s, end_s = offset_s, add_exactly(offset_s, float(subtract_exactly(end_s, start_s)))
-    path = text(cells, "begin path", "begin file")
     values: dict[str, Any] = {
-        "recording": file_name(path) if isinstance(path, str) else path,
+        "recording": file_named(cells, "begin path", "begin file"),
         "start_s": start_s,
         "end_s": end_s,
         "low_hz": number(cells, "low freq (hz)"),
@@ -121,10 +117,9 @@ def render(annotations: pd.DataFrame) -> str:
     extra = {name: column for name, column in _EXTRA.items() if annotations[column].notna().any()}
     rows = []
     for selection, row in enumerate(annotations.to_dict("records"), start=1):
-        channel = row["channel"]
-        fixed = [str(selection), "Spectrogram 1", "" if math.isnan(channel) else f"{channel:g}"]
-        times = [spelled(row["start_s"]), spelled(row["end_s"])]
-        band = [spelled(row["low_hz"]), spelled(row["high_hz"])]
-        place = [spelled(row["recording"]), spelled(row["start_s"]), spelled(row["label"])]
-        rows.append([*fixed, *times, *band, *place, *(spelled(row[column]) for column in extra.values())])
-    return write_cells([*_HEADER, *extra], rows, "\t")
+        channel = "" if math.isnan(row["channel"]) else f"{row['channel']:g}"
+        times, band = [row["start_s"], row["end_s"]], [row["low_hz"], row["high_hz"]]
+        place = [row["recording"], row["start_s"], row["label"]]
+        others = [row[column] for column in extra.values()]
+        rows.append([selection, "Spectrogram 1", channel, *times, *band, *place, *others])
+    return write_rows([*_HEADER, *extra], rows, "\t")

@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from vernal.clips.manifest import QUALITIES
 from vernal.clips.synthesis import sounds
-from vernal.clips.synthesis.options import CALL_TYPES, CONFUSERS, QUALITIES, SeasonOptions
+from vernal.clips.synthesis.options import CALL_TYPES, CONFUSERS, SeasonOptions
 from vernal.clips.synthesis.season import CLIP_S
 from vernal.common.files import writing
 from vernal.common.hashing import rng_for

@@ -15,7 +15,6 @@ from typing import Any
 
 from vernal.common.problems import Problems, is_number, is_whole, suggest
 
-QUALITIES = ("high", "medium", "low")
 CALL_TYPES = ("grunt", "growl", "both")
 CONFUSERS = ("chorus_frogs", "owls", "aircraft", "insects", "wind", "rain")
 

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from vernal.clips.synthesis.options import CALL_TYPES, QUALITIES, SeasonOptions
+from vernal.clips.manifest import QUALITIES
+from vernal.clips.synthesis.options import CALL_TYPES, SeasonOptions
 from vernal.common.hashing import digest, rng_for
 
 CLIP_S = 3

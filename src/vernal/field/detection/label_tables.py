@@ -15,8 +15,8 @@ from typing import Any
 import pandas as pd
 
 from vernal.clips.annotation_formats import FORMATS
-from vernal.clips.annotation_formats.lines import guard
 from vernal.clips.annotations import annotation_table
+from vernal.common.tables import guard
 from vernal.field.detection.classifier import Classifier
 
 # After the recording's whole name, so that a.wav and a.flac have a table each.

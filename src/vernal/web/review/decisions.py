@@ -20,8 +20,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from vernal.clips.annotations import ANNOTATION_COLUMNS, QUALITIES, annotation_table
+from vernal.clips.annotations import ANNOTATION_COLUMNS, annotation_table
 from vernal.clips.curation import DECISIONS
+from vernal.clips.manifest import QUALITIES
 from vernal.common.problems import InputError, Problems, suggest
 from vernal.common.storage import as_path, on_disk
 
