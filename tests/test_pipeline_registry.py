@@ -1,10 +1,20 @@
+import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from kedro.pipeline import Pipeline
 
-from vernal.pipeline_registry import DATA_PREPARATION, LazyPipelines, register_pipelines, stages_on_disk
+from vernal.pipeline_registry import (
+    DATA_PREPARATION,
+    STUDIES,
+    LazyPipelines,
+    register_pipelines,
+    stages_on_disk,
+)
 
 HEAVY = (
     "tensorflow",
@@ -131,3 +141,47 @@ def test_data_preparation_is_recorded_as_no_stage(tmp_path: Path):
 
     assert stages("ingest") == ()
     assert stages("stage5") == ("stage5",)
+
+
+@pytest.fixture(scope="module")
+def without_studies(project: Path, tmp_path_factory) -> Callable[..., str]:
+    """Run a module in a copy of the project from which somebody deleted the studies: `run("kedro", "run")`."""
+    copy = tmp_path_factory.mktemp("without studies") / "project"
+    unwanted = shutil.ignore_patterns(".git", ".venv*", "data", "site", "__pycache__", ".*_cache")
+    shutil.copytree(project, copy, ignore=unwanted)
+    for folder in ("src/vernal/studies", "tests/studies"):
+        shutil.rmtree(copy / folder)
+    paths = os.pathsep.join([str(copy / "src"), str(copy)])
+
+    def run(*module: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", *module],
+            cwd=copy,
+            env={**os.environ, "PYTHONPATH": paths},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    return run
+
+
+def test_without_the_studies_their_pipelines_are_not_listed(without_studies):
+    listed = without_studies("kedro", "registry", "list")
+    assert "- stage5" in listed and "- detection" in listed
+    assert not any(f"- {name}\n" in listed for name in STUDIES)
+
+
+@pytest.mark.slow
+def test_without_the_studies_a_stage_runs_and_the_other_tests_pass(without_studies):
+    without_studies("kedro", "run", "--pipeline=baseline", "--env=test")
+    passed = without_studies(
+        "pytest",
+        "-n0",
+        "tests/commands/test_mistakes.py",
+        "tests/pipelines",
+        "tests/datasets",
+        "tests/sweeps",
+    )
+    assert "passed" in passed

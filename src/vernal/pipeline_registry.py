@@ -17,6 +17,8 @@ from kedro.pipeline import Pipeline
 DATA_PREPARATION = ("demo", "ingest", "quality_splitting", "embedding", "mining", "curation")
 STAGE_PARTS = ("planning", "balancing", "training", "evaluation", "proof", "reporting")
 BASELINE = "baseline"
+# Pipelines that stand on a folder of `vernal.studies`, and go with it.
+STUDIES = ("audit", "features", "published")
 
 
 class LazyPipelines(dict[str, Pipeline]):
@@ -55,10 +57,14 @@ def data_preparation() -> Pipeline:
 
 
 def package_names() -> list[str]:
-    """Names of the packages of `vernal.pipelines`, sorted."""
-    import vernal.pipelines
+    """Names of the packages of `vernal.pipelines`, sorted; those of studies whose folder was deleted left out."""
+    here = Path(__file__).parent
+    absent = set(STUDIES) - _packages_in(here / "studies")
+    return sorted(_packages_in(here / "pipelines") - absent)
 
-    return sorted(module.name for module in pkgutil.iter_modules(vernal.pipelines.__path__) if module.ispkg)
+
+def _packages_in(folder: Path) -> set[str]:
+    return {module.name for module in pkgutil.iter_modules([str(folder)]) if module.ispkg}
 
 
 def package(name: str) -> Pipeline:

@@ -90,6 +90,7 @@ def test_what_is_there_is_accepted(here):
 
 
 def test_wrong_parameters_are_told_in_our_words(here, tmp_path):
+    pytest.importorskip("vernal.studies.features")
     wrong = "--params=features.splits.folds_by=sites,features.audio.hop=0"
     result = CliRunner().invoke(cli, ["run", "--pipeline=features", wrong])
     assert result.exit_code == 1 and isinstance(result.exception, SystemExit)

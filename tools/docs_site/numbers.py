@@ -10,9 +10,6 @@ from tools.docs_site.results import read_demo, read_features
 from vernal.common.formatting import between
 from vernal.common.table_files import read_table
 from vernal.evaluation.effects import HIGHER, LOWER
-from vernal.studies.features.lab_tables import lab_tables
-from vernal.studies.features.pictures import described
-from vernal.studies.features.rows import records
 
 
 def demo_season(project: Path) -> str:
@@ -107,6 +104,8 @@ def features_companion(project: Path) -> str:
 
 def _standings(project: Path, name: str) -> str:
     """A features study's leaderboard: accuracy, macro F1 and their intervals, and the size of a clip."""
+    from vernal.studies.features.pictures import described
+
     rows = [
         (
             described(row),
@@ -116,7 +115,7 @@ def _standings(project: Path, name: str) -> str:
             between(row["macro_f1_low"], row["macro_f1_high"]),
             f"{row['bytes_per_clip']:,.0f}",
         )
-        for row in records(read_features(project, name))
+        for row in read_features(project, name).to_dict("records")
     ]
     head = ["", "accuracy", "95 % interval", "macro F1", "95 % interval", "bytes a clip"]
     return table(head, rows, ["accuracy", "macro F1", "bytes a clip"])
@@ -124,6 +123,8 @@ def _standings(project: Path, name: str) -> str:
 
 def features_lab(project: Path) -> str:
     """The first table of the lab exercise, as it was printed."""
+    from vernal.studies.features.lab_tables import lab_tables
+
     return f"```text\n{lab_tables()['Mel raw'].text()}```"
 
 

@@ -17,7 +17,6 @@ from vernal.common.hashing import digest
 from vernal.common.problems import InputError
 from vernal.common.safe_yaml import read_yaml
 from vernal.common.table_files import read_table, write_table
-from vernal.studies.features.study import StudyOptions, expand_study
 
 STAGE = "stage5"
 FIGURES = ("leaderboard", "effects", "nights")
@@ -110,6 +109,8 @@ def read_features(project: Path, name: str) -> pd.DataFrame:
     Raises:
         InputError: it is of other configurations than those that ship.
     """
+    from vernal.studies.features.study import StudyOptions, expand_study
+
     file = project / "docs" / "results" / f"features_{name}.csv"
     board = pd.read_csv(
         file, dtype={"sync": "str", "variant": "str"}, keep_default_na=False, na_values={"rank": [""]}

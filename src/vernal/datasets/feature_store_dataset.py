@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vernal.datasets.atomic import StoreFolder
-from vernal.studies.features.feature_store import FeaturePart, FeatureStore
+
+if TYPE_CHECKING:
+    from vernal.studies.features.feature_store import FeaturePart, FeatureStore
 
 
-class FeatureStoreDataset(StoreFolder[FeaturePart, FeatureStore]):
+class FeatureStoreDataset(StoreFolder["FeaturePart", "FeatureStore"]):
     """Saving appends a part; loading gives the store itself, from which sequences are read one by one.
+
+    The store is imported when it is used: the catalog is whole without the study.
 
     >>> FeatureStoreDataset(filepath="data/04_feature/features").load()
     FeatureStore('data/04_feature/features')
     """
 
-    store = FeatureStore
-
     def __init__(self, filepath: str, metadata: dict[str, Any] | None = None) -> None:
         super().__init__(filepath, metadata)
+
+    def _read(self) -> FeatureStore:
+        from vernal.studies.features.feature_store import FeatureStore
+
+        return FeatureStore(self._path)

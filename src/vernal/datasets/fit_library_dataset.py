@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from vernal.datasets.atomic import StoreFolder
-from vernal.studies.features.fit_library import FitLibrary
-from vernal.studies.features.fitting import FailedFit, Fit
+
+if TYPE_CHECKING:
+    from vernal.studies.features.fit_library import FitLibrary, NetworkResult
 
 
-class FitLibraryDataset(StoreFolder[list[Fit | FailedFit], FitLibrary]):
+class FitLibraryDataset(StoreFolder["list[NetworkResult]", "FitLibrary"]):
     """The library, to which a node adds networks as they are finished.
+
+    The library is imported when it is used: the catalog is whole without the study.
 
     >>> import tempfile
     >>> FitLibraryDataset(path=tempfile.mkdtemp()).load().keys()
     set()
     """
 
-    store = FitLibrary
     adds_with = "add"
+
+    def _read(self) -> FitLibrary:
+        from vernal.studies.features.fit_library import FitLibrary
+
+        return FitLibrary(self._path)

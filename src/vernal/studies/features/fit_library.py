@@ -24,6 +24,7 @@ from vernal.studies.features.fitting import FailedFit, Fit
 
 _FIT, _TIMES, _PROBLEM = ".npz", ".times.json", ".problem.txt"
 _META = "meta.json"
+NetworkResult = Fit | FailedFit
 
 
 class FitLibrary:
