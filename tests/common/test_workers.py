@@ -5,21 +5,27 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
 import pytest
 
+from vernal.common.problems import InputError
 from vernal.common.workers import (
+    Crash,
     as_they_finish,
     cores,
+    explaining_deaths,
     n_workers,
     on_cluster,
     quiet_file_descriptors,
+    run_tasks,
     scratch_folder,
     worker_pool,
     working_on,
@@ -158,6 +164,83 @@ def test_a_consumer_that_stops_leaves_no_tasks_behind() -> None:
         started = time.monotonic()
         results.close()
     assert time.monotonic() - started < 0.3
+
+
+# Workers that die ------------------------------------------------------------------------------------
+
+
+def square(number: int) -> int:
+    """What workers of these tests do; 7 ends the process."""
+    if number == 7:
+        os._exit(11)
+    time.sleep(0.02)
+    return number * number
+
+
+def killed_once(marker: Path) -> str:
+    if not marker.exists():
+        marker.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return marker.name
+
+
+def given(tasks) -> Callable:
+    waiting = iter(tasks)
+    return lambda: next(waiting, None)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_task_that_kills_its_worker_comes_out_as_a_crash_and_all_others_are_done(workers: int) -> None:
+    results = dict(run_tasks(square, given(range(10)), workers))
+    assert results == {number: number * number for number in range(10) if number != 7} | {7: Crash(11)}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such signal")
+def test_a_worker_that_is_killed_once_costs_nothing(tmp_path: Path) -> None:
+    markers = [tmp_path / name for name in "abcdef"]
+    for marker in markers[1:]:
+        marker.touch()
+    found = list(run_tasks(killed_once, given(markers), 2))
+    assert sorted(name for _, name in found) == list("abcdef")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such signal")
+def test_a_crash_tells_how_a_worker_ended_that_was_alone(tmp_path: Path) -> None:
+    assert list(run_tasks(killed_once, given([tmp_path / "a"]), 2)) == [
+        (tmp_path / "a", Crash(-signal.SIGKILL))
+    ]
+
+
+def test_a_result_may_bring_more_tasks() -> None:
+    ready, found = [1], []
+    next_task = iter(lambda: ready.pop() if ready else None, "never")
+    for task, result in run_tasks(square, next_task.__next__, 2):
+        found.append(result)
+        ready += [task + 1] if task < 5 else []
+    assert found == [1, 4, 9, 16, 25]
+
+
+def test_workers_end_at_once_when_their_results_are_no_longer_wanted() -> None:
+    before = set(psutil.Process().children())
+    results = run_tasks(time.sleep, given([0.01, 600, 600, 600]), 2)
+    next(results)
+    started = time.monotonic()
+    results.close()
+    assert time.monotonic() - started < 10
+    assert not [
+        one for one in set(psutil.Process().children()) - before if "spawn_main" in " ".join(one.cmdline())
+    ]
+
+
+def test_elsewhere_a_death_ends_the_work_with_the_callers_message() -> None:
+    explained = explaining_deaths("Died; use one worker.")
+    with pytest.raises(InputError, match="use one worker"), explained, worker_pool(1) as pool:
+        list(as_they_finish(pool, square, range(10), 1))
+
+
+def test_an_error_of_a_task_is_no_death() -> None:
+    with pytest.raises(ValueError, match="non-negative"):
+        list(run_tasks(time.sleep, given([-1, 600]), 1))
 
 
 EARLY_NUMPY = """

@@ -5,6 +5,11 @@ workers as cores fill the machine and results do not depend on how threads divid
 
 Within a run on a cluster (`working_on`) the same calls give the cluster's workers: whoever divides work into
 tasks need not know where they are done.
+
+**When a worker dies**, because memory ran out or a library crashed, one of two things follows. Where each task stands
+for itself (`run_tasks`: embedding, detection), the tasks that were at work are tried again one by one, and one whose
+worker dies again comes out as a `Crash`. Elsewhere (`as_they_finish`: training, features) the run ends with a message
+of the caller's (`explaining_deaths`); what was finished is kept by then.
 """
 
 from __future__ import annotations
@@ -13,24 +18,35 @@ import contextlib
 import multiprocessing
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from contextvars import ContextVar
-from itertools import islice
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing.context import SpawnContext, SpawnProcess
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from vernal.common.problems import InputError
+
 Task = TypeVar("Task")
 Result = TypeVar("Result")
+
+_PER_WORKER = 2  # tasks on their way, so that no worker waits for its next
 
 _QUIET_CPU = {"TF_ENABLE_ONEDNN_OPTS": "0", "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
 _ONE_THREAD = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
+    "VECLIB_MAXIMUM_THREADS": "1",
+    "NUMEXPR_NUM_THREADS": "1",
     "TF_NUM_INTRAOP_THREADS": "1",
     "TF_NUM_INTEROP_THREADS": "1",
 }
@@ -74,6 +90,11 @@ def n_workers(wanted: int | None = None) -> int:
     return cluster.n_workers if cluster is not None else wanted or cores()
 
 
+def can_start_workers() -> bool:
+    """Whether this process may have children of its own."""
+    return not multiprocessing.current_process().daemon
+
+
 def cores() -> int:
     """Cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
@@ -106,6 +127,8 @@ def worker_pool(
 ) -> Executor:
     """A pool of worker processes that end with their parent, however that ends; on a cluster, its workers.
 
+    Left by an error, or because nobody wants more results, it ends its processes at once instead of waiting for them.
+
     Args:
         workers: number of processes, at least 1; a cluster uses all it has.
         prepare: importable function that each worker calls once before its first task.
@@ -115,12 +138,87 @@ def worker_pool(
     cluster = _cluster.get()
     if cluster is not None:
         return cluster.pool(prepare)
-    return ProcessPoolExecutor(
-        max_workers=workers,
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=_start_worker,
-        initargs=(prepare, worker_environment(one_thread), scratch),
-    )
+    return _Processes(workers, (prepare, worker_environment(one_thread), scratch))
+
+
+class _Processes(ProcessPoolExecutor):
+    """Worker processes of this machine, and how they ended."""
+
+    def __init__(self, workers: int, start: tuple[Any, ...]) -> None:
+        self._context = _RememberingContext()
+        super().__init__(workers, self._context, _start_worker, start)
+
+    def __exit__(self, kind: Any, *error: Any) -> None:
+        if kind is not None:
+            for process in self._context.started:
+                if process.is_alive():
+                    process.terminate()
+        super().__exit__(kind, *error)
+
+    @property
+    def exit_code(self) -> int | None:
+        """How the worker ended that died; where one does, the pool terminates the others."""
+        codes = [process.exitcode for process in self._context.started]
+        return next(
+            (code for code in codes if code not in (None, 0, -signal.SIGTERM)), codes[-1] if codes else None
+        )
+
+
+class _RememberingContext(SpawnContext):
+    """Starts processes as "spawn" does; Python's pool forgets them, with their exit codes, when one dies."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.started: list[SpawnProcess] = []
+
+    def Process(self, *args: Any, **kwargs: Any) -> SpawnProcess:  # type: ignore[override]
+        self.started.append(process := SpawnProcess(*args, **kwargs))
+        return process
+
+
+@dataclass(frozen=True)
+class Crash:
+    """What comes of a task whose worker died while it was alone with it; `exit_code`: where it is known."""
+
+    exit_code: int | None
+
+
+def run_tasks(
+    function: Callable[[Task], Result],
+    next_task: Callable[[], Task | None],
+    workers: int,
+    prepare: Callable[[], Any] | None = None,
+) -> Iterator[tuple[Task, Result | Crash]]:
+    """Every task with its result, in no fixed order; a worker that dies costs what it was doing, not the run.
+
+    Nobody can tell which of the tasks at work was at fault, so all of them are tried again one by one, which also
+    leaves more memory to each.
+
+    Args:
+        function: importable, what a worker does with a task.
+        next_task: gives a task, or None if there is none for now; asked again after every result.
+        workers: processes, at least 1; a cluster uses all it has.
+        prepare: as in `worker_pool`.
+    """
+    suspects: deque[Task] = deque()
+    while True:
+        given: dict[Future[Result], Task] = {}
+        alone = bool(suspects)
+        pool = worker_pool(1 if alone else workers, prepare)
+        try:
+            with pool:
+                source = partial(_next_of, suspects) if alone else next_task
+                yield from _results(pool, function, source, 1 if alone else _PER_WORKER * workers, given)
+            if not alone:
+                return
+        except BrokenProcessPool:
+            if len(given) == 1:
+                yield next(iter(given.values())), Crash(getattr(pool, "exit_code", None))
+            suspects += given.values() if len(given) > 1 else ()
+
+
+def _next_of(tasks: deque[Task]) -> Task | None:
+    return tasks.popleft() if tasks else None
 
 
 def as_they_finish(
@@ -130,23 +228,66 @@ def as_they_finish(
 
     One more is on its way than there are workers, so that none waits and memory stays bounded.
     """
+    yield from (result for _, result in with_results(pool, function, tasks, workers))
+
+
+def with_results(
+    pool: Executor, function: Callable[[Task], Result], tasks: Iterable[Task], workers: int
+) -> Iterator[tuple[Task, Result]]:
+    """`as_they_finish`, each result with its task."""
     waiting = iter(tasks)
-    pending: set[Future[Result]] = {pool.submit(function, task) for task in islice(waiting, workers + 1)}
+    return _results(pool, function, lambda: next(waiting, None), workers + 1, {})
+
+
+def _results(
+    pool: Executor,
+    function: Callable[[Task], Result],
+    next_task: Callable[[], Task | None],
+    most: int,
+    given: dict[Future[Result], Task],
+) -> Iterator[tuple[Task, Result]]:
+    """Tasks with their results, at most `most` on their way; `given` holds what was given out and not received."""
     try:
-        while pending:
-            done, pending = wait(pending, return_when=FIRST_COMPLETED)
-            for future in done:
-                pending |= {pool.submit(function, task) for task in islice(waiting, 1)}
-                yield future.result()
+        while True:
+            while len(given) < most and (task := next_task()) is not None:
+                given[_submitted(pool, function, task)] = task
+            if not given:
+                return
+            for future in wait(given, return_when=FIRST_COMPLETED).done:
+                result = future.result()
+                yield given.pop(future), result
     finally:
-        for future in pending:
-            future.cancel()
+        # Python 3.11 trips over cancelled tasks of processes that end; those end with their pool.
+        if not isinstance(pool, ProcessPoolExecutor):
+            for future in given:
+                future.cancel()
+
+
+def _submitted(pool: Executor, function: Callable[[Task], Result], task: Task) -> Future[Result]:
+    """The task's future; in a pool that has died, one that has failed as those before it."""
+    try:
+        return pool.submit(function, task)
+    except BrokenProcessPool as error:
+        lost: Future[Result] = Future()
+        lost.set_exception(error)
+        return lost
+
+
+@contextlib.contextmanager
+def explaining_deaths(message: str) -> Iterator[None]:
+    """Within this context, a worker that dies ends the work with an `InputError` of this message."""
+    try:
+        yield
+    except BrokenProcessPool as error:
+        raise InputError(message) from error
 
 
 def _start_worker(
     prepare: Callable[[], Any] | None, environment: dict[str, str], scratch: Path | None
 ) -> None:
     os.environ.update(environment)
+    # Ctrl-C reaches every process of a terminal; the parent ends its workers in good order.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, args=(scratch,), daemon=True).start()
     if prepare is not None:
         prepare()

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -24,7 +23,7 @@ from vernal.audio.birdnet.model import labels_path, model_path
 from vernal.common.files import writing
 from vernal.common.problems import InputError
 from vernal.common.storage import local_copy
-from vernal.common.workers import quiet_file_descriptors, scratch_folder, worker_pool
+from vernal.common.workers import explaining_deaths, quiet_file_descriptors, scratch_folder, worker_pool
 from vernal.training.chunk import HISTORY_COLUMNS, FailedHead, FittedHead
 from vernal.training.heads import Head
 from vernal.training.rules import EarlyStopping, HeadOptions, patience
@@ -47,13 +46,9 @@ def run_in_birdnet_analyzer(function: Callable[..., Any], *arguments: Any) -> An
     Raises:
         InputError: the process ended without an answer.
     """
-    try:
-        with worker_pool(1, prepare=load_offline) as pool:
-            return pool.submit(function, *arguments).result()
-    except BrokenProcessPool as error:
-        raise InputError(
-            "The process that ran BirdNET-Analyzer ended early; memory may have run out."
-        ) from error
+    died = "The process that ran BirdNET-Analyzer ended early; memory may have run out."
+    with explaining_deaths(died), worker_pool(1, prepare=load_offline) as pool:
+        return pool.submit(function, *arguments).result()
 
 
 def load_offline() -> None:
@@ -100,17 +95,13 @@ def timed_jobs(
         x_path = folder / "embeddings.npy"
         with writing(x_path) as temporary, temporary.open("wb") as file:
             np.save(file, x, allow_pickle=False)
-        try:
-            with worker_pool(1, load_offline, one_thread, folder) as pool:
-                for job in jobs:
-                    if problem := job_problem(job, x):
-                        yield FailedHead(job.key, problem), (0.0, 0.0)
-                    else:
-                        yield pool.submit(_train, x_path, _arrays(job)).result()
-        except BrokenProcessPool as error:
-            raise InputError(
-                "The process that ran BirdNET-Analyzer's training ended early; memory may have run out."
-            ) from error
+        died = "The process that ran BirdNET-Analyzer's training ended early; memory may have run out."
+        with explaining_deaths(died), worker_pool(1, load_offline, one_thread, folder) as pool:
+            for job in jobs:
+                if problem := job_problem(job, x):
+                    yield FailedHead(job.key, problem), (0.0, 0.0)
+                else:
+                    yield pool.submit(_train, x_path, _arrays(job)).result()
 
 
 @dataclass(frozen=True)

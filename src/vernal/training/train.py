@@ -7,11 +7,12 @@ to the last bit: not from the points beside it, their order, or the number of wo
 
 from __future__ import annotations
 
+import contextlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 from vernal.common.files import writing
 from vernal.common.problems import InputError
 from vernal.common.storage import local_copy
-from vernal.common.workers import scratch_folder, worker_pool
+from vernal.common.workers import explaining_deaths, scratch_folder, with_results, worker_pool
 from vernal.training.chunk import Chunk, ChunkResult, FailedHead, FittedHead, LaneJob, train_chunk
 from vernal.training.program import Architecture, prepare_tensorflow
 from vernal.training.rules import HeadOptions, epoch_order, weight_penalty
@@ -39,6 +40,10 @@ __all__ = [
 Array = NDArray[Any]
 
 OVERFIT_LOSS = 0.02
+_DIED = (
+    "A training worker ended before its work was done, most often because memory ran out. Run again: "
+    "finished points are kept. If it happens again, use one worker."
+)
 _OVERFIT_ROWS, _OVERFIT_STEPS, _OVERFIT_EPOCHS = 32, 64, 20
 _EXTRA_BYTES = 128 * 2**20
 _LEAST_ROOM = 1_024
@@ -146,54 +151,23 @@ def fit_chunks(
 def _run(
     chunks: Iterator[Chunk], checks: Sequence[Chunk], workers: int, pool: Executor | None, scratch: Path
 ) -> Iterator[ChunkResult]:
-    try:
-        if pool is not None:
-            yield from _run_in_pool(pool, chunks, checks, workers)
-        elif workers:
-            with training_pool(workers, scratch) as own:
-                try:
-                    yield from _run_in_pool(own, chunks, checks, workers)
-                finally:
-                    own.shutdown(wait=False, cancel_futures=True)
-        else:
-            yield from _run_here(chunks, checks)
-    except BrokenProcessPool as error:
-        raise InputError(
-            "A training worker ended before its work was done, most often because memory ran out. Run again: "
-            "finished points are kept. If it happens again, use one worker."
-        ) from error
-
-
-def _run_here(chunks: Iterator[Chunk], checks: Sequence[Chunk]) -> Iterator[ChunkResult]:
-    for check in checks:
-        _refuse_unable(check, train_chunk(check))
-    for chunk in chunks:
-        yield train_chunk(chunk)
-        _drop_extra(chunk)
-
-
-def _run_in_pool(
-    pool: Executor, chunks: Iterator[Chunk], checks: Sequence[Chunk], workers: int
-) -> Iterator[ChunkResult]:
-    """Train chunks, one more on its way than there are workers, so that memory stays bounded."""
-    pending: dict[Future[ChunkResult], Chunk] = {pool.submit(train_chunk, check): check for check in checks}
-    is_check = set(pending)
-    try:
-        while True:
-            while len(pending) <= workers and (chunk := next(chunks, None)) is not None:
-                pending[pool.submit(train_chunk, chunk)] = chunk
-            if not pending:
-                return
-            for future in wait(pending, return_when=FIRST_COMPLETED).done:
-                chunk = pending.pop(future)
-                if future in is_check:
-                    _refuse_unable(chunk, future.result())
-                else:
-                    yield future.result()
-                    _drop_extra(chunk)
-    finally:
-        for future in pending:
-            future.cancel()
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(explaining_deaths(_DIED))
+        if workers and pool is None:
+            pool = stack.enter_context(training_pool(workers, scratch))
+        tasks = chain(checks, chunks)
+        results = (
+            ((chunk, train_chunk(chunk)) for chunk in tasks)
+            if pool is None
+            else with_results(pool, train_chunk, tasks, workers)
+        )
+        is_check = {id(check) for check in checks}
+        for chunk, result in results:
+            if id(chunk) in is_check:
+                _refuse_unable(chunk, result)
+            else:
+                yield result
+                _drop_extra(chunk)
 
 
 def _save(path: Path, matrix: Array) -> None:

@@ -1,5 +1,9 @@
 """From clips to windows to vectors: nothing lost, nothing done twice, the same whatever does the work."""
 
+import multiprocessing
+import os
+import signal
+import sys
 import tracemalloc
 from pathlib import Path
 
@@ -347,19 +351,18 @@ def test_a_source_without_a_folder_is_named(season):
         list(embed_windows(plan_windows(clips, LOGMEL), {}, LOGMEL))
 
 
+def die(*_, **__) -> None:
+    """In place of what a worker does."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such signal")
 def test_a_worker_that_dies_names_what_it_was_reading(season, monkeypatch):
     clips, roots = season
-    windows = plan_windows(clips, LOGMEL)
-    pool = embedding_jobs._Pool(EmbeddingOptions(), 1)
-    try:
-        connection = pool.connections[0]
-        assert pool.receive(connection)[0] == "idle"
-        pool._jobs[connection] = next(embedding._jobs(windows, roots, LOGMEL))
-        pool._processes[connection].kill()
-        with pytest.raises(InputError, match=r"exit code -9\) at a\.wav or b\.flac"):
-            pool.receive(connection)
-    finally:
-        pool.close()
+    jobs = embedding._jobs(plan_windows(clips, LOGMEL), roots, LOGMEL)
+    monkeypatch.setattr(embedding_jobs, "_embed_job", die)
+    with pytest.raises(InputError, match=r"exit code -9\) at a\.wav or b\.flac"):
+        list(embedding_jobs.run_in_workers(jobs, LOGMEL, 2))
 
 
 def test_what_was_embedded_before_a_worker_died_is_given_out(season, monkeypatch):
@@ -383,15 +386,11 @@ def test_workers_end_when_their_results_are_no_longer_wanted(season, monkeypatch
     clips, roots = season
     monkeypatch.setattr(embedding, "_WORTH_A_WORKER", 1)
     monkeypatch.setattr(embedding, "_JOB_WINDOWS", 1)
-    started = []
-    pool = embedding_jobs._Pool
-    monkeypatch.setattr(
-        embedding_jobs, "_Pool", lambda *arguments: started.append(pool(*arguments)) or started[0]
-    )
     options = EmbeddingOptions()
+    before = set(multiprocessing.active_children())
     parts = embed_windows(plan_windows(clips, options), roots, options, workers=2, part_size=1)
     next(parts)
-    processes = list(started[0]._processes.values())
+    processes = set(multiprocessing.active_children()) - before
     parts.close()
-    assert processes
+    assert len(processes) == 2
     assert not any(process.is_alive() for process in processes)

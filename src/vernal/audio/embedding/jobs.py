@@ -1,19 +1,16 @@
 """Reading and encoding windows, here or in worker processes.
 
 A worker is a process with one thread and one encoder. It decodes, resamples and filters what it embeds,
-so that sound never travels between processes; only vectors do. It asks for its next job when it has
-finished the last, and it waits while its results are not collected, so memory stays bounded.
+so that sound never travels between processes; only vectors do, a job's at once.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -21,7 +18,7 @@ from vernal.audio.reading import AudioError, AudioReader, Bandpass, is_full_band
 from vernal.common.files import sha256_of_file
 from vernal.common.problems import InputError
 from vernal.common.storage import as_path
-from vernal.common.workers import as_they_finish, n_workers, worker_pool
+from vernal.common.workers import Crash, on_cluster, run_tasks
 
 if TYPE_CHECKING:
     from vernal.audio.embedding.options import EmbeddingOptions
@@ -29,13 +26,6 @@ if TYPE_CHECKING:
 
 _BATCH = 16  # windows encoded before a result is sent
 _STRIDE = 1 << 18  # samples filtered at a time
-_THREAD_VARIABLES = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-)
 
 
 class Span(NamedTuple):
@@ -158,18 +148,6 @@ class Filtered:
         return self._after
 
 
-def default_workers() -> int:
-    """Tasks worth having at once: one a core this process may use, or one a worker of the cluster."""
-    return n_workers()
-
-
-def can_start_workers() -> bool:
-    """Whether this process may have children of its own."""
-    import multiprocessing
-
-    return not multiprocessing.current_process().daemon
-
-
 def run_here(jobs: Iterable[list[FileJob]], options: EmbeddingOptions) -> Iterator[Outcome]:
     """Embed in this process, with one thread, so that sums are taken in the same order as in workers."""
     from threadpoolctl import ThreadpoolController
@@ -194,142 +172,34 @@ def run_here(jobs: Iterable[list[FileJob]], options: EmbeddingOptions) -> Iterat
 def run_in_workers(
     jobs: Iterable[list[FileJob]], options: EmbeddingOptions, workers: int
 ) -> Iterator[Outcome]:
-    """Embed in `workers` processes; results come as they are ready.
+    """Embed in `workers` processes, or on the workers of the cluster that this run uses; results come as jobs finish.
 
     Raises:
-        InputError: a worker died, as it does when memory runs out.
-        RuntimeError: a worker met an error that is not about its file.
+        InputError: a worker died at some files, and again when it was alone with them.
     """
-    from multiprocessing.connection import wait
-
     from vernal.audio.encoders.base import encoder_class
 
-    encoder_class(options.encoder).prepare()
-    pool = _Pool(options, workers)
+    prepare = encoder_class(options.encoder).prepare
+    if not on_cluster():
+        prepare()  # here, so that workers find it done
     waiting = iter(jobs)
-    try:
-        while pool.connections:
-            for connection in wait(list(pool.connections)):
-                kind, content = pool.receive(connection)
-                if kind == "outcome":
-                    yield content
-                elif kind == "idle":
-                    pool.send(connection, next(waiting, None))
-                else:
-                    raise RuntimeError(f"An embedding worker failed:\n{content}")
-    finally:
-        pool.close()
-
-
-def run_on_cluster(jobs: Iterable[list[FileJob]], options: EmbeddingOptions) -> Iterator[Outcome]:
-    """Embed on the workers of the cluster that this run uses; results come as they are ready.
-
-    Raises:
-        RuntimeError: workers were lost again and again at the same files.
-    """
-    from vernal.audio.encoders.base import encoder_class
-
-    with worker_pool(n_workers(), encoder_class(options.encoder).prepare) as pool:
-        for outcomes in as_they_finish(pool, partial(_embed_job, options=options), jobs, n_workers()):
-            yield from outcomes
+    embed = partial(_embed_job, options=options)
+    for job, outcomes in run_tasks(embed, lambda: next(waiting, None), workers, prepare):
+        if isinstance(outcomes, Crash):
+            raise InputError(
+                f"An embedding worker stopped (exit code {outcomes.exit_code}) at {_named(job)}. "
+                "What was embedded before is kept: run again. If it happens there again, take the file out; "
+                "if the exit code is -9, memory most likely ran out: use fewer workers."
+            )
+        yield from outcomes
 
 
 def _embed_job(job: list[FileJob], options: EmbeddingOptions) -> list[Outcome]:
     return list(run_here([job], options))
 
 
-class _Pool:
-    """Worker processes and the pipes to them."""
-
-    def __init__(self, options: EmbeddingOptions, workers: int) -> None:
-        import multiprocessing
-
-        context = multiprocessing.get_context("spawn")
-        self._processes: dict[Any, Any] = {}
-        self._jobs: dict[Any, list[FileJob] | None] = {}
-        with _one_thread_for_children():
-            for _ in range(workers):
-                ours, theirs = context.Pipe()
-                process = context.Process(target=_work, args=(theirs, options), daemon=True)
-                process.start()
-                theirs.close()
-                self._processes[ours] = process
-
-    @property
-    def connections(self) -> list[Any]:
-        return list(self._processes)
-
-    def receive(self, connection: Any) -> tuple[str, Any]:
-        try:
-            return connection.recv()
-        except (EOFError, OSError):
-            process = self._processes[connection]
-            process.join(5)
-            raise InputError(
-                f"An embedding worker stopped (exit code {process.exitcode}) at {_named(self._jobs.get(connection))}. "
-                "What was embedded before is kept: run again. If it happens there again, take the file out; "
-                "if the exit code is -9, memory most likely ran out: use fewer workers."
-            ) from None
-
-    def send(self, connection: Any, job: list[FileJob] | None) -> None:
-        """Give a worker its next job; None sends it home."""
-        self._jobs[connection] = job
-        with contextlib.suppress(OSError):  # a dead worker shows itself at the next receive
-            connection.send(job)
-        if job is None:
-            self._processes.pop(connection).join(5)
-            connection.close()
-
-    def close(self) -> None:
-        for connection, process in self._processes.items():
-            connection.close()
-            process.terminate()
-        for process in self._processes.values():
-            process.join(5)
-
-
-def _named(job: list[FileJob] | None) -> str:
+def _named(job: list[FileJob]) -> str:
     """The files of a job in a few words."""
-    names = [as_path(one.path).name for one in job or []]
+    names = [as_path(one.path).name for one in job]
     more = f" or one of the {len(names) - 3} files after it" if len(names) > 3 else ""
-    return (" or ".join(names[:3]) or "its start") + more
-
-
-@contextlib.contextmanager
-def _one_thread_for_children() -> Iterator[None]:
-    """Numerical libraries read their number of threads from the environment when they load."""
-    before = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
-    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-
-
-def _work(connection: Any, options: EmbeddingOptions) -> None:
-    """A worker's life: ask, embed, ask again."""
-    import signal
-    import traceback
-
-    from vernal.audio.encoders.base import get_encoder
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends us
-    try:
-        encoder = get_encoder(options.encoder)
-        while True:
-            connection.send(("idle", None))
-            job = connection.recv()
-            if job is None:
-                return
-            for file_job in job:
-                for outcome in embed_file(file_job, encoder, options):
-                    connection.send(("outcome", outcome))
-    except (EOFError, BrokenPipeError, ConnectionError):
-        return  # the parent is gone
-    except BaseException:
-        with contextlib.suppress(OSError):
-            connection.send(("error", traceback.format_exc()))
+    return " or ".join(names[:3]) + more

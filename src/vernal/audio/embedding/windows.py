@@ -17,13 +17,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from vernal.audio.embedding.jobs import FileJob, Outcome, Span, window_key
+from vernal.audio.embedding.jobs import FileJob, Outcome, Span, run_here, run_in_workers, window_key
 from vernal.audio.embedding.options import EmbeddingOptions
 from vernal.audio.encoders.base import encoder_class
 from vernal.audio.reading import is_full_band, n_samples_of, window_starts
 from vernal.common.problems import InputError, Problems
 from vernal.common.storage import as_path
-from vernal.common.workers import on_cluster
+from vernal.common.workers import can_start_workers, n_workers, on_cluster
 
 WINDOW_COLUMNS = ("clip_id", "source", "file_path", "content_hash", "start_s", "end_s", "key")
 FAILURE_COLUMNS = ("key", "source", "file_path", "start_s", "reason", "message")
@@ -230,14 +230,11 @@ def _jobs(
 def _outcomes(
     jobs: Iterable[list[FileJob]], n_windows: int, options: EmbeddingOptions, workers: int | None
 ) -> Iterator[Outcome]:
-    from vernal.audio.embedding import jobs as embedding_jobs
-
-    if on_cluster() and n_windows:
-        return embedding_jobs.run_on_cluster(jobs, options)
-    wanted = min(workers or embedding_jobs.default_workers(), -(-n_windows // _JOB_WINDOWS))
-    if wanted < 2 or n_windows < _WORTH_A_WORKER or not embedding_jobs.can_start_workers():
-        return embedding_jobs.run_here(jobs, options)
-    return embedding_jobs.run_in_workers(jobs, options, wanted)
+    wanted = min(n_workers(workers), -(-n_windows // _JOB_WINDOWS))
+    is_worth_it = wanted > 1 and n_windows >= _WORTH_A_WORKER and can_start_workers()
+    if n_windows and (on_cluster() or is_worth_it):
+        return run_in_workers(jobs, options, wanted)
+    return run_here(jobs, options)
 
 
 class _Collector:

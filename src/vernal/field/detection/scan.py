@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from vernal.audio.embedding.jobs import can_start_workers
 from vernal.audio.embedding.options import EmbeddingOptions
 from vernal.audio.embedding.store import EmbeddingStore
 from vernal.audio.embedding.windows import FAILURE_COLUMNS, EmbeddingPart
 from vernal.common.progress import progress_bar
 from vernal.common.storage import listed
+from vernal.common.workers import can_start_workers
 from vernal.field.detection.classifier import Classifier
 from vernal.field.detection.file_facts import FileFacts
 from vernal.field.detection.file_journal import KnownFiles

@@ -67,10 +67,6 @@ class Schedule:
                 self.found(path, facts)
         return self._ready.popleft()
 
-    def give_back(self, tasks: Iterable[Task]) -> None:
-        """Take tasks back that were given out and not done."""
-        self._ready.extendleft(tasks)
-
     def found(self, path: str, facts: FileFacts) -> None:
         """Take in what a file is."""
         self.facts[path] = facts

@@ -18,6 +18,7 @@ import pandas as pd
 
 from vernal.common.problems import Problems
 from vernal.common.storage import as_path
+from vernal.common.workers import as_they_finish, explaining_deaths, worker_pool
 from vernal.studies.features.feature_store import FeaturePart, FeatureStore
 from vernal.studies.features.options import FeatureOptions, Kind
 
@@ -130,14 +131,13 @@ def _results(jobs: list, options: FeatureOptions, workers: int) -> Iterator[list
     if not workers:
         yield from (compute(job, options) for job in jobs)
         return
-    from vernal.common.workers import as_they_finish, worker_pool
-
+    died = (
+        "A worker process ended while it computed features: a decoder crashed, or memory ran out. What was finished "
+        "is kept; run again, with workers set to 1 if it happens again."
+    )
     workers = min(workers, len(jobs))
-    with worker_pool(workers) as pool:
-        try:
-            yield from as_they_finish(pool, partial(compute, options=options), jobs, workers)
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+    with explaining_deaths(died), worker_pool(workers) as pool:
+        yield from as_they_finish(pool, partial(compute, options=options), jobs, workers)
 
 
 def compute(job: Sequence[tuple[ClipSound, tuple[Kind, ...]]], options: FeatureOptions) -> list[_Computed]:

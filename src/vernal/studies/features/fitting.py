@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
@@ -18,6 +17,7 @@ import pandas as pd
 
 from vernal.common.hashing import rng_for
 from vernal.common.problems import InputError
+from vernal.common.workers import as_they_finish, explaining_deaths, quiet_file_descriptors, worker_pool
 from vernal.studies.features.batches import CACHE_BYTES, Batch, Scaling, SequenceSource
 from vernal.studies.features.feature_store import FeatureStore
 from vernal.studies.features.models import NetworkOptions, build_network
@@ -116,20 +116,15 @@ def fit_networks(tasks: Sequence[FitTask], workers: int, check: bool = True) -> 
             check_can_overfit(task)
         yield from (fit_one(task) for task in tasks)
         return
-    from vernal.common.workers import as_they_finish, worker_pool
-
-    with worker_pool(min(workers, max(1, len(tasks))), prepare=prepare_tensorflow) as pool:
-        try:
-            for _ in as_they_finish(pool, check_can_overfit, checks, workers):
-                pass
-            yield from as_they_finish(pool, fit_one, tasks, workers)
-        except BrokenProcessPool as error:
-            raise InputError(
-                "A training worker ended before its work was done, most often because memory ran out. Finished "
-                "networks are kept; run again, with workers set to 1 if it happens again."
-            ) from error
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+    died = (
+        "A training worker ended before its work was done, most often because memory ran out. Finished "
+        "networks are kept; run again, with workers set to 1 if it happens again."
+    )
+    n_processes = min(workers, max(1, len(tasks)))
+    with explaining_deaths(died), worker_pool(n_processes, prepare=prepare_tensorflow) as pool:
+        for _ in as_they_finish(pool, check_can_overfit, checks, workers):
+            pass
+        yield from as_they_finish(pool, fit_one, tasks, workers)
 
 
 def _form(task: FitTask) -> tuple[Any, ...]:
@@ -138,8 +133,6 @@ def _form(task: FitTask) -> tuple[Any, ...]:
 
 def prepare_tensorflow() -> None:
     """Load and configure TensorFlow in a worker, without the notes that its libraries print while loading."""
-    from vernal.common.workers import quiet_file_descriptors
-
     with quiet_file_descriptors():
         configure_tensorflow()
 
