@@ -106,19 +106,25 @@ def make_data_root(root: Path, n_field: int = 24) -> pd.DataFrame:
         rows += _rows(path, audio, "labelled", 1, **facts)
     text = ["quality", "call_type", "split", "label", "site", "recorder_id", "date", "group"]
     clips = pd.DataFrame(rows).astype(dict.fromkeys(text, "str"))
-    _write_tables(root, audio, clips)
+    _write_tables(root, clips)
     _write_embeddings(root, clips)
     return clips
 
 
-def _write_tables(root: Path, audio: Path, clips: pd.DataFrame) -> None:
+def name_audio_roots(root: Path) -> None:
+    """Say where the sounds of a data folder lie, which is another place after it was copied."""
+    audio = (root / "01_raw" / "sounds").as_posix()
+    folders = dict.fromkeys(("labelled", "field", "unlabelled"), audio)
+    write_text(root / "02_intermediate" / "audio_roots.json", json.dumps(folders))
+
+
+def _write_tables(root: Path, clips: pd.DataFrame) -> None:
     known = clips[clips.source == "labelled"].assign(block=clips.group)
     splits = known.sort_values("clip_id", ignore_index=True)
     write_table(clips.assign(split=clips.split.where(clips.split.notna())), root / _TABLES["clips"])
     write_table(splits, root / _TABLES["splits"])
     write_table(clips, root / _TABLES["all_clips"])
-    folders = dict.fromkeys(("labelled", "field", "unlabelled"), audio.as_posix())
-    write_text(root / "02_intermediate" / "audio_roots.json", json.dumps(folders))
+    name_audio_roots(root)
     score = {clip: 6.0 - 0.2 * at for at, clip in enumerate(clips.clip_id)}
     options = MiningOptions(best_low_quality={"top50": 0.5}, hard_negatives={"hardneg_conf_min_50": 0.5})
     pools = clips.assign(logit=clips.clip_id.map(score))

@@ -16,6 +16,8 @@ import pytest
 from tests.tiny_season import kedro_run, run_once
 from vernal.audio.encoders.base import encoder_version
 
+pytestmark = pytest.mark.chain
+
 RESULTS = ("points.csv", "leaderboard.csv", "effects.csv")
 MODEL_FILES = {"head.npz", "labels.txt", "history.csv", "parameters.yml"}
 

@@ -39,10 +39,28 @@ def test_pre_commit_runs_what_is_installed_and_fetches_nothing(project: Path):
     assert [repository["repo"] for repository in config["repos"]] == ["local"]
     hooks = config["repos"][0]["hooks"]
     assert {hook["language"] for hook in hooks} == {"system"}
-    checks = (project / ".ci" / "run").read_text(encoding="utf-8")
+    checks = (project / "justfile").read_text(encoding="utf-8")
     run = {hook["entry"].split(" --force")[0] for hook in hooks}
     assert run >= {"ruff check", "ruff format", "mypy", "lint-imports"}
     assert all(command in checks for command in ("ruff check", "ruff format", "mypy", "lint-imports"))
+
+
+def test_the_check_on_every_change_runs_each_marker_of_the_tests(project: Path):
+    markers = tomllib.loads((project / "pyproject.toml").read_text("utf-8"))["tool"]["pytest"]["ini_options"]
+    named = {marker.partition(":")[0] for marker in markers["markers"]}
+    left_out = set(re.search(r"-m 'not \((.*?)\)'", markers["addopts"])[1].split(" or "))
+    stages = re.search(r"stages=\((check.*)\)", (project / ".ci" / "run").read_text(encoding="utf-8"))
+    assert named == left_out == {*stages[1].split(), "slow"} - {"check", "unit"}
+
+
+def test_every_system_and_python_that_the_readme_names_is_checked(project: Path):
+    job = read_yaml(project / ".github" / "workflows" / "ci.yml")["jobs"]["all"]
+    assert [step["run"] for step in job["steps"] if "run" in step] == [".ci/run"]
+    assert {name.split("-")[0] for name in job["strategy"]["matrix"]["os"]} == {"ubuntu", "macos", "windows"}
+    first, last = job["strategy"]["matrix"]["python"]
+    assert f"Python {first} to {last}" in (project / "README.md").read_text(encoding="utf-8")
+    python = tomllib.loads((project / "pyproject.toml").read_text("utf-8"))["project"]["requires-python"]
+    assert python == f">={first},<3.{int(last.split('.')[1]) + 1}"
 
 
 @pytest.mark.parametrize("name", ["bug", "feature", "surprising_result"])

@@ -10,6 +10,8 @@ from click.testing import CliRunner
 
 from vernal.commands.benchmarks.cluster import bench_cluster, make_recordings
 
+pytestmark = pytest.mark.processes
+
 
 def test_a_small_measurement_has_all_it_promises():
     found = bench_cluster(minutes=3, workers=(1,), repeats=1)["1_worker"]

@@ -33,6 +33,7 @@ def test_memory_of_this_process_is_seen() -> None:
     assert after.main_memory_mb >= 200
 
 
+@pytest.mark.processes
 def test_a_worker_counts_what_it_holds_and_not_what_its_parent_holds() -> None:
     # In a process of its own: other tests' workers would count here.
     used = in_own_process("tests.benchmarks.test_usage")

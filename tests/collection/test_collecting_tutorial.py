@@ -13,6 +13,8 @@ import pytest
 
 from vernal.clips.manifest import check_manifest, read_manifest
 
+pytestmark = pytest.mark.chain
+
 FENCE = re.compile(
     r'^```(?P<kind>\w+)(?: title="(?P<title>[^"]+)")?\n(?P<body>.*?)^```$', re.DOTALL | re.MULTILINE
 )

@@ -200,6 +200,7 @@ def test_a_bucket_that_is_not_there_is_one_message(bucket: str):
 
 def test_an_address_where_nobody_answers_is_one_message(monkeypatch: pytest.MonkeyPatch, bucket: str):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     forget_stores()
     try:
         started = time.monotonic()

@@ -18,6 +18,8 @@ from tests.field.detection.test_classifier import add_point
 from vernal.commands.benchmarks.detect import make_recordings
 from vernal.pipelines.detection import create_pipeline
 
+pytestmark = pytest.mark.chain
+
 PROJECT = Path(__file__).resolve().parents[2]
 
 

@@ -29,6 +29,8 @@ from vernal.runners.connection import ADDRESS_VARIABLES
 from vernal.runners.pool import call_in_child, kill_children
 from vernal.runners.versions import refuse_differences, versions_here
 
+pytestmark = pytest.mark.processes
+
 PIPELINE = Pipeline(
     [
         Node(made_nodes.numbers, "params:made", "numbers", name="numbers"),

@@ -17,7 +17,7 @@ from tests.runners.clusters import cluster
 from tests.runners.stage_runs import command, finish, n_heads, on_dask, results, started, wait_until
 
 needs_kill = pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is a POSIX signal")
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.processes, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")

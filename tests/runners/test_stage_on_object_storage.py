@@ -15,7 +15,7 @@ from tests.runners.stage_runs import command, finish, on_dask, results, started,
 from vernal.common.files import write_bytes
 from vernal.common.storage import as_path
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.processes, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")

@@ -22,6 +22,7 @@ def auprc(one, x: np.ndarray, job: FitJob) -> float:
     return average_precision(one.head.logits(x[job.val_rows])[:, 0], np.ravel(job.val_y) > 0.5)
 
 
+@pytest.mark.chain
 def test_the_package_trains_by_its_own_rules_and_agrees_with_ours() -> None:
     x, y = make_embeddings(n_dims=48)
     job = make_job("linear", y, n_train=600, n_val=300, epochs=12, learning_rate=5e-3)

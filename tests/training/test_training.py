@@ -64,6 +64,7 @@ def test_a_point_is_the_same_to_the_bit_alone_in_a_batch_and_in_any_order(
         assert not fitted(x, [changed], pool)[changed.key].head.same_as(batch[changed.key].head)
 
 
+@pytest.mark.processes
 def test_one_and_two_workers_give_the_same_bits(pool: Executor, monkeypatch: pytest.MonkeyPatch) -> None:
     x, y = make_embeddings()
     hidden = [replace(job, key=f"hidden_{job.key}") for job in mixed_jobs(y, x.shape[1], 5, hidden_units=19)]
@@ -289,6 +290,7 @@ def test_importing_the_module_loads_no_heavy_library() -> None:
     assert said_by(code) == ["[]"]
 
 
+@pytest.mark.processes
 def test_a_worker_loads_tensorflow_without_keras_and_can_have_it_later() -> None:
     code = """
 import os, sys

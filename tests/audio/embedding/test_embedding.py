@@ -207,6 +207,7 @@ def test_vectors_are_of_the_windows_as_loaded_alone(season, options):
         assert np.abs(get_encoder("logmel").embed(piece)[0] - vectors[window.key]).max() < 1e-5
 
 
+@pytest.mark.processes
 def test_two_workers_give_the_same_bits_as_one_process(season, monkeypatch):
     clips, roots = season
     monkeypatch.setattr(embedding, "_WORTH_A_WORKER", 1)
@@ -324,6 +325,7 @@ def test_failures_end_in_one_error_after_everything_else(season):
     assert "is now not_found (1): labelled: a.wav" in str(caught.value)
 
 
+@pytest.mark.processes
 def test_audio_broken_from_the_start_is_a_failure_in_workers_too(season, monkeypatch):
     clips, roots = broken(season)
     root = Path(roots["labelled"])

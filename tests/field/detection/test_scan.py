@@ -29,6 +29,7 @@ def in_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scan, "_WORTH_WORKERS", 0)
 
 
+@pytest.mark.processes
 def test_the_same_bytes_whatever_the_workers(recordings, tmp_path, in_workers):
     own, found = make_classifier(fmin=200.0, overlap=1.0), []
     for workers in (0, 1, 2):
@@ -121,6 +122,7 @@ def test_a_disk_that_fails_is_told_and_tried_again(tmp_path, season: Season, mon
 # Workers and clients that die ------------------------------------------------------------------------
 
 
+@pytest.mark.processes
 def test_a_killed_worker_costs_nothing(tmp_path, season: Season, in_workers):
     folder = tmp_path / "in"
     for number in range(12):
@@ -150,6 +152,7 @@ class DeadlyHead(Head):
         return super().logits(x)
 
 
+@pytest.mark.processes
 def test_a_file_that_kills_its_worker_is_named_and_the_others_are_heard(tmp_path, season: Season, in_workers):
     folder = tmp_path / "in"
     for number in range(6):
@@ -165,6 +168,7 @@ def test_a_file_that_kills_its_worker_is_named_and_the_others_are_heard(tmp_path
     assert season.scan(folder, own) == 1  # tried again, and by now it can be heard
 
 
+@pytest.mark.processes
 def test_workers_that_die_at_everything_end_the_run(tmp_path, season: Season, in_workers):
     folder = tmp_path / "in"
     for number in range(5):
@@ -187,6 +191,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.processes
 def test_a_killed_client_leaves_what_was_finished_and_no_workers(tmp_path, season: Season):
     folder, root = tmp_path / "in", tmp_path / "data ü"
     for number in range(40):
@@ -303,6 +308,7 @@ def test_a_season_of_one_minute_and_broken_files_is_heard(tmp_path, season: Seas
     assert found.files.state.value_counts().to_dict() == {"heard": 6, "not heard": 2}
 
 
+@pytest.mark.processes
 def test_object_storage_keeps_the_same_bytes(recordings, tmp_path):
     from tests.object_storage import s3_server
 

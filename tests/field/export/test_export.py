@@ -136,6 +136,7 @@ def real_clips(folder: Path, n: int) -> list[Path]:
     return files[:: len(files) // n][:n]
 
 
+@pytest.mark.chain
 def test_the_real_program_gives_the_same_scores(tmp_path: Path, shared_data: Path):
     """All that changes a score at once: hidden layer, band-pass, overlap, sensitivity, 44.1 kHz, parts of files."""
     settings = PointSettings(hidden_units=8, fmin=150, fmax=12_000, overlap=1.5, sensitivity=1.1)

@@ -7,6 +7,8 @@ import pytest
 
 from tests.small_browser import console_errors, foreign_requests, open_browser, wait_for
 
+pytestmark = pytest.mark.browser
+
 LAYERS = ["raw", "split", "features", "curated", "models", "scores", "reporting"]
 
 

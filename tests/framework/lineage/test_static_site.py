@@ -20,6 +20,7 @@ def kedro(project, *args):
     )
 
 
+@pytest.mark.browser
 def test_a_site_of_files_opens_in_a_folder_and_names_no_machine(project, tmp_path):
     site = tmp_path / "shown" / "lineage"
     done = kedro(project, "build", "--pipeline=ingest", "--env=test", f"--out={site}")

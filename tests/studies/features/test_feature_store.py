@@ -112,6 +112,7 @@ def test_extraction_computes_what_is_missing_once(tmp_path, write_tone, class_cl
     assert (store.load(small, MEL, sequence_keys(clips)[1]) == expected).all()
 
 
+@pytest.mark.processes
 def test_workers_change_no_bit_and_broken_files_are_all_named(tmp_path, write_tone, class_clips, small):
     clips = class_clips(2, 2, 3, 1)
     for number, path in enumerate(clips.file_path):

@@ -25,6 +25,8 @@ from vernal.evaluation.options import EvaluationOptions
 from vernal.pipeline_registry import package, package_names, register_pipelines
 from vernal.proof.options import ProofOptions
 
+pytestmark = pytest.mark.docs
+
 
 def same(x):
     """Hand it on."""

@@ -1,6 +1,10 @@
 """The built site opened in a real browser: pages, pictures, search, the lineage; nothing leaves the machine."""
 
+import pytest
+
 from tests.small_browser import console_errors, foreign_requests, open_browser, served, wait_for
+
+pytestmark = pytest.mark.docs
 
 PAGES = ("index", "tutorial", "pipelines", "study", "decisions", "reference/parameters", "reference/api")
 

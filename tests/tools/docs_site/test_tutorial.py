@@ -10,6 +10,8 @@ import sys
 import pandas as pd
 import pytest
 
+pytestmark = pytest.mark.docs
+
 FENCE = re.compile(
     r'^```(?P<kind>\w+)(?: title="(?P<title>[^"]+)")?\n(?P<body>.*?)^```$', re.DOTALL | re.MULTILINE
 )

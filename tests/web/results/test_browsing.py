@@ -9,6 +9,8 @@ import pytest
 
 from tests.web.results.conftest import Served
 
+pytestmark = pytest.mark.browser
+
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")

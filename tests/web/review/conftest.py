@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,16 +14,24 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.small_review import QUEUES, make_context, make_data_root
+from tests.small_review import QUEUES, make_context, make_data_root, name_audio_roots
 from vernal.web.review.options import ReviewOptions
 from vernal.web.review.project import ProjectContext
 from vernal.web.review.service import Desk
 
 
-@pytest.fixture
-def data_root(tmp_path: Path) -> Path:
-    root = tmp_path / "data of Jürgen"
+@pytest.fixture(scope="session")
+def made_data_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("to review")
     make_data_root(root)
+    return root
+
+
+@pytest.fixture
+def data_root(made_data_root: Path, tmp_path: Path) -> Path:
+    root = tmp_path / "data of Jürgen"
+    shutil.copytree(made_data_root, root)
+    name_audio_roots(root)
     return root
 
 

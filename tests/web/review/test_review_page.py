@@ -17,7 +17,7 @@ import pytest
 
 from tests.small_review import SCRIPT, make_data_root
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 READY = "return document.body.dataset.ready === document.body.dataset.item && document.body.dataset.item"
 
 

@@ -1,0 +1,30 @@
+# The loop of work: the same verbs for people and for CI. `just` comes with `pip install -e ".[dev]"`.
+
+set windows-shell := ["powershell.exe", "-NoLogo", "-Command"]
+export NO_MKDOCS_2_WARNING := "1"
+
+_verbs:
+    @just --list --unsorted
+
+# Style, types and imports: a minute.
+check:
+    ruff check .
+    ruff format --check .
+    mypy
+    lint-imports
+
+# The unit tests; or all but the slow tests of what is named: just test tests/clips/test_splits.py
+test *what:
+    python -m pytest {{ if what == "" { "" } else { "-n0 -m 'not slow' " + what } }}
+
+# The unit tests, and whether they reach the lines that they should.
+coverage:
+    python -m pytest --cov --cov-report=
+
+# What takes longer than the unit tests, by its marker: chain, processes, browser, docs or slow.
+stage name:
+    python -m pytest -m "{{ if name == "slow" { name } else { name + " and not slow" } }}"
+
+# The documentation site in site/: strictly, without a network; every link is followed and every number must be of today.
+docs:
+    mkdocs build --strict
