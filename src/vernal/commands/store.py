@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,13 +19,12 @@ from vernal.commands.command_line import (
     with_params,
 )
 from vernal.common.data_folder import DataFolder
-from vernal.common.files import TEMPORARY_PREFIX
+from vernal.common.files import TEMPORARY_PREFIX, abandoned
 from vernal.common.problems import InputError
 
 if TYPE_CHECKING:
     from vernal.audio.embedding.store import EmbeddingStore
 
-_ABANDONED_AFTER_S = 3_600.0
 _REASONS = {
     "damaged": "found damaged",
     "abandoned": "left by an interrupted run",
@@ -190,12 +188,7 @@ def _is_whole_head(file: Path) -> bool:
 
 def _prune_heads(folder: Path, dry_run: bool) -> list[int]:
     """Sizes of the files that go: damaged heads, and old files that a writer left."""
-    left = [
-        file
-        for file in (folder.glob(f"{TEMPORARY_PREFIX}*") if folder.is_dir() else [])
-        if time.time() - file.stat().st_mtime > _ABANDONED_AFTER_S
-    ]
-    going = left + [file for file in _head_files(folder) if not _is_whole_head(file)]
+    going = abandoned(folder) + [file for file in _head_files(folder) if not _is_whole_head(file)]
     sizes = [file.stat().st_size for file in going]
     if not dry_run:
         for file in going:

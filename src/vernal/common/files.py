@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import os
 import tempfile
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ from pathlib import Path
 from vernal.common.storage import RemotePath, as_path, local_copy
 
 TEMPORARY_PREFIX = ".partial-"
+_ABANDONED_AFTER_S = 3_600.0
 
 
 @contextlib.contextmanager
@@ -53,6 +55,13 @@ def write_bytes(path: Path | str, content: bytes) -> None:
 def write_text(path: Path | str, text: str) -> None:
     """Write UTF-8 text with `\\n` line ends on every system, whole or not at all."""
     write_bytes(path, text.encode("utf-8"))
+
+
+def abandoned(folder: Path) -> list[Path]:
+    """Files below a folder that a writer left when it was killed; young ones may still be written to."""
+    too_young = time.time() - _ABANDONED_AFTER_S
+    left = sorted(folder.rglob(f"{TEMPORARY_PREFIX}*")) if folder.is_dir() else []
+    return [file for file in left if file.stat().st_mtime < too_young]
 
 
 def sha256_of_file(path: Path | str) -> str:

@@ -53,7 +53,7 @@ def test_damage_is_seen_and_named(made_store, small):
     content[place + 5] ^= 0xFF
     store.close()
     part.write_bytes(bytes(content))
-    assert store.verify().state.tolist() == ["damaged"]
+    assert store.verify().set_index("file").state.to_dict() == {"settings.json": "ok", part.name: "damaged"}
     with pytest.raises(InputError, match=r"damaged or cannot be read.*Delete that file"):
         FeatureStore(store.folder).load(small, MEL, keys[1])
     part.write_bytes(bytes(content[:100]))

@@ -1,18 +1,12 @@
 """Where embeddings are kept: append-only, named by content, readable by anything that reads Parquet.
 
 A folder for each group of settings (encoder, version, band-pass, overlap) holds parts: Parquet files of
-some hundred windows, `key` and `vector`. A part is written under another name, and gets its own only
-when it is whole; that name is the SHA-256 of its bytes, so that damage can be seen and two writers
-cannot disturb each other. Nothing is ever changed in place.
+some hundred windows, `key` and `vector` (see `vernal.common.part_store`).
 """
 
 from __future__ import annotations
 
-import hashlib
-import io
-import json
-import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,28 +14,31 @@ import numpy as np
 import pandas as pd
 
 from vernal.audio.embedding.windows import EmbeddingOptions, EmbeddingPart
-from vernal.common.files import TEMPORARY_PREFIX, sha256_of_file, write_bytes, write_text
-from vernal.common.hashing import digest
+from vernal.common.files import abandoned, write_bytes
+from vernal.common.part_store import PartStore, as_parquet, open_part, part_name, read_part
 from vernal.common.problems import InputError
-from vernal.common.storage import as_path, remove_tree
+from vernal.common.storage import remove_tree
 
-_SETTINGS = "settings.json"
-_PART = "part-{}.parquet"
 _BATCH = 16_384  # windows that are read at once, 64 MB
-_ABANDONED_AFTER_S = 3_600.0
 _SHOWN_SETTINGS = ("encoder", "encoder_version", "fmin", "fmax", "overlap", "n_dims")
 INFO_COLUMNS = ("settings_id", *_SHOWN_SETTINGS, "parts", "windows", "bytes")
+_WHEN_DAMAGED = (
+    "`kedro store verify` lists all damaged parts; `kedro store prune` removes them, and the next run embeds their "
+    "windows again."
+)
 
 
-class EmbeddingStore:
+class EmbeddingStore(PartStore):
     """Embeddings in a folder; several processes may read and write it at once."""
 
-    def __init__(self, folder: Path | str) -> None:
-        self.folder = as_path(folder)
-        self._keys_of: dict[Path, np.ndarray] = {}
+    cannot_write = (
+        "Cannot write to the embedding store {store}: {reason}. "
+        "What was stored before is whole; free space or change the folder, then run again."
+    )
 
-    def __repr__(self) -> str:
-        return f"EmbeddingStore({str(self.folder)!r})"
+    def __init__(self, folder: Path | str) -> None:
+        super().__init__(folder)
+        self._keys_of: dict[Path, np.ndarray] = {}
 
     def known_keys(self, options: EmbeddingOptions) -> set[str]:
         """Keys of all windows stored under these settings.
@@ -68,19 +65,8 @@ class EmbeddingStore:
             raise ValueError("a part holds vectors that are not finite")
         if part.rows.empty:
             return None
-        folder = self.folder / part.options.settings_id
         content = _as_parquet(part.rows, part.vectors)
-        path = folder / _PART.format(hashlib.sha256(content).hexdigest())
-        try:
-            if not _read_settings(folder):
-                write_text(folder / _SETTINGS, json.dumps(part.options.settings, indent=2) + "\n")
-            write_bytes(path, content)
-        except OSError as error:
-            raise InputError(
-                f"Cannot write to the embedding store {self.folder}: {error.strerror or error}. "
-                "What was stored before is whole; free space or change the folder, then run again."
-            ) from error
-        return path
+        return self._append(part.options.settings_id, part.options.settings, content)
 
     def load(self, options: EmbeddingOptions, keys: Sequence[str] | pd.Series) -> np.ndarray:
         """Vectors of these windows.
@@ -134,31 +120,13 @@ class EmbeddingStore:
     def info(self) -> pd.DataFrame:
         """One row for each group of settings: `INFO_COLUMNS`; settings are missing where their file is not whole."""
         rows = []
-        for folder in self._settings_folders():
+        for folder in self._groups():
             parts = self._parts(folder.name)
-            settings = _read_settings(folder)
+            settings = self._settings(folder)
             counts = {"parts": len(parts), "windows": sum(_n_rows(part) for part in parts)}
             size = sum(part.stat().st_size for part in parts)
             rows.append({"settings_id": folder.name, **settings, **counts, "bytes": size})
         return pd.DataFrame(rows).reindex(columns=list(INFO_COLUMNS))
-
-    def verify(self) -> pd.DataFrame:
-        """Read every file and compare it with its name: a part with its own, settings with their folder's.
-
-        Returns:
-            One row a file: `settings_id`, `file`, `bytes`, `state` (`ok` or `damaged`).
-        """
-        rows = [
-            {
-                "settings_id": folder.name,
-                "file": file.name,
-                "bytes": file.stat().st_size,
-                "state": "ok" if is_whole(file) else "damaged",
-            }
-            for folder in self._settings_folders()
-            for file, is_whole in self._files(folder)
-        ]
-        return pd.DataFrame(rows, columns=["settings_id", "file", "bytes", "state"])
 
     def prune(
         self,
@@ -179,8 +147,8 @@ class EmbeddingStore:
             `windows` and `bytes` that go.
         """
         removed: list[dict[str, Any]] = []
-        for folder in self._settings_folders():
-            is_told = bool(_read_settings(folder))
+        for folder in self._groups():
+            is_told = bool(self._settings(folder))
             if is_told and keep_settings is not None and folder.name not in keep_settings:
                 removed += [
                     _removal(folder, part, "settings", _n_rows(part)) for part in self._parts(folder.name)
@@ -188,14 +156,16 @@ class EmbeddingStore:
                 if not dry_run:
                     remove_tree(folder)
                 continue
-            removed += _remove_abandoned(folder, dry_run)
-            for file, is_whole in self._files(folder):
-                if not is_whole(file):
-                    removed.append(_removal(folder, file, "damaged", 0))
-                    if not dry_run:
-                        file.unlink()
-                elif is_told and keep_keys is not None and file.name != _SETTINGS:
-                    removed += self._keep_only(folder, file, set(keep_keys), dry_run)
+            left = abandoned(folder)
+            broken = [file for file in self._files(folder) if not self._is_whole(file)]
+            for file in [*left, *broken]:
+                removed.append(_removal(folder, file, "damaged" if file in broken else "abandoned", 0))
+                if not dry_run:
+                    file.unlink()
+            if is_told and keep_keys is not None:
+                for part in self._parts(folder.name):
+                    if part not in broken:
+                        removed += self._keep_only(folder, part, set(keep_keys), dry_run)
         self._keys_of.clear()
         return pd.DataFrame(removed, columns=["settings_id", "file", "reason", "windows", "bytes"])
 
@@ -209,27 +179,9 @@ class EmbeddingStore:
         removal = _removal(folder, part, "keys", int((~is_kept).sum()))
         if not dry_run:
             if kept:
-                write_bytes(folder / _PART.format(hashlib.sha256(kept).hexdigest()), kept)
+                write_bytes(folder / part_name(kept), kept)
             part.unlink()
         return [{**removal, "bytes": removal["bytes"] - len(kept)}]
-
-    def _settings_folders(self) -> list[Path]:
-        if not self.folder.is_dir():
-            return []
-        return sorted(
-            folder
-            for folder in self.folder.iterdir()
-            if (folder / _SETTINGS).is_file() or self._parts(folder.name)
-        )
-
-    def _files(self, folder: Path) -> list[tuple[Path, Callable[[Path], bool]]]:
-        """The files of a group of settings, each with the test of whether it is whole."""
-        settings = folder / _SETTINGS
-        told = [(settings, lambda file: bool(_read_settings(file.parent)))] if settings.is_file() else []
-        return [*told, *((part, _is_whole) for part in self._parts(folder.name))]
-
-    def _parts(self, settings_id: str) -> list[Path]:
-        return sorted((self.folder / settings_id).glob(_PART.format("*")))
 
     def _keys(self, part: Path) -> np.ndarray:
         """Keys of a part; parts never change, so each is read once."""
@@ -272,7 +224,6 @@ def _joined(found: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.
 def _as_parquet(rows: pd.DataFrame, vectors: np.ndarray) -> bytes:
     """A part as a file. Vectors do not compress, and every page carries a checksum."""
     import pyarrow as pa
-    from pyarrow import parquet
 
     flat = pa.array(np.ascontiguousarray(vectors, dtype=np.float32).reshape(-1))
     table = pa.table(
@@ -284,16 +235,7 @@ def _as_parquet(rows: pd.DataFrame, vectors: np.ndarray) -> bytes:
             "vector": pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1]),
         }
     )
-    file = io.BytesIO()
-    parquet.write_table(
-        table,
-        file,
-        compression="none",
-        use_dictionary=["content_hash"],
-        write_statistics=False,
-        write_page_checksum=True,
-    )
-    return file.getvalue()
+    return as_parquet(table, compression="none", use_dictionary=["content_hash"])
 
 
 def _read_column(part: Path, column: str) -> Any:
@@ -302,17 +244,7 @@ def _read_column(part: Path, column: str) -> Any:
     Raises:
         InputError: the part is damaged.
     """
-    from pyarrow import ArrowException
-    from pyarrow.parquet import ParquetFile
-
-    try:
-        with ParquetFile(_readable(part), page_checksum_verification=True) as file:
-            return file.read(columns=[column], use_threads=False).column(column).combine_chunks()
-    except (ArrowException, OSError, KeyError) as error:
-        raise InputError(
-            f"{part} is damaged or cannot be read ({error}). `kedro store verify` lists all damaged parts; "
-            "`kedro store prune` removes them, and the next run embeds their windows again."
-        ) from error
+    return read_part(part, [column], _WHEN_DAMAGED).column(column).combine_chunks()
 
 
 def vectors_in(part: Path, keys: Collection[str], n_dims: int) -> dict[str, np.ndarray]:
@@ -327,11 +259,6 @@ def vectors_in(part: Path, keys: Collection[str], n_dims: int) -> dict[str, np.n
         return {}
     vectors = _vectors(_read_column(part, "vector"), n_dims)
     return {key: vectors[row].copy() for key, row in rows.items()}
-
-
-def _readable(part: Path) -> Any:
-    """What Arrow can read: a file on a disk, or the content of an object."""
-    return part if isinstance(part, Path) else part.open("rb")
 
 
 def _vectors(column: Any, n_dims: int) -> np.ndarray:
@@ -350,25 +277,12 @@ def _read_part(part: Path) -> tuple[pd.DataFrame, np.ndarray]:
 def _n_rows(part: Path) -> int:
     """Windows in a part, by its footer; 0 where that is damaged."""
     from pyarrow import ArrowException
-    from pyarrow.parquet import read_metadata
 
     try:
-        return read_metadata(_readable(part)).num_rows
+        with open_part(part) as file:
+            return file.metadata.num_rows
     except (ArrowException, OSError):
         return 0
-
-
-def _is_whole(part: Path) -> bool:
-    return part.name == _PART.format(sha256_of_file(part))
-
-
-def _read_settings(folder: Path) -> dict[str, Any]:
-    """The settings in words; nothing where the file is missing, damaged, or not that of this folder."""
-    try:
-        settings = json.loads((folder / _SETTINGS).read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
-        return {}
-    return settings if isinstance(settings, dict) and digest(settings) == folder.name else {}
 
 
 def _removal(folder: Path, file: Path, reason: str, windows: int) -> dict[str, Any]:
@@ -380,14 +294,3 @@ def _removal(folder: Path, file: Path, reason: str, windows: int) -> dict[str, A
         "windows": windows,
         "bytes": size,
     }
-
-
-def _remove_abandoned(folder: Path, dry_run: bool) -> list[dict[str, Any]]:
-    """Files that a writer left when it was killed. Young ones may still be written to."""
-    removed = []
-    for file in sorted(folder.glob(f"{TEMPORARY_PREFIX}*")):
-        if time.time() - file.stat().st_mtime > _ABANDONED_AFTER_S:
-            removed.append(_removal(folder, file, "abandoned", 0))
-            if not dry_run:
-                file.unlink()
-    return removed

@@ -6,9 +6,7 @@ a recording that was scored once is never scored again by the same classifier, w
 
 from __future__ import annotations
 
-import io
 import json
-import time
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,15 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from vernal.common.files import TEMPORARY_PREFIX, write_bytes, write_text
+from vernal.common.files import abandoned
 from vernal.common.hashing import digest
-from vernal.common.problems import InputError
-from vernal.common.storage import as_path
+from vernal.common.part_store import SETTINGS, PartStore, as_parquet, read_part
 from vernal.field.detection.scoring import BlockScores, Traces
 
-_SETTINGS = "settings.json"
 _META = b"vernal"
-_ABANDONED_AFTER_S = 3_600.0
+_WHEN_DAMAGED = "Delete that file and run again: its block is then scored anew."
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,15 +32,17 @@ class StoredScores:
     blocks: tuple[BlockScores, ...]
 
 
-class ScoreStore:
+class ScoreStore(PartStore):
     """Scores of all classifiers in a folder."""
 
-    def __init__(self, folder: Path | str) -> None:
-        self.folder = as_path(folder)
-        self._is_tidy = False
+    cannot_write = (
+        "Scores cannot be written to {folder}: {reason}. What was finished before is kept; "
+        "free space or mend the folder, then run again to continue."
+    )
 
-    def __repr__(self) -> str:
-        return f"ScoreStore({str(self.folder)!r})"
+    def __init__(self, folder: Path | str) -> None:
+        super().__init__(folder)
+        self._is_tidy = False
 
     def finished(self, run_key: str) -> set[tuple[str, int]]:
         """Content and number of every finished block of a run."""
@@ -61,21 +59,9 @@ class ScoreStore:
         Raises:
             InputError: the folder cannot be written.
         """
-        folder = self.folder / scores.run_key
-        try:
-            self._remove_abandoned(folder)
-            if scores.blocks and not (folder / _SETTINGS).is_file():
-                write_text(
-                    folder / _SETTINGS, json.dumps(scores.settings, indent=2, ensure_ascii=False) + "\n"
-                )
-            for block in scores.blocks:
-                path = self._file(scores.run_key, block.content_hash, block.block)
-                write_bytes(path, _as_parquet(block))
-        except OSError as error:
-            raise InputError(
-                f"Scores cannot be written to {folder}: {error.strerror or error}. What was finished before is kept; "
-                "free space or mend the folder, then run again to continue."
-            ) from error
+        self._remove_abandoned(scores.run_key)
+        files = {_file_name(block.content_hash, block.block): _as_parquet(block) for block in scores.blocks}
+        self._put(scores.run_key, scores.settings, files)
 
     def load(self, run_key: str, content_hash: str, block: int) -> BlockScores:
         """A finished block, without embeddings.
@@ -84,7 +70,7 @@ class ScoreStore:
             InputError: it is not there, or damaged.
         """
         file = self._file(run_key, content_hash, block)
-        table = _read(file, None)
+        table = read_part(file, None, _WHEN_DAMAGED)
         meta = json.loads(table.schema.metadata[_META])
         logits = [table.column(name).to_numpy() for name in table.column_names[2:]]
         return BlockScores(
@@ -113,34 +99,37 @@ class ScoreStore:
         """The filter's state after a finished block."""
         return _traces(_meta(self._file(run_key, content_hash, block))).next_state
 
-    def _remove_abandoned(self, folder: Path) -> None:
-        """Remove, once, what killed writers left; young files may still be written to."""
+    def _remove_abandoned(self, run_key: str) -> None:
+        """Remove, once, what killed writers left."""
         if self._is_tidy:
             return
         self._is_tidy = True
-        for file in folder.rglob(f"{TEMPORARY_PREFIX}*"):
-            if time.time() - file.stat().st_mtime > _ABANDONED_AFTER_S:
-                file.unlink(missing_ok=True)
+        for file in abandoned(self.folder / run_key):
+            file.unlink(missing_ok=True)
 
     def _file(self, run_key: str, content_hash: str, block: int) -> Path:
-        # Half a million files in one folder are slow to list on some systems.
-        return self.folder / run_key / content_hash[:2] / f"{content_hash}-{block}.parquet"
+        return self.folder / run_key / _file_name(content_hash, block)
+
+    def _belong(self, settings: dict[str, Any], group: str) -> bool:
+        return "audio" in settings
 
     @cached_property
     def _runs(self) -> dict[str, list[str]]:
         """Runs by the id of their audio settings, as they were when first asked for."""
         found: dict[str, list[str]] = {}
-        for file in sorted(self.folder.glob(f"*/{_SETTINGS}")):
-            try:
-                settings_id = digest(json.loads(file.read_text(encoding="utf-8"))["audio"])
-            except (OSError, ValueError, KeyError, TypeError):
-                continue
-            found.setdefault(settings_id, []).append(file.parent.name)
+        for file in sorted(self.folder.glob(f"*/{SETTINGS}")):
+            if settings := self._settings(file.parent):
+                found.setdefault(digest(settings["audio"]), []).append(file.parent.name)
         return found
 
 
+def _file_name(content_hash: str, block: int) -> str:
+    """A block's file in the folder of a run; half a million in one folder are slow to list on some systems."""
+    return f"{content_hash[:2]}/{content_hash}-{block}.parquet"
+
+
 def _meta(file: Path) -> dict[str, Any]:
-    return json.loads(_read(file, []).schema.metadata[_META])
+    return json.loads(read_part(file, [], _WHEN_DAMAGED).schema.metadata[_META])
 
 
 def _traces(meta: dict[str, Any]) -> Traces:
@@ -150,7 +139,6 @@ def _traces(meta: dict[str, Any]) -> Traces:
 
 def _as_parquet(scores: BlockScores) -> bytes:
     import pyarrow as pa
-    from pyarrow import parquet
 
     meta = {
         "n_blocks": scores.n_blocks,
@@ -166,33 +154,4 @@ def _as_parquet(scores: BlockScores) -> bytes:
         **{f"logit_{at}": pa.array(scores.logits[:, at]) for at in range(scores.logits.shape[1])},
     }
     table = pa.table(columns).replace_schema_metadata({_META: json.dumps(meta, ensure_ascii=False)})
-    file = io.BytesIO()
-    parquet.write_table(
-        table,
-        file,
-        compression="zstd",
-        use_dictionary=False,
-        write_statistics=False,
-        write_page_checksum=True,
-    )
-    return file.getvalue()
-
-
-def _readable(file: Path) -> Any:
-    """What Arrow can read: a file on a disk, or the content of an object."""
-    return file if isinstance(file, Path) else file.open("rb")
-
-
-def _read(file: Path, columns: list[str] | None) -> Any:
-    from pyarrow import ArrowException
-    from pyarrow.parquet import ParquetFile
-
-    try:
-        with ParquetFile(_readable(file), page_checksum_verification=True) as opened:
-            return opened.read(columns=columns, use_threads=False)
-    except (ArrowException, OSError) as error:
-        reason = str(error).partition("\n")[0]
-        raise InputError(
-            f"The scores in {file} are damaged or cannot be read ({reason}). Delete that file and run again: its "
-            "block is then scored anew."
-        ) from error
+    return as_parquet(table, compression="zstd", use_dictionary=False)

@@ -1,16 +1,11 @@
 """Where features are kept: append-only, named by content, one clip readable without the others.
 
-As `vernal.audio.embedding.store`, but for sequences of unequal length: a folder for each group of settings holds
-Parquet parts, each a few dozen clips, each clip a row group of its own, so that a batch is read from disk and
-nothing else is. A part gets its name, the SHA-256 of its bytes, when it is whole; nothing is changed in place, and
-every page carries a checksum that is compared at each reading.
+As `vernal.audio.embedding.store`, but for sequences of unequal length: a part (see `vernal.common.part_store`) holds a
+few dozen clips, each a row group of its own, so that a batch is read from disk and nothing else is.
 """
 
 from __future__ import annotations
 
-import hashlib
-import io
-import json
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,16 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from vernal.common.files import sha256_of_file, write_bytes, write_text
+from vernal.common.hashing import digest
+from vernal.common.part_store import PartStore, as_parquet, damaged, open_part
 from vernal.common.problems import InputError
-from vernal.common.storage import as_path, local_copy
+from vernal.common.storage import local_copy
 from vernal.studies.features.options import FeatureOptions, Kind
 
-_SETTINGS = "settings.json"
-_PART = "part-{}.parquet"
 _OPEN_PARTS = 8
+_WHEN_DAMAGED = "Delete that file and run again; its clips are computed anew."
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,17 +33,19 @@ class FeaturePart:
     sequences: dict[str, np.ndarray]
 
 
-class FeatureStore:
+class FeatureStore(PartStore):
     """Sequences in a folder; several processes may read and write it at once."""
 
+    cannot_write = (
+        "Cannot write to the feature store {store}: {reason}. "
+        "What was stored before is whole; free space or change the folder, then run again."
+    )
+
     def __init__(self, folder: Path | str) -> None:
-        self.folder = as_path(folder)
+        super().__init__(folder)
         self._seen: dict[str, set[Path]] = {}
         self._places: dict[str, dict[str, tuple[Path, int, int]]] = {}
         self._open: OrderedDict[Path, Any] = OrderedDict()
-
-    def __repr__(self) -> str:
-        return f"FeatureStore({str(self.folder)!r})"
 
     def __enter__(self) -> FeatureStore:
         return self
@@ -84,19 +80,8 @@ class FeatureStore:
                 )
         if not part.sequences:
             return None
-        folder = self.folder / part.options.settings_id(part.kind)
-        content = _as_parquet(part.sequences)
-        path = folder / _PART.format(hashlib.sha256(content).hexdigest())
-        try:
-            if not (folder / _SETTINGS).is_file():
-                write_text(folder / _SETTINGS, json.dumps(part.options.settings(part.kind), indent=2) + "\n")
-            write_bytes(path, content)
-        except OSError as error:
-            raise InputError(
-                f"Cannot write to the feature store {self.folder}: {error.strerror or error}. "
-                "What was stored before is whole; free space or change the folder, then run again."
-            ) from error
-        return path
+        settings_id, settings = part.options.settings_id(part.kind), part.options.settings(part.kind)
+        return self._append(settings_id, settings, _as_parquet(part.sequences))
 
     def lengths(self, options: FeatureOptions, kind: Kind) -> dict[str, int]:
         """Rows of every stored clip, by key.
@@ -122,24 +107,13 @@ class FeatureStore:
         values = self._read(path, "values", group).flatten().to_numpy(zero_copy_only=False)
         return values.reshape(n_rows, -1)
 
-    def verify(self) -> pd.DataFrame:
-        """Read every part and compare it with its name: `settings_id`, `part`, `bytes`, `state` (ok or damaged)."""
-        parts = sorted(self.folder.glob(f"*/{_PART.format('*')}")) if self.folder.is_dir() else []
-        rows = [
-            (
-                path.parent.name,
-                path.name,
-                path.stat().st_size,
-                "ok" if path.name == _PART.format(sha256_of_file(path)) else "damaged",
-            )
-            for path in parts
-        ]
-        return pd.DataFrame(rows, columns=["settings_id", "part", "bytes", "state"])
+    def _belong(self, settings: dict[str, Any], group: str) -> bool:
+        return digest("spectral feature", settings) == group
 
     def _index(self, settings_id: str) -> dict[str, tuple[Path, int, int]]:
         """Part, row group and length of every key; parts never change, so each is read once."""
         places, seen = self._places.setdefault(settings_id, {}), self._seen.setdefault(settings_id, set())
-        for path in sorted((self.folder / settings_id).glob(_PART.format("*"))):
+        for path in self._parts(settings_id):
             if path in seen:
                 continue
             keys, lengths = self._read(path, "key").to_pylist(), self._read(path, "n_rows").to_pylist()
@@ -158,16 +132,11 @@ class FeatureStore:
             table = file.read(**columns) if group is None else file.read_row_group(group, **columns)
             return table.column(column).combine_chunks()
         except (ArrowException, OSError, KeyError, IndexError) as error:
-            raise InputError(
-                f"{path} is damaged or cannot be read ({error}). "
-                "Delete that file and run again; its clips are computed anew."
-            ) from error
+            raise damaged(path, error, _WHEN_DAMAGED) from error
 
     def _file(self, path: Path) -> Any:
-        from pyarrow.parquet import ParquetFile
-
         if path not in self._open:
-            self._open[path] = ParquetFile(local_copy(path), page_checksum_verification=True)
+            self._open[path] = open_part(local_copy(path))
             if len(self._open) > _OPEN_PARTS:
                 self._open.popitem(last=False)[1].close()
         self._open.move_to_end(path)
@@ -177,7 +146,6 @@ class FeatureStore:
 def _as_parquet(sequences: dict[str, np.ndarray]) -> bytes:
     """A part as a file, a row group a clip."""
     import pyarrow as pa
-    from pyarrow import parquet
 
     lengths = np.array([sequence.size for sequence in sequences.values()], dtype=np.int64)
     flat = np.concatenate(
@@ -191,17 +159,7 @@ def _as_parquet(sequences: dict[str, np.ndarray]) -> bytes:
             "values": pa.ListArray.from_arrays(pa.array(ends), pa.array(flat)),
         }
     )
-    file = io.BytesIO()
-    parquet.write_table(
-        table,
-        file,
-        row_group_size=1,
-        compression="none",
-        use_dictionary=False,
-        write_statistics=False,
-        write_page_checksum=True,
-    )
-    return file.getvalue()
+    return as_parquet(table, row_group_size=1, compression="none", use_dictionary=False)
 
 
 def stored_bytes(lengths: Iterable[int], n_dims: int) -> float:

@@ -1,0 +1,157 @@
+"""Parquet files that are written once and never changed: what the stores of embeddings, features and scores share.
+
+A folder for each group of settings holds parts and `settings.json`, the settings in words. A part is written under
+another name and gets its own only when it is whole. Where that name is the SHA-256 of its bytes, damage can be seen,
+and two writers cannot disturb each other; every page carries a checksum that is compared at each reading.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pandas as pd
+
+from vernal.common.files import sha256_of_file, write_bytes, write_text
+from vernal.common.hashing import digest
+from vernal.common.problems import InputError
+from vernal.common.storage import as_path
+
+SETTINGS = "settings.json"
+_PART = "part-{}.parquet"
+
+
+class PartStore:
+    """A folder of parts; several processes may read and write it at once.
+
+    `cannot_write`: the message where `{folder}` of a group in `{store}` cannot be written for a `{reason}`.
+    `when_damaged`: what a person does about a part that cannot be read.
+    """
+
+    cannot_write: ClassVar[str]
+    when_damaged: ClassVar[str]
+
+    def __init__(self, folder: Path | str) -> None:
+        self.folder = as_path(folder)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self.folder)!r})"
+
+    def verify(self) -> pd.DataFrame:
+        """Read every file and compare it with its name: a part with its own, settings with their folder's.
+
+        Returns:
+            One row a file: `settings_id`, `file`, `bytes`, `state` (`ok` or `damaged`).
+        """
+        rows = [
+            (folder.name, file.name, file.stat().st_size, "ok" if self._is_whole(file) else "damaged")
+            for folder in self._groups()
+            for file in self._files(folder)
+        ]
+        return pd.DataFrame(rows, columns=["settings_id", "file", "bytes", "state"])
+
+    def _groups(self) -> list[Path]:
+        """The folders of all settings."""
+        if not self.folder.is_dir():
+            return []
+        return sorted(
+            folder
+            for folder in self.folder.iterdir()
+            if (folder / SETTINGS).is_file() or self._parts(folder.name)
+        )
+
+    def _parts(self, group: str) -> list[Path]:
+        return sorted((self.folder / group).glob(_PART.format("*")))
+
+    def _files(self, folder: Path) -> list[Path]:
+        """The files of a group of settings."""
+        settings = folder / SETTINGS
+        return [*([settings] if settings.is_file() else []), *self._parts(folder.name)]
+
+    def _is_whole(self, file: Path) -> bool:
+        if file.name == SETTINGS:
+            return bool(self._settings(file.parent))
+        return file.name == _PART.format(sha256_of_file(file))
+
+    def _settings(self, folder: Path) -> dict[str, Any]:
+        """The settings in words; nothing where the file is missing, damaged, or not that of this folder."""
+        try:
+            settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):
+            return {}
+        is_own = isinstance(settings, dict) and self._belong(settings, folder.name)
+        return settings if is_own else {}
+
+    def _belong(self, settings: dict[str, Any], group: str) -> bool:
+        """Whether a group of this name has these settings."""
+        return digest(settings) == group
+
+    def _append(self, group: str, settings: Mapping[str, Any], content: bytes) -> Path:
+        """Write a part under the hash of its content."""
+        name = part_name(content)
+        self._put(group, settings, {name: content})
+        return self.folder / group / name
+
+    def _put(self, group: str, settings: Mapping[str, Any], files: Mapping[str, bytes]) -> None:
+        """Write files of a group, each whole or not at all, and its settings where they are missing.
+
+        Raises:
+            InputError: the folder cannot be written.
+        """
+        folder = self.folder / group
+        try:
+            if files and not self._settings(folder):
+                words = json.dumps(settings, indent=2, ensure_ascii=False)
+                write_text(folder / SETTINGS, words + "\n")
+            for name, content in files.items():
+                write_bytes(folder / name, content)
+        except OSError as error:
+            reason = error.strerror or error
+            raise InputError(
+                self.cannot_write.format(store=self.folder, folder=folder, reason=reason)
+            ) from error
+
+
+def part_name(content: bytes) -> str:
+    """The name of a part with this content."""
+    return _PART.format(hashlib.sha256(content).hexdigest())
+
+
+def as_parquet(table: Any, **how: Any) -> bytes:
+    """An Arrow table as a Parquet file with a checksum on every page; `how`: more of `pyarrow.parquet.write_table`."""
+    from pyarrow import parquet
+
+    file = io.BytesIO()
+    parquet.write_table(table, file, write_statistics=False, write_page_checksum=True, **how)
+    return file.getvalue()
+
+
+def open_part(part: Path) -> Any:
+    """A part as `pyarrow.parquet.ParquetFile`, from a disk or an object store."""
+    from pyarrow.parquet import ParquetFile
+
+    return ParquetFile(part if isinstance(part, Path) else part.open("rb"), page_checksum_verification=True)
+
+
+def read_part(part: Path, columns: Sequence[str] | None, when_damaged: str) -> Any:
+    """Columns of a part (None: all) as an Arrow table.
+
+    Raises:
+        InputError: the part is damaged; the message ends in `when_damaged`.
+    """
+    from pyarrow import ArrowException
+
+    try:
+        with open_part(part) as file:
+            return file.read(columns=columns, use_threads=False)
+    except (ArrowException, OSError, KeyError) as error:
+        raise damaged(part, error, when_damaged) from error
+
+
+def damaged(part: Path, error: Exception, when_damaged: str) -> InputError:
+    """The mistake of a part that cannot be read."""
+    return InputError(f"{part} is damaged or cannot be read ({error}). {when_damaged}")
