@@ -154,4 +154,5 @@ def read_part(part: Path, columns: Sequence[str] | None, when_damaged: str) -> A
 
 def damaged(part: Path, error: Exception, when_damaged: str) -> InputError:
     """The mistake of a part that cannot be read."""
-    return InputError(f"{part} is damaged or cannot be read ({error}). {when_damaged}")
+    reason = str(error).partition("\n")[0]
+    return InputError(f"{part} is damaged or cannot be read ({reason}). {when_damaged}")

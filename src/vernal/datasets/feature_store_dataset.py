@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from vernal.datasets.atomic import StoreFolder
 
 if TYPE_CHECKING:
-    from vernal.studies.features.feature_store import FeaturePart, FeatureStore
+    from vernal.studies.features.feature_store import FeaturePart, FeatureStore  # noqa: F401  (in the base, as text)
 
 
 class FeatureStoreDataset(StoreFolder["FeaturePart", "FeatureStore"]):

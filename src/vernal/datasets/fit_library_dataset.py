@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from vernal.datasets.atomic import StoreFolder
 
 if TYPE_CHECKING:
-    from vernal.studies.features.fit_library import FitLibrary, NetworkResult
+    from vernal.studies.features.fit_library import FitLibrary, NetworkResult  # noqa: F401  (in the base, as text)
 
 
 class FitLibraryDataset(StoreFolder["list[NetworkResult]", "FitLibrary"]):
