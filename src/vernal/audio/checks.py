@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from vernal.audio.chunks import chunks_of
 from vernal.audio.reading import BLOCK_VALUES, AudioError, AudioFacts, open_audio, reason_of, to_mono
 from vernal.common.storage import local_copy
 
@@ -168,22 +169,10 @@ def _missing_bytes(path: Path) -> int:
     """How many bytes of samples a RIFF or AIFF header announces beyond the end of the file."""
     size = path.stat().st_size
     with path.open("rb") as file:
-        kind = file.read(12)[:4]
-        order, wanted = ("big", b"SSND") if kind == b"FORM" else ("little", b"data")
-        long_size, position = None, 12
-        for _ in range(1_000):
-            file.seek(position)
-            header = file.read(8)
-            if len(header) < 8:
-                return 0
-            length = int.from_bytes(header[4:], order)  # type: ignore[arg-type]
-            if header[:4] == b"ds64":
-                long_size = int.from_bytes(file.read(16)[8:], "little")
-            if header[:4] == wanted:
-                if length == 0xFFFFFFFF:  # length unknown when the header was written, or given in `ds64`
-                    length = long_size or 0
-                return max(0, position + 8 + length - size)
-            position += 8 + length + length % 2
+        sound = b"SSND" if file.read(4) == b"FORM" else b"data"
+        for chunk in chunks_of(file):
+            if chunk.name == sound:
+                return max(0, chunk.start + (chunk.length or 0) - size)
     return 0
 
 

@@ -10,13 +10,16 @@ from __future__ import annotations
 import json
 import re
 import struct
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
+
+from vernal.audio.chunks import chunks_of
 
 MAX_CHUNK_BYTES = 1_000_000
-MAX_CHUNKS = 1_000
+_PASSED_OVER = (b"data", b"fmt ", b"ds64")
 _INFO_NAMES = {b"ICMT": "comment", b"IART": "artist", b"ICRD": "date", b"INAM": "title", b"ICOP": "copyright"}
 _WAMD_TEXTS = {
     0x01: "model", 0x02: "serial", 0x03: "firmware", 0x04: "name", 0x05: "started", 0x06: "place", 0x0A:
@@ -57,21 +60,12 @@ def read_header(path: Path | str) -> HeaderFacts:
         if not found.origin:
             found = read_comment(comment)
     for chunk in chunks.get("guan", []):
-        found = _merge(read_guano(chunk), found)
+        found = _filled(read_guano(chunk), found)
     for chunk in chunks.get("wamd", []):
-        found = _merge(read_wamd(chunk), found)
-    device = found.device or (info.get("artist") if info.get("artist", "").startswith("AudioMoth") else None)
-    texts = {**info, **found.texts}
-    return HeaderFacts(
-        found.origin,
-        device,
-        found.recorder_id,
-        found.started_at,
-        found.latitude,
-        found.longitude,
-        info.get("copyright"),
-        texts,
-    )
+        found = _filled(read_wamd(chunk), found)
+    artist = info.get("artist", "")
+    device = found.device or (artist if artist.startswith("AudioMoth") else None)
+    return replace(found, device=device, copyright=info.get("copyright"), texts={**info, **found.texts})
 
 
 def read_chunks(file: BinaryIO) -> dict[str, list[bytes]]:
@@ -79,47 +73,34 @@ def read_chunks(file: BinaryIO) -> dict[str, list[bytes]]:
     head = file.read(12)
     if len(head) < 12 or head[:4] not in (b"RIFF", b"RF64", b"BW64") or head[8:] != b"WAVE":
         return {}
-    file.seek(0, 2)
-    size_bytes = file.tell()
-    position = 12
-    chunks: dict[str, list[bytes]] = {}
-    long_data_bytes = None
-    for _ in range(MAX_CHUNKS):
-        file.seek(position)
-        header = file.read(8)
-        if len(header) < 8:
-            break
-        name, length = header[:4].decode("latin-1"), struct.unpack("<I", header[4:])[0]
-        if name == "ds64":
-            body = file.read(min(length, 28))
-            long_data_bytes = struct.unpack("<Q", body[8:16])[0] if len(body) >= 16 else None
-        elif name == "data" and length == 0xFFFFFFFF and long_data_bytes is not None:
-            length = long_data_bytes
-        elif name not in ("data", "fmt ") and length <= MAX_CHUNK_BYTES:
-            chunks.setdefault(name, []).append(file.read(length))
-        position += 8 + length + length % 2
-        if position >= size_bytes:
-            break
-    return chunks
+    bodies: dict[str, list[bytes]] = {}
+    for name, start, length in chunks_of(file):
+        if name not in _PASSED_OVER and length is not None and length <= MAX_CHUNK_BYTES:
+            file.seek(start)
+            bodies.setdefault(name.decode("latin-1"), []).append(file.read(length))
+    return bodies
 
 
 def read_info(lists: list[bytes]) -> dict[str, str]:
     """Texts of LIST/INFO chunks by a plain name."""
-    found: dict[str, str] = {}
+    texts: dict[str, str] = {}
     for body in lists:
-        if body[:4] != b"INFO":
-            continue
-        position = 4
-        while position + 8 <= len(body):
-            key, length = (
-                body[position : position + 4],
-                struct.unpack("<I", body[position + 4 : position + 8])[0],
-            )
-            text = _decode(body[position + 8 : position + 8 + length])
+        for key, raw in _fields(body[4:], "<4sI", is_padded=True) if body[:4] == b"INFO" else ():
+            text = _decode(raw)
             if key in _INFO_NAMES and text:
-                found.setdefault(_INFO_NAMES[key], text)
-            position += 8 + length + length % 2
-    return found
+                texts.setdefault(_INFO_NAMES[key], text)
+    return texts
+
+
+def _fields(body: bytes, form: str, is_padded: bool = False) -> Iterator[tuple[Any, bytes]]:
+    """Names and contents of fields, each behind a name and a length as `struct` reads them by `form`."""
+    header = struct.Struct(form)
+    position = 0
+    while position + header.size <= len(body):
+        name, length = header.unpack_from(body, position)
+        position += header.size
+        yield name, body[position : position + length]
+        position += length + (length % 2 if is_padded else 0)
 
 
 def _decode(raw: bytes) -> str:
@@ -131,29 +112,20 @@ def _decode(raw: bytes) -> str:
 
 def _read_id3(chunks: dict[str, list[bytes]]) -> dict[str, str]:
     """Comment and artist of an ID3v2 chunk; frames are found by their names, sizes bounded by the chunk."""
-    found: dict[str, str] = {}
+    texts: dict[str, str] = {}
     for body in chunks.get("id3 ", []) + chunks.get("ID3 ", []):
-        position = 10
-        while body[:3] == b"ID3" and position + 10 <= len(body):
-            name, size = (
-                body[position : position + 4],
-                struct.unpack(">I", body[position + 4 : position + 8])[0],
-            )
-            content = body[position + 10 : position + 10 + size]
-            if not name.strip(b"\x00") or size == 0:
+        for name, content in _fields(body[10:], ">4sI2x") if body[:3] == b"ID3" else ():
+            if not name.strip(b"\x00") or not content:
                 break
             if name == b"COMM" and len(content) > 4:
-                found.setdefault("comment", _id3_text(content[:1] + content[4:]).rsplit("\x00", 1)[-1])
+                texts.setdefault("comment", _id3_text(content[:1] + content[4:]).rsplit("\x00", 1)[-1])
             elif name == b"TPE1":
-                found.setdefault("artist", _id3_text(content))
-            position += 10 + size
-    return {key: text for key, text in found.items() if text}
+                texts.setdefault("artist", _id3_text(content))
+    return {key: text for key, text in texts.items() if text}
 
 
 def _id3_text(content: bytes) -> str:
-    encoding = {0: "latin-1", 1: "utf-16", 2: "utf-16-be", 3: "utf-8"}.get(
-        content[0] if content else 0, "latin-1"
-    )
+    encoding = {1: "utf-16", 2: "utf-16-be", 3: "utf-8"}.get(content[0], "latin-1")
     return content[1:].decode(encoding, errors="replace").strip("\x00 \r\n\t\ufeff")
 
 
@@ -176,16 +148,11 @@ def read_comment(comment: str) -> HeaderFacts:
     when, who = _RECORDED.search(comment), _SERIAL.search(comment)
     if when is None and who is None:
         return HeaderFacts()
-    started_at = None
-    if when is not None:
-        started_at = _parse(
-            f"{when['date']} {when['time']}", "%d/%m/%Y %H:%M:%S", _zone(when["zone"] or "+0")
-        )
+    started_at = None if when is None else _clock(f"{when['date']} {when['time']}", when["zone"] or "+0")
     temperature = re.search(r"temperature was (-?\d+(?:\.\d+)?)C", comment)
     texts = {"temperature_c": temperature[1]} if temperature else {}
-    return HeaderFacts(
-        "AudioMoth comment", "AudioMoth", who["serial"] if who else None, started_at, texts=texts
-    )
+    serial = who["serial"] if who else None
+    return HeaderFacts("AudioMoth comment", "AudioMoth", serial, started_at, texts=texts)
 
 
 def _read_opensoundscape(text: str) -> HeaderFacts:
@@ -196,21 +163,17 @@ def _read_opensoundscape(text: str) -> HeaderFacts:
     if not isinstance(values, dict):
         return HeaderFacts()
     inner = values.get("comment")
-    found = (
-        read_comment(inner)
-        if isinstance(inner, str) and not inner.startswith("opso_metadata")
-        else HeaderFacts()
-    )
+    is_device = isinstance(inner, str) and not inner.startswith("opso_metadata")
+    found = read_comment(inner) if is_device else HeaderFacts()
     started_at = _iso(str(values.get("recording_start_time", "")))
     if started_at is None and not found.origin:
         return HeaderFacts()
     device_id = str(values.get("device_id", "")).removeprefix("AudioMoth ") or None
-    return HeaderFacts(
-        "OpenSoundscape comment",
-        found.device,
-        found.recorder_id or device_id,
-        started_at or found.started_at,
-        texts=found.texts,
+    return replace(
+        found,
+        origin="OpenSoundscape comment",
+        recorder_id=found.recorder_id or device_id,
+        started_at=started_at or found.started_at,
     )
 
 
@@ -230,15 +193,8 @@ def read_guano(chunk: bytes) -> HeaderFacts:
     device = " ".join(values[key] for key in ("Make", "Model") if key in values) or None
     kept = {"Note", "Species Manual", "Temperature Ext", "Temperature Int", "OAD|Deployment ID"}
     texts = {f"guano_{key}": values[key] for key in sorted(kept & set(values))}
-    return HeaderFacts(
-        "GUANO",
-        device,
-        values.get("Serial"),
-        _iso(values.get("Timestamp", "")),
-        latitude,
-        longitude,
-        texts=texts,
-    )
+    started_at = _iso(values.get("Timestamp", ""))
+    return HeaderFacts("GUANO", device, values.get("Serial"), started_at, latitude, longitude, texts=texts)
 
 
 def read_wamd(chunk: bytes) -> HeaderFacts:
@@ -247,28 +203,17 @@ def read_wamd(chunk: bytes) -> HeaderFacts:
     Source: wa_meta 1.0, Wildlife Acoustics.
     """
     values: dict[str, str] = {}
-    position = 0
-    while position + 6 <= len(chunk):
-        key, length = struct.unpack("<HI", chunk[position : position + 6])
+    for key, raw in _fields(chunk, "<HI"):
         if key in _WAMD_TEXTS:
-            text = _decode(chunk[position + 6 : position + 6 + length])
-            values.setdefault(_WAMD_TEXTS[key], text)
-        position += 6 + length
+            values.setdefault(_WAMD_TEXTS[key], _decode(raw))
     if not values:
         return HeaderFacts()
     latitude, longitude = _place(values.get("place", ""))
     model = values.get("model", "").strip()
     device = model if not model or "Wildlife" in model else f"Wildlife Acoustics {model}"
+    serial, started_at = values.get("serial") or None, _iso(values.get("started", ""))
     texts = {f"wamd_{key}": values[key] for key in ("note", "microphone", "name") if values.get(key)}
-    return HeaderFacts(
-        "WAMD",
-        device or None,
-        values.get("serial") or None,
-        _iso(values.get("started", "")),
-        latitude,
-        longitude,
-        texts=texts,
-    )
+    return HeaderFacts("WAMD", device or None, serial, started_at, latitude, longitude, texts=texts)
 
 
 def _place(text: str) -> tuple[float | None, float | None]:
@@ -295,9 +240,10 @@ def _iso(text: str) -> datetime | None:
         return None
 
 
-def _parse(text: str, pattern: str, zone: timezone) -> datetime | None:
+def _clock(text: str, zone: str) -> datetime | None:
+    """An AudioMoth's time, its day first."""
     try:
-        return datetime.strptime(text, pattern).replace(tzinfo=zone)
+        return datetime.strptime(text, "%d/%m/%Y %H:%M:%S").replace(tzinfo=_zone(zone))
     except ValueError:
         return None
 
@@ -310,16 +256,9 @@ def _zone(text: str) -> timezone:
     return timezone(timedelta(minutes=max(-1439, min(1439, minutes_east))))
 
 
-def _merge(first: HeaderFacts, second: HeaderFacts) -> HeaderFacts:
+def _filled(first: HeaderFacts, second: HeaderFacts) -> HeaderFacts:
     """What `first` tells, filled up from `second`."""
     if not first.origin:
         return second
-    return HeaderFacts(
-        first.origin,
-        first.device or second.device,
-        first.recorder_id or second.recorder_id,
-        first.started_at or second.started_at,
-        first.latitude if first.latitude is not None else second.latitude,
-        first.longitude if first.longitude is not None else second.longitude,
-        texts={**second.texts, **first.texts},
-    )
+    told = {name: value for name, value in vars(first).items() if value is not None}
+    return replace(second, **told | {"texts": {**second.texts, **first.texts}})
