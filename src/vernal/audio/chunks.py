@@ -31,7 +31,8 @@ def chunks_of(file: BinaryIO) -> Iterator[Chunk]:
         header = file.read(8)
         if len(header) < 8:
             return
-        name, length = header[:4], int.from_bytes(header[4:], order)  # type: ignore[arg-type]
+        name = header[:4]
+        length: int | None = int.from_bytes(header[4:], order)  # type: ignore[arg-type]
         if name == b"ds64":
             long_length = int.from_bytes(file.read(16)[8:], "little") or None
         if length == _NOT_KNOWN:

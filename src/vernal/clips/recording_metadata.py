@@ -162,9 +162,8 @@ def _read_opensoundscape(text: str) -> HeaderFacts:
         return HeaderFacts()
     if not isinstance(values, dict):
         return HeaderFacts()
-    inner = values.get("comment")
-    is_device = isinstance(inner, str) and not inner.startswith("opso_metadata")
-    found = read_comment(inner) if is_device else HeaderFacts()
+    inner = str(values.get("comment", ""))
+    found = HeaderFacts() if inner.startswith("opso_metadata") else read_comment(inner)
     started_at = _iso(str(values.get("recording_start_time", "")))
     if started_at is None and not found.origin:
         return HeaderFacts()

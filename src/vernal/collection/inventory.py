@@ -30,16 +30,9 @@ REPLACED, WITHDRAWN = "a later file was added under this path", "withdrawn"
 # The most careful word wins: what is kept for testing or deployment is never trained on.
 _ROLE_ORDER = ("adversarial", "deployment", "training")
 _DESCRIBING = (
-    "collector",
-    "source",
-    "site",
-    "device",
-    "recorder_id",
-    "date",
-    "time",
-    "utc_offset",
-    "mined_by",
-)
+    "collector", "source", "site", "device", "recorder_id", "date", "time", "utc_offset", "mined_by"
+)  # fmt: skip
+_MEASURED = ("format", "n_frames", "sample_rate_hz", "channels", "duration_s", "sound_hash")
 _CLOCK_TOLERANCE = timedelta(seconds=2)
 
 
@@ -65,17 +58,12 @@ def describe_recordings(
         is; `differences`: `recording`, `about`, `words`, where statements, header and name differ.
     """
     rows: list[dict[str, Any]] = []
-    differences: list[dict[str, str]] = []
-    by_content: dict[Any, dict[str, Any]] = {
-        row["content_hash"]: {str(key): value for key, value in row.items()}
-        for row in facts.to_dict("records")
-    }
+    differences: list[tuple[str, str, str]] = []
+    by_content = facts.set_index("content_hash", drop=False).to_dict("index")
     for content_hash, said in statements.sort_values("file_path").groupby("content_hash", sort=True):
         row, differing = _describe(str(content_hash), said, by_content[content_hash], options)
         rows.append(row)
-        differences += [
-            {"recording": row["recording"], "about": about, "words": words} for about, words in differing
-        ]
+        differences += [(row["recording"], *difference) for difference in differing]
     recordings = _hold_back_doubles(_typed(pd.DataFrame(rows, columns=list(RECORDING_COLUMNS))))
     listed = pd.DataFrame(differences, columns=["recording", "about", "words"]).astype("str")
     return recordings, listed.sort_values(["recording", "about"], ignore_index=True)
@@ -88,9 +76,10 @@ def _typed(recordings: pd.DataFrame) -> pd.DataFrame:
 
 
 def _describe(
-    content_hash: str, said: pd.DataFrame, facts: dict[str, Any], options: LakeOptions
+    content_hash: str, said: pd.DataFrame, facts: dict[Any, Any], options: LakeOptions
 ) -> tuple[dict[str, Any], list[tuple[str, str]]]:
     """One content's row, and where the words about it differ."""
+    facts = {name: None if pd.isna(value) else value for name, value in facts.items()}
     # Of several names the one that tells something is the recording's.
     said = said.assign(is_mute=[not read_name(path).scheme for path in said.file_path])
     said = said.sort_values(["is_mute", "file_path"], kind="stable")
@@ -101,7 +90,6 @@ def _describe(
     by_name = read_name(said.file_path.iloc[0])
     recorder_from, recorder_id = _recorder(words, facts, by_name.recorder_id)
     (date, time), time_from = _start(words, facts, by_name.started_at, differing)
-    problem = _text(facts["problem"])
     row = {
         "content_hash": content_hash,
         "recording": said.file_path.iloc[0],
@@ -110,19 +98,16 @@ def _describe(
         **{name: words[name] for name in ("collector", "source", "site", "mined_by")},
         "licence": licence,
         "is_licence_known": is_known,
-        "device": words["device"] or _text(facts["device"]),
+        "device": words["device"] or facts["device"],
         "recorder_id": recorder_id,
         "recorder_from": recorder_from,
         "date": date,
         "time": time,
         "time_from": time_from,
         "role": role,
-        **{
-            name: facts[name]
-            for name in ("format", "n_frames", "sample_rate_hz", "channels", "duration_s", "sound_hash")
-        },
-        "is_heard": problem is None,
-        "held_back": problem or licence_problem,
+        **{name: facts[name] for name in _MEASURED},
+        "is_heard": facts["problem"] is None,
+        "held_back": facts["problem"] or licence_problem,
     }
     return row, differing
 
@@ -148,12 +133,14 @@ def _role(said: pd.DataFrame, differing: list[tuple[str, str]]) -> str:
 
 def _recorder(words: dict[str, Any], facts: dict[str, Any], by_name: str | None) -> tuple[str, str]:
     """Who tells which recorder it was, and which; without any word its collector's device is one."""
-    told = (("statement", words["recorder_id"]), ("header", facts["recorder_id"]), ("name", by_name))
-    source, recorder_id = _first(*told)
-    if source is None:
-        who = words["collector"] or "unknown collector"
-        return "collector", f"{words['device'] or 'device'} of {who}"
-    return source, recorder_id
+    device = f"{words['device'] or 'device'} of {words['collector'] or 'unknown collector'}"
+    told = {
+        "statement": words["recorder_id"],
+        "header": facts["recorder_id"],
+        "name": by_name,
+        "collector": device,
+    }
+    return next((source, recorder_id) for source, recorder_id in told.items() if recorder_id is not None)
 
 
 def _licence(
@@ -161,16 +148,17 @@ def _licence(
 ) -> tuple[str | None, bool, str | None]:
     """The licence, whether it is a known one, and what is wrong with it. A header's counts only where nobody spoke."""
     given = [text for text in said.licence if not licences.is_missing(text)]
-    header = _text(facts["copyright"])
-    if not given and header is not None and not licences.is_missing(header) and licences.normalise(header)[1]:
+    header = facts["copyright"]
+    if not given and not licences.is_missing(header) and licences.normalise(header)[1]:
         given = [header]
     named = list(dict.fromkeys(licences.normalise(text) for text in given))
     if not named:
         return None, False, "no licence" if options.require_licence else None
     if len(named) > 1:
-        differing.append(("licence", ", ".join(name for name, _ in named)))
-        return None, False, "licences contradict each other: " + ", ".join(name for name, _ in named)
-    return named[0][0], named[0][1], None
+        names = ", ".join(name for name, _ in named)
+        differing.append(("licence", names))
+        return None, False, f"licences contradict each other: {names}"
+    return *named[0], None
 
 
 def _start(
@@ -181,12 +169,12 @@ def _start(
     A person's date without a time takes the recorder's time only where both name the same day: a clock that is a
     year off is not right about the hour.
     """
-    told_at = _text(facts["started_at"])
-    header = None if told_at is None else datetime.fromisoformat(told_at)
+    header = datetime.fromisoformat(facts["started_at"]) if facts["started_at"] else None
     if header is not None and by_name is not None and not _agree(header, by_name):
         told = f"header {header.isoformat(sep=' ')}, name {by_name.isoformat(sep=' ')}; the header is used"
         differing.append(("time", told))
-    source, started = _first(("header", header), ("name", by_name))
+    started = header or by_name
+    source = "header" if header else "name" if by_name else None
     date, time = _local(started, words)
     said_date, said_time = words["date"], _in_full(words["time"])
     if said_date is None and (said_time is None or date is None):
@@ -203,9 +191,8 @@ def _local(started: datetime | None, words: dict[str, Any]) -> tuple[str | None,
     if started is None:
         return None, None
     if words["utc_offset"] is not None and started.tzinfo is not None:
-        started = started.astimezone(
-            datetime.fromisoformat(f"2000-01-01T00:00:00{words['utc_offset']}").tzinfo
-        )
+        zone = datetime.fromisoformat(f"2000-01-01T00:00:00{words['utc_offset']}").tzinfo
+        started = started.astimezone(zone)
     return started.strftime("%Y-%m-%d"), started.strftime("%H:%M:%S")
 
 
@@ -222,17 +209,6 @@ def _agree(header: datetime, by_name: datetime) -> bool:
     quarters = timedelta(minutes=15)
     rest = abs(apart - quarters * round(apart / quarters))
     return rest <= _CLOCK_TOLERANCE and abs(apart) <= timedelta(hours=14, seconds=2)
-
-
-def _first(*told: tuple[str, Any]) -> tuple[str | None, Any]:
-    for source, value in told:
-        if value is not None and not (isinstance(value, float) and np.isnan(value)):
-            return source, value
-    return None, None
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
 
 
 def _hold_back_doubles(recordings: pd.DataFrame) -> pd.DataFrame:
