@@ -1,4 +1,4 @@
-"""Do people agree? Coefficients between annotators, and of one annotator with himself, with intervals.
+"""Do people agree? Coefficients between annotators, and of one annotator with themselves, with intervals.
 
 Cohen's kappa compares two, Fleiss' kappa several on clips that equally many judged, Krippendorff's alpha
 anybody on anything, missing votes included. All are 1 for full agreement and 0 for what chance alone would
@@ -8,16 +8,17 @@ The coefficients are those of statsmodels and krippendorff.
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from vernal.evaluation.bootstrap import MIN_BLOCKS, draw_counts, percentiles
+from vernal.collection.block_bootstrap import block_interval
 
 COEFFICIENTS = ("agreement", "cohen", "fleiss", "krippendorff")
 AGREEMENT_COLUMNS = ("label", "between", "coefficient", "value", "low", "high", "n_clips", "n_blocks")
@@ -38,7 +39,7 @@ class AgreementOptions:
 
 
 def measure_agreement(ratings: pd.DataFrame, blocks: pd.Series, options: AgreementOptions) -> pd.DataFrame:
-    """Agreement per class between each two annotators, between all of them, and of each with himself.
+    """Agreement per class between each two annotators, between all of them, and of each with themselves.
 
     Args:
         ratings: one row a vote: `clip_id`, `label` (the class voted on), `annotator`, `session`, `value`
@@ -58,31 +59,34 @@ def measure_agreement(ratings: pd.DataFrame, blocks: pd.Series, options: Agreeme
         first = coded.sort_values(["session"], kind="stable").drop_duplicates(["clip_id", "annotator"])
         table = first.pivot(index="clip_id", columns="annotator", values="value").sort_index()
         who = blocks.reindex(table.index).to_numpy()
-        for one, other in combinations(table.columns, 2):
-            pair = table[[one, other]].to_numpy()
-            if not (~np.isnan(pair)).all(axis=1).any():
-                continue
-            rows += _rows(name, f"{one} and {other}", pair, who, len(names), ("agreement", "cohen"), options)
+        for one, other, pair in _pairs(table):
+            rows += _rows(name, f"{one} and {other}", pair, who, len(names), COEFFICIENTS[:2], options)
         if len(table.columns) > 1:
             rows += _rows(name, EVERYBODY, table.to_numpy(), who, len(names), COEFFICIENTS[2:], options)
-        rows += _with_himself(name, coded, blocks, len(names), options)
+        rows += _with_themselves(name, coded, blocks, len(names), options)
     return pd.DataFrame(rows, columns=list(AGREEMENT_COLUMNS)).sort_values(
         ["label", "between", "coefficient"], ignore_index=True
     )
 
 
-def _with_himself(
+def _pairs(table: pd.DataFrame) -> Iterator[tuple[Any, Any, NDArray]]:
+    """Each two columns with their values, where there is a clip that both have."""
+    for one, other in combinations(table.columns, 2):
+        pair = table[[one, other]].to_numpy()
+        if (~np.isnan(pair)).all(axis=1).any():
+            yield one, other, pair
+
+
+def _with_themselves(
     label: str, coded: pd.DataFrame, blocks: pd.Series, n_values: int, options: AgreementOptions
 ) -> list[dict]:
     rows: list[dict] = []
     for annotator, votes in coded.groupby("annotator", sort=True):
         table = votes.pivot(index="clip_id", columns="session", values="value").sort_index()
-        for one, other in combinations(table.columns, 2):
-            pair = table[[one, other]].to_numpy()
-            if (~np.isnan(pair)).all(axis=1).any():
-                who = blocks.reindex(table.index).to_numpy()
-                between = f"{annotator}, sessions {one} and {other}"
-                rows += _rows(label, between, pair, who, n_values, ("agreement", "cohen"), options)
+        who = blocks.reindex(table.index).to_numpy()
+        for one, other, pair in _pairs(table):
+            between = f"{annotator}, sessions {one} and {other}"
+            rows += _rows(label, between, pair, who, n_values, COEFFICIENTS[:2], options)
     return rows
 
 
@@ -105,16 +109,20 @@ def _rows(
             # It wants equally many judges of each clip: the most usual number, of two the larger.
             sizes, often = np.unique(n_raters[used], return_counts=True)
             used = n_raters == sizes[len(often) - 1 - np.argmax(often[::-1])]
-        block_names, code = np.unique(who[used].astype(str), return_inverse=True)
         votes = table[used] if name in ("agreement", "cohen") else counts[used]
-        measure = _MEASURES[name]
-        value = measure(votes) if len(votes) else np.nan
-        low, high = _interval(votes, code, len(block_names), measure, label, options)
+        coefficient = partial(_of_rows, _MEASURES[name], votes)
+        low, high = block_interval(
+            coefficient, who[used], options.seed, f"agreement {label}", options.n_draws, options.level
+        )
         rows.append({
-            "label": label, "between": between, "coefficient": name, "value": value, "low": low, "high": high,
-            "n_clips": int(used.sum()), "n_blocks": len(block_names),
+            "label": label, "between": between, "coefficient": name, "value": coefficient(slice(None)), "low": low,
+            "high": high, "n_clips": int(used.sum()), "n_blocks": len(set(who[used])),
         })  # fmt: skip
     return rows
+
+
+def _of_rows(measure: Callable[[NDArray], float], votes: NDArray, rows: Any) -> float:
+    return measure(votes[rows]) if len(votes) else np.nan
 
 
 def value_counts(table: NDArray, n_values: int) -> NDArray[np.int64]:
@@ -172,26 +180,6 @@ _MEASURES: dict[str, Callable[[NDArray], float]] = {
     "fleiss": fleiss_kappa,
     "krippendorff": krippendorff_alpha,
 }
-
-
-def _interval(
-    votes: NDArray,
-    code: NDArray,
-    n_blocks: int,
-    measure: Callable,
-    label: str,
-    options: AgreementOptions,
-) -> tuple[float, float]:
-    """Percentile interval over draws of whole blocks; NaN with too few blocks, or too many draws without a value."""
-    if n_blocks < MIN_BLOCKS:
-        return np.nan, np.nan
-    values = []
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)
-        for counts in draw_counts(options.seed, f"agreement {label}", n_blocks, options.n_draws).astype(int):
-            drawn = np.repeat(np.arange(len(code)), counts[code])
-            values.append(measure(votes[drawn]))
-    return percentiles(np.array(values), options.level)
 
 
 def list_disagreements(votes: pd.DataFrame) -> pd.DataFrame:

@@ -6,26 +6,19 @@ judged by a stage, with its own model and its own report.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from vernal.clips.problem_card import ProblemCard, Verdict, verdict
+from vernal.collection.block_bootstrap import block_interval
 from vernal.collection.linear_model import METRICS, probabilities
-from vernal.evaluation.bootstrap import MIN_BLOCKS, draw_counts, percentiles
 
 CHECK_COLUMNS = (
-    "tested_on",
-    "metric",
-    "value",
-    "low",
-    "high",
-    "n_clips",
-    "n_positive",
-    "n_nights",
-    "status",
-    "sentence",
-)
+    "tested_on", "metric", "value", "low", "high", "n_clips", "n_positive", "n_nights", "status", "sentence"
+)  # fmt: skip
 UNSEEN_SITES = "sites left out in turn"
 OUTSIDERS = "adversarial test set, collected by outsiders"
 _N_DRAWS = 300
@@ -75,30 +68,22 @@ def _row(
     tested_on: str, scores: NDArray, y: NDArray, nights: NDArray, metric: str, card: ProblemCard, seed: int
 ) -> dict:
     y = np.asarray(y, dtype=bool)
-    names, code = np.unique(np.asarray(nights).astype(str), return_inverse=True)
+
+    def measure(rows: Any) -> float:
+        has_both = y[rows].any() and not y[rows].all()
+        return METRICS[metric](scores[rows], y[rows]) if has_both else np.nan
+
     value = low = high = np.nan
-    if len(y) and np.isfinite(scores).all() and y.any() and not y.all():
-        value = METRICS[metric](scores, y)
-        if len(names) >= MIN_BLOCKS:
-            draws = draw_counts(seed, f"first check {tested_on}", len(names), _N_DRAWS).astype(int)
-            low, high = percentiles(
-                np.array([_drawn(scores, y, counts[code], metric) for counts in draws]), _LEVEL
-            )
+    if np.isfinite(scores).all() and y.any() and not y.all():
+        value = measure(slice(None))
+        low, high = block_interval(measure, nights, seed, f"first check {tested_on}", _N_DRAWS, _LEVEL)
     judged = verdict(card, value, low, high) if metric_of(card) else _other_metric(card)
     return {
         "tested_on": tested_on, "metric": metric, "value": value, "low": low, "high": high, "n_clips": len(y),
-        "n_positive": int(y.sum()), "n_nights": len(names), "status": judged.status, "sentence": judged.sentence,
+        "n_positive": int(y.sum()), "n_nights": len(set(nights)), "status": judged.status, "sentence": judged.sentence,
     }  # fmt: skip
 
 
-def _drawn(scores: NDArray, y: NDArray, times: NDArray, metric: str) -> float:
-    rows = np.repeat(np.arange(len(y)), times)
-    return METRICS[metric](scores[rows], y[rows]) if y[rows].any() and not y[rows].all() else np.nan
-
-
 def _other_metric(card: ProblemCard) -> Verdict:
-    known = ", ".join(METRICS)
-    return Verdict(
-        "not measured",
-        f"The target ({card.performance.spell()}) needs a stage; the quick check knows {known}.",
-    )
+    target, known = card.performance.spell(), ", ".join(METRICS)
+    return Verdict("not measured", f"The target ({target}) needs a stage; the quick check knows {known}.")
