@@ -19,6 +19,7 @@ FACTS_VERSION = 3
 READABLE_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff", ".w64", ".rf64", ".opus")
 # Phones write these and libsndfile does not read them; they are recordings all the same.
 UNREADABLE_SUFFIXES = (".m4a", ".aac", ".3gp", ".amr", ".caf", ".wma", ".mp4", ".wac")
+_FLOAT_SUBTYPES = ("FLOAT", "DOUBLE", "VORBIS", "OPUS", "MPEG_LAYER_III", "MPEG_LAYER_II", "MPEG_LAYER_I")
 _BLOCK_FRAMES = 1 << 18
 _MAX_DURATION_S = 90_000
 
@@ -36,14 +37,12 @@ def recording_facts(path: Path) -> dict[str, Any]:
     """
     facts: dict[str, Any] = _sound_facts(path)
     header = read_header(path)
-    told = {
-        key: value
-        for key, value in asdict(header).items()
-        if value is not None and key not in ("texts", "origin")
+    told = asdict(header) | {
+        "started_at": header.started_at and header.started_at.isoformat(),
+        "header_origin": header.origin or None,
     }
-    if header.started_at is not None:
-        told["started_at"] = header.started_at.isoformat()
-    return facts | told | ({"header_origin": header.origin} if header.origin else {})
+    unused = ("texts", "origin")
+    return facts | {key: value for key, value in told.items() if value is not None and key not in unused}
 
 
 def _sound_facts(path: Path) -> dict[str, Any]:
@@ -53,20 +52,17 @@ def _sound_facts(path: Path) -> dict[str, Any]:
         return {"problem": f"{path.suffix.lower()} cannot be read; convert it to WAV or FLAC and add that"}
     try:
         with soundfile.SoundFile(path) as file:
-            form = {
-                "format": file.format,
-                "subtype": file.subtype,
-                "sample_rate_hz": file.samplerate,
-                "channels": file.channels,
-            }
             n_frames, sound_hash, problem = _read_through(file)
     except (soundfile.SoundFileError, RuntimeError, TypeError, ValueError) as error:
         # Where the lake keeps the file is no help, and another machine would say something else.
         return {"problem": f"cannot be read as sound: {getattr(error, 'error_string', error)}"}
     facts = {
-        **form,
+        "format": file.format,
+        "subtype": file.subtype,
+        "sample_rate_hz": file.samplerate,
+        "channels": file.channels,
         "n_frames": n_frames,
-        "duration_s": n_frames / form["sample_rate_hz"],
+        "duration_s": n_frames / file.samplerate,
         "sound_hash": sound_hash,
     }
     return facts | ({"problem": problem} if problem else {})
@@ -77,15 +73,7 @@ def _read_through(file: Any) -> tuple[int, str, str | None]:
     running = hashlib.sha256(f"{file.samplerate} {file.channels}".encode())
     n_frames, is_finite, is_silent = 0, True, True
     # A floating-point file keeps its values; all others hold integers, which no decoder rounds differently.
-    is_float = file.subtype in (
-        "FLOAT",
-        "DOUBLE",
-        "VORBIS",
-        "OPUS",
-        "MPEG_LAYER_III",
-        "MPEG_LAYER_II",
-        "MPEG_LAYER_I",
-    )
+    is_float = file.subtype in _FLOAT_SUBTYPES
     while True:
         block = file.read(_BLOCK_FRAMES, dtype="float32" if is_float else "int32", always_2d=True)
         if len(block) == 0:

@@ -38,18 +38,9 @@ _SCHEMES: tuple[tuple[str, re.Pattern[str]], ...] = (
 )  # fmt: skip
 # What voice recorders on phones call everything; no recorder's name.
 _PHONE_WORDS = {
-    "rec",
-    "recording",
-    "new recording",
-    "voice",
-    "voice recording",
-    "audio",
-    "aud",
-    "ptt",
-    "memo",
-    "voice memo",
+    "rec", "recording", "new recording", "voice", "voice recording", "audio", "aud", "ptt", "memo", "voice memo",
     "sound",
-}
+}  # fmt: skip
 
 
 def read_name(path: str) -> NameFacts:

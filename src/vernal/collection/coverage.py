@@ -12,14 +12,8 @@ import pandas as pd
 
 FACETS = ("site", "recorder_id", "hour", "month")
 COVERAGE_COLUMNS = (
-    "by",
-    "value",
-    "n_training",
-    "n_deployment",
-    "training_share",
-    "deployment_share",
-    "state",
-)
+    "by", "value", "n_training", "n_deployment", "training_share", "deployment_share", "state"
+)  # fmt: skip
 UNKNOWN = "not known"
 _THIN = 0.25
 
@@ -47,23 +41,20 @@ def compare_coverage(training: pd.DataFrame, deployment: pd.DataFrame) -> pd.Dat
             "n_deployment": deployment[by].astype("str").fillna(UNKNOWN).value_counts(),
         }).fillna(0).astype("int64").sort_index()  # fmt: skip
         shares = counts / counts.sum().clip(lower=1)
+        is_thin = shares.n_training < _THIN * shares.n_deployment
         state = np.select(
-            [
-                counts.n_training.eq(0),
-                counts.n_deployment.eq(0),
-                shares.n_training < _THIN * shares.n_deployment,
-            ],
+            [counts.n_training.eq(0), counts.n_deployment.eq(0), is_thin],
             ["missing", "only in training", "thin"],
             "covered",
         )
-        tables.append(
-            pd.DataFrame({
-                "by": by, "value": counts.index.astype("str"), "n_training": counts.n_training,
-                "n_deployment": counts.n_deployment,
-                "training_share": shares.n_training, "deployment_share": shares.n_deployment,
-                "state": state if len(deployment) else "",
-            })
-        )  # fmt: skip
+        table = counts.assign(
+            by=by,
+            value=counts.index.astype("str"),
+            training_share=shares.n_training,
+            deployment_share=shares.n_deployment,
+            state=state if len(deployment) else "",
+        )
+        tables.append(table[list(COVERAGE_COLUMNS)])
     return pd.concat(tables, ignore_index=True)
 
 
@@ -83,8 +74,8 @@ def count_choosers(recordings: pd.DataFrame, clips: pd.DataFrame) -> pd.DataFram
     table = table.assign(
         share=table.n_clips / max(1, len(clips)), positive_share=table.n_positive / table.n_clips
     )
-    order = table.assign(rank=table.chosen_by != "people").sort_values(["rank", "chosen_by"]).index
-    counts = table.astype({"n_recordings": "int64", "n_clips": "int64"})
-    return counts.loc[order, ["chosen_by", "n_recordings", "n_clips", "share", "positive_share"]].reset_index(
-        drop=True
+    table = table.assign(is_model=table.chosen_by != "people").astype(
+        {"n_recordings": "int64", "n_clips": "int64"}
     )
+    table = table.sort_values(["is_model", "chosen_by"], ignore_index=True)
+    return table[["chosen_by", "n_recordings", "n_clips", "share", "positive_share"]]

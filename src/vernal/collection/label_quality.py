@@ -28,11 +28,7 @@ def suspect_labels(clip_ids: NDArray, y: NDArray, probability: NDArray, label: s
     Source: Northcutt, Jiang & Chuang (2021), doi:10.1613/jair.1.12125; cleanlab's `find_label_issues`.
     """
     known = np.isfinite(probability)
-    ids, given, p = (
-        np.asarray(clip_ids)[known],
-        np.asarray(y, dtype=int)[known],
-        np.asarray(probability)[known],
-    )
+    ids, given, p = clip_ids[known], np.asarray(y, dtype=int)[known], probability[known]
     if min(int(given.sum()), int((1 - given).sum())) < 2:
         return pd.DataFrame(columns=list(SUSPECT_COLUMNS))
     from cleanlab.filter import find_label_issues

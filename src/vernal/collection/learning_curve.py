@@ -19,6 +19,9 @@ from vernal.common.hashing import rng_for
 from vernal.evaluation.bootstrap import percentiles
 
 CURVE_COLUMNS = ("label", "replicate", "fraction", "n_groups", "n_clips", "n_positive", "score")
+GAIN_COLUMNS = (
+    "score_now", "score_more", "gain", "gain_low", "gain_high", "limit", "limit_low", "limit_high", "exponent"
+)  # fmt: skip
 _EXPONENTS = np.geomspace(0.1, 2.0, 40)
 _SMALLEST_N = 5
 
@@ -85,9 +88,8 @@ def measure_curve(
                 continue
             score = METRICS[options.metric](probabilities(x[train], y[train], x[test]), y[test])
             if np.isfinite(score):
-                rows.append(
-                    (label, replicate, fraction, n_groups, int(train.sum()), int(y[train].sum()), score)
-                )
+                sizes = n_groups, int(train.sum()), int(y[train].sum())
+                rows.append((label, replicate, fraction, *sizes, score))
     return pd.DataFrame(rows, columns=list(CURVE_COLUMNS)).astype({"label": "str"})
 
 
@@ -110,9 +112,8 @@ def fit_power_law(n: NDArray, error: NDArray, weights: NDArray) -> NDArray[np.fl
         feature = (n / n.min()) ** -c
         mean_feature = weights @ feature / total
         spread = weights @ feature**2 / total - mean_feature**2
-        slope = (weights @ (feature * error) / total - mean_feature * mean_error) / np.where(
-            spread > 1e-15, spread, np.inf
-        )
+        covariance = weights @ (feature * error) / total - mean_feature * mean_error
+        slope = covariance / np.where(spread > 1e-15, spread, np.inf)
         through_zero = (weights @ (feature * error)) / (weights @ feature**2)
         b = np.maximum(slope, 0.0)
         a = mean_error - b * mean_feature
@@ -147,24 +148,12 @@ def extrapolate(
     """
     sizes = np.geomspace(max(5, curve.n_clips.min() if len(curve) else 5), (n_now + options.more) * 2, 60)
     row = {"n_now": n_now, "more": options.more}
-    names = (
-        "score_now",
-        "score_more",
-        "gain",
-        "gain_low",
-        "gain_high",
-        "limit",
-        "limit_low",
-        "limit_high",
-        "exponent",
-    )
     if curve.replicate.nunique() < 3 or curve.n_clips.nunique() < 3:
-        return row | dict.fromkeys(names, np.nan), sizes, np.full((3, len(sizes)), np.nan)
+        return row | dict.fromkeys(GAIN_COLUMNS, np.nan), sizes, np.full((3, len(sizes)), np.nan)
     replicates, code = np.unique(curve.replicate, return_inverse=True)
+    n = len(replicates)
     rng = rng_for(options.seed, "learning curve", "draws")
-    counts = rng.multinomial(
-        len(replicates), np.full(len(replicates), 1 / len(replicates)), size=options.n_draws
-    )
+    counts = rng.multinomial(n, np.full(n, 1 / n), size=options.n_draws)
     weights = np.concatenate([np.ones((1, len(curve))), counts[:, code].astype(float)])
     fits = fit_power_law(curve.n_clips.to_numpy(dtype=float), 1 - curve.score.to_numpy(), weights)
     now, then = predict(fits, float(n_now)), predict(fits, float(n_now + options.more))
@@ -172,4 +161,4 @@ def extrapolate(
     values += [1 - fits[0, 0], *percentiles(1 - fits[1:, 0], options.level), fits[0, 2]]
     lines = predict(fits, sizes)
     band = np.quantile(lines[1:], [(1 - options.level) / 2, (1 + options.level) / 2], axis=0)
-    return row | dict(zip(names, map(float, values), strict=True)), sizes, np.stack([lines[0], *band])
+    return row | dict(zip(GAIN_COLUMNS, map(float, values), strict=True)), sizes, np.stack([lines[0], *band])

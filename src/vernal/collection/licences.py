@@ -9,20 +9,9 @@ from __future__ import annotations
 import re
 
 _NONE = {
-    "",
-    "unknown",
-    "?",
-    "-",
-    "none",
-    "n/a",
-    "na",
-    "not given",
-    "tbd",
-    "todo",
-    "to be clarified",
-    "no licence",
+    "", "unknown", "?", "-", "none", "n/a", "na", "not given", "tbd", "todo", "to be clarified", "no licence",
     "no license",
-}
+}  # fmt: skip
 _OTHERS = {
     "cc0": "CC0-1.0", "cczero": "CC0-1.0", "public domain": "CC0-1.0", "publicdomain": "CC0-1.0", "mit": "MIT",
     "apache2.0": "Apache-2.0", "bsd3clause": "BSD-3-Clause", "odbl": "ODbL-1.0",
@@ -63,10 +52,8 @@ def normalise(licence: str) -> tuple[str, bool]:
     if match:
         terms = re.findall(r"by|nc|nd|sa", match["terms"])
         # Without a version the terms are known and the text is not; 4.0 must not be assumed.
-        version = (
-            f"-{match['version']}" + ("" if "." in match["version"] else ".0") if match["version"] else ""
-        )
-        return "CC-" + "-".join(term.upper() for term in terms) + version, bool(version)
-    key = re.sub(r"[ \-]", "", lowered)
-    known = _OTHERS.get(lowered) or _OTHERS.get(key)
-    return (known, True) if known else (text, False)
+        version = match["version"] or ""
+        version += ".0" if len(version) == 1 else ""
+        return "-".join(["CC", *map(str.upper, terms), *filter(None, [version])]), bool(version)
+    known = _OTHERS.get(lowered) or _OTHERS.get(re.sub(r"[ \-]", "", lowered))
+    return known or text, known is not None

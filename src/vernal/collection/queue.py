@@ -80,15 +80,10 @@ def pick_next(labelled: Pool, candidates: Pool, size: int, options: QueueOptions
     """
     size = min(size, len(candidates.x))
     assert labelled.y is not None
-    p = (
-        probabilities(labelled.x, labelled.y, candidates.x)
-        if len(labelled.x)
-        else np.full(len(candidates.x), 0.5)
-    )
+    p = probabilities(labelled.x, labelled.y, candidates.x)
     uncertainty = 1 - np.abs(2 * p - 1)
-    names, cells = np.unique(
-        np.concatenate([labelled.cells, candidates.cells]).astype(str), return_inverse=True
-    )
+    all_cells = np.concatenate([labelled.cells, candidates.cells]).astype(str)
+    names, cells = np.unique(all_cells, return_inverse=True)
     n_in_cell = np.bincount(cells[: len(labelled.x)], minlength=len(names)).astype(float)
     cell = cells[len(labelled.x) :]
     nearest = _nearest_square(candidates.x, labelled.x)
@@ -177,23 +172,15 @@ def compare_strategies(simulation: pd.DataFrame, options: QueueOptions) -> dict:
 
     later = simulation[simulation.n_labelled > simulation.n_labelled.min()] if len(simulation) else simulation
     scores = later.pivot_table(index="replicate", columns="strategy", values="score", aggfunc="mean")
-    empty = {
-        "difference": np.nan,
-        "low": np.nan,
-        "high": np.nan,
-        "n_replicates": len(scores),
-        "verdict": "not tried",
-    }
     if len(scores) < 2 or scores.isna().any(axis=None):
-        return empty
+        missing = dict.fromkeys(("difference", "low", "high"), np.nan)
+        return {**missing, "n_replicates": len(scores), "verdict": "not tried"}
     gain = (scores["queue"] - scores["random"]).to_numpy()
     half = float(t.ppf((1 + options.level) / 2, len(gain) - 1)) * gain.std(ddof=1) / len(gain) ** 0.5
-    low, high = gain.mean() - half, gain.mean() + half
-    verdict = "better" if low > 0 else "worse" if high < 0 else "no difference shown"
-    return {
-        "difference": float(gain.mean()),
-        "low": float(low),
-        "high": float(high),
-        "n_replicates": len(gain),
-        "verdict": verdict,
-    }
+    difference = {
+        "difference": float(gain.mean()), "low": float(gain.mean() - half), "high": float(gain.mean() + half)
+    }  # fmt: skip
+    verdict = (
+        "better" if difference["low"] > 0 else "worse" if difference["high"] < 0 else "no difference shown"
+    )
+    return {**difference, "n_replicates": len(gain), "verdict": verdict}

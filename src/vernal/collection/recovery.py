@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 RECOVERY_COLUMNS = ("what", "put_in", "found", "low", "high", "is_inside")
+Row = tuple[str, float, float, float, float, bool]
 
 
 def compare_with_planted(
@@ -35,7 +36,7 @@ def compare_with_planted(
     return pd.DataFrame(rows, columns=list(RECOVERY_COLUMNS))
 
 
-def _mistakes(error_rates: dict[str, Any], rates: pd.DataFrame) -> list[dict[str, Any]]:
+def _mistakes(error_rates: dict[str, Any], rates: pd.DataFrame) -> list[Row]:
     """Each annotator's misses and false alarms."""
     rows = []
     wrong = rates[rates.true_value != rates.said_value]
@@ -49,7 +50,7 @@ def _mistakes(error_rates: dict[str, Any], rates: pd.DataFrame) -> list[dict[str
     return rows
 
 
-def _drift(planted: dict[str, Any], shifts: pd.DataFrame) -> list[dict[str, Any]]:
+def _drift(planted: dict[str, Any], shifts: pd.DataFrame) -> list[Row]:
     band = shifts[shifts.band == "4 kHz"]
     if band.empty:
         return []
@@ -57,34 +58,19 @@ def _drift(planted: dict[str, Any], shifts: pd.DataFrame) -> list[dict[str, Any]
     return [_row("change of level around 4 kHz, dB", planted["drift_db"], found.shift_db, found)]
 
 
-def _counts(planted: dict[str, Any], inventory: pd.DataFrame, choosers: pd.DataFrame) -> list[dict[str, Any]]:
+def _counts(planted: dict[str, Any], inventory: pd.DataFrame, choosers: pd.DataFrame) -> list[Row]:
     is_held_back = inventory.state == "held back"
     has_no_licence = inventory.reason.fillna("") == "no licence"
-    found = {
-        "copies": ("n_copies", (inventory.state == "double").sum()),
-        "recordings without a licence": ("n_without_licence", has_no_licence.sum()),
-        "recordings that cannot be used": ("n_unusable", (is_held_back & ~has_no_licence).sum()),
-        "recordings chosen by a model": (
-            "n_mined", choosers.n_recordings[choosers.chosen_by != "people"].sum(),
-        ),
-    }  # fmt: skip
-    none = {"low": np.nan, "high": np.nan}
-    return [
-        {
-            "what": what,
-            "put_in": planted[key],
-            "found": int(count),
-            **none,
-            "is_inside": planted[key] == count,
-        }
-        for what, (key, count) in found.items()
-    ]
+    n_chosen = choosers.n_recordings[choosers.chosen_by != "people"].sum()
+    found = (
+        ("copies", "n_copies", (inventory.state == "double").sum()),
+        ("recordings without a licence", "n_without_licence", has_no_licence.sum()),
+        ("recordings that cannot be used", "n_unusable", (is_held_back & ~has_no_licence).sum()),
+        ("recordings chosen by a model", "n_mined", n_chosen),
+    )
+    return [(what, planted[key], int(n), np.nan, np.nan, planted[key] == n) for what, key, n in found]
 
 
-def _row(what: str, put_in: float, value: float, interval: pd.Series) -> dict[str, Any]:
-    """A value with the `low` and `high` of its interval."""
-    low, high = interval.low, interval.high
-    is_inside = bool(low <= put_in <= high) if np.isfinite(low) else False
-    return {
-        "what": what, "put_in": put_in, "found": value, "low": low, "high": high, "is_inside": is_inside
-    }  # fmt: skip
+def _row(what: str, put_in: float, value: float, interval: pd.Series) -> Row:
+    """A value with the `low` and `high` of its interval; without one it is not inside."""
+    return what, put_in, value, interval.low, interval.high, bool(interval.low <= put_in <= interval.high)
