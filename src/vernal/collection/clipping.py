@@ -159,21 +159,19 @@ def transfer_labels(clips: pd.DataFrame, strong: pd.DataFrame, options: ClipOpti
         shared = np.minimum(end, last) - np.maximum(start, first)
         is_point = first == last
         touches = (shared > 0) | (is_point & (start <= first) & (first < end))
-        at_least = np.minimum(
-            to_frames(options.min_overlap_s, rate), options.min_overlap_share * (last - first)
-        )
+        share = options.min_overlap_share * (last - first)
+        at_least = np.minimum(to_frames(options.min_overlap_s, rate), share)
         row, column = np.nonzero(touches)
-        pairs.append(
-            pd.DataFrame({
-                "clip_id": own.clip_id.to_numpy()[row],
-                "annotation": spoken.index.to_numpy()[column],
-                "overlap_s": np.maximum(0, shared[row, column]) / rate,
-                "is_enough": (shared >= at_least)[row, column] | is_point[column],
-            })
-        )  # fmt: skip
+        table = {
+            "clip_id": own.clip_id.to_numpy()[row],
+            "annotation": spoken.index.to_numpy()[column],
+            "overlap_s": np.maximum(0, shared[row, column]) / rate,
+            "is_enough": (shared >= at_least)[row, column] | is_point[column],
+        }
+        pairs.append(pd.DataFrame(table))
     if not pairs:
-        empty = {"clip_id": pd.Series(dtype="str"), "annotation": pd.Series(dtype="int64")}
-        return pd.DataFrame(empty | {"overlap_s": pd.Series(dtype=float), "is_enough": pd.Series(dtype=bool)})
+        kinds = {"clip_id": "str", "annotation": "int64", "overlap_s": "float64", "is_enough": "bool"}
+        return pd.DataFrame(columns=list(kinds)).astype(kinds)
     return pd.concat(pairs, ignore_index=True)
 
 

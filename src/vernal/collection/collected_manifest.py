@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from vernal.clips.annotations import WORDS
 from vernal.clips.problem_card import ProblemCard
 
 MANIFEST_COLUMNS = (
@@ -48,12 +49,8 @@ def label_clips(
         found = all_present.get(clip_id, set())
         row = {"labels": " | ".join(name for name in card.names if name in found) or np.nan}
         if clip_id not in target.index:
-            reason = (
-                f"a mark of {card.target} barely reaches in"
-                if clip_id in on_edge
-                else f"nobody judged {card.target}"
-            )
-            rows.append(row | {"reason": reason})
+            barely, nobody = f"a mark of {card.target} barely reaches in", f"nobody judged {card.target}"
+            rows.append(row | {"reason": barely if clip_id in on_edge else nobody})
             continue
         said = target.loc[clip_id]
         row |= {"label_probability": said.probability, "n_annotators": said.n_votes}
@@ -92,22 +89,25 @@ def write_manifest(
     reason = clips.held_back.fillna(clips.reason)
     no_tier = is_positive & clips.quality.isna() & reason.isna()
     reason = reason.mask(no_tier, "no quality tier was assigned, and collection.quality.take asks for one")
-    clips = clips.assign(reason=reason)
-    clips = clips[clips.role != "deployment"]
-    for name in ("quality", "quality_from", "quality_assigned", "quality_proposed"):
-        clips[name] = clips[name].where(clips.label == card.target)
+    of_target = ["quality", "quality_from", "quality_assigned", "quality_proposed"]
     no_night = clips.recorder_id.isna() | clips.date.isna()
-    group = ("recording " + clips.content_hash.str.slice(0, 12)).where(no_night)
     clips = clips.assign(
-        file_path=clips.object_path, group=group, split=pd.Series(np.nan, index=clips.index, dtype="str")
+        **clips[of_target].where(is_positive),
+        reason=reason,
+        file_path=clips.object_path,
+        group=("recording " + clips.content_hash.str.slice(0, 12)).where(no_night),
+        split=pd.Series(np.nan, index=clips.index, dtype="str"),
     )
-    order = ["recording", "start_s"]
-    good = clips[clips.reason.isna()].sort_values(order, ignore_index=True)
+    clips = clips[clips.role != "deployment"].sort_values(["recording", "start_s"])
+    good, held_back = clips[clips.reason.isna()], clips[clips.reason.notna()]
     is_outside = good.role == "adversarial"
-    outside = good[is_outside].assign(split="test_ood")[list(MANIFEST_COLUMNS)]
-    held_back = clips[clips.reason.notna()].sort_values(order, ignore_index=True)[list(HELD_BACK_COLUMNS)]
-    manifest = good[~is_outside][list(MANIFEST_COLUMNS)]
-    return manifest.reset_index(drop=True), outside.reset_index(drop=True), held_back
+    tables = (
+        good[~is_outside][list(MANIFEST_COLUMNS)],
+        good[is_outside].assign(split="test_ood")[list(MANIFEST_COLUMNS)],
+        held_back[list(HELD_BACK_COLUMNS)],
+    )
+    manifest, outside, held_back = (table.reset_index(drop=True) for table in tables)
+    return manifest, outside, held_back
 
 
 def assigned_by_people(pairs: pd.DataFrame, annotations: pd.DataFrame) -> pd.DataFrame:
@@ -120,17 +120,13 @@ def assigned_by_people(pairs: pd.DataFrame, annotations: pd.DataFrame) -> pd.Dat
         `clip_id`, `quality_assigned`, `prominence`, `difficulty`; ties go to the more careful word (lower
         tier, background, harder).
     """
-    careful = {
-        "quality": ("low", "medium", "high"),
-        "prominence": ("background", "foreground"),
-        "difficulty": ("hard", "moderate", "easy"),
-    }
-    joined = pairs[pairs.is_enough.astype(bool)].join(annotations[list(careful)], on="annotation")
-    found = joined[["clip_id"]].drop_duplicates().sort_values("clip_id", ignore_index=True)
-    for name, order in careful.items():
+    joined = pairs[pairs.is_enough.astype(bool)].join(annotations[list(WORDS)], on="annotation")
+    assigned = joined[["clip_id"]].drop_duplicates().sort_values("clip_id", ignore_index=True)
+    for name, words in WORDS.items():
         counts = joined.dropna(subset=[name]).groupby(["clip_id", name]).size().reset_index(name="n")
-        rank = counts[name].map({word: place for place, word in enumerate(order)})
-        best = counts.assign(rank=rank).sort_values(["clip_id", "n", "rank"], ascending=[True, False, True])
-        word = best.drop_duplicates("clip_id").set_index("clip_id")[name]
-        found[name] = found.clip_id.map(word).astype("str")
-    return found.rename(columns={"quality": "quality_assigned"})
+        # The lists begin with the boldest word.
+        ranked = counts.assign(rank=counts[name].map(words.index)).sort_values(["n", "rank"])
+        word = ranked.drop_duplicates("clip_id", keep="last").set_index("clip_id")[name]
+        assigned[name] = assigned.clip_id.map(word).astype("str")
+    columns = {"quality": "quality_assigned", "prominence": "prominence", "difficulty": "difficulty"}
+    return assigned.rename(columns=columns)[["clip_id", *columns.values()]]

@@ -1,6 +1,6 @@
 """From several people's votes to one label: by majority, or by a model of how each of them errs.
 
-The model is Dawid and Skene's: every clip has one true value, every annotator his own rate of each mistake,
+The model is Dawid and Skene's: every clip has one true value, every annotator a rate of each mistake,
 and mistakes are made independently. Who judged what is rarely left to chance (one labels the pond alone, another
 the quiet wood), so each set of annotators has clips of its own, with a prevalence of their own, and error rates
 are learned where at least two judged. Expectation maximisation finds rates and labels together. Where it
@@ -65,8 +65,8 @@ class ConsensusOptions:
 
 
 @dataclass(frozen=True)
-class Fit:
-    """What the model found: `posterior` (n_patterns, n_values), `confusion` (n_annotators, true, said), `prior`."""
+class AnnotatorModel:
+    """What was fitted: `posterior` (n_patterns, n_values), `confusion` (n_annotators, true, said), `prior`."""
 
     posterior: NDArray[np.float64]
     confusion: NDArray[np.float64]
@@ -84,7 +84,7 @@ def dawid_skene(
     weights: NDArray[np.float64],
     n_values: int,
     start: NDArray[np.float64] | None = None,
-) -> Fit:
+) -> AnnotatorModel:
     """Fit the model to patterns of votes, for one set of clips or for many draws of them at once.
 
     Args:
@@ -123,7 +123,7 @@ def dawid_skene(
         if (np.abs(likelihood - previous) < _TOLERANCE * np.maximum(1.0, np.abs(likelihood))).all():
             break
         previous = likelihood
-    return Fit(posterior, confusion, prior)
+    return AnnotatorModel(posterior, confusion, prior)
 
 
 def _informs(patterns: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -152,7 +152,7 @@ def find_consensus(
     agreed, erring = [], []
     for label, votes in ratings.groupby("label", sort=True):
         values = sorted(votes.value.unique(), key=str)
-        coded = votes.assign(value=votes.value.map({value: code for code, value in enumerate(values)}))
+        coded = votes.assign(value=votes.value.map(values.index))
         table = coded.pivot(index="clip_id", columns="annotator", values="value").sort_index()
         alone = _alone(table)
         together = table.drop(columns=alone).dropna(how="all")
@@ -175,11 +175,7 @@ def _alone(table: pd.DataFrame) -> list[str]:
     voted = table.notna().to_numpy(dtype=int)
     shared = voted.T @ voted
     np.fill_diagonal(shared, 0)
-    return [
-        name
-        for name, most in zip(table.columns, shared.max(axis=1, initial=0), strict=True)
-        if most < _MIN_SHARED
-    ]
+    return list(table.columns[shared.max(axis=1, initial=0) < _MIN_SHARED])
 
 
 def _as_said(label: str, table: pd.DataFrame, values: list, options: ConsensusOptions) -> pd.DataFrame:
@@ -187,8 +183,8 @@ def _as_said(label: str, table: pd.DataFrame, values: list, options: ConsensusOp
     codes = table.fillna(NO_VOTE).to_numpy(dtype=np.int64)
     sure_from = options.sure_from if options.method == "vote" else 1.0
     consensus = _agreed(label, table, codes, majority(codes, len(values)), values, sure_from)
-    words = np.where(consensus.n_votes == 1, UNCHECKED, MAJORITY)
-    return consensus.assign(rests_on=pd.Series(words, index=consensus.index, dtype="str"))
+    rests_on = pd.Series(MAJORITY, index=consensus.index, dtype="str")
+    return consensus.assign(rests_on=rests_on.mask(consensus.n_votes == 1, UNCHECKED))
 
 
 def _model(

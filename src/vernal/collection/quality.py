@@ -93,12 +93,10 @@ def ratios_of_clips(
     Returns:
         `clip_id`, `snr_db`, sorted by clip.
     """
-    inside = pairs[pairs.is_enough.astype(bool)].join(
-        target[["start_s", "end_s", "low_hz", "high_hz"]], on="annotation"
-    )
+    bands = target[["start_s", "end_s", "low_hz", "high_hz"]]
     columns = ["content_hash", "sample_rate_hz", "start_s", "end_s"]
     place = clips.set_index("clip_id")[columns].add_prefix("clip_")
-    inside = inside.join(place, on="clip_id")
+    inside = pairs[pairs.is_enough.astype(bool)].join(bands, on="annotation").join(place, on="clip_id")
     rows: list[tuple[str, float]] = []
     for content_hash, of_recording in inside.groupby("clip_content_hash", sort=True):
         band = band_hz or _band_of_marks(of_recording)

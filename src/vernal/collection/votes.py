@@ -14,7 +14,9 @@ from vernal.clips.problem_card import ProblemCard
 from vernal.collection.clipping import ClipOptions, transfer_labels
 
 HEARD = "heard on the review page"
-GROUNDS = ("marked", "complete", "absent from the recording", "recording of one clip")
+MARKED, COMPLETE, ABSENT, ALONE = "marked", "complete", "absent from the recording", "recording of one clip"
+# The more direct first.
+GROUNDS = (MARKED, COMPLETE, ABSENT, ALONE)
 VOTE_COLUMNS = ("clip_id", "label", "annotator", "session", "is_present", "ground")
 _KEYS = ["clip_id", "label", "annotator", "session"]
 
@@ -50,9 +52,9 @@ def count_votes(
     # A mark in the clip counts before any conclusion; an edge takes every conclusion back.
     rank = votes.ground.map({ground: position for position, ground in enumerate(GROUNDS)})
     votes = votes.assign(rank=rank).sort_values([*_KEYS, "rank"], kind="stable").drop_duplicates(_KEYS)
-    on_edge = _among(votes, edges) & (votes.ground != "marked")
+    on_edge = _among(votes, edges) & (votes.ground != MARKED)
     left_open = _among(votes, _with_children(spoken, card)) | _never_told_apart(votes, strong, card)
-    votes = votes[~on_edge & ~(left_open & (votes.ground == "complete"))]
+    votes = votes[~on_edge & ~(left_open & (votes.ground == COMPLETE))]
     return votes[list(VOTE_COLUMNS)].reset_index(drop=True), edges
 
 
@@ -79,7 +81,7 @@ def _among(votes: pd.DataFrame, others: pd.DataFrame) -> pd.Series:
 def _marked(spoken: pd.DataFrame, card: ProblemCard) -> tuple[pd.DataFrame, pd.DataFrame]:
     spoken = _with_parents(spoken, card)
     enough = spoken[spoken.is_enough].drop_duplicates(_KEYS)
-    votes = enough[_KEYS].assign(is_present=True, ground="marked")
+    votes = enough[_KEYS].assign(is_present=True, ground=MARKED)
     little = spoken.groupby(_KEYS, as_index=False, sort=True).agg(
         overlap_s=("overlap_s", "max"), is_enough=("is_enough", "any")
     )
@@ -88,48 +90,40 @@ def _marked(spoken: pd.DataFrame, card: ProblemCard) -> tuple[pd.DataFrame, pd.D
 
 def _with_parents(spoken: pd.DataFrame, card: ProblemCard) -> pd.DataFrame:
     """Repeat what is said of a class for every class above it."""
-    return (
-        spoken.assign(label=spoken.label.map(card.lineage).astype("object"))
-        .explode("label")
-        .astype({"label": "str"})
-    )
+    return _repeated(spoken, {name: card.lineage(name) for name in card.names})
 
 
 def _with_children(spoken: pd.DataFrame, card: ProblemCard) -> pd.DataFrame:
     """Repeat what is said of a class for every class below it."""
     below = {name: [other for other in card.names if name in card.lineage(other)] for name in card.names}
-    return (
-        spoken.assign(label=spoken.label.map(below).astype("object"))
-        .explode("label")
-        .astype({"label": "str"})
-    )
+    return _repeated(spoken, below)
+
+
+def _repeated(spoken: pd.DataFrame, labels: dict[str, list[str]]) -> pd.DataFrame:
+    spread = spoken.assign(label=spoken.label.map(labels).astype("object")).explode("label")
+    return spread.astype({"label": "str"})
 
 
 def _weak_votes(clips: pd.DataFrame, weak: pd.DataFrame, card: ProblemCard) -> pd.DataFrame:
     columns = ["content_hash", "label", "annotator", "session"]
     absent = _with_children(weak.loc[~weak.is_present, columns], card)
     present = _with_parents(weak.loc[weak.is_present, columns], card)
-    alone = clips[clips.groupby("content_hash").clip_id.transform("size") == 1]
+    clips = clips[["clip_id", "content_hash"]]
+    alone = clips[~clips.content_hash.duplicated(keep=False)]
     votes = [
-        clips[["clip_id", "content_hash"]]
-        .merge(absent, on="content_hash")
-        .assign(is_present=False, ground=GROUNDS[2]),
-        alone[["clip_id", "content_hash"]]
-        .merge(present, on="content_hash")
-        .assign(is_present=True, ground=GROUNDS[3]),
+        clips.merge(absent, on="content_hash").assign(is_present=False, ground=ABSENT),
+        alone.merge(present, on="content_hash").assign(is_present=True, ground=ALONE),
     ]
     return pd.concat(votes, ignore_index=True)[list(VOTE_COLUMNS)]
 
 
 def _complete_votes(clips: pd.DataFrame, reviews: pd.DataFrame, card: ProblemCard) -> pd.DataFrame:
     """Nothing marked by someone who marked everything: absent, in every class."""
-    reviewed = clips[["clip_id", "content_hash"]].merge(
-        reviews[["content_hash", "annotator", "session"]], on="content_hash"
-    )
+    said = reviews[["content_hash", "annotator", "session"]]
+    reviewed = clips[["clip_id", "content_hash"]].merge(said, on="content_hash")
     classes = pd.DataFrame({"label": pd.Series(card.names, dtype="str")})
-    return reviewed.merge(classes, how="cross").assign(is_present=False, ground=GROUNDS[1])[
-        list(VOTE_COLUMNS)
-    ]
+    votes = reviewed.merge(classes, how="cross").assign(is_present=False, ground=COMPLETE)
+    return votes[list(VOTE_COLUMNS)]
 
 
 def add_decisions(
@@ -155,10 +149,8 @@ def add_decisions(
         "session": [f"review {look:.0f}" for look in said["look"]], "is_present": said.decision == "target",
     })  # fmt: skip
     spoken = spoken.drop_duplicates(_KEYS, keep="last")
-    derived = [
-        _with_parents(spoken[spoken.is_present], card),
-        _with_children(spoken[~spoken.is_present], card),
-    ]
+    present, absent = spoken[spoken.is_present], spoken[~spoken.is_present]
+    derived = [_with_parents(present, card), _with_children(absent, card)]
     # What was said of a class itself counts before what follows from another.
     heard = pd.concat([spoken, *derived], ignore_index=True).drop_duplicates(_KEYS)
     parts = [votes, heard.assign(ground=HEARD)[list(VOTE_COLUMNS)]]
@@ -167,7 +159,7 @@ def add_decisions(
 
 
 def first_sessions(votes: pd.DataFrame) -> pd.DataFrame:
-    """Each annotator's first vote on each clip and class; what he said later is for comparing him with himself."""
+    """Each annotator's first vote on each clip and class; later ones are for comparing them with themselves."""
     return votes.sort_values(_KEYS, kind="stable").drop_duplicates(["clip_id", "label", "annotator"])
 
 
@@ -180,22 +172,17 @@ def single_labels(votes: pd.DataFrame, card: ProblemCard) -> tuple[pd.DataFrame,
         belong together.
     """
     keys = ["clip_id", "annotator", "session"]
-    said = votes[votes.label.isin(card.tops)]
-    n_said = said.groupby(keys).size()
-    present = said[said.is_present].groupby(keys).label.agg(lambda names: sorted(names))
-    table = pd.DataFrame({"n_said": n_said}).join(present.rename("names")).reset_index()
-    found_names = [found if isinstance(found, list) else [] for found in table.names]
-    names = pd.Series(found_names, index=table.index, dtype="object")
-    table = table.assign(names=names, n_names=names.map(len))
-    conflicts = table[table.n_names > 1]
-    sure = table[(table.n_names == 1) | ((table.n_names == 0) & (table.n_said == len(card.tops)))]
-    labels = sure[keys].assign(
-        label=pd.Series(
-            [found[0] if found else "none" for found in sure.names], index=sure.index, dtype="str"
-        )
-    )
-    listed = conflicts[keys].assign(labels=[" + ".join(found) for found in conflicts.names])
-    return labels.reset_index(drop=True), listed.reset_index(drop=True)
+    said = votes[votes.label.isin(card.tops)].sort_values([*keys, "label"])
+    named = said.label.where(said.is_present.astype(bool))
+    by_vote = named.groupby([said[key] for key in keys])
+    table = pd.DataFrame({
+        "labels": by_vote.agg(lambda labels: " + ".join(labels.dropna())), "n_said": by_vote.size(),
+        "n_named": by_vote.count(),
+    }).reset_index()  # fmt: skip
+    conflicts = table[table.n_named > 1]
+    sure = table[(table.n_named == 1) | ((table.n_named == 0) & (table.n_said == len(card.tops)))]
+    labels = sure[keys].assign(label=sure.labels.astype("str").replace("", "none"))
+    return labels.reset_index(drop=True), conflicts[[*keys, "labels"]].reset_index(drop=True)
 
 
 def list_conflicts(conflicts: pd.DataFrame) -> pd.DataFrame:
