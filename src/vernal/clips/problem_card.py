@@ -20,17 +20,8 @@ LABELLINGS = ("single", "multi")
 WORLDS = ("closed", "open")
 UNITS = ("clip", "recording", "recorder-night", "site-season")
 _CARD_NAMES = (
-    "title",
-    "target",
-    "labelling",
-    "world",
-    "unit",
-    "performance",
-    "classes",
-    "users",
-    "use",
-    "limits",
-)
+    "title", "target", "labelling", "world", "unit", "performance", "classes", "users", "use", "limits"
+)  # fmt: skip
 _CLASS_NAMES = ("name", "parent", "audioset", "description", "band_hz", "also_written")
 _TARGET_NAMES = ("metric", "split", "at_least", "at_most", "condition")
 _MEASURED = tuple(name for name in SPLITS if name != "train")

@@ -27,25 +27,12 @@ NEGATIVE_LABEL = "Negative"
 MODES = ("link", "copy")
 # What BirdNET-Analyzer 2.4.0 opens (`config.ALLOWED_FILETYPES`); it passes over everything else silently.
 READABLE = (".wav", ".flac", ".mp3", ".ogg", ".m4a", ".wma", ".aiff", ".aif")
-_RESERVED = {
-    "CON",
-    "PRN",
-    "AUX",
-    "NUL",
-    *(f"{name}{digit}" for name in ("COM", "LPT") for digit in range(1, 10)),
-}
+# Names of devices on Windows.
+_RESERVED = {"CON", "PRN", "AUX", "NUL", *(f"{port}{n}" for port in ("COM", "LPT") for n in range(1, 10))}
 _LONGEST_STEM = 100
 _INDEX_COLUMNS = (
-    "file",
-    "clip_id",
-    "label",
-    "is_positive",
-    "made_by",
-    "source",
-    "file_path",
-    "start_s",
-    "end_s",
-)
+    "file", "clip_id", "label", "is_positive", "made_by", "source", "file_path", "start_s", "end_s"
+)  # fmt: skip
 _CARRIED = ("quality", "call_type", "site", "recorder_id", "date", "subset", "content_hash")
 
 

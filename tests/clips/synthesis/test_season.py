@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vernal.clips.synthesis import MANIFEST_COLUMNS, SeasonOptions, manifest, plan_season, recipe
-from vernal.clips.synthesis.season import nights_of
+from vernal.clips.synthesis.season import dates_of_nights
 
 TABLES = ("clips", "field", "unlabelled")
 
@@ -126,7 +126,7 @@ def test_every_plan_keeps_its_counts_names_and_nights(options):
         clips = season.clips[season.clips.recorder_id == recorder["name"]]
         assert clips.label.eq("positive").sum() == recorder["positives"]
         assert clips.label.eq("negative").sum() == recorder["negatives"]
-        assert sorted(set(clips.date)) == nights_of(recorder)
+        assert sorted(set(clips.date)) == dates_of_nights(recorder)
         qualities = clips.quality.value_counts()
         for quality, share in options.quality_shares().items():
             assert abs(qualities.get(quality, 0) - share * recorder["positives"]) <= 1 + 1e-6
@@ -215,6 +215,6 @@ def test_recipe_takes_whole_numbers_for_what_they_are():
 
 
 def test_nights_come_in_weeks_with_a_week_between():
-    nights = nights_of({"first_night": "2025-02-14", "nights": 16})
+    nights = dates_of_nights({"first_night": "2025-02-14", "nights": 16})
     steps = np.diff(pd.to_datetime(nights).to_numpy()).astype("timedelta64[D]").astype(int)
     assert steps.tolist() == [1] * 6 + [8] + [1] * 6 + [8] + [1]

@@ -13,20 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from vernal.clips.annotation_formats.lines import (
-    add_exactly,
-    build,
-    column_names,
-    file_name,
-    file_named,
-    needed_number,
-    number,
-    read_rows,
-    refuse,
-    refuse_weak,
-    text,
-    write_rows,
-)
+from vernal.clips.annotation_formats import lines
 
 NAME = "birdnet"
 CARRIES = ("recording", "start_s", "end_s", "label", "confidence", "model")
@@ -41,7 +28,7 @@ _MODEL = "BirdNET"
 
 def looks_like(text: str) -> bool:
     """Whether the first line names the columns of one of BirdNET's tables."""
-    names = column_names(text)
+    names = lines.column_names(text)
     return any(kind <= names for kind in _KINDS)
 
 
@@ -54,21 +41,25 @@ def parse(text: str, where: str) -> pd.DataFrame:
     Raises:
         InputError: cells that are no numbers, with the lines.
     """
-    _, rows = read_rows(text, where)
-    return build(rows, _convert, where)
+    _, rows = lines.read_rows(text, where)
+    return lines.build(rows, _convert, where)
 
 
 def _convert(cells: dict[str, str]) -> dict[str, Any]:
-    start_s, duration_s = needed_number(cells, "start (s)", "start", "offset"), number(cells, "duration")
+    start_s = lines.needed_number(cells, "start (s)", "start", "offset")
+    duration_s = lines.number(cells, "duration")
     is_by_end = np.isnan(duration_s)
-    names = text(cells, "scientific name", "scientific_name"), text(cells, "common name", "common_name")
-    model = text(cells, "model")
+    scientific = lines.text(cells, "scientific name", "scientific_name")
+    names = (scientific, lines.text(cells, "common name", "common_name"))
+    model = lines.text(cells, "model")
     return {
-        "recording": file_named(cells, "file", "filepath", "in file"),
+        "recording": lines.file_named(cells, "file", "filepath", "in file"),
         "start_s": start_s,
-        "end_s": needed_number(cells, "end (s)", "end") if is_by_end else add_exactly(start_s, duration_s),
+        "end_s": lines.needed_number(cells, "end (s)", "end")
+        if is_by_end
+        else lines.add_exactly(start_s, duration_s),
         "label": _joined(name for name in names if isinstance(name, str)),
-        "confidence": number(cells, "confidence"),
+        "confidence": lines.number(cells, "confidence"),
         "model": _model_name(model) if isinstance(model, str) else _MODEL,
     }
 
@@ -79,7 +70,7 @@ def _model_name(model: str) -> str:
     >>> _model_name("/models/BirdNET_V2.4.tflite"), _model_name("stage5/stage5_017")
     ('BirdNET_V2.4.tflite', 'stage5/stage5_017')
     """
-    last = file_name(model)
+    last = lines.file_name(model)
     return last if "." in last or model.startswith("/") or "\\" in model else model
 
 
@@ -89,11 +80,11 @@ def render(annotations: pd.DataFrame) -> str:
     Raises:
         InputError: weak annotations, people's annotations, or labels whose two names are the same.
     """
-    refuse_weak(annotations, "BirdNET")
+    lines.refuse_weak(annotations, "BirdNET")
     people = annotations.label[annotations.model.isna()]
-    refuse("is a person's statement", people, "BirdNET's results are a model's.")
+    lines.refuse("is a person's statement", people, "BirdNET's results are a model's.")
     unfit = [label for label in annotations.label if _joined(_names(label)) != label]
-    refuse("repeats its scientific as its common name", unfit, "Write the name once.")
+    lines.refuse("repeats its scientific as its common name", unfit, "Write the name once.")
     header = [*_HEADER, "Model"] if (annotations.model != _MODEL).any() else [*_HEADER]
     rows = [
         [row.start_s, row.end_s, *_names(str(row.label)), row.confidence, row.recording, row.model][
@@ -101,7 +92,7 @@ def render(annotations: pd.DataFrame) -> str:
         ]
         for row in annotations.itertuples()
     ]
-    return write_rows(header, rows, ",")
+    return lines.write_rows(header, rows, ",")
 
 
 def _names(label: str) -> tuple[str, str]:

@@ -11,19 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from vernal.clips.annotation_formats.lines import (
-    add_exactly,
-    build,
-    column_names,
-    file_named,
-    needed_number,
-    number,
-    read_rows,
-    refuse_weak,
-    subtract_exactly,
-    text,
-    write_rows,
-)
+from vernal.clips.annotation_formats import lines
 
 NAME = "kaleidoscope"
 CARRIES = (
@@ -41,7 +29,7 @@ _MODEL = "Kaleidoscope"
 
 def looks_like(text: str) -> bool:
     """Whether the first line names Kaleidoscope's columns."""
-    return {"in file", "offset", "duration"} <= column_names(text)
+    return {"in file", "offset", "duration"} <= lines.column_names(text)
 
 
 def parse(text: str, where: str) -> pd.DataFrame:
@@ -53,31 +41,31 @@ def parse(text: str, where: str) -> pd.DataFrame:
     Raises:
         InputError: cells that are no numbers, with the lines.
     """
-    header, rows = read_rows(text, where)
+    header, rows = lines.read_rows(text, where)
     is_bat_mode = any(name.lower() in _BAT_MODE for name in header)
-    return build(rows, lambda cells: _convert(cells, 1000.0 if is_bat_mode else 1.0), where)
+    return lines.build(rows, lambda cells: _convert(cells, 1000.0 if is_bat_mode else 1.0), where)
 
 
 def _convert(cells: dict[str, str], hz_per_unit: float) -> dict[str, Any] | None:
-    manual = text(cells, "manual id", "manual id*")
-    auto = text(cells, "auto id*", "auto id")
+    manual = lines.text(cells, "manual id", "manual id*")
+    auto = lines.text(cells, "auto id*", "auto id")
     label = manual if isinstance(manual, str) else auto
     if not isinstance(label, str):
         return None
-    start_s = needed_number(cells, "offset")
+    start_s = lines.needed_number(cells, "offset")
     values = {
-        "recording": file_named(cells, "in file"),
+        "recording": lines.file_named(cells, "in file"),
         "start_s": start_s,
-        "end_s": add_exactly(start_s, needed_number(cells, "duration")),
-        "low_hz": number(cells, "fmin") * hz_per_unit,
-        "high_hz": number(cells, "fmax") * hz_per_unit,
-        "channel": number(cells, "channel") + 1,
+        "end_s": lines.add_exactly(start_s, lines.needed_number(cells, "duration")),
+        "low_hz": lines.number(cells, "fmin") * hz_per_unit,
+        "high_hz": lines.number(cells, "fmax") * hz_per_unit,
+        "channel": lines.number(cells, "channel") + 1,
         "label": label,
-        "confidence": number(cells, "confidence"),
+        "confidence": lines.number(cells, "confidence"),
     }
     if isinstance(manual, str):
-        return values | {"annotator": text(cells, "userid", "review userid")}
-    model = text(cells, "model")
+        return values | {"annotator": lines.text(cells, "userid", "review userid")}
+    model = lines.text(cells, "model")
     return values | {"model": model if isinstance(model, str) else _MODEL}
 
 
@@ -89,7 +77,7 @@ def render(annotations: pd.DataFrame) -> str:
     Raises:
         InputError: weak annotations.
     """
-    refuse_weak(annotations, "Kaleidoscope")
+    lines.refuse_weak(annotations, "Kaleidoscope")
     models = annotations.model
     is_needed = {
         "confidence": annotations.confidence.notna().any(),
@@ -102,8 +90,8 @@ def render(annotations: pd.DataFrame) -> str:
         channel = row["channel"]
         rows.append([
             "", "", row["recording"], "" if math.isnan(channel) else f"{channel - 1:g}",
-            row["start_s"], subtract_exactly(row["end_s"], row["start_s"]), row["low_hz"], "", row["high_hz"],
+            row["start_s"], lines.subtract_exactly(row["end_s"], row["start_s"]), row["low_hz"], "", row["high_hz"],
             row["label"] if is_model else "", "" if is_model else row["label"],
             "" if is_model else row["annotator"], *(row[column] for column in extra.values()),
         ])  # fmt: skip
-    return write_rows([*_HEADER, *extra], rows, ",")
+    return lines.write_rows([*_HEADER, *extra], rows, ",")

@@ -11,15 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from vernal.clips.annotation_formats.lines import (
-    add_exactly,
-    build,
-    column_names,
-    number,
-    read_rows,
-    text,
-    write_rows,
-)
+from vernal.clips.annotation_formats import lines
 from vernal.clips.annotations import ANNOTATION_COLUMNS, NUMBER_COLUMNS, TEXT_COLUMNS
 from vernal.common.problems import InputError
 
@@ -47,7 +39,7 @@ _NO = ("false", "no", "0", "absent", "n", "0.0")
 
 def looks_like(text: str) -> bool:
     """Whether the first line names a recording or a start, and a label, as comma- or semicolon-separated text."""
-    names = set(map(_ours, column_names(text)))
+    names = set(map(_ours, lines.column_names(text)))
     return "label" in names and bool({"recording", "start_s"} & names)
 
 
@@ -65,7 +57,7 @@ def parse(text: str, where: str) -> pd.DataFrame:
     Raises:
         InputError: two columns that mean the same, or cells that are not understood, with the lines.
     """
-    header, rows = read_rows(text, where)
+    header, rows = lines.read_rows(text, where)
     ours = [_ours(name) for name in header]
     twice = sorted({name for name in ours if name in ANNOTATION_COLUMNS and ours.count(name) > 1})
     if twice:
@@ -73,16 +65,16 @@ def parse(text: str, where: str) -> pd.DataFrame:
             f"{where}: several columns mean {', '.join(twice)} ({', '.join(header)}). Keep one of each."
         )
     renamed = [(line, {_ours(name): cell for name, cell in cells.items()}) for line, cells in rows]
-    return build(renamed, _convert, where)
+    return lines.build(renamed, _convert, where)
 
 
 def _convert(cells: dict[str, str]) -> dict[str, Any]:
-    values: dict[str, Any] = {name: text(cells, name) for name in TEXT_COLUMNS}
-    values |= {name: number(cells, name) for name in NUMBER_COLUMNS}
+    values: dict[str, Any] = {name: lines.text(cells, name) for name in TEXT_COLUMNS}
+    values |= {name: lines.number(cells, name) for name in NUMBER_COLUMNS}
     if np.isnan(values["end_s"]):
-        duration_s = number(cells, "duration_s", "duration")
+        duration_s = lines.number(cells, "duration_s", "duration")
         if not np.isnan(duration_s) and not np.isnan(values["start_s"]):
-            values["end_s"] = add_exactly(values["start_s"], duration_s)
+            values["end_s"] = lines.add_exactly(values["start_s"], duration_s)
     values["is_present"] = _is_present(cells.get("is_present", ""))
     return values
 
@@ -98,4 +90,4 @@ def _is_present(cell: str) -> bool:
 def render(annotations: pd.DataFrame) -> str:
     """Spell annotations with all columns."""
     rows = annotations[list(ANNOTATION_COLUMNS)].itertuples(index=False)
-    return write_rows(ANNOTATION_COLUMNS, rows, ",")
+    return lines.write_rows(ANNOTATION_COLUMNS, rows, ",")

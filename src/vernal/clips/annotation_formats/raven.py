@@ -12,19 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from vernal.clips.annotation_formats.lines import (
-    add_exactly,
-    build,
-    column_names,
-    file_named,
-    needed_number,
-    number,
-    read_rows,
-    refuse_weak,
-    subtract_exactly,
-    text,
-    write_rows,
-)
+from vernal.clips.annotation_formats import lines
 
 NAME = "raven"
 CARRIES = (
@@ -46,7 +34,7 @@ _NO_CALL = "nocall"
 
 def looks_like(text: str) -> bool:
     """Whether the first line names Raven's columns."""
-    return {"selection", "begin time (s)", "end time (s)"} <= column_names(text)
+    return {"selection", "begin time (s)", "end time (s)"} <= lines.column_names(text)
 
 
 def parse(text: str, where: str) -> pd.DataFrame:
@@ -58,8 +46,8 @@ def parse(text: str, where: str) -> pd.DataFrame:
     Raises:
         InputError: no label column, or cells that are no numbers, with the lines.
     """
-    _, rows = read_rows(text, where)
-    return build(_one_view(rows), _convert, where)
+    _, rows = lines.read_rows(text, where)
+    return lines.build(_one_view(rows), _convert, where)
 
 
 def _one_view(rows: list[tuple[int, dict[str, str]]]) -> list[tuple[int, dict[str, str]]]:
@@ -83,25 +71,27 @@ def _one_view(rows: list[tuple[int, dict[str, str]]]) -> list[tuple[int, dict[st
 
 
 def _convert(cells: dict[str, str]) -> dict[str, Any] | None:
-    label = text(cells, *_LABEL_COLUMNS)
+    label = lines.text(cells, *_LABEL_COLUMNS)
     is_birdnet = "species code" in cells and "common name" in cells
     if is_birdnet and label == _NO_CALL:
         return None
-    start_s, end_s = needed_number(cells, "begin time (s)"), needed_number(cells, "end time (s)")
-    offset_s = number(cells, "file offset (s)")
+    start_s, end_s = lines.needed_number(cells, "begin time (s)"), lines.needed_number(cells, "end time (s)")
+    offset_s = lines.number(cells, "file offset (s)")
     if not math.isnan(offset_s) and offset_s != start_s:
-        start_s, end_s = offset_s, add_exactly(offset_s, float(subtract_exactly(end_s, start_s)))
+        start_s, end_s = offset_s, lines.add_exactly(offset_s, float(lines.subtract_exactly(end_s, start_s)))
     values: dict[str, Any] = {
-        "recording": file_named(cells, "begin path", "begin file"),
+        "recording": lines.file_named(cells, "begin path", "begin file"),
         "start_s": start_s,
         "end_s": end_s,
-        "low_hz": number(cells, "low freq (hz)"),
-        "high_hz": number(cells, "high freq (hz)"),
-        "channel": number(cells, "channel"),
+        "low_hz": lines.number(cells, "low freq (hz)"),
+        "high_hz": lines.number(cells, "high freq (hz)"),
+        "channel": lines.number(cells, "channel"),
         "label": label,
     }
-    values |= {column: text(cells, name.lower()) for name, column in _EXTRA.items() if column != "confidence"}
-    values["confidence"] = number(cells, "confidence")
+    values |= {
+        column: lines.text(cells, name.lower()) for name, column in _EXTRA.items() if column != "confidence"
+    }
+    values["confidence"] = lines.number(cells, "confidence")
     if is_birdnet and not isinstance(values["model"], str):
         values["model"] = "BirdNET"
     return values
@@ -113,7 +103,7 @@ def render(annotations: pd.DataFrame) -> str:
     Raises:
         InputError: weak annotations, or texts with tabs or line breaks.
     """
-    refuse_weak(annotations, "Raven")
+    lines.refuse_weak(annotations, "Raven")
     extra = {name: column for name, column in _EXTRA.items() if annotations[column].notna().any()}
     rows = []
     for selection, row in enumerate(annotations.to_dict("records"), start=1):
@@ -122,4 +112,4 @@ def render(annotations: pd.DataFrame) -> str:
         place = [row["recording"], row["start_s"], row["label"]]
         others = [row[column] for column in extra.values()]
         rows.append([selection, "Spectrogram 1", channel, *times, *band, *place, *others])
-    return write_rows([*_HEADER, *extra], rows, "\t")
+    return lines.write_rows([*_HEADER, *extra], rows, "\t")

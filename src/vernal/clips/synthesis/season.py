@@ -21,16 +21,8 @@ from vernal.common.hashing import digest, rng_for
 CLIP_S = 3
 LICENCE = "CC0-1.0, synthetic (demo season)"
 MANIFEST_COLUMNS = (
-    "file_path",
-    "label",
-    "quality",
-    "call_type",
-    "site",
-    "recorder_id",
-    "date",
-    "time",
-    "licence",
-)
+    "file_path", "label", "quality", "call_type", "site", "recorder_id", "date", "time", "licence"
+)  # fmt: skip
 # Raised whenever the same settings would give another sound or another plan.
 SOUND_REVISION = 1
 
@@ -85,10 +77,10 @@ def recipe(options: SeasonOptions, version: str) -> str:
     return digest("demo season", asdict(options), version, SOUND_REVISION, np.__version__, scipy.__version__)
 
 
-def nights_of(recorder: dict[str, Any]) -> list[str]:
+def dates_of_nights(recorder: dict[str, Any]) -> list[str]:
     """ISO dates of a recorder's nights: seven in a row, then seven without.
 
-    >>> nights_of({"first_night": "2025-04-03", "nights": 8})[-2:]
+    >>> dates_of_nights({"first_night": "2025-04-03", "nights": 8})[-2:]
     ['2025-04-09', '2025-04-17']
     """
     first = date.fromisoformat(str(recorder["first_night"]))
@@ -111,7 +103,7 @@ def _clips_of(recorder: dict[str, Any], options: SeasonOptions) -> list[dict[str
     slots = rng.permuted(np.arange(_CLIP_SLOTS))[: n_positive + n_negative]
     qualities = _draw_shares(n_positive, options.quality_shares(), QUALITIES, rng)
     call_types = _draw_shares(n_positive, options.call_type_shares(), CALL_TYPES, rng)
-    nights = nights_of(recorder)
+    nights = dates_of_nights(recorder)
     rows = []
     for i, night in enumerate(night_of_clip):
         is_positive = i < n_positive
@@ -138,7 +130,7 @@ def _recordings(source: str, options: SeasonOptions) -> list[dict[str, Any]]:
         rng = rng_for(options.seed, "demo recording", source, name, turn)
         # A recorder that serves both folders keeps a week between them.
         gap = 7 if source == "field" else 14 + options.field_recordings
-        night = date.fromisoformat(nights_of(recorder)[-1]) + timedelta(
+        night = date.fromisoformat(dates_of_nights(recorder)[-1]) + timedelta(
             days=gap + turn // _RECORDINGS_A_NIGHT
         )
         start_s = _NIGHT_START_S + 3600 * (1 + turn % _RECORDINGS_A_NIGHT) + 60 * int(rng.integers(40))
