@@ -48,16 +48,17 @@ def parse(text: str, where: str) -> pd.DataFrame:
 def _convert(cells: dict[str, str]) -> dict[str, Any]:
     start_s = lines.needed_number(cells, "start (s)", "start", "offset")
     duration_s = lines.number(cells, "duration")
-    is_by_end = np.isnan(duration_s)
+    has_length = not np.isnan(duration_s)
+    end_s = (
+        lines.add_exactly(start_s, duration_s) if has_length else lines.needed_number(cells, "end (s)", "end")
+    )
     scientific = lines.text(cells, "scientific name", "scientific_name")
     names = (scientific, lines.text(cells, "common name", "common_name"))
     model = lines.text(cells, "model")
     return {
         "recording": lines.file_named(cells, "file", "filepath", "in file"),
         "start_s": start_s,
-        "end_s": lines.needed_number(cells, "end (s)", "end")
-        if is_by_end
-        else lines.add_exactly(start_s, duration_s),
+        "end_s": end_s,
         "label": _joined(name for name in names if isinstance(name, str)),
         "confidence": lines.number(cells, "confidence"),
         "model": _model_name(model) if isinstance(model, str) else _MODEL,
@@ -85,14 +86,13 @@ def render(annotations: pd.DataFrame) -> str:
     lines.refuse("is a person's statement", people, "BirdNET's results are a model's.")
     unfit = [label for label in annotations.label if _joined(_names(label)) != label]
     lines.refuse("repeats its scientific as its common name", unfit, "Write the name once.")
-    header = [*_HEADER, "Model"] if (annotations.model != _MODEL).any() else [*_HEADER]
     rows = [
-        [row.start_s, row.end_s, *_names(str(row.label)), row.confidence, row.recording, row.model][
-            : len(header)
-        ]
+        [row.start_s, row.end_s, *_names(str(row.label)), row.confidence, row.recording, row.model]
         for row in annotations.itertuples()
     ]
-    return lines.write_rows(header, rows, ",")
+    if (annotations.model == _MODEL).all():
+        return lines.write_rows(_HEADER, [row[:-1] for row in rows], ",")
+    return lines.write_rows([*_HEADER, "Model"], rows, ",")
 
 
 def _names(label: str) -> tuple[str, str]:
