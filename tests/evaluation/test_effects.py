@@ -172,6 +172,25 @@ def test_nothing_to_compare_is_an_empty_table():
     assert table.empty and list(table.columns) == list(effects.COLUMNS)
 
 
+def test_two_configurations_are_compared_as_an_axis_of_two_levels_is():
+    """By the seeds that both have; the answer is that of a stage whose one axis has these two levels."""
+    rng = np.random.default_rng(3)
+    plan = made_plan(subset=["none", "a"])
+    values = rng.normal(size=len(plan))
+    runs = dict(zip(plan.config_hash, values, strict=True))
+    draws = {name: rng.normal(value, 0.1, 200) for name, value in runs.items()}
+    first, second = (
+        {str(seed): name for seed, name in plan[plan.subset == level][["seed", "config_hash"]].to_numpy()}
+        for level in ("none", "a")
+    )
+    contrast = effects.contrast_of("a name", first, second | {"9": "never run"})
+    alone = effects.effects([contrast], runs, draws, 20.0)
+    whole = effects.effects(effects.contrasts(plan), runs, draws, 20.0)
+    numbers = ["effect", "low", "high", "p", "n_pairs", "n_seeds"]
+    pd.testing.assert_frame_equal(alone[numbers], whole[numbers])
+    assert effects.contrast_of("a name", {"1": "a"}, {"2": "b"}) is None
+
+
 def test_holms_adjustment():
     adjusted = effects.holm(np.array([0.01, np.nan, 0.04, 0.03, 0.005]))
     assert adjusted[[0, 2, 3, 4]] == pytest.approx([0.03, 0.06, 0.06, 0.02]) and np.isnan(adjusted[1])

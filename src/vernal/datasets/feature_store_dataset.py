@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from vernal.datasets.atomic import StoreFolder
 
 if TYPE_CHECKING:
-    from vernal.studies.features.feature_store import FeaturePart, FeatureStore  # noqa: F401  (in the base, as text)
+    from vernal.studies.features.feature_store import FeatureStore
 
 
-class FeatureStoreDataset(StoreFolder["FeaturePart", "FeatureStore"]):
+class FeatureStoreDataset(StoreFolder[Any, "FeatureStore"]):
     """Saving appends a part; loading gives the store itself, from which sequences are read one by one.
 
     The store is imported when it is used: the catalog is whole without the study.

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vernal.datasets.atomic import StoreFolder
 
 if TYPE_CHECKING:
-    from vernal.studies.features.fit_library import FitLibrary, NetworkResult  # noqa: F401  (in the base, as text)
+    from vernal.studies.features.fit_library import FitLibrary
 
 
-class FitLibraryDataset(StoreFolder["list[NetworkResult]", "FitLibrary"]):
+class FitLibraryDataset(StoreFolder[list[Any], "FitLibrary"]):
     """The library, to which a node adds networks as they are finished.
 
     The library is imported when it is used: the catalog is whole without the study.

@@ -108,12 +108,41 @@ def _of_axis(settings: pd.DataFrame, axis: str, within: str, all_pairs: bool) ->
                 for level in (a, *bs):
                     origin.setdefault(run_at[level], (f"{cell} {level}", key[at_seed]))
         if pairs:
-            by_seed = {
-                seed: _weights([pair for pair, of in pairs.items() if of == seed])
-                for seed in sorted(set(pairs.values()))
-            }
-            second = bs[0] if len(bs) == 1 else ANY
-            yield Contrast(axis, a, second, within, list(pairs), _weights(list(pairs)), by_seed, origin)
+            yield _contrast(axis, a, bs[0] if len(bs) == 1 else ANY, within, pairs, origin)
+
+
+def contrast_of(name: str, first: Mapping[str, str], second: Mapping[str, str]) -> Contrast | None:
+    """The second of two configurations less the first, whatever they differ in, paired by seed.
+
+    Args:
+        name: stands as its axis and tells it from other contrasts.
+        first, second: config hash of each seed's run.
+    Returns:
+        None where they have no seed in common.
+    """
+    pairs: dict[Pair, str] = {
+        (first[seed], (second[seed],)): seed for seed in sorted(first) if seed in second
+    }
+    origin = {
+        runs[seed]: (side, seed) for side, runs in (("a", first), ("b", second)) for seed in pairs.values()
+    }
+    return _contrast(name, "a", "b", "", pairs, origin) if pairs else None
+
+
+def _contrast(
+    axis: str,
+    level_a: str,
+    level_b: str,
+    within: str,
+    pairs: Mapping[Pair, str],
+    origin: dict[str, tuple[str, str]],
+) -> Contrast:
+    """A contrast from its pairs, each with its seed."""
+    by_seed = {
+        seed: _weights([pair for pair, of in pairs.items() if of == seed])
+        for seed in sorted(set(pairs.values()))
+    }
+    return Contrast(axis, level_a, level_b, within, list(pairs), _weights(list(pairs)), by_seed, origin)
 
 
 def _weights(pairs: Sequence[Pair]) -> dict[str, float]:

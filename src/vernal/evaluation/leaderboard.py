@@ -159,13 +159,25 @@ def _interval(
     none = (float("nan"), float("nan"), "")
     if draws is None or not effective or not values.size:
         return none
-    sampling = bootstrap.shared_variance(np.array([draws[name] for name in hashes]), effective)
-    variances, dfs = [sampling], [effective - 1]
-    if values.size > 1:
-        variances.append(float(np.var(values, ddof=1)) / values.size)
-        dfs.append(values.size - 1)
-    ends = bootstrap.interval(
-        float(values.mean()), float(np.sum(variances)), bootstrap.joint_df(variances, dfs), level, effective
-    )
+    ends = mean_interval(values, np.array([draws[name] for name in hashes]), effective, level)
     covers = "nights and seeds" if values.size > 1 else "nights only"
     return (*ends, covers if np.isfinite(ends[0]) else "")
+
+
+def mean_interval(
+    values: Sequence[float] | FloatArray, draws: FloatArray, effective: float, level: float
+) -> tuple[float, float]:
+    """Interval of the mean of a configuration's runs over nights and seeds.
+
+    Args:
+        values: (n_runs,) shares in [0, 1].
+        draws: (n_runs, n_draws) the same in every bootstrap draw.
+        effective: effective number of nights; too few give NaN.
+    """
+    variances, dfs = [bootstrap.shared_variance(draws, effective)], [effective - 1]
+    if len(values) > 1:
+        variances.append(float(np.var(values, ddof=1)) / len(values))
+        dfs.append(len(values) - 1)
+    return bootstrap.interval(
+        float(np.mean(values)), float(np.sum(variances)), bootstrap.joint_df(variances, dfs), level, effective
+    )

@@ -7,9 +7,10 @@ head is never stale, and a run that was killed goes on with what it had finished
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 import pandas as pd
 
@@ -18,57 +19,88 @@ from vernal.common.storage import as_path
 from vernal.training.chunk import FailedHead, FittedHead
 from vernal.training.heads import load_head, save_head
 
-_HEAD = ".npz"
+_TRAINED = ".npz"
 _PROBLEM = ".problem.txt"
 
 
-class HeadLibrary:
-    """A folder of trained heads, one file a key. Files are written whole, so readers and writers never meet."""
+class Keyed(Protocol):
+    """What a library holds: something trained, under the key of all that it depends on."""
+
+    @property
+    def key(self) -> str: ...
+
+
+Trained = TypeVar("Trained", bound=Keyed)
+
+
+class TrainedLibrary(ABC, Generic[Trained]):
+    """A folder of what was trained, one file a key. Files are written whole, so readers and writers never meet."""
 
     def __init__(self, folder: Path | str) -> None:
         self.folder = as_path(folder)
 
     def keys(self) -> set[str]:
-        """The keys of all heads that are there."""
+        """The keys of all that is there."""
         if not self.folder.is_dir():
             return set()
-        return {file.stem for file in self.folder.glob(f"*{_HEAD}") if not file.name.startswith(".")}
+        return {file.stem for file in self.folder.glob(f"*{_TRAINED}") if not file.name.startswith(".")}
 
-    def load(self, key: str) -> FittedHead:
-        """The head of a key.
+    @abstractmethod
+    def load(self, key: str) -> Trained:
+        """What was trained under a key.
 
         Raises:
             InputError: it is not there, or its file is damaged.
         """
-        head, meta = load_head(self.folder / f"{key}{_HEAD}")
-        history = pd.DataFrame(meta["history"])
-        return FittedHead(key, head, history, meta["best_epoch"], meta["n_steps"])
 
     def problem(self, key: str) -> str | None:
-        """Why a head could not be trained the last time, or None."""
-        file = self.folder / f"{key}{_PROBLEM}"
+        """Why it could not be trained the last time, or None."""
+        file = self._file(key, _PROBLEM)
         return file.read_text(encoding="utf-8") if file.is_file() else None
 
-    def add(self, results: Iterable[FittedHead | FailedHead]) -> None:
-        """Keep trained heads, and the reasons of those that failed; a failed one is tried again next time."""
+    def add(self, results: Iterable[Trained | FailedHead]) -> None:
+        """Keep what was trained, and the reasons of what failed; a failed one is tried again next time."""
         self.folder.mkdir(parents=True, exist_ok=True)
         for result in results:
+            problem = self._file(result.key, _PROBLEM)
             if isinstance(result, FailedHead):
-                write_text(self.folder / f"{result.key}{_PROBLEM}", result.problem)
+                write_text(problem, result.problem)
                 continue
-            meta: dict[str, Any] = {
-                "best_epoch": int(result.best_epoch),
-                "n_steps": int(result.n_steps),
-                "history": {name: _plain(result.history[name]) for name in result.history.columns},
-            }
-            save_head(self.folder / f"{result.key}{_HEAD}", result.head, meta)
-            (self.folder / f"{result.key}{_PROBLEM}").unlink(missing_ok=True)
+            self._save(result)
+            problem.unlink(missing_ok=True)
+
+    @abstractmethod
+    def _save(self, result: Trained) -> None:
+        """Write the file of `result.key`."""
+
+    def _file(self, key: str, ending: str = _TRAINED) -> Path:
+        return self.folder / f"{key}{ending}"
+
+
+class HeadLibrary(TrainedLibrary[FittedHead]):
+    """Trained heads with their learning curves."""
+
+    def load(self, key: str) -> FittedHead:
+        head, meta = load_head(self._file(key))
+        history = pd.DataFrame(meta["history"])
+        return FittedHead(key, head, history, meta["best_epoch"], meta["n_steps"])
 
     def remove(self, keys: Iterable[str]) -> None:
         """Delete heads; those that are not there are passed over."""
         for key in keys:
-            (self.folder / f"{key}{_HEAD}").unlink(missing_ok=True)
+            self._file(key).unlink(missing_ok=True)
+
+    def _save(self, result: FittedHead) -> None:
+        meta: dict[str, Any] = {
+            "best_epoch": int(result.best_epoch),
+            "n_steps": int(result.n_steps),
+            "history": plain_columns(result.history),
+        }
+        save_head(self._file(result.key), result.head, meta)
 
 
-def _plain(column: pd.Series) -> list[float | int | None]:
-    return [None if pd.isna(value) else value for value in column.tolist()]
+def plain_columns(history: pd.DataFrame) -> dict[str, list[float | int | None]]:
+    """A learning curve as plain lists by column, with None where nothing is known."""
+    return {
+        str(name): [None if pd.isna(value) else value for value in history[name].tolist()] for name in history
+    }

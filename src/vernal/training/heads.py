@@ -28,7 +28,7 @@ Layer = tuple[NDArray[np.float32], NDArray[np.float32]]
 Float64 = NDArray[np.float64]
 
 WEIGHTS_FILE = "head.npz"
-_META = "meta.json"
+META = "meta.json"
 _ROWS_AT_ONCE = 1_024
 _MANTISSA_BITS = 53
 # Scaling by a power of two is exact only where float64 has an exponent for it.
@@ -219,15 +219,26 @@ def save_head(path: Path | str, head: Head, meta: Mapping[str, Any] | None = Non
         head: what to write.
         meta: plain data (text, numbers, lists, dicts) to keep beside the weights.
     """
-    members = {_META: json.dumps(meta or {}, sort_keys=True, indent=1, allow_nan=False).encode("utf-8")}
+    arrays: dict[str, NDArray[Any]] = {}
     for i, (weights, bias) in enumerate(head.layers):
-        members[f"weights_{i}.npy"] = _npy(weights)
-        members[f"bias_{i}.npy"] = _npy(bias)
+        arrays |= {f"weights_{i}": weights.astype("<f4"), f"bias_{i}": bias.astype("<f4")}
+    write_bytes(_file(path), npz_bytes(meta or {}, arrays))
+
+
+def npz_bytes(meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> bytes:
+    """A description (`meta.json`) and arrays as one `.npz`; equal content gives equal bytes.
+
+    Args:
+        meta: plain data (text, numbers, lists, dicts).
+        arrays: by name; they keep their types.
+    """
+    members = {META: json.dumps(meta, sort_keys=True, indent=1, allow_nan=False).encode("utf-8")}
+    members |= {f"{name}.npy": _npy(array) for name, array in arrays.items()}
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for name, content in members.items():
             archive.writestr(_member(name), content)
-    write_bytes(_file(path), buffer.getvalue())
+    return buffer.getvalue()
 
 
 def load_head(path: Path | str) -> tuple[Head, dict[str, Any]]:
@@ -241,7 +252,7 @@ def load_head(path: Path | str) -> tuple[Head, dict[str, Any]]:
         raise InputError(f"{file} does not exist; train the point again or check its name.")
     try:
         with np.load(local_copy(file), allow_pickle=False) as archive:
-            meta = json.loads(archive[_META])
+            meta = json.loads(archive[META])
             n_layers = sum(name.startswith("weights_") for name in archive.files)
             return Head(tuple((archive[f"weights_{i}"], archive[f"bias_{i}"]) for i in range(n_layers))), meta
     except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
@@ -257,7 +268,7 @@ def _file(path: Path | str) -> Path:
 
 def _npy(array: NDArray[Any]) -> bytes:
     buffer = io.BytesIO()
-    np.lib.format.write_array(buffer, array.astype("<f4"), version=(1, 0), allow_pickle=False)
+    np.lib.format.write_array(buffer, np.ascontiguousarray(array), version=(1, 0), allow_pickle=False)
     return buffer.getvalue()
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 from vernal.audio.embedding.windows import EmbeddingOptions
 from vernal.studies.features.fit_library import FitLibrary
 from vernal.studies.features.fits import list_fits
-from vernal.studies.features.fitting import Fit
+from vernal.studies.features.fitting import TrainedNetwork
 from vernal.studies.features.folds import FoldOptions, deal_folds
 from vernal.studies.features.options import FeatureOptions
 from vernal.studies.features.study import StudyOptions, expand_study
@@ -68,5 +68,5 @@ def make_study(
         called = np.where(rng.random(len(y)) < share, y, (y + 1) % 3)
         logits = np.where((fit.clips.role == "train").to_numpy()[:, None], np.nan, np.eye(3)[called])
         history = pd.DataFrame({"epoch": [1, 2], "loss": [1.0, 0.5], "val_loss": [1.0, 0.9]})
-        library.add([Fit(fit.key, logits, history, 2, [np.zeros(4)], None, 4, 1.5, 0.001)])
+        library.add([TrainedNetwork(fit.key, logits, history, 2, [np.zeros(4)], None, 4, 1.5, 0.001)])
     return clips, plan, fits, library

@@ -8,7 +8,8 @@ from tests.studies.features.made_features import make_class_clips
 from vernal.common.problems import InputError
 from vernal.studies.features.class_mapping import ClassMapping, map_classes
 from vernal.studies.features.folds import BY_SITE, LEAKY, FoldOptions, deal_folds, keep_sites_whole
-from vernal.studies.features.study import StudyOptions, expand_study, point_options
+from vernal.studies.features.point_settings import point_options
+from vernal.studies.features.study import StudyOptions, expand_study
 
 
 def labels(**counts: int) -> pd.DataFrame:

@@ -9,8 +9,8 @@ import pytest
 
 from vernal.common.problems import InputError
 from vernal.studies.features.fit_library import FitLibrary
-from vernal.studies.features.fitting import FailedFit, Fit, FitTask, LearningOptions, fit_networks
-from vernal.studies.features.models import NetworkOptions
+from vernal.studies.features.fitting import FailedFit, FitTask, TrainedNetwork, fit_networks
+from vernal.studies.features.point_settings import LearningOptions, NetworkOptions
 
 FAST = LearningOptions(learning_rate=0.02, batch_size=8, epochs=8, patience=4)
 
@@ -115,7 +115,7 @@ def test_a_mask_that_is_ignored_would_be_seen():
 
 def test_a_fit_learns_and_follows_from_its_task_alone(task):
     (first,) = fit_networks([task], workers=0)
-    assert isinstance(first, Fit)
+    assert isinstance(first, TrainedNetwork)
     other = replace(task, key="other", seed=2)
     # Read from disk each time, and after another fit.
     others, again = fit_networks([other, replace(task, key="again", cache_bytes=0)], workers=0, check=False)

@@ -38,12 +38,13 @@ from vernal.studies.features.class_mapping import ClassMapping
 from vernal.studies.features.companion import CompanionOptions
 from vernal.studies.features.feature_store import FeaturePart, FeatureStore, stored_bytes
 from vernal.studies.features.fit_library import FitLibrary
-from vernal.studies.features.fitting import FailedFit, Fit
+from vernal.studies.features.fitting import FailedFit, TrainedNetwork
 from vernal.studies.features.folds import FoldOptions
 from vernal.studies.features.groups import MeasureOptions
 from vernal.studies.features.options import FeatureOptions, Kind, kinds_of
+from vernal.studies.features.point_settings import BIRDNET
 from vernal.studies.features.rows import records
-from vernal.studies.features.study import BIRDNET, StudyOptions
+from vernal.studies.features.study import StudyOptions
 from vernal.sweeps.plans import selected_names
 
 TIMED_CLIPS = 4
@@ -162,7 +163,7 @@ def train(
     embedding: EmbeddingOptions,
     options: StudyOptions,
     workers: int | None,
-) -> Iterator[list[Fit | FailedFit]]:
+) -> Iterator[list[TrainedNetwork | FailedFit]]:
     """Train what the selected points lack; each network is kept as soon as it is finished."""
     listed = fits.list_fits(plan[plan.is_selected], dealt, labelled, audio, embedding)
     finished = known.keys()

@@ -2,98 +2,94 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pandas as pd
 
+from vernal.evaluation.effects import contrast_of, effects
 from vernal.studies.features.folds import BY_SITE, LEAKY
 from vernal.studies.features.groups import Groups
+from vernal.studies.features.measured_points import MeasuredPoint
+from vernal.studies.features.point_settings import PointOptions
 from vernal.studies.features.rows import records
-from vernal.studies.features.runs import Run
-from vernal.studies.features.study import NAMED, PointOptions
+from vernal.studies.features.study import NAMED
 
 _NAMES = [name for name in NAMED if name != "split"]
 COLUMNS = ("question", *_NAMES, "accuracy", "accuracy_other", "difference", "low", "high")
+Configurations = Mapping[str, Mapping[int, MeasuredPoint]]
 
 
-def compare(board: pd.DataFrame, runs: Mapping[str, Run], groups: Groups) -> pd.DataFrame:
-    """Differences in accuracy that answer a question, paired by clip and group.
+def compare(board: pd.DataFrame, configurations: Configurations, groups: Groups) -> pd.DataFrame:
+    """Differences in accuracy that answer a question, paired by seed, clip and group.
 
     Args:
         board: the leaderboard, best first.
-        runs: finished points by config hash.
+        configurations: the finished points of each configuration by seed.
     Returns:
         `question`; the names of what is asked about (`feature`, `sync`, `model`, `variant`); its `accuracy` and that
-        of the other; `difference` with `low`, `high`. `beat_synced`: beat-synced less raw. `birdnet`: a configuration
-        less the best head on BirdNET's embeddings. `leak`: the shuffled split less the honest one. Beats and leaks
-        are asked of configurations that differ in nothing else.
+        of the other, over the seeds that both have; `difference` with `low`, `high`, which one seed does not give.
+        `beat_synced`: beat-synced less raw. `birdnet`: a configuration less the best head on BirdNET's embeddings.
+        `leak`: the shuffled split less the honest one. Beats and leaks are asked of configurations that differ in
+        nothing else.
     """
-    rows = records(board)
-    own = {
-        row["configuration_hash"]: [
-            run for run in runs.values() if run.configuration == row["configuration_hash"]
-        ]
-        for row in rows
-    }
-    heads = [
-        row["configuration_hash"] for row in rows if row["split"] == BY_SITE and _options(own, row).is_birdnet
-    ]
-    found = [
-        {"question": question, **{name: about[name] for name in _NAMES}}
-        | _difference(own[row["configuration_hash"]], own[other["configuration_hash"]], groups)
-        for row in rows
-        for other in rows
-        for question, about in _questions(row, other, own, heads[:1])
-    ]
-    return pd.DataFrame(found, columns=list(COLUMNS)).sort_values(list(COLUMNS[:5]), ignore_index=True)
-
-
-def _options(own: Mapping[str, Sequence[Run]], row: Mapping) -> PointOptions:
-    return own[row["configuration_hash"]][0].options
+    rows, contrasts = [], []
+    points = [point for own in configurations.values() for point in own.values()]
+    values = {point.config_hash: point.values["accuracy"] for point in points}
+    for number, (question, about, name, other) in enumerate(_questions(board, configurations)):
+        own, others = (
+            {str(seed): point.config_hash for seed, point in configurations[one].items()}
+            for one in (name, other)
+        )
+        contrast = contrast_of(f"{question} {number}", first=others, second=own)
+        if contrast is None:
+            continue
+        contrasts.append(contrast)
+        means = [float(np.mean([values[runs[seed]] for seed in contrast.by_seed])) for runs in (own, others)]
+        names = {column: about[column] for column in _NAMES}
+        rows.append(
+            {"question": question, **names, **dict(zip(("accuracy", "accuracy_other"), means, strict=True))}
+        )
+    draws = {point.config_hash: point.draws["accuracy"] for point in points}
+    sizes = effects(contrasts, values, draws, groups.effective, groups.options.level)
+    table = pd.DataFrame(rows, columns=list(COLUMNS[:-3])).assign(
+        difference=sizes["effect"], low=sizes["low"], high=sizes["high"]
+    )
+    return table.sort_values(list(COLUMNS[:5]), ignore_index=True)
 
 
 def _questions(
-    row: Mapping, other: Mapping, own: Mapping[str, Sequence[Run]], best_head: Sequence[str]
-) -> list[tuple[str, Mapping]]:
-    """What a configuration answers together with another one: the question, and which of both it is about."""
-    options, others = _options(own, row), _options(own, other)
-    found: list[tuple[str, Mapping]] = []
-    if (options.sync, others.sync) == ("beat_synced", "raw") and _agree(
-        options, others, "sync", "frames_per_step"
-    ):
-        # The raw one has one setting more, by which several of them may differ.
-        found.append(("beat_synced", {**row, "variant": other["variant"]}))
-    if row["split"] == BY_SITE and not options.is_birdnet and other["configuration_hash"] in best_head:
-        found.append(("birdnet", row))
-    if (options.split, others.split) == (LEAKY, BY_SITE) and _agree(options, others, "split"):
-        found.append(("leak", other))
-    return found
+    board: pd.DataFrame, configurations: Configurations
+) -> Iterator[tuple[str, Mapping, str, str]]:
+    """What two configurations answer together: the question, which of both it is about, and both by hash."""
+    rows = records(board)
+    options = {name: next(iter(points.values())).options for name, points in configurations.items()}
+    heads = [
+        name for name in board.configuration_hash if _is_honest(options[name]) and options[name].is_birdnet
+    ]
+    for row in rows:
+        for other in rows:
+            names = row["configuration_hash"], other["configuration_hash"]
+            mine, theirs = (options[name] for name in names)
+            if (mine.sync, theirs.sync) == ("beat_synced", "raw") and _agree(
+                mine, theirs, "sync", "frames_per_step"
+            ):
+                # The raw one has one setting more, by which several of them may differ.
+                yield "beat_synced", {**row, "variant": other["variant"]}, *names
+            if _is_honest(mine) and not mine.is_birdnet and names[1] in heads[:1]:
+                yield "birdnet", row, *names
+            if (mine.split, theirs.split) == (LEAKY, BY_SITE) and _agree(mine, theirs, "split"):
+                yield "leak", other, *names
+
+
+def _is_honest(options: PointOptions) -> bool:
+    return options.split == BY_SITE
 
 
 def _agree(options: PointOptions, others: PointOptions, *but: str) -> bool:
     """Whether two configurations are the same in all that matters, but for the named settings."""
     left, right = (
-        {name: value for name, value in one.effective.items() if name not in (*but, "seed")}
+        {name: value for name, value in one.configuration.items() if name not in but}
         for one in (options, others)
     )
     return left == right
-
-
-def _difference(own: Sequence[Run], others: Sequence[Run], groups: Groups) -> dict[str, float]:
-    """Mean accuracies and their difference, seeds paired in order where there are as many."""
-    values, other_values = (np.array([run.values["accuracy"] for run in some]) for some in (own, others))
-    draws, other_draws = (np.array([run.draws["accuracy"] for run in some]) for some in (own, others))
-    accuracy, accuracy_other = float(values.mean()), float(other_values.mean())
-    if len(own) == len(others):
-        low, high = groups.difference_interval(values - other_values, draws - other_draws)
-    else:
-        drawn = draws.mean(axis=0) - other_draws.mean(axis=0)
-        low, high = groups.difference_interval([accuracy - accuracy_other], drawn[None])
-    return {
-        "accuracy": accuracy,
-        "accuracy_other": accuracy_other,
-        "difference": accuracy - accuracy_other,
-        "low": low,
-        "high": high,
-    }

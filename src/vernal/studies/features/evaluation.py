@@ -9,22 +9,25 @@ import numpy as np
 import pandas as pd
 
 from vernal.evaluation.classification import report_of
+from vernal.evaluation.leaderboard import spread
 from vernal.studies.features.classification_tables import COLUMNS, ClassificationTable, from_report
-from vernal.studies.features.comparisons import compare
+from vernal.studies.features.comparisons import Configurations, compare
 from vernal.studies.features.fit_library import FitLibrary
-from vernal.studies.features.fits import PlannedFit, classes_of
+from vernal.studies.features.fits import PlannedFit
 from vernal.studies.features.folds import LEAKY
 from vernal.studies.features.groups import Groups, MeasureOptions
+from vernal.studies.features.measured_points import METRICS, MeasuredPoint, measure_point
+from vernal.studies.features.point_settings import point_options
 from vernal.studies.features.rows import records
-from vernal.studies.features.runs import METRICS, Run, measured_run, out_of_fold
-from vernal.studies.features.study import NAMED, point_options
+from vernal.studies.features.study import NAMED
 
 NOT_RUN = "not run yet"
-_LOGIT = "logit_"
+Measured = Mapping[str, MeasuredPoint]
+Bytes = Mapping[tuple[str, str], float]
 
 
 @dataclass(frozen=True, eq=False)
-class Study:
+class StudyTables:
     """The tables of a study.
 
     `points`: one row a point. `leaderboard`: one row a configuration. `classification`: a report's rows for each
@@ -47,10 +50,10 @@ def evaluate_study(
     fits: Sequence[PlannedFit],
     library: FitLibrary,
     clips: pd.DataFrame,
-    bytes_per_clip: Mapping[tuple[str, str], float],
+    bytes_per_clip: Bytes,
     options: MeasureOptions,
     selected: set[str],
-) -> Study:
+) -> StudyTables:
     """Measure every point whose fits are all there.
 
     Args:
@@ -60,63 +63,47 @@ def evaluate_study(
         bytes_per_clip: by feature and sync, what a clip takes in the store.
         selected: names of the points that this run was asked for.
     """
-    ordered = clips.sort_values("clip_id", ignore_index=True)
-    groups = Groups(ordered, options)
+    groups = Groups(clips.sort_values("clip_id", ignore_index=True), options)
     finished = library.keys()
     by_hash: dict[str, list[PlannedFit]] = {}
     for fit in fits:
         by_hash.setdefault(fit.config_hash, []).append(fit)
-    done = {name: members for name, members in by_hash.items() if all(fit.key in finished for fit in members)}
-    configurations = dict(zip(plan.config_hash, plan.configuration, strict=True))
-    runs, rows, scores, histories = {}, {}, [], []
-    for name, members in done.items():
-        loaded = [library.load(fit.key) for fit in members]
-        logits = out_of_fold(members, [fit.logits for fit in loaded])
-        runs[name] = measured_run(name, configurations[name], members[0].options, logits, groups)
-        rows[name] = _facts(members, loaded, bytes_per_clip)
-        scores.append(_score_rows(name, members, logits))
-        histories += [
-            _history(name, fit.fold, one.history, one.best_epoch)
-            for fit, one in zip(members, loaded, strict=True)
-        ]
-    board = _leaderboard(plan, runs, rows, groups)
-    problems = _problems(plan, by_hash, library, finished)
-    return Study(
-        points=_points(plan, runs, rows, groups, problems),
+    measured = {
+        name: measure_point(own, [library.load(fit.key) for fit in own], groups)
+        for name, own in by_hash.items()
+        if all(fit.key in finished for fit in own)
+    }
+    configurations = _configurations(plan, measured)
+    board = _leaderboard(plan, configurations, bytes_per_clip, groups)
+    problems = _problems(by_hash, library, finished)
+    return StudyTables(
+        points=_points(plan, measured, bytes_per_clip, groups, problems),
         leaderboard=board,
-        classification=_classification(plan, runs),
-        confusions=_confusions(plan, runs),
-        comparisons=compare(board, runs, groups),
-        scores=_named(scores, plan),
+        classification=_classification(plan, measured),
+        confusions=_confusions(configurations),
+        comparisons=compare(board, configurations, groups),
+        scores=_by_point([point.scores for point in measured.values()], plan),
         failures=_failures(plan, problems, selected),
-        histories=_named(histories, plan),
+        histories=_by_point([point.history for point in measured.values()], plan),
     )
 
 
-def _facts(
-    members: Sequence[PlannedFit], loaded: Sequence, bytes_per_clip: Mapping[tuple[str, str], float]
-) -> dict[str, float]:
-    options = members[0].options
-    roles = [fit.clips.role.value_counts() for fit in members]
-    return {
-        "n_folds": len(members),
-        "n_train": float(np.mean([role.get("train", 0) for role in roles])),
-        "n_val": float(np.mean([role.get("val", 0) for role in roles])),
-        "best_epoch": float(np.mean([fit.best_epoch for fit in loaded])),
-        "n_parameters": loaded[0].n_parameters,
-        "bytes_per_clip": bytes_per_clip[(options.feature, "" if options.is_birdnet else options.sync)],
-        "train_s": float(np.mean([fit.train_s for fit in loaded])),
-        "score_s": float(np.mean([fit.score_s for fit in loaded])),
-    }
+def _configurations(plan: pd.DataFrame, measured: Measured) -> Configurations:
+    """The finished points of each configuration by seed, in the order of the plan."""
+    found: dict[str, dict[int, MeasuredPoint]] = {}
+    for row in records(plan[plan.config_hash.isin(list(measured))]):
+        found.setdefault(row["configuration"], {})[row["seed"]] = measured[row["config_hash"]]
+    return found
 
 
-_TIMES = ("train_s", "score_s")
+def _stored_bytes(point: MeasuredPoint, bytes_per_clip: Bytes) -> float:
+    return bytes_per_clip[(point.options.feature, "" if point.options.is_birdnet else point.options.sync)]
 
 
 def _points(
     plan: pd.DataFrame,
-    runs: Mapping[str, Run],
-    rows: Mapping[str, dict],
+    measured: Measured,
+    bytes_per_clip: Bytes,
     groups: Groups,
     problems: Mapping[str, str],
 ) -> pd.DataFrame:
@@ -125,61 +112,60 @@ def _points(
     Nothing here differs between identical runs.
     """
     table = []
-    for point in records(plan):
-        name = point["config_hash"]
+    for planned in records(plan):
+        name = planned["config_hash"]
         row = {
-            "name": point["point"],
+            "name": planned["point"],
             "config_hash": name,
-            **asdict(point_options(point)),
+            **asdict(point_options(planned)),
             "n_clips": len(groups.clips),
             "n_classes": len(groups.names),
             "chance": groups.chance,
         }
-        if name in runs:
-            row |= {key: value for key, value in rows[name].items() if key not in _TIMES}
+        if name in measured:
+            point = measured[name]
+            row |= point.facts | {"bytes_per_clip": _stored_bytes(point, bytes_per_clip)}
             for metric in METRICS:
-                row[metric] = runs[name].values[metric]
+                row[metric] = point.values[metric]
                 row[f"{metric}_low"], row[f"{metric}_high"] = groups.interval(
-                    [row[metric]], runs[name].draws[metric][None]
+                    [row[metric]], point.draws[metric][None]
                 )
-            row["weighted_f1"] = runs[name].values["weighted_f1"]
+            row["weighted_f1"] = point.values["weighted_f1"]
         table.append(row | {"error": problems.get(name, "")})
     return pd.DataFrame(table)
 
 
 def _leaderboard(
-    plan: pd.DataFrame, runs: Mapping[str, Run], rows: Mapping[str, dict], groups: Groups
+    plan: pd.DataFrame, configurations: Configurations, bytes_per_clip: Bytes, groups: Groups
 ) -> pd.DataFrame:
     """One row a configuration (everything but the seed), the highest mean accuracy first; leaky ones have no rank."""
     table = []
-    for configuration, members in plan.groupby("configuration", sort=False):
-        own = [runs[name] for name in dict.fromkeys(members.config_hash) if name in runs]
-        if not own:
-            continue
-        options = own[0].options
+    for name, by_seed in configurations.items():
+        members, points = plan[plan.configuration == name], list(by_seed.values())
+        first = points[0]
         row = {
-            "configuration_hash": configuration,
-            "feature": options.feature,
-            "sync": "" if options.is_birdnet else options.sync,
-            "model": options.model,
-            "split": options.split,
+            "configuration_hash": name,
+            **{column: getattr(first.options, column) for column in NAMED[:-1]},
             "variant": members.variant.iloc[0],
             "n_points": len(members),
-            "n_runs": len(own),
+            "n_runs": len(points),
         }
+        if first.options.is_birdnet:
+            row["sync"] = ""
         for metric in METRICS:
-            values = [run.values[metric] for run in own]
+            values = [point.values[metric] for point in points]
             row[f"{metric}_low"], row[f"{metric}_high"] = groups.interval(
-                values, np.array([run.draws[metric] for run in own])
+                values, np.array([point.draws[metric] for point in points])
             )
-            row[f"{metric}_mean"] = float(np.mean(values))
-            row[f"{metric}_std"] = float(np.std(values, ddof=1)) if len(values) > 1 else np.nan
+            row[f"{metric}_mean"], row[f"{metric}_std"] = spread(values)
         row |= {
-            "weighted_f1_mean": float(np.mean([run.values["weighted_f1"] for run in own])),
+            "weighted_f1_mean": float(np.mean([point.values["weighted_f1"] for point in points])),
             "chance": groups.chance,
+            "n_parameters": first.facts["n_parameters"],
+            "bytes_per_clip": _stored_bytes(first, bytes_per_clip),
+            "points": ", ".join(members.point),
         }
-        row |= {key: rows[own[0].config_hash][key] for key in ("n_parameters", "bytes_per_clip")}
-        table.append(row | {"points": ", ".join(members.point)})
+        table.append(row)
     if not table:
         return pd.DataFrame(columns=["rank", "configuration_hash", *NAMED, "n_points", "n_runs", "points"])
     board = pd.DataFrame(table).assign(is_leaky=lambda rows: rows.split == LEAKY)
@@ -197,88 +183,57 @@ def pooled_tables(confusions: pd.DataFrame) -> dict[str, ClassificationTable]:
     Args:
         confusions: `configuration_hash`, `true`, `predicted`, `predictions` (of all seeds together), `n_runs`.
     """
-    found = {}
+    tables = {}
     for configuration, rows in confusions.groupby("configuration_hash", sort=False):
         counts = rows.pivot(index="true", columns="predicted", values="predictions")
         table = from_report(report_of(counts[counts.index]))
-        found[str(configuration)] = table.shared_by(int(rows.n_runs.iloc[0]))
-    return found
+        tables[str(configuration)] = table.shared_by(int(rows.n_runs.iloc[0]))
+    return tables
 
 
-def _confusions(plan: pd.DataFrame, runs: Mapping[str, Run]) -> pd.DataFrame:
+def _confusions(configurations: Configurations) -> pd.DataFrame:
     """Predictions of all seeds of a configuration by class and class called; see `pooled_tables`."""
     parts = []
-    for configuration, own in _by_configuration(plan, runs):
-        names = own[0].confusion.index.to_numpy()
-        counts = np.sum([run.confusion.to_numpy() for run in own], axis=0)
-        pairs = {"true": np.repeat(names, len(names)), "predicted": np.tile(names, len(names))}
-        table = pd.DataFrame({"configuration_hash": configuration, **pairs, "predictions": counts.ravel()})
-        parts.append(table.assign(n_runs=len(own)))
+    for name, by_seed in configurations.items():
+        counts = pd.concat([point.confusion.stack() for point in by_seed.values()], axis=1).sum(axis=1)
+        table = counts.rename("predictions").reset_index()
+        parts.append(table.assign(configuration_hash=name, n_runs=len(by_seed)))
     columns = ["configuration_hash", "true", "predicted", "predictions", "n_runs"]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+    return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
 
 
-def _by_configuration(plan: pd.DataFrame, runs: Mapping[str, Run]) -> list[tuple[str, list[Run]]]:
-    groups = plan.groupby("configuration", sort=False).config_hash
-    listed = [
-        (str(name), [runs[one] for one in dict.fromkeys(hashes) if one in runs]) for name, hashes in groups
-    ]
-    return [(name, own) for name, own in listed if own]
-
-
-def _classification(plan: pd.DataFrame, runs: Mapping[str, Run]) -> pd.DataFrame:
+def _classification(plan: pd.DataFrame, measured: Measured) -> pd.DataFrame:
     """The classification table of every point: `point`, its name in words, and the table's rows."""
     names = ["point", *NAMED, "seed"]
-    parts = []
-    for point in records(plan):
-        if point["config_hash"] in runs:
-            rows = runs[point["config_hash"]].table.rows()
-            parts.append(rows.assign(**{name: point[name] for name in names})[[*names, *COLUMNS]])
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=[*names, "row"])
+    parts = [
+        measured[row["config_hash"]].table.rows().assign(**{name: row[name] for name in names})
+        for row in records(plan)
+        if row["config_hash"] in measured
+    ]
+    if not parts:
+        return pd.DataFrame(columns=[*names, "row"])
+    return pd.concat(parts, ignore_index=True)[[*names, *COLUMNS]]
 
 
-def _score_rows(name: str, members: Sequence[PlannedFit], logits: np.ndarray) -> pd.DataFrame:
-    clips = members[0].clips
-    fold = pd.Series("", index=clips.index, dtype="str")
-    for fit in members:
-        fold = fold.mask(fit.clips.role == "test", fit.fold)
-    names = classes_of(clips)
-    table = {
-        "config_hash": name,
-        "clip_id": clips.clip_id,
-        "fold": fold,
-        "class": clips["class"],
-        "predicted": np.array(names)[logits.argmax(1)],
-    }
-    return pd.DataFrame(table | {f"{_LOGIT}{label}": logits[:, number] for number, label in enumerate(names)})
-
-
-def _history(name: str, fold: str, history: pd.DataFrame, best_epoch: int) -> pd.DataFrame:
-    return history.assign(config_hash=name, fold=fold, is_best=history.epoch == best_epoch)
-
-
-def _named(parts: Sequence[pd.DataFrame], plan: pd.DataFrame) -> pd.DataFrame:
+def _by_point(parts: Sequence[pd.DataFrame], plan: pd.DataFrame) -> pd.DataFrame:
     """Rows of every point under its name, in the order of the plan; points of equal settings share their rows."""
     if not parts:
         return pd.DataFrame({"point": pd.Series(dtype="str")})
-    order = plan[["point", "config_hash"]].reset_index(names="place")
-    merged = order.merge(pd.concat(parts, ignore_index=True), on="config_hash", how="inner")
-    return merged.sort_values("place", kind="stable", ignore_index=True).drop(
-        columns=["place", "config_hash"]
-    )
+    rows = plan[["point", "config_hash"]].merge(pd.concat(parts, ignore_index=True), on="config_hash")
+    return rows.drop(columns="config_hash")
 
 
 def _problems(
-    plan: pd.DataFrame, by_hash: Mapping[str, Sequence[PlannedFit]], library: FitLibrary, finished: set[str]
+    by_hash: Mapping[str, Sequence[PlannedFit]], library: FitLibrary, finished: set[str]
 ) -> dict[str, str]:
     """Why points have no result, by config hash."""
-    found = {}
-    for name in dict.fromkeys(plan.config_hash):
-        missing = [fit for fit in by_hash.get(name, []) if fit.key not in finished]
+    problems = {}
+    for name, fits in by_hash.items():
+        missing = [fit for fit in fits if fit.key not in finished]
         if missing:
             reasons = [f"{fit.fold}: {problem}" for fit in missing if (problem := library.problem(fit.key))]
-            found[name] = "; ".join(reasons) or NOT_RUN
-    return found
+            problems[name] = "; ".join(reasons) or NOT_RUN
+    return problems
 
 
 def _failures(plan: pd.DataFrame, problems: Mapping[str, str], selected: set[str]) -> pd.DataFrame:

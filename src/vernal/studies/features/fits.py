@@ -18,10 +18,10 @@ from vernal.audio.embedding.windows import EmbeddingOptions, plan_windows
 from vernal.common.hashing import digest
 from vernal.studies.features.extraction import sequence_keys
 from vernal.studies.features.fit_library import FitLibrary
-from vernal.studies.features.fitting import FailedFit, Fit, FitTask, fit_networks
+from vernal.studies.features.fitting import FailedFit, FitTask, TrainedNetwork, fit_networks
 from vernal.studies.features.options import FeatureOptions, Kind, kinds_of
+from vernal.studies.features.point_settings import PointOptions, point_options
 from vernal.studies.features.rows import records
-from vernal.studies.features.study import PointOptions, point_options
 
 if TYPE_CHECKING:
     from vernal.training.train import FitJob
@@ -109,7 +109,7 @@ def train_missing(
     workers: int,
     check: bool = True,
     progress: Callable[[int], Any] | None = None,
-) -> Iterator[Fit | FailedFit]:
+) -> Iterator[TrainedNetwork | FailedFit]:
     """Train what the library does not have, and yield each fit as it is finished."""
     finished = library.keys()
     missing = list({fit.key: fit for fit in fits if fit.key not in finished}.values())
@@ -122,7 +122,9 @@ def train_missing(
     for result in (one for some in results for one in some):
         if progress is not None:
             progress(1)
-        yield replace(result, meta=_meta(of_key[result.key])) if isinstance(result, Fit) else result
+        yield (
+            replace(result, meta=_meta(of_key[result.key])) if isinstance(result, TrainedNetwork) else result
+        )
 
 
 def _meta(fit: PlannedFit) -> dict[str, Any]:
@@ -164,7 +166,7 @@ def _train_heads(
     embedding: EmbeddingOptions,
     workers: int,
     check: bool,
-) -> Iterator[Fit | FailedFit]:
+) -> Iterator[TrainedNetwork | FailedFit]:
     """A linear head on BirdNET's embeddings for every fit, all of them trained together."""
     import time
 
@@ -186,7 +188,7 @@ def _train_heads(
             score_s = (time.process_time() - started) / len(fit.clips)
             weights = [array for layer in result.head.layers for array in layer]
             train_s = chunk.cpu_seconds / len(chunk.heads)
-            yield Fit(
+            yield TrainedNetwork(
                 result.key,
                 logits,
                 result.history,

@@ -20,8 +20,10 @@ from vernal.common.problems import InputError
 from vernal.common.workers import as_they_finish, explaining_deaths, quiet_file_descriptors, worker_pool
 from vernal.studies.features.batches import CACHE_BYTES, Batch, Scaling, SequenceSource
 from vernal.studies.features.feature_store import FeatureStore
-from vernal.studies.features.models import NetworkOptions, build_network
+from vernal.studies.features.models import build_network
 from vernal.studies.features.options import FeatureOptions
+from vernal.studies.features.point_settings import LearningOptions, NetworkOptions
+from vernal.training.chunk import FailedHead
 from vernal.training.rules import EarlyStopping
 
 OVERFIT_LOSS = 0.1
@@ -29,20 +31,6 @@ _OVERFIT_CLIPS, _OVERFIT_STEPS, _OVERFIT_RATE = 8, 400, 0.005
 _MOST_GRADIENT = 1.0
 
 Array = np.ndarray[Any, Any]
-
-
-@dataclass(frozen=True)
-class LearningOptions:
-    """How a network is trained.
-
-    `learning_rate`: Adam's. `batch_size`: clips a step. `epochs`: most passes over the clips. `patience`: epochs
-    without a better validation loss after which training stops; the best epoch's weights are kept.
-    """
-
-    learning_rate: float = 0.003
-    batch_size: int = 16
-    epochs: int = 60
-    patience: int = 12
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +59,7 @@ class FitTask:
 
 
 @dataclass(frozen=True, eq=False)
-class Fit:
+class TrainedNetwork:
     """A trained network: `logits` (n, n_classes) float64 of all validation and test clips (NaN elsewhere), its
     learning curve (a row an epoch), and everything that is needed to use it again.
 
@@ -89,15 +77,13 @@ class Fit:
     meta: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class FailedFit:
+class FailedFit(FailedHead):
     """A network that could not be trained, and why."""
 
-    key: str
-    problem: str
 
-
-def fit_networks(tasks: Sequence[FitTask], workers: int, check: bool = True) -> Iterator[Fit | FailedFit]:
+def fit_networks(
+    tasks: Sequence[FitTask], workers: int, check: bool = True
+) -> Iterator[TrainedNetwork | FailedFit]:
     """Train every task, in worker processes (0: in this one, which then loads TensorFlow); results as they finish.
 
     Args:
@@ -147,7 +133,7 @@ def configure_tensorflow() -> None:
     tf.config.experimental.enable_op_determinism()
 
 
-def fit_one(task: FitTask) -> Fit | FailedFit:
+def fit_one(task: FitTask) -> TrainedNetwork | FailedFit:
     """Train one network; what a worker does."""
     problem = _problem(task)
     if problem:
@@ -161,7 +147,7 @@ def fit_one(task: FitTask) -> Fit | FailedFit:
         scored = np.flatnonzero(task.val | task.test)
         logits = np.full((len(task.keys), task.n_classes), np.nan)
         logits[scored] = trainer.logits(scored)
-        return Fit(
+        return TrainedNetwork(
             task.key,
             logits,
             history,

@@ -14,6 +14,7 @@ import pandas as pd
 
 from vernal.clips.splits import blocks
 from vernal.evaluation import bootstrap
+from vernal.evaluation.leaderboard import mean_interval
 from vernal.evaluation.metrics import ratio
 
 
@@ -65,27 +66,4 @@ class Groups:
 
     def interval(self, values: Sequence[float], draws: np.ndarray) -> tuple[float, float]:
         """Interval of the mean of some runs: `values` (n,), `draws` (n, n_draws)."""
-        variance, df = self._variance(values, draws)
-        return bootstrap.interval(float(np.mean(values)), variance, df, self.options.level, self.effective)
-
-    def difference_interval(
-        self, values: Sequence[float] | np.ndarray, draws: np.ndarray
-    ) -> tuple[float, float]:
-        """The same for a difference, which may be negative: Student's t on its own scale."""
-        from scipy import stats
-
-        variance, df = self._variance(values, draws)
-        if not (np.isfinite(variance) and df > 0):
-            return float("nan"), float("nan")
-        reach = float(stats.t.ppf(0.5 + self.options.level / 2, df) * np.sqrt(variance))
-        return float(np.mean(values)) - reach, float(np.mean(values)) + reach
-
-    def _variance(self, values: Sequence[float] | np.ndarray, draws: np.ndarray) -> tuple[float, float]:
-        """Over groups, plus over seeds where there are several; with its degrees of freedom."""
-        variances, dfs = [bootstrap.shared_variance(draws, self.effective)], [self.effective - 1]
-        if len(values) > 1:
-            variances.append(float(np.var(values, ddof=1)) / len(values))
-            dfs.append(len(values) - 1)
-        if not np.isfinite(variances).all():
-            return float("nan"), 0.0
-        return float(np.sum(variances)), bootstrap.joint_df(variances, dfs)
+        return mean_interval(values, draws, self.effective, self.options.level)

@@ -7,56 +7,11 @@ is padded with. There is no batch normalisation, which would mix clips and paddi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
-from vernal.common.problems import Problems, is_whole
+from vernal.studies.features.point_settings import NetworkOptions
 
-MODELS = ("lstm", "conv")
-POOLINGS = ("mean", "max", "mean_max", "last")
 _LEAST_LOGIT = -1e9
-
-
-@dataclass(frozen=True)
-class NetworkOptions:
-    """What a network is built of.
-
-    `model`: `lstm` or `conv`. `units`: width of an LSTM layer (of each direction), or of the last convolution, which
-    has 4 at least. `layers`: LSTM layers, or convolutions. `bidirectional`: LSTM only. `dropout`: share of inputs and
-    of pooled values dropped in training, [0, 1). `pooling`: how steps become one vector; `last` is the state at the
-    end.
-
-    Raises:
-        InputError: values out of range, all of them named.
-    """
-
-    model: str = "lstm"
-    units: int = 48
-    layers: int = 1
-    bidirectional: bool = True
-    dropout: float = 0.3
-    pooling: str = "mean_max"
-
-    def __post_init__(self) -> None:
-        allowed = {
-            "model": (self.model in MODELS, " or ".join(MODELS)),
-            "units": (is_whole(self.units) and self.units >= 1, "a whole number, 1 or more"),
-            "layers": (is_whole(self.layers) and 1 <= self.layers <= 6, "a whole number from 1 to 6"),
-            "bidirectional": (isinstance(self.bidirectional, bool), "true or false"),
-            "dropout": (
-                isinstance(self.dropout, int | float) and 0 <= self.dropout < 1,
-                "a number from 0 to below 1",
-            ),
-            "pooling": (self.pooling in POOLINGS, ", ".join(POOLINGS)),
-        }
-        problems = Problems("a network of the features study")
-        wrong = [
-            f"{name} is {getattr(self, name)!r}: give {what}"
-            for name, (is_fine, what) in allowed.items()
-            if not is_fine
-        ]
-        problems.add("value that is not allowed", wrong, "Change it in features.study.")
-        problems.raise_if_any()
 
 
 def build_network(options: NetworkOptions, n_dims: int, n_classes: int) -> Any:

@@ -20,8 +20,8 @@ from vernal.studies.features.evaluation import pooled_tables
 from vernal.studies.features.folds import BY_SITE, LEAKY, keep_sites_whole
 from vernal.studies.features.lab_tables import lab_tables
 from vernal.studies.features.pictures import described
+from vernal.studies.features.point_settings import LINEAR
 from vernal.studies.features.rows import records
-from vernal.studies.features.study import LINEAR
 
 DEMO_WORDS = (
     "DEMO COMPANION SET: the recordings are synthetic music. "
@@ -152,7 +152,7 @@ def _target(card: ProblemCard, first: Mapping[str, Any]) -> str:
 
 def _verdict(row: Mapping[str, float]) -> str:
     if not np.isfinite(row["low"]):
-        return "There are too few groups to say how sure the difference is."
+        return "There are too few groups or seeds to say how sure the difference is."
     low, high = sorted(abs(row[name]) for name in ("low", "high"))
     worth = f"{share(abs(row['difference']))} of accuracy (interval {between(low, high)})"
     if row["high"] < 0:

@@ -13,7 +13,8 @@ from vernal.studies.features.extraction import ClipSound, compute
 from vernal.studies.features.fit_library import FitLibrary
 from vernal.studies.features.fits import PlannedFit
 from vernal.studies.features.options import FeatureOptions, kinds_of
-from vernal.studies.features.study import BIRDNET, NAMED
+from vernal.studies.features.point_settings import BIRDNET
+from vernal.studies.features.study import NAMED
 
 REPEATS = 3
 
