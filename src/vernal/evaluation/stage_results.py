@@ -17,7 +17,7 @@ import pandas as pd
 from vernal.clips.demo_season import is_demo_data
 from vernal.clips.problem_card import ProblemCard
 from vernal.evaluation.coverage import SPLITS, VALIDATION
-from vernal.evaluation.deployed_point import deployed_point
+from vernal.evaluation.deployment import deployed_point
 from vernal.evaluation.operating_points import review_minutes
 from vernal.evaluation.options import EvaluationOptions
 from vernal.sweeps.settings_table import CONFIGURATION, SEED, level_text, settings_of
@@ -157,7 +157,7 @@ class StageResults:
 
     @cached_property
     def deployed(self) -> str:
-        """The point to use; see `vernal.evaluation.deployed_point`."""
+        """The point to use; see `vernal.evaluation.deployment`."""
         return deployed_point(self.points, self.leading_points) or self.leading_points[0]
 
     @cached_property

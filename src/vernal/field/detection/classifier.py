@@ -18,7 +18,7 @@ from vernal.audio.encoders.base import encoder_version
 from vernal.common.hashing import digest
 from vernal.common.problems import InputError
 from vernal.common.storage import as_path
-from vernal.evaluation.deployed_point import deployed_point, leading_points
+from vernal.evaluation.deployment import deployed_point, leading_points
 from vernal.field.detection.options import DetectionOptions
 from vernal.field.export.folder import load_export
 from vernal.field.export.trained_point import audio_of_model, trained_point

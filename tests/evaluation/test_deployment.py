@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from vernal.evaluation.deployed_point import AVERAGE_PRECISION, deployed_point, leading_points
+from vernal.evaluation.deployment import AVERAGE_PRECISION, deployed_point, leading_points
 
 
 def points(**columns) -> pd.DataFrame:
