@@ -16,6 +16,7 @@ from vernal.audio.embedding.windows import EmbeddingOptions, EmbeddingPart, plan
 from vernal.clips.sampling import validation_split
 from vernal.evaluation.evaluate import evaluate_stage
 from vernal.evaluation.options import EvaluationOptions
+from vernal.evaluation.stage_results import StageResults
 from vernal.sweeps import plans
 from vernal.sweeps.point_settings import PointSettings
 from vernal.sweeps.spec import Spec
@@ -48,6 +49,11 @@ class MadeStage:
     tables: dict[str, pd.DataFrame]
     store: EmbeddingStore
     near_duplicates: dict[str, pd.DataFrame]
+
+    @property
+    def results(self) -> StageResults:
+        tables = (self.points, self.leaderboard, self.effects, self.tables, self.failures)
+        return StageResults(self.spec, "RADR", self.plan, *tables, OPTIONS, False)
 
     def replaced(self, **changes: Any) -> MadeStage:
         return dataclasses.replace(self, **changes)

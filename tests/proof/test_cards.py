@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.proof.conftest import OPTIONS, MadeStage
+from tests.proof.conftest import MadeStage
 from vernal.evaluation.stage_results import StageResults
 from vernal.evaluation.target import target_verdict
 from vernal.proof.certificate import Finding, certificate
@@ -24,8 +24,7 @@ from vernal.reports.proof_sections import card_section, markdown_blocks
 
 @pytest.fixture
 def results(made: MadeStage) -> StageResults:
-    tables = (made.points, made.leaderboard, made.effects, made.tables, made.failures)
-    return StageResults(made.spec, "RADR", made.plan, *tables, OPTIONS, False)
+    return made.results
 
 
 def test_the_model_card_says_whether_the_problem_cards_target_is_met(made, results, proof, card):

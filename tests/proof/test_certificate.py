@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from tests.proof.conftest import MadeStage
 from tests.proof.test_checks import all_findings
 from vernal.common.problems import InputError
-from vernal.pipelines.proof.nodes import results_digest
 from vernal.proof.certificate import Finding, certificate, failed_lines, overall, refuse
 from vernal.proof.options import CHECKS, ProofOptions
 from vernal.reports.proof_sections import certificate_notices, certificate_section
@@ -71,7 +71,7 @@ def test_the_worst_verdict_counts():
 
 def test_every_line_has_its_evidence_and_the_record_is_plain(made: MadeStage):
     findings = all_findings(made)
-    of = results_digest(made.points, made.leaderboard, made.effects)
+    of = made.results.digest
     one = certificate("made", "RADR", of, findings.values(), [], ProofOptions())
     assert [line["check"] for line in one["checks"]] == list(CHECKS)
     assert all(line["evidence"] and line["said"] for line in one["checks"])
@@ -80,10 +80,10 @@ def test_every_line_has_its_evidence_and_the_record_is_plain(made: MadeStage):
 
 
 def test_the_digest_names_the_results(made: MadeStage):
-    of = results_digest(made.points, made.leaderboard, made.effects)
-    assert of == results_digest(made.points.copy(), made.leaderboard, made.effects)
+    of, again = made.results.digest, replace(made.results, points=made.points.copy())
+    assert of == again.digest
     changed = made.points.assign(threshold_logit=made.points.threshold_logit + 1e-9)
-    assert of != results_digest(changed, made.leaderboard, made.effects)
+    assert of != replace(made.results, points=changed).digest
 
 
 def text_of(section) -> str:

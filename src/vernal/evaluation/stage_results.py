@@ -16,6 +16,8 @@ import pandas as pd
 
 from vernal.clips.demo_season import is_demo_data
 from vernal.clips.problem_card import ProblemCard
+from vernal.common.hashing import digest
+from vernal.common.table_files import digest_of_table
 from vernal.evaluation.coverage import SPLITS, VALIDATION
 from vernal.evaluation.deployment import deployed_point
 from vernal.evaluation.operating_points import review_minutes
@@ -33,7 +35,25 @@ METRIC_NAMES = {
     "average_precision": "average precision",
     "auroc_within_recorder": "AUROC within recorder",
 }
+KEY = "key"  # the evaluation's table, and its one column, that names what it was made from
 UNIT_NAMES = {"clip": "clips", "file": "files", "night": "recorder-nights"}
+
+
+@dataclass(frozen=True)
+class StageQuestion:
+    """What a stage was asked.
+
+    Attributes:
+        spec: the stage as it was written.
+        target: the label of interest.
+        options: how it is evaluated.
+        card: what the problem card asks; None where nobody wrote one.
+    """
+
+    spec: Spec
+    target: str
+    options: EvaluationOptions
+    card: ProblemCard | None = None
 
 
 @dataclass(frozen=True)
@@ -65,28 +85,39 @@ class StageResults:
     card: ProblemCard | None = None
 
     @classmethod
-    def read(cls, folder: StageFolder, spec: Spec, target: str, options: EvaluationOptions) -> StageResults:
+    def read(cls, folder: StageFolder, asked: StageQuestion) -> StageResults:
         """A finished stage's results, as its last run left them.
 
         Args:
             folder: where they lie.
-            spec, target, options: what the tables do not say: of the run that made them, or as they are set now.
+            asked: what the tables do not say.
         Raises:
             OSError, ValueError: a table is not there, or is none.
         """
         plan, points, leaderboard, effects = map(folder.read_table, folder.tables.values())
         return cls(
-            spec,
-            target,
+            asked.spec,
+            asked.target,
             plan,
             points,
             leaderboard,
             effects,
             folder.read_evaluation_tables(),
             folder.read_failures(),
-            options,
+            asked.options,
             is_demo_data(folder.data.root),
+            asked.card,
         )
+
+    @property
+    def evaluation_key(self) -> str:
+        """Digest of everything that the evaluation's numbers depend on."""
+        return str(self.tables[KEY][KEY].iloc[0])
+
+    @cached_property
+    def digest(self) -> str:
+        """Name of the results by what they are: the values of the tables that people open."""
+        return digest("results", *map(digest_of_table, (self.points, self.leaderboard, self.effects)))
 
     def table(self, name: str, point: str | None = None, split: str | None = None) -> pd.DataFrame:
         """One of the evaluation's tables, of one point and one split where asked; empty if it is not there."""

@@ -10,24 +10,14 @@ from vernal.common.data_folder import DataFolder
 if TYPE_CHECKING:
     import pandas as pd
 
-# Columns of a stage's CSV files that are text even where their values look like numbers.
-TEXT_COLUMNS = (
-    "point",
-    "points",
-    "config_hash",
-    "configuration_hash",
-    "fit_hash",
-    "fit_key",
-    "encoder_version",
-    "error",
-    "step",
-    "message",
-    "empty_subsets",
-    "axis",
-    "level_a",
-    "level_b",
-    "within",
-)
+# Columns that are text even where their values look like numbers, by file; as in the catalog.
+TEXT_COLUMNS = {
+    "training_counts.csv": ("fit_hash", "empty_subsets"),
+    "undrawn_points.csv": ("point", "step", "message"),
+    "failures.csv": ("point", "step", "message"),
+    "points.csv": ("point", "config_hash", "configuration_hash", "encoder_version", "fit_key"),
+    "leaderboard.csv": ("configuration_hash", "points"),
+}
 SEAL = ".whole"
 
 
@@ -41,6 +31,7 @@ class StageFolder:
         models: the folder of trained points, one folder each.
         scores, failures: logits of every point and clip; points without a model.
         evaluation_tables: the folder of the evaluation's further tables, sealed when whole.
+        results: what the stage was asked, which makes the tables one object.
         points_table, leaderboard, effects: the tables that a person opens.
         plots, report, certificate, model_card, data_card: what a person reads.
         runs: the folder of run records.
@@ -60,6 +51,7 @@ class StageFolder:
         self.scores = outputs / "scores.parquet"
         self.failures = outputs / "failures.csv"
         self.evaluation_tables = outputs / "evaluation"
+        self.results = outputs / "results.json"
         self.reporting = self.data.reporting / stage
         self.points_table = self.reporting / "points.csv"
         self.leaderboard = self.reporting / "leaderboard.csv"
@@ -83,14 +75,14 @@ class StageFolder:
         ]
 
     def read_table(self, path: Path) -> pd.DataFrame:
-        """One of the stage's tables; names, hashes and levels are text even where they look like numbers.
+        """One of the stage's tables; names and hashes are text even where they look like numbers.
 
         Raises:
             OSError, ValueError: it is not there, or no table.
         """
         from vernal.common.table_files import read_table
 
-        return read_table(path, TEXT_COLUMNS)
+        return read_table(path, TEXT_COLUMNS.get(path.name, ()))
 
     def read_failures(self) -> pd.DataFrame:
         """Points without a model: `point`, `step`, `message`; no rows where no run has listed them."""

@@ -205,8 +205,8 @@ def run(folder: Path, count: int, workers: int) -> dict[str, Any]:
         for name, model in models.items():
             save_model(out / "models" / name, model)
         clock.lap("score_s")
-        _, _, _, tables = evaluate_points(
-            plan, scores, splits, counts, models, failures, spec, EvaluationOptions(), {}
+        _, _, _, tables, _ = evaluate_points(
+            plan, scores, splits, counts, models, failures, spec, "bench", EvaluationOptions(), None, {}
         )
         for name, table in tables.items():
             write_table(table, out / "evaluation" / f"{name}.parquet")

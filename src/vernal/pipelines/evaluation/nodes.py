@@ -11,10 +11,12 @@ import pandas as pd
 from vernal import __version__
 from vernal.audio.embedding.store import EmbeddingStore
 from vernal.audio.embedding.windows import EmbeddingOptions
+from vernal.clips.problem_card import ProblemCard
 from vernal.common.hashing import digest
 from vernal.common.table_files import digest_of_table
 from vernal.evaluation.evaluate import evaluate_stage
 from vernal.evaluation.options import EvaluationOptions
+from vernal.evaluation.stage_results import KEY, StageQuestion
 from vernal.sweeps.point_settings import PointSettings
 from vernal.sweeps.spec import Spec
 from vernal.training import fitting, scoring
@@ -24,7 +26,6 @@ from vernal.training.models import Model
 from vernal.training.sets import FAILURE_COLUMNS
 
 NOT_RUN = "not run yet"
-KEY = "key"
 ORIGIN_COLUMNS = ("encoder", "encoder_version", "trained_by", "fit_key")
 # To be raised when the same scores would be evaluated to other numbers than before.
 EVALUATOR_REVISION = 3
@@ -119,10 +120,12 @@ def evaluate_points(
     models: dict[str, Model],
     failures: pd.DataFrame,
     spec: Spec,
+    target: str,
     options: EvaluationOptions,
+    problem_card: ProblemCard | None,
     known: dict[str, pd.DataFrame],
-) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, dict[str, pd.DataFrame]]:
-    """Metrics of every point, the leaderboard, the effects, and all that the report draws from.
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, dict[str, pd.DataFrame], StageQuestion]:
+    """Metrics of every point, the leaderboard, the effects, all that the report draws from, and what was asked.
 
     An evaluation of the very same inputs, settings and evaluator is taken as it is.
     """
@@ -138,8 +141,9 @@ def evaluate_points(
     else:
         failed = dict(zip(failures.point, failures.message, strict=True))
         result = evaluate_stage(plan, scores, splits, beside, options, failed, list(spec.axes))
-        tables = {**result.tables(), KEY: pd.DataFrame({"key": [key]})}
-    return tables["points"], tables["leaderboard"], tables["effects"], tables
+        tables = {**result.tables(), KEY: pd.DataFrame({KEY: [key]})}
+    asked = StageQuestion(spec, target, options, problem_card)
+    return tables["points"], tables["leaderboard"], tables["effects"], tables, asked
 
 
 def _origins(models: dict[str, Model]) -> pd.DataFrame:

@@ -6,20 +6,8 @@ from vernal.pipelines.reporting.nodes import draw, report
 from vernal.pipelines.stages import BASELINE, in_stage
 from vernal.reports.figures import FIGURES
 
-RESULTS = {
-    "spec": "spec",
-    "plan": "plan",
-    "points": "points_table",
-    "leaderboard": "leaderboard",
-    "effects": "effects",
-    "tables": "evaluation_tables",
-    "failures": "failures",
-    "options": "params:evaluation",
-    "audio_roots": "audio_roots",
-    "target": "params:target",
-}
 PROOF = ("certificate", "test_ledger", "model_card", "data_card")
-DATA = ("problem_card", "split_counts", "rejects", "splits")
+DATA = ("split_counts", "rejects", "splits")
 PLOTS = [f"{name}_plot" for name in FIGURES]
 
 
@@ -30,14 +18,14 @@ def create_pipeline(stage: str = BASELINE) -> Pipeline:
         [
             Node(
                 draw,
-                inputs=RESULTS | {"scores": "scores", "splits": "splits", "models": "models"},
+                inputs=["results", "scores", "splits", "models"],
                 outputs=PLOTS,
                 name="draw",
                 tags=["reporting"],
             ),
             Node(
                 report,
-                inputs=RESULTS | {name: name for name in (*PROOF, *DATA, *PLOTS)},
+                inputs={name: name for name in ("results", *PROOF, *DATA, *PLOTS)},
                 outputs="report",
                 name="report",
                 tags=["reporting"],
