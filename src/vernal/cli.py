@@ -6,15 +6,15 @@ told in its own words instead of a traceback.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import click
-from kedro.framework.cli.project import run as kedro_run
 from kedro.io import DatasetError
-from kedro_viz.launchers.cli.main import viz
 
 from vernal.commands.lazy import LazyGroup
 from vernal.common.problems import InputError, mistake_in
+from vernal.framework.kedro_compat import replace_run, replace_viz
 
 COMMANDS = {
     "sweep": ("vernal.commands.sweep", "List, show, expand and compare sweeps."),
@@ -35,21 +35,16 @@ def cli() -> None:
     """Vernal: curate, train and prove custom detectors."""
 
 
-def _run(**options: Any) -> Any:
+def _run(kedro_run: Callable[..., Any], options: dict[str, Any]) -> Any:
     from kedro.framework.project import pipelines as _  # noqa: F401  (fails early outside a project)
 
-    if options.get("pipeline"):
-        if options.get("pipelines"):
-            raise click.UsageError("Give --pipeline or --pipelines, not both.")
-        options["pipelines"] = [options["pipeline"]]
-        options["pipeline"] = None
     from vernal.commands.run_mistakes import check_run
     from vernal.common.logging_filters import tell_mistakes_once
 
     tell_mistakes_once()
     try:
         check_run(options)
-        return kedro_run.callback(**options)  # type: ignore[misc]  # click types it as optional
+        return kedro_run(**options)
     except (InputError, DatasetError) as error:
         # What a dataset tells of a mistake needs nothing before it; other errors need the dataset's name and file.
         raise click.ClickException(str(mistake_in(error) or error)) from error
@@ -58,16 +53,7 @@ def _run(**options: Any) -> Any:
         raise SystemExit(130) from None
 
 
-cli.add_command(
-    click.Command(
-        name="run",
-        callback=_run,
-        params=kedro_run.params,
-        help=f"{kedro_run.help}\n\n\b\n{RUN_EXAMPLES}",
-        short_help="Run a pipeline.",
-    )
-)
-
-# Kedro-Viz' own commands ask the package index and Google's fonts; `viz` is a global command, which no project
-# command can stand before, so the two are replaced in its group.
-viz.lazy_subcommands.update(run="vernal.commands.viz.run", build="vernal.commands.viz.build")
+# `python -m vernal` and a packaged project look for it under this name.
+run = replace_run(_run, RUN_EXAMPLES)
+cli.add_command(run)
+replace_viz({"run": "vernal.commands.viz.run", "build": "vernal.commands.viz.build"})

@@ -14,28 +14,13 @@ from pathlib import Path
 
 from kedro.pipeline import Pipeline
 
-DATA_PREPARATION = ("demo", "ingest", "quality_splitting", "embedding", "mining", "curation")
+from vernal.framework.kedro_compat import LazyPipelines
+from vernal.pipelines import DATA_PREPARATION
+
 STAGE_PARTS = ("planning", "balancing", "training", "evaluation", "proof", "reporting")
 BASELINE = "baseline"
 # Pipelines that stand on a folder of `vernal.studies`, and go with it.
 STUDIES = ("audit", "features", "published")
-
-
-class LazyPipelines(dict[str, Pipeline]):
-    """Pipelines by name; each is built at first use and kept.
-
-    A real dictionary, because Kedro copies what it is given with `dict()` to list the names, and only a
-    dictionary is copied without asking for each value. A pipeline that nobody asked for is an empty one there.
-    """
-
-    def __init__(self, builders: dict[str, Callable[[], Pipeline]]) -> None:
-        super().__init__(dict.fromkeys(builders, Pipeline([])))
-        self._builders = builders
-
-    def __getitem__(self, name: str) -> Pipeline:
-        if name in self._builders:
-            self[name] = self._builders.pop(name)()
-        return super().__getitem__(name)
 
 
 def stages_on_disk(folder: Path | None = None) -> list[str]:

@@ -68,6 +68,7 @@ def show(run: str, params: Mapping[str, str]) -> None:
     lines = [
         f"{record['run']}  {record['stage'] or '(data)'}: {_outcome(record)}",
         *([f"error: {record['error']}"] if record.get("error") else []),
+        *([f"failed in: {record['failed_node']}"] if record.get("failed_node") else []),
         f"command: {record.get('command') or 'not known'}",
         f"started {record['started']}, ended {record.get('ended') or '-'}, {record.get('duration_s') or 0:.1f} s",
         f"results {record.get('results') or '-'}, certificate {record.get('verdict') or '-'}",

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import click
-from kedro.framework.cli.utils import _split_params
 
 from vernal.commands.command_line import PARAMS_HELP, ClearCommand, find_project
 from vernal.commands.run_mistakes import check_settings
+from vernal.framework.kedro_compat import nested_params
 
 with_env = click.option("--env", "-e", envvar="KEDRO_ENV", help="Environment of the configuration.")
 with_pipeline = click.option("--pipeline", "-p", help="Show this pipeline alone; default: all of them.")
-with_nested_params = click.option("--params", default="", callback=_split_params, help=PARAMS_HELP)
+with_nested_params = click.option("--params", default="", callback=nested_params, help=PARAMS_HELP)
 
 
 @click.command("run", cls=ClearCommand)
@@ -57,7 +57,7 @@ def run(
     show_default=True,
     help="Folder to make, or an earlier one.",
 )
-@click.option("--include-previews", is_flag=True, help="Put rows of tables and pictures in.")
+@click.option("--include-previews", is_flag=True, help="Put rows of tables, pictures and the last run in.")
 @with_pipeline
 @with_env
 @with_nested_params

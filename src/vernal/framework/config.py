@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from kedro.config import OmegaConfigLoader
-from omegaconf import OmegaConf
 
 from vernal.common.storage import is_remote
+from vernal.framework.kedro_compat import new_resolver
 
 # What is a path only if there is something of that name.
 MAY_BE_PATHS = ("detection.model",)
@@ -43,8 +43,7 @@ class VernalConfigLoader(OmegaConfigLoader):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         resolvers = {**(kwargs.pop("custom_resolvers", None) or {}), "setting": self.setting}
         self._settings: dict[str, Any] | None = None
-        # Resolvers are global, and Kedro keeps one of the same name: that of an earlier session in this process.
-        OmegaConf.clear_resolver("setting")
+        new_resolver("setting")
         super().__init__(*args, custom_resolvers=resolvers, **kwargs)
 
     def __getitem__(self, key: str) -> dict[str, Any]:

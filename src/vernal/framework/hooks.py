@@ -16,7 +16,7 @@ from kedro.pipeline.node import Node
 
 from vernal.common.problems import InputError, Problems
 from vernal.common.storage import below, is_remote
-from vernal.pipeline_registry import DATA_PREPARATION
+from vernal.pipelines import DATA_PREPARATION
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -128,6 +128,12 @@ class RunHooks:
         options = TrackingOptions(**self._parameters["tracking"])
         for name in sorted(certificates):
             log_stage(self._data_root, name.removesuffix(".certificate"), options)
+
+    @hook_impl
+    def on_node_error(self, node: Node) -> None:
+        """Note which node it was."""
+        if self._record is not None:
+            self._record.failed_node = node.name
 
     @hook_impl
     def on_pipeline_error(self, error: Exception) -> None:

@@ -31,7 +31,7 @@ class RunRecord:
     """The record of a run while it runs.
 
     stages: the stages that it runs; a run of none (data preparation alone) has one record of its own.
-    nodes: name, start (UTC) and duration in seconds of each finished node.
+    nodes: name, start (UTC) and duration in seconds of each finished node. failed_node: the one that ended the run.
     """
 
     run: str
@@ -42,6 +42,7 @@ class RunRecord:
     command: str = ""
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
     nodes: list[dict[str, Any]] = field(default_factory=list)
+    failed_node: str = ""
 
     def begin(self) -> None:
         """Write what is known before the first node."""
@@ -79,6 +80,7 @@ class RunRecord:
             "seeds": seeds_of(self.parameters),
             "data": data_hashes(self.data_root, self.parameters) if ended else {},
             "nodes": self.nodes,
+            "failed_node": self.failed_node,
         }
         for stage in self.stages or ("",):
             own = {

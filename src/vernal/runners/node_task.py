@@ -14,6 +14,7 @@ from kedro.pipeline.node import Node
 from kedro.runner import SequentialRunner
 
 from vernal.common.workers import working_on
+from vernal.framework.kedro_compat import hook_manager_of
 from vernal.runners.pool import DaskCluster
 
 
@@ -70,33 +71,8 @@ def run_node(task: NodeTask) -> NodeDone:
             **{name: MemoryDataset() for name in task.kept},
         }
     )
+    hooks = hook_manager_of(task.package, _StopWhenNobodyAsks())
     with working_on(DaskCluster(task.scratch)):
-        SequentialRunner().run(Pipeline([task.node]), catalog, _hook_manager(task.package), task.run_id)
+        SequentialRunner().run(Pipeline([task.node]), catalog, hooks, task.run_id)
     kept = {name: catalog.load(name) for name in task.kept}
     return NodeDone(time.perf_counter() - started, kept)
-
-
-def _hook_manager(package: str | None) -> Any:
-    """Kedro's hooks cannot be sent, so a worker makes its own, as Kedro's parallel runner does."""
-    from kedro.framework.hooks.manager import (
-        _create_hook_manager,
-        _register_hooks,
-        _register_hooks_entry_points,
-    )
-    from kedro.framework.project import settings
-
-    manager = _create_hook_manager()
-    manager.register(_StopWhenNobodyAsks())
-    if package is not None:
-        configure_once(package)
-        _register_hooks(manager, settings.HOOKS)
-        _register_hooks_entry_points(manager, settings.DISABLE_HOOKS_FOR_PLUGINS)
-    return manager
-
-
-def configure_once(package: str) -> None:
-    """Make the project known to Kedro in this process."""
-    from kedro.framework import project
-
-    if package != project.PACKAGE_NAME:
-        project.configure_project(package)

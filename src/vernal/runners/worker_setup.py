@@ -27,7 +27,7 @@ class WorkerSetup(WorkerPlugin):
         # Dask has loaded NumPy before; with two threads it adds in another order than with one.
         threadpool_limits(limits=1)
         if self.package is not None:
-            from vernal.runners.node_task import configure_once
+            from vernal.framework.kedro_compat import configure_once
 
             configure_once(self.package)
 

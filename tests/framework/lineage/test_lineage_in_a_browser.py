@@ -139,3 +139,21 @@ def test_a_step_without_its_earlier_results_still_shows_its_code(lineage):
     found = preview_of(lineage, "embed_clips")
     assert "def embed_missing(" in found["code"] and found["filepath"].endswith("nodes.py")
     assert not [name for name in found["inputs"] if name.startswith("known_")]
+
+
+def test_the_workflow_view_shows_the_last_run(lineage, tmp_path):
+    def boxes(driver):
+        return {text.splitlines()[-1]: text for text in shown(driver) if text}
+
+    with open_browser() as driver:
+        driver.get(f"{lineage}workflow?expandAllPipelines=true")
+        wait_for(driver, lambda _: {"check_audio", "train", "splits"} <= set(boxes(driver)))
+        driver.save_screenshot(str(tmp_path / "workflow.png"))
+        notice = driver.find_element("css selector", ".run-status-notification").text
+        assert "Run execution completed successfully" in notice
+        found = boxes(driver)
+        assert "success" in found["check_audio"] and "Duration" in found["check_audio"]
+        assert "success" in found["splits"] and "KB" in found["splits"]
+        assert "Skipped" in found["train"]
+        assert console_errors(driver) == []
+        assert foreign_requests(driver) == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,9 @@ from typing import Any
 from kedro.pipeline import Node, Pipeline
 
 from vernal.common.problems import InputError, suggest
+from vernal.common.storage import as_path
+from vernal.framework import kedro_compat
+from vernal.framework.lineage.last_run import last_run_events
 
 # In the order in which a newcomer would open them; what is not named here follows by name.
 FIRST = ("__default__", "stage5", "imbalance")
@@ -26,7 +29,7 @@ def load_graph(
     params: Mapping[str, Any] | None = None,
     pipeline: str | None = None,
 ) -> None:
-    """Hand the project's pipelines and catalog to Kedro-Viz, which keeps them for the process.
+    """Hand the project's pipelines, its catalog and its last run to Kedro-Viz, which keeps them for the process.
 
     Args:
         project: the folder of `pyproject.toml`.
@@ -36,58 +39,30 @@ def load_graph(
     Raises:
         InputError: no such pipeline.
     """
-    from kedro_viz.data_access import data_access_manager
-    from kedro_viz.integrations.kedro.data_loader import load_data
-    from kedro_viz.server import populate_data
-
-    catalog, pipelines, extras = load_data(project, env, extra_params=dict(params or {}))
+    catalog, pipelines, extras = kedro_compat.load_project(project, env, params or {})
     if pipeline is not None and pipeline not in pipelines:
         raise InputError(f"There is no pipeline {pipeline!r}; {suggest(pipeline, pipelines)}")
     names = [pipeline] if pipeline is not None else in_reading_order(pipelines)
     descriptions = dataset_descriptions(catalog, (pipelines[name] for name in names))
     shown = {name: described(pipelines[name], descriptions) for name in names}
-    _keep_reading_order()
-    _name_pipelines()
-    populate_data(data_access_manager, catalog, shown, extras)
+    data_root = as_path(catalog["parameters"].load()["data_root"])
+    kedro_compat.order_layers(reading_order_of_layer)
+    kedro_compat.change_node_answers(with_pipeline)
+    kedro_compat.answer_run_status(partial(last_run_events, data_root, tuple(shown.values()), catalog))
+    kedro_compat.show_in_viz(catalog, shown, extras)
 
 
-def _keep_reading_order() -> None:
-    """Let layers that no dataset ties to each other stand in the order of `LAYERS` instead of the alphabet's."""
-    from kedro_viz.services import layers
-
-    if not isinstance(layers.sort_layers, partial):
-        layers.sort_layers = partial(sorted_layers, layers.sort_layers)
+def reading_order_of_layer(layer: str) -> int:
+    """The place of a layer among `LAYERS`; any other comes last."""
+    return LAYERS.index(layer) if layer in LAYERS else len(LAYERS)
 
 
-def sorted_layers(sort_layers: Callable[..., list[str]], *graph: Any) -> list[str]:
-    """Layers of a graph in reading order; none where they depend on each other in a circle."""
-    layers = sort_layers(*graph)
-    return sorted(layers, key=lambda layer: LAYERS.index(layer) if layer in LAYERS else len(LAYERS))
-
-
-def _name_pipelines() -> None:
-    """Let the command beside a node or dataset name a pipeline that has it; Kedro-Viz means the default one."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Kedro-Viz' use of FastAPI is its own affair
-        from kedro_viz.api.rest import router
-        from kedro_viz.api.rest.responses import nodes, save_responses
-
-    answer = partial(with_pipeline, nodes.get_node_metadata_response)
-    router.get_node_metadata_response = save_responses.get_node_metadata_response = answer
-
-
-def with_pipeline(answer: Callable[[str], Any], node_id: str) -> Any:
-    """What Kedro-Viz answers about a node, with a command that runs as it stands."""
-    from kedro_viz.data_access import data_access_manager
-
-    found = answer(node_id)
+def with_pipeline(found: Any, pipelines: list[str]) -> Any:
+    """What Kedro-Viz tells of a node, with a command that runs as it stands: it names one of these pipelines."""
     command = getattr(found, "run_command", None)
-    if command:
-        names = data_access_manager.nodes.get_node_by_id(node_id).pipelines
-        if "__default__" not in names:
-            found.run_command = command.replace(
-                "kedro run", f"kedro run --pipeline={in_reading_order(names)[0]}", 1
-            )
+    if command and "__default__" not in pipelines:
+        first = in_reading_order(pipelines)[0]
+        found.run_command = command.replace("kedro run", f"kedro run --pipeline={first}", 1)
     return found
 
 
@@ -137,15 +112,8 @@ def described(pipeline: Pipeline, descriptions: Mapping[str, str]) -> Pipeline:
 
 
 def _shown(node: Node, descriptions: Mapping[str, str]) -> Node:
-    return ShownNode(
-        node.func,
-        node._inputs,
-        node._outputs,
-        name=node._name,
-        tags=node.tags,
-        namespace=node.namespace,
-        preview_fn=partial(_text_preview, node_text(node, descriptions)),
-    )
+    text = node_text(node, descriptions)
+    return kedro_compat.changed_node(node, ShownNode, partial(kedro_compat.text_preview, text))
 
 
 def dataset_descriptions(catalog: Any, pipelines: Iterable[Pipeline]) -> dict[str, str]:
@@ -172,9 +140,3 @@ def node_text(node: Node, descriptions: Mapping[str, str]) -> str:
         if told:
             blocks.append("\n".join([verb, *told]))
     return "\n\n".join(block for block in blocks if block)
-
-
-def _text_preview(text: str) -> Any:
-    from kedro.pipeline.preview_contract import TextPreview
-
-    return TextPreview(content=text)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
+from vernal.framework.kedro_compat import viz_page
 
 # What a person has chosen before stays: only what the browser does not know yet is set.
 _FIRST_VIEW = """<script>
@@ -19,17 +18,8 @@ _FIRST_VIEW = """<script>
 # Kedro-Viz counts rows in runs that it records; none is recorded here, so its statistics would say N/A for ever.
 _STATISTICS = '[data-label="Dataset statistics:"]'
 _STYLE = f"<style>{_STATISTICS}, {_STATISTICS} + * {{ display: none !important; }}</style>\n"
-_REMOTE_LINK = re.compile(r"<link[^>]*https?://[^>]*>\s*")
-
-
-def html_folder() -> Path:
-    """Where the installed Kedro-Viz keeps its page and scripts."""
-    import kedro_viz
-
-    return Path(kedro_viz.__file__).parent / "html"
 
 
 def local_page() -> str:
-    """Kedro-Viz' `index.html` without links to other machines, left to right at the first visit."""
-    page = _REMOTE_LINK.sub("", (html_folder() / "index.html").read_text(encoding="utf-8"))
-    return page.replace("<script", f"{_FIRST_VIEW}{_STYLE}<script", 1)
+    """Kedro-Viz' page without links to other machines, left to right at the first visit."""
+    return viz_page().replace("<script", f"{_FIRST_VIEW}{_STYLE}<script", 1)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import socket
 import threading
-import warnings
 import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vernal.common.problems import InputError
+from vernal.framework.kedro_compat import viz_app, viz_version
 from vernal.framework.lineage.page import local_page
 
 if TYPE_CHECKING:
@@ -24,28 +24,16 @@ def create_app(project: Path) -> FastAPI:
     `load_graph` must have been called before a browser asks.
     """
     from fastapi.responses import HTMLResponse, JSONResponse
-    from kedro_viz import __version__
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Kedro-Viz' use of FastAPI is its own affair
-        from kedro_viz.api.apps import create_api_app_from_project
-
-    page = local_page()
-    app = create_api_app_from_project(project)
+    page, known = local_page(), viz_version()
 
     async def index() -> HTMLResponse:
         return HTMLResponse(page)
 
     async def version() -> JSONResponse:
-        return JSONResponse({"installed": __version__, "is_outdated": False, "latest": __version__})
+        return JSONResponse({"installed": known, "is_outdated": False, "latest": known})
 
-    own = {"/": index, "/workflow": index, "/api/version": version}
-    for path, answer in own.items():
-        app.get(path, include_in_schema=False)(answer)
-    # The first route that fits answers, so ours go before those that ask the network.
-    ours = app.router.routes[-len(own) :]
-    app.router.routes[:] = [*ours, *app.router.routes[: -len(own)]]
-    return app
+    return viz_app(project, {"/": index, "/workflow": index, "/api/version": version})
 
 
 def serve(project: Path, host: str, port: int, open_browser: bool) -> None:
