@@ -94,7 +94,7 @@ def test_the_demo_groups_report_finds_what_was_put_in(followed):
     folder, *_ = followed
     reporting = folder / "data" / "08_reporting" / "collection"
     page = (reporting / "report.html").read_text(encoding="utf-8")
-    assert "Demo group: synthesised" in page and "Was found what was put in?" in page
+    assert "Demo group: synthesised" in page and "Were the planted mistakes found?" in page
     assert page.count("<svg") == 9 and "http" not in re.sub(r'xmlns="[^"]+"', "", page).replace(
         "https://www.w3.org", ""
     )

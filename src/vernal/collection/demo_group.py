@@ -173,14 +173,12 @@ def _row(path: str, site: str, recorder: str, device: str, day: str, time: str) 
 
 
 def _nights(site: str, season: str, options: DemoGroupOptions) -> list[str]:
-    first = date(int(season), 3, 20) + timedelta(
-        days=int(rng_for(options.seed, "demo group", site, season).integers(0, 5))
-    )
-    return [(first + timedelta(days=2 * night)).isoformat() for night in range(options.n_nights)]
+    late = int(rng_for(options.seed, "demo group", site, season).integers(0, 5))
+    return _days(date(int(season), 3, 20 + late), options.n_nights, 2)
 
 
-def _days(first: date, n: int) -> list[str]:
-    return [(first + timedelta(days=day)).isoformat() for day in range(n)]
+def _days(first: date, n: int, step: int = 1) -> list[str]:
+    return [(first + timedelta(days=step * day)).isoformat() for day in range(n)]
 
 
 def _stamp(day: str, time: str, between: str = "_") -> str:
@@ -206,7 +204,7 @@ def _sounds(file_path: str, role: str, options: DemoGroupOptions) -> list[dict]:
 
 
 def _reviews(recordings: pd.DataFrame, options: DemoGroupOptions) -> pd.DataFrame:
-    """Who labels which recording; the first annotator labels some of hers twice."""
+    """Who labels which recording; the first annotator labels some of theirs twice."""
     rows = []
     first = next(iter(options.annotators))
     labelled = recordings[recordings.is_labelled]
@@ -214,15 +212,12 @@ def _reviews(recordings: pd.DataFrame, options: DemoGroupOptions) -> pd.DataFram
         if role == "adversarial":
             rows.append((path, "Dora", "1"))
             continue
+        is_repeated = rng_for(options.seed, "demo group", "repeats", path).random() < options.repeated_share
         for annotator in options.annotators:
-            if (
-                rng_for(options.seed, "demo group", "labels", annotator, path).random()
-                < options.labelled_share
-            ):
-                rows.append((path, annotator, "1"))
-                draw = rng_for(options.seed, "demo group", "repeats", path).random()
-                if annotator == first and draw < options.repeated_share:
-                    rows.append((path, annotator, "2"))
+            draw = rng_for(options.seed, "demo group", "labels", annotator, path).random()
+            if draw < options.labelled_share:
+                sessions = ("1", "2") if annotator == first and is_repeated else ("1",)
+                rows += [(path, annotator, session) for session in sessions]
     return pd.DataFrame(rows, columns=["file_path", "annotator", "session"]).astype("str")
 
 
@@ -242,13 +237,15 @@ def _marks(
             if heard and draw >= miss:
                 low, high = clip * CLIP_S + 0.02, (clip + 1) * CLIP_S - 0.02
                 ends = np.clip([heard[0]["start_s"] + shifts[0], heard[0]["end_s"] + shifts[1]], low, high)
-                marks.append(
-                    heard[0] | {"start_s": round(float(ends[0]), 3), "end_s": round(float(ends[1]), 3)}
-                )
+                marks.append(heard[0] | _span(*map(float, ends)))
             elif not heard and draw < false_alarm:
-                span = {"start_s": round(start, 3), "end_s": round(start + length, 3), "snr_db": np.nan}
-                marks.append({"file_path": path, "clip_number": clip, "label": names[0], **span})
+                mark = {"file_path": path, "clip_number": clip, "label": names[0], "snr_db": np.nan}
+                marks.append(mark | _span(start, start + length))
     return [mark | {"annotator": annotator, "session": session} for mark in marks]
+
+
+def _span(start_s: float, end_s: float) -> dict[str, float]:
+    return {"start_s": round(start_s, 3), "end_s": round(end_s, 3)}
 
 
 def planted(group: DemoGroup) -> dict:
@@ -273,22 +270,19 @@ def planted(group: DemoGroup) -> dict:
 def _count_mistakes(group: DemoGroup) -> dict[str, dict[str, dict[str, float]]]:
     """Shares of misses and false alarms by annotator and class."""
     there = set(_places(group.sounds))
-    first = group.marks[group.marks.session == "1"]
-    marked = {name: set(_places(mine)) for name, mine in first.groupby("annotator")}
+    marks, reviews = (table[table.session == "1"] for table in (group.marks, group.reviews))
     rates: dict[str, dict[str, dict[str, float]]] = {}
-    reviewed = group.reviews[group.reviews.session == "1"]
     for annotator in group.options.annotators:
-        paths = reviewed.file_path[reviewed.annotator == annotator]
+        heard = set(_places(marks[marks.annotator == annotator]))
+        paths = reviews.file_path[reviews.annotator == annotator]
+        rates[annotator] = {}
         for label in MARKED:
             places = [(path, clip, label) for path in paths for clip in range(group.options.n_clips)]
-            heard = marked.get(annotator, set())
             present = [place in heard for place in places if place in there]
             absent = [place in heard for place in places if place not in there]
-            rate = {
-                "miss": 1 - float(np.mean(present)) if present else np.nan,
-                "false_alarm": float(np.mean(absent)) if absent else np.nan,
-            }
-            rates.setdefault(annotator, {})[label] = {name: round(value, 6) for name, value in rate.items()}
+            miss = 1 - float(np.mean(present)) if present else np.nan
+            false_alarm = float(np.mean(absent)) if absent else np.nan
+            rates[annotator][label] = {"miss": round(miss, 6), "false_alarm": round(false_alarm, 6)}
     return rates
 
 

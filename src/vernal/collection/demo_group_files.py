@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from vernal.clips.annotation_formats import FORMATS
 from vernal.clips.annotations import annotation_table
-from vernal.collection.demo_group import (
+from vernal.collection.demo_group import (  # fmt: skip
     CLIP_S,
     DRIFT_BAND_HZ,
     MARKED,
@@ -27,19 +27,24 @@ from vernal.collection.demo_group import (
 from vernal.common.hashing import digest, rng_for
 
 _BAND_HZ = {"grunt": (200, 1_200), "growl": (200, 1_200), "PSCR": (1_800, 3_200), "owl": (200, 800)}
+# Who marks recording by recording, with which program; the others keep one table.
+_PROGRAMS = {"Ana": ("audacity", "txt"), "Ben": ("raven", "Table.1.selections.txt")}
 _LEVEL = 0.012
 _ZONE = "-07:00"
+_GUANO = """GUANO|Version: 1.0
+Make: Wildlife Acoustics
+Model: Song Meter Mini
+Serial: {serial}
+Timestamp: {start}
+"""
 
 
 def group_files(group: DemoGroup) -> dict[str, Callable[[], bytes]]:
     """All files of the group: path in its inbox -> function that gives the bytes."""
-    by_path: dict[str, list[dict]] = {}
-    for sound in group.sounds.to_dict("records"):
-        by_path.setdefault(sound["file_path"], []).append({str(key): value for key, value in sound.items()})
     files: dict[str, Callable[[], bytes]] = {}
     for row in group.recordings.itertuples():
-        path = str(row.file_path)
-        files[path] = partial(recording_bytes, row, by_path.get(path, []), group.options)
+        sounds = group.sounds[group.sounds.file_path == row.file_path].to_dict("records")
+        files[str(row.file_path)] = partial(recording_bytes, row, sounds, group.options)
     files |= _oddities(files)
     files |= {path: partial(str.encode, text) for path, text in _statements().items()}
     return files | _labels(group)
@@ -96,28 +101,28 @@ def recording_bytes(row: Any, sounds: list[dict], options: DemoGroupOptions) -> 
         return _sound_bytes(samples, suffix.upper())
     started = f"{row.date} {row.time}"
     if row.device == "AudioMoth":
-        day = "/".join(reversed(row.date.split("-")))
-        serial = (
-            row.recorder_id
-            if len(row.recorder_id) == 16
-            else f"24E1{digest(row.recorder_id, length=12).upper()}"
-        )
-        comment = (
-            f"Recorded at {row.time} {day} (UTC-7) by AudioMoth {serial} at medium gain "
-            "while battery was 4.1V and temperature was 11.5C."
-        )
-        return _with_chunk(
-            _sound_bytes(samples, "WAV"), b"LIST", b"INFO" + _chunk(b"ICMT", comment.encode() + b"\x00")
-        )
-    if row.recorder_id.startswith("S4A"):
+        name, body = b"LIST", b"INFO" + _chunk(b"ICMT", _audiomoth_comment(row).encode() + b"\x00")
+    elif row.recorder_id.startswith("S4A"):
         fields = {0: b"\x01\x00", 1: b"SM4", 2: row.recorder_id.encode(), 5: f"{started}.000{_ZONE}".encode()}
+        name = b"wamd"
         body = b"".join(struct.pack("<HI", key, len(text)) + text for key, text in fields.items())
-        return _with_chunk(_sound_bytes(samples, "WAV"), b"wamd", body)
-    guano = (
-        f"GUANO|Version: 1.0\nMake: Wildlife Acoustics\nModel: Song Meter Mini\nSerial: {row.recorder_id}\n"
+    else:
+        name, body = (
+            b"guan",
+            _GUANO.format(serial=row.recorder_id, start=f"{row.date}T{row.time}{_ZONE}").encode(),
+        )
+    whole = _sound_bytes(samples, "WAV") + _chunk(name, body)
+    return whole[:4] + struct.pack("<I", len(whole) - 8) + whole[8:]
+
+
+def _audiomoth_comment(row: Any) -> str:
+    day = "/".join(reversed(row.date.split("-")))
+    is_serial = len(row.recorder_id) == 16
+    serial = row.recorder_id if is_serial else f"24E1{digest(row.recorder_id, length=12).upper()}"
+    return (
+        f"Recorded at {row.time} {day} (UTC-7) by AudioMoth {serial} at medium gain "
+        "while battery was 4.1V and temperature was 11.5C."
     )
-    guano += f"Timestamp: {row.date}T{row.time}{_ZONE}\n"
-    return _with_chunk(_sound_bytes(samples, "WAV"), b"guan", guano.encode())
 
 
 def render(row: Any, sounds: list[dict], options: DemoGroupOptions) -> NDArray[np.float32]:
@@ -181,53 +186,41 @@ def _sound_bytes(samples: NDArray, form: str) -> bytes:
     import soundfile
 
     out = io.BytesIO()
-    if form == "MP3":
-        soundfile.write(out, samples, SAMPLE_RATE_HZ, format="MP3")
-    else:
-        soundfile.write(out, samples, SAMPLE_RATE_HZ, format=form, subtype="PCM_16")
+    subtype = None if form == "MP3" else "PCM_16"
+    soundfile.write(out, samples, SAMPLE_RATE_HZ, format=form, subtype=subtype)
     return out.getvalue()
 
 
 def _as_flac(wav: Callable[[], bytes]) -> bytes:
     import soundfile
 
-    samples, rate = soundfile.read(io.BytesIO(wav()), dtype="int16")
-    out = io.BytesIO()
-    soundfile.write(out, samples, rate, format="FLAC", subtype="PCM_16")
-    return out.getvalue()
+    return _sound_bytes(soundfile.read(io.BytesIO(wav()), dtype="int16")[0], "FLAC")
 
 
 def _chunk(name: bytes, body: bytes) -> bytes:
     return name + struct.pack("<I", len(body)) + body + b"\x00" * (len(body) % 2)
 
 
-def _with_chunk(wav: bytes, name: bytes, body: bytes) -> bytes:
-    whole = wav + _chunk(name, body)
-    return whole[:4] + struct.pack("<I", len(whole) - 8) + whole[8:]
-
-
 def _labels(group: DemoGroup) -> dict[str, Callable[[], bytes]]:
     """The label files: Ana's in Audacity, Ben's in Raven, the others' in tables, and a model's."""
     keys = ["file_path", "annotator", "session"]
-    by_review = {
-        key: marks.sort_values("start_s").to_dict("records") for key, marks in group.marks.groupby(keys)
-    }
+    by_review = dict(list(group.marks.sort_values("start_s").groupby(keys)))
     files: dict[str, Callable[[], bytes]] = {}
     tables: dict[str, list[dict]] = {}
     is_misspelt = False
     for path, annotator, session in group.reviews.itertuples(index=False):
-        marks = by_review.get((path, annotator, session), [])
+        key = (path, annotator, session)
+        marks = by_review[key].to_dict("records") if key in by_review else []
         name = path.rsplit("/", 1)[-1]
         rows = [_annotation(mark, name, annotator) for mark in marks]
-        if annotator not in ("Ana", "Ben"):
+        if annotator not in _PROGRAMS:
             tables.setdefault(annotator, []).extend(rows + _absences(marks, name))
             continue
         if not is_misspelt and rows and rows[0]["label"] == "PSCR":
             # One label with a class that nobody knows.
             is_misspelt, rows[0]["label"] = True, "PSRC"
         folder = "ana again" if session == "2" else annotator.lower()
-        program = "audacity" if annotator == "Ana" else "raven"
-        suffix = "txt" if program == "audacity" else "Table.1.selections.txt"
+        program, suffix = _PROGRAMS[annotator]
         files[f"labels/{folder}/{name.rsplit('.', 1)[0]}.{suffix}"] = partial(_label_bytes, rows, program)
     for annotator, rows in tables.items():
         files |= _tables(annotator, rows)

@@ -84,8 +84,8 @@ def measure_drift(x: NDArray, nights: pd.DataFrame, options: DriftOptions) -> pd
         shared = nights[inside].groupby("stratum").season.transform("nunique").to_numpy() == 2
         chosen = np.flatnonzero(inside)[shared]
         if len(chosen):
-            found = _compare(x[chosen], nights.iloc[chosen], second, options)
-            rows.append({"first": first, "second": second, **found})
+            pair = {"first": first, "second": second}
+            rows.append(pair | _compare(x[chosen], nights.iloc[chosen], second, options))
     table = pd.DataFrame(rows).reindex(columns=list(DRIFT_COLUMNS))
     table["adjusted_p"] = holm(table.p_value.to_numpy(dtype=float))
     verdicts = np.select(
@@ -97,12 +97,10 @@ def measure_drift(x: NDArray, nights: pd.DataFrame, options: DriftOptions) -> pd
 def _compare(x: NDArray, nights: pd.DataFrame, second: str, options: DriftOptions) -> dict:
     names, code = np.unique(nights.night.astype(str), return_inverse=True)
     kept = _thin_out(code)
-    x, code = x[kept], code[kept]
-    first_rows = np.array(
-        [np.flatnonzero(nights.night.astype(str).to_numpy()[kept] == name)[0] for name in names]
-    )
-    is_second = (nights.season.to_numpy()[kept] == second)[first_rows]
-    stratum = nights.stratum.astype(str).to_numpy()[kept][first_rows]
+    x, code, nights = x[kept], code[kept], nights.iloc[kept]
+    one_a_night = nights.iloc[np.unique(code, return_index=True)[1]]
+    is_second = (one_a_night.season == second).to_numpy()
+    stratum = one_a_night.stratum.astype(str).to_numpy()
     kernel = _night_kernel(x, code, len(names))
     observed = _discrepancy(kernel, is_second[None, :])[0]
     deals = _deal(is_second, stratum, options)
@@ -184,21 +182,17 @@ def mean_distance(x: NDArray, code: NDArray, is_second: NDArray, level: float) -
     n_a = len(is_second) - n_b
     if min(n_a, n_b) < 3:
         return np.nan, np.nan, np.nan
-    of_clip = is_second[code]
-    residuals = np.concatenate(
-        [x[of_clip == season] - x[of_clip == season].mean(axis=0) for season in (False, True)]
-    )
+    parts = [x[is_second[code] == season] for season in (False, True)]
+    residuals = np.concatenate([part - part.mean(axis=0) for part in parts])
     spread = float((residuals**2).sum(axis=1).mean())
     gram = means @ means.T
     squared = _discrepancy(gram, is_second[None, :])[0]
     left_out = np.array([_squared_without(gram, is_second, night) for night in range(len(is_second))])
-    n_own = np.where(is_second, n_b, n_a)
     # Two samples: each night's jackknife is of its own season's size.
-    variance = 0.0
-    for season in (False, True):
-        values = left_out[is_second == season]
-        n = n_own[is_second == season][0]
-        variance += (n - 1) / n * float(((values - values.mean()) ** 2).sum())
+    variance = sum(
+        (n - 1) / n * float(((values - values.mean()) ** 2).sum())
+        for n, values in ((n_a, left_out[~is_second]), (n_b, left_out[is_second]))
+    )
     half = float(norm.ppf((1 + level) / 2)) * variance**0.5
     ends = np.sqrt(np.maximum(np.array([squared, squared - half, squared + half]), 0) / max(spread, 1e-12))
     return float(ends[0]), float(ends[1]), float(ends[2])

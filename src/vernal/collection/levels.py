@@ -68,10 +68,10 @@ def median_levels_db(
     import soundfile
 
     powers = frame_powers(path, bands_hz)
+    if not len(powers):
+        return np.full(len(bands_hz), np.nan)
     highest = soundfile.info(str(path)).samplerate / 2
-    levels = (
-        10 * np.log10(np.median(powers, axis=0) + _FLOOR) if len(powers) else np.full(len(bands_hz), np.nan)
-    )
+    levels = 10 * np.log10(np.median(powers, axis=0) + _FLOOR)
     return np.where(np.array([high for _, high in bands_hz]) <= highest * 2**0.01, levels, np.nan)
 
 
