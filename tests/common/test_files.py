@@ -2,7 +2,14 @@ from pathlib import Path
 
 import pytest
 
-from vernal.common.files import TEMPORARY_PREFIX, is_inside, sha256_of_file, write_text, writing
+from vernal.common.files import (
+    TEMPORARY_PREFIX,
+    is_inside,
+    sha256_of_file,
+    write_text,
+    writing,
+    writing_folder,
+)
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_temporary(tmp_path: Path):
@@ -21,6 +28,45 @@ def test_the_temporary_name_is_hidden_and_keeps_the_ending(tmp_path: Path):
         assert temporary.suffix == ".parquet"
         temporary.write_bytes(b"x")
     assert (tmp_path / "table.parquet").read_bytes() == b"x"
+
+
+def test_a_folder_takes_the_place_of_another_whole_or_not_at_all(tmp_path: Path):
+    place = tmp_path / "deep" / "place"
+    for content in ("first", "second"):
+        with writing_folder(place) as folder:
+            (folder / content).touch()
+        assert [file.name for file in place.iterdir()] == [content]
+    with pytest.raises(ValueError, match="broke"), writing_folder(place) as folder:
+        (folder / "third").touch()
+        raise ValueError("broke")
+    assert [file.relative_to(tmp_path).as_posix() for file in sorted(tmp_path.rglob("*"))] == [
+        "deep", "deep/place", "deep/place/second"
+    ]  # fmt: skip
+
+
+def test_what_was_there_comes_back_where_a_new_folder_cannot_take_its_place(tmp_path: Path, monkeypatch):
+    place, rename = tmp_path / "place", Path.rename
+    place.mkdir()
+    (place / "old").touch()
+
+    def refused(self: Path, to: Path) -> Path:
+        if to == place and (self / "new").exists():
+            raise PermissionError("in use")
+        return rename(self, to)
+
+    monkeypatch.setattr(Path, "rename", refused)
+    with pytest.raises(PermissionError, match="in use"), writing_folder(place) as folder:
+        (folder / "new").touch()
+    assert [file.relative_to(tmp_path).as_posix() for file in sorted(tmp_path.rglob("*"))] == [
+        "place",
+        "place/old",
+    ]
+
+
+def test_parents_of_a_folder_that_came_to_nothing_go_with_it(tmp_path: Path):
+    with pytest.raises(ValueError), writing_folder(tmp_path / "a" / "b" / "place"):
+        raise ValueError
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_text_has_one_kind_of_line_end(tmp_path: Path):

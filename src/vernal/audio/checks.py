@@ -89,9 +89,17 @@ class _Tally:
 
     @property
     def peak_db(self) -> float:
-        mean = self._sum / self.n
-        peak = max(self._high - mean, mean - self._low)
-        return 20 * float(np.log10(peak)) if peak > 0 else -np.inf
+        return peak_db(self._low, self._high, self._sum / self.n)
+
+
+def peak_db(lowest: float, highest: float, mean: float) -> float:
+    """Level of the loudest sample in dB of full scale, once the mean is removed; -inf for silence.
+
+    >>> round(peak_db(-0.4, 0.5, 0.0), 2), peak_db(0.1, 0.1, 0.1)
+    (-6.02, -inf)
+    """
+    peak = max(highest - mean, mean - lowest)
+    return 20 * float(np.log10(peak)) if peak > 0 else -np.inf
 
 
 def _read_on(path: Path, tally: _Tally, limit: int, frames: int) -> str | None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 import shutil
 import unicodedata
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from vernal.common.files import TEMPORARY_PREFIX, is_inside
+from vernal.common.files import is_inside, writing_folder
 from vernal.common.problems import InputError, Problems
 from vernal.common.table_files import write_table
 
@@ -61,9 +60,7 @@ def write_training_package(
     _refuse_foreign(folder)
     plan = _planned(clips, target_label)
     sources = _sources(plan, roots)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    building = folder.with_name(f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}")
-    try:
+    with writing_folder(folder) as building:
         for label in (target_label, NEGATIVE_LABEL):
             (building / label).mkdir(parents=True)
         made_by = [
@@ -73,9 +70,6 @@ def write_training_package(
         index = plan.assign(made_by=made_by)
         index = index[[*_INDEX_COLUMNS, *(name for name in _CARRIED if name in index)]]
         write_table(index, building / INDEX_NAME)
-        _take_the_place_of(folder, building)
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
     return index
 
 
@@ -222,21 +216,6 @@ def _cut(source: Path, to: Path, start_s: float, end_s: float) -> None:
         sample_rate_hz=sample_rate_hz,
     )
     soundfile.write(to, samples, sample_rate_hz, subtype="FLOAT", format="WAV")
-
-
-def _take_the_place_of(folder: Path, building: Path) -> None:
-    retired = folder.with_name(f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}")
-    had_one = folder.exists()
-    if had_one:
-        folder.replace(retired)
-    try:
-        building.replace(folder)
-    except OSError:
-        if had_one:
-            retired.replace(folder)
-        raise
-    if had_one:
-        shutil.rmtree(retired)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import shutil
 import tempfile
 import time
 import uuid
@@ -40,6 +41,33 @@ def writing(path: Path | str) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def writing_folder(place: Path) -> Iterator[Path]:
+    """Yield a new folder beside `place`, on a disk; on success it takes the place of what is there, else it is removed.
+
+    Parents that are made for it go with it.
+    """
+    made = [parent for parent in place.parents if not parent.exists()]
+    building, old = (place.with_name(f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}") for _ in range(2))
+    try:
+        building.mkdir(parents=True)
+        yield building
+        if had_one := place.exists():
+            place.rename(old)
+        try:
+            building.rename(place)
+        except OSError:
+            if had_one:
+                old.rename(place)
+            raise
+        shutil.rmtree(old, ignore_errors=True)
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+        with contextlib.suppress(OSError):  # the first one that holds something
+            for parent in made:
+                parent.rmdir()
 
 
 def write_bytes(path: Path | str, content: bytes) -> None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-import uuid
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pandas as pd
 
-from vernal.common.files import TEMPORARY_PREFIX
+from vernal.common.files import writing_folder
 from vernal.common.storage import is_remote
 from vernal.common.table_files import read_table, write_table
 from vernal.datasets.atomic import AtomicFolder
@@ -44,20 +42,17 @@ class PartitionedTableDataset(AtomicFolder[pd.DataFrame, pd.DataFrame]):
         return pd.concat(tables, ignore_index=True)
 
     def _write(self, data: pd.DataFrame) -> None:
-        folder = self._path
-        if not is_remote(folder):
-            folder = self._path.with_name(f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}")
-        try:
-            written = {self._write_part(folder, values, rows) for values, rows in self._divided(data)}
-            if is_remote(folder):
-                for file in self._files():
-                    if file not in written:
-                        file.unlink()
-            else:
-                _put_in_place(folder, self._path)
-        finally:
-            if not is_remote(folder):
-                shutil.rmtree(folder, ignore_errors=True)
+        if not is_remote(self._path):
+            with writing_folder(self._path) as folder:
+                self._write_parts(folder, data)
+            return
+        written = self._write_parts(self._path, data)
+        for file in self._files():
+            if file not in written:
+                file.unlink()
+
+    def _write_parts(self, folder: Path, data: pd.DataFrame) -> set[Path]:
+        return {self._write_part(folder, values, rows) for values, rows in self._divided(data)}
 
     def _divided(self, data: pd.DataFrame) -> list[tuple[tuple[str, ...], pd.DataFrame]]:
         columns = list(self._partitions.values())
@@ -83,18 +78,3 @@ class PartitionedTableDataset(AtomicFolder[pd.DataFrame, pd.DataFrame]):
 
     def _describe(self) -> dict[str, Any]:
         return {**super()._describe(), "partitions": self._partitions}
-
-
-def _put_in_place(folder: Path, place: Path) -> None:
-    old = None
-    if place.exists():
-        old = place.with_name(f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}")
-        place.rename(old)
-    try:
-        folder.rename(place)
-    except OSError:
-        if old is not None:
-            old.rename(place)
-        raise
-    if old is not None:
-        shutil.rmtree(old, ignore_errors=True)

@@ -21,6 +21,8 @@ METHODS = ("none", "platt", "isotonic")
 def sigmoid(logit: ArrayLike) -> FloatArray:
     """`1 / (1 + exp(-logit))`, in (0, 1), without overflow.
 
+    `scipy.special.expit` rounds one value in four otherwise, in the last bit; tables of earlier runs hold these bits.
+
     >>> sigmoid([0.0, -1000.0]).tolist()
     [0.5, 0.0]
     """

@@ -151,6 +151,7 @@ def row_losses(logits: Array, targets: Array, options: HeadOptions) -> NDArray[n
 
 
 def _sigmoid(z: Array) -> Array:
+    # Not `expit`, whose last bits differ: early stopping compares losses.
     return np.exp(-np.logaddexp(0.0, -z))
 
 

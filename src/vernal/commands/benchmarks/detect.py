@@ -200,11 +200,12 @@ def _compare(scratch: Path) -> float:
 def _run_ours(folder: Path, scratch: Path, workers: int) -> int:
     """The nodes of the detection pipeline, on datasets as in the catalog."""
     import pandas as pd
+    from scipy.special import expit
 
     from vernal.audio.embedding.options import EmbeddingOptions
     from vernal.audio.embedding.store import EmbeddingStore
     from vernal.common.table_files import write_table
-    from vernal.field.detection.classifier import Classifier, sigmoid
+    from vernal.field.detection.classifier import Classifier
     from vernal.field.detection.detections import find_detections
     from vernal.field.detection.file_journal import KnownFiles
     from vernal.field.detection.listing import list_for_detection
@@ -232,7 +233,7 @@ def _run_ours(folder: Path, scratch: Path, workers: int) -> int:
         for number in sorted(block for one, block in scores.finished(classifier.run_key) if one == content):
             block = scores.load(classifier.run_key, content, number)
             for start_s, logit in zip(block.start_s, block.logits[:, 0], strict=True):
-                rows.append((Path(str(row.file_path)).name, round(float(start_s), 3), sigmoid(float(logit))))
+                rows.append((Path(str(row.file_path)).name, round(float(start_s), 3), float(expit(logit))))
     table = pd.DataFrame(rows, columns=["file", "start_s", "confidence"])
     table.to_csv(scratch / "ours.csv", index=False)
     return len(table)

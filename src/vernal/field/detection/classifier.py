@@ -58,7 +58,9 @@ class Classifier:
 
     @property
     def threshold_confidence(self) -> float:
-        return sigmoid(self.threshold_logit)
+        from scipy.special import expit
+
+        return float(expit(self.threshold_logit))
 
     @property
     def score_settings(self) -> dict[str, Any]:
@@ -112,13 +114,6 @@ class Classifier:
                 "notes": tuple(record["notes"]),
             }
         )
-
-
-def sigmoid(logit: float) -> float:
-    """Confidence of a logit, in [0, 1]."""
-    if logit < -700:
-        return 0.0
-    return 1 / (1 + math.exp(-logit))
 
 
 def choose_classifier(options: DetectionOptions, data_root: Path) -> Classifier:

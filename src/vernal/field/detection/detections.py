@@ -13,7 +13,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from vernal.field.detection.classifier import Classifier, sigmoid
+from vernal.audio.checks import peak_db
+from vernal.field.detection.classifier import Classifier
 from vernal.field.detection.file_facts import FileFacts
 from vernal.field.detection.listing import RECORDING_COLUMNS, UNKNOWN, started_at
 from vernal.field.detection.options import DetectionOptions
@@ -168,6 +169,8 @@ def _placed(
     """What was found in each file as one table, with whose it is and when it was."""
     if not found:
         return _typed(pd.DataFrame(columns=list(DETECTION_COLUMNS)))
+    from scipy.special import expit
+
     table = pd.concat(found, ignore_index=True)
     owner = np.repeat(np.arange(len(found)), [len(part) for part in found])
     starts = pd.Series([start for _, start in found_in], dtype="datetime64[ms]")
@@ -179,7 +182,7 @@ def _placed(
         recorder_id=pd.Series([file.recorder_id for file, _ in found_in], dtype="str").iloc[owner].to_numpy(),
         started_at=began,
         night=nights_of(began, night_starts_hour),
-        confidence=[sigmoid(logit) for logit in table.logit],
+        confidence=expit(table.logit.to_numpy()),
     )
     return _typed(table.sort_values(["owner", "start_s", "label"], kind="stable", ignore_index=True))
 
@@ -274,9 +277,7 @@ def _peak_db(blocks: list[BlockScores]) -> float:
     levels = np.array([block.traces.level for block in blocks if len(block.start_s)]).reshape(-1, 3)
     if not len(levels):
         return float("nan")
-    low, high, mean = levels[:, 0].min(), levels[:, 1].max(), levels[:, 2].mean()
-    peak = max(high - mean, mean - low)
-    return 20 * float(np.log10(peak)) if peak > 0 else float("-inf")
+    return peak_db(levels[:, 0].min(), levels[:, 1].max(), levels[:, 2].mean())
 
 
 def _file_table(files: list[dict[str, object]]) -> pd.DataFrame:

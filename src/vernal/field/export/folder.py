@@ -6,11 +6,9 @@ proven leaves nothing behind.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import shutil
-import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -19,7 +17,7 @@ import pandas as pd
 
 from vernal import __version__
 from vernal.common.data_folder import DataFolder
-from vernal.common.files import TEMPORARY_PREFIX, sha256_of_file, write_bytes, write_text
+from vernal.common.files import sha256_of_file, write_bytes, write_text, writing_folder
 from vernal.common.problems import InputError, Problems
 from vernal.common.safe_yaml import read_yaml
 from vernal.common.table_files import read_table, write_table
@@ -59,25 +57,10 @@ def export_point(
     labels = _labels(found.model.labels, label)
     _check_place(out)
     clips = _run_clips(data_root, n_clips)
-    with _new_folder_beside(out) as folder:
+    with writing_folder(out) as folder:
         _write(folder, found, labels, clips)
-        _put_in_place(folder, out)
+        _check_place(out)  # somebody may have written there meanwhile
     return out
-
-
-@contextlib.contextmanager
-def _new_folder_beside(out: Path) -> Iterator[Path]:
-    """A folder under another name; gone afterwards, as are the parents made for it if nothing came of it."""
-    made = [parent for parent in out.parents if not parent.exists()]
-    folder = out.parent / f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}"
-    try:
-        folder.mkdir(parents=True)
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        with contextlib.suppress(OSError):  # the first one that holds something
-            for parent in made:
-                parent.rmdir()
 
 
 def _labels(own: Sequence[str], label: str | None) -> tuple[str, ...]:
@@ -229,21 +212,6 @@ def _strangers(out: Path) -> list[str]:
             point = record.name.removesuffix(_PARAMETERS)
             names -= {record.name, f"{point}_settings.md", *content["files"]}
     return sorted(names)
-
-
-def _put_in_place(folder: Path, out: Path) -> None:
-    _check_place(out)  # somebody may have written there meanwhile
-    old = None
-    if out.is_dir():
-        old = Path(shutil.move(out, out.parent / f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}"))
-    try:
-        folder.rename(out)
-    except OSError:
-        if old is not None:
-            old.rename(out)
-        raise
-    if old is not None:
-        shutil.rmtree(old, ignore_errors=True)
 
 
 # Reading back ---------------------------------------------------------------------------------------

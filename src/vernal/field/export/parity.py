@@ -193,6 +193,8 @@ def _score(
     files: Sequence[str],
 ) -> pd.DataFrame:
     """Our confidence of every window and label: `file`, `window`, `label`, `ours`."""
+    from scipy.special import expit
+
     paths = [folder / file for file in files]
     facts = [probe_audio(path) for path in paths]
     clips = pd.DataFrame(
@@ -214,7 +216,7 @@ def _score(
             "file": np.repeat(windows.file_path.to_numpy(), len(labels)),
             "window": np.repeat(windows.groupby("clip_id").cumcount().to_numpy(), len(labels)),
             "label": np.tile(np.array(labels, dtype=object), len(windows)),
-            "ours": (1 / (1 + np.exp(-np.clip(logits, -20, 20)))).reshape(-1),
+            "ours": expit(np.clip(logits, -20, 20)).reshape(-1),
         }
     )
 

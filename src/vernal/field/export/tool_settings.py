@@ -51,11 +51,13 @@ def express_threshold(logit: float, sensitivity: float = 1.0) -> ToolThreshold:
     >>> express_threshold(-1.0).min_conf
     0.2689
     """
+    from scipy.special import expit
+
     candidates = [(sensitivity, MIN_CONF)]
     candidates += [(setting, span) for span in (_COMFORTABLE, MIN_CONF) for setting in _others(sensitivity)]
     for setting, (lowest, highest) in candidates:
         shift = shift_of(setting) - shift_of(sensitivity)
-        confidence = _sigmoid(logit + shift)
+        confidence = float(expit(logit + shift))
         if lowest <= confidence <= highest:
             return _said(confidence, setting, shift, sensitivity)
     return _not_said(logit, sensitivity)
@@ -119,10 +121,6 @@ def nearest_sliders(logit: float, sensitivity: float = 1.0) -> WindowSliders:
         float(_WINDOW_SENSITIVITIES[column]),
         round(float(reached[row, column]), 4) + 0.0,
     )
-
-
-def _sigmoid(logit: float) -> float:
-    return 1 / (1 + math.exp(-logit)) if logit > -700 else 0.0
 
 
 def _logit(confidence: float) -> float:
