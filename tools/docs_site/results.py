@@ -128,10 +128,13 @@ def write_published(experiments: Path, leaderboards: Path, folder: Path) -> None
     """Recompute a study's leaderboards and audit its table of runs."""
     from vernal.pipelines.published.nodes import compare_published
     from vernal.studies.audit import AuditOptions, audit
+    from vernal.studies.published.experiments import read_experiments
     from vernal.studies.published.leaderboards import PublishedOptions
 
     paths = PublishedOptions(experiments=experiments.as_posix(), leaderboards=leaderboards.as_posix())
-    _, _, summary, own = compare_published(paths)
+    _, _, summary = compare_published(paths)
+    runs = read_experiments(experiments)
+    sizes = runs.configurations.groupby([runs.families, runs.configurations]).size()
     found = audit(AuditOptions(experiments=experiments.as_posix()), "RADR").findings
     findings = pd.DataFrame(
         [
@@ -140,9 +143,9 @@ def write_published(experiments: Path, leaderboards: Path, folder: Path) -> None
         ]
     )
     counts = {
-        "configurations": len(own),
-        "single_runs": int((own.n_runs == 1).sum()),
-        "runs": len(pd.read_csv(experiments)),
+        "configurations": len(sizes),
+        "single_runs": int((sizes == 1).sum()),
+        "runs": len(runs),
     }
     write_table(summary, folder / "published_tables.csv")
     write_table(findings, folder / "published_findings.csv")

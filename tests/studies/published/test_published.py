@@ -10,7 +10,6 @@ import pytest
 from vernal.common.problems import InputError
 from vernal.studies.published.comparison import compare_cells, compare_labels, readable, said, summarise
 from vernal.studies.published.leaderboards import PublishedOptions, read_published
-from vernal.studies.published.own_leaderboard import own_leaderboard
 
 PUBLISHED = Path(__file__).resolve().parents[4] / "shared" / "data" / "published"
 RUNS = "\n".join(
@@ -138,29 +137,6 @@ def test_lines_out_of_order_and_of_several_configurations_are_told(options: Publ
     assert summary.lines_of_several_configurations[0] == 1
 
 
-def test_our_leaderboard_groups_without_the_seed_and_gives_one_run_no_spread(
-    options: PublishedOptions,
-) -> None:
-    experiments, _ = read_published(options)
-    board = own_leaderboard(experiments, options).set_index("family")
-    assert board.loc["a", ["n_runs", "ood_f1_mean", "ood_f1_std", "ood_score", "ood_rank"]].tolist() == [
-        3,
-        0.87,
-        0.014,
-        0.867,
-        1,
-    ]
-    assert board.loc["a", "experiments"] == "a_1, a_2, a_3"
-    assert board.loc["b", ["ood_f1_std", "ood_score", "ood_rank"]].isna().all()
-
-
-def test_the_precision_floor_takes_the_rank(options: PublishedOptions) -> None:
-    experiments, _ = read_published(options)
-    board = own_leaderboard(experiments, PublishedOptions(precision_floor=0.65)).set_index("family")
-    assert pd.isna(board.loc["c", "ood_rank"])
-    assert board.loc["a", "ood_rank"] == 1
-
-
 def test_everything_that_is_wrong_is_said_at_once(options: PublishedOptions) -> None:
     folder = Path(str(options.leaderboards))
     (folder / "no_runs.csv").write_text("Experimets,ood.f1__mean\nx,1\n")
@@ -196,10 +172,9 @@ def test_runs_without_or_with_shared_names_are_said(options: PublishedOptions) -
         read_published(options)
 
 
-@pytest.mark.parametrize("wrong", [{"std_weight": -1}, {"precision_floor": 2}])
-def test_settings_out_of_range_are_errors(wrong: dict) -> None:
-    with pytest.raises(InputError, match=next(iter(wrong))):
-        PublishedOptions(**wrong)
+def test_a_weight_below_nothing_is_an_error() -> None:
+    with pytest.raises(InputError, match="std_weight"):
+        PublishedOptions(std_weight=-1)
 
 
 @pytest.mark.parametrize(

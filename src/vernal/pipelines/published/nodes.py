@@ -12,19 +12,16 @@ import pandas as pd
 
 from vernal.studies.published.comparison import compare_cells, compare_labels, said, summarise
 from vernal.studies.published.leaderboards import PublishedOptions, read_published
-from vernal.studies.published.own_leaderboard import own_leaderboard
 
 logger = logging.getLogger(__name__)
 
 
-def compare_published(
-    options: PublishedOptions,
-) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Recompute every cell; return cells, labels, a summary of each table, and our own leaderboard."""
+def compare_published(options: PublishedOptions) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Recompute every cell; return cells, labels and a summary of each table."""
     experiments, boards = read_published(options)
     cells = compare_cells(experiments, boards)
     labels = compare_labels(experiments, boards)
     summary = summarise(experiments, boards, cells, labels, options)
     for line in said(summary):
         logger.info("%s", line)
-    return cells, labels, summary, own_leaderboard(experiments, options)
+    return cells, labels, summary

@@ -12,7 +12,7 @@ def create_pipeline() -> Pipeline:
             Node(
                 compare_published,
                 inputs="params:published",
-                outputs=["cells", "labels", "summary", "leaderboard"],
+                outputs=["cells", "labels", "summary"],
                 name="compare_published",
                 tags=["reporting"],
             )

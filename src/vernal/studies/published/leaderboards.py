@@ -23,22 +23,16 @@ class PublishedOptions:
     """What is compared, and how leaderboards are ordered.
 
     `experiments`: results CSV, one row a run; `leaderboards`: folder of leaderboard CSVs. `std_weight`: how many
-    standard deviations are taken off the mean, at least 0. `precision_floor`: leave configurations with a lower
-    mean precision, 0 to 1, out of our leaderboard.
+    standard deviations their authors take off the mean before they order the lines, at least 0.
     """
 
     experiments: str | None = None
     leaderboards: str | None = None
     std_weight: float = 0.2
-    precision_floor: float | None = None
 
     def __post_init__(self) -> None:
         if self.std_weight < 0:
             raise InputError(f"published.std_weight is {self.std_weight}; give a number of at least 0.")
-        if self.precision_floor is not None and not 0 <= self.precision_floor <= 1:
-            raise InputError(
-                f"published.precision_floor is {self.precision_floor}; give a precision from 0 to 1, or null."
-            )
 
 
 @dataclass(frozen=True)
