@@ -11,7 +11,7 @@ from vernal.studies.audit import AuditOptions, CheckResult, NotChecked
 from vernal.studies.audit.inspection import EXPERIMENT_CHECKS
 from vernal.studies.published.experiments import Experiments
 
-CHECKS = {name: check for name, _, check in EXPERIMENT_CHECKS}
+CHECKS = {check.name: check for check in EXPERIMENT_CHECKS}
 
 
 def findings(name: str, frame: pd.DataFrame, options: AuditOptions | None = None):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from vernal.common.formatting import count
-from vernal.studies.audit.findings import Finding, NotChecked, Outcome, some
+from vernal.studies.audit.findings import NotChecked, Said, Told, check, some
 from vernal.studies.audit.options import AuditOptions
 from vernal.studies.audit.ranking import monotone_columns
 from vernal.studies.published.columns import RANKING, RATES, Metric
@@ -18,12 +18,13 @@ TELLING_DIGITS = 12
 CHANCE = 0.5  # agreements expected by chance from which on one proves nothing
 
 
-def check_different_settings(experiments: Experiments, options: AuditOptions) -> Outcome:
+@check("different_settings_agree", "Do runs that differ in something differ in their results?")
+def check_different_settings(experiments: Experiments, options: AuditOptions) -> Told:
     """Rows with different settings whose metrics agree to the last digit."""
     metrics = [metric for metric in experiments.metrics if metric.name in (*RATES, "threshold")]
     is_told = _telling_digits(experiments, [m for m in metrics if m.name in RATES]) >= TELLING_DIGITS
     if is_told.sum() < 2:
-        return NotChecked(
+        raise NotChecked(
             f"Too few printed digits to tell agreement from chance (fewer than {TELLING_DIGITS} a row)."
         )
     alike = codes(experiments.values[[metric.column for metric in metrics]])[is_told]
@@ -32,9 +33,8 @@ def check_different_settings(experiments: Experiments, options: AuditOptions) ->
         for meaning, columns, names in _differences(experiments, rows.index, options):
             by_meaning.setdefault((meaning, columns), []).append(names)
     severity = "note" if expected_by_chance(experiments, metrics) >= CHANCE else "warning"
-    return [
-        _agreement(meaning, columns, groups, severity) for (meaning, columns), groups in by_meaning.items()
-    ]
+    for (meaning, columns), groups in by_meaning.items():
+        yield _agreement(meaning, columns, groups, severity)
 
 
 def expected_by_chance(experiments: Experiments, metrics: list[Metric]) -> float:
@@ -94,7 +94,7 @@ def _kind(
     return "unrecorded" if (given.nunique() <= 1).all() else "settings"
 
 
-def _agreement(meaning: str, columns: tuple[str, ...], groups: list[list[str]], severity: str) -> Finding:
+def _agreement(meaning: str, columns: tuple[str, ...], groups: list[list[str]], severity: str) -> Said:
     rows = tuple(dict.fromkeys(name for group in groups for name in group))
     pairs = "; ".join(" = ".join(group[:4]) for group in groups[:5])
     told = (
@@ -112,22 +112,22 @@ def _agreement(meaning: str, columns: tuple[str, ...], groups: list[list[str]], 
             f"{told} although their seeds differ ({listed}). The seed changed nothing, or one run was "
             "copied: they are one run, not several."
         )
-        return Finding("different_settings_agree", severity, rows, text)
+        return severity, rows, text
     if meaning == "monotone":
         text = (
             f"{told}, the threshold too, although they differ in {listed}. The setting had no effect, as "
             "when a tool clamps it to its range; do not count them as separate results."
         )
-        return Finding("different_settings_agree", severity, rows, text)
+        return severity, rows, text
     if meaning == "unrecorded":
         text = (
             f"{told}, and differ only in that {listed} is not recorded for all. They are probably one "
             "run entered under two names; count it once."
         )
-        return Finding("different_settings_agree", severity, rows, text)
+        return severity, rows, text
     text = (
         f"{told} although they differ in {listed}. {chance}: the setting never reached the run, "
         "or a result was copied, or an earlier output was read again. Run them afresh into empty folders, "
         "and count them once until then."
     )
-    return Finding("different_settings_agree", severity, rows, text)
+    return severity, rows, text

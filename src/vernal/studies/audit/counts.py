@@ -10,7 +10,7 @@ import pandas as pd
 
 from vernal.common.formatting import count
 from vernal.studies.audit import matrices
-from vernal.studies.audit.findings import Finding, NotChecked, Outcome
+from vernal.studies.audit.findings import NotChecked, Told, check
 from vernal.studies.audit.matrices import Interval, Printed
 from vernal.studies.audit.options import AuditOptions
 from vernal.studies.published.columns import RATES, Metric
@@ -105,9 +105,10 @@ def _totals_in_columns(experiments: Experiments, test_set: str) -> tuple[int, in
     return (n_positive, n_negative) if n_positive > 0 and n_negative > 0 else None
 
 
-def check_impossible(experiments: Experiments, options: AuditOptions) -> Outcome:
+@check("impossible_counts", "Can a confusion matrix with the stated totals give the printed metrics?")
+def check_impossible(experiments: Experiments, options: AuditOptions) -> Told:
     """Rows that no confusion matrix gives: at all, on the others' totals, or only with classes swapped."""
-    findings = _out_of_range(experiments)
+    yield from _out_of_range(experiments)
     known = list(all_matrices(experiments, options))
     for found in known:
         verdicts = [_verdict(found, row) for row in range(len(experiments))]
@@ -115,11 +116,10 @@ def check_impossible(experiments: Experiments, options: AuditOptions) -> Outcome
             rows = experiments.names[[v == verdict for v in verdicts]]
             if len(rows):
                 text = _meaning(found, verdict, len(rows)) + _describe_implied(found, verdicts, verdict)
-                findings.append(Finding("impossible_counts", "error", tuple(rows), text))
-    findings += _count_columns(experiments)
-    if not known and not findings:
-        return NotChecked("No set has two of precision, recall, F1 and accuracy.")
-    return findings
+                yield "error", rows, text
+    yield from _count_columns(experiments)
+    if not known:
+        raise NotChecked("No set has two of precision, recall, F1 and accuracy.")
 
 
 def _meaning(found: Matrices, verdict: str, n_rows: int) -> str:
@@ -181,8 +181,7 @@ def _describe_implied(found: Matrices, verdicts: list[str], verdict: str) -> str
     return f" They imply {low:.1%} to {high:.1%} positives." if high - low < 0.3 else ""
 
 
-def _out_of_range(experiments: Experiments) -> list[Finding]:
-    findings = []
+def _out_of_range(experiments: Experiments) -> Told:
     for metric in experiments.metrics:
         if metric.name not in RATES:
             continue
@@ -193,13 +192,11 @@ def _out_of_range(experiments: Experiments) -> list[Finding]:
                 f"{count(len(rows), 'value')} of {metric.column} outside 0 to 1: not a rate. Check how the "
                 "column was filled."
             )
-            findings.append(Finding("impossible_counts", "error", tuple(rows), text))
-    return findings
+            yield "error", rows, text
 
 
-def _count_columns(experiments: Experiments) -> list[Finding]:
+def _count_columns(experiments: Experiments) -> Told:
     """Counts that are printed: whole, and with the same totals in each row."""
-    findings = []
     for test_set in experiments.test_sets:
         for point in dict.fromkeys(
             m.point for m in experiments.metrics if m.test_set == test_set and m.name == "tp"
@@ -209,24 +206,22 @@ def _count_columns(experiments: Experiments) -> list[Finding]:
                 continue
             tp, fp, fn, tn = (experiments.values[m.column] for m in columns if m is not None)
             pairs = pd.DataFrame({"positives": tp + fn, "negatives": tn + fp}).dropna()
-            findings += _differing_totals(
+            yield from _differing_totals(
                 experiments, pairs, f"set {test_set!r}" if test_set else "the counts"
             )
-            findings += _contradicting_counts(experiments, test_set, point, tp, fp, fn)
-    return findings
+            yield from _contradicting_counts(experiments, test_set, point, tp, fp, fn)
 
 
-def _differing_totals(experiments: Experiments, pairs: pd.DataFrame, where: str) -> list[Finding]:
+def _differing_totals(experiments: Experiments, pairs: pd.DataFrame, where: str) -> Told:
     if len(pairs) < 3:
-        return []
+        return
     common = pairs.value_counts()
     usual = common.index[0]
     if len(common) == 1 or common.iloc[0] <= len(pairs) / 2:
-        return []
+        return
     is_swapped = (pairs.positives == usual[1]) & (pairs.negatives == usual[0]) & (usual[0] != usual[1])
     is_other = ~is_swapped & ((pairs.positives != usual[0]) | (pairs.negatives != usual[1]))
     stated = f"most rows have {usual[0]:,.0f} positives (tp + fn) and {usual[1]:,.0f} negatives (fp + tn)"
-    findings = []
     for is_bad, meaning in (
         (is_swapped, "these have them the other way round: the classes are swapped"),
         (is_other, "these have other totals: they were counted on other clips"),
@@ -237,14 +232,12 @@ def _differing_totals(experiments: Experiments, pairs: pd.DataFrame, where: str)
                 f"On {where}, {stated}; {meaning} ({count(len(rows), 'row')}). Recompute them on the same "
                 "clips with the same order of classes."
             )
-            findings.append(Finding("impossible_counts", "error", tuple(rows), text))
-    return findings
+            yield "error", rows, text
 
 
 def _contradicting_counts(
     experiments: Experiments, test_set: str, point: str, tp: pd.Series, fp: pd.Series, fn: pd.Series
-) -> list[Finding]:
-    findings = []
+) -> Told:
     for name, whole in (("precision", tp + fp), ("recall", tp + fn)):
         metric = experiments.of(test_set, name, point)
         if metric is None:
@@ -258,13 +251,12 @@ def _contradicting_counts(
                 f"{metric.column} is not what the row's own tp, fp and fn give "
                 f"({count(len(rows), 'row')}). One of the two is wrong; recompute both."
             )
-            findings.append(Finding("impossible_counts", "error", tuple(rows), text))
-    return findings
+            yield "error", rows, text
 
 
-def check_auroc(experiments: Experiments, options: AuditOptions) -> Outcome:
+@check("impossible_auroc", "Can a curve through each row's precision and recall have its AUROC?")
+def check_auroc(experiments: Experiments, options: AuditOptions) -> Told:
     """An AUROC that no curve through the row's own operating point can have."""
-    findings: list[Finding] = []
     looked = False
     for found in all_matrices(experiments, options):
         metric = experiments.of(found.test_set, "auroc")
@@ -289,19 +281,16 @@ def check_auroc(experiments: Experiments, options: AuditOptions) -> Outcome:
                 "through the row's own precision and recall can have. The two were computed from "
                 "different scores or different clips; recompute both from one table of scores."
             )
-            findings.append(Finding("impossible_auroc", "error", rows, text))
-    return (
-        findings
-        if looked
-        else NotChecked(
+            yield "error", rows, text
+    if not looked:
+        raise NotChecked(
             "Needs an AUROC beside precision, recall and accuracy, and a share of positives to go by."
         )
-    )
 
 
-def check_trivial(experiments: Experiments, options: AuditOptions) -> Outcome:
+@check("no_better_than_trivial", "Is each row better than calling every clip positive, or none?")
+def check_trivial(experiments: Experiments, options: AuditOptions) -> Told:
     """Rows that are no better than calling every clip positive, or no clip."""
-    findings: list[Finding] = []
     known = list(all_matrices(experiments, options))
     for found in known:
         verdicts = pd.Series(
@@ -311,8 +300,9 @@ def check_trivial(experiments: Experiments, options: AuditOptions) -> Outcome:
             rows = experiments.names[verdicts == verdict]
             if len(rows):
                 text = _trivial_meaning(found, verdict, len(rows))
-                findings.append(Finding("no_better_than_trivial", severity, tuple(rows), text))
-    return findings if known else NotChecked("No set has two of precision, recall, F1 and accuracy.")
+                yield severity, rows, text
+    if not known:
+        raise NotChecked("No set has two of precision, recall, F1 and accuracy.")
 
 
 def _triviality(found: Matrices, row: Printed) -> str:

@@ -12,7 +12,7 @@ import pandas as pd
 from vernal.audio.birdnet.results import ResultFolder, match_audio, without_ending
 from vernal.common.formatting import count
 from vernal.evaluation.metrics import FloatArray
-from vernal.studies.audit.findings import Finding, NotChecked, Outcome, some
+from vernal.studies.audit.findings import NotChecked, Told, check, some
 from vernal.studies.audit.options import AuditOptions
 from vernal.studies.audit.truth import Truth
 
@@ -116,23 +116,24 @@ class Scored:
         return pd.Series(values, index=clips.index)
 
 
-def check_readable(scored: Scored, options: AuditOptions) -> Outcome:
+@check("result_files", "Can every result file be read?")
+def check_readable(scored: Scored, options: AuditOptions) -> Told:
     """Result files that cannot be read."""
     bad = scored.folder.unreadable
     if not bad:
-        return []
+        return
     told = "; ".join(f"{name}: {why}" for name, why in list(bad.items())[:3])
     text = (
         f"{count(len(bad), 'result file')} cannot be read ({told}). Their recordings count as not "
         "analysed; run the analysis again for them."
     )
-    return [Finding("result_files", "error", tuple(bad), text)]
+    yield "error", bad, text
 
 
-def check_coverage(scored: Scored, options: AuditOptions) -> Outcome:
+@check("result_coverage", "Has every clip a result, and every result a clip?")
+def check_coverage(scored: Scored, options: AuditOptions) -> Told:
     """Clips without a result, and results without a clip."""
     clips, (matched, doubtful) = scored.truth.clips, scored.matches
-    findings = []
     unsure = {key for keys in doubtful.values() for key in keys}
     is_missing = ~clips.key.isin(set(matched.values()) | unsure)
     if is_missing.any():
@@ -152,7 +153,7 @@ def check_coverage(scored: Scored, options: AuditOptions) -> Outcome:
             "the others describe an easier set than the one they are named after. Analyse these "
             "recordings, or count them as not detected."
         )
-        findings.append(Finding("result_coverage", "error", tuple(clips.name[is_missing]), text))
+        yield "error", clips.name[is_missing], text
     recordings = scored.recordings
     is_known = [
         pair in matched or pair in doubtful for pair in zip(recordings.own, recordings.written, strict=True)
@@ -164,14 +165,13 @@ def check_coverage(scored: Scored, options: AuditOptions) -> Outcome:
             f"{count(len(strangers), 'result')} belong to no clip of the table of truth. They are not "
             "scored; if they should be, their paths or names do not match the manifest's."
         )
-        findings.append(Finding("result_coverage", "warning", tuple(dict.fromkeys(names)), text))
-    return findings
+        yield "warning", dict.fromkeys(names), text
 
 
-def check_collisions(scored: Scored, options: AuditOptions) -> Outcome:
+@check("name_collisions", "Can every result be told to be of one recording?")
+def check_collisions(scored: Scored, options: AuditOptions) -> Told:
     """Recordings that their results cannot be told apart for."""
     clips, (matched, doubtful) = scored.truth.clips, scored.matches
-    findings = []
     n_files = clips.groupby("key").file_path.transform("nunique")
     if (n_files > 1).any():
         text = (
@@ -179,7 +179,7 @@ def check_collisions(scored: Scored, options: AuditOptions) -> Outcome:
             "ending. Result files are named without it, so one analysis overwrote the other. Give the "
             "recordings different names and analyse them again."
         )
-        findings.append(Finding("name_collisions", "error", tuple(clips.name[n_files > 1]), text))
+        yield "error", clips.name[n_files > 1], text
     if doubtful:
         keys = {key for several in doubtful.values() for key in several}
         told = "; ".join(" or ".join(several[:3]) for several in list(doubtful.values())[:3])
@@ -189,7 +189,7 @@ def check_collisions(scored: Scored, options: AuditOptions) -> Outcome:
             "overwrite each other in one output folder. Keep the folders in the output, or give the "
             "recordings different names."
         )
-        findings.append(Finding("name_collisions", "error", tuple(clips.name[clips.key.isin(keys)]), text))
+        yield "error", clips.name[clips.key.isin(keys)], text
     taken = pd.Series(list(matched.values()), dtype="str")
     twice = set(taken[taken.duplicated()])
     if twice:
@@ -197,11 +197,11 @@ def check_collisions(scored: Scored, options: AuditOptions) -> Outcome:
             f"{count(len(twice), 'recording')} have several results each. Which one is scored is chance; "
             "keep one."
         )
-        findings.append(Finding("name_collisions", "error", tuple(clips.name[clips.key.isin(twice)]), text))
-    return findings
+        yield "error", clips.name[clips.key.isin(twice)], text
 
 
-def check_label(scored: Scored, options: AuditOptions) -> Outcome:
+@check("target_label", "Do the results know the target?")
+def check_label(scored: Scored, options: AuditOptions) -> Told:
     """Whether the results know the target at all."""
     label, labels = scored.label
     if label is None:
@@ -210,21 +210,21 @@ def check_label(scored: Scored, options: AuditOptions) -> Outcome:
             f"No detection is labelled {scored.truth.target!r}; the labels are: {told}. Every clip would "
             "count as not detected. Name the label of the results with target=..."
         )
-        return [Finding("target_label", "error", (), text)]
+        yield "error", (), text
+        return
     if label.lower() != scored.truth.target.lower():
         text = (
             f"No detection is labelled {scored.truth.target!r}; {label!r} is the only label in the results "
             "and is read as it."
         )
-        return [Finding("target_label", "note", (), text)]
-    return []
+        yield "note", (), text
 
 
-def check_ties(scored: Scored, options: AuditOptions) -> Outcome:
+@check("tied_scores", "Are scores fine enough to rank by?")
+def check_ties(scored: Scored, options: AuditOptions) -> Told:
     """Scores that are tied by rounding, clamping or a minimum score, and so cannot be ranked."""
     if scored.label[0] is None:
-        return NotChecked("The target is not among the labels of the results.")
-    findings: list[Finding] = []
+        raise NotChecked("The target is not among the labels of the results.")
     looked = False
     for split, rows in scored.truth.tested.items():
         if rows.is_positive.nunique() < 2:
@@ -253,8 +253,9 @@ def check_ties(scored: Scored, options: AuditOptions) -> Outcome:
             "every window with the lowest possible minimum and without rounding, as logits."
         )
         names = rows.name[(is_none if is_none.sum() >= is_top.sum() else is_top)]
-        findings.append(Finding("tied_scores", "warning", tuple(names), text))
-    return findings if looked else NotChecked("No test set holds both classes.")
+        yield "warning", names, text
+    if not looked:
+        raise NotChecked("No test set holds both classes.")
 
 
 def auroc_by_ties(scores: FloatArray, is_positive: np.ndarray) -> tuple[float, float]:
@@ -270,10 +271,10 @@ def auroc_by_ties(scores: FloatArray, is_positive: np.ndarray) -> tuple[float, f
     return float(below / pairs), float(not_above / pairs)
 
 
-def check_detections(scored: Scored, options: AuditOptions) -> Outcome:
+@check("detections", "Are detections single windows with a score, each written once?")
+def check_detections(scored: Scored, options: AuditOptions) -> Told:
     """Detections that are no scores, that repeat or overlap, or that were merged."""
     found = scored.folder.detections
-    findings = []
     is_odd = (found.score < 0) | (found.score > 1)
     if is_odd.any():
         text = (
@@ -281,7 +282,7 @@ def check_detections(scored: Scored, options: AuditOptions) -> Outcome:
             f"{found.score[is_odd].iloc[0]:g}): they are no confidences of BirdNET-Analyzer. Check the "
             "files."
         )
-        findings.append(Finding("detections", "error", _files(found[is_odd]), text))
+        yield "error", _files(found[is_odd]), text
     where = ["result_file", "audio", "start_s", "end_s", "scientific", "common"]
     is_double = found.duplicated(where, keep=False)
     if is_double.any():
@@ -289,7 +290,7 @@ def check_detections(scored: Scored, options: AuditOptions) -> Outcome:
             f"{count(int(is_double.sum()), 'detection')} are written more than once for the same window "
             "and label. Counting rows counts them double; keep the highest each."
         )
-        findings.append(Finding("detections", "warning", _files(found[is_double]), text))
+        yield "warning", _files(found[is_double]), text
     single = found[~found.duplicated(where)]
     lengths = (single.end_s - single.start_s).round(3)
     usual = lengths.mode().iloc[0] if len(lengths) else 3.0
@@ -300,7 +301,7 @@ def check_detections(scored: Scored, options: AuditOptions) -> Outcome:
             "neighbouring windows were merged, and a merged score is a mean of the highest. Such scores "
             "are not comparable with single ones. Analyse without merging."
         )
-        findings.append(Finding("detections", "warning", _files(single[is_longer]), text))
+        yield "warning", _files(single[is_longer]), text
     ordered = single[~is_longer].sort_values(["result_file", "audio", "scientific", "common", "start_s"])
     same = (
         ordered[["result_file", "audio", "scientific", "common"]]
@@ -312,18 +313,17 @@ def check_detections(scored: Scored, options: AuditOptions) -> Outcome:
             f"{count(int(overlaps.sum()), 'window')} overlap the one before. Overlapping windows hear the "
             "same call twice; score each clip once, by its highest score, and never count rows."
         )
-        findings.append(Finding("detections", "note", _files(ordered[overlaps]), text))
-    return findings
+        yield "note", _files(ordered[overlaps]), text
 
 
 def _files(rows: pd.DataFrame) -> tuple[str, ...]:
     return tuple(dict.fromkeys(rows.result_file))
 
 
-def check_settings(scored: Scored, options: AuditOptions) -> Outcome:
+@check("analysis_settings", "Were all files analysed alike, and is it recorded with what?")
+def check_settings(scored: Scored, options: AuditOptions) -> Told:
     """Whether all files were analysed alike, and with what."""
     recorded = scored.folder.settings
-    findings = []
     mixed = {name: values for name, values in recorded.items() if len(values) > 1 and name != "week"}
     if mixed:
         told = "; ".join(f"{name}: {some(values, 4)}" for name, values in mixed.items())
@@ -331,18 +331,17 @@ def check_settings(scored: Scored, options: AuditOptions) -> Outcome:
             f"The result files were analysed with several settings ({told}). Their scores are not "
             "comparable; analyse all recordings alike."
         )
-        findings.append(Finding("analysis_settings", "warning", (), text))
+        yield "warning", (), text
     if not any(re.search("version|model|classifier", name.lower()) for name in recorded):
         text = (
             "The folder does not record which model made it, nor in which version. Keep the parameter file "
             "that BirdNET-Analyzer writes beside its results."
         )
-        findings.append(Finding("analysis_settings", "note", (), text))
+        yield "note", (), text
     formats = scored.folder.files.format.unique()
     if len(formats) > 1:
         text = (
             f"The results are of several formats ({', '.join(sorted(formats))}), so they may be of several "
             "analyses. Keep one."
         )
-        findings.append(Finding("analysis_settings", "note", (), text))
-    return findings
+        yield "note", (), text

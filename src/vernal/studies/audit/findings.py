@@ -1,13 +1,15 @@
 """What an audit found: a check, how grave it is, the rows it is about, and what it means.
 
-Every check returns findings, or says why it could not be made; a check that looked and found nothing returns
-an empty list.
+A check is a generator under `@check(name, what it asks)`: it yields severity, rows and message of each finding, and
+raises `NotChecked` where there is nothing to look at. Called, it gives the list of its findings, empty where it looked
+and found nothing, or says why it could not be made.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -32,14 +34,19 @@ class Finding:
     message: str
 
 
-@dataclass(frozen=True)
-class NotChecked:
+class NotChecked(Exception):
     """A check that could not be made, and why."""
 
-    reason: str
+    @property
+    def reason(self) -> str:
+        """Why, in a sentence."""
+        return str(self)
 
 
 Outcome = list[Finding] | NotChecked
+Said = tuple[str, Iterable[str], str]
+"""Severity, rows and message of a finding."""
+Told = Iterator[Said]
 
 
 @dataclass(frozen=True)
@@ -61,6 +68,41 @@ class CheckResult:
         if isinstance(self.outcome, NotChecked):
             return "not checked"
         return "found" if self.outcome else "clear"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that an audit looks for. What it is called with is what it looks at, and the options."""
+
+    name: str
+    asks: str
+    tell: Callable[..., Told]
+
+    def __call__(self, *subject: Any) -> Outcome:
+        findings = []
+        try:
+            for severity, rows, message in self.tell(*subject):
+                findings.append(Finding(self.name, severity, tuple(rows), message))
+        except NotChecked as reason:
+            # What was found before it could not go on counts.
+            return findings or reason.with_traceback(None)
+        return findings
+
+    def result(self, *subject: Any) -> CheckResult:
+        """The same with the check's name and question."""
+        return CheckResult(self.name, self.asks, self(*subject))
+
+
+def check(name: str, asks: str) -> Callable[[Callable[..., Told]], Check]:
+    """Make a check of a generator of findings.
+
+    >>> @check("is_empty", "Is anything there?")
+    ... def check_empty(rows):
+    ...     yield "error", rows, "Something is there."
+    >>> check_empty(["a"])
+    [Finding(check='is_empty', severity='error', rows=('a',), message='Something is there.')]
+    """
+    return lambda tell: Check(name, asks, tell)
 
 
 def sorted_findings(results: Iterable[CheckResult]) -> list[Finding]:

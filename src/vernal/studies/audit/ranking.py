@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from vernal.studies.audit.findings import Finding, NotChecked, Outcome
+from vernal.studies.audit.findings import NotChecked, Told, check
 from vernal.studies.audit.options import AuditOptions
 from vernal.studies.published.columns import RANKING
 from vernal.studies.published.experiments import Experiments, codes
@@ -20,12 +20,13 @@ def monotone_columns(experiments: Experiments, options: AuditOptions) -> list[st
     ]
 
 
-def check_monotone(experiments: Experiments, options: AuditOptions) -> Outcome:
+@check("ranking_moves_under_monotone_shift", "Do ranking metrics stay when all scores move alike?")
+def check_monotone(experiments: Experiments, options: AuditOptions) -> Told:
     """Rows equal but for a monotone setting whose AUROC or average precision differ."""
     columns = monotone_columns(experiments, options)
     metrics = [metric for metric in experiments.metrics if metric.name in RANKING]
     if not columns or not metrics:
-        return NotChecked(
+        raise NotChecked(
             f"Needs AUROC or average precision, and a setting named {' or '.join(options.monotone_settings)}."
         )
     # Runs that were numbered together are compared with each other; those that stand alone, among themselves.
@@ -34,14 +35,14 @@ def check_monotone(experiments: Experiments, options: AuditOptions) -> Outcome:
     groups = codes(pd.DataFrame({"others": others, "family": families}))
     n_levels = codes(experiments.effective[columns]).groupby(groups).transform("nunique")
     if not (n_levels > 1).any():
-        return NotChecked(f"No two rows are equal but for {', '.join(columns)}.")
+        raise NotChecked(f"No two rows are equal but for {', '.join(columns)}.")
     groups = groups.where(n_levels > 1)
     moved = {metric: spread_in(experiments.values[metric.column], groups) for metric in metrics}
     # One unit of the last decimal may be rounding.
     is_moved = {metric: spread > 2 * metric.half + 1e-9 for metric, spread in moved.items()}
     rows = pd.concat(is_moved.values(), axis=1).any(axis=1)
     if not rows.any():
-        return []
+        return
     told = ", ".join(
         f"{metric.column} by up to {moved[metric].max():.3f}" for metric in metrics if is_moved[metric].any()
     )
@@ -53,7 +54,7 @@ def check_monotone(experiments: Experiments, options: AuditOptions) -> Outcome:
         "seed did not fix. Keep scores unrounded, as logits; score one model once and compute every "
         "setting from that."
     )
-    return [Finding("ranking_moves_under_monotone_shift", "error", tuple(experiments.names[rows]), text)]
+    yield "error", experiments.names[rows], text
 
 
 def spread_in(values: pd.Series, groups: pd.Series) -> pd.Series:

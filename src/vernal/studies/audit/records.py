@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from vernal.common.formatting import count
-from vernal.studies.audit.findings import Finding, NotChecked, Outcome, some
+from vernal.studies.audit.findings import NotChecked, Told, check, some
 from vernal.studies.audit.options import AuditOptions
 from vernal.studies.published.columns import RATES, Metric
 from vernal.studies.published.experiments import Experiments
@@ -18,9 +18,9 @@ LEAST_GRID = 6  # rows below which no grid is read into a family
 LEAST_COVERAGE = 0.75  # share of a grid's cells that must be there before the others count as missing
 
 
-def check_missing(experiments: Experiments, options: AuditOptions) -> Outcome:
+@check("missing_results", "Does every row have its metrics?")
+def check_missing(experiments: Experiments, options: AuditOptions) -> Told:
     """Rows without a metric that the others have."""
-    findings = []
     for metric in experiments.metrics:
         if metric.name not in RATES:
             continue
@@ -32,8 +32,7 @@ def check_missing(experiments: Experiments, options: AuditOptions) -> Outcome:
                 "others have. Runs that failed and are left out make the rest look better; run them again "
                 "or say why they are missing."
             )
-            findings.append(Finding("missing_results", "warning", tuple(experiments.names[is_missing]), text))
-    return findings
+            yield "warning", experiments.names[is_missing], text
 
 
 def _is_undefined(experiments: Experiments, metric: Metric) -> pd.Series:
@@ -44,9 +43,9 @@ def _is_undefined(experiments: Experiments, metric: Metric) -> pd.Series:
     return experiments.values[recall.column] == 0
 
 
-def check_grid(experiments: Experiments, options: AuditOptions) -> Outcome:
+@check("incomplete_grid", "Are grids of settings whole, with no cell run twice?")
+def check_grid(experiments: Experiments, options: AuditOptions) -> Told:
     """Numbered runs that fill most of a grid of settings: cells left out, and cells run twice."""
-    findings = []
     n_grids = 0
     for family, rows in experiments.families.groupby(experiments.families):
         if len(rows) < LEAST_GRID:
@@ -55,10 +54,9 @@ def check_grid(experiments: Experiments, options: AuditOptions) -> Outcome:
         if factors.shape[1] < 2:
             continue
         n_grids += 1
-        finding = _grid(experiments, str(family), factors)
-        if finding:
-            findings.append(finding)
-    return findings if n_grids else NotChecked("No family of numbered runs varies two settings or more.")
+        yield from _grid(experiments, str(family), factors)
+    if not n_grids:
+        raise NotChecked("No family of numbered runs varies two settings or more.")
 
 
 def _factors(frame: pd.DataFrame) -> pd.DataFrame:
@@ -71,14 +69,14 @@ def _factors(frame: pd.DataFrame) -> pd.DataFrame:
     return frame[list(kept)]
 
 
-def _grid(experiments: Experiments, family: str, factors: pd.DataFrame) -> Finding | None:
+def _grid(experiments: Experiments, family: str, factors: pd.DataFrame) -> Told:
     levels = {column: sorted(factors[column].unique()) for column in factors.columns}
     n_cells = math.prod(map(len, levels.values()))
     n_seen = len(factors.drop_duplicates())
     is_twice = factors.duplicated(keep=False)
     n_missing = n_cells - n_seen
     if n_missing == 0 or n_seen / n_cells < LEAST_COVERAGE or n_cells > 100_000:
-        return None
+        return
     design = " x ".join(f"{column} ({len(values)})" for column, values in levels.items())
     absent = _absent_cells(factors, levels)
     told = (
@@ -93,14 +91,13 @@ def _grid(experiments: Experiments, family: str, factors: pd.DataFrame) -> Findi
             "Averages over this grid are not balanced; key runs by their settings, and run what is "
             "missing."
         )
-        return Finding(
-            "incomplete_grid", "error", tuple(experiments.names.loc[factors.index[is_twice]]), text
-        )
+        yield "error", experiments.names.loc[factors.index[is_twice]], text
+        return
     text = (
         f"{told}. If that was not intended, run them: averages over the grid's axes are not balanced "
         "without them."
     )
-    return Finding("incomplete_grid", "note", (), text)
+    yield "note", (), text
 
 
 def _absent_cells(factors: pd.DataFrame, levels: dict[str, list[str]]) -> str:
@@ -115,34 +112,36 @@ def _absent_cells(factors: pd.DataFrame, levels: dict[str, list[str]]) -> str:
     return "; ".join(cells)
 
 
-def check_names(experiments: Experiments, options: AuditOptions) -> Outcome:
+@check("names_and_seeds", "Do names, numbers and seeds agree?")
+def check_names(experiments: Experiments, options: AuditOptions) -> Told:
     """Names that contradict their row's seed, seeds that contradict each other, and numbers left out."""
     if not experiments.columns("name"):
-        return NotChecked("No column of names.")
-    return [*_seed_in_name(experiments), *_seeds_differ(experiments), *_numbers_left_out(experiments)]
+        raise NotChecked("No column of names.")
+    yield from _seed_in_name(experiments)
+    yield from _seeds_differ(experiments)
+    yield from _numbers_left_out(experiments)
 
 
-def _seed_in_name(experiments: Experiments) -> list[Finding]:
+def _seed_in_name(experiments: Experiments) -> Told:
     column = next(iter(experiments.columns("seed")), None)
     if column is None:
-        return []
+        return
     named = experiments.cells[experiments.columns("name")[0]].str.extract(
         r"seed[\s_\-=]*0*(\d+)", flags=re.IGNORECASE
     )[0]
     seed = experiments.seeds[column]
     differs = named.notna() & (seed != "") & (named.where(named != "", "0") != seed)
     if not differs.any():
-        return []
+        return
     text = (
         f"{count(int(differs.sum()), 'row')} name another seed than their column {column} holds. One of "
         "the two is wrong, so the run cannot be repeated from the table."
     )
-    return [Finding("names_and_seeds", "warning", tuple(experiments.names[differs]), text)]
+    yield "warning", experiments.names[differs], text
 
 
-def _seeds_differ(experiments: Experiments) -> list[Finding]:
+def _seeds_differ(experiments: Experiments) -> Told:
     """Two columns of seeds that agree in nearly all rows: the others are slips, not a design."""
-    findings = []
     columns = list(experiments.seeds.columns)
     for i, first in enumerate(columns):
         for second in columns[i + 1 :]:
@@ -154,13 +153,10 @@ def _seeds_differ(experiments: Experiments) -> list[Finding]:
                     f"{first} and {second} agree in all rows but {count(int(differs.sum()), 'row')}. Find "
                     "out which of the two was used there."
                 )
-                findings.append(
-                    Finding("names_and_seeds", "warning", tuple(experiments.names[differs]), text)
-                )
-    return findings
+                yield "warning", experiments.names[differs], text
 
 
-def _numbers_left_out(experiments: Experiments) -> list[Finding]:
+def _numbers_left_out(experiments: Experiments) -> Told:
     given = experiments.cells[experiments.columns("name")[0]]
     parts = given.str.extract(r"^(.*?)[\s_.\-]*(\d{1,9})$").dropna()
     told, total = [], 0
@@ -175,17 +171,17 @@ def _numbers_left_out(experiments: Experiments) -> list[Finding]:
             told.append(f"{family}: {', '.join(map(str, absent[:5]))}{'...' if len(absent) > 5 else ''}")
             total += len(absent)
     if not told:
-        return []
+        return
     text = (
         f"{count(total, 'number')} left out between the first and last run ({some(told, 5)}). If these "
         "runs failed or were dropped, say so; a choice of runs to keep is a choice of results."
     )
-    return [Finding("names_and_seeds", "note", (), text)]
+    yield "note", (), text
 
 
-def check_provenance(experiments: Experiments, options: AuditOptions) -> Outcome:
+@check("provenance", "Are versions, commits, times and seeds recorded?")
+def check_provenance(experiments: Experiments, options: AuditOptions) -> Told:
     """Versions, times, commits and seeds: enough to repeat a run?"""
-    findings = []
     metadata = experiments.columns("metadata")
     versions = [c for c in metadata if re.search(r"version", c, re.IGNORECASE)]
     if not versions:
@@ -194,39 +190,32 @@ def check_provenance(experiments: Experiments, options: AuditOptions) -> Outcome
             "BirdNET-Analyzer and of the training library, so these results cannot be repeated from the "
             "table. Record the versions with each run."
         )
-        findings.append(Finding("provenance", "note", (), text))
+        yield "note", (), text
     if not experiments.columns("seed"):
-        findings.append(
-            Finding(
-                "provenance",
-                "note",
-                (),
-                (
-                    "No column holds a seed: no run can be repeated, and runs of one configuration cannot "
-                    "be told from repeats. Record it."
-                ),
-            )
+        text = (
+            "No column holds a seed: no run can be repeated, and runs of one configuration cannot be told from "
+            "repeats. Record it."
         )
+        yield "note", (), text
     for column in metadata:
         if re.search(r"commit|sha|version|timestamp|created", column, re.IGNORECASE):
-            findings += _gaps(experiments, column)
+            yield from _gaps(experiments, column)
     for column in metadata:
         if re.search(r"commit|sha|version", column, re.IGNORECASE):
-            findings += _mixed(experiments, column)
-    return findings
+            yield from _mixed(experiments, column)
 
 
-def _gaps(experiments: Experiments, column: str) -> list[Finding]:
+def _gaps(experiments: Experiments, column: str) -> Told:
     is_missing = experiments.cells[column] == ""
     if not is_missing.any() or is_missing.all():
-        return []
+        return
     text = (
         f"{count(int(is_missing.sum()), 'row')} have nothing in {column}: nobody can say what produced them."
     )
-    return [Finding("provenance", "note", tuple(experiments.names[is_missing]), text)]
+    yield "note", experiments.names[is_missing], text
 
 
-def _mixed(experiments: Experiments, column: str) -> list[Finding]:
+def _mixed(experiments: Experiments, column: str) -> Told:
     given = experiments.cells[column].where(experiments.cells[column] != "")
     n_each = given.groupby(experiments.families).transform("nunique")
     # A family of runs is compared with itself; different ones may well be of different days.
@@ -236,7 +225,7 @@ def _mixed(experiments: Experiments, column: str) -> list[Finding]:
         for family, rows in families.groupby(families)
     ]
     if not told:
-        return []
+        return
     usual = given.groupby(experiments.families).transform(
         lambda cells: cells.mode().iloc[0] if cells.notna().any() else ""
     )
@@ -247,4 +236,4 @@ def _mixed(experiments: Experiments, column: str) -> list[Finding]:
         f"differences of code. Named are the {count(len(is_other), 'row')} that differ from their family's "
         "usual value."
     )
-    return [Finding("provenance", "warning", tuple(experiments.names.loc[is_other]), text)]
+    yield "warning", experiments.names.loc[is_other], text

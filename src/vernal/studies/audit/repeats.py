@@ -8,27 +8,28 @@ import numpy as np
 import pandas as pd
 
 from vernal.common.formatting import count
-from vernal.studies.audit.findings import Finding, NotChecked, Outcome, some
+from vernal.studies.audit.findings import NotChecked, Told, check, some
 from vernal.studies.audit.options import AuditOptions
 from vernal.studies.published.columns import SPREAD, Metric
 from vernal.studies.published.experiments import Experiments, codes
 
 
-def check_same_settings(experiments: Experiments, options: AuditOptions) -> Outcome:
+@check("same_settings_disagree", "Do runs that differ in nothing agree?")
+def check_same_settings(experiments: Experiments, options: AuditOptions) -> Told:
     """Rows with every setting and seed the same whose metrics differ: training that its seed does not fix."""
     if not experiments.columns("seed"):
-        return NotChecked("No column of seeds, so runs of one configuration cannot be told from repeats.")
+        raise NotChecked("No column of seeds, so runs of one configuration cannot be told from repeats.")
     # Switched-off details cannot matter, and rows that differ in nothing else are the same run.
     runs = experiments.runs
     is_repeated = runs.duplicated(keep=False)
     if not is_repeated.any():
-        return NotChecked("No two rows share every setting and seed.")
+        raise NotChecked("No two rows share every setting and seed.")
     differs = pd.Series(False, index=runs.index)
     for metric in experiments.metrics:
         grouped = experiments.values[metric.column].groupby(runs)
         differs |= (grouped.transform("max") - grouped.transform("min")) > 1e-9
     if not differs.any():
-        return []
+        return
     facts = " ".join(_spread_facts(experiments, metric) for metric in experiments.headlines())
     text = (
         f"{differs.sum():,} rows in {runs[differs].nunique():,} groups differ in no setting and not in "
@@ -36,9 +37,7 @@ def check_same_settings(experiments: Experiments, options: AuditOptions) -> Outc
         f"recorded. {facts} Seed every draw, record every setting, and repeat one run until it gives the "
         "same numbers."
     )
-    return [
-        Finding("same_settings_disagree", "error", tuple(experiments.names[differs]), " ".join(text.split()))
-    ]
+    yield "error", experiments.names[differs], " ".join(text.split())
 
 
 def _spread_facts(experiments: Experiments, metric: Metric) -> str:
@@ -80,14 +79,15 @@ def least_difference(sd: float, n_runs: int) -> float:
     return float(stats.t.ppf(0.975, 2 * n_runs - 2) * sd * np.sqrt(2 / n_runs))
 
 
-def check_counted_twice(experiments: Experiments, options: AuditOptions) -> Outcome:
+@check("counted_more_than_once", "Is every listed configuration another one in effect?")
+def check_counted_twice(experiments: Experiments, options: AuditOptions) -> Told:
     """Configurations that are listed apart although what tells them apart is switched off."""
     listed = codes(experiments.settings)
     distinct = listed.groupby(experiments.configurations).transform("nunique")
     within = listed.groupby([experiments.configurations, experiments.families]).transform("nunique") > 1
     is_twice = (distinct > 1) & within
     if not is_twice.any():
-        return []
+        return
     inert = [
         str(column)
         for column in experiments.settings
@@ -100,51 +100,51 @@ def check_counted_twice(experiments: Experiments, options: AuditOptions) -> Outc
         "apart count the same thing several times and show the luck of a draw as a ranking. Merge them "
         f"({is_twice.sum():,} rows)."
     )
-    return [Finding("counted_more_than_once", "warning", tuple(experiments.names[is_twice]), text)]
+    yield "warning", experiments.names[is_twice], text
 
 
-def check_one_run(experiments: Experiments, options: AuditOptions) -> Outcome:
+@check("spread_from_one_run", "Is every spread from more than one run?")
+def check_one_run(experiments: Experiments, options: AuditOptions) -> Told:
     """Spread that is stated for, or would be computed from, a single run."""
-    stated = _stated_spread(experiments)
-    if stated is not None:
-        return stated
+    columns = [column for column in experiments.columns("spread") if SPREAD.match(column)]
+    if columns:
+        yield from _stated_spread(experiments, columns)
+        return
     sizes = experiments.runs.groupby(experiments.configurations).transform("size")
     is_single = sizes == 1
     if not is_single.any():
-        return []
+        return
     n_single = count(int(is_single.sum()), "configuration")
     if is_single.all():
         text = (
             f"No configuration was run more than once ({n_single}): differences between rows cannot be "
             "told from luck. Repeat the best ones with other seeds."
         )
-        return [Finding("spread_from_one_run", "note", tuple(experiments.names), text)]
+        yield "note", experiments.names, text
+        return
     text = (
         f"{n_single} of {experiments.configurations.nunique():,} have a single run: they have no spread. A "
         "standard deviation of 0 given to them, or an order by mean minus spread, ranks them as perfectly "
         "stable. Leave their spread empty, and repeat them with other seeds before comparing."
     )
-    return [Finding("spread_from_one_run", "warning", tuple(experiments.names[is_single]), text)]
+    yield "warning", experiments.names[is_single], text
 
 
-def _stated_spread(experiments: Experiments) -> Outcome | None:
-    """Standard deviations that are given for one run; None when the table has no column of them."""
-    columns = [column for column in experiments.columns("spread") if SPREAD.match(column)]
-    if not columns:
-        return None
+def _stated_spread(experiments: Experiments, columns: list[str]) -> Told:
+    """Standard deviations that are given for one run."""
     n_runs = _runs_behind(experiments)
     if n_runs is None:
-        return NotChecked("It gives standard deviations, but not how many runs they are from.")
+        raise NotChecked("It gives standard deviations, but not how many runs they are from.")
     has_spread = (experiments.cells[columns] != "").any(axis=1)
     is_claimed = has_spread & (n_runs == 1)
     if not is_claimed.any():
-        return []
+        return
     text = (
         f"{count(int(is_claimed.sum()), 'row')} give a standard deviation ({some(columns, 3)}) for a "
         "single run. One run has no spread; 0 makes it look perfectly stable and lifts it in any order by "
         "mean minus spread. Leave the spread empty and repeat the run with other seeds."
     )
-    return [Finding("spread_from_one_run", "error", tuple(experiments.names[is_claimed]), text)]
+    yield "error", experiments.names[is_claimed], text
 
 
 def _runs_behind(experiments: Experiments) -> pd.Series | None:
@@ -159,9 +159,9 @@ def _runs_behind(experiments: Experiments) -> pd.Series | None:
     return None
 
 
-def check_duplicates(experiments: Experiments, options: AuditOptions) -> Outcome:
+@check("duplicated_rows", "Is every run in the table once, under a name of its own?")
+def check_duplicates(experiments: Experiments, options: AuditOptions) -> Told:
     """Rows of one name, and rows that are the same run entered twice."""
-    findings = []
     for column in experiments.columns("name"):
         given = experiments.cells[column]
         is_double = given.duplicated(keep=False) & (given != "")
@@ -171,7 +171,7 @@ def check_duplicates(experiments: Experiments, options: AuditOptions) -> Outcome
                 f"({is_double.sum():,} rows). Nobody can tell which result a name means; give each run its "
                 "own."
             )
-            findings.append(Finding("duplicated_rows", "error", tuple(experiments.names[is_double]), text))
+            yield "error", experiments.names[is_double], text
     told = [
         c
         for c, role in experiments.roles.items()
@@ -185,5 +185,4 @@ def check_duplicates(experiments: Experiments, options: AuditOptions) -> Outcome
             f"metric agrees. Drop the {count(n_extra, 'copy', 'copies')}, or they weigh double in every "
             "mean and make the spread too small."
         )
-        findings.append(Finding("duplicated_rows", "warning", tuple(experiments.names[is_same]), text))
-    return findings
+        yield "warning", experiments.names[is_same], text

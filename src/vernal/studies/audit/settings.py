@@ -9,7 +9,7 @@ from itertools import combinations
 import pandas as pd
 
 from vernal.common.formatting import count
-from vernal.studies.audit.findings import Finding, NotChecked, Outcome
+from vernal.studies.audit.findings import NotChecked, Told, check
 from vernal.studies.audit.options import AuditOptions
 from vernal.studies.published.cells import canonical, numbers
 from vernal.studies.published.experiments import Experiments
@@ -38,12 +38,12 @@ DENSITY = frozenset({"overlap", "hop", "hop_s", "stride"})
 LEAST_WORD = 6  # letters of a word before a one-letter difference is a slip and not another word
 
 
-def check_train_and_analysis(experiments: Experiments, options: AuditOptions) -> Outcome:
+@check("training_and_analysis_differ", "Do training and analysis use the same settings?")
+def check_train_and_analysis(experiments: Experiments, options: AuditOptions) -> Told:
     """Rows trained with one value of a setting and analysed with another."""
     pairs = list(_pairs(experiments))
     if not pairs:
-        return NotChecked("No setting is recorded both for training and for analysis.")
-    findings = []
+        raise NotChecked("No setting is recorded both for training and for analysis.")
     for name, training, analysis in pairs:
         here, there = (experiments.cells[column].map(canonical) for column in (training, analysis))
         differs = (here != there) & (here != "") & (there != "")
@@ -70,10 +70,7 @@ def check_train_and_analysis(experiments: Experiments, options: AuditOptions) ->
             )
             + "Use one record of audio settings for both, and score these again."
         )
-        findings.append(
-            Finding("training_and_analysis_differ", severity, tuple(experiments.names[differs]), text)
-        )
-    return findings
+        yield severity, experiments.names[differs], text
 
 
 def _pairs(experiments: Experiments):
@@ -94,26 +91,25 @@ def _pairs(experiments: Experiments):
                 yield name, training, analysis
 
 
-def check_spelling(experiments: Experiments, options: AuditOptions) -> Outcome:
+@check("settings_spelled_two_ways", "Is every value spelled in one way?")
+def check_spelling(experiments: Experiments, options: AuditOptions) -> Told:
     """One value spelled in several ways, and values that are one slip apart."""
-    findings = []
     for column in experiments.columns("setting"):
         written = experiments.cells[column]
         if pd.Series(numbers(written)).notna().any():
             continue
-        findings += _spellings(experiments, column, written)
-        findings += _slips(experiments, column, written)
-    return findings
+        yield from _spellings(experiments, column, written)
+        yield from _slips(experiments, column, written)
 
 
-def _spellings(experiments: Experiments, column: str, written: pd.Series) -> list[Finding]:
+def _spellings(experiments: Experiments, column: str, written: pd.Series) -> Told:
     is_given = written != ""
     forms = pd.DataFrame({"one": experiments.settings[column], "written": written})[
         is_given
     ].drop_duplicates()
     several = forms[forms.duplicated("one", keep=False)]
     if several.empty:
-        return []
+        return
     usual = {
         one: written[is_given & (experiments.settings[column] == one)].mode().iloc[0]
         for one in several.one.unique()
@@ -131,13 +127,12 @@ def _spellings(experiments: Experiments, column: str, written: pd.Series) -> lis
         "configuration into two with fewer runs each. This audit reads them as one; do the same, or write "
         "one spelling."
     )
-    return [Finding("settings_spelled_two_ways", "note", tuple(experiments.names[is_odd]), text)]
+    yield "note", experiments.names[is_odd], text
 
 
-def _slips(experiments: Experiments, column: str, written: pd.Series) -> list[Finding]:
+def _slips(experiments: Experiments, column: str, written: pd.Series) -> Told:
     values = {value: set(_words(value)) for value in written[written != ""].unique()}
     items = sorted({item for value in values for item in _items(value)})
-    findings = []
     for first, second in combinations(items, 2):
         slip = one_slip_apart(first, second)
         if slip is None:
@@ -151,10 +146,7 @@ def _slips(experiments: Experiments, column: str, written: pd.Series) -> list[Fi
             "probably a slip. A folder that does not exist is often skipped without a word, and the run "
             f"then had no such data. Check what these {count(int(is_rare.sum()), 'row')} were trained with."
         )
-        findings.append(
-            Finding("settings_spelled_two_ways", "warning", tuple(experiments.names[is_rare]), text)
-        )
-    return findings
+        yield "warning", experiments.names[is_rare], text
 
 
 def _items(cell: str) -> list[str]:

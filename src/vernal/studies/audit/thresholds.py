@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from vernal.studies.audit.counts import PARTS, flags_all, printed_rows
-from vernal.studies.audit.findings import Finding, NotChecked, Outcome
+from vernal.studies.audit.findings import NotChecked, Told, check
 from vernal.studies.audit.options import AuditOptions
 from vernal.studies.published.columns import Metric
 from vernal.studies.published.experiments import Experiments
@@ -20,18 +20,18 @@ def threshold_metrics(experiments: Experiments) -> list[Metric]:
     return [metric for metric in experiments.metrics if metric.name == "threshold"]
 
 
-def check_saturated(experiments: Experiments, options: AuditOptions) -> Outcome:
+@check("saturated_thresholds", "Do best thresholds lie inside the grid they were sought on?")
+def check_saturated(experiments: Experiments, options: AuditOptions) -> Told:
     """Best thresholds that lie at the end of the grid they were sought on."""
     columns = threshold_metrics(experiments)
     if not columns:
-        return NotChecked("No column of thresholds.")
+        raise NotChecked("No column of thresholds.")
     every = experiments.values[[metric.column for metric in columns]]
     grid = np.unique(every.to_numpy()[np.isfinite(every.to_numpy())])
     # One value is a threshold that was set, not sought; logits and other scales have ends that are not known.
     if len(grid) < 3 or grid[0] < 0 or grid[-1] > 1:
-        return NotChecked("The thresholds are not sought on a grid from 0 to 1.")
+        raise NotChecked("The thresholds are not sought on a grid from 0 to 1.")
     step = float(np.diff(grid).min())
-    findings = []
     for metric in columns:
         values = experiments.values[metric.column]
         is_high = values >= grid[-1] - 1e-9 if grid[-1] >= 0.9 else values.isna() & False
@@ -47,8 +47,7 @@ def check_saturated(experiments: Experiments, options: AuditOptions) -> Outcome:
             "printed is not the best one. Keep scores unrounded, as logits, and try every distinct score "
             "as a threshold."
         )
-        findings.append(Finding("saturated_thresholds", "warning", tuple(experiments.names[is_end]), text))
-    return findings
+        yield "warning", experiments.names[is_end], text
 
 
 def _is_low(
@@ -65,10 +64,10 @@ def _is_low(
     return lowest
 
 
-def check_picked_on_test(experiments: Experiments, options: AuditOptions) -> Outcome:
+@check("threshold_picked_on_test", "Is one model used at one threshold on every set?")
+def check_picked_on_test(experiments: Experiments, options: AuditOptions) -> Told:
     """One model, one threshold: where it differs between sets, each set chose its own."""
     columns = threshold_metrics(experiments)
-    findings = []
     n_pairs = 0
     for point in dict.fromkeys(metric.point for metric in columns):
         here = [
@@ -93,5 +92,6 @@ def check_picked_on_test(experiments: Experiments, options: AuditOptions) -> Out
             "the best that hindsight gives, not what a user would see. Choose the threshold on validation "
             "clips, freeze it, and apply it to every test set."
         )
-        findings.append(Finding("threshold_picked_on_test", "error", tuple(experiments.names[differs]), text))
-    return findings if n_pairs else NotChecked("Needs the threshold of one operating point on two sets.")
+        yield "error", experiments.names[differs], text
+    if not n_pairs:
+        raise NotChecked("Needs the threshold of one operating point on two sets.")

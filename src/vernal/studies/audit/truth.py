@@ -16,7 +16,7 @@ from vernal.common.hashing import unit_hash
 from vernal.common.problems import InputError, Problems
 from vernal.common.tables import read_cells
 from vernal.evaluation import baselines, metrics
-from vernal.studies.audit.findings import Finding, NotChecked, Outcome, some
+from vernal.studies.audit.findings import NotChecked, Said, Told, check, some
 from vernal.studies.audit.options import AuditOptions
 
 LEAST_OF_A_CLASS = 10  # clips of either class before a rate by site or night means anything
@@ -135,9 +135,9 @@ def _clips(frame: pd.DataFrame, parts: dict[str, pd.Series], is_positive: pd.Ser
     return clips
 
 
-def check_truth(truth: Truth, options: AuditOptions) -> Outcome:
+@check("truth_table", "Does the table of truth agree with itself, with both classes in every test set?")
+def check_truth(truth: Truth, options: AuditOptions) -> Told:
     """Clips labelled twice, labels that contradict each other, and test sets of one class."""
-    findings = []
     clips = truth.clips
     place = ["file_path", "start_s", "end_s"]
     contradicts = clips.groupby(place, dropna=False).is_positive.transform("nunique") > 1
@@ -146,14 +146,14 @@ def check_truth(truth: Truth, options: AuditOptions) -> Outcome:
             f"{count(int(contradicts.sum()), 'row')} label the same clip positive and negative. No score "
             "can be right on both; settle the labels."
         )
-        findings.append(Finding("truth_table", "error", tuple(dict.fromkeys(clips.name[contradicts])), text))
+        yield "error", dict.fromkeys(clips.name[contradicts]), text
     is_double = clips.duplicated(place, keep=False) & ~contradicts
     if is_double.any():
         text = (
             f"{count(int(is_double.sum()), 'row')} of the table of truth name a clip more than once. It "
             "weighs double in every metric; keep one row each."
         )
-        findings.append(Finding("truth_table", "warning", tuple(dict.fromkeys(clips.name[is_double])), text))
+        yield "warning", dict.fromkeys(clips.name[is_double]), text
     for split, rows in truth.tested.items():
         if rows.is_positive.nunique() == 1:
             kind = "positives" if rows.is_positive.all() else "negatives"
@@ -161,16 +161,15 @@ def check_truth(truth: Truth, options: AuditOptions) -> Outcome:
                 f"{split} holds {kind} only ({count(len(rows), 'clip')}). Precision, accuracy, AUROC and "
                 "average precision mean nothing there; add clips of the other class."
             )
-            findings.append(Finding("truth_table", "error", (), text))
-    return findings
+            yield "error", (), text
 
 
-def check_leaks(truth: Truth, options: AuditOptions) -> Outcome:
+@check("split_leak", "Are training and test clips from different files, groups and nights?")
+def check_leaks(truth: Truth, options: AuditOptions) -> Told:
     """Test clips whose file, group or recorder-night is also trained on."""
     is_train = truth.clips.split.isin(("train", "training"))
     if not is_train.any() or is_train.all():
-        return NotChecked("The table of truth names no training and test splits.")
-    findings = []
+        raise NotChecked("The table of truth names no training and test splits.")
     clips = truth.clips
     for columns, what, severity in (
         (["file_path"], "file", "error"),
@@ -188,17 +187,16 @@ def check_leaks(truth: Truth, options: AuditOptions) -> Outcome:
                 f"({some(sorted(places[is_shared].unique()), 3)}). The model may know that {what} rather "
                 f"than the call; divide by {what}, so that none is on both sides."
             )
-            findings.append(Finding("split_leak", severity, tuple(clips.name[is_shared]), text))
-    return findings
+            yield severity, clips.name[is_shared], text
 
 
-def check_metadata(truth: Truth, options: AuditOptions, scores: pd.Series | None = None) -> Outcome:
+@check("metadata_separates_classes", "Must one listen to tell the classes apart?")
+def check_metadata(truth: Truth, options: AuditOptions, scores: pd.Series | None = None) -> Told:
     """Test sets whose site, recorder, date or hour alone tells positives from negatives.
 
     Args:
         scores: (n_clips,) of the audited results, to compare with; missing where a clip has none.
     """
-    findings = []
     n_looked = 0
     columns = [name for name in ("site", "recorder_id", "hour", "date", "group") if name in truth.clips]
     for split, rows in truth.tested.items():
@@ -213,15 +211,12 @@ def check_metadata(truth: Truth, options: AuditOptions, scores: pd.Series | None
             if value >= options.metadata_auroc and value - 2 * error > 0.65:
                 told[column] = value
         if told:
-            findings.append(_separation(rows, split, told, scores))
-    return (
-        findings
-        if n_looked
-        else NotChecked(
+            yield _separation(rows, split, told, scores)
+    if not n_looked:
+        raise NotChecked(
             f"Needs site, recorder_id, date or hour, and {LEAST_OF_A_CLASS} clips of either class in a "
             "test set."
         )
-    )
 
 
 def metadata_auroc(clips: pd.DataFrame, column: str) -> tuple[float, float] | None:
@@ -256,7 +251,7 @@ def metadata_auroc(clips: pd.DataFrame, column: str) -> tuple[float, float] | No
     return value, float(np.sqrt(max(variance, 0.0) / (n_positive * n_negative)))
 
 
-def _separation(rows: pd.DataFrame, split: str, told: dict[str, float], scores: pd.Series | None) -> Finding:
+def _separation(rows: pd.DataFrame, split: str, told: dict[str, float], scores: pd.Series | None) -> Said:
     best = max(told, key=lambda column: told[column])
     listed = ", ".join(f"{column} {value:.2f}" for column, value in told.items())
     shares = rows.groupby(best).is_positive.agg(["mean", "count"])
@@ -285,6 +280,4 @@ def _separation(rows: pd.DataFrame, split: str, told: dict[str, float], scores: 
         "Show this baseline beside the results, report AUROC within recorder, and add clips of the "
         "missing class from the same recorders and nights."
     )
-    return Finding(
-        "metadata_separates_classes", severity, tuple(f"{best} {value}" for value in only.index), text
-    )
+    return severity, [f"{best} {value}" for value in only.index], text
