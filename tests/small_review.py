@@ -17,7 +17,7 @@ from vernal.common.files import sha256_of_file, write_text
 from vernal.common.hashing import digest
 from vernal.common.table_files import read_table, write_table
 from vernal.web.review.options import QueueSpec
-from vernal.web.review.project import NotThere, ProjectContext
+from vernal.web.project import NotThere, ProjectContext
 
 SCRIPT = "<img src=x onerror=alert(1)>" if os.name != "nt" else "&lt;img&gt;"
 QUEUES = {

@@ -135,7 +135,7 @@ def test_the_tower_catches_a_lower_layer_that_asks_a_higher_one(tmp_path: Path, 
         shutil.copytree(project / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(project / "pyproject.toml", tmp_path)
     with (tmp_path / "src/vernal/audio/checks.py").open("a", encoding="utf-8") as file:
-        file.write("from vernal.web.review import app  # noqa\n")
+        file.write("from vernal.web import app  # noqa\n")
     command = [
         sys.executable,
         "-c",

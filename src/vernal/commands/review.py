@@ -18,8 +18,8 @@ from vernal.common.problems import InputError
 from vernal.common.storage import below
 
 if TYPE_CHECKING:
-    from vernal.web.review.project import ProjectContext
-    from vernal.web.review.service import Desk
+    from vernal.web.project import ProjectContext
+    from vernal.web.review.service import ReviewService
 
 LOOPBACK = "127.0.0.1"
 _ANYWHERE = ("0.0.0.0", "::", "*", "")
@@ -70,23 +70,23 @@ def review(
     Example:  kedro review --like 0f3a5c7e9b1d2f40 --n 100
     """
     asked = {"filter": expression, "like": like, "n": count, "name": name, "scores": scores}
-    desk = open_desk(find_project(), params, reviewer, blind, repeats)
-    path = start_page(desk, queue, asked)
-    serve(desk, host, port, path, not no_browser)
+    service = open_service(find_project(), params, reviewer, blind, repeats)
+    path = start_page(service, queue, asked)
+    serve(service, host, port, path, not no_browser)
 
 
-def open_desk(
+def open_service(
     project: Path, params: Mapping[str, str], reviewer: str | None, is_blind: bool, repeats: float | None
-) -> Desk:
-    """The desk of a project with its parameters."""
+) -> ReviewService:
+    """The review of a project with its parameters."""
     from vernal.web.review.options import ReviewOptions
-    from vernal.web.review.service import Desk
+    from vernal.web.review.service import ReviewService
 
     context = open_project(project, params)
     options = ReviewOptions.from_parameters(context.parameters)
     if repeats is not None:
         options = replace(options, repeats=repeats)
-    return Desk(context, options, reviewer if reviewer is not None else _login(), is_blind)
+    return ReviewService(context, options, reviewer if reviewer is not None else _login(), is_blind)
 
 
 def _login() -> str:
@@ -96,7 +96,7 @@ def _login() -> str:
         return ""
 
 
-def start_page(desk: Desk, queue: str | None, asked: Mapping[str, Any]) -> str:
+def start_page(service: ReviewService, queue: str | None, asked: Mapping[str, Any]) -> str:
     """Make or narrow the queue that was asked for; the address of its page.
 
     Raises:
@@ -107,23 +107,23 @@ def start_page(desk: Desk, queue: str | None, asked: Mapping[str, Any]) -> str:
     from vernal.web.review.queues import filter_queue
 
     if queue is None and not asked["filter"] and not asked["like"]:
-        return f"/review?reviewer={quote(desk.reviewer)}"
+        return f"/review?reviewer={quote(service.reviewer)}"
     if queue is None:
-        queue = desk.make_queue(asked)
+        queue = service.make_queue(asked)
     elif asked["like"] or asked["name"] or asked["scores"]:
         raise InputError("--like, --name and --scores make a queue of their own; leave the queue's name out.")
     elif asked["filter"]:
-        desk.narrow(filter_queue(desk.queue(queue), asked["filter"]))
-    n_items = len(desk.queue(queue).items)
+        service.narrow(filter_queue(service.queue(queue), asked["filter"]))
+    n_items = len(service.queue(queue).items)
     if not n_items:
         raise InputError(
-            f"The queue {queue} is empty: there is nothing to review in {desk.queue(queue).spec.dataset}."
+            f"The queue {queue} is empty: there is nothing to review in {service.queue(queue).spec.dataset}."
         )
     click.echo(f"{queue}: {n_items:,} clips")
-    return f"/review/queue/{quote(queue)}?reviewer={quote(desk.reviewer)}"
+    return f"/review/queue/{quote(queue)}?reviewer={quote(service.reviewer)}"
 
 
-def serve(desk: Desk, host: str, port: int, path: str, opens_browser: bool) -> None:
+def serve(service: ReviewService, host: str, port: int, path: str, opens_browser: bool) -> None:
     """Serve until Ctrl+C; prints the address with its token.
 
     Raises:
@@ -131,19 +131,18 @@ def serve(desk: Desk, host: str, port: int, path: str, opens_browser: bool) -> N
     """
     import uvicorn
 
-    from vernal.web.review.app import create_app
-    from vernal.web.review.routes import routes
-    from vernal.web.review.security import new_token, served_names
+    from vernal.web.app import create_app
+    from vernal.web.security import new_token, served_names
 
     if host in _ANYWHERE:
         raise InputError("Give --host the one address that others reach this machine by, not all of them.")
     bound = _bind(host, port)
     port = bound.getsockname()[1]
     token = new_token()
-    app = create_app(desk.project, token, served_names(host, port), routes(desk))
+    app = create_app(service, token, served_names(host, port))
     shown = f"[{host}]" if ":" in host else host
     address = f"http://{shown}:{port}{path}{'&' if '?' in path else '?'}token={token}"
-    click.echo(f"Open {address}\nDecisions go to {desk.log.folder}; Ctrl+C ends the server.")
+    click.echo(f"Open {address}\nDecisions go to {service.log.folder}; Ctrl+C ends the server.")
     if host not in (LOOPBACK, "::1", "localhost"):
         click.echo(
             "Others on the network can reach this address, and the token travels unencrypted.", err=True
@@ -151,7 +150,7 @@ def serve(desk: Desk, host: str, port: int, path: str, opens_browser: bool) -> N
     if opens_browser:
         webbrowser.open(address)
     # While the browser starts, so that the first sound comes at once.
-    threading.Thread(target=desk.warm_up, daemon=True).start()
+    threading.Thread(target=service.warm_up, daemon=True).start()
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off"))
     with bound:
         server.run(sockets=[bound])
@@ -179,7 +178,7 @@ def open_project(project: Path, params: Mapping[str, str]) -> ProjectContext:
     from kedro.framework.session import KedroSession
     from kedro.framework.startup import bootstrap_project
 
-    from vernal.web.review.project import ProjectContext
+    from vernal.web.project import ProjectContext
 
     bootstrap_project(project)
     with KedroSession.create(project, runtime_params=_nested(params)) as session:
@@ -230,7 +229,7 @@ class _Loader:
     def _load(self, name: str) -> Any:
         from kedro.io import DatasetError, DatasetNotFoundError
 
-        from vernal.web.review.project import NotThere
+        from vernal.web.project import NotThere
 
         try:
             dataset = self._catalog.get(name)

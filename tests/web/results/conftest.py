@@ -25,8 +25,8 @@ from vernal.evaluation.evaluate import EvaluationOptions, evaluate_stage
 from vernal.proof.run_record import data_files
 from vernal.sweeps.plans import resolve_points
 from vernal.sweeps.spec import parse_spec
+from vernal.web.project import NotThere, ProjectContext
 from vernal.web.results.stages import LoadedStage, load_stage
-from vernal.web.review.project import NotThere, ProjectContext
 
 OPTIONS = {"n_draws": 100, "curve_points": 40}
 SPECS = {
@@ -257,18 +257,17 @@ def serve(project: MadeProject) -> Iterator[Served]:
 
     import uvicorn
 
-    from vernal.web.review.app import create_app
+    from vernal.web.app import create_app
     from vernal.web.review.options import ReviewOptions
-    from vernal.web.review.routes import routes
-    from vernal.web.review.security import served_names
-    from vernal.web.review.service import Desk
+    from vernal.web.review.service import ReviewService
+    from vernal.web.security import served_names
 
     bound = socket.socket()
     bound.bind(("127.0.0.1", 0))
     port = bound.getsockname()[1]
     context = project.context()
-    desk = Desk(context, ReviewOptions(), "Ana")
-    app = create_app(context, "a-token", served_names("127.0.0.1", port), routes(desk))
+    service = ReviewService(context, ReviewOptions(), "Ana")
+    app = create_app(service, "a-token", served_names("127.0.0.1", port))
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, daemon=True)
     thread.start()

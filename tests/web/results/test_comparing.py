@@ -12,6 +12,7 @@ from scipy import stats
 from vernal.common.problems import InputError
 from vernal.common.table_files import read_table, write_table
 from vernal.evaluation import bootstrap
+from vernal.evaluation.stage_results import level_words
 from vernal.web.results import comparing
 
 A, B = "made_001", "made_003"  # hidden_units 0 and 64, the rest alike
@@ -139,5 +140,5 @@ def test_points_that_failed_have_nothing_to_compare(made):
 
 
 def test_levels_are_compared_however_tables_spell_them():
-    assert comparing._plain("high;medium") == comparing._plain("high, medium")
-    assert pd.Series(["0.50", "0.5"]).map(comparing._plain).tolist() == ["0.50", "0.5"]
+    assert level_words("high;medium") == level_words("high, medium")
+    assert pd.Series(["0.50", "0.5"]).map(level_words).tolist() == ["0.50", "0.5"]

@@ -71,7 +71,7 @@ def test_names_of_recorders_are_shown_as_they_are(served):
 
 
 def test_without_the_token_nothing_is_shown_or_done(served):
-    for path in (*PAGES, "/results/_static/browse.js"):
+    for path in (*PAGES, "/static/results.js"):
         assert served.get(path, token="wrong")[0] == 403
     assert served.post("/sweeps/waiting/run", {}, **{"x-vernal-token": "wrong"})[0] == 403
     assert served.post("/sweeps/_save", {"stage": "evil"}, **{"x-vernal-token": "wrong"})[0] == 403
@@ -115,6 +115,15 @@ def test_two_points_are_shown_with_their_clips_and_sounds(served):
     )
     assert "hidden_units" in text and "over the whole stage" in text and "B − A" in text
     assert set(re.findall(r'<span class="badge">([^<]*)</span>', text)) == {"only B right"}
+
+
+def test_the_effects_page_shows_the_numbers_of_the_table(served, loaded):
+    text = served.get("/results/made/effects?split=test_iid&metric=auroc&axis=hidden_units")[1]
+    table = loaded.results.effects
+    is_asked = (table["split"] == "test_iid") & (table["metric"] == "auroc") & table["within"].isna()
+    (row,) = table[is_asked & (table["axis"] == "hidden_units")].to_dict("records")
+    assert "<td>0</td><td>64</td>" in text and f'<td class="number">{row["effect"]:.3f}</td>' in text
+    assert f"{row['low']:.3f} to {row['high']:.3f}" in text
 
 
 def test_pages_of_clips_follow_each_other(served):

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from vernal.collection.agreement import AgreementOptions
 from vernal.web.review.decisions import decision_table
 from vernal.web.review.options import ReviewOptions
-from vernal.web.review.presentation_order import Look, plan_looks, reviewers_agree
+from vernal.web.review.presentation_order import Presentation, presentation_order, reviewers_agree
 
 ITEMS = [f"{at:03d}" for at in range(200)]
 
@@ -14,26 +14,26 @@ ITEMS = [f"{at:03d}" for at in range(200)]
 @given(st.integers(0, 60), st.floats(0, 1), st.integers(1, 12), st.booleans(), st.integers(0, 3))
 def test_every_item_comes_once_and_second_looks_keep_their_distance(n, repeats, after, is_blind, seed):
     options = ReviewOptions(repeats=repeats, repeat_after=after, seed=seed)
-    looks = plan_looks(ITEMS[:n], "q", "Ana", is_blind, options)
+    looks = presentation_order(ITEMS[:n], "q", "Ana", is_blind, options)
     first = [look.item for look in looks if look.look == 1]
     assert sorted(first) == ITEMS[:n]
     assert len(set(looks)) == len(looks)
     for at, look in enumerate(looks):
         if look.look == 2:
-            assert at - looks.index(Look(look.item, 1)) >= after
+            assert at - looks.index(Presentation(look.item, 1)) >= after
 
 
 def test_about_the_share_that_was_asked_for_comes_again():
-    looks = plan_looks(ITEMS, "q", "Ana", False, ReviewOptions(repeats=0.1))
+    looks = presentation_order(ITEMS, "q", "Ana", False, ReviewOptions(repeats=0.1))
     assert 8 <= len(looks) - 200 <= 32
-    assert len(plan_looks(ITEMS, "q", "Ana", False, ReviewOptions(repeats=0))) == 200
-    assert len(plan_looks(ITEMS, "q", "Ana", False, ReviewOptions(repeats=1, repeat_after=10))) == 390
+    assert len(presentation_order(ITEMS, "q", "Ana", False, ReviewOptions(repeats=0))) == 200
+    assert len(presentation_order(ITEMS, "q", "Ana", False, ReviewOptions(repeats=1, repeat_after=10))) == 390
 
 
 def test_a_longer_queue_repeats_the_same_items():
     options = ReviewOptions(repeats=0.2)
     again = [
-        {look.item for look in plan_looks(ITEMS[:n], "q", "Ana", False, options) if look.look == 2}
+        {look.item for look in presentation_order(ITEMS[:n], "q", "Ana", False, options) if look.look == 2}
         for n in (150, 200)
     ]
     assert again[0] <= again[1]
@@ -41,9 +41,11 @@ def test_a_longer_queue_repeats_the_same_items():
 
 def test_reviewers_repeat_other_items_and_a_blind_order_tells_nothing():
     options = ReviewOptions(repeats=0.2)
-    ana, ben = ([look.item for look in plan_looks(ITEMS, "q", who, True, options)] for who in ("Ana", "Ben"))
+    ana, ben = (
+        [look.item for look in presentation_order(ITEMS, "q", who, True, options)] for who in ("Ana", "Ben")
+    )
     assert ana != ben and ana != ITEMS
-    assert ana == [look.item for look in plan_looks(ITEMS, "q", "Ana", True, options)]
+    assert ana == [look.item for look in presentation_order(ITEMS, "q", "Ana", True, options)]
 
 
 def decided(rows):

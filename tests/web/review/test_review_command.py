@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 from vernal.commands.review import _nested, open_project, review, serve, start_page
 from vernal.common.problems import InputError
-from vernal.web.review.project import NotThere
+from vernal.web.project import NotThere
 
 NOTHING = {"filter": "", "like": "", "n": 100, "name": "", "scores": ""}
 
@@ -29,11 +29,11 @@ NOTHING = {"filter": "", "like": "", "n": 100, "name": "", "scores": ""}
         ),
     ],
 )
-def test_the_page_to_open(desk, queue, asked, address):
-    desk.reviewer = "Jürgen & Ana"
-    before = len(desk.queue("hard-negatives").items)
-    assert start_page(desk, queue, NOTHING | asked) == address
-    assert (len(desk.queue("hard-negatives").items) < before) == (queue is not None and bool(asked))
+def test_the_page_to_open(service, queue, asked, address):
+    service.reviewer = "Jürgen & Ana"
+    before = len(service.queue("hard-negatives").items)
+    assert start_page(service, queue, NOTHING | asked) == address
+    assert (len(service.queue("hard-negatives").items) < before) == (queue is not None and bool(asked))
 
 
 @pytest.mark.parametrize(
@@ -47,19 +47,19 @@ def test_the_page_to_open(desk, queue, asked, address):
         (None, {"like": "x"}, "no embedding here"),
     ],
 )
-def test_what_cannot_be_opened_is_said_before_anything_is_served(desk, queue, asked, words):
+def test_what_cannot_be_opened_is_said_before_anything_is_served(service, queue, asked, words):
     with pytest.raises(InputError, match=words):
-        start_page(desk, queue, NOTHING | asked)
+        start_page(service, queue, NOTHING | asked)
 
 
-def test_addresses_that_cannot_be_served_on_are_refused(desk):
+def test_addresses_that_cannot_be_served_on_are_refused(service):
     with pytest.raises(InputError, match="Give --host the one address"):
-        serve(desk, "0.0.0.0", 0, "/review", False)
+        serve(service, "0.0.0.0", 0, "/review", False)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         with pytest.raises(InputError, match="cannot be served on"):
-            serve(desk, "127.0.0.1", taken.getsockname()[1], "/review", False)
+            serve(service, "127.0.0.1", taken.getsockname()[1], "/review", False)
 
 
 def test_parameters_are_nested_and_typed():

@@ -5,14 +5,14 @@ import pytest
 
 from tests.small_review import QUEUES, SCRIPT, make_context
 from vernal.common.problems import InputError
+from vernal.web.project import NotThere
 from vernal.web.review.options import QueueSpec, ReviewOptions
-from vernal.web.review.project import NotThere
 from vernal.web.review.queues import ITEM_COLUMNS, Queue, filter_queue, load_queue
-from vernal.web.review.service import Desk
+from vernal.web.review.service import ReviewService
 
 
-def test_subsets_become_one_queue_by_rank_with_their_names(desk):
-    items = desk.queue("hard-negatives").items
+def test_subsets_become_one_queue_by_rank_with_their_names(service):
+    items = service.queue("hard-negatives").items
     assert items.columns[: len(ITEM_COLUMNS)].tolist() == list(ITEM_COLUMNS)
     assert items["rank"].is_monotonic_increasing and items["item"].is_unique
     assert set(items.reason) == {"hardNeg/hardneg_conf_min_50"}
@@ -20,9 +20,9 @@ def test_subsets_become_one_queue_by_rank_with_their_names(desk):
     assert items.score.is_monotonic_decreasing
 
 
-def test_the_same_clip_has_one_name_in_every_queue_and_another_for_another_question(desk, context):
-    of_candidates = desk.queue("candidates").items
-    shared = set(of_candidates["item"]) & set(desk.queue("hard-negatives").items["item"])
+def test_the_same_clip_has_one_name_in_every_queue_and_another_for_another_question(service, context):
+    of_candidates = service.queue("candidates").items
+    shared = set(of_candidates["item"]) & set(service.queue("hard-negatives").items["item"])
     assert shared
     table = of_candidates[["clip_id"]].assign(label="owl")
     context.save("review/owls", table)
@@ -31,20 +31,22 @@ def test_the_same_clip_has_one_name_in_every_queue_and_another_for_another_quest
     assert set(owls.asked) == {"owl"} and set(owls.clip_id) == set(of_candidates.clip_id)
 
 
-def test_stretches_of_recordings_need_no_clips(desk, context):
-    places = desk.queue("hard-negatives").items[["source", "file_path", "start_s", "end_s"]].assign(logit=1.5)
+def test_stretches_of_recordings_need_no_clips(service, context):
+    places = (
+        service.queue("hard-negatives").items[["source", "file_path", "start_s", "end_s"]].assign(logit=1.5)
+    )
     context.save("review/top", places.assign(start_s=places.start_s + 0.5, end_s=places.end_s + 0.25))
     queue = load_queue(context, "top", QueueSpec("review/top", clips=None), "RADR")
     assert queue.items.clip_id.isna().all() and queue.items["item"].is_unique
-    desk.narrow(queue)
+    service.narrow(queue)
     item = queue.items["item"].iloc[0]
-    assert desk.item("top", item, False)["sound"]["clip_s"] == 2.75
+    assert service.item("top", item, False)["sound"]["clip_s"] == 2.75
     # Compared by the clip that it overlaps most.
-    first = desk.queue("hard-negatives").items["item"].iloc[0]
-    assert desk.neighbours("top", item) == desk.neighbours("hard-negatives", first)
+    first = service.queue("hard-negatives").items["item"].iloc[0]
+    assert service.neighbours("top", item) == service.neighbours("hard-negatives", first)
     elsewhere = queue.items.assign(file_path="elsewhere.wav")
-    desk.narrow(Queue("top", queue.spec, elsewhere))
-    assert "no embedding to compare by" in desk.neighbours("top", item)["reason"]
+    service.narrow(Queue("top", queue.spec, elsewhere))
+    assert "no embedding to compare by" in service.neighbours("top", item)["reason"]
 
 
 def test_tables_that_are_no_queue_are_refused(context):
@@ -61,24 +63,24 @@ def test_tables_that_are_no_queue_are_refused(context):
         load_queue(context, "none", QueueSpec("review/none", made_by="kedro run --pipeline=next"), "RADR")
 
 
-def test_queues_are_listed_with_what_was_done_and_what_is_missing(desk):
-    item = desk.queue("hard-negatives").items["item"].iloc[0]
-    desk.decide("hard-negatives", {"item": item, "look": 1, "reviewer": "Ana", "decision": "target"})
-    listed = {entry["name"]: entry for entry in desk.list_queues("Ana")}
+def test_queues_are_listed_with_what_was_done_and_what_is_missing(service):
+    item = service.queue("hard-negatives").items["item"].iloc[0]
+    service.decide("hard-negatives", {"item": item, "look": 1, "reviewer": "Ana", "decision": "target"})
+    listed = {entry["name"]: entry for entry in service.list_queues("Ana")}
     assert listed["hard-negatives"]["n_done"] == 1 and listed["hard-negatives"]["reviewers"] == ["Ana"]
     assert listed["suspects"]["n"] is None and "not there yet" in listed["suspects"]["problem"]
     with pytest.raises(NotThere, match="did you mean 'hard-negatives'"):
-        desk.queue("hardnegatives")
+        service.queue("hardnegatives")
 
 
-def test_an_item_says_what_is_known_and_a_blind_one_no_score(desk):
-    queue = desk.queue("hard-negatives")
+def test_an_item_says_what_is_known_and_a_blind_one_no_score(service):
+    queue = service.queue("hard-negatives")
     item = queue.items["item"].iloc[4]
-    shown = desk.item("hard-negatives", item, False)
+    shown = service.item("hard-negatives", item, False)
     assert shown["score"] == pytest.approx(queue.items.score[4])
     assert shown["recorder_id"] == "Moth01" and shown["date"] == "2025-04-01" and shown["model"] == "miner"
     assert shown["sound"] == {"from_s": 9.0, "before_s": 3.0, "clip_s": 3.0, "after_s": 3.0}
-    blind = desk.item("hard-negatives", item, True)
+    blind = service.item("hard-negatives", item, True)
     told = {
         "score",
         "confidence",
@@ -93,13 +95,15 @@ def test_an_item_says_what_is_known_and_a_blind_one_no_score(desk):
     }
     assert set(shown) - set(blind) == told and set(blind) <= set(shown)
     assert str(queue.items.score[4])[:5] not in str(blind)
-    assert "score" not in Desk(desk.project, desk.options, is_blind=True).item("hard-negatives", item, False)
+    assert "score" not in ReviewService(service.project, service.options, is_blind=True).item(
+        "hard-negatives", item, False
+    )
 
 
-def test_neighbours_are_labelled_clips_with_what_people_said(desk, data_root):
-    item = desk.queue("candidates").items["item"].iloc[0]
-    near = desk.neighbours("candidates", item)
-    clips = desk.project.load("clips").set_index("clip_id")
+def test_neighbours_are_labelled_clips_with_what_people_said(service, data_root):
+    item = service.queue("candidates").items["item"].iloc[0]
+    near = service.neighbours("candidates", item)
+    clips = service.project.load("clips").set_index("clip_id")
     assert len(near["clips"]) == 4 and near["reason"] is None
     assert all(clips.source[clip["clip_id"]] == "labelled" for clip in near["clips"])
     similarity = [clip["similarity"] for clip in near["clips"]]
@@ -111,36 +115,36 @@ def test_neighbours_are_labelled_clips_with_what_people_said(desk, data_root):
             else "not RADR"
         )
         assert clip["label"] == wanted
-        assert desk.clip_excerpt("clips", clip["clip_id"]).path.is_file()
+        assert service.clip_excerpt("clips", clip["clip_id"]).path.is_file()
 
 
-def test_a_clip_s_own_label_is_not_among_its_neighbours(desk):
-    row = desk.queue("low-quality").items.iloc[0]
-    near = desk.neighbours("low-quality", row["item"])
+def test_a_clip_s_own_label_is_not_among_its_neighbours(service):
+    row = service.queue("low-quality").items.iloc[0]
+    near = service.neighbours("low-quality", row["item"])
     assert row.clip_id not in [clip["clip_id"] for clip in near["clips"]]
 
 
-def test_a_filter_makes_a_queue_that_is_kept(desk):
-    name = desk.make_queue(
+def test_a_filter_makes_a_queue_that_is_kept(service):
+    name = service.make_queue(
         {"filter": "source == 'unlabelled' and confidence > 0.5", "n": 3, "name": "likely"}
     )
-    items = desk.queue(name).items
+    items = service.queue(name).items
     assert len(items) == 3 and set(items.source) == {"unlabelled"} and items.score.is_monotonic_decreasing
-    again = Desk(desk.project, desk.options, "Ben")
+    again = ReviewService(service.project, service.options, "Ben")
     assert again.queue("likely").items["item"].tolist() == items["item"].tolist()
     listed = {entry["name"]: entry for entry in again.list_queues("Ben")}
     assert listed["likely"]["title"] == "source == 'unlabelled' and confidence > 0.5"
 
 
-def test_likeness_makes_a_queue_in_order_of_likeness(desk):
-    clip = desk.queue("hard-negatives").items.clip_id.iloc[0]
-    name = desk.make_queue({"like": clip, "n": 5})
-    items = desk.queue(name).items
-    _, index = desk.near.index("clips")
+def test_likeness_makes_a_queue_in_order_of_likeness(service):
+    clip = service.queue("hard-negatives").items.clip_id.iloc[0]
+    name = service.make_queue({"like": clip, "n": 5})
+    items = service.queue(name).items
+    _, index = service.near.index("clips")
     assert items.clip_id.tolist() == index.nearest(clip, 5).clip_id.tolist()
     assert items.reason.iloc[0] == f"the 5 clips most like {clip}"
-    narrowed = desk.make_queue({"like": clip, "n": 5, "filter": "source == 'labelled'"})
-    assert set(desk.queue(narrowed).items.source) == {"labelled"}
+    narrowed = service.make_queue({"like": clip, "n": 5, "filter": "source == 'labelled'"})
+    assert set(service.queue(narrowed).items.source) == {"labelled"}
 
 
 @pytest.mark.parametrize(
@@ -156,21 +160,21 @@ def test_likeness_makes_a_queue_in_order_of_likeness(desk):
         ({"filter": "score > 0", "scores": "stage5/none"}, "not there yet"),
     ],
 )
-def test_queues_that_cannot_be_made_are_refused(desk, asked, words):
+def test_queues_that_cannot_be_made_are_refused(service, asked, words):
     with pytest.raises(InputError, match=words):
-        desk.make_queue(asked)
+        service.make_queue(asked)
 
 
-def test_a_queue_is_narrowed_by_a_filter(desk):
-    queue = desk.queue("hard-negatives")
+def test_a_queue_is_narrowed_by_a_filter(service):
+    queue = service.queue("hard-negatives")
     few = filter_queue(queue, "recorder_id == 'Moth02' and score > 2")
     assert 0 < len(few.items) < len(queue.items) and set(few.items.recorder_id) == {"Moth02"}
     with pytest.raises(InputError, match="No item of hard-negatives"):
         filter_queue(queue, "score > 100")
 
 
-def test_decisions_say_what_was_shown(desk):
-    row = desk.queue("hard-negatives").row(desk.queue("hard-negatives").items["item"].iloc[1])
+def test_decisions_say_what_was_shown(service):
+    row = service.queue("hard-negatives").row(service.queue("hard-negatives").items["item"].iloc[1])
     said = {
         "item": row["item"],
         "look": 2,
@@ -179,27 +183,27 @@ def test_decisions_say_what_was_shown(desk):
         "quality": "low",
         "is_blind": True,
     }
-    line = desk.decide("hard-negatives", said)
-    stored = desk.log.read().iloc[0]
+    line = service.decide("hard-negatives", said)
+    stored = service.log.read().iloc[0]
     assert (stored["id"], stored["look"], bool(stored.is_score_shown)) == (line["id"], 2.0, False)
     assert (
         stored.score == pytest.approx(row["score"])
         and stored.model == "miner"
         and stored.clip_id == row["clip_id"]
     )
-    state = desk.state("hard-negatives", "Ana", False)
-    assert [look["said"] for look in state["looks"] if look["item"] == row["item"] and look["look"] == 1] == [
-        None
-    ]
-    again = desk.decide("hard-negatives", said | {"decision": "unsure"})
-    assert desk.undo({"id": again["id"], "reviewer": "Ana"})["said"] == line
-    assert desk.undo({"id": line["id"], "reviewer": "Ana"})["said"] is None
-    assert desk.log.read().empty
+    state = service.state("hard-negatives", "Ana", False)
+    assert [
+        look["said"] for look in state["presentations"] if look["item"] == row["item"] and look["look"] == 1
+    ] == [None]
+    again = service.decide("hard-negatives", said | {"decision": "unsure"})
+    assert service.undo({"id": again["id"], "reviewer": "Ana"})["said"] == line
+    assert service.undo({"id": line["id"], "reviewer": "Ana"})["said"] is None
+    assert service.log.read().empty
 
 
-def test_a_script_in_a_name_stays_text(desk, serve):
-    served = serve(desk)
-    strange = desk.queue("hard-negatives").items.file_path
+def test_a_script_in_a_name_stays_text(service, serve):
+    served = serve(service)
+    strange = service.queue("hard-negatives").items.file_path
     assert strange.str.contains(SCRIPT, regex=False).any()
     page = served.ask("/review?reviewer=%3Cscript%3Ealert(1)%3C/script%3E").content.decode()
     assert "<script>alert(1)" not in page and "&lt;script&gt;alert(1)" in page
@@ -226,31 +230,31 @@ def test_the_shipped_queues_are_read(project):
     assert all(isinstance(spec, QueueSpec) and spec.title for spec in options.queues.values())
 
 
-def test_an_empty_ranking_is_an_empty_queue(desk, context):
+def test_an_empty_ranking_is_an_empty_queue(service, context):
     empty = load_queue(context, "none", QueueSpec("clips", clips=None), "RADR")
     assert isinstance(empty, Queue)
     nothing = Queue("none", empty.spec, empty.items.iloc[:0])
-    desk.narrow(nothing)
-    assert desk.state("none", "Ana", False)["looks"] == []
+    service.narrow(nothing)
+    assert service.state("none", "Ana", False)["presentations"] == []
 
 
-def test_a_number_of_clips_that_is_none_is_said(desk):
+def test_a_number_of_clips_that_is_none_is_said(service):
     for number in (float("inf"), "many", 0, [3]):
         with pytest.raises(InputError, match=r"no number of clips|cannot be queued"):
-            desk.make_queue({"filter": "score > 0", "n": number})
+            service.make_queue({"filter": "score > 0", "n": number})
 
 
-def test_neighbours_say_what_people_said_of_them(desk):
-    item = desk.queue("hard-negatives").items["item"].iloc[0]
-    near = desk.neighbours("hard-negatives", item)["clips"]
+def test_neighbours_say_what_people_said_of_them(service):
+    item = service.queue("hard-negatives").items["item"].iloc[0]
+    near = service.neighbours("hard-negatives", item)["clips"]
     assert len(near) == 4
     for clip in near:
         assert clip["is_positive"] == (not clip["label"].startswith("not "))
 
 
 def test_warming_up_loads_what_the_first_page_needs_and_passes_over_what_is_not_there(
-    desk, tmp_path, project
+    service, tmp_path, project
 ):
-    desk.warm_up()
-    assert "clips" in desk.near._indices
-    Desk(make_context(tmp_path / "nothing", project), ReviewOptions(), "Ana").warm_up()
+    service.warm_up()
+    assert "clips" in service.near._indices
+    ReviewService(make_context(tmp_path / "nothing", project), ReviewOptions(), "Ana").warm_up()

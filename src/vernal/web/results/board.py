@@ -9,20 +9,21 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from vernal.common.problems import suggest
-from vernal.evaluation.stage_results import METRIC_NAMES, VALIDATION, StageResults, level_words
+from vernal.evaluation.stage_results import METRIC_NAMES, VALIDATION, StageResults, level_words, short_levels
 from vernal.reports.points import point_marks
 from vernal.sweeps.point_settings import SETTINGS
 from vernal.sweeps.settings_table import SEED
+from vernal.web.http import one_of
 
 CONFIGURATIONS, POINTS = "configurations", "points"
 SHOWN_METRICS = ("f1", "precision", "recall", "auroc", "average_precision")
 RANK = "rank"
-FIRST_ON_VALIDATION = "first on validation"
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,14 @@ class BoardRow:
     def number(self, column: str) -> float:
         """A number; NaN where it is undefined or there is none."""
         return self.numbers.get(column, float("nan"))
+
+    def measure(self, column: str) -> tuple[float, float, float]:
+        """A number with the ends of its interval."""
+        return self.number(column), self.number(f"{column}_low"), self.number(f"{column}_high")
+
+    def has_result(self, column: str) -> bool:
+        """Whether there is anything to look into."""
+        return math.isfinite(self.number(column)) or math.isfinite(self.number("threshold_logit"))
 
 
 @dataclass(frozen=True)
@@ -78,59 +87,70 @@ class Board:
 
 def choices(results: StageResults) -> dict[str, list[str]]:
     """The levels of every setting that varies in a stage, in the order of the points."""
-    settings = results.settings
-    found: dict[str, list[str]] = {}
-    for name in SETTINGS:
-        levels = list(dict.fromkeys(map(level_words, settings[name]))) if name in settings else []
-        if len(levels) > 1:
-            found[name] = levels
-    return found
+    return {name: levels for name, levels in _levels(results).items() if len(levels) > 1}
 
 
 def fixed(results: StageResults) -> dict[str, str]:
     """The settings that are the same in all points, with their level."""
+    return {name: levels[0] for name, levels in _levels(results).items() if len(levels) == 1}
+
+
+def _levels(results: StageResults) -> dict[str, list[str]]:
     settings = results.settings
-    return {
-        name: level_words(settings[name].iloc[0])
-        for name in SETTINGS
-        if name in settings and settings[name].nunique() == 1
-    }
+    return {name: _distinct(settings[name]) for name in SETTINGS if name in settings}
+
+
+def _distinct(levels: pd.Series) -> list[str]:
+    return list(dict.fromkeys(map(level_words, levels)))
+
+
+def short_choices(results: StageResults) -> dict[str, dict[str, str]]:
+    """The levels of every varying setting as they stand in a narrow column."""
+    found = choices(results).items()
+    return {name: dict(zip(levels, short_levels(levels), strict=True)) for name, levels in found}
+
+
+def board_rows(results: StageResults, rows: str) -> list[BoardRow]:
+    """One row a configuration in the order of the leaderboard, or one a point in the order of the plan."""
+    return configuration_rows(results) if rows == CONFIGURATIONS else point_rows(results)
 
 
 def configuration_rows(results: StageResults) -> list[BoardRow]:
     """One row a configuration, in the order of the leaderboard."""
-    point_at = {point: at for at, point in enumerate(results.plan["point"].astype(str))}
-    settings = results.settings
-    columns = [str(name) for name in results.leaderboard.columns]
-    means = {name: name.removesuffix("_mean") for name in columns if name.endswith("_mean")}
-    rest = [name for name in columns if name.endswith(("_std", "_low", "_high"))]
+    settings = results.settings.set_index(results.plan["point"].astype(str))
+    table = results.leaderboard
+    numbers = table.filter(regex="_(mean|std|low|high)$").rename(
+        columns=lambda name: name.removesuffix("_mean")
+    )
     rows = []
-    for row in results.leaderboard.to_dict("records"):
-        points = tuple(point for point in str(row["points"]).split(", ") if point in point_at)
-        part = settings.iloc[[point_at[point] for point in points]]
-        levels = {str(name): tuple(dict.fromkeys(level_words(v) for v in part[name])) for name in part}
-        numbers = {means[name]: _number(row[name]) for name in means}
-        numbers |= {name: _number(row[name]) for name in rest}
+    for row, measured in zip(table.to_dict("records"), _numbers(numbers), strict=True):
+        points = tuple(point for point in str(row["points"]).split(", ") if point in settings.index)
+        part = settings.loc[list(points)]
+        levels = {str(name): tuple(_distinct(part[name])) for name in part}
         rank = None if pd.isna(row["rank"]) else int(row["rank"])
-        rows.append(BoardRow(_stands_for(results, points), points, levels, numbers, int(row["n_runs"]), rank))
+        rows.append(
+            BoardRow(_stands_for(results, points), points, levels, measured, int(row["n_runs"]), rank)
+        )
     return rows
 
 
 def point_rows(results: StageResults) -> list[BoardRow]:
     """One row a point, in the order of the plan; points without a result keep their row, with the reason."""
     marks = point_marks(results)
-    settings = results.settings.assign(point=results.plan["point"].astype(str)).set_index("point")
-    numbers = results.points.set_index("point").apply(pd.to_numeric, errors="coerce")
-    wanted = [
-        name for name in numbers.columns if name.startswith(("val_", "test_", "threshold_", "n_train_"))
-    ]
-    table = numbers[wanted].astype(float).to_dict("index")
+    points = results.plan["point"].astype(str)
+    settings = results.settings.map(level_words).set_index(points).to_dict("index")
+    numbers = results.points.set_index("point").filter(regex="^(val|test|threshold|n_train)_")
+    measured = dict(zip(numbers.index, _numbers(numbers), strict=True))
     rows = []
-    for point in results.plan["point"].astype(str):
-        levels = {str(name): (level_words(level),) for name, level in settings.loc[point].items()}
+    for point in points:
+        levels = {str(name): (level,) for name, level in settings[point].items()}
         remark = "; ".join(text for text, _ in marks.get(point, []))
-        rows.append(BoardRow(point, (point,), levels, table.get(point, {}), remark=remark))
+        rows.append(BoardRow(point, (point,), levels, measured.get(point, {}), remark=remark))
     return rows
+
+
+def _numbers(table: pd.DataFrame) -> list[dict[Any, float]]:
+    return table.apply(pd.to_numeric, errors="coerce").astype(float).to_dict("records")
 
 
 def _stands_for(results: StageResults, points: Sequence[str]) -> str:
@@ -139,27 +159,14 @@ def _stands_for(results: StageResults, points: Sequence[str]) -> str:
     return points[int(np.argmax(np.nan_to_num(values, nan=-1.0)))]
 
 
-def _number(value: object) -> float:
-    return float("nan") if pd.isna(value) else float(value)  # type: ignore[arg-type, call-overload]
-
-
 def parse_query(results: StageResults, asked: Sequence[tuple[str, str]]) -> tuple[BoardQuery, list[str]]:
     """Read a query string's pairs; what cannot be read is left out and said.
 
     Settings are asked for as `s.<setting>=<level>`, several times for several levels.
     """
-    known, values, words = choices(results), dict(asked), []
-    levels: dict[str, set[str]] = {}
-    for name, value in asked:
-        if not name.startswith("s."):
-            continue
-        setting = name[2:]
-        if setting not in known:
-            words.append(f"{setting!r} does not vary in this stage, so nothing is filtered by it.")
-        elif value not in known[setting]:
-            words.append(f"{setting} has no level {value!r}; {suggest(value, known[setting])}.")
-        else:
-            levels.setdefault(setting, set()).add(value)
+    values, words = dict(asked), []
+    levels, level_problems = _asked_levels(choices(results), asked)
+    words += level_problems
     rows = POINTS if values.get("rows") == POINTS else CONFIGURATIONS
     if rows == CONFIGURATIONS and SEED in levels:
         del levels[SEED]
@@ -173,13 +180,31 @@ def parse_query(results: StageResults, asked: Sequence[tuple[str, str]]) -> tupl
         sort = RANK
     return BoardQuery(
         rows,
-        {name: frozenset(kept) for name, kept in levels.items()},
+        levels,
         floor,
-        _one_of(values.get("floor_split"), splits, VALIDATION),
+        _split(values.get("floor_split"), splits, VALIDATION),
         sort,
-        values.get("order", "desc") != "asc" if sort != RANK else False,
-        _one_of(values.get("split"), splits, results.primary_split),
+        sort != RANK and values.get("order") != "asc",
+        _split(values.get("split"), splits, results.primary_split),
     ), words
+
+
+def _asked_levels(
+    known: Mapping[str, Sequence[str]], asked: Sequence[tuple[str, str]]
+) -> tuple[dict[str, frozenset[str]], list[str]]:
+    levels: dict[str, frozenset[str]] = {}
+    words = []
+    for name, value in asked:
+        setting = name.removeprefix("s.")
+        if setting == name:
+            continue
+        if setting not in known:
+            words.append(f"{setting!r} does not vary in this stage, so nothing is filtered by it.")
+        elif value not in known[setting]:
+            words.append(f"{setting} has no level {value!r}; {suggest(value, known[setting])}.")
+        else:
+            levels[setting] = levels.get(setting, frozenset()) | {value}
+    return levels, words
 
 
 def _floor(text: str) -> tuple[float | None, list[str]]:
@@ -194,10 +219,8 @@ def _floor(text: str) -> tuple[float | None, list[str]]:
     return None, [f"The precision floor {text!r} is no number from 0 to 1, so it is not applied."]
 
 
-def _one_of(asked: str | None, known: Sequence[str], default: str) -> str:
-    if asked in known:
-        return str(asked)
-    return default if default in known or not known else known[0]
+def _split(asked: str | None, splits: Sequence[str], default: str) -> str:
+    return one_of(asked, splits, default if default in splits or not splits else splits[0])
 
 
 def sortable(results: StageResults) -> list[str]:
@@ -207,23 +230,39 @@ def sortable(results: StageResults) -> list[str]:
     return [name for name in columns if name in present]
 
 
+def number_columns(results: StageResults, split: str) -> list[tuple[str, str, str]]:
+    """Columns of numbers beside the deciding one: name, split and metric in words."""
+    listed = [f"{split}_{metric}" for metric in SHOWN_METRICS]
+    listed += [f"{name}_{results.primary_metric}" for name in results.measured_splits]
+    known = set(sortable(results)) - {results.primary}
+    columns = [(name, split_of(results, name)) for name in dict.fromkeys(listed) if name in known]
+    return [(name, split, METRIC_NAMES[name.removeprefix(f"{split}_")]) for name, split in columns]
+
+
+def split_of(results: StageResults, column: str) -> str:
+    """The split that a column of numbers is about."""
+    return next(name for name in results.measured_splits if column.startswith(f"{name}_"))
+
+
 def make_board(results: StageResults, query: BoardQuery, rows: Sequence[BoardRow] | None = None) -> Board:
     """Filter and order.
 
     Args:
         rows: of the kind that the query asks for; None: made here.
     """
-    if rows is None:
-        rows = configuration_rows(results) if query.rows == CONFIGURATIONS else point_rows(results)
+    rows = board_rows(results, query.rows) if rows is None else rows
     fitting = [row for row in rows if fits(row, query.levels)]
     kept, n_below, n_undefined = above_floor(fitting, query)
-    ordered = in_order(kept, query.sort, query.descending)
     chosen = f"{VALIDATION}_{results.primary_metric}"
     leading = in_order([row for row in kept if math.isfinite(row.number(chosen))], chosen, True)
     return Board(
-        tuple(ordered), len(rows), len(rows) - len(fitting), n_below, n_undefined,
+        tuple(in_order(kept, query.sort, query.descending)),
+        len(rows),
+        len(rows) - len(fitting),
+        n_below,
+        n_undefined,
         leading[0] if len(leading) > 1 else None,
-    )  # fmt: skip
+    )
 
 
 def fits(row: BoardRow, levels: Mapping[str, frozenset[str]]) -> bool:
@@ -236,48 +275,36 @@ def above_floor(rows: Sequence[BoardRow], query: BoardQuery) -> tuple[list[Board
     if query.floor is None:
         return list(rows), 0, 0
     column = f"{query.floor_split}_precision"
-    values = [row.number(column) for row in rows]
-    kept = [row for row, value in zip(rows, values, strict=True) if value >= query.floor]
-    n_undefined = sum(not math.isfinite(value) for value in values)
+    kept = [row for row in rows if row.number(column) >= query.floor]
+    n_undefined = sum(not math.isfinite(row.number(column)) for row in rows)
     return kept, len(rows) - len(kept) - n_undefined, n_undefined
 
 
 def in_order(rows: Sequence[BoardRow], sort: str, descending: bool) -> list[BoardRow]:
     """Rows by a column, what is undefined last in either direction; equal ones keep their order."""
     if sort == RANK:
-        return list(reversed(rows)) if descending else list(rows)
-    known = [row for row in rows if math.isfinite(row.number(sort))]
-    unknown = [row for row in rows if not math.isfinite(row.number(sort))]
-    sign = -1 if descending else 1
-    return sorted(known, key=lambda row: sign * row.number(sort)) + unknown
+        return list(rows)[::-1] if descending else list(rows)
+
+    def place(row: BoardRow) -> float:
+        value = row.number(sort)
+        if not math.isfinite(value):
+            return math.inf
+        return -value if descending else value
+
+    return sorted(rows, key=place)
 
 
 def selection_words(results: StageResults, query: BoardQuery) -> list[tuple[str, str]]:
     """What a filter or an order means for the numbers that are left, as words and tone."""
-    said = []
-    if query.floor is not None:
-        mean = "mean precision" if query.rows == CONFIGURATIONS else "precision"
-        kept = f"Only those with a {mean} of at least {query.floor:g} on {query.floor_split}"
-        if query.floor_split == VALIDATION:
-            words = (
-                f"{kept}, at the threshold that was chosen there. That choice touches no test split, so the numbers of "
-                "test splits mean what they meant before."
-            )
-            said.append((words, "good"))
-        else:
-            words = (
-                f"{kept}, which is a choice made on a test split: what is left looks better there than it will on new "
-                "nights. Look, but choose with the floor on validation."
-            )
-            said.append((words, "warning"))
+    said = [_floor_words(query)] if query.floor is not None else []
     if query.sort == RANK and query.rows == CONFIGURATIONS:
         words = (
             f"Ranks go by the mean {METRIC_NAMES[results.primary_metric]} on {results.primary_split} less "
             f"{results.options.penalty:g} standard deviations over seeds."
         )
         said.append((words, "soft"))
-    ordered_by = results.primary_split if query.sort == RANK else _split_of(results, query.sort)
     is_plan_order = query.sort == RANK and query.rows == POINTS
+    ordered_by = results.primary_split if query.sort == RANK else split_of(results, query.sort)
     if ordered_by != VALIDATION and not is_plan_order:
         words = (
             f"The order is by {ordered_by}, which flatters whatever comes first. To choose one, order by a column of "
@@ -287,5 +314,17 @@ def selection_words(results: StageResults, query: BoardQuery) -> list[tuple[str,
     return said
 
 
-def _split_of(results: StageResults, column: str) -> str:
-    return next(name for name in results.measured_splits if column.startswith(f"{name}_"))
+def _floor_words(query: BoardQuery) -> tuple[str, str]:
+    mean = "mean precision" if query.rows == CONFIGURATIONS else "precision"
+    kept = f"Only those with a {mean} of at least {query.floor:g} on {query.floor_split}"
+    if query.floor_split == VALIDATION:
+        words = (
+            ", at the threshold that was chosen there. That choice touches no test split, so the numbers of test "
+            "splits mean what they meant before."
+        )
+        return kept + words, "good"
+    words = (
+        ", which is a choice made on a test split: what is left looks better there than it will on new nights. Look, "
+        "but choose with the floor on validation."
+    )
+    return kept + words, "warning"

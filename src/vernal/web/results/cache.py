@@ -10,21 +10,21 @@ from typing import Any
 _KEPT = 24
 
 
-class Shelf:
-    """The last few things by name, each with the stamp it was made under. Safe to use from several threads."""
+class Cache:
+    """The last few values by name, each with the stamp it was made under. Safe to use from several threads."""
 
     def __init__(self, kept: int = _KEPT) -> None:
         self._kept = kept
-        self._things: OrderedDict[Hashable, tuple[Hashable, Any]] = OrderedDict()
+        self._values: OrderedDict[Hashable, tuple[Hashable, Any]] = OrderedDict()
         self._lock = threading.RLock()
 
     def get(self, name: Hashable, stamp: Hashable, make: Callable[[], Any]) -> Any:
-        """The thing of a name; made anew when there is none under this stamp."""
+        """The value of a name; made anew when there is none under this stamp."""
         with self._lock:
-            known = self._things.get(name)
+            known = self._values.get(name)
             if known is None or known[0] != stamp:
-                self._things[name] = known = (stamp, make())
-            self._things.move_to_end(name)
-            while len(self._things) > self._kept:
-                self._things.popitem(last=False)
+                self._values[name] = known = (stamp, make())
+            self._values.move_to_end(name)
+            while len(self._values) > self._kept:
+                self._values.popitem(last=False)
             return known[1]

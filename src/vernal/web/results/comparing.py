@@ -20,12 +20,13 @@ from vernal.evaluation import bootstrap
 from vernal.evaluation.coverage import Sheet, join
 from vernal.evaluation.metrics import FloatArray, measured
 from vernal.evaluation.options import EvaluationOptions
-from vernal.evaluation.stage_results import VALIDATION, StageResults
+from vernal.evaluation.stage_results import VALIDATION, StageResults, level_words
 from vernal.sweeps.point_settings import SETTINGS, PointSettings
 from vernal.web.results.stages import OUTPUT
 
 COMPARED = ("f1", "precision", "recall", "fpr", "auroc", "average_precision", "auroc_within_recorder")
 NO_INTERVAL, NO_DIFFERENCE, SAME = "no interval", "no difference shown", "the same"
+HIGHER, LOWER = "B higher", "B lower"
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,11 @@ class MetricRow:
     b: tuple[float, float, float]
     difference: tuple[float, float, float]
     verdict: str
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether the interval leaves out zero."""
+        return self.verdict in (HIGHER, LOWER)
 
 
 @dataclass(frozen=True)
@@ -175,7 +181,7 @@ def verdict(difference: float, low: float, high: float) -> str:
         return NO_INTERVAL
     if low <= 0 <= high:
         return NO_DIFFERENCE
-    return "B higher" if low > 0 else "B lower"
+    return HIGHER if low > 0 else LOWER
 
 
 def differences(
@@ -247,18 +253,7 @@ def effect_of_difference(results: StageResults, rows: list[SettingRow]) -> pd.Da
     differing = [row for row in rows if row.differs and row.name != "seed"]
     if len(differing) != 1 or table.empty:
         return table.iloc[:0]
-    row = differing[0]
-    spelled = {_plain(row.a), _plain(row.b)}
-    pairs = [
-        {_plain(one), _plain(other)} for one, other in zip(table["level_a"], table["level_b"], strict=True)
-    ]
-    between = pd.Series([pair == spelled for pair in pairs], index=table.index)
-    whole = table["within"].fillna("").astype(str) == ""
-    return table[between & whole & (table["axis"] == row.name)].reset_index(drop=True)
-
-
-def _plain(level: object) -> str:
-    """A level in one spelling: `;` and commas, `all` and `none` as tables write them."""
-    from vernal.evaluation.stage_results import level_words
-
-    return level_words(level)
+    name, levels = differing[0].name, {level_words(differing[0].a), level_words(differing[0].b)}
+    compared = table[["level_a", "level_b"]].map(level_words).isin(levels).all(axis=1)
+    is_whole = table["within"].fillna("").astype(str) == ""
+    return table[compared & is_whole & (table["axis"] == name)].reset_index(drop=True)

@@ -8,15 +8,12 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from vernal.common.formatting import between, share
-from vernal.evaluation.stage_results import METRIC_NAMES, StageResults, level_words
+from vernal.evaluation.stage_results import METRIC_NAMES, StageResults
 from vernal.reports.figures import comparisons
 from vernal.reports.figures.style import nothing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-EVERY = "every"
 
 
 @dataclass(frozen=True)
@@ -52,30 +49,6 @@ def effect_rows(results: StageResults, query: EffectQuery) -> pd.DataFrame:
     if not query.within:
         kept &= table["within"] == ""
     return table[kept].reset_index(drop=True)
-
-
-def effect_cells(rows: pd.DataFrame) -> list[dict[str, str]]:
-    """Rows as text for a table, with `tone` by verdict."""
-    tones = {"higher": "good", "lower": "bad"}
-    return [
-        {
-            "axis": str(row["axis"]),
-            "split": str(row["split"]),
-            "metric": METRIC_NAMES.get(str(row["metric"]), str(row["metric"])),
-            "from": level_words(row["level_a"]),
-            "to": level_words(row["level_b"]),
-            "within": str(row["within"]).replace(";", ", "),
-            "verdict": str(row["verdict"]),
-            "change": share(row["effect"], 3),
-            "interval": between(row["low"], row["high"], 3),
-            "least": share(row["minimum_detectable_effect"], 3),
-            "p": share(row["p_adjusted"], 3),
-            "pairs": f"{int(row['n_pairs']):,}",
-            "equal": f"{int(row['n_identical']):,}",
-            "tone": tones.get(str(row["verdict"]), ""),
-        }
-        for row in rows.to_dict("records")
-    ]
 
 
 def draw_effects(results: StageResults, rows: pd.DataFrame, query: EffectQuery, title: str) -> Figure:

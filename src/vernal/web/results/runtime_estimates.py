@@ -8,17 +8,16 @@ from typing import Any
 
 from vernal.sweeps.points import Point
 from vernal.web.results import drafts, estimates
-from vernal.web.results.cache import Shelf
+from vernal.web.results.cache import Cache
 from vernal.web.results.estimates import Estimate, Measured
 
 
-class Times:
+class RuntimeEstimates:
     """Estimates for sweeps: from recorded runs."""
 
-    def __init__(self, project: Path, data_root: Path) -> None:
-        self._project = project
+    def __init__(self, data_root: Path) -> None:
         self._data_root = data_root
-        self._shelf = Shelf()
+        self._cache = Cache()
 
     @property
     def are_known(self) -> bool:
@@ -31,14 +30,14 @@ class Times:
         found = estimates.most_alike(self._all_measured(), points, drafts.size_of(points).trainings)
         if found is None:
             return None
-        trained, embedded = self._shelf.get(
+        trained, embedded = self._cache.get(
             "done", _when(root), lambda: (estimates.trained_fits(root), estimates.embedded_audio(root))
         )
         return estimates.estimate(points, found, trained, embedded)
 
     def _all_measured(self) -> list[Measured]:
         root = self._data_root
-        return self._shelf.get("measured", _when(root), lambda: estimates.safe_measured_runs(root))
+        return self._cache.get("measured", _when(root), lambda: estimates.safe_measured_runs(root))
 
 
 def estimate_words(found: Estimate | None) -> dict[str, Any]:

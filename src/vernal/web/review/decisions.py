@@ -178,40 +178,24 @@ def _is_text(value: Any) -> bool:
 
 
 def _parse(text: bytes) -> dict[str, Any] | None:
+    """A line of a log, None where it is no decision and no undoing of one."""
     try:
         line = json.loads(text)
     except ValueError:
         return None
-    if (
-        not isinstance(line, dict)
-        or not isinstance(line.get("id"), str)
-        or not isinstance(line.get("when"), str)
-    ):
+    if not isinstance(line, dict) or not all(isinstance(line.get(name), str) for name in ("id", "when")):
         return None
     if line.get("kind") == UNDONE:
         return line if isinstance(line.get("undoes"), str) else None
-    has_all = line.get("kind") == DECIDED and all(
-        name in line for name in ("reviewer", "queue", "item", "decision")
-    )
+    has_all = line.get("kind") == DECIDED and {"reviewer", "queue", "item", "decision"} <= set(line)
     return line if has_all and line["decision"] in DECISIONS else None
 
 
 def decision_table(lines: list[dict[str, Any]]) -> pd.DataFrame:
     """Lines of decisions as a table with the types of its columns."""
-    columns: dict[str, pd.Series] = {}
-    for name in DECISION_COLUMNS:
-        values = [line.get(name) for line in lines]
-        if name in _NUMBERS:
-            columns[name] = pd.Series(
-                [np.nan if value is None else value for value in values], dtype="float64"
-            )
-        elif name == "is_score_shown":
-            columns[name] = pd.Series([bool(value) for value in values], dtype="bool")
-        else:
-            columns[name] = pd.Series(
-                [np.nan if value is None else str(value) for value in values], dtype="str"
-            )
-    return pd.DataFrame(columns)
+    table = pd.DataFrame(lines, columns=list(DECISION_COLUMNS), dtype=object)
+    kinds = dict.fromkeys(DECISION_COLUMNS, "str") | dict.fromkeys(_NUMBERS, "float64")
+    return table.astype(kinds | {"is_score_shown": "bool"})
 
 
 def latest_decisions(decisions: pd.DataFrame) -> pd.DataFrame:

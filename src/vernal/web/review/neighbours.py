@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from vernal.audio.embedding.options import EmbeddingOptions
 from vernal.audio.embedding.store import EmbeddingStore
-from vernal.web.review.project import NotThere, ProjectContext
+from vernal.web.project import NotThere, ProjectContext
 from vernal.web.review.similarity import SimilarityIndex, open_index
 
 
@@ -36,38 +35,16 @@ class Neighbours:
         clips_name = clips_dataset or "clips"
         clip_id = row["clip_id"] if clips_dataset else self._clip_at(row)
         if clip_id is None:
-            return {
-                "clips": [],
-                "reason": "No clip of the project lies here, so there is no embedding to compare by.",
-            }
+            return _none("No clip of the project lies here, so there is no embedding to compare by.")
         clips, index = self.index(clips_name)
         if clip_id not in index:
-            return {
-                "clips": [],
-                "reason": "This clip has no embedding in the store yet; run the embedding pipeline.",
-            }
+            return _none("This clip has no embedding in the store yet; run the embedding pipeline.")
         labelled = self.labels(clips_name, clips, row["asked"])
-        found = index.nearest(
-            clip_id, count, lambda names: np.isin(names, labelled.index.to_numpy(dtype=str))
-        )
-        facts = clips.set_index("clip_id")
-        listed = []
-        for near in found.to_dict("records"):
-            fact = facts.loc[near["clip_id"]]
-            listed.append(
-                {
-                    "clip_id": near["clip_id"],
-                    "clips": clips_name,
-                    "similarity": near["similarity"],
-                    **labelled.loc[near["clip_id"]].to_dict(),
-                    "place": " ".join(
-                        str(fact[key])
-                        for key in ("recorder_id", "date")
-                        if key in fact and pd.notna(fact[key])
-                    ),
-                }
-            )
-        return {"clips": listed, "reason": None if listed else "No labelled clip has an embedding yet."}
+        near = index.nearest(clip_id, count, labelled.index)
+        if near.empty:
+            return _none("No labelled clip has an embedding yet.")
+        told = near.join(labelled, on="clip_id").join(_places(clips), on="clip_id")
+        return {"clips": told.assign(clips=clips_name).to_dict("records"), "reason": None}
 
     def _clip_at(self, row: Mapping[str, Any]) -> str | None:
         """The clip of the project that shares most with a stretch of a recording; None where there is none."""
@@ -86,18 +63,18 @@ class Neighbours:
         """What people said of the labelled clips, by `clip_id`: `is_positive`, and in words `label`."""
         if clips_name == "collection.clips":
             agreed = self.project.load("collection.consensus")
-            agreed = agreed[(agreed.label == asked) & agreed.is_sure]
-            positive = agreed.value.to_numpy(dtype=bool)
-            words = np.where(positive, asked, f"not {asked}").tolist()
-            return _labels(agreed, positive, words)
-        known = clips[clips.source == "labelled"]
-        positive = known.is_positive.to_numpy(dtype=bool)
-        words = np.where(positive, self.target, "not " + self.target)
-        tiers = known.quality.astype("str").where(known.quality.notna() & positive, "")
-        joined = [
-            f"{word}, {tier} quality" if tier else word for word, tier in zip(words, tiers, strict=True)
-        ]
-        return _labels(known, positive, joined)
+            known = agreed[(agreed.label == asked) & agreed.is_sure]
+            name, positive, tiers = asked, known.value, None
+        else:
+            known = clips[clips.source == "labelled"]
+            name, positive, tiers = self.target, known.is_positive, known.quality
+        is_positive = positive.astype(bool)
+        words = pd.Series(np.where(is_positive, name, f"not {name}"), index=known.index)
+        if tiers is not None:
+            quality = ", " + tiers.astype("str") + " quality"
+            words = words.str.cat(quality.where(is_positive & tiers.notna(), ""))
+        told = pd.DataFrame({"is_positive": is_positive, "label": words}, dtype=object)
+        return told.set_axis(known.clip_id.to_numpy(dtype=str), axis=0)
 
     def index(self, clips_name: str) -> tuple[pd.DataFrame, SimilarityIndex]:
         """A table of clips and the index over their embeddings; made once."""
@@ -111,7 +88,11 @@ class Neighbours:
             return self._indices[clips_name]
 
 
-def _labels(clips: pd.DataFrame, is_positive: NDArray[np.bool_], words: list[str]) -> pd.DataFrame:
-    return pd.DataFrame(
-        {"is_positive": is_positive, "label": words}, index=clips.clip_id.to_numpy(dtype=str), dtype=object
-    )
+def _none(reason: str) -> dict[str, Any]:
+    return {"clips": [], "reason": reason}
+
+
+def _places(clips: pd.DataFrame) -> pd.Series:
+    """Recorder and date of every clip, as far as known, by `clip_id`."""
+    known = clips.set_index("clip_id").reindex(columns=["recorder_id", "date"]).astype("str").fillna("")
+    return (known["recorder_id"] + " " + known["date"]).str.strip().rename("place")

@@ -1,38 +1,121 @@
-"""How a page becomes an answer: one frame and one look for review, results and sweeps."""
+"""The pages of the review, and what their scripts ask for."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+import json
+from typing import Any
+from urllib.parse import quote, unquote
 
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import Response
 
-from vernal.reports.page_templates import page_templates
+from vernal.audio.excerpts import HOP, WINDOW, Excerpt
+from vernal.common.problems import InputError
+from vernal.web.http import page
+from vernal.web.project import top_hz
+from vernal.web.review.decisions import MAX_NAME
+from vernal.web.review.service import ReviewService
 
-if TYPE_CHECKING:
-    from jinja2 import Environment
-
-PLACES = (("Review", "/review"), ("Results", "/results"), ("Sweeps", "/sweeps"))
-
-
-@lru_cache(maxsize=1)
-def _environment() -> Environment:
-    """The templates, everything escaped; `review/base.html.j2` is the frame that all pages extend."""
-    made = page_templates("vernal.web")
-    made.globals["places"] = PLACES
-    return made
+# What a recording holds does not change while it is reviewed, and the browser is this person's own.
+_KEEP = {"cache-control": "private, max-age=3600"}
 
 
-def page(request: Request, template: str, values: Mapping[str, Any], status: int = 200) -> Response:
-    """Render a template as an HTML answer; it knows `path`, the address asked for."""
-    text = _environment().get_template(template).render(path=request.url.path, **values)
-    return HTMLResponse(text, status_code=status)
+class ReviewPages:
+    """Pages over one review; the path parameters of an address are the names of the arguments."""
+
+    def __init__(self, service: ReviewService) -> None:
+        self._service = service
+
+    def home(self, request: Request) -> Response:
+        """All queues."""
+        reviewer = self._reviewer(request)
+        queues = self._service.list_queues(reviewer)
+        return self._page(request, "home", {"queues": queues, "is_blind": self._service.is_blind})
+
+    def queue(self, request: Request, queue: str) -> Response:
+        """One queue to listen to."""
+        found, target = self._service.queue(queue), self._service.target
+        band = self._service.project.band_of(target)
+        values: dict[str, Any] = {
+            "queue": found.name,
+            "title": found.spec.title,
+            "target": target,
+            "band": band,
+        }
+        values |= {"top_hz": top_hz(band), "call_types": self._service.call_types()}
+        return self._page(request, "review", values)
+
+    def _page(self, request: Request, name: str, values: dict[str, Any]) -> Response:
+        """A page that keeps the reviewer's name in this browser, so that no way leads back to somebody else's."""
+        reviewer = self._reviewer(request)
+        answer = page(request, f"review/{name}", values | {"reviewer": reviewer})
+        kept = quote(reviewer, safe="")
+        answer.set_cookie(_cookie(request), kept, httponly=True, samesite="strict", path="/")
+        return answer
+
+    def _reviewer(self, request: Request) -> str:
+        """Who is at this browser: the name in the address, else the one used here last, else the server's."""
+        kept = unquote(request.cookies.get(_cookie(request), ""))
+        return (request.query_params.get("reviewer") or kept or self._service.reviewer)[:MAX_NAME]
+
+    def state(self, request: Request, queue: str) -> Any:
+        """What one reviewer will meet in a queue, and what they have decided so far."""
+        return self._service.state(queue, self._reviewer(request), _is_blind(request))
+
+    def item(self, request: Request, queue: str, item: str) -> Any:
+        """What is known of an item."""
+        return self._service.item(queue, item, _is_blind(request))
+
+    def neighbours(self, request: Request, queue: str, item: str) -> Any:
+        """The labelled clips most like an item."""
+        return self._service.neighbours(queue, item)
+
+    def sound(self, request: Request, **place: str) -> Response:
+        """The sound of an item or a clip as WAV, band-limited if asked."""
+        low, high = _hertz(request, "low", 0.0), _hertz(request, "high", 15_000.0)
+        content = self._service.sounds.wav(self._excerpt(place), low, high)
+        return Response(content, media_type="audio/wav", headers=_KEEP)
+
+    def spectrogram(self, request: Request, **place: str) -> Response:
+        """The levels of an item or a clip: bytes, frame by frame."""
+        levels = self._service.sounds.spectrogram(self._excerpt(place))
+        sizes = {"frames": levels.shape[0], "bins": levels.shape[1], "hop": HOP, "window": WINDOW}
+        headers = {f"x-{name}": str(size) for name, size in sizes.items()}
+        return Response(levels.tobytes(), media_type="application/octet-stream", headers=headers | _KEEP)
+
+    def _excerpt(self, place: dict[str, str]) -> Excerpt:
+        is_item = "item" in place
+        return (self._service.excerpt if is_item else self._service.clip_excerpt)(**place)
+
+    def decide(self, request: Request, content: dict[str, Any], queue: str) -> Any:
+        """Keep a decision."""
+        return self._service.decide(queue, content)
+
+    def undo(self, request: Request, content: dict[str, Any]) -> Any:
+        """Take a decision back."""
+        return self._service.undo(content)
+
+    def make_queue(self, request: Request, content: dict[str, Any]) -> Any:
+        """Make a queue by filter or likeness."""
+        return {"queue": self._service.make_queue(content)}
+
+    def agreement(self, request: Request) -> Any:
+        """How far the reviewers agree."""
+        return json.loads(self._service.agreement().to_json(orient="records"))
 
 
-def problem(request: Request, words: str, status: int) -> Response:
-    """Say what went wrong: as JSON to a script, as a page to a person."""
-    if "text/html" in request.headers.get("accept", ""):
-        return page(request, "review/problem.html.j2", {"words": words}, status)
-    return JSONResponse({"problem": words}, status_code=status)
+def _cookie(request: Request) -> str:
+    # By port: cookies are shared by all servers of a host.
+    return f"vernal_reviewer_{request.url.port}"
+
+
+def _is_blind(request: Request) -> bool:
+    return request.query_params.get("blind") == "1"
+
+
+def _hertz(request: Request, name: str, default: float) -> float:
+    text = request.query_params.get(name)
+    try:
+        return default if text is None else float(text)
+    except ValueError:
+        raise InputError(f"{name} is {text!r}; give a frequency in Hertz.") from None

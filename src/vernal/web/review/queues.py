@@ -16,9 +16,10 @@ import pandas as pd
 
 from vernal.common.hashing import digest
 from vernal.common.problems import InputError
+from vernal.evaluation.calibration import sigmoid
+from vernal.web.project import NotThere, ProjectContext
 from vernal.web.review.filters import choose
 from vernal.web.review.options import QueueSpec
-from vernal.web.review.project import NotThere, ProjectContext
 
 SAVED = "review/"
 LOGITS = ("logit", "score")
@@ -27,6 +28,7 @@ ITEM_COLUMNS = (
     "rank", "reason", "label", "is_positive", "quality", "call_type", "recorder_id", "site", "date", "time",
 )  # fmt: skip
 _PLACE = ("source", "file_path", "start_s", "end_s")
+_KEPT = ("clip_id", "score", "model", "similarity", "reason")
 _TEXT = (
     "clip_id", "content_hash", "reason", "label", "quality", "call_type", "recorder_id", "site", "date", "time",
     "model",
@@ -76,7 +78,7 @@ def check_name(name: str) -> str:
 
 
 def load_queue(project: ProjectContext, name: str, spec: QueueSpec, target: str) -> Queue:
-    """Bring a dataset into the form of a queue.
+    """Bring a dataset into the form of a queue; one that somebody made is titled by how it was made.
 
     Raises:
         NotThere: no run has written the dataset yet.
@@ -90,28 +92,15 @@ def load_queue(project: ProjectContext, name: str, spec: QueueSpec, target: str)
         raise NotThere(f"{error} That is: {spec.made_by}") from error
     own = frozenset(table.columns)
     if spec.clips and "clip_id" in table:
-        clips = project.clips(spec.clips)
-        unknown = sorted(set(table.clip_id.astype("str")) - set(clips.clip_id.astype("str")))
-        if unknown:
-            raise InputError(
-                f"{len(unknown):,} of {len(table):,} clips of {spec.dataset} (first: {unknown[0]}) are not in "
-                f"{spec.clips} any more. Run the pipeline that makes {spec.dataset} again."
-            )
-        more = [column for column in clips.columns if column == "clip_id" or column not in table]
-        table = table.merge(clips[more], on="clip_id", how="left", validate="many_to_one")
+        table = _with_clips(table, spec, project.clips(spec.clips))
     absent = [column for column in ("file_path", "start_s", "end_s") if column not in table]
     if absent:
         raise InputError(
             f"{spec.dataset} cannot be reviewed: it has no {', '.join(absent)}, and no clips to take them from."
         )
+    if spec.dataset.startswith(SAVED) and "made_from" in table and len(table):
+        spec = replace(spec, title=str(table.made_from.iloc[0]))
     return Queue(name, spec, _items(table, spec, project, target), own)
-
-
-def with_own_title(queue: Queue) -> Queue:
-    """A queue that somebody made is titled by how it was made."""
-    if not queue.spec.dataset.startswith(SAVED) or "made_from" not in queue.items or queue.items.empty:
-        return queue
-    return replace(queue, spec=replace(queue.spec, title=str(queue.items.made_from.iloc[0])))
 
 
 def _one_table(data: Any) -> pd.DataFrame:
@@ -123,34 +112,42 @@ def _one_table(data: Any) -> pd.DataFrame:
     parts = pd.concat([table.assign(subset=name) for name, table in data.items()], ignore_index=True)
     names = parts.groupby("clip_id").subset.agg(lambda subset: ", ".join(sorted(set(subset))))
     first = parts.sort_values(["rank", "clip_id"], kind="stable").drop_duplicates("clip_id")
-    return first.assign(subset=first.clip_id.map(names), reason=first.clip_id.map(names)).reset_index(
-        drop=True
-    )
+    return first.assign(subset=first.clip_id.map(names), reason=first.clip_id.map(names))
+
+
+def _with_clips(table: pd.DataFrame, spec: QueueSpec, clips: pd.DataFrame) -> pd.DataFrame:
+    """A table of clips with what is known of them and not said by itself."""
+    unknown = sorted(set(table.clip_id.astype("str")) - set(clips.clip_id.astype("str")))
+    if unknown:
+        raise InputError(
+            f"{len(unknown):,} of {len(table):,} clips of {spec.dataset} (first: {unknown[0]}) are not in "
+            f"{spec.clips} any more. Run the pipeline that makes {spec.dataset} again."
+        )
+    more = [column for column in clips.columns if column == "clip_id" or column not in table]
+    return table.merge(clips[more], on="clip_id", how="left", validate="many_to_one")
 
 
 def _items(table: pd.DataFrame, spec: QueueSpec, project: ProjectContext, target: str) -> pd.DataFrame:
-    nothing = pd.Series(np.nan, index=table.index)
-    asked = table[spec.asked].astype("str") if spec.asked in table else pd.Series(target, index=table.index)
-    made: dict[str, Any] = {
-        "source": table.get("source", pd.Series("labelled", index=table.index)).astype("str"),
-        "asked": asked,
-        "score": table[spec.score].astype("float64") if spec.score in table else nothing,
-        "model": table.get("model", pd.Series(spec.model, index=table.index)),
-        "rank": table.get("rank", pd.Series(np.arange(1, len(table) + 1), index=table.index)).astype(
-            "float64"
-        ),
-        "date": table.get("date", table.get("night", nothing)),
-        "label": _label_now(table, spec, asked),
-    }
-    items = table.assign(**made)
+    def column(name: str | None, default: Any = np.nan) -> pd.Series:
+        return table[name] if name in table else pd.Series(default, index=table.index)
+
+    asked = column(spec.asked, target).astype("str")
+    items = table.assign(
+        source=column("source", "labelled").astype("str"),
+        asked=asked,
+        score=column(spec.score).astype("float64"),
+        model=column("model", spec.model),
+        rank=column("rank", np.arange(1, len(table) + 1)).astype("float64"),
+        date=column("date" if "date" in table else "night"),
+        label=_label_now(table, asked) if spec.asked == "label" else column("label"),
+    )
     items = items.assign(folder=_folders(items, spec, project))
     items = items.reindex(columns=[*ITEM_COLUMNS, *(name for name in items if name not in ITEM_COLUMNS)])
     items = items.astype(dict.fromkeys(_TEXT, "str")).astype({"start_s": "float64", "end_s": "float64"})
     places = items[["clip_id", *_PLACE, "asked"]].to_dict("records")
     names = [_item_name(row, target) for row in places]
-    return items.assign(item=pd.Series(names, index=items.index, dtype="str")).drop_duplicates(
-        "item", ignore_index=True
-    )
+    named = items.assign(item=pd.Series(names, index=items.index, dtype="str"))
+    return named.drop_duplicates("item", ignore_index=True)
 
 
 def _folders(items: pd.DataFrame, spec: QueueSpec, project: ProjectContext) -> pd.Series:
@@ -164,10 +161,8 @@ def _folders(items: pd.DataFrame, spec: QueueSpec, project: ProjectContext) -> p
     return items.source.map(roots).astype("str")
 
 
-def _label_now(table: pd.DataFrame, spec: QueueSpec, asked: pd.Series) -> pd.Series:
-    """What people said so far; where `label` is the class in question, whether it counts as present."""
-    if spec.asked != "label":
-        return table.get("label", pd.Series(np.nan, index=table.index))
+def _label_now(table: pd.DataFrame, asked: pd.Series) -> pd.Series:
+    """Where `label` is the class in question: whether people found it present so far."""
     if "is_positive" not in table:
         return pd.Series(np.nan, index=table.index)
     return asked.where(table.is_positive.astype(bool), "not " + asked)
@@ -193,20 +188,19 @@ def filter_queue(queue: Queue, expression: str) -> Queue:
     chosen = choose(table, expression)
     if chosen.empty:
         raise InputError(f"No item of {queue.name} ({len(table):,}) passes the filter {expression!r}.")
-    kept = queue.items[queue.items["item"].isin(chosen["item"])].reset_index(drop=True)
-    return Queue(queue.name, queue.spec, kept, queue.own)
+    return replace(queue, items=queue.items.loc[chosen.index].reset_index(drop=True))
 
 
 def with_confidence(table: pd.DataFrame) -> pd.DataFrame:
     """Add `confidence`, the sigmoid of the score as a logit."""
-    return table.assign(confidence=1 / (1 + np.exp(-table.score.astype("float64").clip(-50, 50))))
+    return table.assign(confidence=sigmoid(table.score))
 
 
-def all_clips(project: ProjectContext, scores_of: str | None = None) -> pd.DataFrame:
+def all_clips(project: ProjectContext, scores_of: str = "") -> pd.DataFrame:
     """Every clip with what is known of it, to choose from.
 
     Args:
-        scores_of: `STAGE/POINT` whose scores are meant; by default the miner's.
+        scores_of: `STAGE/POINT` whose scores are meant; empty: the miner's.
     Returns:
         The clips, with `split` where they have one, `score` and `model` (missing where nothing scored them).
     Raises:
@@ -215,28 +209,23 @@ def all_clips(project: ProjectContext, scores_of: str | None = None) -> pd.DataF
     clips = project.clips()
     splits = project.load_or_none("splits")
     split = clips.clip_id.map(splits.set_index("clip_id").split) if splits is not None else np.nan
-    if scores_of:
-        stage, _, point = scores_of.partition("/")
-        scores = project.load(f"{stage}.scores")
-        scores, model = scores[scores.point.astype("str") == point], scores_of
-        if scores.empty:
-            raise InputError(
-                f"{scores_of} has no scores; name them as STAGE/POINT, such as stage5/stage5_001."
-            )
-    else:
-        scores, model = project.load_or_none("pool_scores"), "miner"
+    scores = _scores_of(project, scores_of) if scores_of else project.load_or_none("pool_scores")
     logit = scores.set_index("clip_id").logit if scores is not None else pd.Series(dtype="float64")
-    score = clips.clip_id.map(logit)
-    return clips.assign(
-        split=split,
-        score=score.astype("float64"),
-        model=pd.Series(model, index=clips.index).where(score.notna()),
-    )
+    score = clips.clip_id.map(logit).astype("float64")
+    model = pd.Series(scores_of or "miner", index=clips.index).where(score.notna())
+    return clips.assign(split=split, score=score, model=model)
 
 
-def save_queue(
-    project: ProjectContext, name: str, chosen: pd.DataFrame, made_from: str
-) -> tuple[str, QueueSpec]:
+def _scores_of(project: ProjectContext, name: str) -> pd.DataFrame:
+    stage, _, point = name.partition("/")
+    scores = project.load(f"{stage}.scores")
+    scores = scores[scores.point.astype("str") == point]
+    if scores.empty:
+        raise InputError(f"{name} has no scores; name them as STAGE/POINT, such as stage5/stage5_001.")
+    return scores
+
+
+def save_queue(project: ProjectContext, name: str, chosen: pd.DataFrame, made_from: str) -> None:
     """Keep chosen clips as the dataset `review/<name>`.
 
     Args:
@@ -248,12 +237,11 @@ def save_queue(
     check_name(name)
     if chosen.empty:
         raise InputError(f"No clip is left ({made_from}); loosen the filter.")
-    columns = [column for column in ("clip_id", "score", "model", "similarity", "reason") if column in chosen]
-    table = chosen[columns].assign(rank=np.arange(1, len(chosen) + 1, dtype=np.int64), made_from=made_from)
-    project.save(f"{SAVED}{name}", table.reset_index(drop=True))
-    return name, saved_spec(name, made_from)
+    table = chosen[[column for column in _KEPT if column in chosen]].reset_index(drop=True)
+    ranks = np.arange(1, len(table) + 1, dtype=np.int64)
+    project.save(f"{SAVED}{name}", table.assign(rank=ranks, made_from=made_from))
 
 
-def saved_spec(name: str, made_from: str = "") -> QueueSpec:
+def saved_spec(name: str) -> QueueSpec:
     """How a kept queue is read."""
-    return QueueSpec(f"{SAVED}{name}", title=made_from or "A queue somebody made", score="score")
+    return QueueSpec(f"{SAVED}{name}", title="A queue somebody made", score="score")

@@ -1,6 +1,6 @@
-"""What lies before the reviewers: queues, sounds, neighbours and the log of decisions of one project.
+"""One project's review: its queues, sounds, neighbours and log of decisions.
 
-The pages ask a `Desk` and hand its answers on; it knows nothing of the web. In a blind review it does not give
+The pages ask a `ReviewService` and hand its answers on; it knows nothing of the web. In a blind review it does not give
 away what a model thinks: score, rank and reason never leave this machine's memory.
 """
 
@@ -10,47 +10,54 @@ import contextlib
 import math
 import threading
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import date, datetime
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from vernal.audio.excerpts import Excerpt, Sounds, place_excerpt
 from vernal.audio.reading import SAMPLE_RATE_HZ, bandpass
+from vernal.collection.agreement import AgreementOptions
 from vernal.common.problems import InputError, suggest
+from vernal.evaluation.calibration import sigmoid
+from vernal.web.project import NotThere, ProjectContext
 from vernal.web.review import queues
 from vernal.web.review.decisions import DecisionLog, latest_decisions
 from vernal.web.review.filters import choose
 from vernal.web.review.neighbours import Neighbours
 from vernal.web.review.options import QueueSpec, ReviewOptions
-from vernal.web.review.presentation_order import plan_looks
-from vernal.web.review.project import NotThere, ProjectContext
+from vernal.web.review.presentation_order import presentation_order, reviewers_agree
 from vernal.web.review.queues import ITEM_COLUMNS, Queue
 
 LOG_FOLDER = "01_raw/review"
+_AGREEMENT_DRAWS = 200
 _OPEN = (
-    "item",
-    "clip_id",
-    "source",
-    "file_path",
-    "start_s",
-    "end_s",
-    "recorder_id",
-    "site",
-    "date",
-    "time",
-    "asked",
-)
+    "item", "clip_id", "source", "file_path", "start_s", "end_s", "recorder_id", "site", "date", "time", "asked",
+)  # fmt: skip
 _TELLING = ("score", "model", "rank", "reason", "label", "is_positive", "quality", "call_type")
 _ALSO = ("annotator", "collector", "device", "licence")
 _TECHNICAL = (
     "duration_s", "pool", "subset", "night", "audio_root", "confidence", "clip_file", "made_from", "recording",
 )  # fmt: skip
 _SAID = ("id", "when", "decision", "quality", "call_type", "note")
+_LOGGED = (
+    "clip_id",
+    "source",
+    "file_path",
+    "start_s",
+    "end_s",
+    "content_hash",
+    "asked",
+    "model",
+    "score",
+    "rank",
+)
 _MAX_MORE = 12
 
 
-class Desk:
+class ReviewService:
     """Everything a review of one project needs. Methods may be called from several threads.
 
     Args:
@@ -59,11 +66,7 @@ class Desk:
     """
 
     def __init__(
-        self,
-        project: ProjectContext,
-        options: ReviewOptions,
-        reviewer: str = "",
-        is_blind: bool = False,
+        self, project: ProjectContext, options: ReviewOptions, reviewer: str = "", is_blind: bool = False
     ) -> None:
         self.project = project
         self.options = options
@@ -104,8 +107,7 @@ class Desk:
                 specs = self.specs()
                 if name not in specs:
                     raise NotThere(f"There is no queue {name[:80]!r}; {suggest(name, specs)}")
-                loaded = queues.load_queue(self.project, name, specs[name], self.target)
-                self._queues[name] = queues.with_own_title(loaded)
+                self._queues[name] = queues.load_queue(self.project, name, specs[name], self.target)
             return self._queues[name]
 
     def narrow(self, queue: Queue) -> None:
@@ -116,30 +118,22 @@ class Desk:
     def list_queues(self, reviewer: str) -> list[dict[str, Any]]:
         """Every queue with its length and how far a reviewer is; those without a dataset say why."""
         decisions = self.log.read()
-        listed = []
-        for name, spec in {
-            **self.specs(),
-            **{name: queue.spec for name, queue in self._queues.items()},
-        }.items():
-            entry: dict[str, Any] = {"name": name, "title": spec.title, "dataset": spec.dataset}
-            try:
-                items = self.queue(name).items
-            except InputError as error:
-                listed.append(entry | {"n": None, "problem": str(error)})
-                continue
-            entry["title"] = self.queue(name).spec.title
-            heard = decisions[(decisions.queue == name) & decisions["item"].isin(items["item"])]
-            own = heard[heard.reviewer == reviewer]
-            listed.append(
-                entry
-                | {
-                    "n": len(items),
-                    "n_done": int(own["item"].nunique()),
-                    "reviewers": sorted(heard.reviewer.unique().tolist()),
-                    "problem": None,
-                }
-            )
-        return listed
+        specs = self.specs() | {name: queue.spec for name, queue in self._queues.items()}
+        return [self._listed(name, spec, decisions, reviewer) for name, spec in specs.items()]
+
+    def _listed(self, name: str, spec: QueueSpec, decisions: pd.DataFrame, reviewer: str) -> dict[str, Any]:
+        entry: dict[str, Any] = {"name": name, "title": spec.title, "dataset": spec.dataset}
+        try:
+            queue = self.queue(name)
+        except InputError as error:
+            return entry | {"n": None, "problem": str(error)}
+        decided = decisions[(decisions.queue == name) & decisions["item"].isin(queue.items["item"])]
+        return entry | {
+            "title": queue.spec.title,
+            "n": len(queue.items),
+            "n_done": decided[decided.reviewer == reviewer]["item"].nunique(),
+            "reviewers": sorted(decided.reviewer.unique()),
+        }
 
     def make_queue(self, asked: Mapping[str, Any]) -> str:
         """Choose clips by filter or likeness, keep them as a dataset, and give the new queue's name.
@@ -148,32 +142,33 @@ class Desk:
             asked: `filter`, `like` (a clip), `n` (how many at most), `name`, `scores` (`STAGE/POINT`); all but one of
                 `filter` and `like` may be empty.
         """
-        expression, like = (str(asked.get(name) or "").strip() for name in ("filter", "like"))
+        texts = {key: str(asked.get(key) or "").strip() for key in ("filter", "like", "name", "scores")}
+        expression, like = texts["filter"], texts["like"]
         if not expression and not like:
             raise InputError("Give a filter, or a clip to be like.")
         count = _whole_number(100 if asked.get("n") in (None, "") else asked["n"])
-        clips = queues.all_clips(self.project, str(asked.get("scores") or "") or None)
-        table = queues.with_confidence(clips)
+        table = queues.with_confidence(queues.all_clips(self.project, texts["scores"]))
         chosen = choose(table, expression) if expression else table
         words = [expression] if expression else []
         if like:
-            _, index = self.near.index("clips")
-            wanted = set(chosen.clip_id)
-            near = index.nearest(like, count, lambda names: np.array([name in wanted for name in names]))
-            chosen = near.merge(chosen.drop(columns="similarity", errors="ignore"), on="clip_id", how="left")
+            chosen = self._most_like(like, chosen, count)
             words.insert(0, f"the {len(chosen):,} clips most like {like}")
         else:
             chosen = chosen.sort_values(["score", "clip_id"], ascending=[False, True]).head(count)
         made_from = " where ".join(words)
-        name = str(asked.get("name") or "").strip() or self._free_name(
-            "like-" + like[:8] if like else "filter"
-        )
+        name = texts["name"] or self._free_name(f"like-{like[:8]}" if like else "filter")
         if name in self.options.queues:
             raise InputError(f"{name} is a queue of the project already; choose another name.")
         queues.save_queue(self.project, name, chosen.assign(reason=made_from), made_from)
         with self._lock:
             self._queues.pop(name, None)
         return name
+
+    def _most_like(self, clip_id: str, clips: pd.DataFrame, count: int) -> pd.DataFrame:
+        """Those of some clips that are most like one, the most alike first."""
+        _, index = self.near.index("clips")
+        near = index.nearest(clip_id, count, clips.clip_id)
+        return near.merge(clips.drop(columns="similarity", errors="ignore"), on="clip_id", how="left")
 
     def _free_name(self, stem: str) -> str:
         taken = self.specs()
@@ -182,27 +177,18 @@ class Desk:
     # One reviewer's way through a queue
 
     def state(self, name: str, reviewer: str, is_blind: bool) -> dict[str, Any]:
-        """What one reviewer will meet, and what he has said so far."""
-        queue = self.queue(name)
-        blind = is_blind or self.is_blind
-        looks = plan_looks(queue.items["item"].tolist(), name, reviewer, blind, self.options)
-        said = latest_decisions(self.log.read())
-        said = said[(said.queue == name) & (said.reviewer == reviewer)]
-        known = {
-            (row["item"], int(row["look"])): {key: _plain(row[key]) for key in _SAID}
-            for row in said.to_dict("records")
-        }
+        """What one reviewer will meet, and what they have decided so far."""
+        queue, blind = self.queue(name), is_blind or self.is_blind
+        order = presentation_order(queue.items["item"].tolist(), name, reviewer, blind, self.options)
+        last = latest_decisions(self.log.read())
+        last = last[(last.queue == name) & (last.reviewer == reviewer)]
+        known = {(row["item"], int(row["look"])): _said(row) for row in last.to_dict("records")}
         return {
-            "queue": name,
-            "title": queue.spec.title,
-            "target": self.target,
             "is_blind": blind,
             "blind_is_fixed": self.is_blind,
             "prepare": self.options.prepare,
-            "call_types": self.call_types(),
-            "looks": [
-                {"item": look.item, "look": look.look, "said": known.get((look.item, look.look))}
-                for look in looks
+            "presentations": [
+                asdict(shown) | {"said": known.get((shown.item, shown.look))} for shown in order
             ],
         }
 
@@ -217,34 +203,32 @@ class Desk:
 
     def item(self, name: str, item: str, is_blind: bool) -> dict[str, Any]:
         """One item as the page shows it."""
-        row = self.queue(name).row(item)
-        excerpt = self.excerpt(name, item)
+        queue = self.queue(name)
+        row = queue.row(item)
         blind = is_blind or self.is_blind
-        shown = {key: _plain(row[key]) for key in (_OPEN if blind else (*_OPEN, *_TELLING))}
-        shown["recording"] = row.get("recording") or row["file_path"]
-        shown["can_search"] = self.queue(name).spec.clips == "clips" and row["clip_id"] is not None
+        shown = {key: _as_json(row[key]) for key in (_OPEN if blind else (*_OPEN, *_TELLING))}
         if not blind:
-            score = row["score"]
-            is_logit = self.queue(name).spec.score in queues.LOGITS
-            shown["confidence"] = (
-                1 / (1 + math.exp(-max(-50.0, min(50.0, score)))) if score is not None and is_logit else None
-            )
-            shown["more"] = _more(row, self.queue(name))
-        return shown | {"sound": describe_sound(excerpt), "band_hz": self.project.band_of(row["asked"])}
+            has_confidence = row["score"] is not None and queue.spec.score in queues.LOGITS
+            shown["confidence"] = float(sigmoid(row["score"])) if has_confidence else None
+            shown["more"] = _more(row, queue)
+        return shown | {
+            "recording": row.get("recording") or row["file_path"],
+            "can_search": queue.spec.clips == "clips" and row["clip_id"] is not None,
+            "sound": describe_sound(self.excerpt(name, item)),
+            "band_hz": self.project.band_of(row["asked"]),
+        }
 
-    def excerpt(self, name: str, item: str) -> Excerpt:
+    def excerpt(self, queue: str, item: str) -> Excerpt:
         """Where the sound of an item is, with context."""
-        if (name, item) not in self._excerpts:
-            row = self.queue(name).row(item)
+        if (queue, item) not in self._excerpts:
+            row = self.queue(queue).row(item)
             path = self.project.audio_file(row["folder"], row["file_path"])
-            self._excerpts[name, item] = place_excerpt(
-                path, row["start_s"], row["end_s"], self.options.context_s
-            )
-        return self._excerpts[name, item]
+            made = place_excerpt(path, row["start_s"], row["end_s"], self.options.context_s)
+            self._excerpts[queue, item] = made
+        return self._excerpts[queue, item]
 
     def clip_excerpt(self, clips: str, clip_id: str) -> Excerpt:
         """Where the sound of a clip of `clips` or `collection.clips` is, without context."""
-        prefix = clips.rpartition("clips")[0]
         if clips not in ("clips", "collection.clips"):
             raise NotThere(f"There are no clips called {clips[:40]!r}.")
         table = self.project.clips(clips)
@@ -252,7 +236,7 @@ class Desk:
         if found.empty:
             raise NotThere(f"There is no clip {clip_id[:40]!r}.")
         row = found.iloc[0]
-        folder = self.project.load(f"{prefix}audio_roots")[str(row.source)]
+        folder = self.project.load(f"{clips.removesuffix('clips')}audio_roots")[str(row.source)]
         path = self.project.audio_file(folder, str(row.file_path))
         return place_excerpt(path, float(row.start_s), float(row.end_s), 0.0)
 
@@ -270,34 +254,31 @@ class Desk:
             said: `item`, `look`, `reviewer`, `decision`, and optional `quality`, `call_type`, `note`, `is_blind`.
         """
         row = self.queue(name).row(str(said.get("item")))
-        is_shown = not (bool(said.get("is_blind")) or self.is_blind)
-        names = ("item", "clip_id", "source", "file_path", "content_hash", "asked", "model")
-        values = {key: row[key] for key in names}
-        # What people call the recording, where its path is only a place in the lake.
-        values["recording"] = row.get("recording") or row["file_path"]
-        values |= {key: _plain(row[key]) for key in ("start_s", "end_s", "score", "rank")}
-        values |= {
-            key: said.get(key) or None for key in ("reviewer", "decision", "quality", "call_type", "note")
-        }
-        look = 2 if said.get("look") == 2 else 1
-        line = self.log.add(values | {"queue": name, "look": look, "is_score_shown": is_shown})
-        return {key: line[key] for key in _SAID}
+        shown = {key: _as_json(row[key]) for key in ("item", *_LOGGED)}
+        spoken = {key: said.get(key) or None for key in ("reviewer", *_SAID[2:])}
+        line = self.log.add(shown | spoken | {
+            "queue": name,
+            "look": 2 if said.get("look") == 2 else 1,
+            "is_score_shown": not (bool(said.get("is_blind")) or self.is_blind),
+            # What people call the recording, where its path is only a place in the lake.
+            "recording": row.get("recording") or row["file_path"],
+        })  # fmt: skip
+        return _said(line)
 
     def undo(self, said: Mapping[str, Any]) -> dict[str, Any]:
         """Take one's own decision back; `said` is the one before on the same look, which stands again."""
-        identity, reviewer = str(said.get("id")), str(said.get("reviewer"))
+        identity = str(said.get("id"))
         before = self.log.read()
-        self.log.undo(identity, reviewer)
-        taken = before[before["id"] == identity].iloc[0]
-        same = before[
-            (before["queue"] == taken["queue"])
-            & (before["item"] == taken["item"])
-            & (before["look"] == taken["look"])
-            & (before.reviewer == reviewer)
-            & (before["id"] != identity)
-        ]
-        last = latest_decisions(same).to_dict("records")
-        return {"undone": identity, "said": {key: _plain(last[0][key]) for key in _SAID} if last else None}
+        self.log.undo(identity, str(said.get("reviewer")))
+        is_taken = before["id"] == identity
+        about = before.loc[is_taken, ["reviewer", "queue", "item", "look"]]
+        last = latest_decisions(before[~is_taken].merge(about)).to_dict("records")
+        return {"undone": identity, "said": _said(last[0]) if last else None}
+
+    def agreement(self) -> pd.DataFrame:
+        """How far the reviewers agree (see `presentation_order.reviewers_agree`)."""
+        options = AgreementOptions(n_draws=_AGREEMENT_DRAWS, seed=self.options.seed)
+        return reviewers_agree(self.log.read(), options)
 
 
 def describe_sound(excerpt: Excerpt) -> dict[str, float]:
@@ -310,16 +291,19 @@ def describe_sound(excerpt: Excerpt) -> dict[str, float]:
     }
 
 
+def _said(decision: Mapping[Any, Any]) -> dict[str, Any]:
+    return {key: _as_json(decision[key]) for key in _SAID}
+
+
 def _more(row: Mapping[str, Any], queue: Queue) -> dict[str, Any]:
     """What else the queue's dataset says of an item, short values only."""
     hidden = {*ITEM_COLUMNS, *_TECHNICAL, queue.spec.score}
-    names = [name for name in row if (name in queue.own or name in _ALSO) and name not in hidden]
-    more = {name: _plain(row[name]) for name in names}
+    more = {name: _as_json(row[name]) for name in row if name in {*queue.own, *_ALSO} - hidden}
     short = {name: value for name, value in more.items() if value is not None and len(str(value)) <= 80}
     return dict(list(short.items())[:_MAX_MORE])
 
 
-def _plain(value: Any) -> Any:
+def _as_json(value: Any) -> Any:
     """A value as JSON has it; missing and not finite as None."""
     if isinstance(value, np.generic):
         value = value.item()

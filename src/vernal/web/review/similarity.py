@@ -7,7 +7,7 @@ memory-mapped file beside the store, made once for a set of clips.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -67,29 +67,23 @@ class SimilarityIndex:
             scores[first : first + _CHUNK] = part.max(axis=1)
         return pd.Series(np.maximum.reduceat(scores, self._starts), index=self._names, name="similarity")
 
-    def nearest(
-        self, clip_id: str, count: int, among: Callable[[NDArray], NDArray] | None = None
-    ) -> pd.DataFrame:
+    def nearest(self, clip_id: str, count: int, among: Collection[str] | None = None) -> pd.DataFrame:
         """The `count` clips most like one, itself left out.
 
         Args:
-            among: gives for clip ids which may be found (bool); all by default.
+            among: clips that may be found; all by default.
         Returns:
             `clip_id`, `similarity`, falling; equal ones by clip.
         """
         scores = self.similarity(clip_id).to_numpy()
-        may = (
-            np.ones(len(scores), dtype=bool) if among is None else np.asarray(among(self._names), dtype=bool)
-        )
-        may[self._row_of[clip_id]] = False
-        rows = np.flatnonzero(may)
-        if len(rows) > count:
-            # All that reach the last place, so that ties are settled by name and not by chance.
-            limit = np.partition(scores[rows], len(rows) - count)[len(rows) - count] if count else np.inf
-            rows = rows[scores[rows] >= limit]
-        order = np.lexsort((self._names[rows], -scores[rows]))[:count]
-        found = rows[order]
-        return pd.DataFrame({"clip_id": self._names[found], "similarity": scores[found].astype(np.float64)})
+        wanted = np.ones(len(scores), dtype=bool)
+        if among is not None:
+            wanted = np.isin(self._names, np.asarray(list(among), dtype=str))
+        wanted[self._row_of[clip_id]] = False
+        rows = np.flatnonzero(wanted)
+        # Names are in order, so a stable sort settles ties by name and not by chance.
+        best = rows[np.argsort(-scores[rows], kind="stable")[:count]]
+        return pd.DataFrame({"clip_id": self._names[best], "similarity": scores[best].astype(np.float64)})
 
 
 def open_index(

@@ -1,14 +1,14 @@
 // The page of one queue. Whatever is decided is on the server's disk before the next clip is shown.
-import { Player, draw, fetchJson, fetchSound, fetchSpectrogram, post } from "/static/sound.js";
+import { byId, element, fetchJson, post } from "/static/page.js";
+import { Player, draw, fetchSound, fetchSpectrogram, line } from "/static/sound.js";
 
-const byId = (id) => document.getElementById(id);
-const desk = byId("desk");
-const { queue, reviewer } = desk.dataset;
+const { queue, reviewer } = byId("review").dataset;
+const pageOf = (name) => `/review/queue/${encodeURIComponent(name)}?reviewer=${encodeURIComponent(reviewer)}`;
 const address = (kind, item, more = "") => `/review/api/${kind}/${encodeURIComponent(queue)}/${encodeURIComponent(item)}${more}`;
 const WORDS = { target: "target", not_target: "not target", unsure: "unsure" };
 const KEPT = 24;
 
-const state = { looks: [], at: 0, isBlind: false, blindIsFixed: false, isGrid: false, prepare: 3, quality: null, callType: null, isSaving: false, neighbour: -1 };
+const state = { presentations: [], at: 0, isBlind: false, blindIsFixed: false, isGrid: false, prepare: 3, quality: null, callType: null, isSaving: false, neighbour: -1 };
 const ready = new Map(); // item -> {facts, spectrogram, neighbours, sounds}
 let drawn = null;
 let near = []; // pictures of the neighbours on the page: {canvas, spectrogram}
@@ -22,8 +22,8 @@ const player = new Player((now) => {
 });
 
 const view = () => ({ scale: byId("scale").value, from: Number(byId("from").value), to: Math.max(Number(byId("to").value), Number(byId("from").value) + 100), contrast: Number(byId("contrast").value) });
-const current = () => state.looks[state.at];
-const lastDecided = () => state.looks.filter((look) => look.said).reduce((last, look) => (last && last.said.when > look.said.when ? last : look), null);
+const current = () => state.presentations[state.at];
+const lastDecided = () => state.presentations.filter((look) => look.said).reduce((last, look) => (last && last.said.when > look.said.when ? last : look), null);
 
 function complain(words) {
   const place = byId("problem");
@@ -65,7 +65,7 @@ function neighboursOf(item) {
 }
 
 function prepareNext() {
-  for (const look of state.looks.slice(state.at + 1, state.at + 1 + state.prepare)) {
+  for (const look of state.presentations.slice(state.at + 1, state.at + 1 + state.prepare)) {
     prepare(look.item);
     soundOf(look.item).catch(() => {});
     neighboursOf(look.item);
@@ -73,8 +73,8 @@ function prepareNext() {
 }
 
 async function show(index, { play = byId("auto").checked } = {}) {
-  if (!state.looks.length) return;
-  state.at = Math.max(0, Math.min(index, state.looks.length - 1));
+  if (!state.presentations.length) return;
+  state.at = Math.max(0, Math.min(index, state.presentations.length - 1));
   player.stop();
   const look = current();
   shownItem = look.item;
@@ -130,9 +130,7 @@ function redraw() {
   const clip = [sound.before_s, sound.before_s + sound.clip_s];
   const canvas = byId("spectrogram");
   frame = draw(canvas, spectrogram, view(), { clip, band: facts.band_hz, origin: sound.before_s });
-  frame.image = document.createElement("canvas");
-  frame.image.width = canvas.width;
-  frame.image.height = canvas.height;
+  frame.image = element("canvas", { width: canvas.width, height: canvas.height });
   frame.image.getContext("2d").drawImage(canvas, 0, 0);
 }
 
@@ -149,7 +147,7 @@ function follow() {
   const x = frame.xOf(player.position());
   paint.strokeStyle = "#ffd166";
   paint.lineWidth = 2;
-  paint.beginPath(); paint.moveTo(x, frame.box.y); paint.lineTo(x, frame.box.y + frame.box.height); paint.stroke();
+  line(paint, x, frame.box.y, x, frame.box.y + frame.box.height);
   requestAnimationFrame(follow);
 }
 
@@ -166,21 +164,22 @@ async function hear() {
 }
 
 function showProgress() {
-  const done = state.looks.filter((look) => look.said).length;
-  byId("bar").max = Math.max(1, state.looks.length);
+  const done = state.presentations.filter((look) => look.said).length;
+  byId("bar").max = Math.max(1, state.presentations.length);
   byId("bar").value = done;
-  const counted = (word) => state.looks.filter((look) => look.said?.decision === word).length;
-  byId("count").textContent = `${done} of ${state.looks.length} decided · ${counted("target")} target, ${counted("not_target")} not, ${counted("unsure")} unsure · at ${state.at + 1}`;
+  const counted = (word) => state.presentations.filter((look) => look.said?.decision === word).length;
+  byId("count").textContent = `${done} of ${state.presentations.length} decided · ${counted("target")} target, ${counted("not_target")} not, ${counted("unsure")} unsure · at ${state.at + 1}`;
   document.body.dataset.done = done;
   byId("undo").disabled = done === 0;
-  byId("end").hidden = state.looks.length === 0 || done < state.looks.length;
+  byId("end").hidden = state.presentations.length === 0 || done < state.presentations.length;
 }
+
+const buttonsOf = (name) => document.querySelectorAll({ quality: "[data-quality]", callType: "[data-call-type]", decision: "[data-decision]" }[name]);
 
 function showChoices() {
   const { said } = current();
-  for (const button of document.querySelectorAll("[data-quality]")) button.setAttribute("aria-pressed", button.dataset.quality === state.quality);
-  for (const button of document.querySelectorAll("[data-call-type]")) button.setAttribute("aria-pressed", button.dataset.callType === state.callType);
-  for (const button of document.querySelectorAll("[data-decision]")) button.setAttribute("aria-pressed", button.dataset.decision === said?.decision);
+  const chosen = { quality: state.quality, callType: state.callType, decision: said?.decision };
+  for (const [name, value] of Object.entries(chosen)) for (const button of buttonsOf(name)) button.setAttribute("aria-pressed", button.dataset[name] === value);
   byId("said").textContent = said ? `You said: ${[WORDS[said.decision], said.quality && `${said.quality} quality`, said.call_type, said.note].filter(Boolean).join(", ")}` : "";
 }
 
@@ -198,15 +197,8 @@ function showFacts(facts) {
   rows.push(["recorder", facts.recorder_id], ["site", facts.site], ["night", [facts.date, facts.time].filter(Boolean).join(" ")]);
   rows.push(["recording", facts.recording], ["from", `${(sound.from_s + sound.before_s).toFixed(2)} s, ${sound.clip_s.toFixed(2)} s long`]);
   if (!state.isBlind) rows.push(["label now", [facts.label, facts.quality, facts.call_type].filter(Boolean).join(", ")], ...Object.entries(facts.more));
-  const list = byId("facts");
-  list.replaceChildren();
-  for (const [name, value] of rows) {
-    if (value === null || value === undefined || value === "") continue;
-    const term = document.createElement("dt"), said = document.createElement("dd");
-    term.textContent = name.replaceAll("_", " ");
-    said.textContent = spelled(value);
-    list.append(term, said);
-  }
+  const known = rows.filter(([, value]) => value !== null && value !== undefined && value !== "");
+  byId("facts").replaceChildren(...known.flatMap(([name, value]) => [element("dt", {}, name.replaceAll("_", " ")), element("dd", {}, spelled(value))]));
   const around = sound.before_s + sound.after_s;
   byId("picture-words").textContent = (around > 0.05 ? `darker: ${sound.before_s.toFixed(1)} s before and ${sound.after_s.toFixed(1)} s after the clip` : "the clip is its whole recording: there is nothing before and after") + (facts.band_hz ? ` · band of ${facts.asked}: ${facts.band_hz.join("–")} Hz` : "");
   byId("spectrogram").setAttribute("aria-label", `Spectrogram of ${facts.recording}`);
@@ -223,17 +215,9 @@ async function showNeighbours(item) {
   if (found.reason) place.textContent = found.reason;
   for (const clip of found.clips) {
     const base = `/review/api/clip/${encodeURIComponent(clip.clips)}/${encodeURIComponent(clip.clip_id)}`;
-    const tile = document.createElement("button");
-    tile.type = "button";
-    tile.className = "tile";
-    tile.dataset.sound = clip.clip_id;
-    tile.dataset.said = clip.is_positive ? "target" : "not_target";
-    const canvas = document.createElement("canvas"), words = document.createElement("span"), small = document.createElement("span");
-    words.textContent = clip.label;
-    small.textContent = `${clip.place} · alike ${clip.similarity.toFixed(2)}`;
-    small.className = "soft";
-    tile.append(canvas, words, small);
-    tile.setAttribute("aria-label", `Play ${clip.label}, ${clip.place}`);
+    const canvas = element("canvas"), small = element("span", { className: "soft" }, `${clip.place} · alike ${clip.similarity.toFixed(2)}`);
+    const tile = element("button", { type: "button", className: "tile", ariaLabel: `Play ${clip.label}, ${clip.place}` }, canvas, element("span", {}, clip.label), small);
+    Object.assign(tile.dataset, { sound: clip.clip_id, said: clip.is_positive ? "target" : "not_target" });
     let sound = null;
     tile.addEventListener("click", async () => {
       if (player.isPlaying && player.name === clip.clip_id) { player.stop(); return; }
@@ -280,9 +264,9 @@ async function decide(decision) {
 async function leave(index) { byId("note").blur(); show(index); }
 
 function nextOpen() {
-  for (let step = 1; step <= state.looks.length; step++) {
-    const index = (state.at + step) % state.looks.length;
-    if (!state.looks[index].said) return index;
+  for (let step = 1; step <= state.presentations.length; step++) {
+    const index = (state.at + step) % state.presentations.length;
+    if (!state.presentations[index].said) return index;
   }
   return null;
 }
@@ -295,7 +279,7 @@ async function undo() {
     // Where a clip was decided twice, the word before stands again.
     look.said = (await post("/review/api/undo", { id: look.said.id, reviewer })).said;
     complain("");
-    show(state.looks.indexOf(look));
+    show(state.presentations.indexOf(look));
   } catch (error) { complain(error.message); }
   state.isSaving = false;
 }
@@ -314,10 +298,10 @@ function showGrid() {
   if (grid.dataset.key !== key) {
     grid.dataset.key = key;
     grid.replaceChildren();
-    state.looks.slice(first, first + PER_PAGE).forEach((look, offset) => grid.append(gridTile(look, first + offset)));
+    state.presentations.slice(first, first + PER_PAGE).forEach((look, offset) => grid.append(gridTile(look, first + offset)));
   }
   [...grid.children].forEach((tile, offset) => {
-    const look = state.looks[first + offset];
+    const look = state.presentations[first + offset];
     tile.dataset.said = look.said?.decision ?? "";
     tile.querySelector(".verdict").textContent = look.said ? WORDS[look.said.decision] : "";
     tile.setAttribute("aria-current", first + offset === state.at);
@@ -326,14 +310,8 @@ function showGrid() {
 }
 
 function gridTile(look, index) {
-  const tile = document.createElement("button");
-  tile.type = "button";
-  tile.className = "tile";
-  const canvas = document.createElement("canvas"), verdict = document.createElement("span"), words = document.createElement("span");
-  verdict.className = "verdict";
-  words.className = "soft";
-  words.textContent = `${index + 1}`;
-  tile.append(canvas, verdict, words);
+  const canvas = element("canvas"), words = element("span", { className: "soft" }, `${index + 1}`);
+  const tile = element("button", { type: "button", className: "tile" }, canvas, element("span", { className: "verdict" }), words);
   tile.addEventListener("click", (event) => { if (event.detail === 0) return; if (state.at === index && player.isPlaying) player.stop(); else show(index, { play: true }); });
   tile.addEventListener("dblclick", () => setGrid(false));
   const entry = prepare(look.item);
@@ -356,11 +334,11 @@ function setGrid(isGrid) {
 
 // What was decided elsewhere, on a second page of the same reviewer, while this one was not looked at.
 async function catchUp() {
-  if (document.visibilityState !== "visible" || state.isSaving || !state.looks.length) return;
+  if (document.visibilityState !== "visible" || state.isSaving || !state.presentations.length) return;
   const told = await fetchState().catch(() => null);
   if (told === null || state.isSaving) return;
-  const said = new Map(told.looks.map((look) => [`${look.item} ${look.look}`, look.said]));
-  for (const look of state.looks) look.said = said.get(`${look.item} ${look.look}`) ?? null;
+  const said = new Map(told.presentations.map((look) => [`${look.item} ${look.look}`, look.said]));
+  for (const look of state.presentations) look.said = said.get(`${look.item} ${look.look}`) ?? null;
   showChoices();
   showProgress();
   if (state.isGrid) showGrid();
@@ -381,7 +359,7 @@ async function alike() {
   if (!facts.can_search) { complain("Only clips of the project itself can be searched by; this one is not among them."); return; }
   try {
     const made = await post("/review/api/queues", { like: facts.clip_id, n: 100 });
-    location.assign(`/review/queue/${encodeURIComponent(made.queue)}?reviewer=${encodeURIComponent(reviewer)}`);
+    location.assign(pageOf(made.queue));
   } catch (error) { complain(error.message); }
 }
 
@@ -390,13 +368,13 @@ const fetchState = () => fetchJson(`/review/api/state/${encodeURIComponent(queue
 async function load() {
   try {
     const told = await fetchState();
-    state.looks = told.looks;
+    state.presentations = told.presentations;
     state.isBlind = told.is_blind;
     state.blindIsFixed = told.blind_is_fixed;
     state.prepare = told.prepare;
     byId("blind").setAttribute("aria-pressed", state.isBlind);
-    if (!state.looks.length) { complain("This queue is empty."); return; }
-    const first = state.looks.findIndex((look) => !look.said);
+    if (!state.presentations.length) { complain("This queue is empty."); return; }
+    const first = state.presentations.findIndex((look) => !look.said);
     await show(first < 0 ? 0 : first);
   } catch (error) { complain(error.message); }
 }
@@ -420,7 +398,7 @@ const KEYS = {
   "[": () => turn("contrast", -5), "]": () => turn("contrast", 5), "?": toggleHelp,
   ArrowLeft: () => show(state.at - 1), ArrowRight: () => show(state.at + 1),
 };
-for (let digit = 4; digit <= 9; digit++) KEYS[digit] = () => { const button = document.querySelectorAll("[data-call-type]")[digit - 4]; if (button) choose("callType", button.dataset.callType); };
+for (let digit = 4; digit <= 9; digit++) KEYS[digit] = () => { const button = buttonsOf("callType")[digit - 4]; if (button) choose("callType", button.dataset.callType); };
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
@@ -433,7 +411,7 @@ document.addEventListener("keydown", (event) => {
   }
   let action = KEYS[event.key] ?? KEYS[event.key.toLowerCase()];
   const isButton = here.matches("button, a, summary, [type=checkbox]");
-  if (state.isGrid && event.key === "ArrowDown") action = () => show(Math.min(state.at + columns(), state.looks.length - 1));
+  if (state.isGrid && event.key === "ArrowDown") action = () => show(Math.min(state.at + columns(), state.presentations.length - 1));
   if (state.isGrid && event.key === "ArrowUp") action = () => show(Math.max(0, state.at - columns()));
   if (state.isGrid && event.key === "Enter" && here.closest("#grid")) action = () => setGrid(false);
   if (event.key === " " && isButton && !here.closest("#grid")) return; // a focused button keeps its own key
@@ -444,9 +422,8 @@ document.addEventListener("keydown", (event) => {
   action();
 });
 
-for (const button of document.querySelectorAll("[data-decision]")) button.addEventListener("click", () => decide(button.dataset.decision));
-for (const button of document.querySelectorAll("[data-quality]")) button.addEventListener("click", () => choose("quality", button.dataset.quality));
-for (const button of document.querySelectorAll("[data-call-type]")) button.addEventListener("click", () => choose("callType", button.dataset.callType));
+for (const button of buttonsOf("decision")) button.addEventListener("click", () => decide(button.dataset.decision));
+for (const name of ["quality", "callType"]) for (const button of buttonsOf(name)) button.addEventListener("click", () => choose(name, button.dataset[name]));
 for (const [id, action] of [["play", playOrStop], ["undo", undo], ["back", () => show(state.at - 1)], ["on", () => show(state.at + 1)], ["mode", () => setGrid(!state.isGrid)], ["blind", () => setBlind(!state.isBlind)], ["help", toggleHelp], ["alike", alike]]) byId(id).addEventListener("click", action);
 byId("spectrogram").addEventListener("click", async (event) => {
   if (!frame || !drawn) return;

@@ -1,4 +1,5 @@
 // Sound and spectrograms: fetched once, drawn and played here, so that every change of the view is instant.
+import { ask, element } from "/static/page.js";
 
 const RATE = 48000;
 const FLOOR_DB = -120;
@@ -15,34 +16,11 @@ const COLOURS = (() => {
   return table;
 })();
 
-export const toMel = (hz) => 2595 * Math.log10(1 + hz / 700);
-export const fromMel = (mel) => 700 * (10 ** (mel / 2595) - 1);
-
-export async function fetchJson(address, options) {
-  let answer;
-  try { answer = await fetch(address, options); } catch { throw new Error("The server does not answer. Start kedro review again and open the address it prints; nothing that was saved is lost."); }
-  const text = await answer.text();
-  let content = {};
-  try { content = JSON.parse(text); } catch { content = { problem: text.trim() }; }
-  if (!answer.ok) throw new Error(content.problem || `The server answered ${answer.status}.`);
-  return content;
-}
-
-export const post = (address, body) => fetchJson(address, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
-
-async function fetchBytes(address) {
-  const answer = await fetch(address);
-  if (!answer.ok) {
-    const text = await answer.text();
-    let words = text;
-    try { words = JSON.parse(text).problem; } catch { /* plain words */ }
-    throw new Error(words || `The server answered ${answer.status}.`);
-  }
-  return answer;
-}
+const toMel = (hz) => 2595 * Math.log10(1 + hz / 700);
+const fromMel = (mel) => 700 * (10 ** (mel / 2595) - 1);
 
 export async function fetchSpectrogram(address) {
-  const answer = await fetchBytes(address);
+  const answer = await ask(address);
   const number = (name) => Number(answer.headers.get(name));
   const levels = new Uint8Array(await answer.arrayBuffer());
   return { levels, frames: number("x-frames"), bins: number("x-bins"), hop: number("x-hop") / RATE, perBin: RATE / number("x-window") };
@@ -50,14 +28,14 @@ export async function fetchSpectrogram(address) {
 
 // One context for the page. It is made by the first key or click: before that a browser keeps quiet.
 let context = null;
-export function audioContext() {
+function audioContext() {
   if (context === null) context = new AudioContext({ sampleRate: RATE });
   return context;
 }
 const decoder = new OfflineAudioContext(1, 1, RATE);
 
 export async function fetchSound(address) {
-  return decoder.decodeAudioData(await (await fetchBytes(address)).arrayBuffer());
+  return decoder.decodeAudioData(await (await ask(address)).arrayBuffer());
 }
 
 // view: {scale, from, to, contrast: per cent of the picture left dark}; marks: {clip: [s, s], band: [hz, hz]}. Returns the places of the axes.
@@ -100,9 +78,7 @@ function picture(spectrogram, rows, frequencyAt, from, to, contrast) {
   while (floor < ceiling && below < (total * contrast) / 100) below += counts[++floor];
   floor = Math.min(floor, ceiling - (LEAST_SPAN_DB / -FLOOR_DB) * 255);
   const span = ceiling - floor;
-  const made = document.createElement("canvas");
-  made.width = frames;
-  made.height = rows;
+  const made = element("canvas", { width: frames, height: rows });
   const paint = made.getContext("2d"), image = paint.createImageData(frames, rows);
   for (let row = 0; row < rows; row++) {
     const place = frequencyAt(1 - (row + 0.5) / rows) / perBin;
@@ -122,6 +98,13 @@ function picture(spectrogram, rows, frequencyAt, from, to, contrast) {
   return made;
 }
 
+export function line(paint, x0, y0, x1, y1) {
+  paint.beginPath();
+  paint.moveTo(x0, y0);
+  paint.lineTo(x1, y1);
+  paint.stroke();
+}
+
 function shade(paint, box, xOf, clip, duration) {
   paint.fillStyle = "rgba(0, 0, 0, 0.45)";
   const start = xOf(clip[0]), end = xOf(Math.min(clip[1], duration));
@@ -129,7 +112,7 @@ function shade(paint, box, xOf, clip, duration) {
   paint.fillRect(end, box.y, Math.max(0, box.x + box.width - end), box.height);
   paint.strokeStyle = "#fff";
   paint.lineWidth = 1;
-  for (const x of [start, end]) { paint.beginPath(); paint.moveTo(x, box.y); paint.lineTo(x, box.y + box.height); paint.stroke(); }
+  for (const x of [start, end]) { line(paint, x, box.y, x, box.y + box.height); }
 }
 
 function drawBand(paint, box, placeOf, band, [from, to], withWords) {
@@ -138,7 +121,7 @@ function drawBand(paint, box, placeOf, band, [from, to], withWords) {
   paint.lineWidth = 1.2;
   for (const hz of band) {
     if (hz <= from || hz >= to) continue;
-    paint.beginPath(); paint.moveTo(box.x, placeOf(hz)); paint.lineTo(box.x + box.width, placeOf(hz)); paint.stroke();
+    line(paint, box.x, placeOf(hz), box.x + box.width, placeOf(hz));
   }
   paint.setLineDash([]);
   if (withWords && band[1] < to) {

@@ -1,7 +1,7 @@
 // Small helps for the pages of results and sweeps; each page does its work without them too, but for following.
-import { fetchJson, fetchSpectrogram, draw } from "/static/sound.js";
+import { byId, element, fetchJson } from "/static/page.js";
+import { fetchSpectrogram, draw } from "/static/sound.js";
 
-const byId = (id) => document.getElementById(id);
 const form = (values) => ({ method: "POST", headers: { "content-type": "application/x-www-form-urlencoded" }, body: new URLSearchParams(values) });
 
 clips();
@@ -48,12 +48,7 @@ async function paint(canvas) {
     const { spectrogram, top, band } = canvas.dataset;
     draw(canvas, await fetchSpectrogram(spectrogram), { scale: "mel", from: 0, to: Number(top), contrast: 60 }, { band: band?.split(",").map(Number) }, { axes: false });
     canvas.dataset.drawn = "1";
-  } catch (error) {
-    const words = document.createElement("small");
-    words.className = "wrong";
-    words.textContent = error.message;
-    canvas.replaceWith(words);
-  }
+  } catch (error) { canvas.replaceWith(element("small", { className: "wrong" }, error.message)); }
 }
 
 // The builder: what the parser says, while one types.
@@ -121,30 +116,11 @@ function builder() {
     estimate(said);
   }
 
-  function estimate(said) {
-    const lines = [];
-    if (said.parts.length) {
-      const table = document.createElement("table");
-      table.className = "estimate";
-      for (const [words, time] of said.parts) {
-        const row = table.insertRow(), head = document.createElement("th"), cell = document.createElement("td");
-        head.scope = "row";
-        head.textContent = words;
-        cell.className = "number";
-        cell.textContent = time;
-        row.append(head, cell);
-      }
-      lines.push(table, soft(`Measured: ${said.source}.`), ...said.remarks.map(soft));
-    }
-    byId("parts").replaceChildren(...lines);
+  function estimate({ parts, source, remarks }) {
+    const rows = parts.map(([words, time]) => element("tr", {}, element("th", { scope: "row" }, words), element("td", { className: "number" }, time)));
+    const soft = (words) => element("p", { className: "soft" }, words);
+    byId("parts").replaceChildren(...(parts.length ? [element("table", { className: "estimate" }, ...rows), ...[`Measured: ${source}.`, ...remarks].map(soft)] : []));
   }
-}
-
-function soft(words) {
-  const line = document.createElement("p");
-  line.className = "soft";
-  line.textContent = words;
-  return line;
 }
 
 // The output of a run, followed.

@@ -17,16 +17,15 @@ from vernal.sweeps.plans import DONE, FAILED, MISSING, STALE, PlannedPoint, make
 from vernal.sweeps.point_settings import SETTINGS
 from vernal.sweeps.points import Point, read_point_records, setting_differences
 from vernal.sweeps.spec import Spec, expand, find_specs, read_stage
+from vernal.web.http import Fields, page
 from vernal.web.results import drafts, running, spec_writer
 from vernal.web.results.drafts import AXIS, DEFAULT, ONE, Checked, Draft
-from vernal.web.results.rendering import show
-from vernal.web.results.runtime_estimates import Times, estimate_words
+from vernal.web.results.runtime_estimates import RuntimeEstimates, estimate_words
 
 if TYPE_CHECKING:
-    from vernal.web.review.project import ProjectContext
+    from vernal.web.project import ProjectContext
 
 STATES = (DONE, FAILED, STALE, MISSING)
-Pairs = list[tuple[str, str]]
 
 
 class SweepPages:
@@ -36,7 +35,7 @@ class SweepPages:
         self._project = project
         self._folder = project.folder / "conf" / "sweeps"
         self._runs = running.Runs(project.folder, project.data_root)
-        self._times = Times(project.folder, project.data_root)
+        self._estimates = RuntimeEstimates(project.data_root)
 
     # Looking
 
@@ -53,13 +52,10 @@ class SweepPages:
             rows.append(
                 {"stage": stage, "spec": spec, "size": drafts.size_of(_as_points(plan)), "states": states}
             )
-        return show(request, "sweeps", {"rows": rows, "states": STATES, "run": self._runs.last})
+        return page(request, "results/sweeps", {"rows": rows, "states": STATES, "run": self._runs.last})
 
-    def spec(self, request: Request) -> Response:
-        """One spec: axes, points, and the button that runs it."""
-        return self._spec_page(request, request.path_params["stage"])
-
-    def _spec_page(self, request: Request, stage: str, words: str = "", status: int = 200) -> Response:
+    def spec(self, request: Request, stage: str, words: str = "", status: int = 200) -> Response:
+        """One spec: axes, points, and the button that runs it; `words` say why a run was not started."""
         spec, plan = self._read(stage)
         points, states = _as_points(plan), self._states(stage, plan)
         shown = self._shown_states(stage, states)
@@ -80,9 +76,9 @@ class SweepPages:
             "words": words,
             "is_saved": request.query_params.get("saved") == "1",
             "n_files": len(list((self._folder / stage).glob("*.yml"))),
-            "is_time_known": self._times.are_known,
+            "is_time_known": self._estimates.are_known,
         }
-        return show(request, "sweep", values, status)
+        return page(request, "results/sweep", values, status)
 
     # Building
 
@@ -92,17 +88,17 @@ class SweepPages:
         draft = drafts.draft_from_spec(read_stage(self._folder, stage, self._subsets())) if stage else Draft()
         return self._builder(request, draft, is_new=not stage)
 
-    def rebuild(self, request: Request, fields: Pairs) -> Response:
+    def rebuild(self, request: Request, fields: Fields) -> Response:
         """The builder with what was typed, checked; for browsers without scripts."""
         return self._builder(request, drafts.draft_from_form(fields))
 
-    def check(self, request: Request, fields: Pairs) -> dict[str, Any]:
+    def check(self, request: Request, fields: Fields) -> dict[str, Any]:
         """What the parser says to what is typed, how much it is and how long it would take."""
         draft = drafts.draft_from_form(fields)
         checked = self._checked(draft)
         return {"problems": dict(checked.problems), "words": checked.words, **self._preview(draft, checked)}
 
-    def save(self, request: Request, fields: Pairs) -> Response:
+    def save(self, request: Request, fields: Fields) -> Response:
         """Write the spec, or show what is in the way."""
         draft = drafts.draft_from_form(fields)
         checked = self._checked(draft)
@@ -136,9 +132,9 @@ class SweepPages:
             "preview": self._preview(draft, checked),
             "in_the_way": in_the_way,
             "specs": list(find_specs(self._folder)),
-            "is_time_known": self._times.are_known,
+            "is_time_known": self._estimates.are_known,
         }
-        return show(request, "builder", values, status)
+        return page(request, "results/builder", values, status)
 
     def _preview(self, draft: Draft, checked: Checked) -> dict[str, Any]:
         """Size, estimate and text of a draft; empty where the parser refuses it."""
@@ -154,7 +150,7 @@ class SweepPages:
             }
         points = expand(checked.spec)
         size = drafts.size_of(points)
-        found = self._times.estimate(points)
+        found = self._estimates.estimate(points)
         words = [count(size.points, "point"), count(size.runs, "distinct run")]
         words += [count(size.configurations, "configuration"), count(size.trainings, "training")]
         return {
@@ -167,9 +163,9 @@ class SweepPages:
 
     # Running
 
-    def run(self, request: Request, fields: Pairs) -> Response:
+    def run(self, request: Request, fields: Fields, stage: str) -> Response:
         """Start a stage, if it is still what the person was shown."""
-        stage, asked = request.path_params["stage"], dict(fields)
+        asked = dict(fields)
         _, plan = self._read(stage)
         offers = self._offers(stage, plan, self._states(stage, plan))
         offer = next((one for one in offers if one["points"] == asked.get("points")), None)
@@ -177,20 +173,18 @@ class SweepPages:
             words = (
                 "The spec or what is done of it changed since this page was shown. Read again what would run."
             )
-            return self._spec_page(request, stage, words, 409)
+            return self.spec(request, stage, words, 409)
         self._runs.start(stage, offer["command"], offer["label"])
         return RedirectResponse(f"/sweeps/{stage}/output", status_code=303)
 
-    def stop(self, request: Request, fields: Pairs) -> Response:
+    def stop(self, request: Request, fields: Fields, stage: str) -> Response:
         """Ask the run of a stage to end."""
-        stage = request.path_params["stage"]
         self._runs.stop(stage)
         return RedirectResponse(f"/sweeps/{stage}/output", status_code=303)
 
-    def output(self, request: Request) -> Response:
+    def output(self, request: Request, stage: str) -> Response:
         """The output of a run, to be followed."""
-        stage = request.path_params["stage"]
-        log, state = self._log(request)
+        log, state = self._log(request, stage)
         text, offset = running.read_output(log, 0)
         run = self._runs.last
         values = {
@@ -202,13 +196,15 @@ class SweepPages:
             "asked": run.asked if run is not None and run.log == log else "",
             "is_running": state in ("running", "stopping"),
         }
-        return show(request, "output", values)
+        return page(request, "results/output", values)
 
-    def output_text(self, request: Request) -> dict[str, Any]:
+    def output_text(self, request: Request, stage: str) -> dict[str, Any]:
         """What was written since."""
         text = request.query_params.get("offset", "0")
         offset = int(text) if text.isdecimal() and len(text) < 16 else 0
-        log, state = self._log(request)  # the state first: what is written after it is fetched the next time
+        log, state = self._log(
+            request, stage
+        )  # the state first: what is written after it is fetched the next time
         content, after = running.read_output(log, offset)
         return {
             "text": content,
@@ -217,9 +213,8 @@ class SweepPages:
             "is_running": state in ("running", "stopping"),
         }
 
-    def _log(self, request: Request) -> tuple[Any, str]:
+    def _log(self, request: Request, stage: str) -> tuple[Any, str]:
         """The output that was asked for, the newest where none is named, and the state of its run."""
-        stage = request.path_params["stage"]
         if stage not in find_specs(self._folder):
             raise InputError(f"There is no stage {stage[:60]!r} in conf/sweeps.")
         logs = {log.name: log for log in running.logs_of(self._project.data_root, stage)}
@@ -252,7 +247,7 @@ class SweepPages:
                 )
             except InputError as error:
                 return [{"points": points, "problem": str(error)}]
-            shown, found = running.shown_command(command), self._times.estimate(listed)
+            shown, found = running.shown_command(command), self._estimates.estimate(listed)
             words = estimate_words(found)
             which = (
                 f"all {count(len(chosen), 'point')}" if points == "all" else f"the {len(chosen):,} missing"

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from tests.small_review import make_context
-from vernal.web.review.project import NotThere, Refused
+from vernal.web.project import NotThere, Refused
 
 
 @pytest.fixture
-def served(serve, desk):
-    return serve(desk)
+def served(serve, service):
+    return serve(service)
 
 
 PAGES = (
@@ -18,7 +18,7 @@ PAGES = (
     "/review",
     "/review/queue/hard-negatives",
     "/review/api/state/hard-negatives",
-    "/static/base.css",
+    "/static/style.css",
     "/results",
     "/nowhere",
 )
@@ -61,8 +61,8 @@ def test_another_name_for_this_address_is_refused(served, host):
     assert served.ask("/review", host=f"localhost:{served.port}").status == 200
 
 
-def test_only_a_page_of_this_server_may_change_anything(served, desk):
-    item = desk.queue("hard-negatives").items["item"].iloc[0]
+def test_only_a_page_of_this_server_may_change_anything(served, service):
+    item = service.queue("hard-negatives").items["item"].iloc[0]
     body = {"item": item, "look": 1, "reviewer": "Ana", "decision": "target"}
     path = "/review/api/decide/hard-negatives"
     for headers in (
@@ -72,10 +72,10 @@ def test_only_a_page_of_this_server_may_change_anything(served, desk):
         {"origin": f"http://127.0.0.1:{served.port + 1}"},
     ):
         assert served.ask(path, "POST", body, **headers).status == 403
-    assert desk.log.read().empty
+    assert service.log.read().empty
     assert served.ask(path, "POST", body, origin=served.origin).status == 200
     assert served.ask(path, "POST", body, brings_token=False, x_vernal_token=served.token).status == 200
-    assert len(desk.log.read()) == 2
+    assert len(service.log.read()) == 2
 
 
 def test_every_answer_has_the_headers_that_keep_strangers_out(served):
@@ -89,7 +89,7 @@ def test_every_answer_has_the_headers_that_keep_strangers_out(served):
 
 def test_pages_name_no_other_host(served, project):
     pages = [served.ask(path).content.decode() for path in PAGES[:4]]
-    static = Path(project / "src" / "vernal" / "web" / "review" / "static")
+    static = Path(project / "src" / "vernal" / "web" / "static")
     pages += [file.read_text(encoding="utf-8") for file in static.iterdir()]
     for text in pages:
         rest = text.replace('xmlns="http://www.w3.org/2000/svg"', "").replace(
@@ -105,7 +105,7 @@ def test_pages_name_no_other_host(served, project):
         (b"not json", "application/json", "no JSON"),
         (b"[1]", "application/json", "no JSON object"),
         (b"{}", "text/plain", "Send JSON"),
-        (b'{"item": "' + b"x" * 70_000 + b'"}', "application/json", "More than"),
+        (b'{"item": "' + b"x" * 300_000 + b'"}', "application/json", "More than"),
         (b'{"item": "nope"}', "application/json", "has no item"),
     ],
 )
@@ -134,9 +134,9 @@ def test_names_of_queues_and_clips_lead_nowhere_else(served):
 # Sound comes from the project's own folders only
 
 
-def test_a_path_outside_the_roots_is_refused(desk, serve, tmp_path, write_tone):
+def test_a_path_outside_the_roots_is_refused(service, serve, tmp_path, write_tone):
     secret = write_tone(tmp_path / "elsewhere" / "secret.wav", seconds=3)
-    queue = desk.queue("hard-negatives")
+    queue = service.queue("hard-negatives")
     item = queue.items["item"].iloc[0]
     for file_path in (
         "../../../elsewhere/secret.wav",
@@ -144,7 +144,7 @@ def test_a_path_outside_the_roots_is_refused(desk, serve, tmp_path, write_tone):
         "field/../../../../elsewhere/secret.wav",
     ):
         queue.items.loc[0, "file_path"] = file_path
-        served = serve(desk)
+        served = serve(service)
         for kind in ("sound", "spectrogram", "item"):
             answer = served.ask(f"/review/api/{kind}/hard-negatives/{item}")
             assert answer.status == 403 and b"does not lie in a folder" in answer.content, (file_path, kind)

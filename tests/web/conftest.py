@@ -15,9 +15,9 @@ from types import SimpleNamespace
 import pytest
 
 from tests.small_review import QUEUES, make_context, make_data_root, name_audio_roots
+from vernal.web.project import ProjectContext
 from vernal.web.review.options import ReviewOptions
-from vernal.web.review.project import ProjectContext
-from vernal.web.review.service import Desk
+from vernal.web.review.service import ReviewService
 
 
 @pytest.fixture(scope="session")
@@ -41,13 +41,13 @@ def context(data_root: Path, project: Path) -> ProjectContext:
 
 
 @pytest.fixture
-def desk(context: ProjectContext) -> Desk:
-    return Desk(context, ReviewOptions(queues=QUEUES), "Ana")
+def service(context: ProjectContext) -> ReviewService:
+    return ReviewService(context, ReviewOptions(queues=QUEUES), "Ana")
 
 
 @dataclass
 class Served:
-    """A server of a desk in this process, and how to ask it."""
+    """A server of a service in this process, and how to ask it."""
 
     port: int
     token: str
@@ -82,22 +82,21 @@ class Served:
 
 
 @pytest.fixture
-def serve() -> Iterator[Callable[[Desk], Served]]:
-    """Serve a desk until the test ends: `served = serve(desk)`."""
+def serve() -> Iterator[Callable[[ReviewService], Served]]:
+    """Serve a service until the test ends: `served = serve(service)`."""
     import uvicorn
 
     from vernal.commands.review import _bind
-    from vernal.web.review.app import create_app
-    from vernal.web.review.routes import routes
-    from vernal.web.review.security import Guard, served_names
+    from vernal.web.app import create_app
+    from vernal.web.security import Guard, served_names
 
     running = []
 
-    def start(desk: Desk) -> Served:
+    def start(service: ReviewService) -> Served:
         bound = _bind("127.0.0.1", 0)
         port, token = bound.getsockname()[1], "a-token-for-tests"
         names = served_names("127.0.0.1", port)
-        app = create_app(desk.project, token, names, routes(desk))
+        app = create_app(service, token, names)
         server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, daemon=True)
         thread.start()

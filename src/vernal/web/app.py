@@ -1,0 +1,101 @@
+"""The application: all addresses of review, results and sweeps behind one guard."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import BaseRoute, Mount
+from starlette.staticfiles import StaticFiles
+
+from vernal.common.problems import InputError
+from vernal.web.http import get, post_form, post_json, problem
+from vernal.web.project import Refused
+from vernal.web.results.result_pages import ResultPages
+from vernal.web.results.sweep_pages import SweepPages
+from vernal.web.review.pages import ReviewPages
+from vernal.web.review.service import ReviewService
+from vernal.web.security import Guard
+
+STATIC = Path(__file__).parent / "static"
+
+
+def create_app(review: ReviewService, token: str, names: Iterable[str]) -> Starlette:
+    """The application over the project of a review.
+
+    Args:
+        token: what a request has to bring.
+        names: `host:port` that the server is reached by (see `security.served_names`).
+    """
+    return Starlette(
+        routes=[
+            get("/", lambda request: RedirectResponse("/review", status_code=303)),
+            Mount("/static", StaticFiles(directory=STATIC)),
+            *_review_routes(ReviewPages(review)),
+            *_result_routes(ResultPages(review.project)),
+            *_sweep_routes(SweepPages(review.project)),
+        ],
+        middleware=[Middleware(Guard, token=token, names=names)],
+        exception_handlers={Refused: _refused, InputError: _wrong, 404: _not_found},
+    )
+
+
+def _review_routes(pages: ReviewPages) -> list[BaseRoute]:
+    api = "/review/api"
+    return [
+        get("/review", pages.home),
+        get("/review/queue/{queue}", pages.queue),
+        post_json(f"{api}/queues", pages.make_queue),
+        get(f"{api}/agreement", pages.agreement),
+        get(f"{api}/state/{{queue}}", pages.state),
+        get(f"{api}/item/{{queue}}/{{item}}", pages.item),
+        get(f"{api}/neighbours/{{queue}}/{{item}}", pages.neighbours),
+        get(f"{api}/sound/{{queue}}/{{item}}", pages.sound),
+        get(f"{api}/spectrogram/{{queue}}/{{item}}", pages.spectrogram),
+        get(f"{api}/clip/{{clips}}/{{clip_id}}/sound", pages.sound),
+        get(f"{api}/clip/{{clips}}/{{clip_id}}/spectrogram", pages.spectrogram),
+        post_json(f"{api}/decide/{{queue}}", pages.decide),
+        post_json(f"{api}/undo", pages.undo),
+    ]
+
+
+def _result_routes(pages: ResultPages) -> list[BaseRoute]:
+    return [
+        get("/results", pages.stages),
+        get("/results/{stage}", pages.board),
+        get("/results/{stage}/compare", pages.compare),
+        get("/results/{stage}/effects", pages.effects),
+        get("/results/{stage}/nights", pages.nights),
+    ]
+
+
+def _sweep_routes(pages: SweepPages) -> list[BaseRoute]:
+    """Names that are no stage begin with an underscore, which no stage's name does."""
+    return [
+        get("/sweeps", pages.specs),
+        get("/sweeps/_new", pages.build),
+        post_form("/sweeps/_new", pages.rebuild),
+        post_form("/sweeps/_check", pages.check),
+        post_form("/sweeps/_save", pages.save),
+        get("/sweeps/{stage}", pages.spec),
+        post_form("/sweeps/{stage}/run", pages.run),
+        post_form("/sweeps/{stage}/stop", pages.stop),
+        get("/sweeps/{stage}/output", pages.output),
+        get("/sweeps/{stage}/output/text", pages.output_text),
+    ]
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    return problem(request, str(error), 403)
+
+
+async def _wrong(request: Request, error: Exception) -> Response:
+    return problem(request, str(error), 422)
+
+
+async def _not_found(request: Request, error: Exception) -> Response:
+    return problem(request, "There is no such page here.", 404)

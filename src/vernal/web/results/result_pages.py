@@ -1,0 +1,243 @@
+"""The pages of results: stages, leaderboard, two points side by side, effects, nights."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+import pandas as pd
+from starlette.requests import Request
+from starlette.responses import Response
+
+from vernal.common.formatting import percent
+from vernal.evaluation.baselines import ALL_POSITIVE, METADATA
+from vernal.evaluation.stage_results import METRIC_NAMES, VALIDATION, StageResults, level_words
+from vernal.proof.run_record import stale_because
+from vernal.reports.figures import DEMO
+from vernal.reports.page import DEMO_WORDS
+from vernal.sweeps.settings_table import SEED
+from vernal.web.http import one_of, page
+from vernal.web.project import top_hz
+from vernal.web.results import board, comparing, disagreements, effects, nights, pictures
+from vernal.web.results.cache import Cache
+from vernal.web.results.stages import LoadedStage, found_stages, load_stage, stamp
+
+if TYPE_CHECKING:
+    from vernal.web.project import ProjectContext
+
+ROWS_A_PAGE, CLIPS_A_PAGE = 200, 25
+TABS = (("Leaderboard", ""), ("Two points", "/compare"), ("Effects", "/effects"), ("Nights", "/nights"))
+
+
+class ResultPages:
+    """Pages over the results of one project; what was read is kept until the files change."""
+
+    def __init__(self, project: ProjectContext) -> None:
+        self._project = project
+        self._sweeps = project.folder / "conf" / "sweeps"
+        self._cache = Cache()
+
+    def stages(self, request: Request) -> Response:
+        """Every stage, with results or without."""
+        root = self._project.data_root
+        listed = found_stages(root, self._sweeps)
+        stale = {one.name: "; ".join(stale_because(root, one.name)) for one in listed if one.has_results}
+        return page(request, "results/stages", {"stages": listed, "data_root": root, "stale": stale})
+
+    def board(self, request: Request, stage: str) -> Response:
+        """The leaderboard as it was asked for."""
+        loaded = self._loaded(stage)
+        results = loaded.results
+        query, words = board.parse_query(results, request.query_params.multi_items())
+        rows = self._kept(loaded, "rows", query.rows, lambda: board.board_rows(results, query.rows))
+        made = board.make_board(results, query, rows)
+        shown, paging = _page_of(request, made.rows, ROWS_A_PAGE)
+        where = (results.primary_split, results.primary_metric)
+        baselines = [results.baseline(name, *where) for name in (ALL_POSITIVE, METADATA)]
+        varying = board.choices(results)
+        values = {
+            "query": query,
+            "board": made,
+            "words": words,
+            "meanings": board.selection_words(results, query),
+            "choices": varying,
+            "fixed": board.fixed(results),
+            "settings": [name for name in varying if name != SEED or query.rows == board.POINTS],
+            "short": board.short_choices(results),
+            "columns": board.number_columns(results, query.split),
+            "rows": shown,
+            "baselines": baselines,
+            "limits": pictures.bar_limits(
+                [*baselines, *(number for row in made.rows for number in row.measure(results.primary))]
+            ),
+            "here": _here(request, ("sort", "order", "page")),
+            "report": self._project.data_root / "08_reporting" / stage / "report.html",
+        }
+        return self._stage_page(request, "board", loaded, values | paging)
+
+    def compare(self, request: Request, stage: str) -> Response:
+        """Two points side by side."""
+        loaded = self._loaded(stage)
+        results, asked = loaded.results, request.query_params
+        a, b = asked.get("a", ""), asked.get("b", "")
+        if not (a and b):
+            return self._stage_page(request, "compare", loaded, {"a": a, "b": b, "pair": None})
+        a, b = (comparing.check_point(results, point) for point in (a, b))
+        pair, metrics, picture = self._kept(loaded, "pair", (a, b), lambda: self._pair(results, a, b))
+        settings = comparing.setting_rows(results, a, b)
+        clips = self._kept(loaded, "clips", (a, b), lambda: self._clips(results, a, b))
+        query = disagreements.ClipQuery(
+            one_of(asked.get("split"), results.measured_splits, ""),
+            one_of(asked.get("kind"), disagreements.KINDS, ""),
+        )
+        listed = disagreements.chosen(clips, query)
+        shown, paging = _page_of(request, listed, CLIPS_A_PAGE)
+        band = self._project.band_of(results.target)
+        values = {
+            "a": a,
+            "b": b,
+            "pair": pair,
+            "is_same_run": comparing.is_same_run(results, a, b),
+            "rows": settings,
+            "metrics": metrics,
+            "reach": max(
+                (abs(end) for row in metrics for end in row.difference if math.isfinite(end)), default=0.05
+            ),
+            "effects": comparing.effect_of_difference(results, settings).to_dict("records"),
+            "picture": picture,
+            "counts": disagreements.counts(clips).to_dict("records"),
+            "kinds": disagreements.KINDS,
+            "query": query,
+            "n_clips": len(listed),
+            "clips": shown.astype(object).where(shown.notna(), None).to_dict("records"),
+            "thresholds": [results.number(point, "threshold_logit") for point in (a, b)],
+            "band": band,
+            "top_hz": top_hz(band),
+        }
+        return self._stage_page(request, "compare", loaded, values | paging)
+
+    def effects(self, request: Request, stage: str) -> Response:
+        """What each setting does, in one metric on one split."""
+        loaded = self._loaded(stage)
+        results, asked = loaded.results, request.query_params
+        splits, metrics, axes = effects.effect_choices(results)
+        values: dict[str, Any] = {"splits": splits, "metrics": metrics, "axes": axes, "query": None}
+        if not splits:
+            return self._stage_page(request, "effects", loaded, values)
+        query = effects.EffectQuery(
+            one_of(asked.get("split"), splits, splits[0]),
+            one_of(asked.get("metric"), metrics, metrics[0]),
+            one_of(asked.get("axis"), axes, ""),
+            asked.get("within") == "1",
+        )
+        rows = effects.effect_rows(results, query)
+        metric = METRIC_NAMES.get(query.metric, query.metric)
+        title = _title(results, f"what each setting changes in {metric} on {query.split}")
+        drawing = (effects.draw_effects, results, rows, query, title)
+        picture = self._kept(
+            loaded, "effects", query, lambda: pictures.page_picture("effects", title, *drawing)
+        )
+        values |= {"query": query, "rows": rows.to_dict("records"), "picture": picture}
+        return self._stage_page(request, "effects", loaded, values)
+
+    def nights(self, request: Request, stage: str) -> Response:
+        """Recorder-nights of one point."""
+        loaded = self._loaded(stage)
+        results, asked = loaded.results, request.query_params
+        point = comparing.check_point(results, asked.get("point") or _first_point(results))
+        table, totals, picture = self._kept(loaded, "nights", point, lambda: self._nights(results, point))
+        splits = list(totals)
+        usual = one_of(results.primary_split, splits, splits[0] if splits else "")
+        split = one_of(asked.get("split"), splits, usual)
+        shown = table[table["split"] == split].sort_values(["recorder_id", "date"]) if splits else table
+        values = {
+            "point": point,
+            "splits": splits,
+            "split": split,
+            "picture": picture,
+            "totals": totals[split].to_dict("records") if splits else [],
+            "nights": shown.to_dict("records"),
+            "is_validation": split == VALIDATION,
+        }
+        return self._stage_page(request, "nights", loaded, values)
+
+    # What pages are made from
+
+    def _loaded(self, stage: str) -> LoadedStage:
+        root, target = self._project.data_root, str(self._project.setting("target", "the target"))
+        changes = stamp(root, self._sweeps, stage)
+        return self._cache.get(
+            ("stage", stage), changes, lambda: load_stage(root, self._sweeps, stage, target)
+        )
+
+    def _kept(self, loaded: LoadedStage, what: str, key: Any, make: Any) -> Any:
+        """Something made from a stage, until the stage is read anew."""
+        return self._cache.get((loaded.results.spec.stage, what, key), id(loaded), make)
+
+    def _pair(self, results: StageResults, a: str, b: str) -> tuple[Any, Any, Any]:
+        pair = comparing.read_pair(self._project.data_root, results, a, b)
+        title = _title(results, f"precision and recall of {a} and {b}")
+        picture = pictures.page_picture("curves", title, pictures.precision_recall, results, pair, title)
+        return pair, comparing.metric_rows(results, pair), picture
+
+    def _clips(self, results: StageResults, a: str, b: str) -> pd.DataFrame:
+        pair = comparing.read_pair(self._project.data_root, results, a, b, "clip")
+        return disagreements.table_of_pair(pair, [results.number(one, "threshold_logit") for one in (a, b)])
+
+    def _nights(self, results: StageResults, point: str) -> tuple[pd.DataFrame, dict[str, pd.DataFrame], Any]:
+        scored = comparing.read_pair(self._project.data_root, results, point, point, "clip")
+        table = nights.nights_of_point(results, scored, point)
+        splits = [name for name in results.measured_splits if len(table) and (table["split"] == name).any()]
+        totals = {name: nights.totals(results, scored, table, name) for name in splits}
+        title = _title(results, f"nights of {point}")
+        drawing = (nights.draw_nights, results, table, point, title)
+        return table, totals, pictures.page_picture("nights", title, *drawing)
+
+    def _stage_page(
+        self, request: Request, tab: str, loaded: LoadedStage, values: dict[str, Any]
+    ) -> Response:
+        results = loaded.results
+        shared = {
+            "stage": results.spec.stage,
+            "results": results,
+            "loaded": loaded,
+            "demo": DEMO_WORDS if results.is_demo else "",
+            "tabs": TABS,
+            "tab": tab,
+            "points": results.plan["point"].astype(str).tolist(),
+            "level": percent(results.options.level),
+            "metric_names": METRIC_NAMES,
+            "level_words": level_words,
+            "bar": pictures.bar,
+        }
+        return page(request, f"results/{tab}", shared | values)
+
+
+def _title(results: StageResults, words: str) -> str:
+    return f"{results.spec.stage}: {words}" + (f"  ·  {DEMO}" if results.is_demo else "")
+
+
+def _first_point(results: StageResults) -> str:
+    """The point to deploy, chosen on validation among those of the leading configuration."""
+    return results.deployed if len(results.table("curves")) else str(results.plan["point"].iloc[0])
+
+
+def _here(request: Request, without: tuple[str, ...]) -> str:
+    """This page's query string without some of its names, ready to be added to."""
+    return urlencode(
+        [(name, value) for name, value in request.query_params.multi_items() if name not in without]
+    )
+
+
+def _page_of(request: Request, rows: Any, size: int) -> tuple[Any, dict[str, Any]]:
+    """The rows of the page that was asked for, and what its links need."""
+    n_pages = -(-len(rows) // size)
+    text = request.query_params.get("page", "0")
+    number = int(text) if text.isdecimal() and len(text) < 9 else 0
+    at = max(0, min(number, n_pages - 1))
+    return rows[at * size : (at + 1) * size], {
+        "page": at,
+        "n_pages": n_pages,
+        "paged": _here(request, ("page",)),
+    }
