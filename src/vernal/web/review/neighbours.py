@@ -6,7 +6,6 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from vernal.audio.embedding.options import EmbeddingOptions
@@ -68,13 +67,16 @@ class Neighbours:
         else:
             known = clips[clips.source == "labelled"]
             name, positive, tiers = self.target, known.is_positive, known.quality
-        is_positive = positive.astype(bool)
-        words = pd.Series(np.where(is_positive, name, f"not {name}"), index=known.index)
+        is_positive = positive.astype(bool).tolist()
+        words = [name if yes else f"not {name}" for yes in is_positive]
         if tiers is not None:
-            quality = ", " + tiers.astype("str") + " quality"
-            words = words.str.cat(quality.where(is_positive & tiers.notna(), ""))
-        told = pd.DataFrame({"is_positive": is_positive, "label": words}, dtype=object)
-        return told.set_axis(known.clip_id.to_numpy(dtype=str), axis=0)
+            has_tier = tiers.notna() & positive.astype(bool)
+            words = [
+                f"{word}, {tier} quality" if yes else word
+                for word, tier, yes in zip(words, tiers, has_tier, strict=True)
+            ]
+        names = known.clip_id.to_numpy(dtype=str)
+        return pd.DataFrame({"is_positive": is_positive, "label": words}, index=names, dtype=object)
 
     def index(self, clips_name: str) -> tuple[pd.DataFrame, SimilarityIndex]:
         """A table of clips and the index over their embeddings; made once."""

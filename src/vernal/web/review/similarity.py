@@ -55,6 +55,9 @@ class SimilarityIndex:
         Raises:
             InputError: the clip is not in the index.
         """
+        return pd.Series(self._scores(clip_id), index=self._names, name="similarity")
+
+    def _scores(self, clip_id: str) -> NDArray[np.float32]:
         if clip_id not in self._row_of:
             raise InputError(
                 f"Clip {clip_id} has no embedding here; run the embedding pipeline, or name another."
@@ -65,7 +68,7 @@ class SimilarityIndex:
         for first in range(0, len(scores), _CHUNK):
             part = self._vectors[first : first + _CHUNK] @ asked.T
             scores[first : first + _CHUNK] = part.max(axis=1)
-        return pd.Series(np.maximum.reduceat(scores, self._starts), index=self._names, name="similarity")
+        return np.maximum.reduceat(scores, self._starts)
 
     def nearest(self, clip_id: str, count: int, among: Collection[str] | None = None) -> pd.DataFrame:
         """The `count` clips most like one, itself left out.
@@ -75,7 +78,7 @@ class SimilarityIndex:
         Returns:
             `clip_id`, `similarity`, falling; equal ones by clip.
         """
-        scores = self.similarity(clip_id).to_numpy()
+        scores = self._scores(clip_id)
         wanted = np.ones(len(scores), dtype=bool)
         if among is not None:
             wanted = np.isin(self._names, np.asarray(list(among), dtype=str))
