@@ -65,7 +65,7 @@ def measure_split(
         values = metrics.measured(row, truth, point.logit, recorders)
         if name != VALIDATION:
             # The threshold was chosen on validation, so nothing is claimed about other nights from there.
-            for metric, values_drawn in _draw(row, truth, recorders, drawn, point.logit).items():
+            for metric, values_drawn in draw_metrics(row, truth, recorders, drawn, point.logit).items():
                 draws[metric][at] = values_drawn
             values |= _intervals(
                 values, {metric: draws[metric][at] for metric in values}, drawn, options.level
@@ -74,9 +74,10 @@ def measure_split(
     return MeasuredSplit(name, units, logits, drawn, pd.DataFrame(rows), draws)
 
 
-def _draw(
+def draw_metrics(
     row: FloatArray, truth: np.ndarray, recorders: np.ndarray | None, drawn: bootstrap.Nights, logit: float
 ) -> dict[str, FloatArray]:
+    """Each metric of one run over the draws of nights, (n_draws,); within recorders only where they are known."""
     code, counts = drawn.blocks.code, drawn.counts
     ranking = bootstrap.ranking_draws(row, truth, code, counts)
     found = bootstrap.rate_draws(row, truth, code, counts, logit)

@@ -120,8 +120,7 @@ def pair_of(
     Raises:
         InputError: no such point, a point without scores, or one run under two names.
     """
-    from vernal.evaluation.coverage import join
-    from vernal.web.results.comparing import ScoredPair
+    from vernal.web.results.comparing import join_pair
 
     for point in (a, b):
         if point not in set(plan["point"]):
@@ -131,9 +130,7 @@ def pair_of(
     rows = plan[plan["point"].isin([a, b])]
     if rows["config_hash"].nunique() < 2:
         raise InputError(f"{a} and {b} are one run under two names: nothing that differs has an effect.")
-    sheet = join(rows, scores[scores["point"].isin([a, b])], splits, unit)
-    order = [sheet.run_of[a], sheet.run_of[b]]
-    return ScoredPair((a, b), sheet.units, {name: logits[order] for name, logits in sheet.logits.items()})
+    return join_pair(a, b, plan, scores, splits, unit)
 
 
 def difference_table(

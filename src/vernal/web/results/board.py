@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from vernal.common.problems import suggest
+from vernal.evaluation.deployed_point import deployed_point
 from vernal.evaluation.stage_results import METRIC_NAMES, VALIDATION, StageResults, level_words, short_levels
 from vernal.reports.points import point_marks
 from vernal.sweeps.point_settings import SETTINGS
@@ -154,9 +154,8 @@ def _numbers(table: pd.DataFrame) -> list[dict[Any, float]]:
 
 
 def _stands_for(results: StageResults, points: Sequence[str]) -> str:
-    """The point of a configuration to look into, chosen on validation, never on a test split; the first if equal."""
-    values = [results.number(point, f"{VALIDATION}_average_precision") for point in points]
-    return points[int(np.argmax(np.nan_to_num(values, nan=-1.0)))]
+    """The point of a configuration to look into: the one that would be deployed, the first where none is trained."""
+    return deployed_point(results.points[results.points["point"].isin(points)]) or points[0]
 
 
 def parse_query(results: StageResults, asked: Sequence[tuple[str, str]]) -> tuple[BoardQuery, list[str]]:

@@ -12,17 +12,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from vernal.common.problems import InputError, suggest
 from vernal.evaluation import bootstrap
-from vernal.evaluation.coverage import Sheet, join
+from vernal.evaluation.coverage import join
+from vernal.evaluation.measuring import draw_metrics
 from vernal.evaluation.metrics import FloatArray, measured
 from vernal.evaluation.options import EvaluationOptions
 from vernal.evaluation.stage_results import VALIDATION, StageResults, level_words
 from vernal.sweeps.point_settings import SETTINGS, PointSettings
-from vernal.web.results.stages import OUTPUT
+from vernal.sweeps.stage_folder import StageFolder
 
 COMPARED = ("f1", "precision", "recall", "fpr", "auroc", "average_precision", "auroc_within_recorder")
 NO_INTERVAL, NO_DIFFERENCE, SAME = "no interval", "no difference shown", "the same"
@@ -90,24 +90,15 @@ def check_point(results: StageResults, point: str) -> str:
 
 def setting_rows(results: StageResults, a: str, b: str) -> list[SettingRow]:
     """Every setting of two points, in the order in which settings are documented."""
-    one, other = settings_of_point(results, a), settings_of_point(results, b)
+    plan = results.plan.set_index(results.plan["point"].astype(str)).to_dict("index")
+    sides = [PointSettings.from_row(plan[point]) for point in (a, b)]
     rows = []
     for name, setting in SETTINGS.items():
-        texts = [setting.as_text(getattr(each, name)) for each in (one, other)]
-        idle = [side for side, each in zip("AB", (one, other), strict=True) if _is_idle(name, each)]
+        texts = [setting.as_text(getattr(settings, name)) for settings in sides]
+        acts = setting.acts or (lambda settings: True)
+        idle = [side for side, settings in zip("AB", sides, strict=True) if not acts(settings)]
         rows.append(SettingRow(name, texts[0], texts[1], setting.help, ", ".join(idle)))
     return rows
-
-
-def settings_of_point(results: StageResults, point: str) -> PointSettings:
-    """The settings that a point was run with."""
-    row = results.plan[results.plan["point"].astype(str) == point].iloc[0].to_dict()
-    return PointSettings.from_row(row)
-
-
-def _is_idle(name: str, settings: PointSettings) -> bool:
-    acts = SETTINGS[name].acts
-    return acts is not None and not acts(settings)
 
 
 def is_same_run(results: StageResults, a: str, b: str) -> bool:
@@ -124,29 +115,30 @@ def read_pair(data_root: Path, results: StageResults, a: str, b: str, unit: str 
     Raises:
         InputError: scores or split table are not there, or do not fit each other any more.
     """
-    stage = results.spec.stage
-    sheet = _sheet(data_root, results, [a, b], unit or results.options.unit)
-    rows = [sheet.run_of[point] for point in (a, b) if point in sheet.run_of]
-    if len(rows) != 2:
-        raise InputError(f"The scores of {stage} do not hold both {a} and {b}; score the stage again.")
-    return ScoredPair((a, b), sheet.units, {name: logits[rows] for name, logits in sheet.logits.items()})
-
-
-def _sheet(data_root: Path, results: StageResults, points: list[str], unit: str) -> Sheet:
-    stage = results.spec.stage
-    scores_file = data_root / OUTPUT / stage / "scores.parquet"
-    splits_file = data_root / "03_primary" / "splits.parquet"
-    for path in (scores_file, splits_file):
+    folder = StageFolder(data_root, results.spec.stage)
+    again = f"Run the stage {folder.stage} again."
+    for path in (folder.scores, folder.data.splits):
         if not path.is_file():
-            where = path.relative_to(data_root).as_posix()
-            raise InputError(f"{where} is not there, so clips cannot be shown. Run the stage {stage} again.")
+            where = path.relative_to(folder.data.root).as_posix()
+            raise InputError(f"{where} is not there, so clips cannot be shown. {again}")
     try:
-        scores = pd.read_parquet(scores_file, filters=[("point", "in", points)])
-        splits = pd.read_parquet(splits_file)
+        scores = pd.read_parquet(folder.scores, filters=[("point", "in", [a, b])])
+        splits = folder.read_table(folder.data.splits)
     except (OSError, ValueError) as error:
-        raise InputError(f"The scores of {stage} cannot be read ({error}). Run the stage again.") from error
-    plan = results.plan[results.plan["point"].isin(points)]
-    return join(plan, scores, splits, unit)
+        raise InputError(f"The scores of {folder.stage} cannot be read ({error}). {again}") from error
+    return join_pair(a, b, results.plan, scores, splits, unit or results.options.unit)
+
+
+def join_pair(
+    a: str, b: str, plan: pd.DataFrame, scores: pd.DataFrame, splits: pd.DataFrame, unit: str
+) -> ScoredPair:
+    """The scores of two points of a plan on the same units (see `vernal.evaluation.coverage.join`)."""
+    rows, points = plan[plan["point"].isin([a, b])], scores["point"].isin([a, b])
+    sheet = join(rows, scores[points], splits, unit)
+    if not {a, b} <= set(sheet.run_of):
+        raise InputError(f"The scores do not hold both {a} and {b}; score the stage again.")
+    order = [sheet.run_of[a], sheet.run_of[b]]
+    return ScoredPair((a, b), sheet.units, {name: logits[order] for name, logits in sheet.logits.items()})
 
 
 def metric_rows(results: StageResults, pair: ScoredPair) -> list[MetricRow]:
@@ -207,7 +199,9 @@ def differences(
         # The thresholds were chosen there, so nothing is claimed about other nights.
         return {metric: (number, nan, nan) for metric, number in found.items()}
     nights = bootstrap.nights_of(units, options.seed, split, options.n_draws)
-    draws = [_draws(row, truth, recorders, nights, at) for row, at in zip(logits, thresholds, strict=True)]
+    draws = [
+        draw_metrics(row, truth, recorders, nights, at) for row, at in zip(logits, thresholds, strict=True)
+    ]
     return {
         metric: (
             number,
@@ -215,18 +209,6 @@ def differences(
         )
         for metric, number in found.items()
     }
-
-
-def _draws(
-    row: FloatArray, truth: np.ndarray, recorders: np.ndarray | None, nights: bootstrap.Nights, logit: float
-) -> dict[str, FloatArray]:
-    code, counts = nights.blocks.code, nights.counts
-    drawn = bootstrap.rate_draws(row, truth, code, counts, logit)
-    ranked = bootstrap.ranking_draws(row, truth, code, counts)
-    drawn |= {metric: ranked[metric] for metric in ("auroc", "average_precision")}
-    if recorders is not None:
-        drawn["auroc_within_recorder"] = bootstrap.within_draws(row, truth, recorders, code, counts)
-    return drawn
 
 
 def _interval(

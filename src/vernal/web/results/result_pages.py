@@ -17,6 +17,7 @@ from vernal.proof.run_record import stale_because
 from vernal.reports.figures import DEMO
 from vernal.reports.page import DEMO_WORDS
 from vernal.sweeps.settings_table import SEED
+from vernal.sweeps.stage_folder import StageFolder
 from vernal.web.http import one_of, page
 from vernal.web.project import top_hz
 from vernal.web.results import board, comparing, disagreements, effects, nights, pictures
@@ -72,7 +73,7 @@ class ResultPages:
                 [*baselines, *(number for row in made.rows for number in row.measure(results.primary))]
             ),
             "here": _here(request, ("sort", "order", "page")),
-            "report": self._project.data_root / "08_reporting" / stage / "report.html",
+            "report": StageFolder(self._project.data_root, stage).report,
         }
         return self._stage_page(request, "board", loaded, values | paging)
 

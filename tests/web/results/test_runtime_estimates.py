@@ -9,7 +9,7 @@ import pytest
 from tests.web.results.conftest import STARTED, write_record
 from vernal.common.table_files import read_table
 from vernal.sweeps.spec import expand, parse_spec
-from vernal.web.results.estimates import (
+from vernal.web.results.runtime_estimates import (
     Measured,
     duration,
     embedded_audio,
