@@ -149,16 +149,15 @@ def _measured(
     Args:
         start_s: what a training of few heads took, most of which is the start of the workers.
     """
-    own = nodes[nodes["is_own"]].set_index("name")
-    if TRAIN not in own.index or not record.get("points"):
+    own = {node["name"]: node for node in nodes[nodes["is_own"]].to_dict("records")}
+    if TRAIN not in own or not record.get("points"):
         return None
-    training = own.loc[TRAIN]
-    trained = _trained_since(StageFolder(data_root, record["stage"]), record, str(training["started"]))
+    trained = _trained_since(StageFolder(data_root, record["stage"]), record, own[TRAIN]["started"])
     if not trained:
         return None
-    train_s, is_per_run = float(training["duration_s"]), own.index.isin(PER_RUN)
-    per_run = float(own[is_per_run]["duration_s"].sum())
-    rest = float(own[~is_per_run]["duration_s"].sum()) - train_s
+    train_s = float(own.pop(TRAIN)["duration_s"])
+    per_run = sum(own[name]["duration_s"] for name in PER_RUN if name in own)
+    rest = sum(node["duration_s"] for node in own.values()) - per_run
     start_s = min(start_s, train_s) if start_s == start_s else 0.0
     n_runs = len({str(point["config_hash"]) for point in record["points"].values()})
     embeds = nodes[nodes["name"].str.startswith(EMBED)]["duration_s"]
