@@ -7,6 +7,7 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
+from vernal.evaluation.nights import presence_summary
 from vernal.web.results import effects, nights, pictures
 from vernal.web.results.comparing import read_pair
 
@@ -95,7 +96,7 @@ def test_nights_of_the_leading_point_are_those_of_the_report(made_once, loaded):
 def test_nights_of_another_point_are_its_own(loaded, pair):
     table = nights.nights_of_point(loaded.results, pair, A)
     by_point = loaded.results.number(A, "test_ood_missed_nights")
-    assert nights.summary(table, "test_ood")["missed_nights"] == by_point
+    assert presence_summary(table[table["split"] == "test_ood"])["missed_nights"] == by_point
     svg = str(pictures.page_picture("n", "n", nights.draw_nights, loaded.results, table, A, "T"))
     assert "test_ood" in svg and "&lt;script" in svg  # a recorder's name, escaped
 

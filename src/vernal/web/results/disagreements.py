@@ -19,17 +19,8 @@ from vernal.web.results.comparing import ScoredPair
 ONLY_A, ONLY_B, BOTH_RIGHT, BOTH_WRONG = "only A right", "only B right", "both right", "both wrong"
 KINDS = (ONLY_A, ONLY_B, BOTH_RIGHT, BOTH_WRONG)
 FACTS = (
-    "split",
-    "recorder_id",
-    "site",
-    "date",
-    "time",
-    "quality",
-    "call_type",
-    "file_path",
-    "start_s",
-    "label",
-)
+    "split", "recorder_id", "site", "date", "time", "quality", "call_type", "file_path", "start_s", "label",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

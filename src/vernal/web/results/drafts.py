@@ -13,6 +13,7 @@ from typing import Any
 
 from vernal.common.problems import InputError
 from vernal.common.safe_yaml import parse_yaml
+from vernal.sweeps.plans import PlannedPoint
 from vernal.sweeps.point_settings import SETTINGS, configuration_hash, fit_hash
 from vernal.sweeps.points import Point, SafeDumper
 from vernal.sweeps.setting import Value
@@ -111,10 +112,7 @@ def typed_one(value: Value) -> str:
 
 
 def _flow(values: list[Any]) -> str:
-    import yaml
-
-    text = yaml.dump(values, Dumper=SafeDumper, default_flow_style=True, allow_unicode=True, width=1_000_000)
-    return text.strip()[1:-1]
+    return _dump(values, SafeDumper, True).strip()[1:-1]
 
 
 def _plain(value: Value) -> Any:
@@ -212,7 +210,7 @@ def reserved_names() -> frozenset[str]:
     return frozenset(pipelines | {"heads", "runs", "curated"})
 
 
-def size_of(points: Sequence[Point]) -> Size:
+def size_of(points: Sequence[Point | PlannedPoint]) -> Size:
     """How much the points of a sweep are."""
     return Size(
         len(points),
@@ -222,18 +220,33 @@ def size_of(points: Sequence[Point]) -> Size:
     )
 
 
+class _SpecDumper(SafeDumper):
+    """Mappings in lines, lists of values in brackets."""
+
+    def represent_mapping(self, tag: str, mapping: Any, flow_style: bool | None = None) -> Any:
+        return super().represent_mapping(tag, mapping, flow_style=False)
+
+
 def spec_text(spec: Spec) -> str:
     """The spec as the text of its file; parsed again it gives the same points."""
-    lines = [f"stage: {spec.stage}"]
-    if spec.description:
-        lines.append(f"description: {_flow([spec.description])}")
-    lines.append("axes:" if spec.axes else "axes: {}")
-    for name, values in spec.axes.items():
-        if any(isinstance(value, tuple) for value in values):
-            lines += [f"  {name}:", *(f"  - {_flow([_plain(value)])}" for value in values)]
-        else:
-            lines.append(f"  {name}: [{_flow(list(values))}]")
-    if spec.base_params:
-        lines.append("base_params:")
-        lines += [f"  {name}: {_flow([_plain(value)])}" for name, value in spec.base_params.items()]
-    return "\n".join(lines) + "\n"
+    base = {name: _plain(value) for name, value in spec.base_params.items()}
+    content = {
+        "stage": spec.stage,
+        **({"description": spec.description} if spec.description else {}),
+        "axes": {name: [_plain(value) for value in values] for name, values in spec.axes.items()},
+        **({"base_params": base} if base else {}),
+    }
+    return _dump(content, _SpecDumper, None)
+
+
+def _dump(content: Any, dumper: type[SafeDumper], flow_style: bool | None) -> str:
+    import yaml
+
+    return yaml.dump(
+        content,
+        Dumper=dumper,
+        default_flow_style=flow_style,
+        sort_keys=False,
+        allow_unicode=True,
+        width=1_000_000,
+    )

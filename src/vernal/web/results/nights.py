@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from vernal.evaluation.bootstrap import nights_of
-from vernal.evaluation.nights import has_nights, night_table, presence_summary, season_totals
+from vernal.evaluation.nights import has_nights, night_table, season_totals
 from vernal.evaluation.stage_results import StageResults
 from vernal.reports.figures import nights as pictures
 from vernal.web.results.comparing import ScoredPair
@@ -41,11 +41,6 @@ def totals(results: StageResults, scored: ScoredPair, table: pd.DataFrame, split
     options = results.options
     drawn = nights_of(scored.units[split], options.seed, split, options.n_draws)
     return season_totals(table[table["split"] == split].reset_index(drop=True), drawn, options.level)
-
-
-def summary(table: pd.DataFrame, split: str) -> dict[str, float]:
-    """Nights of a split counted (see `vernal.evaluation.nights.presence_summary`)."""
-    return presence_summary(table[table["split"] == split])
 
 
 def draw_nights(results: StageResults, table: pd.DataFrame, point: str, title: str) -> Figure:

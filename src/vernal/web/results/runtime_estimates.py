@@ -20,6 +20,7 @@ from vernal.common.formatting import count
 from vernal.common.problems import InputError
 from vernal.common.safe_yaml import read_yaml
 from vernal.proof.run_record import FINISHED, read_records
+from vernal.sweeps.plans import PlannedPoint
 from vernal.sweeps.point_settings import PointSettings, fit_hash
 from vernal.sweeps.points import Point
 from vernal.sweeps.stage_folder import StageFolder
@@ -85,7 +86,7 @@ class RuntimeEstimates:
         """Whether anything was measured."""
         return bool(self._measured())
 
-    def estimate(self, points: Sequence[Point]) -> Estimate | None:
+    def estimate(self, points: Sequence[Point | PlannedPoint]) -> Estimate | None:
         """How long some points will take; None where nothing was measured."""
         found = most_alike(self._measured(), points, drafts.size_of(points).trainings)
         if found is None:
@@ -199,7 +200,9 @@ def _trained_since(folder: StageFolder, record: Mapping[str, Any], started: str)
     return list(found.values())
 
 
-def most_alike(measured: Sequence[Measured], points: Sequence[Point], trainings: int) -> Measured | None:
+def most_alike(
+    measured: Sequence[Measured], points: Sequence[Point | PlannedPoint], trainings: int
+) -> Measured | None:
     """The measured run that resembles a sweep most: no less costly settings, no fewer trainings, about as many."""
 
     def unlikeness(one: Measured) -> tuple[int, bool, float]:
@@ -209,7 +212,7 @@ def most_alike(measured: Sequence[Measured], points: Sequence[Point], trainings:
     return min(reversed(measured), key=unlikeness, default=None)  # the latest of equals
 
 
-def _beyond(measured: Measured, points: Sequence[Point]) -> list[str]:
+def _beyond(measured: Measured, points: Sequence[Point | PlannedPoint]) -> list[str]:
     """Settings of a sweep that are more costly than any that was measured."""
     wanted = extremes([point.settings for point in points]) if points else {}
     known = measured.extremes
@@ -221,7 +224,7 @@ def _beyond(measured: Measured, points: Sequence[Point]) -> list[str]:
 
 
 def estimate(
-    points: Sequence[Point],
+    points: Sequence[Point | PlannedPoint],
     measured: Measured,
     trained: frozenset[str] = frozenset(),
     embedded: frozenset[tuple[float, ...]] | None = None,
