@@ -16,8 +16,8 @@ from vernal.clips.mining import MiningOptions, best_low_quality, hard_negatives,
 from vernal.common.files import sha256_of_file, write_text
 from vernal.common.hashing import digest
 from vernal.common.table_files import read_table, write_table
-from vernal.web.review.options import QueueSpec
 from vernal.web.project import NotThere, ProjectContext
+from vernal.web.review.options import QueueSpec
 
 SCRIPT = "<img src=x onerror=alert(1)>" if os.name != "nt" else "&lt;img&gt;"
 QUEUES = {
