@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 
 from vernal.common.problems import suggest
-from vernal.evaluation.deployed_point import deployed_point
+from vernal.evaluation.deployment import deployed_point
 from vernal.evaluation.stage_results import METRIC_NAMES, VALIDATION, StageResults, level_words, short_levels
 from vernal.reports.points import point_marks
 from vernal.sweeps.point_settings import SETTINGS

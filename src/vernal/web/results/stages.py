@@ -152,7 +152,7 @@ def load_stage(data_root: Path, sweeps: Path, stage: str, target: str) -> Loaded
     Raises:
         InputError: no such stage, not run yet, or results that are there in part or cannot be read.
     """
-    from vernal.evaluation.stage_results import StageResults
+    from vernal.evaluation.stage_results import StageQuestion, StageResults
 
     folder = StageFolder(data_root, stage)
     _check_there(folder, sweeps)
@@ -162,7 +162,7 @@ def load_stage(data_root: Path, sweeps: Path, stage: str, target: str) -> Loaded
     options, option_remarks = _options(run)
     target = str(run.get("parameters", {}).get("target") or target)
     try:
-        results = StageResults.read(folder, spec, target, options)
+        results = StageResults.read(folder, StageQuestion(spec, target, options))
     except (OSError, ValueError) as error:
         raise InputError(
             f"The results of {stage} cannot be read ({error}). Run {_command(stage)} again."
