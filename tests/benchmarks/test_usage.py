@@ -10,7 +10,7 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from vernal.commands.benchmarks.own_process import in_own_process
+from vernal.commands.benchmarks.sides import in_own_process
 from vernal.commands.benchmarks.usage import watched
 from vernal.common.workers import worker_pool
 

@@ -15,11 +15,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from vernal.audio.embedding.options import EmbeddingOptions
-from vernal.common.hashing import rng_for
+from vernal.commands.benchmarks.sides import audio_files, write_sounds
 
 RECORDING_S = 60
 SAMPLE_RATE_HZ = 48_000
@@ -79,18 +78,14 @@ def bench_cluster(
 
 
 def make_recordings(folder: Path, count: int) -> pd.DataFrame:
-    """Write one-minute recordings of noise, each another, and give them as clips."""
-    import soundfile
-
+    """Write one-minute recordings (see `write_sounds`) and give them as clips."""
     from vernal.common.files import sha256_of_file
 
-    folder.mkdir(parents=True)
-    rows = []
-    for number in range(count):
-        file = folder / f"recording_{number:05d}.wav"
-        noise = rng_for(0, "bench recording", number).standard_normal(RECORDING_S * SAMPLE_RATE_HZ)
-        soundfile.write(file, 0.05 * noise.astype(np.float32), SAMPLE_RATE_HZ, subtype="PCM_16")
-        rows.append((f"{number:016d}", "bench", file.name, sha256_of_file(file), float(RECORDING_S)))
+    write_sounds(folder, (f"recording_{number:05d}" for number in range(count)), RECORDING_S, SAMPLE_RATE_HZ)
+    rows = [
+        (f"{number:016d}", "bench", file.name, sha256_of_file(file), float(RECORDING_S))
+        for number, file in enumerate(audio_files(folder))
+    ]
     return pd.DataFrame(rows, columns=["clip_id", "source", "file_path", "content_hash", "duration_s"])
 
 

@@ -7,23 +7,24 @@ ten minutes and, if asked for, on longer ones.
 
 from __future__ import annotations
 
-import json
 import sys
 import tempfile
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from vernal.commands.benchmarks.own_process import in_own_process
-from vernal.commands.benchmarks.usage import watched
-from vernal.common.problems import InputError
+from vernal.commands.benchmarks.sides import (
+    audio_files,
+    compared,
+    in_own_process,
+    ratio,
+    tell,
+    write_sounds,
+)
 from vernal.training.heads import Head
 
 NAME = "bench"
-_SUFFIXES = {".wav", ".flac", ".ogg", ".mp3"}
-_CALL_HZ = 1_200.0
 
 
 def bench_detect(
@@ -42,9 +43,8 @@ def bench_detect(
         sides: `both`, or `ours`.
         sample_rate_hz: of the made recordings.
     Returns:
-        `ours_s`, `peer_s`, `ratio` (peer over ours), the same of processor time, `hours` of sound, hours a minute on
-        both sides, peak memory in MB of the largest worker and of all processes together, and how the confidences
-        differ. None where a side was not run.
+        That of `compared`, `hours` of sound, hours a minute on both sides, peak memory in MB of all processes together,
+        and how the confidences differ. None where a side was not run.
     Raises:
         InputError: no recordings in the folder.
     """
@@ -52,18 +52,7 @@ def bench_detect(
         if folder is None:
             folder = Path(scratch) / "recordings"
             make_recordings(folder, n_files, sample_rate_hz=sample_rate_hz)
-        hours = hours_of(Path(folder))
-        make_classifier(Path(scratch))
-        ours = in_own_process(
-            "vernal.commands.benchmarks.detect", "ours", Path(folder), Path(scratch), workers
-        )
-        peer = (
-            in_own_process("vernal.commands.benchmarks.detect", "peer", Path(folder), Path(scratch), workers)
-            if sides == "both"
-            else None
-        )
-        difference = _compare(Path(scratch)) if peer else None
-    return _report(ours, peer, difference, hours, workers)
+        return _measured(Path(folder), Path(scratch), workers, sides)
 
 
 def bench_memory(minutes: float) -> dict[str, Any]:
@@ -74,9 +63,23 @@ def bench_memory(minutes: float) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="vernal-bench-") as scratch:
         folder = Path(scratch) / "recordings"
         make_long_recording(folder / "R1_20250403_000000.wav", minutes)
-        make_classifier(Path(scratch))
-        ours = in_own_process("vernal.commands.benchmarks.detect", "ours", folder, Path(scratch), 1)
-    return _report(ours, None, None, minutes / 60, 1)
+        return _measured(folder, Path(scratch), 1, "ours")
+
+
+def _measured(folder: Path, scratch: Path, workers: int, sides: str) -> dict[str, Any]:
+    hours = hours_of(folder)
+    make_classifier(scratch)
+    module = "vernal.commands.benchmarks.detect"
+    ours = in_own_process(module, "ours", folder, scratch, workers)
+    peer = in_own_process(module, "peer", folder, scratch, workers) if sides == "both" else None
+    return compared(ours, peer, workers) | {
+        "hours": round(hours, 4),
+        "ours_hours_a_minute": ratio(60 * hours, ours["seconds"]),
+        "peer_hours_a_minute": peer and ratio(60 * hours, peer["seconds"]),
+        "ours_all_memory_mb": ours["all_memory_mb"],
+        "peer_all_memory_mb": peer and peer["all_memory_mb"],
+        "max_abs_difference": peer and _difference(scratch),
+    }
 
 
 def hours_of(folder: Path) -> float:
@@ -87,34 +90,18 @@ def hours_of(folder: Path) -> float:
     """
     from vernal.audio.reading import probe_audio
 
-    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _SUFFIXES)
-    if not files:
-        raise InputError(f"The folder {folder} holds no audio ({', '.join(sorted(_SUFFIXES))}).")
-    return sum(probe_audio(file).duration_s for file in files) / 3_600
+    return sum(probe_audio(file).duration_s for file in audio_files(folder)) / 3_600
 
 
 # What is searched -----------------------------------------------------------------------------------
 
 
 def make_recordings(folder: Path, n_files: int, seconds: float = 60.0, sample_rate_hz: int = 48_000) -> None:
-    """Write a night of recordings, every minute from 18:00 on: noise with a falling spectrum and a few calls."""
+    """Write a night of recordings, every minute from 18:00 on (see `write_sounds`)."""
     import pandas as pd
-    import soundfile
 
-    from vernal.common.hashing import rng_for
-
-    folder.mkdir(parents=True, exist_ok=True)
     moments = pd.date_range("2025-04-03 18:00", periods=n_files, freq="min")
-    times = np.arange(round(seconds * sample_rate_hz)) / sample_rate_hz
-    for number, moment in enumerate(moments):
-        rng = rng_for(0, "bench recording", number)
-        sound = 0.01 * rng.standard_normal(len(times), dtype=np.float32)
-        for _ in range(3):
-            start, pitch = rng.uniform(0, seconds - 1), _CALL_HZ * rng.uniform(0.5, 2)
-            part = slice(round(start * sample_rate_hz), round((start + 0.6) * sample_rate_hz))
-            sound[part] += 0.2 * np.sin(2 * np.pi * pitch * times[part]) * np.hanning(len(times[part]))
-        name = f"R1_{moment:%Y%m%d_%H%M%S}.wav"
-        soundfile.write(folder / name, sound, sample_rate_hz, subtype="PCM_16")
+    write_sounds(folder, (f"R1_{moment:%Y%m%d_%H%M%S}" for moment in moments), seconds, sample_rate_hz)
 
 
 def make_long_recording(file: Path, minutes: float, sample_rate_hz: int = 48_000) -> None:
@@ -146,42 +133,7 @@ def make_classifier(folder: Path) -> None:
     (folder / f"{NAME}_Labels.txt").write_text("target\n", encoding="utf-8")
 
 
-# Both sides -----------------------------------------------------------------------------------------
-
-
-def _report(
-    ours: dict[str, Any],
-    peer: dict[str, Any] | None,
-    difference: float | None,
-    hours: float,
-    workers: int,
-) -> dict[str, Any]:
-    theirs = peer or dict.fromkeys(ours)
-    return {
-        "ours_s": ours["seconds"],
-        "peer_s": theirs["seconds"],
-        "ratio": _ratio(theirs["seconds"], ours["seconds"]),
-        "ours_cpu_s": ours["cpu_s"],
-        "peer_cpu_s": theirs["cpu_s"],
-        "cpu_ratio": _ratio(theirs["cpu_s"], ours["cpu_s"]),
-        "hours": round(hours, 4),
-        "ours_hours_a_minute": _ratio(60 * hours, ours["seconds"]),
-        "peer_hours_a_minute": _ratio(60 * hours, theirs["seconds"]),
-        "workers": workers,
-        "ours_worker_memory_mb": ours["worker_memory_mb"],
-        "peer_worker_memory_mb": theirs["worker_memory_mb"],
-        "ours_all_memory_mb": ours["all_memory_mb"],
-        "peer_all_memory_mb": theirs["all_memory_mb"],
-        "n_windows": ours["n_windows"],
-        "max_abs_difference": difference,
-    }
-
-
-def _ratio(above: float | None, below: float | None) -> float | None:
-    return round(above / below, 3) if above is not None and below else None
-
-
-def _compare(scratch: Path) -> float:
+def _difference(scratch: Path) -> float:
     """Largest difference of a confidence; the other side writes four decimals."""
     import pandas as pd
 
@@ -267,11 +219,8 @@ def _run_peer(folder: Path, scratch: Path, workers: int) -> int:
 
 def main(side: str, folder: str, scratch: str, workers: str) -> None:
     """Entry of each side's own process."""
-    with watched() as usage:
-        run = _run_peer if side == "peer" else _run_ours
-        n_windows = run(Path(folder), Path(scratch), int(workers))
-        used = asdict(usage())
-    sys.stdout.write("\n" + json.dumps({"n_windows": n_windows, **used}) + "\n")
+    run = _run_peer if side == "peer" else _run_ours
+    tell(lambda: run(Path(folder), Path(scratch), int(workers)))
 
 
 if __name__ == "__main__":

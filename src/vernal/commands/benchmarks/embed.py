@@ -9,17 +9,19 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from vernal.commands.benchmarks.own_process import in_own_process
-from vernal.commands.benchmarks.usage import watched
-from vernal.common.problems import InputError
-
-_SUFFIXES = {".wav", ".flac", ".ogg", ".mp3"}
+from vernal.commands.benchmarks.sides import (
+    audio_files,
+    compared,
+    in_own_process,
+    ratio,
+    tell,
+    write_sounds,
+)
 
 
 def bench_embed(
@@ -33,10 +35,8 @@ def bench_embed(
         workers: processes on each side.
         sides: `both`, or `ours` to measure speed and memory alone, without collecting vectors to compare.
     Returns:
-        `ours_s`, `peer_s`, `ratio` (peer over ours), the same of processor time (`*_cpu_s`, `cpu_ratio`: what
-        to trust on a busy machine), `n_windows`, milliseconds a window, peak memory in MB of the largest
-        worker and of our main process, and `max_abs_difference` of the embeddings. None where a side was not
-        run, started no worker (little work is done in the main process), or the system does not tell.
+        That of `compared`, milliseconds a window, peak memory in MB of our main process, and `max_abs_difference` of
+        the embeddings.
     Raises:
         InputError: no audio in the folder.
     """
@@ -44,7 +44,7 @@ def bench_embed(
         if folder is None:
             folder = Path(scratch) / "clips"
             make_clips(folder, n_clips)
-        files = _files(Path(folder), n_clips)
+        files = audio_files(Path(folder))[:n_clips]
         if sides == "ours":
             return _report(_side("ours_alone", files, Path(scratch), workers), None, None, workers)
         ours = _side("ours", files, Path(scratch), workers)
@@ -53,29 +53,8 @@ def bench_embed(
 
 
 def make_clips(folder: Path, n_clips: int, sample_rate_hz: int = 48_000) -> None:
-    """Write clips of three seconds: noise with a falling spectrum and a few calls, each another."""
-    import soundfile
-
-    from vernal.common.hashing import rng_for
-
-    folder.mkdir(parents=True, exist_ok=True)
-    times = np.arange(3 * sample_rate_hz) / sample_rate_hz
-    for number in range(n_clips):
-        rng = rng_for(0, "bench clip", number)
-        sound = np.cumsum(rng.standard_normal(len(times)))
-        sound = 0.05 * (sound - np.linspace(sound[0], sound[-1], len(times))) / np.abs(sound).max()
-        sound += 0.01 * rng.standard_normal(len(times))
-        for _ in range(3):
-            start, pitch = rng.uniform(0, 2.5), rng.uniform(300, 3_000)
-            sound += 0.1 * np.sin(2 * np.pi * pitch * times) * np.exp(-(((times - start) / 0.1) ** 2))
-        soundfile.write(folder / f"clip_{number:06d}.wav", sound, sample_rate_hz, subtype="PCM_16")
-
-
-def _files(folder: Path, limit: int) -> list[Path]:
-    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _SUFFIXES)[:limit]
-    if not files:
-        raise InputError(f"The folder {folder} holds no audio ({', '.join(sorted(_SUFFIXES))}).")
-    return files
+    """Write clips of three seconds (see `write_sounds`)."""
+    write_sounds(folder, (f"clip_{number:06d}" for number in range(n_clips)), 3.0, sample_rate_hz)
 
 
 def _side(side: str, files: list[Path], scratch: Path, workers: int) -> dict[str, Any]:
@@ -100,28 +79,13 @@ def _report(
 ) -> dict[str, Any]:
     from vernal.audio.encoders.base import encoder_version
 
-    theirs = peer or dict.fromkeys(ours)
-    return {
-        "ours_s": ours["seconds"],
-        "peer_s": theirs["seconds"],
-        "ratio": _ratio(theirs["seconds"], ours["seconds"]),
-        "ours_cpu_s": ours["cpu_s"],
-        "peer_cpu_s": theirs["cpu_s"],
-        "cpu_ratio": _ratio(theirs["cpu_s"], ours["cpu_s"]),
-        "n_windows": ours["n_windows"],
-        "workers": workers,
-        "ours_ms_per_window": _ratio(1_000 * ours["seconds"], ours["n_windows"]),
-        "peer_ms_per_window": None if peer is None else _ratio(1_000 * peer["seconds"], peer["n_windows"]),
-        "ours_worker_memory_mb": ours["worker_memory_mb"] or None,
-        "peer_worker_memory_mb": theirs["worker_memory_mb"] or None,
+    return compared(ours, peer, workers) | {
+        "ours_ms_per_window": ratio(1_000 * ours["seconds"], ours["n_windows"]),
+        "peer_ms_per_window": peer and ratio(1_000 * peer["seconds"], peer["n_windows"]),
         "ours_main_memory_mb": ours["main_memory_mb"],
         "max_abs_difference": difference,
         "encoder_version": encoder_version("birdnet_v2.4"),
     }
-
-
-def _ratio(above: float | None, below: float | None) -> float | None:
-    return round(above / below, 3) if above is not None and below else None
 
 
 # Each side's own process ----------------------------------------------------------------------------
@@ -193,13 +157,10 @@ def _peer_share(files: list[str]) -> tuple[list[str], np.ndarray]:
 def main(side: str, listing: str, scratch: str, workers: str) -> None:
     """Entry of each side's own process."""
     files = [Path(name) for name in json.loads(Path(listing).read_text(encoding="utf-8"))]
-    with watched() as usage:
-        if side == "peer":
-            n_windows = _run_peer(files, Path(scratch), int(workers))
-        else:
-            n_windows = _run_ours(files, Path(scratch), int(workers), keep_for_comparison=side == "ours")
-        used = asdict(usage())
-    sys.stdout.write(json.dumps({"n_windows": n_windows, **used}) + "\n")
+    if side == "peer":
+        tell(lambda: _run_peer(files, Path(scratch), int(workers)))
+    else:
+        tell(lambda: _run_ours(files, Path(scratch), int(workers), keep_for_comparison=side == "ours"))
 
 
 if __name__ == "__main__":

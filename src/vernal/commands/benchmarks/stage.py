@@ -21,7 +21,7 @@ import pandas as pd
 from vernal.audio.embedding.store import EmbeddingStore
 from vernal.audio.embedding.windows import EmbeddingOptions, EmbeddingPart, plan_windows
 from vernal.commands.benchmarks import train as bench_train
-from vernal.commands.benchmarks.own_process import in_own_process
+from vernal.commands.benchmarks.sides import in_own_process
 from vernal.commands.benchmarks.usage import watched
 from vernal.common.hashing import digest, rng_for
 from vernal.common.table_files import read_table, write_table
