@@ -236,6 +236,7 @@ CASES = [
         before="empty",
     ),
     Case("StageResultsDataset", "filepath", ".json"),
+    Case("StageResultsDataset", "filepath", ".json"),
     Case("TableDataset", "filepath", ".csv", (table(1, 2), table(3)), lambda rows: rows.to_dict("list")),
     Case("TableDataset", "filepath", ".parquet", (table(1, 2), table(3)), lambda rows: rows.to_dict("list")),
     Case("TablesDataset", values=({"a/one": table(1)}, {"two": table(2)}), plain=frames),

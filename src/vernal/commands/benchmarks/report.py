@@ -5,7 +5,6 @@ The page is only ever written by the command, each section with the machine and 
 
 from __future__ import annotations
 
-import os
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from typing import Any
 
 from vernal.commands.command_line import text_table
 from vernal.common.files import write_text
+from vernal.common.workers import cores
 
 Results = Mapping[str, Mapping[str, Any]]
 
@@ -112,20 +112,10 @@ def shown(value: Any) -> str:
 
 def machine() -> str:
     """The machine in words, without its name."""
-    memory = _memory_gb()
-    cores = f"{_cores()} cores"
-    parts = [
-        f"{cores} of {_processor()}",
-        *([f"{memory:.0f} GB of memory"] if memory else []),
-        platform.system(),
-    ]
-    return ", ".join(parts)
+    import psutil
 
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    memory_gb = psutil.virtual_memory().total / 2**30
+    return f"{cores()} cores of {_processor()}, {memory_gb:.0f} GB of memory, {platform.system()}"
 
 
 def _processor() -> str:
@@ -135,14 +125,6 @@ def _processor() -> str:
             if line.startswith("model name"):
                 return " ".join(line.partition(":")[2].split())
     return platform.processor() or platform.machine()
-
-
-def _memory_gb() -> float | None:
-    try:
-        import psutil
-    except ImportError:
-        return None
-    return psutil.virtual_memory().total / 2**30
 
 
 def versions() -> str:

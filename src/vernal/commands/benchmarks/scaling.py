@@ -6,29 +6,41 @@ assumed stands in a file, by name. Everything else follows from these.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Annotated, NoReturn
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
 
 from vernal.commands.benchmarks.report import machine, shown, versions
 from vernal.common.files import write_text
 from vernal.common.problems import InputError, Problems
 from vernal.common.safe_yaml import read_yaml
 
+# What pydantic finds -> what it is called here, and the way out.
+_FAULTS = {
+    "missing": ("missing", "Add it."),
+    "unexpected_keyword_argument": ("unknown", "Remove it or mend its name."),
+    "too_short": ("group without members", "Name one at least."),
+}
+_WRONG = ("value that cannot be", "Give a number above 0 (a price may be 0; counts are whole).")
 START, END = "<!-- measured tables -->", "<!-- end of measured tables -->"
 _MONTH_H = 365.25 * 24 / 12
+Above0 = Annotated[float, Field(strict=True, gt=0)]
+Price = Annotated[float, Field(strict=True, ge=0)]
+Count = Annotated[int, Field(strict=True, gt=0)]
+_KNOWN_KEYS = ConfigDict(extra="forbid")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=_KNOWN_KEYS)
 class Season:
     """How much is recorded: recorders, and years of one season each."""
 
-    recorders: int
-    years: int
+    recorders: Count
+    years: Count
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=_KNOWN_KEYS)
 class Place:
     """Where it is computed.
 
@@ -36,22 +48,22 @@ class Place:
     read from storage.
     """
 
-    workers: int
-    worker_hour_price: float
-    read_mb_s: float
+    workers: Count
+    worker_hour_price: Price
+    read_mb_s: Above0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=_KNOWN_KEYS)
 class Assumptions:
     """The file of assumptions; see its comments."""
 
     currency: str
-    file_s: float
-    files_a_night: int
-    nights: int
-    seasons: dict[str, Season]
-    places: dict[str, Place]
-    storage_price_tb_month: float
+    file_s: Above0
+    files_a_night: Count
+    nights: Count
+    seasons: Annotated[dict[str, Season], Field(min_length=1)]
+    places: Annotated[dict[str, Place], Field(min_length=1)]
+    storage_price_tb_month: Price
 
     def hours(self, season: Season) -> float:
         """Hours of sound."""
@@ -83,45 +95,22 @@ def read_assumptions(file: Path) -> Assumptions:
     Raises:
         InputError: names every key that is missing, unknown or not a number above 0 (a price may be 0).
     """
-    content = read_yaml(file)
+    try:
+        return TypeAdapter(Assumptions).validate_python(read_yaml(file) or {})
+    except ValidationError as error:
+        _refuse(file, error)
+
+
+def _refuse(file: Path, error: ValidationError) -> NoReturn:
+    cases: dict[tuple[str, str], list[str]] = {words: [] for words in (*_FAULTS.values(), _WRONG)}
+    for fault in error.errors():
+        words, name = _FAULTS.get(fault["type"], _WRONG), ".".join(map(str, fault["loc"]))
+        cases[words].append(f"{name}: {fault['input']!r}" if words == _WRONG else name)
     problems = Problems(f"The assumptions {file}")
-    whole = _checked(content, Assumptions, "", problems)
-    for group, kind in (("seasons", Season), ("places", Place)):
-        members = whole.get(group)
-        if not isinstance(members, dict) or not members:
-            problems.add("group without members", [group] if group in whole else [], "Name one at least.")
-            continue
-        whole[group] = {
-            name: _checked(values, kind, f"{group}.{name}.", problems) for name, values in members.items()
-        }
+    for (kind, way_out), named in cases.items():
+        problems.add(kind, named, way_out)
     problems.raise_if_any()
-    whole["seasons"] = {name: Season(**values) for name, values in whole["seasons"].items()}
-    whole["places"] = {name: Place(**values) for name, values in whole["places"].items()}
-    return Assumptions(**whole)
-
-
-def _checked(content: Any, kind: type, at: str, problems: Problems) -> dict[str, Any]:
-    content = dict(content) if isinstance(content, Mapping) else {}
-    wanted = {field.name: str(field.type) for field in fields(kind)}
-    problems.add("missing", [f"{at}{name}" for name in wanted if name not in content], "Add it.")
-    problems.add(
-        "unknown", [f"{at}{name}" for name in content if name not in wanted], "Remove it or mend its name."
-    )
-    wrong = [
-        f"{at}{name}: {content[name]!r}"
-        for name, type_name in wanted.items()
-        if name in content
-        and type_name in ("int", "float")
-        and not _is_number(content[name], type_name, "price" in name)
-    ]
-    problems.add("value that cannot be", wrong, "Give a number above 0 (a price may be 0; counts are whole).")
-    return content
-
-
-def _is_number(value: Any, type_name: str, may_be_zero: bool) -> bool:
-    if isinstance(value, bool) or not isinstance(value, int if type_name == "int" else int | float):
-        return False
-    return value >= 0 if may_be_zero else value > 0
+    raise error
 
 
 def hours_needed(sound_h: float, speed: Speed, place: Place) -> tuple[float, str]:
