@@ -122,14 +122,11 @@ def _planned(clips: pd.DataFrame, target_label: str) -> pd.DataFrame:
     if clips.clip_id.duplicated().any():
         raise ValueError("a clip comes twice; give each clip_id once")
     plan = clips.sort_values("clip_id", ignore_index=True)
-    for name in ("start_s", "end_s"):
-        plan[name] = plan[name].astype("float64") if name in plan else float("nan")
+    plan = plan.assign(**{name: float("nan") for name in ("start_s", "end_s") if name not in plan})
+    plan = plan.astype({"start_s": "float64", "end_s": "float64"})
     plan["label"] = np.where(plan.is_positive, target_label, NEGATIVE_LABEL)
     paths = [Path(path) for path in plan.file_path]
-    is_cut = [
-        _is_part(start_s, end_s) or path.suffix.lower() not in READABLE
-        for path, start_s, end_s in zip(paths, plan.start_s, plan.end_s, strict=True)
-    ]
+    is_cut = [_is_cut(*part) for part in zip(paths, plan.start_s, plan.end_s, strict=True)]
     suffixes = [".wav" if cut else path.suffix.lower() for path, cut in zip(paths, is_cut, strict=True)]
     names = _distinct([safe_name(path.stem) for path in paths], plan.label, plan.clip_id)
     plan["file"] = [
@@ -164,8 +161,9 @@ def safe_name(name: str) -> str:
     return name or "clip"
 
 
-def _is_part(start_s: float, end_s: float) -> bool:
-    return (not pd.isna(start_s) and start_s > 0) or not pd.isna(end_s)
+def _is_cut(path: Path, start_s: float, end_s: float) -> bool:
+    """Whether a clip is part of a file, or its file one that BirdNET-Analyzer does not open."""
+    return start_s > 0 or not np.isnan(end_s) or path.suffix.lower() not in READABLE
 
 
 def _sources(plan: pd.DataFrame, roots: Mapping[str, str]) -> list[Path]:
@@ -173,13 +171,11 @@ def _sources(plan: pd.DataFrame, roots: Mapping[str, str]) -> list[Path]:
     unrooted = sorted(set(plan.source) - set(roots))
     problems.add("source without a folder", [str(name) for name in unrooted], "Give its root.")
     problems.raise_if_any()
-    paths = [Path(roots[source]) / path for source, path in zip(plan.source, plan.file_path, strict=True)]
-    absent = [path for path, full in zip(plan.file_path, paths, strict=True) if not full.is_file()]
-    outside = [
-        path
-        for source, path, full in zip(plan.source, plan.file_path, paths, strict=True)
-        if not is_inside(full, Path(roots[source]))
-    ]
+    folders = [Path(roots[source]) for source in plan.source]
+    paths = [folder / path for folder, path in zip(folders, plan.file_path, strict=True)]
+    listed = list(zip(plan.file_path, folders, paths, strict=True))
+    absent = [path for path, _, full in listed if not full.is_file()]
+    outside = [path for path, folder, full in listed if not is_inside(full, folder)]
     problems.add("audio file that does not exist", absent, "Correct the paths or the audio root.")
     problems.add("path that leaves its root", outside, "Put the recordings below the root.")
     problems.raise_if_any()
@@ -188,7 +184,7 @@ def _sources(plan: pd.DataFrame, roots: Mapping[str, str]) -> list[Path]:
 
 def _place(source: Path, to: Path, start_s: float, end_s: float, mode: str) -> str:
     """Put one clip in its place; returns how."""
-    if _is_part(start_s, end_s) or source.suffix.lower() not in READABLE:
+    if _is_cut(source, start_s, end_s):
         _cut(source, to, start_s, end_s)
         return "cut"
     if mode == "link":
@@ -209,12 +205,8 @@ def _cut(source: Path, to: Path, start_s: float, end_s: float) -> None:
     from vernal.audio.reading import load_clip
 
     sample_rate_hz = 48_000
-    samples = load_clip(
-        source,
-        0.0 if pd.isna(start_s) else float(start_s),
-        None if pd.isna(end_s) else float(end_s),
-        sample_rate_hz=sample_rate_hz,
-    )
+    start, end = 0.0 if np.isnan(start_s) else start_s, None if np.isnan(end_s) else end_s
+    samples = load_clip(source, start, end, sample_rate_hz=sample_rate_hz)
     soundfile.write(to, samples, sample_rate_hz, subtype="FLOAT", format="WAV")
 
 

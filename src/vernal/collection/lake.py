@@ -111,21 +111,17 @@ def _folders(
             prefix = folder.relative_to(root)
             table = read_files_table(own)
             single |= {(prefix / name).as_posix(): said for name, said in table.items()}
-            absent = [
-                name for name, said in table.items() if not said.withdrawn and not (folder / name).is_file()
-            ]
             wrong += [
-                f"{(prefix / own.name).as_posix()} names {name!r}, which is not there" for name in absent
+                f"{(prefix / own.name).as_posix()} names {name!r}, which is not there"
+                for name, said in table.items()
+                if not said.withdrawn and not (folder / name).is_file()
             ]
     except InputError as error:
         wrong.append(on_one_line(error))
     inside = {name: said for name, said in single.items() if (root / name).is_relative_to(folder)}
     yield folder, statement, inside
-    for child in sorted(
-        path
-        for path in folder.iterdir()
-        if path.is_dir() and not path.is_symlink() and not path.name.startswith(".")
-    ):
+    folders = (path for path in folder.iterdir() if path.is_dir() and not path.is_symlink())
+    for child in sorted(path for path in folders if not path.name.startswith(".")):
         below = {name: said for name, said in inside.items() if (root / name).is_relative_to(child)}
         yield from _folders(child, root, statement, below, wrong)
 
@@ -178,11 +174,8 @@ class Lake:
             except OSError as error:
                 rows.append(row | {"outcome": "refused", "reason": str(error.strerror or error)})
                 continue
-            said = {
-                "content_hash": content_hash,
-                "file_path": addition.file_path,
-                **addition.statement.spoken(),
-            }
+            keys = {"content_hash": content_hash, "file_path": addition.file_path}
+            said = keys | addition.statement.spoken()
             is_known = said == {key: value for key, value in before.items() if key != "number"}
             if not is_known:
                 number += 1
@@ -270,39 +263,33 @@ class Lake:
                 continue
             try:
                 row = json.loads(path.read_text(encoding="utf-8"))
-                if path.name != f"{row['content_hash']}-{digest(row)}.json" or not isinstance(
-                    row["number"], int
-                ):
+                name = f"{row['content_hash']}-{digest(row)}.json"
+                if path.name != name or not isinstance(row["number"], int):
                     raise ValueError("its name does not fit its content")
                 said.append(row)
             except (ValueError, KeyError, TypeError) as error:
                 damaged.append(f"{path.name[:20]}…: {error}")
         problems = Problems(f"The raw zone {self.root}")
-        problems.add(
-            "damaged statement", damaged, "Restore these files from a copy; they are never written twice."
-        )
+        remedy = "Restore these files from a copy; they are never written twice."
+        problems.add("damaged statement", damaged, remedy)
         problems.raise_if_any()
         return sorted(said, key=lambda row: row["number"])
 
     def facts(self, content_hashes: Iterable[str]) -> pd.DataFrame:
         """What was computed of recordings: one row a content hash, in order; computed anew where it is not kept."""
-        rows = []
-        for content_hash in content_hashes:
-            path = self._facts_path(content_hash)
-            kept = (
-                json.loads(path.read_text(encoding="utf-8"))
-                if path.is_file()
-                else recording_facts(self.path_of(content_hash))
-            )
-            rows.append({"content_hash": content_hash, **kept})
+        rows = [
+            {"content_hash": content_hash, **self._facts(content_hash)} for content_hash in content_hashes
+        ]
         table = pd.DataFrame(rows, columns=["content_hash", *_FACT_NAMES])
-        numbers = ("n_frames", "sample_rate_hz", "channels", "duration_s", "latitude", "longitude")
-        return table.assign(
-            **{
-                name: table[name].astype("float64") if name in numbers else _text(table[name])
-                for name in ("content_hash", *_FACT_NAMES)
-            }
-        )
+        numbers = ["n_frames", "sample_rate_hz", "channels", "duration_s", "latitude", "longitude"]
+        texts = table.drop(columns=numbers).apply(_text)
+        return table.astype(dict.fromkeys(numbers, "float64")).assign(**texts)
+
+    def _facts(self, content_hash: str) -> dict[str, Any]:
+        path = self._facts_path(content_hash)
+        if path.is_file():
+            return json.loads(path.read_text(encoding="utf-8"))
+        return recording_facts(self.path_of(content_hash))
 
     def verify(self) -> list[str]:
         """Hash every kept file again and name those whose bytes are no longer what they were."""

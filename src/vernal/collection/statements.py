@@ -1,6 +1,6 @@
 """Who gave what, under which terms: the statements that come with a folder of files.
 
-A person puts a `source.yml` into his folder. It speaks for the folder and everything below; a deeper one
+A person puts a `source.yml` into their folder. It speaks for the folder and everything below; a deeper one
 adds to it and wins where both speak. A `files.csv` speaks for single files, by path, and wins over both.
 A statement can be completed later: nothing that was said is overwritten, it is said again. A file can be
 withdrawn, also when it has left the folder: a table names it and says so.
@@ -15,7 +15,7 @@ from datetime import date, time
 from pathlib import Path
 from typing import Any
 
-from vernal.clips.annotation_formats import decode
+from vernal.clips.annotation_formats import read_text
 from vernal.clips.annotation_formats.lines import read_rows
 from vernal.common.problems import InputError, Problems, on_one_line, suggest
 from vernal.common.safe_yaml import read_yaml
@@ -33,7 +33,7 @@ class Statement:
     """What is said of a file by whoever gave it; None where nothing is said.
 
     `collector` recorded or gathered it, `source` is where it comes from (a place on the web, a campaign),
-    `licence` the terms. `annotator`, `session` (his first or second time) and `complete` (everything in the
+    `licence` the terms. `annotator`, `session` (their first or second time) and `complete` (everything in the
     recording that belongs to a class was marked) speak for label files. `role`: `training`, `deployment` (a
     sample of what the detector will hear, never trained on) or `adversarial` (collected by outsiders to
     test it). `mined_by` names the model that chose the recording. `utc_offset` is the recorder's clock, as
@@ -69,12 +69,8 @@ class Statement:
 _NAMES = tuple(field.name for field in fields(Statement))
 # Other words that people write.
 _ALSO = {
-    "license": "licence",
-    "recordist": "collector",
-    "place": "site",
-    "location": "site",
-    "recorder": "recorder_id",
-}
+    "license": "licence", "recordist": "collector", "place": "site", "location": "site", "recorder": "recorder_id"
+}  # fmt: skip
 
 
 def _read_by(read: Callable[[str], Any], form: str) -> Callable[[str], bool]:
@@ -114,9 +110,8 @@ def make_statement(values: dict[str, Any], where: str) -> Statement:
         InputError: unknown names, or values that are not what their names ask for; all at once.
     """
     problems = Problems(where)
-    named = {
-        _ALSO.get(str(key).strip().lower(), str(key).strip().lower()): value for key, value in values.items()
-    }
+    written = {str(key).strip().lower(): value for key, value in values.items()}
+    named = {_ALSO.get(key, key): value for key, value in written.items()}
     unknown = [f"{key!r} ({suggest(key, _NAMES)})" for key in named if key not in _NAMES]
     problems.add("unknown name", unknown, "Correct it, or put it into `note`.")
     nested = [repr(key) for key, value in named.items() if isinstance(value, dict | list)]
@@ -158,12 +153,7 @@ def read_files_table(path: Path) -> dict[str, Statement]:
         InputError: no column `file`, a path twice, or rows that are no statements; all rows at once.
     """
     where = path.as_posix()
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{where} cannot be read: {error.strerror}.") from error
-    text = decode(content, where)
-    header, rows = read_rows(text, where)
+    header, rows = read_rows(read_text(path, where), where)
     written = {name.lower() for name in header}
     name = next((key for key in _FILE_COLUMNS if key in written), None)
     if name is None:

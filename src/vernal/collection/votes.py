@@ -1,7 +1,7 @@
 """Votes: what each annotator says of each clip and class, and on what ground.
 
-A vote comes from marks in the clip, from a recording that somebody marked completely and where he marked
-nothing here, or from a statement about the whole recording. What a statement does not imply is no vote:
+A vote comes from marks in the clip, from a recording that somebody marked completely without marking
+anything here, or from a statement about the whole recording. What a statement does not imply is no vote:
 that a class occurs in a recording says nothing of its single clips, unless it has only one; that it is
 absent speaks for all of them. Who marks a class without saying which of its kinds it is leaves the kinds open.
 """

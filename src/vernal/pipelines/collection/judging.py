@@ -20,7 +20,6 @@ from vernal.collection import (
     queue,
 )
 from vernal.collection.drift import DriftOptions
-from vernal.collection.label_quality import SUSPECT_COLUMNS
 from vernal.collection.lake import Lake
 from vernal.collection.learning_curve import LearningCurveOptions
 from vernal.collection.linear_model import out_of_fold
@@ -50,15 +49,8 @@ def learn_curves(
         row, sizes, band = learning_curve.extrapolate(curve, len(data.y), options)
         curves.append(curve)
         gains.append({"label": label, "metric": options.metric, "n_positive": int(data.y.sum()), **row})
-        line = {
-            "label": label,
-            "n_now": row["n_now"],
-            "n_clips": sizes,
-            "score": band[0],
-            "low": band[1],
-            "high": band[2],
-        }
-        lines.append(pd.DataFrame(line))
+        line = dict(zip(("score", "low", "high"), band, strict=True))
+        lines.append(pd.DataFrame({"label": label, "n_now": row["n_now"], "n_clips": sizes, **line}))
     return pd.concat(curves, ignore_index=True), pd.concat(lines, ignore_index=True), pd.DataFrame(gains)
 
 
@@ -66,18 +58,14 @@ def suspect_labels(
     vectors: pd.DataFrame, clips: pd.DataFrame, consensus: pd.DataFrame, card: ProblemCard, seed: int
 ) -> pd.DataFrame:
     """Labels that the other nights speak against, as a queue to review."""
-    found = []
+    tables = []
     for label in top_classes(card):
         data = data_of(vectors, clips, consensus, label, "training")
         probability = out_of_fold(data.x, data.y, data.clips.night.to_numpy(), seed)
-        found.append(label_quality.suspect_labels(data.clips.clip_id.to_numpy(), data.y, probability, label))
-    kept = [table for table in found if len(table)]
-    table = (
-        pd.concat(kept, ignore_index=True)
-        if kept
-        else pd.DataFrame(columns=list(SUSPECT_COLUMNS)).astype({"clip_id": "str"})
-    )
-    return with_place(table, clips)
+        tables.append(label_quality.suspect_labels(data.clips.clip_id.to_numpy(), data.y, probability, label))
+    filled = [table for table in tables if len(table)]
+    suspects = pd.concat(filled, ignore_index=True) if filled else tables[0].astype({"clip_id": "str"})
+    return with_place(suspects, clips)
 
 
 def check_sample(

@@ -181,17 +181,14 @@ def cut_clip_files(
     keys = ["file_path", "start_s", "end_s"]
     columns = ["clip_id", "content_hash", "start_frame", "end_frame", "sample_rate_hz"]
     rows = manifest.merge(clips[[*keys, *columns]], on=keys, how="left", validate="one_to_one")
-    parts = zip(rows.label, rows.recording, rows.start_s, rows.clip_id, strict=True)
-    names = [
-        f"{safe_name(label)}/{safe_name(Path(path).stem)}_{start:.3f}_{clip}.wav"
-        for label, path, start, clip in parts
-    ]
     files: Files = {}
-    for name, row in zip(names, rows.to_dict("records"), strict=True):
+    for row in rows.to_dict("records"):
+        stem = safe_name(Path(row["recording"]).stem)
+        name = f"{safe_name(row['label'])}/{stem}_{row['start_s']:.3f}_{row['clip_id']}.wav"
         padded = round(row["padded_s"] * row["sample_rate_hz"])
         place = lake.path_of(row["content_hash"])
         files[name] = partial(clipping.clip_bytes, place, row["start_frame"], row["end_frame"], padded)
     # A clip's recording stays together when the clips are split.
     group = rows.group.fillna("recording " + rows.content_hash.str.slice(0, 12))
-    listed = rows.assign(file_path=names, group=group).drop(columns=["start_s", "end_s", *columns])
+    listed = rows.assign(file_path=list(files), group=group).drop(columns=["start_s", "end_s", *columns])
     return files, listed
