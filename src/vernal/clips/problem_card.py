@@ -67,8 +67,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class ProblemCard:
-    """A problem, as a group has agreed on it. `labelling`: one class a clip or several; `world`: whether
-    other
+    """A problem, as a group has agreed on it. `labelling`: one class a clip or several; `world`: whether other
     sounds than the classes occur (open) or cannot (closed); `unit`: what a decision is made about.
     """
 
@@ -103,12 +102,8 @@ class ProblemCard:
 
     def lineage(self, name: str) -> list[str]:
         """A class and everything it belongs to, nearest first."""
-        by_name = {sound.name: sound for sound in self.classes}
-        found = []
-        while name in by_name and name not in found:
-            found.append(name)
-            name = by_name[name].parent or ""
-        return found
+        parents = {sound.name: sound.parent for sound in self.classes}
+        return [name, *_above(name, parents)] if name in parents else []
 
     def band_of(self, name: str) -> tuple[float, float] | None:
         """The band of a class, or of the nearest class above it that has one; Hertz."""
@@ -225,14 +220,11 @@ def _band(given: Any, name: str, problems: Problems) -> tuple[float, float] | No
     if given is None:
         return None
     is_pair = isinstance(given, list) and len(given) == 2 and all(isinstance(hz, int | float) for hz in given)
-    if not is_pair or not 0 <= given[0] < given[1]:
-        problems.add(
-            "band not understood",
-            [f"{name}: {given!r}"],
-            "Write [lowest, highest] in Hertz, as in [200, 1200].",
-        )
-        return None
-    return float(given[0]), float(given[1])
+    if is_pair and 0 <= given[0] < given[1]:
+        return float(given[0]), float(given[1])
+    remedy = "Write [lowest, highest] in Hertz, as in [200, 1200]."
+    problems.add("band not understood", [f"{name}: {given!r}"], remedy)
+    return None
 
 
 def _check_hierarchy(classes: list[SoundClass], target: str, problems: Problems) -> None:
@@ -240,31 +232,30 @@ def _check_hierarchy(classes: list[SoundClass], target: str, problems: Problems)
     spelled = [text.casefold() for sound in classes for text in (sound.name, *sound.also_written)]
     twice = sorted({text for text in spelled if spelled.count(text) > 1})
     problems.add("spelling of two classes", twice, "Each spelling, whatever its case, means one class.")
-    problems.add(
-        "reserved name",
-        [n for n in names if n.casefold() in _RESERVED],
-        "The manifest uses it; call it otherwise.",
-    )
+    reserved = [name for name in names if name.casefold() in _RESERVED]
+    problems.add("reserved name", reserved, "The manifest uses it; call it otherwise.")
     if target and names and target not in names:
-        problems.add(
-            "target is no class", [f"{target!r} ({suggest(target, names)})"], "List it among the classes."
-        )
+        absent = f"{target!r} ({suggest(target, names)})"
+        problems.add("target is no class", [absent], "List it among the classes.")
+    parents = {sound.name: sound.parent for sound in classes}
     orphans = [
-        f"{s.name}: {s.parent!r} ({suggest(s.parent, names)})"
-        for s in classes
-        if s.parent and s.parent not in names
+        f"{name}: {parent!r} ({suggest(parent, names)})"
+        for name, parent in parents.items()
+        if parent and parent not in names
     ]
     problems.add("unknown parent", orphans, "A parent is a class of the card.")
-    parents = {sound.name: sound.parent for sound in classes}
-    problems.add("class above itself", [n for n in names if _loops(n, parents)], "The hierarchy is a tree.")
+    loops = [name for name in names if name in _above(name, parents)]
+    problems.add("class above itself", loops, "The hierarchy is a tree.")
 
 
-def _loops(name: str, parents: dict[str, str | None]) -> bool:
-    seen, at = {name}, parents.get(name)
-    while at is not None and at not in seen:
-        seen.add(at)
-        at = parents.get(at)
-    return at == name
+def _above(name: str, parents: Mapping[str, str | None]) -> list[str]:
+    """What a class belongs to, nearest first; in a loop, until it closes."""
+    above: list[str] = []
+    parent = parents.get(name)
+    while parent is not None and parent not in above:
+        above.append(parent)
+        parent = parents.get(parent)
+    return above
 
 
 def _performance(given: Any, problems: Problems) -> PerformanceTarget | None:

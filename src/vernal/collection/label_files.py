@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -78,10 +79,8 @@ class RecordingNames:
             if stem.startswith(known) and stem[len(known) : len(known) + 1] in _BEHIND_STEM
         ]
         if not fitting:
-            return (
-                None,
-                "is called like no recording; call it like its recording, or name the recording in it",
-            )
+            reason = "is called like no recording; call it like its recording, or name the recording in it"
+            return None, reason
         longest = max(fitting, key=len)
         places = [place for found in sorted(self._stems[longest]) for place in self._places[found]]
         return self._nearest(places, label_file, longest)
@@ -101,12 +100,7 @@ class RecordingNames:
 
 
 def _n_shared(one: tuple[str, ...], other: tuple[str, ...]) -> int:
-    count = 0
-    for first, second in zip(one, other, strict=False):
-        if first != second:
-            break
-        count += 1
-    return count
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
 
 
 def read_all(
@@ -199,11 +193,10 @@ def _place(said: pd.DataFrame, names: RecordingNames) -> tuple[pd.DataFrame, lis
     contents = pd.Series([found[key][0] for key in keys], index=said.index, dtype="str")
     placed = said.assign(content_hash=contents)
     missing = placed[contents.isna()]
+    lines = zip(missing.label_file, missing.label, missing.recording.fillna(""), strict=True)
     refused = [
         {"file_path": path, "line_label": label, "recording": name or np.nan, "reason": found[path, name][1]}
-        for path, label, name in zip(
-            missing.label_file, missing.label, missing.recording.fillna(""), strict=True
-        )
+        for path, label, name in lines
     ]
     return placed[contents.notna()], refused
 

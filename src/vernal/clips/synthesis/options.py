@@ -22,64 +22,18 @@ CONFUSERS = ("chorus_frogs", "owls", "aircraft", "insects", "wind", "rain")
 MAX_CLIPS_PER_RECORDER = 5_000
 MAX_RECORDING_S = 600
 
-SHIPPED_SITES: tuple[dict[str, Any], ...] = (
+SHIPPED_SITES: tuple[dict[str, Any], ...] = tuple(
     {
-        "name": "Cole Creek",
-        "water_db": 4.0,
-        "wind_db": 2.0,
-        "chorus_frogs": 0.2,
-        "owls": 0.05,
-        "aircraft": 0.06,
-        "insects": 0.1,
-        "wind": 0.07,
-        "rain": 0.15,
-        "call_pitch": 1.0,
-        "call_rate": 1.0,
-        "reverb_s": 0.15,
-    },
-    {
-        "name": "Rancho Meling",
-        "water_db": -8.0,
-        "wind_db": 4.0,
-        "chorus_frogs": 0.12,
-        "owls": 0.03,
-        "aircraft": 0.04,
-        "insects": 0.25,
-        "wind": 0.08,
-        "rain": 0.06,
-        "call_pitch": 1.06,
-        "call_rate": 1.1,
-        "reverb_s": 0.10,
-    },
-    {
-        "name": "Wheatley",
-        "water_db": -2.0,
-        "wind_db": 3.0,
-        "chorus_frogs": 0.2,
-        "owls": 0.06,
-        "aircraft": 0.07,
-        "insects": 0.12,
-        "wind": 0.06,
-        "rain": 0.15,
-        "call_pitch": 0.97,
-        "call_rate": 0.95,
-        "reverb_s": 0.20,
-    },
-    {
-        "name": "Sylvan Pond",
-        "water_db": -6.0,
-        "wind_db": 5.0,
-        "chorus_frogs": 0.35,
-        "owls": 0.22,
-        "aircraft": 0.1,
-        "insects": 0.2,
-        "wind": 0.2,
-        "rain": 0.2,
-        "call_pitch": 0.96,
-        "call_rate": 0.9,
-        "reverb_s": 0.2,
-    },
-)
+        "name": name, "water_db": water_db, "wind_db": wind_db, **dict(zip(CONFUSERS, shares, strict=True)),
+        "call_pitch": call_pitch, "call_rate": call_rate, "reverb_s": reverb_s,
+    }
+    for name, water_db, wind_db, shares, call_pitch, call_rate, reverb_s in (
+        ("Cole Creek", 4.0, 2.0, (0.2, 0.05, 0.06, 0.1, 0.07, 0.15), 1.0, 1.0, 0.15),
+        ("Rancho Meling", -8.0, 4.0, (0.12, 0.03, 0.04, 0.25, 0.08, 0.06), 1.06, 1.1, 0.1),
+        ("Wheatley", -2.0, 3.0, (0.2, 0.06, 0.07, 0.12, 0.06, 0.15), 0.97, 0.95, 0.2),
+        ("Sylvan Pond", -6.0, 5.0, (0.35, 0.22, 0.1, 0.2, 0.2, 0.2), 0.96, 0.9, 0.2),
+    )
+)  # fmt: skip
 
 SHIPPED_RECORDERS: tuple[dict[str, Any], ...] = tuple(
     {
