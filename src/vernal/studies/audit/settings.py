@@ -35,6 +35,22 @@ MAY_DIFFER = frozenset(
     }
 )
 DENSITY = frozenset({"overlap", "hop", "hop_s", "stride"})
+_WHAT_IT_MEANS = {
+    "density": (
+        "warning",
+        (
+            "Windows overlap differently in the two, so scores a file are not comparable with those the model was "
+            "tuned on."
+        ),
+    ),
+    "sound": (
+        "error",
+        (
+            "The model is tested on sound that it was never trained on, and the result says nothing about the "
+            "setting."
+        ),
+    ),
+}
 LEAST_WORD = 6  # letters of a word before a one-letter difference is a slip and not another word
 
 
@@ -51,24 +67,11 @@ def check_train_and_analysis(experiments: Experiments, options: AuditOptions) ->
             continue
         examples = pd.DataFrame({"a": here, "b": there})[differs].drop_duplicates().head(3)
         values = ", ".join(f"{a} and {b}" for a, b in zip(examples.a, examples.b, strict=True))
-        severity = "warning" if name in DENSITY else "error"
+        severity, meaning = _WHAT_IT_MEANS["density" if name in DENSITY else "sound"]
         text = (
-            (
-                f"{count(int(differs.sum()), 'row')} were trained and analysed with another {name} "
-                f"({training} and {analysis}: {values}). "
-            )
-            + (
-                (
-                    "Windows overlap differently in the two, so scores a file are not comparable with "
-                    "those the model was tuned on. "
-                )
-                if name in DENSITY
-                else (
-                    "The model is tested on sound that it was never trained on, and the result says "
-                    "nothing about the setting. "
-                )
-            )
-            + "Use one record of audio settings for both, and score these again."
+            f"{count(int(differs.sum()), 'row')} were trained and analysed with another {name} "
+            f"({training} and {analysis}: {values}). {meaning} Use one record of audio settings for both, and score "
+            "these again."
         )
         yield severity, experiments.names[differs], text
 

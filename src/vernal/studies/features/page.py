@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from vernal.clips.problem_card import ProblemCard, verdict
-from vernal.common.formatting import between, count, listed, share
+from vernal.common.formatting import UNDEFINED, between, count, listed, share
 from vernal.reports.figures.style import Drawing, inline_svg
 from vernal.reports.page_templates import page_templates
 from vernal.studies.features.classification_tables import ClassificationTable
@@ -62,6 +62,8 @@ def render_page(results: StudyResults, figures: Mapping[str, Drawing], gallery: 
         gallery: by class.
     """
     environment = page_templates("vernal.studies.features")
+    environment.filters |= {"share": share, "time": _milliseconds, "described": described}
+    environment.globals |= {"between": between}
     board = results.leaderboard
     tables = pooled_tables(results.confusions) if len(board) else {}
     return environment.get_template("features.html.j2").render(
@@ -71,7 +73,7 @@ def render_page(results: StudyResults, figures: Mapping[str, Drawing], gallery: 
         narrow=_narrow(results),
         unit="site" if keep_sites_whole(results.folds, results.clips) else "group",
         is_checked=results.is_checked,
-        standings=_standings(results),
+        standings=records(board.assign(is_leaky=board.split == LEAKY)) if len(board) else [],
         beats=_compared(results, "beat_synced"),
         against_birdnet=_compared(results, "birdnet"),
         leaks=_compared(results, "leak"),
@@ -81,7 +83,7 @@ def render_page(results: StudyResults, figures: Mapping[str, Drawing], gallery: 
             if row["configuration_hash"] in tables and row["split"] == BY_SITE
         ],
         lab=[{"title": name, "text": shown(table)} for name, table in lab_tables().items()],
-        runtime=_runtime(results),
+        runtime=records(results.runtime),
         failures=records(results.failures),
         n_rejects=len(results.rejects),
         rejects=records(results.rejects.head(20)),
@@ -210,60 +212,17 @@ def _tiles(results: StudyResults) -> list[tuple[str, str, str]]:
     ]
 
 
-def _standings(results: StudyResults) -> list[dict[str, str]]:
-    rows = []
-    for row in records(results.leaderboard):
-        rows.append(
-            {
-                "rank": "" if pd.isna(row["rank"]) else f"{row['rank']:.0f}",
-                "name": described(row),
-                "is_leaky": row["split"] == LEAKY,
-                "accuracy": share(row["accuracy_mean"], 3),
-                "accuracy_interval": between(row["accuracy_low"], row["accuracy_high"]),
-                "macro": share(row["macro_f1_mean"], 3),
-                "macro_interval": between(row["macro_f1_low"], row["macro_f1_high"]),
-                "weighted": share(row["weighted_f1_mean"], 3),
-                "spread": share(row["accuracy_std"], 3),
-                "n_runs": f"{row['n_runs']:,}",
-                "parameters": f"{row['n_parameters']:,.0f}",
-                "bytes": f"{row['bytes_per_clip']:,.0f}",
-            }
-        )
-    return rows
+def _compared(results: StudyResults, question: str) -> list[dict[str, Any]]:
+    """The answers to a question, each with its name and a verdict."""
+    rows = records(results.comparisons[results.comparisons.question == question])
+    return [{**row, "name": described({**row, "split": BY_SITE}), "verdict": _is_better(row)} for row in rows]
 
 
-def _compared(results: StudyResults, question: str) -> list[dict[str, str]]:
-    rows = results.comparisons[results.comparisons.question == question]
-    found = []
-    for row in records(rows):
-        name = described({**row, "split": BY_SITE})
-        sign = "+" if row["difference"] > 0 else ""
-        is_sure = np.isfinite(row["low"]) and (row["low"] > 0 or row["high"] < 0)
-        verdict = ("better" if row["difference"] > 0 else "worse") if is_sure else "not sure"
-        found.append(
-            {
-                "name": name,
-                "accuracy": share(row["accuracy"], 3),
-                "accuracy_other": share(row["accuracy_other"], 3),
-                "difference": sign + share(row["difference"], 3),
-                "interval": between(row["low"], row["high"]),
-                "verdict": verdict,
-            }
-        )
-    return found
+def _is_better(row: Mapping[str, float]) -> str:
+    if not np.isfinite(row["low"]) or row["low"] <= 0 <= row["high"]:
+        return "not sure"
+    return "better" if row["difference"] > 0 else "worse"
 
 
-def _runtime(results: StudyResults) -> list[dict[str, str]]:
-    def number(value: float) -> str:
-        return "–" if not np.isfinite(value) else f"{value:,.1f}"
-
-    rows: Sequence[dict] = records(results.runtime)
-    return [
-        {
-            "name": described(row),
-            "feature": number(row["feature_ms"]),
-            "train": number(row["train_s"]),
-            "score": number(row["score_ms"]),
-        }
-        for row in rows
-    ]
+def _milliseconds(value: float) -> str:
+    return f"{value:,.1f}" if np.isfinite(value) else UNDEFINED
