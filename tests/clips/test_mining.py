@@ -260,8 +260,13 @@ def test_impossible_options_are_reported_together():
             review_limit=-2,
         )
     message = str(caught.value)
-    assert "mining has 5 kinds of problem" in message
-    assert "small: 5" in message and "Give 0.05 for 5 %" in message and "'a/b'" in message
+    assert message.splitlines() == [
+        "mining.best_low_quality.small is 5; give a share such as 0.05 for 5 %, above 0, up to 1",
+        "mining.best_low_quality is 'a/b'; give a name of letters, digits and underscores",
+        "mining.hard_negatives.x is 1.0; give a confidence from 0 to below 1",
+        "mining.detection_floor is -1; give a confidence from 0 to below 1",
+        "mining.review_limit is -2; give a whole number, 0 or more",
+    ]
 
 
 # For a person

@@ -117,10 +117,13 @@ def test_hard_negatives_are_thinned_from_the_lowest_level_on():
 @pytest.mark.parametrize(
     ("given_", "said"),
     [
-        ({"hard_negative_similarity": 1.5}, "similarity: 1.5"),
-        ({"hard_negative_similarity": True}, "similarity: True"),
-        ({"hard_negatives_per_night": 0}, "per_night: 0"),
-        ({"hard_negatives_per_recorder": 2.5}, "per_recorder: 2.5"),
+        (
+            {"hard_negative_similarity": 1.5},
+            "mining.hard_negative_similarity is 1.5; give a share above 0, up to 1",
+        ),
+        ({"hard_negative_similarity": True}, "similarity is True"),
+        ({"hard_negatives_per_night": 0}, "per_night is 0; give a whole number, 1 or more"),
+        ({"hard_negatives_per_recorder": 2.5}, "per_recorder is 2.5"),
     ],
 )
 def test_a_limit_that_is_none_is_refused(given_, said):

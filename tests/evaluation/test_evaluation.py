@@ -264,7 +264,7 @@ def test_nights_in_the_points_agree_with_the_table_of_nights(result):
         ({"effect_metrics": ["f1", "auc"]}, "evaluation.effect_metrics is 'auc'; did you mean 'auroc'"),
         ({"primary_split": "test"}, "evaluation.primary_split is 'test'"),
         ({"field_prevalence": 0}, "evaluation.field_prevalence is 0; give a share"),
-        ({"n_draws": 10}, "evaluation.n_draws is 10; give 100 or more"),
+        ({"n_draws": 10}, "evaluation.n_draws is 10; give a whole number, 100 or more"),
         ({"penalty": -1}, "evaluation.penalty is -1"),
     ],
 )

@@ -109,7 +109,7 @@ def test_optimism_is_undefined_without_positives():
 @pytest.mark.parametrize(
     ("setting", "words"),
     [
-        ({"kind": "best_f2"}, "goal is 'best_f2'; did you mean 'best_f1'"),
+        ({"kind": "best_f2"}, "kind is 'best_f2'; did you mean 'best_f1'"),
         ({"kind": "precision"}, "'precision' has value None; give its floor"),
         ({"kind": "recall", "value": 1.2}, "has value 1.2; give its floor, above 0 and up to 1"),
         ({"kind": "review_minutes", "value": -1}, "minutes a night, 0 or more"),

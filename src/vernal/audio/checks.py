@@ -6,17 +6,17 @@ ends differs, and decoders pass over most of it in silence, so it is read here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from vernal.audio.chunks import chunks_of
 from vernal.audio.reading import BLOCK_VALUES, AudioError, AudioFacts, open_audio, reason_of, to_mono
+from vernal.common.settings import Number, Seconds, settings
 from vernal.common.storage import local_copy
 
 
-@dataclass(frozen=True)
+@settings("ingest")
 class AudioChecks:
     """What `check_audio` accepts.
 
@@ -25,12 +25,12 @@ class AudioChecks:
     full scale (a quiet night in a forest peaks near -30 dB, an MP3 of silence near -67 dB).
     """
 
-    min_duration_s: float = 1.0
-    max_duration_s: float = 90_000.0
-    silence_db: float = -60.0
+    min_duration_s: Seconds = 1.0
+    max_duration_s: Seconds = 90_000.0
+    silence_db: Number = -60.0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.min_duration_s < self.max_duration_s:
+        if self.min_duration_s >= self.max_duration_s:
             raise ValueError(
                 f"min_duration_s is {self.min_duration_s} and max_duration_s {self.max_duration_s}; "
                 "give 0 <= min < max"

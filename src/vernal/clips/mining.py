@@ -11,15 +11,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
+from pydantic import Field
 
 from vernal.clips.overlap import KINDS, held_out, is_external
 from vernal.clips.sampling import draw, floor_share, priorities
 from vernal.clips.thinning import ThinningOptions, thin
-from vernal.common.problems import Problems, is_number, is_whole
+from vernal.common.problems import Problems
+from vernal.common.settings import Count, CountFromZero, Number, PositiveShare, settings
 
 BEST_LOW_QUALITY = "bestLowQuality"
 HARD_NEGATIVES = "hardNeg"
@@ -32,7 +35,14 @@ REVIEW_COLUMNS = ("clip_id", "source", "logit", "rank", "reason")
 _LOGIT_SLACK = 1e-9
 
 
-@dataclass(frozen=True)
+PoolShare = Annotated[Number, Field(gt=0, le=1, description="a share such as 0.05 for 5 %,")]
+Confidence = Annotated[Number, Field(ge=0, lt=1, description="a confidence")]
+SubsetName = Annotated[
+    str, Field(pattern=r"^[^/\\;]+$", description="a name of letters, digits and underscores")
+]
+
+
+@settings("mining")
 class MiningOptions:
     """What is taken from the pools.
 
@@ -46,52 +56,26 @@ class MiningOptions:
     their score; `review_hard_negatives` of the strongest hard negatives. `review_seed` draws the random ones.
     """
 
-    best_low_quality: dict = field(
+    best_low_quality: dict[SubsetName, PoolShare] = field(
         default_factory=lambda: {"small": 0.05, "medium": 0.15, "large": 0.30, "top50": 0.50}
     )
-    hard_negatives: dict = field(
+    hard_negatives: dict[SubsetName, Confidence] = field(
         default_factory=lambda: {
             "hardneg_conf_min_50": 0.50,
             "hardneg_conf_min_85": 0.85,
             "hardneg_conf_min_99": 0.99,
         }
     )
-    hard_negative_similarity: float | None = 0.95
-    hard_negatives_per_night: int | None = 50
-    hard_negatives_per_recorder: int | None = None
+    hard_negative_similarity: PositiveShare | None = 0.95
+    hard_negatives_per_night: Count | None = 50
+    hard_negatives_per_recorder: Count | None = None
     keep_season_embeddings: bool = False
-    detection_floor: float = 0.1
-    review_limit: int = 200
-    review_per_recording: int = 5
-    review_random: int = 50
-    review_hard_negatives: int = 50
+    detection_floor: Confidence = 0.1
+    review_limit: CountFromZero = 200
+    review_per_recording: CountFromZero = 5
+    review_random: CountFromZero = 50
+    review_hard_negatives: CountFromZero = 50
     review_seed: int = 0
-
-    def __post_init__(self) -> None:
-        problems = Problems("mining")
-        shares = [
-            f"{name}: {share!r}" for name, share in self.best_low_quality.items() if not _is_share(share)
-        ]
-        problems.add("best_low_quality is not a share", shares, "Give 0.05 for 5 %, up to 1.")
-        bad = [
-            f"{name}: {level!r}" for name, level in self.hard_negatives.items() if not _is_confidence(level)
-        ]
-        problems.add("hard_negatives is not a confidence", bad, "Give a number from 0 to below 1.")
-        names = [*self.best_low_quality, *self.hard_negatives]
-        odd = [
-            repr(name) for name in names if not isinstance(name, str) or not name or set(name) & set("/\\;")
-        ]
-        problems.add("subset name that cannot be used", odd, "Use letters, digits and underscores.")
-        floor = [] if _is_confidence(self.detection_floor) else [repr(self.detection_floor)]
-        problems.add("detection_floor is not a confidence", floor, "Give a number from 0 to below 1.")
-        counts = ("review_limit", "review_per_recording", "review_random", "review_hard_negatives")
-        values = {name: getattr(self, name) for name in counts}
-        low = [f"{name}: {value!r}" for name, value in values.items() if not (is_whole(value) and value >= 0)]
-        problems.add("review count that is none", low, "Give a whole number of 0 or more.")
-        problems.add(
-            "limit of hard negatives", self.thinning.problems(), "See conf/base/mining/parameters.yml."
-        )
-        problems.raise_if_any()
 
     @property
     def thinning(self) -> ThinningOptions:
@@ -99,14 +83,6 @@ class MiningOptions:
         return ThinningOptions(
             self.hard_negative_similarity, self.hard_negatives_per_night, self.hard_negatives_per_recorder
         )
-
-
-def _is_share(value: object) -> bool:
-    return is_number(value) and 0 < value <= 1
-
-
-def _is_confidence(value: object) -> bool:
-    return is_number(value) and 0 <= value < 1
 
 
 def logit_of(confidence: float) -> float:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from vernal.clips import recording_names
 from vernal.common.files import is_inside, sha256_of_file
 from vernal.common.hashing import digest
 from vernal.common.problems import InputError
+from vernal.common.settings import Share, settings
 from vernal.common.storage import as_path
 from vernal.common.workers import as_they_finish, n_workers, on_cluster, worker_pool
 
@@ -35,21 +35,14 @@ REJECT_COLUMNS = ("source", "file_path", "manifest_row", "start_s", "end_s", "re
 FACT_COLUMNS = ("content_hash", "duration_s", "sample_rate_hz", "channels")
 
 
-@dataclass(frozen=True)
+@settings("ingest")
 class IngestOptions(AudioChecks):
     """What audio is accepted, and how much may be refused.
 
     `max_rejected_share`: the run stops when more than this share of the labelled rows is rejected, in [0, 1].
     """
 
-    max_rejected_share: float = 0.2
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not 0 <= self.max_rejected_share <= 1:
-            raise ValueError(
-                f"ingest.max_rejected_share is {self.max_rejected_share}; give a share from 0 to 1"
-            )
+    max_rejected_share: Share = 0.2
 
 
 def list_recordings(

@@ -7,18 +7,17 @@ added later moves no other.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import pandas as pd
 
 from vernal.clips.manifest import SEALED, SPLITS
 from vernal.common.hashing import unit_hash
 from vernal.common.problems import InputError, Problems, suggest
+from vernal.common.settings import ShareBelowOne, settings
 
 COUNTED_BY = ("label", "quality", "call_type", "recorder_id", "site")
 
 
-@dataclass(frozen=True)
+@settings("quality_splitting")
 class SplitOptions:
     """How clips are dealt.
 
@@ -29,18 +28,13 @@ class SplitOptions:
 
     test_ood_sites: list | str | int | None = None
     sealed_sites: list | str | int | None = None
-    test_iid_share: float = 0.08
-    val_share: float = 0.15
+    test_iid_share: ShareBelowOne = 0.08
+    val_share: ShareBelowOne = 0.15
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("test_iid_share", "val_share"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ValueError(
-                    f"quality_splitting.{name} is {getattr(self, name)}; give a share from 0 to below 1"
-                )
         if self.test_iid_share + self.val_share >= 1:
-            raise ValueError("quality_splitting: test_iid_share and val_share leave nothing to train on")
+            raise ValueError("test_iid_share and val_share leave nothing to train on")
 
     @property
     def named_sites(self) -> list[str] | None:

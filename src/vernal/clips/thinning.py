@@ -9,18 +9,17 @@ higher scores alone, so subsets above rising thresholds stay nested.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from vernal.common.problems import is_number, is_whole
+from vernal.common.settings import Count, PositiveShare, settings
 
 ALIKE, NIGHT_FULL, RECORDER_FULL = "alike", "night full", "recorder full"
 ASIDE_COLUMNS = ("clip_id", "logit", "reason", "like")
 
 
-@dataclass(frozen=True)
+@settings("mining")
 class ThinningOptions:
     """How much alike and how many; None sets no limit.
 
@@ -28,21 +27,9 @@ class ThinningOptions:
     `per_recorder`: clips of one recorder's night, and of one recorder, at most.
     """
 
-    similarity: float | None = None
-    per_night: int | None = None
-    per_recorder: int | None = None
-
-    def problems(self) -> list[str]:
-        """What is wrong with the values, each as `name: value`."""
-        cosine = self.similarity
-        bad = []
-        if cosine is not None and not (is_number(cosine) and 0 < cosine <= 1):
-            bad.append(f"similarity: {cosine!r}")
-        for name in ("per_night", "per_recorder"):
-            count = getattr(self, name)
-            if count is not None and not (is_whole(count) and count > 0):
-                bad.append(f"{name}: {count!r}")
-        return bad
+    similarity: PositiveShare | None = None
+    per_night: Count | None = None
+    per_recorder: Count | None = None
 
 
 def thin(

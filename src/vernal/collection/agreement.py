@@ -9,33 +9,30 @@ The coefficients are those of statsmodels and krippendorff.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from itertools import combinations
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pydantic import Field
 
 from vernal.collection.block_bootstrap import block_interval
+from vernal.common.settings import InnerShare, settings
 
 COEFFICIENTS = ("agreement", "cohen", "fleiss", "krippendorff")
 AGREEMENT_COLUMNS = ("label", "between", "coefficient", "value", "low", "high", "n_clips", "n_blocks")
 EVERYBODY = "everybody"
 
 
-@dataclass(frozen=True)
+@settings("collection.agreement")
 class AgreementOptions:
     """How intervals are drawn: `n_draws` bootstrap draws, `level` their coverage, in (0, 1), and a `seed`."""
 
-    n_draws: int = 500
-    level: float = 0.95
+    n_draws: Annotated[int, Field(ge=50)] = 500
+    level: InnerShare = 0.95
     seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.n_draws < 50 or not 0 < self.level < 1:
-            raise ValueError("collection.agreement: give n_draws of 50 or more and a level between 0 and 1")
 
 
 def measure_agreement(ratings: pd.DataFrame, blocks: pd.Series, options: AgreementOptions) -> pd.DataFrame:

@@ -8,21 +8,23 @@ on the edge, and neither holds the class nor lacks it.
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pydantic import Field
 
 from vernal.clips.recordings import clip_id
 from vernal.common.problems import InputError
+from vernal.common.settings import Number, PositiveShare, Seconds, one_of, settings
 
 TAILS = ("drop", "pad", "keep")
 
 
-@dataclass(frozen=True)
+@settings("collection.clips")
 class ClipOptions:
     """How recordings are cut.
 
@@ -32,26 +34,21 @@ class ClipOptions:
     `min_overlap_share` of the annotation.
     """
 
-    length_s: float = 3.0
-    overlap_s: float = 0.0
-    tail: str = "keep"
-    min_tail_s: float = 1.0
-    min_overlap_s: float = 0.5
-    min_overlap_share: float = 0.5
+    length_s: Annotated[Number, Field(gt=0, description="seconds")] = 3.0
+    overlap_s: Seconds = 0.0
+    tail: Annotated[str, one_of(TAILS)] = "keep"
+    min_tail_s: Seconds = 1.0
+    min_overlap_s: Annotated[Number, Field(gt=0, description="seconds")] = 0.5
+    min_overlap_share: PositiveShare = 0.5
 
     def __post_init__(self) -> None:
-        if self.length_s <= 0:
-            raise ValueError(f"collection.clips.length_s is {self.length_s}; give seconds above 0")
-        if not 0 <= self.overlap_s < self.length_s:
-            raise ValueError(f"collection.clips.overlap_s is {self.overlap_s}; give 0 to below the length")
-        if self.tail not in TAILS:
-            raise ValueError(f"collection.clips.tail is {self.tail!r}; use {', '.join(TAILS)}")
-        if not 0 <= self.min_tail_s <= self.length_s:
-            raise ValueError(f"collection.clips.min_tail_s is {self.min_tail_s}; give 0 to the length")
-        if self.min_overlap_s <= 0 or not 0 < self.min_overlap_share <= 1:
-            raise ValueError(
-                "collection.clips: give min_overlap_s above 0 and min_overlap_share above 0, up to 1"
-            )
+        wrong = []
+        if self.overlap_s >= self.length_s:
+            wrong.append(f"overlap_s is {self.overlap_s}; give 0 to below the length")
+        if self.min_tail_s > self.length_s:
+            wrong.append(f"min_tail_s is {self.min_tail_s}; give 0 to the length")
+        if wrong:
+            raise ValueError("\n".join(wrong))
 
 
 def to_frames(seconds: float, sample_rate_hz: int) -> int:

@@ -13,13 +13,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import product
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pydantic import Field
 
 from vernal.clips.problem_card import ProblemCard
 from vernal.collection.votes import single_labels
+from vernal.common.settings import InnerShare, Number, one_of, settings
 from vernal.evaluation.bootstrap import MIN_BLOCKS, draw_counts
 
 METHODS = ("dawid_skene", "vote")
@@ -40,7 +43,7 @@ _GROUP_PRIOR = 5.0
 _SAME, _OTHER, _PRIOR = 0.6, 0.2, 0.5
 
 
-@dataclass(frozen=True)
+@settings("collection.consensus")
 class ConsensusOptions:
     """How votes become labels.
 
@@ -49,19 +52,11 @@ class ConsensusOptions:
     the annotators' rates.
     """
 
-    method: str = "dawid_skene"
-    sure_from: float = 0.9
-    n_draws: int = 300
-    level: float = 0.95
+    method: Annotated[str, one_of(METHODS)] = "dawid_skene"
+    sure_from: Annotated[Number, Field(gt=0.5, le=1, description="a share")] = 0.9
+    n_draws: Annotated[int, Field(ge=50)] = 300
+    level: InnerShare = 0.95
     seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.method not in METHODS:
-            raise ValueError(f"collection.consensus.method is {self.method!r}; use {' or '.join(METHODS)}")
-        if not 0.5 < self.sure_from <= 1:
-            raise ValueError(f"collection.consensus.sure_from is {self.sure_from}; give above 0.5, up to 1")
-        if self.n_draws < 50 or not 0 < self.level < 1:
-            raise ValueError("collection.consensus: give n_draws of 50 or more and a level between 0 and 1")
 
 
 @dataclass(frozen=True)

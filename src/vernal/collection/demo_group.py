@@ -10,11 +10,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
+from pydantic import Field
 
 from vernal.common.hashing import digest, rng_for
+from vernal.common.settings import Count, Number, PositiveShare, Share, ShareBelowOne, settings
 
 CLIP_S = 3.0
 SAMPLE_RATE_HZ = 16_000
@@ -32,7 +35,13 @@ _HOURS = ("20:30:00", "21:30:00", "22:30:00", "23:30:00")
 _LICENCE = "CC-BY-4.0"
 
 
-@dataclass(frozen=True)
+Rates = Annotated[
+    list[ShareBelowOne],
+    Field(min_length=2, max_length=2, description="[miss, false alarm], from 0 to below 1"),
+]
+
+
+@settings("collection.demo_group")
 class DemoGroupOptions:
     """What the demo group brings.
 
@@ -43,30 +52,17 @@ class DemoGroupOptions:
     labels twice. `drift_db`: how much louder the octave around 4 kHz is in the second season.
     """
 
-    n_nights: int = 6
-    n_recordings: int = 3
-    n_clips: int = 4
-    n_others: int = 10
-    annotators: dict = field(
-        default_factory=lambda: {"Ana": [0.05, 0.02], "Ben": [0.2, 0.04], "Cho": [0.1, 0.1]}
+    n_nights: Count = 6
+    n_recordings: Annotated[int, Field(ge=1, le=len(_HOURS))] = 3
+    n_clips: Count = 4
+    n_others: Count = 10
+    annotators: Annotated[dict[str, Rates], Field(min_length=1, description="names with their rates")] = (
+        field(default_factory=lambda: {"Ana": [0.05, 0.02], "Ben": [0.2, 0.04], "Cho": [0.1, 0.1]})
     )
-    labelled_share: float = 0.85
-    repeated_share: float = 0.3
-    drift_db: float = 5.0
+    labelled_share: PositiveShare = 0.85
+    repeated_share: Share = 0.3
+    drift_db: Number = 5.0
     seed: int = 0
-
-    def __post_init__(self) -> None:
-        if min(self.n_nights, self.n_recordings, self.n_clips, self.n_others) < 1 or self.n_recordings > len(
-            _HOURS
-        ):
-            raise ValueError("collection.demo_group: give counts of 1 or more, n_recordings up to 4")
-        rates = [rate for pair in self.annotators.values() for rate in pair]
-        if len(self.annotators) < 1 or any(not 0 <= rate < 1 for rate in rates):
-            raise ValueError(
-                "collection.demo_group.annotators: give each [miss, false alarm], from 0 to below 1"
-            )
-        if not 0 < self.labelled_share <= 1 or not 0 <= self.repeated_share <= 1:
-            raise ValueError("collection.demo_group: give shares from 0 to 1")
 
     @property
     def folder(self) -> str:

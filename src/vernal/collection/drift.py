@@ -8,14 +8,16 @@ without the bias that chance adds to distances. Octave levels of the background 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import combinations
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pydantic import Field
 
 from vernal.common.hashing import rng_for
+from vernal.common.settings import InnerShare, one_of, settings
 from vernal.evaluation.effects import holm
 
 DRIFT_COLUMNS = (
@@ -41,7 +43,7 @@ def season_of(dates: pd.Series, by: str) -> pd.Series:
     return (year + f" {by} " + ((month - 1) // size + 1).astype("str")).astype("str").where(dates.notna())
 
 
-@dataclass(frozen=True)
+@settings("collection.drift")
 class DriftOptions:
     """How drift is tested.
 
@@ -49,19 +51,11 @@ class DriftOptions:
     false alarms over all pairs. `level`: coverage of intervals.
     """
 
-    season_by: str = "year"
-    n_permutations: int = 1000
-    alpha: float = 0.05
-    level: float = 0.95
+    season_by: Annotated[str, one_of(SEASONS_BY)] = "year"
+    n_permutations: Annotated[int, Field(ge=99)] = 1000
+    alpha: InnerShare = 0.05
+    level: InnerShare = 0.95
     seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.season_by not in SEASONS_BY:
-            raise ValueError(f"collection.drift.season_by is {self.season_by!r}; use {', '.join(SEASONS_BY)}")
-        if self.n_permutations < 99 or not 0 < self.alpha < 1 or not 0 < self.level < 1:
-            raise ValueError(
-                "collection.drift: give n_permutations of 99 or more, alpha and level between 0 and 1"
-            )
 
 
 def measure_drift(x: NDArray, nights: pd.DataFrame, options: DriftOptions) -> pd.DataFrame:

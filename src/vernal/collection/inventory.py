@@ -8,7 +8,6 @@ order; which it was is kept.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,6 +16,7 @@ import pandas as pd
 
 from vernal.clips.recording_names import read_name
 from vernal.collection import licences
+from vernal.common.settings import settings
 
 RECORDING_COLUMNS = (
     "content_hash", "recording", "object_path", "n_names", "collector", "source", "licence", "is_licence_known", "site",
@@ -36,7 +36,7 @@ _MEASURED = ("format", "n_frames", "sample_rate_hz", "channels", "duration_s", "
 _CLOCK_TOLERANCE = timedelta(seconds=2)
 
 
-@dataclass(frozen=True)
+@settings("collection.lake")
 class LakeOptions:
     """What a recording needs to be used. `require_licence`: those without one stay out of every manifest."""
 

@@ -8,14 +8,16 @@ interval does not cover what other sites or seasons would change.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pydantic import Field
 
 from vernal.collection.linear_model import METRICS, probabilities
 from vernal.common.hashing import rng_for
+from vernal.common.settings import Count, InnerShare, PositiveShare, one_of, settings
 from vernal.evaluation.bootstrap import percentiles
 
 CURVE_COLUMNS = ("label", "replicate", "fraction", "n_groups", "n_clips", "n_positive", "score")
@@ -26,7 +28,7 @@ _EXPONENTS = np.geomspace(0.1, 2.0, 40)
 _SMALLEST_N = 5
 
 
-@dataclass(frozen=True)
+@settings("collection.learning_curve")
 class LearningCurveOptions:
     """How learning curves are made.
 
@@ -35,26 +37,16 @@ class LearningCurveOptions:
     is asked for. `n_draws`, `level`, `seed`: bootstrap over replicates.
     """
 
-    fractions: list
-    n_replicates: int = 12
-    test_share: float = 0.3
-    metric: str = "average_precision"
-    more: int = 100
-    n_draws: int = 300
-    level: float = 0.9
+    fractions: Annotated[
+        list[PositiveShare], Field(min_length=1, description="a list of parts above 0, up to 1")
+    ]
+    n_replicates: Annotated[int, Field(ge=3)] = 12
+    test_share: InnerShare = 0.3
+    metric: Annotated[str, one_of(METRICS)] = "average_precision"
+    more: Count = 100
+    n_draws: Count = 300
+    level: InnerShare = 0.9
     seed: int = 0
-
-    def __post_init__(self) -> None:
-        if not self.fractions or any(not 0 < fraction <= 1 for fraction in self.fractions):
-            raise ValueError("collection.learning_curve.fractions: give parts above 0, up to 1")
-        if self.metric not in METRICS:
-            raise ValueError(
-                f"collection.learning_curve.metric is {self.metric!r}; use {' or '.join(METRICS)}"
-            )
-        if self.n_replicates < 3 or not 0 < self.test_share < 1 or self.more < 1:
-            raise ValueError(
-                "collection.learning_curve: give 3 replicates or more, a test_share between 0 and 1, more of 1 or more"
-            )
 
 
 def measure_curve(

@@ -8,21 +8,22 @@ never mixed unseen.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from vernal.collection.levels import FRAME_S, frame_length_s, frame_powers
+from vernal.common.settings import Number, one_of, settings
 
 _GUARD_S = 0.2
 _MIN_QUIET_S = 1.0
 _FLOOR = 1e-14
 
 
-@dataclass(frozen=True)
+@settings("collection.quality")
 class QualityOptions:
     """How quality tiers are proposed, and which the manifest takes.
 
@@ -31,17 +32,15 @@ class QualityOptions:
     ratio), or `assigned_else_proposed`; the manifest's `quality_from` says for each clip which it was.
     """
 
-    high_from_db: float = 10.0
-    medium_from_db: float = 3.0
-    take: str = "assigned_else_proposed"
+    high_from_db: Number = 10.0
+    medium_from_db: Number = 3.0
+    take: Annotated[str, one_of(("assigned", "proposed", "assigned_else_proposed"))] = (
+        "assigned_else_proposed"
+    )
 
     def __post_init__(self) -> None:
         if self.high_from_db <= self.medium_from_db:
-            raise ValueError("collection.quality: high_from_db must lie above medium_from_db")
-        if self.take not in ("assigned", "proposed", "assigned_else_proposed"):
-            raise ValueError(
-                f"collection.quality.take is {self.take!r}; use assigned, proposed or assigned_else_proposed"
-            )
+            raise ValueError("high_from_db must lie above medium_from_db")
 
 
 def snr_db(

@@ -8,20 +8,26 @@ out, on the labelled part of the same collection.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pydantic import Field
 
 from vernal.collection.linear_model import METRICS, probabilities
 from vernal.common.hashing import rng_for
+from vernal.common.settings import Count, InnerShare, Number, one_of, settings
 
 QUEUE_COLUMNS = ("rank", "clip_id", "score", "uncertainty", "diversity", "rarity", "probability")
 SIMULATION_COLUMNS = ("replicate", "strategy", "n_labelled", "n_positive", "score")
 _N_START = 20
 
 
-@dataclass(frozen=True)
+Weight = Annotated[Number, Field(ge=0, description="a weight")]
+
+
+@settings("collection.label_next")
 class QueueOptions:
     """How the queue is mixed and tried out.
 
@@ -30,27 +36,20 @@ class QueueOptions:
     learning curves.
     """
 
-    uncertainty: float = 1.0
-    diversity: float = 0.5
-    rarity: float = 0.25
-    size: int = 100
-    batch: int = 20
-    n_rounds: int = 5
-    n_replicates: int = 10
-    metric: str = "average_precision"
-    level: float = 0.95
+    uncertainty: Weight = 1.0
+    diversity: Weight = 0.5
+    rarity: Weight = 0.25
+    size: Count = 100
+    batch: Count = 20
+    n_rounds: Count = 5
+    n_replicates: Annotated[int, Field(ge=2)] = 10
+    metric: Annotated[str, one_of(METRICS)] = "average_precision"
+    level: InnerShare = 0.95
     seed: int = 0
 
     def __post_init__(self) -> None:
-        weights = (self.uncertainty, self.diversity, self.rarity)
-        if min(weights) < 0 or sum(weights) == 0:
-            raise ValueError("collection.label_next: give weights of 0 or more, not all 0")
-        if min(self.size, self.batch, self.n_rounds) < 1 or self.n_replicates < 2:
-            raise ValueError(
-                "collection.label_next: give size, batch and n_rounds of 1 or more, n_replicates of 2 or more"
-            )
-        if self.metric not in METRICS:
-            raise ValueError(f"collection.label_next.metric is {self.metric!r}; use {' or '.join(METRICS)}")
+        if self.uncertainty + self.diversity + self.rarity == 0:
+            raise ValueError("give weights that are not all 0")
 
 
 @dataclass(frozen=True, eq=False)

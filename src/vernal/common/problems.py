@@ -93,6 +93,15 @@ def is_whole(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
+def shown(value: object) -> str:
+    """A value as it is quoted in messages: short, and safe to print."""
+    try:
+        text = repr(value)
+    except ValueError:  # an integer of thousands of digits
+        return "a number of thousands of digits"
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
 def suggest(name: str, known: Iterable[str]) -> str:
     """Name the nearest known spelling, or list what is known.
 

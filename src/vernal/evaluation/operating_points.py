@@ -8,11 +8,13 @@ as optimism, never used. A goal that no threshold reaches falls back to the near
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from pydantic import Field
 
-from vernal.common.problems import suggest
+from vernal.common.settings import Number, PositiveNumber, one_of, settings
 from vernal.evaluation import metrics
 from vernal.evaluation.calibration import sigmoid
 from vernal.evaluation.metrics import Counts
@@ -22,7 +24,7 @@ SECONDS_PER_REVIEW = 3.0
 CLIPS_PER_NIGHT = 14_400.0  # of three seconds in twelve hours
 
 
-@dataclass(frozen=True)
+@settings()
 class Goal:
     """What a threshold is chosen for.
 
@@ -31,14 +33,12 @@ class Goal:
     makes in a night (14,400 are twelve hours), and `seconds_per_clip`, the time to check one flagged clip.
     """
 
-    kind: str = "best_f1"
-    value: float | None = None
-    clips_per_night: float = CLIPS_PER_NIGHT
-    seconds_per_clip: float = SECONDS_PER_REVIEW
+    kind: Annotated[str, one_of(GOALS)] = "best_f1"
+    value: Number | None = None
+    clips_per_night: PositiveNumber = CLIPS_PER_NIGHT
+    seconds_per_clip: Annotated[Number, Field(gt=0, description="seconds")] = SECONDS_PER_REVIEW
 
     def __post_init__(self) -> None:
-        if self.kind not in GOALS:
-            raise ValueError(f"evaluation goal is {self.kind!r}; {suggest(self.kind, GOALS)}")
         if self.kind in ("precision", "recall") and not (self.value is not None and 0 < self.value <= 1):
             raise ValueError(
                 f"the goal {self.kind!r} has value {self.value}; give its floor, above 0 and up to 1"
@@ -46,11 +46,6 @@ class Goal:
         if self.kind == "review_minutes" and not (self.value is not None and self.value >= 0):
             raise ValueError(
                 f"the goal 'review_minutes' has value {self.value}; give minutes a night, 0 or more"
-            )
-        if self.clips_per_night <= 0 or self.seconds_per_clip <= 0:
-            raise ValueError(
-                f"clips_per_night is {self.clips_per_night} and seconds_per_clip {self.seconds_per_clip}; "
-                "both must be above 0"
             )
 
     @property

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
+from typing import Annotated
 
-from vernal.common.problems import suggest
+from pydantic import Field
+
+from vernal.common.settings import (
+    CountFromZero,
+    InnerShare,
+    NotNegative,
+    Number,
+    PositiveNumber,
+    Share,
+    one_of,
+    settings,
+)
 from vernal.evaluation import coverage, leaderboard, metrics
 from vernal.evaluation.effects import WITHIN_LEVELS
-from vernal.evaluation.operating_points import CLIPS_PER_NIGHT, SECONDS_PER_REVIEW, Goal
+from vernal.evaluation.operating_points import CLIPS_PER_NIGHT, GOALS, SECONDS_PER_REVIEW, Goal
+
+GoalKind = Annotated[str, one_of(GOALS)]
+Metric = Annotated[str, one_of(metrics.MEASURES)]
+PrimaryMetric = Annotated[str, one_of([name for name in metrics.MEASURES if name != "fpr"])]
 
 
-@dataclass(frozen=True)
+@settings("evaluation")
 class EvaluationOptions:
     """How a stage is evaluated.
 
@@ -34,43 +49,28 @@ class EvaluationOptions:
     curve_points: thresholds kept of each curve.
     """
 
-    goal: str = "best_f1"
-    goal_value: float | None = None
-    more_goals: dict[str, float] = field(
+    goal: GoalKind = "best_f1"
+    goal_value: Number | None = None
+    more_goals: dict[GoalKind, Number | None] = field(
         default_factory=lambda: {"precision": 0.9, "recall": 0.9, "review_minutes": 10.0}
     )
-    unit: str = "clip"
-    clips_per_night: float = CLIPS_PER_NIGHT
-    seconds_per_clip: float = SECONDS_PER_REVIEW
-    field_prevalence: float = 0.01
-    primary_split: str = "test_ood"
-    primary_metric: str = "f1"
-    penalty: float = leaderboard.PENALTY
-    precision_floor: float | None = None
-    effect_metrics: list[str] = field(default_factory=lambda: ["f1", "average_precision", "auroc"])
+    unit: Annotated[str, one_of(coverage.UNITS)] = "clip"
+    clips_per_night: PositiveNumber = CLIPS_PER_NIGHT
+    seconds_per_clip: Annotated[Number, Field(gt=0, description="seconds")] = SECONDS_PER_REVIEW
+    field_prevalence: InnerShare = 0.01
+    primary_split: Annotated[str, one_of(coverage.SPLITS)] = "test_ood"
+    primary_metric: PrimaryMetric = "f1"
+    penalty: NotNegative = leaderboard.PENALTY
+    precision_floor: Share | None = None
+    effect_metrics: list[Metric] = field(default_factory=lambda: ["f1", "average_precision", "auroc"])
     all_pairs: bool = False
-    within_levels: int = WITHIN_LEVELS
-    n_draws: int = 1000
+    within_levels: CountFromZero = WITHIN_LEVELS
+    n_draws: Annotated[int, Field(ge=100)] = 1000
     seed: int = 20_250_401
-    level: float = 0.95
-    curve_points: int = 200
+    level: InnerShare = 0.95
+    curve_points: Annotated[int, Field(ge=2)] = 200
 
     def __post_init__(self) -> None:
-        _known("unit", self.unit, coverage.UNITS)
-        _known("primary_split", self.primary_split, coverage.SPLITS)
-        _known("primary_metric", self.primary_metric, [name for name in metrics.MEASURES if name != "fpr"])
-        for metric in self.effect_metrics:
-            _known("effect_metrics", metric, metrics.MEASURES)
-        for name, value in (("field_prevalence", self.field_prevalence), ("level", self.level)):
-            if not 0 < value < 1:
-                raise ValueError(
-                    f"evaluation.{name} is {value}; give a share between 0 and 1 in parameters.yml"
-                )
-        for name, number, least in (("n_draws", self.n_draws, 100), ("curve_points", self.curve_points, 2)):
-            if number < least:
-                raise ValueError(f"evaluation.{name} is {number}; give {least} or more in parameters.yml")
-        if self.penalty < 0:
-            raise ValueError(f"evaluation.penalty is {self.penalty}; give 0 or more in parameters.yml")
         _ = self.goals  # builds, and so checks, every goal
 
     @property
@@ -81,8 +81,3 @@ class EvaluationOptions:
             Goal(kind, value, self.clips_per_night, self.seconds_per_clip)
             for kind, value in dict.fromkeys(asked)
         ]
-
-
-def _known(name: str, value: str, choices: Sequence[str]) -> None:
-    if value not in choices:
-        raise ValueError(f"evaluation.{name} is {value!r}; {suggest(value, choices)}")

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import Annotated
 
-from vernal.common.problems import Problems, suggest
+from pydantic import AfterValidator
+
+from vernal.common.problems import suggest
+from vernal.common.settings import Count, PositiveShare, settings
 
 CHECKS = {
     "recorder_date": "No recorder's night is in two splits",
@@ -20,7 +23,19 @@ CHECKS = {
 }
 
 
-@dataclass(frozen=True)
+def _names(allow: list | str | None) -> list[str]:
+    listed = allow if isinstance(allow, list) else [allow or ""]
+    return [name for text in listed for name in re.split(r"[;,\s\[\]]+", str(text)) if name]
+
+
+def _are_checks(allow: list | str | None) -> list | str | None:
+    unknown = [f"{name!r} ({suggest(name, CHECKS)})" for name in _names(allow) if name not in CHECKS]
+    if unknown:
+        raise ValueError(f"unknown check {'; '.join(unknown)}. Checks: {', '.join(CHECKS)}")
+    return allow
+
+
+@settings("proof")
 class ProofOptions:
     """What a certificate demands.
 
@@ -33,26 +48,11 @@ class ProofOptions:
     listed_pairs: pairs that the certificate names.
     """
 
-    allow: list | str | None = None
-    near_duplicate_cosine: float = 0.8
-    near_duplicate_correlation: float = 0.5
-    listened_pairs: int = 5000
-    listed_pairs: int = 20
-
-    def __post_init__(self) -> None:
-        problems = Problems("proof")
-        unknown = [f"{name!r} ({suggest(name, CHECKS)})" for name in self.allowed if name not in CHECKS]
-        problems.add("unknown check in proof.allow", unknown, f"Checks: {', '.join(CHECKS)}.")
-        shares = ("near_duplicate_cosine", "near_duplicate_correlation")
-        bad = [f"{name}: {getattr(self, name)!r}" for name in shares if not 0 < getattr(self, name) <= 1]
-        problems.add("number out of range", bad, "Give a number above 0, up to 1.")
-        counts = [
-            f"{name}: {getattr(self, name)!r}"
-            for name in ("listened_pairs", "listed_pairs")
-            if getattr(self, name) < 1
-        ]
-        problems.add("count out of range", counts, "Give 1 or more.")
-        problems.raise_if_any()
+    allow: Annotated[list | str | None, AfterValidator(_are_checks)] = None
+    near_duplicate_cosine: PositiveShare = 0.8
+    near_duplicate_correlation: PositiveShare = 0.5
+    listened_pairs: Count = 5000
+    listed_pairs: Count = 20
 
     @property
     def allowed(self) -> list[str]:
@@ -61,5 +61,4 @@ class ProofOptions:
         >>> ProofOptions("coverage;thresholds").allowed
         ['coverage', 'thresholds']
         """
-        listed = self.allow if isinstance(self.allow, list) else [self.allow or ""]
-        return [name for text in listed for name in re.split(r"[;,\s\[\]]+", str(text)) if name]
+        return _names(self.allow)

@@ -10,16 +10,18 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
+from pydantic import Field
 
 from vernal.audio.embedding.store import EmbeddingStore
 from vernal.audio.embedding.windows import EmbeddingOptions
 from vernal.clips.overlap import KINDS
 from vernal.common.formatting import between, count, share
 from vernal.common.problems import InputError, Problems
+from vernal.common.settings import settings
 from vernal.evaluation import coverage
 from vernal.evaluation.measuring import measure_split
 from vernal.evaluation.operating_points import OperatingPoint
@@ -36,15 +38,15 @@ _FIRST = "The first opening is a test; with each further one the best of them is
 SHOWN = ("precision", "recall", "f1", "fpr", "auroc", "average_precision")
 
 
-@dataclass(frozen=True)
+_NAME = r"^([A-Za-z0-9]\w*)/([A-Za-z0-9]\w*)$"
+_FORM = "STAGE/POINT, as in --params=final.model=stage5/stage5_017"
+
+
+@settings("final")
 class FinalOptions:
     """model: the declared model as STAGE/POINT."""
 
-    model: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.model is not None:
-            split_name(self.model)
+    model: Annotated[str, Field(pattern=_NAME, description=_FORM)] | None = None
 
 
 @dataclass(frozen=True)
@@ -82,11 +84,9 @@ def split_name(name: str) -> tuple[str, str]:
     >>> split_name("stage5/stage5_017")
     ('stage5', 'stage5_017')
     """
-    match = re.fullmatch(r"([A-Za-z0-9]\w*)/([A-Za-z0-9]\w*)", str(name))
+    match = re.fullmatch(_NAME, str(name))
     if match is None:
-        raise InputError(
-            f"final.model is {name!r}; give STAGE/POINT, as in --params=final.model=stage5/stage5_017"
-        )
+        raise InputError(f"final.model is {name!r}; give {_FORM}")
     return match[1], match[2]
 
 

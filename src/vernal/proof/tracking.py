@@ -9,19 +9,19 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from vernal.common.hashing import digest
 from vernal.common.problems import InputError
+from vernal.common.settings import settings
 from vernal.common.storage import named_copy, on_disk
 from vernal.sweeps.stage_folder import StageFolder
 
 _KEY = "vernal.key"
 
 
-@dataclass(frozen=True)
+@settings("tracking")
 class TrackingOptions:
     """Whether and where points are logged.
 

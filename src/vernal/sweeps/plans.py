@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vernal.common.problems import InputError, Problems, suggest
+from vernal.common.problems import InputError, Problems, shown, suggest
 from vernal.common.storage import as_path
 from vernal.sweeps.point_settings import (
     PointSettings,
@@ -23,7 +23,6 @@ from vernal.sweeps.point_settings import (
     fit_hash,
 )
 from vernal.sweeps.points import Point, PointFile, fingerprint, read_records, stage_of
-from vernal.sweeps.setting import shown
 from vernal.sweeps.setting_problems import KNOWN_SUBSETS, SettingProblems
 from vernal.sweeps.spec import Spec, check_subsets, expand
 

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import field, fields, replace
 from typing import Any
 
+from pydantic import ValidationInfo, field_validator
+
 from vernal.common.hashing import digest
-from vernal.common.problems import Problems
-from vernal.sweeps.setting import SEPARATOR, Kind, Setting, Value, plain_number, shown
+from vernal.common.settings import settings
+from vernal.sweeps.setting import SEPARATOR, Kind, Setting, Value, plain_number
 
 QUALITIES = ("high", "medium", "low")
 UPSAMPLING_MODES = (
@@ -28,7 +30,7 @@ def setting(default: Any, kind: Kind, help: str, **more: Any) -> Any:
     return field(default=default, metadata={"kind": kind, "help": help, **more})
 
 
-@dataclass(frozen=True)
+@settings()
 class PointSettings:
     """Everything that distinguishes one trained and scored classifier from another, in canonical spelling.
 
@@ -127,17 +129,18 @@ class PointSettings:
         minimum=0.5, maximum=1.5,
     )  # fmt: skip
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _canonical(cls, raw: Any, info: ValidationInfo) -> Value:
+        one = SETTINGS[str(info.field_name)]
+        try:
+            return one.canonical(raw)
+        except ValueError as error:
+            raise ValueError(f"give {error}" if str(error) == one.allowed else str(error)) from error
+
     def __post_init__(self) -> None:
-        problems, wrong = Problems("a point"), []
-        for name, one in SETTINGS.items():
-            try:
-                object.__setattr__(self, name, one.canonical(getattr(self, name)))
-            except ValueError as error:
-                wrong.append(f"{name}: {shown(getattr(self, name))} ({error})")
-        problems.add("value that is not allowed", wrong, "Change each as said in brackets.")
-        if not wrong:
-            problems.add("impossible combination", clashes(self.__dict__), "Change one of the two settings.")
-        problems.raise_if_any()
+        if wrong := clashes(self.__dict__):
+            raise ValueError("\n".join(wrong))
 
     @classmethod
     def from_row(cls, row: Mapping[Any, Any]) -> PointSettings:

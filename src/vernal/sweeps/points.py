@@ -16,10 +16,10 @@ from typing import Any
 import yaml
 
 from vernal.common.hashing import digest
-from vernal.common.problems import InputError, Problems
+from vernal.common.problems import InputError, Problems, shown
 from vernal.common.safe_yaml import read_yaml
 from vernal.sweeps.point_settings import SETTINGS, PointSettings, config_hash
-from vernal.sweeps.setting import Value, shown
+from vernal.sweeps.setting import Value
 from vernal.sweeps.setting_problems import SettingProblems
 
 try:

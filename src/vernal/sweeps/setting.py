@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from vernal.common.problems import suggest
+from vernal.common.problems import shown, suggest
 
 Value = int | float | bool | str | tuple[str, ...]
 Kind = Literal["integer", "number", "boolean", "choice", "names", "subsets"]
@@ -165,15 +165,6 @@ def canonical_subset(name: str) -> str:
         raise ValueError(f"{shown(name)} is not the name of a subset, such as 'bestLowQuality/small'")
     parts[-1] = SUBSET_ALIASES.get(parts[-1], parts[-1])
     return "/".join(parts)
-
-
-def shown(value: Any) -> str:
-    """A value as it is quoted in messages: short, and safe to print."""
-    try:
-        text = repr(value)
-    except ValueError:  # an integer of thousands of digits
-        return "a number of thousands of digits"
-    return text if len(text) <= 80 else text[:77] + "..."
 
 
 def _as_float(raw: Any) -> float:

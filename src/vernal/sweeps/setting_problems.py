@@ -10,10 +10,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from vernal.common.problems import Problems, suggest
+from vernal.common.problems import Problems, shown, suggest
 from vernal.common.safe_yaml import read_yaml
 from vernal.sweeps.point_settings import SETTINGS, PointSettings
-from vernal.sweeps.setting import Value, shown
+from vernal.sweeps.setting import Value
 
 # What the shipped mining settings make of low-quality positives and of recordings without the target.
 BEST_LOW_QUALITY = ("small", "medium", "large", "top50")

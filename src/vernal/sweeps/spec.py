@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vernal.common.problems import InputError, Problems, suggest
+from vernal.common.problems import InputError, Problems, shown, suggest
 from vernal.common.safe_yaml import read_yaml
 from vernal.sweeps.point_settings import RULES, SETTINGS, configuration_hash
 from vernal.sweeps.points import Point, make_point
-from vernal.sweeps.setting import Value, shown
+from vernal.sweeps.setting import Value
 from vernal.sweeps.setting_problems import KNOWN_SUBSETS, SettingProblems
 
 MAX_POINTS = 10_000

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,7 @@ import pandas as pd
 from vernal.audio.embedding.store import EmbeddingStore
 from vernal.audio.embedding.windows import EmbeddingOptions, plan_windows
 from vernal.common.hashing import digest
+from vernal.common.settings import one_of, settings
 from vernal.sweeps.point_settings import PointSettings
 from vernal.training.head_library import HeadLibrary
 from vernal.training.rules import HeadOptions
@@ -32,7 +33,7 @@ TRAINER_REVISION = 1
 AUDIO_SETTINGS = ("fmin", "fmax", "overlap")
 
 
-@dataclass(frozen=True)
+@settings("training")
 class TrainingOptions:
     """How heads are trained.
 
@@ -41,12 +42,8 @@ class TrainingOptions:
     batch by heart.
     """
 
-    backend: str = "vernal"
+    backend: Annotated[str, one_of(BACKENDS)] = "vernal"
     overfit_check: bool = True
-
-    def __post_init__(self) -> None:
-        if self.backend not in BACKENDS:
-            raise ValueError(f"training.backend is {self.backend!r}; use {' or '.join(BACKENDS)}")
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,14 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from vernal.common.hashing import rng_for
-from vernal.common.problems import Problems
+from vernal.common.settings import Count, CountFromZero, Number, Share, ShareBelowOne, settings
 
 L2 = 1e-5
 MIN_DELTA = 0.001
@@ -25,7 +26,7 @@ _CUT_NORMAL_STD = 0.87962566103423978
 Array = NDArray[Any]
 
 
-@dataclass(frozen=True)
+@settings()
 class HeadOptions:
     """How one head is built and trained; the defaults are this project's, the meanings BirdNET-Analyzer's.
 
@@ -37,53 +38,19 @@ class HeadOptions:
         InputError: values out of range, all of them named.
     """
 
-    hidden_units: int = 0
-    dropout: float = 0.25
-    learning_rate: float = 5e-4
-    batch_size: int = 32
-    epochs: int = 50
+    hidden_units: CountFromZero = 0
+    dropout: ShareBelowOne = 0.25
+    learning_rate: Annotated[Number, Field(gt=0, le=1)] = 5e-4
+    batch_size: Count = 32
+    epochs: Count = 50
     focal_loss: bool = False
-    focal_loss_gamma: float = 2.0
-    focal_loss_alpha: float = 0.25
-
-    def __post_init__(self) -> None:
-        allowed = {
-            "hidden_units": (_is_whole(self.hidden_units, 0), "a whole number, 0 or more"),
-            "dropout": (_is_between(self.dropout, 0, 1) and self.dropout < 1, "a number from 0 to below 1"),
-            "learning_rate": (
-                _is_between(self.learning_rate, 0, 1) and self.learning_rate > 0, "a number above 0, up to 1"
-            ),
-            "batch_size": (_is_whole(self.batch_size, 1), "a whole number, 1 or more"),
-            "epochs": (_is_whole(self.epochs, 1), "a whole number, 1 or more"),
-            "focal_loss": (isinstance(self.focal_loss, bool), "true or false"),
-            "focal_loss_gamma": (_is_between(self.focal_loss_gamma, 0, 20), "a number from 0 to 20"),
-            "focal_loss_alpha": (_is_between(self.focal_loss_alpha, 0, 1), "a number from 0 to 1"),
-        }  # fmt: skip
-        wrong = [
-            f"{name} is {getattr(self, name)!r}: give {what}"
-            for name, (is_fine, what) in allowed.items()
-            if not is_fine
-        ]
-        problems = Problems("the training settings")
-        problems.add("value that is not allowed", wrong, "Change them in the point's file or parameters.yml.")
-        problems.raise_if_any()
+    focal_loss_gamma: Annotated[Number, Field(ge=0, le=20)] = 2.0
+    focal_loss_alpha: Share = 0.25
 
     @classmethod
     def of(cls, settings: Any) -> HeadOptions:
         """Take the training settings of a point from anything that has them as attributes."""
         return cls(**{one.name: getattr(settings, one.name) for one in fields(cls)})
-
-
-def _is_whole(value: Any, least: int) -> bool:
-    return isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(value >= least)
-
-
-def _is_between(value: Any, least: float, most: float) -> bool:
-    return (
-        isinstance(value, int | float | np.number)
-        and not isinstance(value, bool)
-        and bool(least <= value <= most)
-    )
 
 
 # Schedule -------------------------------------------------------------------------------------------

@@ -164,11 +164,11 @@ def test_windows_stay_inside_their_clip(duration_s, overlap, start, length):
 
 
 def test_options_are_checked():
-    with pytest.raises(InputError, match=r"embedding.encoder is 'brdnet': did you mean 'birdnet_v2\.4'"):
+    with pytest.raises(InputError, match=r"embedding.encoder is 'brdnet'; did you mean 'birdnet_v2\.4'"):
         EmbeddingOptions(encoder="brdnet")
     with pytest.raises(InputError, match="give 0 <= fmin < fmax <= 15000 Hz"):
         EmbeddingOptions(fmin=9_000, fmax=8_000)
-    with pytest.raises(InputError, match=r"give 0 to 2\.9 seconds"):
+    with pytest.raises(InputError, match=r"give seconds from 0 to 2\.9"):
         EmbeddingOptions(overlap=3)
 
 

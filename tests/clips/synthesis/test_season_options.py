@@ -47,16 +47,16 @@ def test_test_configuration_is_the_same_season_in_small():
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"seed": -1}, "seed is -1, expected a whole number from 0"),
+        ({"seed": -1}, "demo.seed is -1; give a whole number from 0"),
         ({"seed": True}, "seed is True"),
         ({"individuals": 0}, "individuals is 0"),
-        ({"field_s": 2}, "field_s is 2, expected a whole number from 3 to 600"),
+        ({"field_s": 2}, "field_s is 2; give whole seconds from 3 to 600"),
         ({"unlabelled_s": 12.5}, "unlabelled_s is 12.5"),
-        ({"snr_high_db": "loud"}, "snr_high_db is 'loud', expected a number from -60 to 60"),
+        ({"snr_high_db": "loud"}, "snr_high_db is 'loud'; give decibels from -60 to 60"),
         ({"snr_low_db": float("nan")}, "snr_low_db is nan"),
-        ({"snr_spread_db": -1}, "snr_spread_db is -1, expected a number from 0 to 40"),
-        ({"share_high": 1.5}, "share_high is 1.5, expected a number from 0 to 1"),
-        ({"share_high": 0.6, "share_medium": 0.6}, "share_high + share_medium is 1.2, expected 1 at most"),
+        ({"snr_spread_db": -1}, "snr_spread_db is -1; give decibels from 0 to 40"),
+        ({"share_high": 1.5}, "share_high is 1.5; give a share from 0 to 1"),
+        ({"share_high": 0.6, "share_medium": 0.6}, "share_high + share_medium is 1.2; give 1 at most"),
         ({"confuser_scale": -0.1}, "confuser_scale is -0.1"),
         ({"site_shift": 11}, "site_shift is 11"),
         ({"unlabelled_frog_share": 2}, "unlabelled_frog_share is 2"),
@@ -64,10 +64,10 @@ def test_test_configuration_is_the_same_season_in_small():
         ({"field_recorders": ["Moht02"]}, "did you mean 'Moth02'"),
         ({"field_recorders": []}, "field_recorders is empty, though 30 recordings are asked for"),
         ({"unlabelled_recorders": ["Moth03", "Moth03"]}, "names a recorder twice"),
-        ({"unlabelled_recorders": "Moth03"}, "expected a list of recorders"),
-        ({"sites": []}, "expected a list with at least one site"),
-        ({"recorders": None}, "expected a list with at least one recorder"),
-        ({"sites": ["Wheatley"]}, "site 1 is 'Wheatley', expected a mapping with a name"),
+        ({"unlabelled_recorders": "Moth03"}, "unlabelled_recorders is 'Moth03'; give a list"),
+        ({"sites": []}, "demo.sites is []; give a list of at least one entry"),
+        ({"recorders": None}, "demo.recorders is None; give a list of at least one entry"),
+        ({"sites": ["Wheatley"]}, "demo.sites is 'Wheatley'; give names with values"),
     ],
 )
 def test_refused_settings_say_what_was_found_and_expected(settings, words):
@@ -80,21 +80,21 @@ def test_refused_settings_say_what_was_found_and_expected(settings, words):
     ("change", "words"),
     [
         ({"site": "Sylvan Pnod"}, "did you mean 'Sylvan Pond'"),
-        ({"site": ["Wheatley"]}, "unknown site"),
-        ({"name": "../Moth01"}, "has the name '../Moth01', expected letters, digits and hyphens"),
+        ({"site": ["Wheatley"]}, "site is ['Wheatley']; give text"),
+        ({"name": "../Moth01"}, "name is '../Moth01'; give letters, digits and hyphens"),
         ({"name": "moth02"}, "recorder 'Moth02' is listed twice"),
-        ({"name": None}, "has the name None"),
+        ({"name": None}, "name is None; give letters"),
         (
             {"first_night": "3 April"},
-            "first_night is '3 April', expected a date in quotes such as '2025-04-03'",
+            "first_night is '3 April'; give a date in quotes such as '2025-04-03'",
         ),
         ({"first_night": "2025-02-30"}, "first_night is '2025-02-30'"),
         ({"first_night": "9999-12-31"}, "first_night is '9999-12-31'"),
-        ({"nights": 0}, "nights is 0, expected a whole number of 1 or more"),
+        ({"nights": 0}, "demo.recorders.Moth01.nights is 0; give a whole number, 1 or more"),
         ({"negatives": -3}, "negatives is -3"),
         ({"positives": 2, "negatives": 1, "nights": 9}, "3 clips cannot fill 9 nights"),
-        ({"positives": 5001}, "5,001 clips, expected 5,000 at most"),
-        ({"night": 3}, "unknown setting 'night' (did you mean 'nights'"),
+        ({"positives": 5001}, "5,001 clips; give 5,000 at most"),
+        ({"night": 3}, "There is no demo.recorders.Moth01.night (did you mean 'nights'"),
     ],
 )
 def test_refused_recorders_say_what_was_found_and_expected(change, words):
@@ -110,13 +110,14 @@ def test_refused_site_settings_are_listed_together():
     with pytest.raises(InputError) as caught:
         SeasonOptions(sites=sites, seed=-1)
     for words in (
-        "Wheatley: owls is 1.2, expected a number from 0 to 1",
-        "unknown setting 'wnid' (did you mean 'wind'",
+        "demo.sites.Wheatley.owls is 1.2; give a share from 0 to 1",
+        "There is no demo.sites.Wheatley.wnid (did you mean 'wind'",
         "site 'Wheatley' is listed twice",
-        "unknown site 'Cole Creek'",
         "seed is -1",
     ):
         assert words in str(caught.value)
+    with pytest.raises(InputError, match="recorder Moth08: unknown site 'Cole Creek'"):
+        SeasonOptions(sites=sites[1:])
 
 
 def test_site_shift_moves_sites_from_all_alike_to_as_listed():

@@ -212,11 +212,11 @@ def test_a_script_in_a_name_stays_text(service, serve):
 
 
 def test_options_are_checked():
-    with pytest.raises(InputError, match=r"unknown name \(1\): repeat \(did you mean 'repeats'"):
+    with pytest.raises(InputError, match=r"There is no review\.repeat \(did you mean 'repeats'"):
         ReviewOptions.from_parameters({"review": {"repeat": 0.1}})
-    with pytest.raises(InputError, match=r"review.queues.x in parameters.yml names no dataset"):
+    with pytest.raises(InputError, match=r"review.queues.x.dataset is missing; give the name of a dataset"):
         ReviewOptions.from_parameters({"review": {"queues": {"x": {"title": "t"}}}})
-    with pytest.raises(InputError, match="repeats that cannot be used"):
+    with pytest.raises(InputError, match=r"review\.repeats is 2; give a share from 0 to 1"):
         ReviewOptions(repeats=2)
 
 

@@ -5,19 +5,23 @@ It stands in a module of its own, without tables, because every worker process l
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from vernal.audio.encoders.base import ENCODERS, encoder_class, encoder_version
 from vernal.audio.reading import FULL_BAND_HZ
 from vernal.common.hashing import digest
-from vernal.common.problems import InputError, suggest
+from vernal.common.settings import Number, one_of, settings
 
 _AUDIO_REVISION = 1  # raise it when windows, resampling or filters change a sample
 
 
-@dataclass(frozen=True)
+Hertz = Annotated[Number, Field(ge=FULL_BAND_HZ[0], le=FULL_BAND_HZ[1], description="Hz")]
+
+
+@settings("embedding")
 class EmbeddingOptions:
     """Every audio setting that changes an embedding; the same object serves training and inference.
 
@@ -25,22 +29,17 @@ class EmbeddingOptions:
     `overlap`: seconds that successive windows share, at least 0 and below the window's 3 s.
     """
 
-    encoder: str = "birdnet_v2.4"
-    fmin: float = FULL_BAND_HZ[0]
-    fmax: float = FULL_BAND_HZ[1]
-    overlap: float = 0.0
+    encoder: Annotated[str, one_of(ENCODERS)] = "birdnet_v2.4"
+    fmin: Hertz = FULL_BAND_HZ[0]
+    fmax: Hertz = FULL_BAND_HZ[1]
+    overlap: Annotated[Number, Field(ge=0, le=2.9, description="seconds")] = 0.0
 
     def __post_init__(self) -> None:
-        if self.encoder not in ENCODERS:
-            raise InputError(f"embedding.encoder is {self.encoder!r}: {suggest(self.encoder, ENCODERS)}")
         lowest, highest = FULL_BAND_HZ
-        if not lowest <= self.fmin < self.fmax <= highest:
-            raise InputError(
-                f"embedding.fmin is {self.fmin} and embedding.fmax {self.fmax}; "
-                f"give {lowest} <= fmin < fmax <= {highest} Hz"
+        if self.fmin >= self.fmax:
+            raise ValueError(
+                f"fmin is {self.fmin} and fmax {self.fmax}; give {lowest} <= fmin < fmax <= {highest} Hz"
             )
-        if not 0 <= self.overlap <= 2.9:
-            raise InputError(f"embedding.overlap is {self.overlap}; give 0 to 2.9 seconds")
 
     @property
     def settings(self) -> dict[str, Any]:

@@ -7,13 +7,15 @@ which names its own replaces the shipped ones instead of being merged into them.
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import field, fields
 from datetime import date
-from typing import Any
+from typing import Annotated, Any
 
-from vernal.common.problems import Problems, is_number, is_whole, suggest
+from pydantic import AfterValidator, Field, PlainValidator
+
+from vernal.common.problems import suggest
+from vernal.common.settings import Count, CountFromZero, Listed, Number, Share, problems_in, settings
 
 CALL_TYPES = ("grunt", "growl", "both")
 CONFUSERS = ("chorus_frogs", "owls", "aircraft", "insects", "wind", "rain")
@@ -68,19 +70,101 @@ _SITE_RANGES = {
     "call_rate": (0.5, 2.0),
     "reverb_s": (0.0, 2.0),
 }
-_SITE_DEFAULTS = {
-    "water_db": -10.0,
-    "wind_db": 0.0,
-    **dict.fromkeys(CONFUSERS, 0.2),
-    "call_pitch": 1.0,
-    "call_rate": 1.0,
-    "reverb_s": 0.15,
-}
-_RECORDER_KEYS = ("name", "site", "first_night", "nights", "positives", "negatives")
-_SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
+_SAFE_NAME = r"[A-Za-z0-9][A-Za-z0-9-]*"
+
+Decibels = Annotated[Number, Field(ge=-60, le=60, description="decibels")]
+Spread = Annotated[Number, Field(ge=0, le=40, description="decibels")]
+Factor = Annotated[Number, Field(ge=0, le=10)]
+Recordings = Annotated[int, Field(ge=0, le=10_000)]
+Length = Annotated[int, Field(ge=3, le=MAX_RECORDING_S, description="whole seconds")]
+_Level = Annotated[Number, Field(ge=-60, le=40)]
+_Ratio = Annotated[Number, Field(ge=0.5, le=2)]
+_Letters = "letters, digits and hyphens"
 
 
-@dataclass(frozen=True)
+def _day(given: Any) -> Any:
+    """The text of a day that leaves room for a season after it."""
+    try:
+        is_day = date.fromisoformat(given).isoformat() == given and "1970" <= given[:4] <= "2100"
+    except (TypeError, ValueError):
+        is_day = False
+    if not is_day:
+        raise ValueError("give a date in quotes such as '2025-04-03'")
+    return given
+
+
+@settings()
+class _Site:
+    """What a site may be given."""
+
+    name: Annotated[str, Field(pattern=rf"^{_SAFE_NAME}( +[A-Za-z0-9-]+)*$", description=_Letters)]
+    water_db: _Level = -10.0
+    wind_db: _Level = 0.0
+    chorus_frogs: Share = 0.2
+    owls: Share = 0.2
+    aircraft: Share = 0.2
+    insects: Share = 0.2
+    wind: Share = 0.2
+    rain: Share = 0.2
+    call_pitch: _Ratio = 1.0
+    call_rate: _Ratio = 1.0
+    reverb_s: Annotated[Number, Field(ge=0, le=2, description="seconds")] = 0.15
+
+
+@settings()
+class _Recorder:
+    """What a recorder must be given."""
+
+    name: Annotated[str, Field(pattern=f"^{_SAFE_NAME}$", description=_Letters)]
+    site: str
+    first_night: Annotated[str, PlainValidator(_day)]
+    nights: Count
+    positives: CountFromZero
+    negatives: CountFromZero
+
+    def __post_init__(self) -> None:
+        n_clips = self.positives + self.negatives
+        if n_clips < self.nights:
+            raise ValueError(f"{n_clips} clips cannot fill {self.nights} nights")
+        if n_clips > MAX_CLIPS_PER_RECORDER:
+            raise ValueError(f"{n_clips:,} clips; give {MAX_CLIPS_PER_RECORDER:,} at most")
+
+
+_SITE_DEFAULTS = {one.name: one.default for one in fields(_Site) if one.name in _SITE_RANGES}
+
+
+def _sites(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return _check_each("site", _Site, entries)
+
+
+def _recorders(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return _check_each("recorder", _Recorder, entries)
+
+
+def _check_each(kind: str, described: type, entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Check entries, and that no two have one name: names become folders, and some systems do not tell A from a."""
+    names = [str(entry.get("name")) for entry in entries]
+    folded = [name.casefold() for name in names]
+    wrong = [
+        f"demo.{kind}s: {kind} {name!r} is listed twice"
+        for position, name in enumerate(names)
+        if name.casefold() in folded[:position]
+    ]
+    for name, entry in zip(names, entries, strict=True):
+        wrong += problems_in(described, entry, f"demo.{kind}s.{name}")
+    if wrong:
+        raise Listed(wrong)
+    return entries
+
+
+_Entries = Annotated[
+    list[dict[str, Any]], Field(min_length=1, description="a list of at least one entry, each with a name")
+]
+Sites = Annotated[_Entries, AfterValidator(_sites)]
+Recorders = Annotated[_Entries, AfterValidator(_recorders)]
+
+
+@settings("demo")
 class SeasonOptions:
     """The settings of a demo season.
 
@@ -93,49 +177,36 @@ class SeasonOptions:
         InputError: a setting cannot be used; all of them are listed.
     """
 
-    seed: int = 20250214
-    snr_high_db: float = 17.0
-    snr_medium_db: float = 9.0
-    snr_low_db: float = 1.0
-    snr_spread_db: float = 3.0
-    share_high: float = 0.08
-    share_medium: float = 0.44
-    share_grunt: float = 0.57
-    share_growl: float = 0.05
-    individuals: int = 4
-    confuser_snr_db: float = 10.0
-    confuser_spread_db: float = 8.0
-    confuser_scale: float = 1.0
-    positive_confuser_scale: float = 0.3
-    field_confuser_scale: float = 2.5
-    site_shift: float = 1.0
+    seed: Annotated[int, Field(ge=0, le=2**63 - 1)] = 20250214
+    snr_high_db: Decibels = 17.0
+    snr_medium_db: Decibels = 9.0
+    snr_low_db: Decibels = 1.0
+    snr_spread_db: Spread = 3.0
+    share_high: Share = 0.08
+    share_medium: Share = 0.44
+    share_grunt: Share = 0.57
+    share_growl: Share = 0.05
+    individuals: Annotated[int, Field(ge=1, le=1_000)] = 4
+    confuser_snr_db: Decibels = 10.0
+    confuser_spread_db: Spread = 8.0
+    confuser_scale: Factor = 1.0
+    positive_confuser_scale: Factor = 0.3
+    field_confuser_scale: Factor = 2.5
+    site_shift: Factor = 1.0
     field_recorders: list[str] = field(default_factory=lambda: ["Moth02", "Moth09", "Moth10"])
-    field_recordings: int = 30
-    field_s: int = 60
+    field_recordings: Recordings = 30
+    field_s: Length = 60
     unlabelled_recorders: list[str] = field(default_factory=lambda: ["Moth03", "Moth08", "Moth13"])
-    unlabelled_recordings: int = 8
-    unlabelled_s: int = 60
-    unlabelled_frog_share: float = 0.5
-    sites: list[dict[str, Any]] = field(default_factory=lambda: [dict(site) for site in SHIPPED_SITES])
-    recorders: list[dict[str, Any]] = field(
-        default_factory=lambda: [dict(recorder) for recorder in SHIPPED_RECORDERS]
-    )
+    unlabelled_recordings: Recordings = 8
+    unlabelled_s: Length = 60
+    unlabelled_frog_share: Share = 0.5
+    sites: Sites = field(default_factory=lambda: [dict(site) for site in SHIPPED_SITES])
+    recorders: Recorders = field(default_factory=lambda: [dict(recorder) for recorder in SHIPPED_RECORDERS])
 
     def __post_init__(self) -> None:
-        problems = Problems("demo (the settings of the demo season)")
-        problems.add("numbers out of range", self._bad_numbers(), "Correct them in parameters.yml.")
-        problems.add("sites that cannot be used", self._bad_sites(), "Correct demo.sites in parameters.yml.")
-        problems.add(
-            "recorders that cannot be used",
-            self._bad_recorders(),
-            "Correct demo.recorders in parameters.yml.",
-        )
-        problems.add(
-            "recorders that are not in demo.recorders",
-            self._unknown_recorders(),
-            "Name recorders of the season.",
-        )
-        problems.raise_if_any()
+        wrong = [*self._bad_sums(), *self._unknown_sites(), *self._unknown_recorders()]
+        if wrong:
+            raise ValueError("\n".join(wrong))
 
     def snr_db(self, quality: str) -> float:
         """The middle of a quality's signal-to-noise ratios, in dB."""
@@ -172,134 +243,28 @@ class SeasonOptions:
         """The listed settings of one recorder."""
         return next(recorder for recorder in self.recorders if recorder["name"] == name)
 
-    def _bad_numbers(self) -> Iterable[str]:
-        whole = {
-            "seed": (0, 2**63 - 1),
-            "individuals": (1, 1_000),
-            "field_recordings": (0, 10_000),
-            "field_s": (3, MAX_RECORDING_S),
-            "unlabelled_recordings": (0, 10_000),
-            "unlabelled_s": (3, MAX_RECORDING_S),
-        }
-        for name, (least, most) in whole.items():
-            if not is_whole(value := getattr(self, name)) or not least <= value <= most:
-                yield f"{name} is {value!r}, expected a whole number from {least:,} to {most:,}"
-        ranges = {name: limits for name in self.__dataclass_fields__ if (limits := _limits(name))}
-        for name, (low, high) in ranges.items():
-            if not is_number(value := getattr(self, name)) or not low <= value <= high:
-                yield f"{name} is {value!r}, expected a number from {low:g} to {high:g}"
+    def _bad_sums(self) -> Iterable[str]:
         for pair in (("share_high", "share_medium"), ("share_grunt", "share_growl")):
-            values = [getattr(self, name) for name in pair]
-            if all(is_number(value) for value in values) and sum(values) > 1 + 1e-9:
-                yield f"{pair[0]} + {pair[1]} is {sum(values):g}, expected 1 at most"
+            total = sum(getattr(self, name) for name in pair)
+            if total > 1 + 1e-9:
+                yield f"{pair[0]} + {pair[1]} is {total:g}; give 1 at most"
 
-    def _bad_sites(self) -> Iterable[str]:
-        yield from _bad_names("site", self.sites, spaces=True)
-        for site in _mappings(self.sites):
-            name = site.get("name")
-            for key, value in site.items():
-                if key == "name":
-                    continue
-                if key not in _SITE_RANGES:
-                    yield f"{name}: unknown setting {key!r} ({suggest(str(key), _SITE_RANGES)})"
-                    continue
-                low, high = _SITE_RANGES[key]
-                if not is_number(value) or not low <= value <= high:
-                    yield f"{name}: {key} is {value!r}, expected a number from {low:g} to {high:g}"
-
-    def _bad_recorders(self) -> Iterable[str]:
-        yield from _bad_names("recorder", self.recorders, spaces=False)
-        sites = {str(site.get("name")) for site in _mappings(self.sites)}
-        for recorder in _mappings(self.recorders):
-            name = recorder.get("name")
-            for key in recorder:
-                if key not in _RECORDER_KEYS:
-                    yield f"{name}: unknown setting {key!r} ({suggest(str(key), _RECORDER_KEYS)})"
-            if str(site := recorder.get("site")) not in sites:
-                yield f"{name}: unknown site {site!r} ({suggest(str(site), sites)})"
-            if not _is_iso_date(first := recorder.get("first_night")):
-                yield f"{name}: first_night is {first!r}, expected a date in quotes such as '2025-04-03'"
-            yield from _bad_counts(recorder)
+    def _unknown_sites(self) -> Iterable[str]:
+        sites = {str(site["name"]) for site in self.sites}
+        for recorder in self.recorders:
+            if (site := recorder["site"]) not in sites:
+                yield f"recorder {recorder['name']}: unknown site {site!r} ({suggest(site, sites)})"
 
     def _unknown_recorders(self) -> Iterable[str]:
-        known = {str(recorder.get("name")) for recorder in _mappings(self.recorders)}
-        for setting, wanted in (
-            ("field_recorders", self.field_recordings),
-            ("unlabelled_recorders", self.unlabelled_recordings),
+        known = {str(recorder.get("name")) for recorder in self.recorders}
+        for setting, names, wanted in (
+            ("field_recorders", self.field_recorders, self.field_recordings),
+            ("unlabelled_recorders", self.unlabelled_recorders, self.unlabelled_recordings),
         ):
-            names = getattr(self, setting)
-            if not isinstance(names, list | tuple):
-                yield f"{setting} is {names!r}, expected a list of recorders"
-                continue
             if not names and wanted:
                 yield f"{setting} is empty, though {wanted} recordings are asked for"
-            if len(set(map(str, names))) != len(names):
+            if len(set(names)) != len(names):
                 yield f"{setting} names a recorder twice"
-            for name in names:
-                if str(name) not in known:
-                    yield f"{setting} names {name!r} ({suggest(str(name), known)})"
-
-
-def _limits(name: str) -> tuple[float, float] | None:
-    """The range of a number setting by its name's ending; None for other settings."""
-    if name.endswith("_spread_db"):
-        return 0.0, 40.0
-    if name.endswith("_db"):
-        return -60.0, 60.0
-    if name.startswith("share_") or name.endswith("_share"):
-        return 0.0, 1.0
-    if name.endswith("_scale") or name == "site_shift":
-        return 0.0, 10.0
-    return None
-
-
-def _bad_names(kind: str, entries: Any, spaces: bool) -> Iterable[str]:
-    if not isinstance(entries, list | tuple) or not entries:
-        yield f"{kind}s is {entries!r}, expected a list with at least one {kind}"
-        return
-    seen: set[str] = set()
-    for position, entry in enumerate(entries, start=1):
-        if not isinstance(entry, Mapping):
-            yield f"{kind} {position} is {entry!r}, expected a mapping with a name"
-            continue
-        name = entry.get("name")
-        plain = name.replace(" ", "") if spaces and isinstance(name, str) else name
-        if not isinstance(name, str) or not _SAFE_NAME.fullmatch(str(plain)) or name != name.strip():
-            yield f"{kind} {position} has the name {name!r}, expected letters, digits and hyphens"
-        elif name.casefold() in seen:
-            yield f"{kind} {name!r} is listed twice"
-        # Names become folders, and some systems do not tell upper from lower case.
-        seen.add(str(name).casefold())
-
-
-def _bad_counts(recorder: Mapping[str, Any]) -> Iterable[str]:
-    name = recorder.get("name")
-    counts: dict[str, Any] = {key: recorder.get(key) for key in ("nights", "positives", "negatives")}
-    for key, value in counts.items():
-        least = 1 if key == "nights" else 0
-        if not is_whole(value) or value < least:
-            yield f"{name}: {key} is {value!r}, expected a whole number of {least} or more"
-            return
-    n_clips = counts["positives"] + counts["negatives"]
-    if n_clips < counts["nights"]:
-        yield f"{name}: {n_clips} clips cannot fill {counts['nights']} nights"
-    if n_clips > MAX_CLIPS_PER_RECORDER:
-        yield f"{name}: {n_clips:,} clips, expected {MAX_CLIPS_PER_RECORDER:,} at most"
-
-
-def _mappings(entries: Any) -> list[Mapping[str, Any]]:
-    if not isinstance(entries, list | tuple):
-        return []
-    return [entry for entry in entries if isinstance(entry, Mapping)]
-
-
-def _is_iso_date(value: Any) -> bool:
-    """Whether `value` is the text of a day that leaves room for a season after it."""
-    try:
-        return (
-            isinstance(value, str)
-            and date.fromisoformat(value).isoformat() == value
-            and "1970" <= value[:4] <= "2100"
-        )
-    except ValueError:
-        return False
+            yield from (
+                f"{setting} names {name!r} ({suggest(name, known)})" for name in names if name not in known
+            )

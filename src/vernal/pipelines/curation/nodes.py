@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
+from typing import Annotated
 
 import pandas as pd
+from pydantic import AfterValidator
 
 from vernal.audio.embedding.store import EmbeddingStore
 from vernal.audio.embedding.windows import EmbeddingOptions, plan_windows
 from vernal.clips import curation, sampling
 from vernal.clips.training_package import MODES, TrainingPackage
+from vernal.common.problems import InputError
 from vernal.common.progress import progress_bar
+from vernal.common.settings import Listed, one_of, settings
 from vernal.common.workers import cores
 from vernal.proof.near_duplicates import PAIRS, SUMMARY, find_pairs, search_key
 from vernal.proof.options import ProofOptions
@@ -19,20 +23,22 @@ from vernal.sweeps.setting_problems import settings_from
 from vernal.web.review.decisions import to_annotations, to_reviews
 
 
-@dataclass(frozen=True)
+def _as_point(given: dict) -> dict:
+    """Settings of a point, checked now and not after hours; kept as they are."""
+    try:
+        settings_from(given, "curation.package_settings")
+    except InputError as error:
+        raise Listed([str(error)]) from error
+    return given
+
+
+@settings("curation")
 class CurationOptions:
     """`package`: null writes none; `link` or `copy` writes the clips that `package_settings` (a point's
     settings: quality, subsets, balance, ...) choose as folders of audio, as BirdNET-Analyzer trains from."""
 
-    package: str | None = None
-    package_settings: dict = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        if self.package not in (None, *MODES):
-            raise ValueError(
-                f"curation.package is {self.package!r}; use {', '.join(MODES)}, or leave it empty"
-            )
-        self.chosen  # noqa: B018  (raises where a setting is wrong: now, not after hours)
+    package: Annotated[str, one_of(MODES)] | None = None
+    package_settings: Annotated[dict, AfterValidator(_as_point)] = field(default_factory=dict)
 
     @property
     def chosen(self) -> PointSettings:

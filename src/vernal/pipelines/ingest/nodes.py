@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import pandas as pd
 
 from vernal.clips import manifest, recordings
 from vernal.clips.recordings import IngestOptions
 from vernal.clips.synthesis import MANIFEST_COLUMNS
 from vernal.common.progress import progress_bar
+from vernal.common.settings import settings
 from vernal.common.storage import as_path
 
 
-@dataclass(frozen=True)
+@settings("source")
 class SourceOptions:
     """Where recordings come from; null everywhere = the demo season."""
 

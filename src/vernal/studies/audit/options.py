@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
+from typing import Annotated
 
-from vernal.common.problems import InputError
+from pydantic import Field
+
+from vernal.common.settings import Count, Number, PositiveShare, settings
+
+Totals = Annotated[
+    list[Count], Field(min_length=2, max_length=2, description="[positives, negatives], two counts above 0")
+]
 
 
-@dataclass(frozen=True)
+@settings("audit")
 class AuditOptions:
     """Inputs by path, and the limits of the checks.
 
@@ -27,28 +34,11 @@ class AuditOptions:
     experiments: str | None = None
     results: str | None = None
     truth: str | None = None
-    totals: dict | None = None
+    totals: dict[str, Totals] | None = None
     monotone_settings: list = field(default_factory=lambda: ["sensitivity", "temperature"])
-    majority: float = 0.5
-    metadata_auroc: float = 0.8
-    rows_named: int = 1000
-
-    def __post_init__(self) -> None:
-        if not 0 < self.majority <= 1:
-            raise InputError(f"audit.majority is {self.majority}; give a share above 0 and up to 1.")
-        if not 0.5 <= self.metadata_auroc <= 1:
-            raise InputError(f"audit.metadata_auroc is {self.metadata_auroc}; give an AUROC from 0.5 to 1.")
-        if self.rows_named < 1:
-            raise InputError(f"audit.rows_named is {self.rows_named}; give a count of at least 1.")
-        for name, pair in (self.totals or {}).items():
-            if not (
-                isinstance(pair, list | tuple)
-                and len(pair) == 2
-                and all(type(n) is int and n > 0 for n in pair)
-            ):
-                raise InputError(
-                    f"audit.totals.{name} is {pair!r}; give [positives, negatives], two counts above 0."
-                )
+    majority: PositiveShare = 0.5
+    metadata_auroc: Annotated[Number, Field(ge=0.5, le=1, description="an AUROC")] = 0.8
+    rows_named: Count = 1000
 
     def totals_of(self, test_set: str) -> tuple[int, int] | None:
         """The stated positives and negatives of a set."""

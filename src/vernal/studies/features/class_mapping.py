@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import Annotated
 
 import pandas as pd
+from pydantic import Field
 
-from vernal.common.problems import Problems, is_whole, suggest
+from vernal.common.problems import Problems, suggest
+from vernal.common.settings import settings
 
 
-@dataclass(frozen=True)
+@settings("features.classes")
 class ClassMapping:
     """What becomes of the manifest's labels.
 
@@ -22,19 +23,9 @@ class ClassMapping:
         InputError: settings of another form.
     """
 
-    merge: dict | None = None
-    drop: list | None = None
-    min_clips: int = 6
-
-    def __post_init__(self) -> None:
-        wrong = []
-        if not isinstance(self.merge, Mapping | None):
-            wrong.append(f"merge is {self.merge!r}: write class: [labels that make it]")
-        if not is_whole(self.min_clips) or self.min_clips < 2:
-            wrong.append(f"min_clips is {self.min_clips!r}: give a whole number, 2 or more")
-        problems = Problems("features.classes")
-        problems.add("value that is not allowed", wrong, "Change it in parameters.yml.")
-        problems.raise_if_any()
+    merge: Annotated[dict, Field(description="class: [labels that make it]")] | None = None
+    drop: list | str | int | None = None
+    min_clips: Annotated[int, Field(ge=2)] = 6
 
     @property
     def merged(self) -> dict[str, list[str]]:

@@ -8,12 +8,15 @@ next ensemble, and one learnt in beats does. The same options give the same soun
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
+from pydantic import Field
 
 from vernal.common.hashing import digest, rng_for
+from vernal.common.settings import Number, settings
 
 SAMPLE_RATE_HZ = 22_050
 LICENCE = "CC0-1.0, synthetic (companion set)"
@@ -30,7 +33,7 @@ _KEYS = (0, 2, 5)
 _CHORD_BEATS = 4
 
 
-@dataclass(frozen=True)
+@settings("features.companion")
 class CompanionOptions:
     """How large the set is, and its seed.
 
@@ -39,18 +42,10 @@ class CompanionOptions:
     """
 
     seed: int = 20250301
-    tunes: int = 6
-    takes: int = 2
-    clip_s: float = 8.0
-    noise_db: float = -22.0
-
-    def __post_init__(self) -> None:
-        if not 2 <= self.tunes <= 500 or not 1 <= self.takes <= 50:
-            raise ValueError(
-                f"features.companion: tunes is {self.tunes} and takes {self.takes}; give 2 to 500 and 1 to 50"
-            )
-        if not 2 <= self.clip_s <= 120:
-            raise ValueError(f"features.companion.clip_s is {self.clip_s}; give 2 to 120 seconds")
+    tunes: Annotated[int, Field(ge=2, le=500)] = 6
+    takes: Annotated[int, Field(ge=1, le=50)] = 2
+    clip_s: Annotated[Number, Field(ge=2, le=120, description="seconds")] = 8.0
+    noise_db: Number = -22.0
 
 
 def plan_companion(options: CompanionOptions) -> pd.DataFrame:

@@ -7,14 +7,16 @@ and is here only to measure what that hides.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
+from pydantic import Field
 
 from vernal.clips.splits import blocks
 from vernal.common.hashing import rng_for, unit_hash
 from vernal.common.problems import Problems
+from vernal.common.settings import InnerShare, one_of, settings
 
 BY_SITE, LEAKY = "by_site", "leaky_index_shuffle"
 SPLITS = (BY_SITE, LEAKY)
@@ -22,7 +24,7 @@ FOLDS_BY = ("site", "group")
 COLUMNS = ("split", "fold", "clip_id", "role")
 
 
-@dataclass(frozen=True)
+@settings("features.splits")
 class FoldOptions:
     """How clips are dealt; `seed` is the split's own and stays while training's varies.
 
@@ -31,22 +33,10 @@ class FoldOptions:
     `val_share`: share of the training clips of each class that early stopping looks at, in (0, 1).
     """
 
-    folds_by: str | None = None
-    n_folds: int = 5
-    val_share: float = 0.2
+    folds_by: Annotated[str, one_of(FOLDS_BY)] | None = None
+    n_folds: Annotated[int, Field(ge=2, le=20)] = 5
+    val_share: InnerShare = 0.2
     seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.folds_by is not None and self.folds_by not in FOLDS_BY:
-            raise ValueError(
-                f"features.splits.folds_by is {self.folds_by!r}; give {' or '.join(FOLDS_BY)}, or leave it empty"
-            )
-        if not 2 <= self.n_folds <= 20:
-            raise ValueError(f"features.splits.n_folds is {self.n_folds}; give 2 to 20")
-        if not 0 < self.val_share < 1:
-            raise ValueError(
-                f"features.splits.val_share is {self.val_share}; give a share above 0 and below 1"
-            )
 
 
 def deal_folds(clips: pd.DataFrame, options: FoldOptions) -> pd.DataFrame:

@@ -7,32 +7,26 @@ added to the spread over groups.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
+from pydantic import Field
 
 from vernal.clips.splits import blocks
+from vernal.common.settings import InnerShare, settings
 from vernal.evaluation import bootstrap
 from vernal.evaluation.leaderboard import mean_interval
 from vernal.evaluation.metrics import ratio
 
 
-@dataclass(frozen=True)
+@settings("features.evaluation")
 class MeasureOptions:
     """`n_draws`: bootstrap draws of groups. `level`: coverage of intervals, in (0, 1). `seed`: of the draws."""
 
-    n_draws: int = 1_000
-    level: float = 0.95
+    n_draws: Annotated[int, Field(ge=10, le=100_000)] = 1_000
+    level: InnerShare = 0.95
     seed: int = 0
-
-    def __post_init__(self) -> None:
-        if not 10 <= self.n_draws <= 100_000:
-            raise ValueError(f"features.evaluation.n_draws is {self.n_draws}; give 10 to 100,000")
-        if not 0 < self.level < 1:
-            raise ValueError(
-                f"features.evaluation.level is {self.level}; give a share between 0 and 1, such as 0.95"
-            )
 
 
 class Groups:

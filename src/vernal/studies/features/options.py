@@ -6,13 +6,14 @@ short hash, the name of its place in the store; `fused` is read from its two par
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import version
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
+
+from pydantic import Field
 
 from vernal.common.hashing import digest
-from vernal.common.problems import Problems
+from vernal.common.settings import one_of, settings
 
 PARTS = {
     "mel": ("mel",),
@@ -35,7 +36,7 @@ class Kind(NamedTuple):
     sync: str
 
 
-@dataclass(frozen=True)
+@settings("features.audio")
 class FeatureOptions:
     """How sound becomes rows of numbers; the defaults are the lab's.
 
@@ -46,34 +47,24 @@ class FeatureOptions:
         InputError: values out of range, all of them named.
     """
 
-    sample_rate_hz: int = 22_050
-    n_fft: int = 2_048
-    hop: int = 512
-    n_mels: int = 128
-    n_chroma: int = 12
-    n_mfcc: int = 20
-    beat_statistic: str = "median"
+    sample_rate_hz: Annotated[int, Field(ge=4_000)] = 22_050
+    n_fft: Annotated[int, Field(ge=128)] = 2_048
+    hop: Annotated[int, Field(ge=32)] = 512
+    n_mels: Annotated[int, Field(ge=8)] = 128
+    n_chroma: Annotated[int, Field(ge=12)] = 12
+    n_mfcc: Annotated[int, Field(ge=2)] = 20
+    beat_statistic: Annotated[str, one_of(STATISTICS)] = "median"
 
     def __post_init__(self) -> None:
-        least = {"sample_rate_hz": 4_000, "n_fft": 128, "hop": 32, "n_mels": 8, "n_chroma": 12, "n_mfcc": 2}
-        wrong = [
-            f"{name} is {getattr(self, name)!r}: give a whole number, {low} or more"
-            for name, low in least.items()
-            if not isinstance(getattr(self, name), int)
-            or isinstance(getattr(self, name), bool)
-            or getattr(self, name) < low
-        ]
-        if not wrong and self.hop > self.n_fft:
+        wrong = []
+        if self.hop > self.n_fft:
             wrong.append(
-                f"hop is {self.hop}: give at most n_fft, {self.n_fft}, or sound between frames is lost"
+                f"hop is {self.hop}; give at most n_fft, {self.n_fft}, or sound between frames is lost"
             )
-        if not wrong and self.n_mfcc > self.n_mels:
-            wrong.append(f"n_mfcc is {self.n_mfcc}: give at most n_mels, {self.n_mels}")
-        if self.beat_statistic not in STATISTICS:
-            wrong.append(f"beat_statistic is {self.beat_statistic!r}: give {' or '.join(STATISTICS)}")
-        problems = Problems("features.audio")
-        problems.add("value that is not allowed", wrong, "Change it in parameters.yml.")
-        problems.raise_if_any()
+        if self.n_mfcc > self.n_mels:
+            wrong.append(f"n_mfcc is {self.n_mfcc}; give at most n_mels, {self.n_mels}")
+        if wrong:
+            raise ValueError("\n".join(wrong))
 
     def n_dims(self, feature: str) -> int:
         """Values a row of a feature has.

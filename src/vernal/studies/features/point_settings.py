@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import Annotated, Any
 
-from vernal.common.problems import Problems
+from pydantic import Field
+
+from vernal.common.settings import Count, Number, settings
 from vernal.studies.features.folds import SPLITS
 from vernal.studies.features.options import FEATURES, SYNCS
 from vernal.sweeps.point_settings import setting
@@ -17,7 +19,7 @@ MODELS = ("lstm", "conv")
 POOLINGS = ("mean", "max", "mean_max", "last")
 
 
-@dataclass(frozen=True)
+@settings("features.study")
 class NetworkOptions:
     """What a network is built of.
 
@@ -34,16 +36,15 @@ class NetworkOptions:
     units: int = 48
     layers: int = 1
     bidirectional: bool = True
-    dropout: float = 0.3
+    dropout: Number = 0.3
     pooling: str = "mean_max"
 
     def __post_init__(self) -> None:
-        problems = Problems("a network of the features study")
-        problems.add("value that is not allowed", wrong_values(asdict(self)), "Change it in features.study.")
-        problems.raise_if_any()
+        if wrong := wrong_values(asdict(self)):
+            raise ValueError("\n".join(wrong))
 
 
-@dataclass(frozen=True)
+@settings("features.study")
 class LearningOptions:
     """How a network is trained.
 
@@ -51,10 +52,10 @@ class LearningOptions:
     without a better validation loss after which training stops; the best epoch's weights are kept.
     """
 
-    learning_rate: float = 0.003
-    batch_size: int = 16
-    epochs: int = 60
-    patience: int = 12
+    learning_rate: Annotated[Number, Field(gt=0, le=1)] = 0.003
+    batch_size: Count = 16
+    epochs: Count = 60
+    patience: Count = 12
 
 
 def _is_network(point: PointOptions) -> bool:

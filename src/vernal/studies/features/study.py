@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from itertools import product
-from typing import Any
+from typing import Annotated, Any
 
 import pandas as pd
+from pydantic import Field
 
 from vernal.common.hashing import digest
 from vernal.common.problems import Problems, suggest
+from vernal.common.settings import settings
 from vernal.studies.features.point_settings import LINEAR, SETTINGS, PointOptions, wrong_values
 
 STAGE = "features"
@@ -24,16 +26,16 @@ _MOST_POINTS = 2_000
 NAMED = ("feature", "sync", "model", "split", "variant")
 
 
-@dataclass(frozen=True)
+@settings("features.study")
 class StudyOptions:
     """The spec. `axes`: setting -> values; `base_params`: setting -> value; `also`: a list of further axes.
 
     `overfit_check`: first make sure that each network can learn a small batch by heart. An empty setting is none.
     """
 
-    axes: dict | None = None
-    base_params: dict | None = None
-    also: list | None = None
+    axes: Annotated[dict, Field(description="setting: [values]")] | None = None
+    base_params: Annotated[dict, Field(description="setting: value")] | None = None
+    also: Annotated[list, Field(description="a list of axes, each with its dash")] | None = None
     overfit_check: bool = True
 
 
@@ -103,23 +105,10 @@ def _variants(points: list[PointOptions]) -> list[str]:
 
 def _checked(options: StudyOptions, problems: Problems) -> tuple[list[dict], dict]:
     """The sets of axes, and what holds for all of them, in canonical spelling; what is wrong is noted."""
-    also = [] if options.also is None else options.also
-    base = {} if options.base_params is None else options.base_params
-    if not isinstance(options.overfit_check, bool):
-        problems.add(
-            "value that is not allowed",
-            [f"overfit_check is {options.overfit_check!r}"],
-            "Give true or false.",
-        )
-    if not isinstance(also, list):
-        problems.add("also that is no list", [repr(also)], "Write a list of axes, each with its dash.")
-        also = []
+    also, base = options.also or [], options.base_params or {}
     places = ["axes", *(f"also, entry {number}" for number in range(1, len(also) + 1))]
-    written = [{} if options.axes is None else options.axes, *also]
+    written = [options.axes or {}, *also]
     grids = [_grid(place, grid, problems) for place, grid in zip(places, written, strict=True)]
-    if not isinstance(base, Mapping):
-        problems.add("base_params that are no mapping", [repr(base)], "Write setting: value.")
-        return grids, {}
     fixed = _grid("base_params", {name: [value] for name, value in base.items()}, problems)
     return grids, {name: values[0] for name, values in fixed.items()}
 

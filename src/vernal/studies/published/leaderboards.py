@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from vernal.common.problems import InputError, Problems, suggest
+from vernal.common.settings import NotNegative, settings
 from vernal.common.tables import read_cells
 from vernal.studies.published.columns import METRIC_NAMES
 from vernal.studies.published.experiments import Experiments, read_experiments
@@ -18,7 +19,7 @@ STATISTIC = re.compile(r"^(?P<what>.+?)(?:__|_)(?P<statistic>mean|std)$")
 BEST_POINT = "best_f1"
 
 
-@dataclass(frozen=True)
+@settings("published")
 class PublishedOptions:
     """What is compared, and how leaderboards are ordered.
 
@@ -28,11 +29,7 @@ class PublishedOptions:
 
     experiments: str | None = None
     leaderboards: str | None = None
-    std_weight: float = 0.2
-
-    def __post_init__(self) -> None:
-        if self.std_weight < 0:
-            raise InputError(f"published.std_weight is {self.std_weight}; give a number of at least 0.")
+    std_weight: NotNegative = 0.2
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from typing import Any
+from dataclasses import field
+from typing import Annotated, Any
 
-from vernal.common.problems import InputError, Problems, suggest
+from pydantic import Field
+
+from vernal.common.problems import InputError
+from vernal.common.settings import Count, Number, Share, problems_in, settings
 
 
-@dataclass(frozen=True)
+@settings("review.queues")
 class QueueSpec:
     """Where a queue comes from.
 
@@ -20,7 +23,7 @@ class QueueSpec:
     one line for people. `made_by`: the command that makes the dataset.
     """
 
-    dataset: str
+    dataset: Annotated[str, Field(min_length=1, description="the name of a dataset")]
     title: str = ""
     clips: str | None = "clips"
     roots: str = "audio_roots"
@@ -31,7 +34,7 @@ class QueueSpec:
     made_by: str | None = None
 
 
-@dataclass(frozen=True)
+@settings("review")
 class ReviewOptions:
     """`queues`: by name. `context_s`: seconds before and after a clip. `repeats`: share of clips that come a second
     time, `repeat_after` clips later at the least. `neighbours`: labelled clips shown to compare with. `prepare`:
@@ -39,28 +42,13 @@ class ReviewOptions:
     """
 
     queues: dict[str, Any] = field(default_factory=dict)
-    context_s: float = 3.0
-    repeats: float = 0.1
-    repeat_after: int = 10
-    neighbours: int = 4
-    prepare: int = 3
+    context_s: Annotated[Number, Field(ge=0, le=60, description="seconds")] = 3.0
+    repeats: Share = 0.1
+    repeat_after: Count = 10
+    neighbours: Annotated[int, Field(ge=0, le=20)] = 4
+    prepare: Annotated[int, Field(ge=1, le=20)] = 3
     call_types: tuple[str, ...] = ()
     seed: int = 0
-
-    def __post_init__(self) -> None:
-        problems = Problems("review in parameters.yml")
-
-        def check(name: str, is_good: bool, remedy: str) -> None:
-            problems.add(
-                f"{name} that cannot be used", [] if is_good else [repr(getattr(self, name))], remedy
-            )
-
-        check("context_s", 0 <= self.context_s <= 60, "Give 0 to 60 seconds.")
-        check("repeats", 0 <= self.repeats <= 1, "Give a share from 0 to 1.")
-        check("repeat_after", self.repeat_after >= 1, "Give 1 or more.")
-        check("neighbours", 0 <= self.neighbours <= 20, "Give 0 to 20.")
-        check("prepare", 1 <= self.prepare <= 20, "Give 1 to 20.")
-        problems.raise_if_any()
 
     @classmethod
     def from_parameters(cls, parameters: Mapping[str, Any]) -> ReviewOptions:
@@ -70,20 +58,15 @@ class ReviewOptions:
             InputError: an unknown name, or a queue without a dataset.
         """
         given = dict(parameters.get("review") or {})
-        _refuse_unknown("review", given, cls)
-        queues = {}
-        for name, spec in (given.get("queues") or {}).items():
-            if not isinstance(spec, Mapping) or not spec.get("dataset"):
-                raise InputError(f"review.queues.{name} in parameters.yml names no dataset.")
-            _refuse_unknown(f"review.queues.{name}", spec, QueueSpec)
-            queues[str(name)] = QueueSpec(**spec)
+        queues = {str(name): spec for name, spec in (given.get("queues") or {}).items()}
+        wrong = [
+            line
+            for name, spec in queues.items()
+            for line in problems_in(QueueSpec, spec, f"review.queues.{name}")
+        ]
         types = tuple(str(word) for word in given.get("call_types") or ())
-        return cls(**(given | {"queues": queues, "call_types": types}))
-
-
-def _refuse_unknown(where: str, given: Mapping[str, Any], known: type) -> None:
-    names = [entry.name for entry in fields(known)]
-    odd = [f"{name} ({suggest(str(name), names)})" for name in given if name not in names]
-    problems = Problems(f"{where} in parameters.yml")
-    problems.add("unknown name", odd, "Correct or remove it.")
-    problems.raise_if_any()
+        wrong += problems_in(cls, given | {"queues": queues, "call_types": types}, "review")
+        if wrong:
+            raise InputError("\n".join(wrong))
+        specs = {name: QueueSpec(**spec) for name, spec in queues.items()}
+        return cls(**(given | {"queues": specs, "call_types": types}))
