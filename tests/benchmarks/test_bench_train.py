@@ -7,9 +7,8 @@ import json
 import numpy as np
 import pytest
 
-from vernal.commands.benchmarks.train import bench_train, make_embeddings, published_stage, stage5_jobs
+from vernal.commands.benchmarks.train import bench_train, make_embeddings, published_stage
 from vernal.common.hashing import rng_for
-from vernal.training.train import HeadOptions
 
 
 def test_the_made_stage_has_the_published_counts() -> None:
@@ -20,20 +19,6 @@ def test_the_made_stage_has_the_published_counts() -> None:
     assert [len(rows) for rows in stage.hard_negatives] == [0, 140, 47, 98]
     assert [len(rows) for rows in stage.low_quality] == [0, 30, 15, 5, 51]
     assert stage.x.shape == (len(stage.kinds), 1024) and stage.x.dtype == np.float32 and stage.x.min() >= 0
-
-
-def test_its_points_are_those_of_stage_5() -> None:
-    stage = published_stage(0.05)
-    jobs = stage5_jobs(stage, 123, HeadOptions())
-    assert len({job.key for job in jobs}) == 123
-    assert [len({job.seed for job in jobs[:n]}) for n in (40, 120, 123)] == [1, 3, 4]
-    used = set(stage.splits["train"]) | {row for rows in stage.hard_negatives for row in rows}
-    for job in jobs:
-        assert set(job.rows) | set(job.val_rows) <= used
-        assert not set(job.rows) & set(job.val_rows)
-        assert 0.15 < len(job.val_rows) / (len(job.rows) + len(job.val_rows)) <= 0.2
-    assert jobs[0].y.mean() == pytest.approx(0.5, abs=0.01)
-    assert jobs[39].y.mean() < 0.35
 
 
 def test_calls_can_be_told_from_the_rest_and_better_ones_more_easily() -> None:

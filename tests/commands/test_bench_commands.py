@@ -3,9 +3,11 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from vernal.audio.embedding.windows import EmbeddingOptions, plan_windows
 from vernal.commands.bench import bench, make_many_clips
 from vernal.commands.benchmarks import embed as bench_embed
 from vernal.commands.benchmarks import stage as bench_stage
@@ -155,6 +157,16 @@ def test_the_made_stage_trains_and_reports_every_point(tmp_path: Path):
     assert splits.groupby(["recorder_id", "date"]).split.nunique().max() == 1
     assert set(subsets["hardNeg/hardneg_conf_min_50"].clip_id) <= set(clips.clip_id)
     assert not set(subsets["hardNeg/hardneg_conf_min_50"].clip_id) & set(splits.clip_id)
+    x, jobs = bench_stage._peer_jobs(tmp_path, plan.head(40))
+    assert x.shape == (len(clips), 1024) and len({job.key for job in jobs}) == 40
+    windows = plan_windows(clips, EmbeddingOptions())
+    split = clips.set_index("clip_id").split[windows.clip_id]
+    train = set(np.flatnonzero(split.eq("train") | split.isna()))
+    for job in jobs:
+        assert set(job.rows) | set(job.val_rows) <= train
+        assert not set(job.rows) & set(job.val_rows)
+        assert len(job.rows) == len(job.y) > len(job.val_rows) == len(job.val_y)
+    assert jobs[0].y.mean() == pytest.approx(0.5, abs=0.01)
 
 
 @pytest.mark.slow

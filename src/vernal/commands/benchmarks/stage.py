@@ -13,7 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -25,6 +25,9 @@ from vernal.commands.benchmarks.sides import in_own_process
 from vernal.commands.benchmarks.usage import watched
 from vernal.common.hashing import digest, rng_for
 from vernal.common.table_files import read_table, write_table
+
+if TYPE_CHECKING:
+    from vernal.training.train import FitJob
 
 # Curated subsets of the study's stage 5, in the order of `bench_train`'s counts.
 LOW_QUALITY = ("large", "medium", "small", "top50")
@@ -266,18 +269,35 @@ def _tables(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, pd.Data
 def peer(folder: Path, count: int) -> dict[str, Any]:
     """Seconds that BirdNET-Analyzer needs for one point on average, of `count` spread evenly over the stage."""
     from vernal.training.birdnet_analyzer import timed_jobs
-    from vernal.training.rules import HeadOptions
 
-    stage = bench_train.published_stage(read_table(folder / "clips.parquet").shape[0] / _published_clips())
-    jobs = bench_train.stage5_jobs(stage, POINTS_A_SEED, HeadOptions())
-    chosen = [jobs[place] for place in np.linspace(0, len(jobs) - 1, count).round().astype(int)]
-    seconds = [clock for _, (clock, _) in timed_jobs(stage.x, chosen, one_thread=False)]
+    _, plan = _plan(POINTS_A_SEED)
+    chosen = plan.iloc[np.linspace(0, len(plan) - 1, count).round().astype(int)]
+    x, jobs = _peer_jobs(folder, chosen)
+    seconds = [clock for _, (clock, _) in timed_jobs(x, jobs, one_thread=False)]
     return {"seconds": float(np.mean(seconds))}
 
 
-def _published_clips() -> int:
-    splits = sum(sum(positives) + negatives for _, positives, negatives in bench_train.PUBLISHED_SPLITS)
-    return splits + sum(bench_train.PUBLISHED_HARD_NEGATIVES)
+def _peer_jobs(folder: Path, plan: pd.DataFrame) -> tuple[np.ndarray, list[FitJob]]:
+    """Embeddings, and the same training sets as ours as rows of them; a made clip is one window."""
+    from vernal.training.rules import HeadOptions
+    from vernal.training.sets import FIT, draw_training_sets
+    from vernal.training.train import FitJob
+
+    clips, splits, subsets = _tables(folder)
+    windows = plan_windows(clips, EmbeddingOptions())
+    row_of = pd.Series(np.arange(len(windows)), index=windows.clip_id)
+    sets, _, _ = draw_training_sets(plan, splits, subsets)
+    jobs = []
+    for point in plan.drop_duplicates("fit_hash").to_dict("records"):
+        drawn = sets[sets.fit_hash == point["fit_hash"]]
+        parts = (drawn[drawn.role == FIT], drawn[drawn.role != FIT])
+        arrays = [
+            array
+            for part in parts
+            for array in (row_of[part.clip_id].to_numpy(), part.is_positive.to_numpy(np.float32))
+        ]
+        jobs.append(FitJob(point["point"], point["seed"], HeadOptions(epochs=point["epochs"]), *arrays))
+    return EmbeddingStore(folder / "store").load(EmbeddingOptions(), windows.key), jobs
 
 
 def main(step: str, folder: str, *arguments: str) -> None:

@@ -6,7 +6,6 @@ little, calls that shift it along a few directions, the weaker the lower their q
 
 from __future__ import annotations
 
-import itertools
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -187,24 +186,3 @@ def published_stage(scale: float = 1.0) -> PublishedStage:
     pool = splits["train"][names[splits["train"]] == "low"]
     low = tuple(pool[: int(count * scale)] for count in PUBLISHED_LOW_QUALITY)
     return PublishedStage(make_embeddings(names, rng), names, splits, low, tuple(hard))
-
-
-def stage5_jobs(stage: PublishedStage, count: int, options: HeadOptions) -> list[FitJob]:
-    """The first `count` points of stage 5, with more seeds where it has fewer points."""
-    train, names = stage.splits["train"], stage.kinds
-    positives, negatives = train[np.isin(names[train], ["high", "medium"])], train[names[train] == "negative"]
-    n_seeds = -(-count // 40)
-    cells = itertools.product(range(n_seeds), (True, False), stage.low_quality, stage.hard_negatives)
-    jobs = []
-    for i, (seed, balance, low, hard) in enumerate(itertools.islice(cells, count)):
-        rng = rng_for(seed, "bench", "point", i)
-        chosen = [np.concatenate([positives, low]), np.concatenate([negatives, hard])]
-        if balance:
-            size = min(map(len, chosen))
-            chosen = [rng.permutation(rows)[:size] for rows in chosen]
-        held_out = [rng.permutation(rows) for rows in chosen]
-        val = np.sort(np.concatenate([rows[: len(rows) // 5] for rows in held_out]))
-        rows = np.sort(np.concatenate([rows[len(rows) // 5 :] for rows in held_out]))
-        y, val_y = ((names[part] != "negative").astype(np.float32) for part in (rows, val))
-        jobs.append(FitJob(f"stage5_{i + 1:03d}", 123 + seed, options, rows, y, val, val_y))
-    return jobs
