@@ -6,7 +6,7 @@ import getpass
 import socket
 import threading
 import webbrowser
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -191,7 +191,7 @@ def open_project(project: Path, params: Mapping[str, str]) -> ProjectContext:
     root = below(project, str(parameters["data_root"]))
     if not root.is_dir():
         raise InputError(f"The data folder {root} does not exist; name one with --params=data_root=...")
-    return ProjectContext(project, root, parameters, _Loader(catalog), _saver(catalog))
+    return ProjectContext(project, root, parameters, _Loader(catalog), catalog.save)
 
 
 def _refuse_remote(data_root: str) -> None:
@@ -253,7 +253,3 @@ def _stamp(dataset: Any) -> float:
     path = Path(str(place))
     files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
     return max((file.stat().st_mtime for file in files), default=0.0)
-
-
-def _saver(catalog: Any) -> Callable[[str, Any], None]:
-    return lambda name, data: catalog.save(name, data)

@@ -41,6 +41,18 @@ class NotThere(InputError):
     """A dataset that no run has written yet, or that the project does not know."""
 
 
+def find_setting(parameters: Mapping[str, Any], name: str) -> Any:
+    """The value of a parameter, dots naming the way down; None where it is absent.
+
+    >>> find_setting({"source": {"field": "night"}}, "source.field")
+    'night'
+    """
+    value: Any = parameters
+    for part in name.split("."):
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return value
+
+
 def _no_dataset(name: str) -> Any:
     raise NotThere(f"The dataset {name} is not known here.")
 
@@ -61,9 +73,7 @@ class ProjectContext:
 
     def setting(self, name: str, default: Any = None) -> Any:
         """The value of a parameter, dots naming the way down; `default` where it is absent or empty."""
-        value: Any = self.parameters
-        for part in name.split("."):
-            value = value.get(part) if isinstance(value, Mapping) else None
+        value = find_setting(self.parameters, name)
         return default if value is None else value
 
     def load_or_none(self, name: str) -> Any:

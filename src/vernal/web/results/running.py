@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from vernal.common.problems import InputError
+from vernal.web.project import find_setting
 
 MOST_BYTES = 256 * 1024
 LOG_NAME = re.compile(r"[0-9TZ.]{16,32}\.log")
@@ -70,12 +71,8 @@ def run_command(
         InputError: a value that Kedro's `--params` cannot carry.
     """
     given = {"data_root": data_root.as_posix(), "points": points}
-    for name in CARRIED:
-        value: Any = parameters
-        for part in name.split("."):
-            value = value.get(part) if isinstance(value, Mapping) else None
-        if value is not None:
-            given[name] = str(value)
+    values = {name: find_setting(parameters, name) for name in CARRIED}
+    given |= {name: str(value) for name, value in values.items() if value is not None}
     unfit = [f"{name}={value}" for name, value in given.items() if re.search(r"[,\n\r]", value)]
     if unfit:
         raise InputError(

@@ -9,9 +9,9 @@ from __future__ import annotations
 import ast
 import operator
 from collections.abc import Callable
+from functools import reduce
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from vernal.common.problems import InputError, suggest
@@ -48,33 +48,28 @@ def choose(table: pd.DataFrame, expression: str) -> pd.DataFrame:
         tree = ast.parse(expression.strip(), mode="eval")
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise InputError(f"The filter {expression!r} cannot be read ({error}). {_HOW}") from error
-    mask = _Reader(table, expression).mask(tree.body, 0)
+    mask = _Reader(table).mask(tree.body, 0)
     return table[mask.to_numpy(dtype=bool)]
 
 
 class _Reader:
     """Walks over one expression; each known form has its line here, all others are refused."""
 
-    def __init__(self, table: pd.DataFrame, expression: str) -> None:
+    def __init__(self, table: pd.DataFrame) -> None:
         self.table = table
-        self.expression = expression
 
     def mask(self, node: ast.expr, depth: int) -> pd.Series:
         if depth > MAX_DEPTH:
             raise InputError(f"The filter is nested more than {MAX_DEPTH} deep.")
         if isinstance(node, ast.BoolOp):
-            parts = [self.mask(part, depth + 1) for part in node.values]
-            join = np.logical_and if isinstance(node.op, ast.And) else np.logical_or
-            return pd.Series(join.reduce([part.to_numpy() for part in parts]), index=self.table.index)
+            join = operator.and_ if isinstance(node.op, ast.And) else operator.or_
+            return reduce(join, [self.mask(part, depth + 1) for part in node.values])
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
             return ~self.mask(node.operand, depth + 1)
         if isinstance(node, ast.Compare):
             sides = [node.left, *node.comparators]
-            pairs = zip(sides, node.ops, sides[1:], strict=False)
-            parts = [self._compare(left, op, right) for left, op, right in pairs]
-            return pd.Series(
-                np.logical_and.reduce([part.to_numpy() for part in parts]), index=self.table.index
-            )
+            pairs = zip(sides[:-1], node.ops, sides[1:], strict=True)
+            return reduce(operator.and_, [self._compare(*pair) for pair in pairs])
         if isinstance(node, ast.Name):
             column = self._value(node)
             if not pd.api.types.is_bool_dtype(column):
@@ -99,13 +94,9 @@ class _Reader:
         except TypeError as error:
             words = ast.unparse(ast.Compare(left, [op], [right]))
             raise InputError(f"{words} in the filter compares text with a number.") from error
-        if not isinstance(found, pd.Series):
-            found = pd.Series(bool(found), index=self.table.index)
-        known = pd.Series(True, index=self.table.index)
-        for value in (one, other):
-            if isinstance(value, pd.Series):
-                known &= value.notna()
-        return found.fillna(False).astype(bool) & known
+        is_true = pd.Series(found, index=self.table.index).fillna(False).astype(bool)
+        known = [value.notna() for value in (one, other) if isinstance(value, pd.Series)]
+        return reduce(operator.and_, known, is_true)
 
     def _missing(self, value: Any, op: ast.cmpop) -> pd.Series:
         if not isinstance(value, pd.Series) or not isinstance(op, ast.Eq | ast.NotEq):

@@ -33,15 +33,15 @@ from vernal.web.review.queues import ITEM_COLUMNS, Queue
 
 LOG_FOLDER = "01_raw/review"
 _AGREEMENT_DRAWS = 200
-_OPEN = (
+_ALWAYS_SHOWN = (
     "item", "clip_id", "source", "file_path", "start_s", "end_s", "recorder_id", "site", "date", "time", "asked",
 )  # fmt: skip
-_TELLING = ("score", "model", "rank", "reason", "label", "is_positive", "quality", "call_type")
-_ALSO = ("annotator", "collector", "device", "licence")
+_HIDDEN_IF_BLIND = ("score", "model", "rank", "reason", "label", "is_positive", "quality", "call_type")
+_FURTHER = ("annotator", "collector", "device", "licence")
 _TECHNICAL = (
     "duration_s", "pool", "subset", "night", "audio_root", "confidence", "clip_file", "made_from", "recording",
 )  # fmt: skip
-_SAID = ("id", "when", "decision", "quality", "call_type", "note")
+_DECISION_FIELDS = ("id", "when", "decision", "quality", "call_type", "note")
 _LOGGED = (
     "clip_id",
     "source",
@@ -182,7 +182,7 @@ class ReviewService:
         order = presentation_order(queue.items["item"].tolist(), name, reviewer, blind, self.options)
         last = latest_decisions(self.log.read())
         last = last[(last.queue == name) & (last.reviewer == reviewer)]
-        known = {(row["item"], int(row["look"])): _said(row) for row in last.to_dict("records")}
+        known = {(row["item"], int(row["look"])): _decision_fields(row) for row in last.to_dict("records")}
         return {
             "is_blind": blind,
             "blind_is_fixed": self.is_blind,
@@ -206,7 +206,10 @@ class ReviewService:
         queue = self.queue(name)
         row = queue.row(item)
         blind = is_blind or self.is_blind
-        shown = {key: _as_json(row[key]) for key in (_OPEN if blind else (*_OPEN, *_TELLING))}
+        shown = {
+            key: _as_json(row[key])
+            for key in (_ALWAYS_SHOWN if blind else (*_ALWAYS_SHOWN, *_HIDDEN_IF_BLIND))
+        }
         if not blind:
             has_confidence = row["score"] is not None and queue.spec.score in queues.LOGITS
             shown["confidence"] = float(sigmoid(row["score"])) if has_confidence else None
@@ -255,7 +258,7 @@ class ReviewService:
         """
         row = self.queue(name).row(str(said.get("item")))
         shown = {key: _as_json(row[key]) for key in ("item", *_LOGGED)}
-        spoken = {key: said.get(key) or None for key in ("reviewer", *_SAID[2:])}
+        spoken = {key: said.get(key) or None for key in ("reviewer", *_DECISION_FIELDS[2:])}
         line = self.log.add(shown | spoken | {
             "queue": name,
             "look": 2 if said.get("look") == 2 else 1,
@@ -263,7 +266,7 @@ class ReviewService:
             # What people call the recording, where its path is only a place in the lake.
             "recording": row.get("recording") or row["file_path"],
         })  # fmt: skip
-        return _said(line)
+        return _decision_fields(line)
 
     def undo(self, said: Mapping[str, Any]) -> dict[str, Any]:
         """Take one's own decision back; `said` is the one before on the same look, which stands again."""
@@ -273,7 +276,7 @@ class ReviewService:
         is_taken = before["id"] == identity
         about = before.loc[is_taken, ["reviewer", "queue", "item", "look"]]
         last = latest_decisions(before[~is_taken].merge(about)).to_dict("records")
-        return {"undone": identity, "said": _said(last[0]) if last else None}
+        return {"undone": identity, "said": _decision_fields(last[0]) if last else None}
 
     def agreement(self) -> pd.DataFrame:
         """How far the reviewers agree (see `presentation_order.reviewers_agree`)."""
@@ -291,14 +294,14 @@ def describe_sound(excerpt: Excerpt) -> dict[str, float]:
     }
 
 
-def _said(decision: Mapping[Any, Any]) -> dict[str, Any]:
-    return {key: _as_json(decision[key]) for key in _SAID}
+def _decision_fields(decision: Mapping[Any, Any]) -> dict[str, Any]:
+    return {key: _as_json(decision[key]) for key in _DECISION_FIELDS}
 
 
 def _more(row: Mapping[str, Any], queue: Queue) -> dict[str, Any]:
     """What else the queue's dataset says of an item, short values only."""
     hidden = {*ITEM_COLUMNS, *_TECHNICAL, queue.spec.score}
-    more = {name: _as_json(row[name]) for name in row if name in {*queue.own, *_ALSO} - hidden}
+    more = {name: _as_json(row[name]) for name in row if name in {*queue.own, *_FURTHER} - hidden}
     short = {name: value for name, value in more.items() if value is not None and len(str(value)) <= 80}
     return dict(list(short.items())[:_MAX_MORE])
 
