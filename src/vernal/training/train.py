@@ -248,7 +248,7 @@ def _work(job: FitJob, n_dims: int) -> float:
 
 
 @dataclass(frozen=True)
-class _Plan:
+class _ChunkPlan:
     """Jobs of one chunk; what they need is made when their turn comes."""
 
     architecture: Architecture
@@ -306,7 +306,7 @@ def _columns(y: Array) -> Array:
     return y[:, None] if y.ndim == 1 else y
 
 
-def _plan(jobs: Sequence[FitJob], n_dims: int, workers: int) -> list[_Plan]:
+def _plan(jobs: Sequence[FitJob], n_dims: int, workers: int) -> list[_ChunkPlan]:
     """Chunks of one architecture and seed each, the longest first; they change speed, never results."""
     groups: dict[tuple[Architecture, int], list[FitJob]] = defaultdict(list)
     for job in jobs:
@@ -317,7 +317,7 @@ def _plan(jobs: Sequence[FitJob], n_dims: int, workers: int) -> list[_Plan]:
         members = sorted(members, key=lambda job: (-len(job.rows) - job.n_extra, job.key))
         fair = -(-len(jobs) // max(1, workers))
         most = max(1, min(architecture.n_lanes, fair))
-        plans += [_Plan(architecture, tuple(part), 1) for part in _divided(members, most, n_dims)]
+        plans += [_ChunkPlan(architecture, tuple(part), 1) for part in _divided(members, most, n_dims)]
     # One size of room for all chunks of an architecture, and few sizes at all: each is compiled for.
     room: dict[Architecture, int] = defaultdict(lambda: 1)
     for plan in plans:

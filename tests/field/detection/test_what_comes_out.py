@@ -18,7 +18,7 @@ from vernal.field.detection.label_tables import ENDINGS, label_tables
 from vernal.field.detection.listing import list_for_detection
 from vernal.field.detection.nights import count_nights
 from vernal.field.detection.options import FORMATS, DetectionOptions
-from vernal.field.detection.page import Run, render_page
+from vernal.field.detection.page import DetectionRun, render_page
 from vernal.field.detection.top import TOP_COLUMNS, choose_top, cut_clips
 from vernal.reports.figures import activity
 from vernal.reports.figures.style import drawn
@@ -240,7 +240,7 @@ def page_of(found, recordings, **changes) -> str:
         "activity": drawn(activity.activity, nights, "t"),
         "hours": drawn(activity.hours, found.detections, found.effort, "t"),
     }
-    return render_page(Run(found, nights, top, own, options, "/season <b>", False), figures)
+    return render_page(DetectionRun(found, nights, top, own, options, "/season <b>", False), figures)
 
 
 def test_the_page_says_effort_threshold_and_what_counts_are_not(found, recordings):

@@ -101,17 +101,25 @@ def _content_hash(path: str, _size: int, _mtime_ns: int) -> str:
 
 
 def _read(source: AudioReader | Filtered, spans: list[Span], n_samples: int) -> np.ndarray:
-    """(n, n_samples) float32; what is missing at the end of a window is zero."""
-    windows = np.zeros((len(spans), n_samples), dtype=np.float32)
-    for window, span in zip(windows, spans, strict=True):
-        if isinstance(source, Filtered):
-            samples = source.read(span.clip_start, span.start, span.stop)
-        else:
-            samples = source.read(span.start, span.stop)
-        if not np.isfinite(samples).all():
-            raise AudioError("not_finite", "holds values that are not numbers (NaN or infinite)")
-        window[: len(samples)] = samples[:n_samples]
-    return windows
+    """(n, n_samples) float32."""
+    windows = []
+    for span in spans:
+        place = (span.clip_start, span.start, span.stop) if isinstance(source, Filtered) else span[2:]
+        windows.append(whole_window(source.read(*place), n_samples))
+    return np.stack(windows)
+
+
+def whole_window(samples: np.ndarray, n_samples: int) -> np.ndarray:
+    """(n_samples,) float32: what is missing at the end of a window is zero.
+
+    Raises:
+        AudioError: a sample is not finite.
+    """
+    if not np.isfinite(samples).all():
+        raise AudioError("not_finite", "holds values that are not numbers (NaN or infinite)")
+    window = np.zeros(n_samples, dtype=np.float32)
+    window[: len(samples)] = samples[:n_samples]
+    return window
 
 
 class Filtered:

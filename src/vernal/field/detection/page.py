@@ -62,7 +62,7 @@ _SPLIT_WORDS = {
 
 
 @dataclass(frozen=True, eq=False)
-class Run:
+class DetectionRun:
     """Everything that the page is made from."""
 
     found: Detections
@@ -88,7 +88,7 @@ class Run:
         return self.found.files[self.found.files.state != COPY]
 
 
-def render_page(run: Run, figures: Mapping[str, Drawing]) -> str:
+def render_page(run: DetectionRun, figures: Mapping[str, Drawing]) -> str:
     """The page as text; the same results give the same text. `figures`: `activity` and `hours`."""
     environment = page_templates()
     environment.filters["code"] = code
@@ -114,7 +114,7 @@ def render_page(run: Run, figures: Mapping[str, Drawing]) -> str:
     )
 
 
-def _warnings(run: Run) -> list[Text]:
+def _warnings(run: DetectionRun) -> list[Text]:
     lost = run.recordings[run.recordings.state == UNHEARD]
     found = [Text(note, WARNING) for note in run.classifier.notes]
     if len(lost):
@@ -124,7 +124,7 @@ def _warnings(run: Run) -> list[Text]:
     return found
 
 
-def _answer(run: Run) -> Section:
+def _answer(run: DetectionRun) -> Section:
     dated = run.nights[run.nights.night != UNKNOWN]
     by_night = dated.groupby(["recorder_id", "night"]).agg(
         n=("n_detections", "sum"), heard=("heard_h", "max")
@@ -152,7 +152,7 @@ def _hours(hours: float) -> str:
     return f"{hours:,.0f}" if hours >= 100 else f"{hours:.1f}" if hours >= 1 else f"{hours:.2f}"
 
 
-def _expected_alarms(run: Run) -> str:
+def _expected_alarms(run: DetectionRun) -> str:
     """What the measured false positive rate amounts to on as much sound as was heard."""
     measured = [name for name in ("test_ood", "test_iid", "val") if f"{name}_fpr" in run.classifier.results]
     if not measured or not run.classifier.has_own_threshold or not run.n_windows:
@@ -170,7 +170,7 @@ def _expected_alarms(run: Run) -> str:
     )
 
 
-def _nights(run: Run) -> Section:
+def _nights(run: DetectionRun) -> Section:
     starts = run.options.night_starts_hour
     until = f", from {starts}:00 to {starts}:00 the day after" if starts else ""
     blocks: list[Block] = [
@@ -189,7 +189,7 @@ def _nights(run: Run) -> Section:
     return Section("nights", "Nights", blocks)
 
 
-def _by_recorder(run: Run) -> Table:
+def _by_recorder(run: DetectionRun) -> Table:
     several = len(run.classifier.labels) > 1
     rows = []
     for names, part in run.nights.groupby(["recorder_id", "label"], sort=True):
@@ -210,7 +210,7 @@ def _by_recorder(run: Run) -> Table:
     return Table(shown, rows, "A night without recordings is no night without calls.")
 
 
-def _threshold(run: Run) -> Section:
+def _threshold(run: DetectionRun) -> Section:
     own = run.classifier
     rows = [
         ["classifier", f"`{own.name}`"],
@@ -249,13 +249,13 @@ def _rate(results: Mapping[str, float], name: str) -> str:
     return share(results.get(name, float("nan")))
 
 
-def _meaning(run: Run) -> Section:
+def _meaning(run: DetectionRun) -> Section:
     label = listed(run.classifier.labels)
     said = [Text(text.format(label=label)) for text in MEANING]
     return Section("meaning", "What these counts do not mean", [Bullets(said)])
 
 
-def _unheard(run: Run) -> Section:
+def _unheard(run: DetectionRun) -> Section:
     files = run.found.files[run.found.files.reason.notna()]
     if files.empty:
         return Section("unheard", "Not heard", [Text("Every recording was heard to its end.")])
@@ -274,7 +274,7 @@ def _file_cells(row: Mapping[Hashable, Any]) -> list[str]:
     return [f"`{row['file_path']}`", str(row["state"]), reason, f"{row['heard_s']:,.1f}", str(row["message"])]
 
 
-def _listen(run: Run) -> Section:
+def _listen(run: DetectionRun) -> Section:
     if run.top.empty:
         return Section("listen", "To listen to", [])
     rows = [_top_cells(row) for row in run.top.head(MOST_FILES).to_dict("records")]
@@ -301,7 +301,7 @@ def amount_of(seconds: float) -> str:
     return amount(seconds) if seconds < 10 else f"{seconds:,.1f}".removesuffix(".0")
 
 
-def _where(run: Run) -> Section:
+def _where(run: DetectionRun) -> Section:
     rows = [
         ["`07_model_output/detection/detections/`", "every detection; Parquet by recorder and date"],
         [

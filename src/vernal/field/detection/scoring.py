@@ -14,7 +14,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from vernal.audio.embedding.jobs import Filtered, window_key
+from vernal.audio.embedding.jobs import Filtered, whole_window, window_key
 from vernal.audio.embedding.options import EmbeddingOptions
 from vernal.audio.encoders.base import encoder_class, get_encoder
 from vernal.audio.reading import AudioError, AudioReader, Bandpass, is_full_band, window_starts
@@ -104,7 +104,7 @@ def n_blocks_of(facts: FileFacts, audio: EmbeddingOptions) -> int:
 
 
 @dataclass(frozen=True)
-class _Plan:
+class _BlockPlan:
     """The windows of a block in samples: first and one-past-last of each, and where the next block begins."""
 
     spans: list[tuple[int, int]]
@@ -113,13 +113,13 @@ class _Plan:
     rate: int
 
 
-def _plan(task: BlockTask, audio: EmbeddingOptions) -> _Plan:
+def _plan(task: BlockTask, audio: EmbeddingOptions) -> _BlockPlan:
     encoder = encoder_class(audio.encoder)
     size = int(encoder.window_s * encoder.sample_rate_hz)
     starts, end = starts_of(task.facts, audio), task.facts.n_samples(encoder.sample_rate_hz)
     per_block = BLOCK_WINDOWS if task.facts.can_seek else len(starts)
     first, last = task.block * per_block, (task.block + 1) * per_block
-    return _Plan(
+    return _BlockPlan(
         spans=[(start, min(start + size, end)) for start in starts[first:last]],
         next_start=starts[last] if last < len(starts) else None,
         n_blocks=-(-len(starts) // per_block),
@@ -185,7 +185,7 @@ class _Heard:
 
 
 def _hear(
-    task: BlockTask, plan: _Plan, keys: list[str], known: Mapping[str, np.ndarray], scorer: Scorer
+    task: BlockTask, plan: _BlockPlan, keys: list[str], known: Mapping[str, np.ndarray], scorer: Scorer
 ) -> _Heard:
     """Read all of a block, since filter and level need every sample; encode the windows that are not known."""
     heard = _Heard([], {}, Traces((0.0, 0.0, 0.0)))
@@ -228,7 +228,9 @@ def _add(
 class _Sound:
     """The windows of a block, read forward and filtered if asked; notes level and the filter's state."""
 
-    def __init__(self, reader: AudioReader, task: BlockTask, plan: _Plan, audio: EmbeddingOptions) -> None:
+    def __init__(
+        self, reader: AudioReader, task: BlockTask, plan: _BlockPlan, audio: EmbeddingOptions
+    ) -> None:
         self._meter = _Meter(reader)
         self._size = int(encoder_class(audio.encoder).window_s * plan.rate)
         self._next_start = plan.next_start
@@ -247,14 +249,9 @@ class _Sound:
         found: list[np.ndarray] = []
         for start, stop in spans:
             try:
-                samples = self._read(start, stop)
-                if not np.isfinite(samples).all():
-                    raise AudioError("not_finite", "holds values that are not numbers (NaN or infinite)")
+                found.append(whole_window(self._read(start, stop), self._size))
             except AudioError as error:
                 return found, error
-            window = np.zeros(self._size, dtype=np.float32)
-            window[: len(samples)] = samples[: self._size]
-            found.append(window)
         return found, None
 
     def _read(self, start: int, stop: int) -> np.ndarray:

@@ -23,7 +23,7 @@ from vernal.field.detection.file_journal import KnownFiles
 from vernal.field.detection.label_tables import label_tables
 from vernal.field.detection.nights import count_nights
 from vernal.field.detection.options import DetectionOptions
-from vernal.field.detection.page import Run, render_page
+from vernal.field.detection.page import DetectionRun, render_page
 from vernal.field.detection.scan import Piece, score_missing
 from vernal.field.detection.score_store import ScoreStore
 from vernal.field.detection.top import choose_top, cut_clips
@@ -131,5 +131,5 @@ def write_report(
     """The report as a page."""
     root = recordings.audio_root.iloc[0]
     found = Detections(detections, files, effort)
-    run = Run(found, nights, top, classifier, options, root, demo_season.is_demo_root(root))
+    run = DetectionRun(found, nights, top, classifier, options, root, demo_season.is_demo_root(root))
     return render_page(run, {"activity": activity_plot, "hours": hours_plot})
