@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from vernal.evaluation.rounding import settled
+from vernal.sweeps.settings_table import settings_of
 
 SPLIT_NIGHTS = {"train": 6, "val": 6, "test_iid": 7, "test_ood": 8}
 COLUMNS = ["point", "clip_id", "split", "logit", "is_positive"]
@@ -53,7 +54,18 @@ def made_plan(seeds=(123, 456, 789), **axes):
     plan = pd.DataFrame(rows).assign(is_edited=False)
     plan.insert(0, "point", names)
     plan.insert(1, "config_hash", [hashlib.sha256(name.encode()).hexdigest()[:16] for name in names])
-    return plan
+    return with_configurations(plan)
+
+
+def with_configurations(plan):
+    """The plan with the configuration of each point: all but the seed, the same for all that share a run."""
+    settings = settings_of(plan).drop(columns="seed", errors="ignore")
+    names = [
+        "; ".join(f"{name}={level}" for name, level in row.items()) for row in settings.to_dict("records")
+    ]
+    first = {}
+    joined = {name: first.setdefault(run, name) for name, run in zip(names, plan.config_hash, strict=True)}
+    return plan.assign(configuration_hash=[joined[name] for name in names])
 
 
 def made_scores(plan, splits, gain=2.0, seed=1):

@@ -9,7 +9,11 @@ from vernal.evaluation import breakdown, metrics
 def measured():
     units = split_table({"test_ood": 6})
     scores = np.random.default_rng(0).normal(size=len(units)) + units.is_positive.to_numpy()
-    return units, scores, breakdown.by_group(units, scores, 0.5).set_index(["group_by", "level"])
+    return (
+        units,
+        scores,
+        breakdown.by_group(units, scores[None], [0.5], ["p"]).set_index(["group_by", "level"]),
+    )
 
 
 def test_parts_of_positives_meet_all_negatives(measured):
@@ -43,18 +47,18 @@ def test_recalls_of_the_parts_make_up_the_whole(measured):
 def test_missing_levels_are_named_and_missing_columns_left_out(measured):
     units, scores, _ = measured
     some = units.assign(site=units.site.mask(units.index < 5)).drop(columns=["quality", "call_type"])
-    table = breakdown.by_group(some, scores, 0.5)
+    table = breakdown.by_group(some, scores[None], [0.5], ["p"])
     assert set(table.group_by) == {"recorder_id", "site"}
     assert (
         table[table.level == "unknown"].n_positive.sum() + table[table.level == "unknown"].n_negative.sum()
         == 5
     )
-    assert breakdown.by_group(some.assign(site=np.nan, recorder_id=np.nan), scores, 0.5).empty
+    assert breakdown.by_group(some.assign(site=np.nan, recorder_id=np.nan), scores[None], [0.5], ["p"]).empty
 
 
 def test_several_detectors_are_told_apart(measured):
     units, scores, _ = measured
-    table = breakdown.by_group_of_runs(units, np.array([scores, -scores]), [0.5, 0.5], ["p1", "p2"])
+    table = breakdown.by_group(units, np.array([scores, -scores]), [0.5, 0.5], ["p1", "p2"])
     assert table.columns[0] == "point" and table.point.value_counts().nunique() == 1
     aurocs = table.pivot(index=["group_by", "level"], columns="point", values="auroc")
     assert (aurocs.p1 + aurocs.p2).to_numpy() == pytest.approx(1)

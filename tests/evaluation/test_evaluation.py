@@ -2,7 +2,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.small_stage import csv_text, made_counts, made_plan, made_scores, made_stage, split_table
+from tests.small_stage import (
+    csv_text,
+    made_counts,
+    made_plan,
+    made_scores,
+    made_stage,
+    split_table,
+    with_configurations,
+)
 from vernal.common.problems import InputError
 from vernal.evaluation import metrics
 from vernal.evaluation.evaluate import EvaluationOptions, evaluate_stage
@@ -111,6 +119,7 @@ def test_a_planted_effect_is_found():
 def test_points_of_one_run_share_everything_and_count_once():
     splits, plan = split_table(), made_plan(mode=["linear", "mean"], ratio=[0.0, 0.5])
     plan["config_hash"] = np.where(plan.ratio == 0, plan.seed.astype(str) * 4, plan.config_hash)
+    plan = with_configurations(plan)
     scores = made_scores(plan.assign(config_hash=plan.config_hash.str[:12]), splits)
     first = plan.drop_duplicates("config_hash").point
     result = evaluate_stage(plan, scores[scores.point.isin(first)], splits, made_counts(plan), QUICK)

@@ -3,9 +3,9 @@ import pandas as pd
 import pytest
 
 from tests.simulated_studies import Kind, drawn, simulate, true_values
-from tests.small_stage import made_plan
+from tests.small_stage import made_plan, with_configurations
 from vernal.evaluation import bootstrap, leaderboard
-from vernal.sweeps.settings_table import CONFIGURATION, configurations
+from vernal.sweeps.settings_table import CONFIGURATION
 
 
 def test_the_studys_worked_example():
@@ -52,8 +52,7 @@ def test_the_order_of_runs_changes_nothing():
 def stage():
     plan = made_plan(mode=["linear", "mean"], ratio=[0.0, 0.5])
     same = [f"{r.seed}" if r.ratio == 0 else f"{r.seed} {r.mode}" for r in plan.itertuples()]
-    plan = plan.assign(config_hash=same)
-    plan = plan.assign(**{CONFIGURATION: configurations(plan)})
+    plan = with_configurations(plan.assign(config_hash=same))
     names = list(dict.fromkeys(plan.config_hash))
     runs = pd.DataFrame({"config_hash": names, "test_ood_f1": np.linspace(0.6, 0.7, len(names))})
     return plan, runs

@@ -95,7 +95,7 @@ def baseline_table(train: pd.DataFrame, units: Mapping[str, pd.DataFrame], goal:
 
     Args:
         train: labelled training clips.
-        units: per evaluated split, one row a unit, with `is_positive`.
+        units: per evaluated split, one row per unit, with `is_positive`.
 
     Returns:
         `split, baseline, f1, precision, recall, fpr, auroc, average_precision, auroc_within_recorder,

@@ -39,7 +39,7 @@ def blocks_of(clips: pd.DataFrame) -> Blocks:
     """Recorder-nights; clips without recorder or date fall back to their group, and without that stand alone.
 
     Args:
-        clips: one row a unit; `clip_id` and, where known, `recorder_id`, `date`, `group`.
+        clips: one row per unit; `clip_id` and, where known, `recorder_id`, `date`, `group`.
     """
     keys = pd.Series([f"clip {clip}" for clip in clips["clip_id"]], index=clips.index, dtype="object")
     kinds = pd.Series("clip", index=clips.index, dtype="object")

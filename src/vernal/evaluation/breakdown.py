@@ -33,28 +33,19 @@ class _Part(NamedTuple):
     inside: np.ndarray
 
 
-def by_group(units: pd.DataFrame, scores: FloatArray, logit: float) -> pd.DataFrame:
-    """Metrics of one detector on each part of one split.
-
-    Args:
-        units: one row a unit: `is_positive` and any of `quality, call_type, recorder_id, site`.
-        scores: (n,) logits in the order of `units`.
-        logit: the operating point.
-
-    Returns:
-        One row a level, columns `COLUMNS`; levels in alphabetical order, missing ones as `unknown`.
-    """
-    return by_group_of_runs(units, scores[None], [logit], [""])[list(COLUMNS)]
-
-
-def by_group_of_runs(
+def by_group(
     units: pd.DataFrame, scores: FloatArray, logits: Sequence[float], names: Sequence[str]
 ) -> pd.DataFrame:
-    """`by_group` of several detectors, with `point` in front.
+    """Metrics of several detectors on each part of one split.
 
     Args:
-        scores: (n_runs, n).
-        logits, names: (n_runs,) operating point and name of each.
+        units: one row per unit: `is_positive` and any of `quality, call_type, recorder_id, site`.
+        scores: (n_runs, n) logits in the order of `units`.
+        logits, names: (n_runs,) operating point and name of each detector.
+
+    Returns:
+        One row per detector and level, `point` and `COLUMNS`; levels in alphabetical order, missing ones as
+        `unknown`.
     """
     truth = units["is_positive"].to_numpy(dtype=bool)
     parts = list(_parts(units, truth))

@@ -26,7 +26,7 @@ class Report:
     """What a classifier of several classes does.
 
     Attributes:
-        classes: one row a class: `label, precision, recall, f1, support` (units of that class).
+        classes: one row per class: `label, precision, recall, f1, support` (units of that class).
         averages: one row each of `macro`, `weighted`, `micro`: `average, precision, recall, f1, support`.
         accuracy: share of units called right, in [0, 1]; equals micro F1, as each unit has one class.
         confusion: units by true class (rows) and predicted class (columns).
@@ -99,7 +99,7 @@ def averages_of(classes: pd.DataFrame) -> pd.DataFrame:
     by support, so every unit counts the same and common classes rule; the weighted recall is the accuracy.
 
     Args:
-        classes: `precision, recall, f1, support`, one row a class.
+        classes: `precision, recall, f1, support`, one row per class.
 
     Returns:
         Rows `macro` and `weighted`: `average, precision, recall, f1, support`.

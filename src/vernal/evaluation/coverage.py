@@ -1,7 +1,7 @@
 """Scores joined on the split table, with every evaluated clip demanded of every point.
 
 A clip without a score does not drop out of an evaluation, and a score without a clip does not slip in: both
-stop it, all cases named together. What comes out is one matrix a split, (n_runs, n_units), rows in the order
+stop it, all cases named together. What comes out is one matrix per split, (n_runs, n_units), rows in the order
 of the plan's distinct runs, columns in the order of the split's units.
 """
 
@@ -29,7 +29,7 @@ class Sheet:
     Attributes:
         runs: config hash of each distinct run that has scores, in plan order.
         run_of: index into `runs` of each point that has scores.
-        units: per split, one row a unit, sorted by `clip_id`, with `is_positive` and the split table's
+        units: per split, one row per unit, sorted by `clip_id`, with `is_positive` and the split table's
             columns.
         logits: per split, (n_runs, n_units) float64.
     """
@@ -55,8 +55,8 @@ def join(
 
     Args:
         plan: `point`, `config_hash`.
-        scores: one row a (point, clip): `point, clip_id, split, logit, is_positive`; evaluated splits only.
-        splits: one row a clip: `clip_id, split, is_positive`, and whatever is known of it.
+        scores: one row per (point, clip): `point, clip_id, split, logit, is_positive`; evaluated splits only.
+        splits: one row per clip: `clip_id, split, is_positive`, and whatever is known of it.
         unit: what one score stands for: `clip`; `file` or `night` (recorder and date) take the maximum logit.
         failed: points that have no scores, with the reason; the others must.
 
@@ -90,7 +90,7 @@ def to_units(
     """Gather clips into units: the maximum logit, positive if any clip is; other columns from the first clip.
 
     Args:
-        clips: one row a clip of one split.
+        clips: one row per clip of one split.
         logits: (n_runs, n_clips).
     """
     if unit == "clip" or clips.empty:

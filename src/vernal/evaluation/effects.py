@@ -172,7 +172,7 @@ def effects(
             the whole stage as one family and all contrasts within levels as another.
 
     Returns:
-        One row a contrast, columns `COLUMNS`. `p_adjusted` belongs to the verdict; `low` and `high` are
+        One row per contrast, columns `COLUMNS`. `p_adjusted` belongs to the verdict; `low` and `high` are
         unadjusted. The minimum detectable effect is what would be found with 80 % probability, at
         Bonferroni's level for the family; NaN where runs do not scatter at all. `noise_from` says where the
         spread of training came from: `seeds`; `settings` with a single seed (the spread of the effect over the

@@ -21,7 +21,7 @@ from vernal.evaluation.notes import notes_table
 from vernal.evaluation.operating_points import OperatingPoint, choose
 from vernal.evaluation.options import EvaluationOptions
 from vernal.evaluation.rounding import settled
-from vernal.sweeps.settings_table import CONFIGURATION, axes_of, configurations
+from vernal.sweeps.settings_table import axes_of
 
 TRAIN = "train"
 
@@ -31,13 +31,13 @@ class EvaluationResult:
     """Every table of a stage; floats rounded, rows in an order that no input order changes.
 
     Attributes:
-        points: one row a point of the plan, failed ones included (`points.csv`).
-        leaderboard: one row a configuration (`leaderboard.csv`).
-        effects: one row a contrast, split and metric (`effects.csv`).
-        operating_points: one row a (point, goal, split): the threshold and what it gave there.
-        baselines: one row a (split, baseline).
-        groups: one row a (point, split, quality or call type or recorder or site).
-        calibration: one row a (point, split, method): Brier score and calibration error.
+        points: one row per point of the plan, failed ones included (`points.csv`).
+        leaderboard: one row per configuration (`leaderboard.csv`).
+        effects: one row per contrast, split and metric (`effects.csv`).
+        operating_points: one row per (point, goal, split): the threshold and what it gave there.
+        baselines: one row per (split, baseline).
+        groups: one row per (point, split, quality or call type or recorder or site).
+        calibration: one row per (point, split, method): Brier score and calibration error.
         For the points of the leading configuration alone, `point` in front:
         curves: thresholds with counts and rates. bands: curves with bands over nights. reliability: bins of
             probability.
@@ -77,8 +77,8 @@ def evaluate_stage(
     """Evaluate every point of a stage and compare them.
 
     Args:
-        plan: one row a point: `point, config_hash, is_edited` and every setting; its order is the order of
-            the tables.
+        plan: one row per point: `point, config_hash, configuration_hash, is_edited` and every setting; its order
+            is the order of the tables.
         scores: `point, clip_id, split, logit, is_positive` for every clip of the evaluated splits (`val,
             test_iid, test_ood`) and every point, or one point of each `config_hash`.
         splits: labelled clips with `split`; training clips serve the metadata-only baseline.
@@ -91,7 +91,7 @@ def evaluate_stage(
     """
     options = options or EvaluationOptions()
     failed = dict(failed or {})
-    plan = plan.reset_index(drop=True).assign(**{CONFIGURATION: configurations})
+    plan = plan.reset_index(drop=True)
     splits = splits.sort_values("clip_id", ignore_index=True)
     sheet = coverage.join(plan, scores, splits, options.unit, failed)
     _refuse_nothing(sheet, plan, failed)

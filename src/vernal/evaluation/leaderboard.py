@@ -33,10 +33,10 @@ def spread(values: Sequence[float] | FloatArray) -> tuple[float, float]:
 
 
 def aggregate(runs: pd.DataFrame, by: str | Sequence[str], metrics: Sequence[str]) -> pd.DataFrame:
-    """One row a group: `by`, `n_runs`, and `<metric>_mean`, `<metric>_std` of each metric.
+    """One row per group: `by`, `n_runs`, and `<metric>_mean`, `<metric>_std` of each metric.
 
     Args:
-        runs: one row a distinct run.
+        runs: one row per distinct run.
         by: column or columns that make a configuration; missing values form their own group.
         metrics: columns of `runs`.
     """
@@ -93,11 +93,11 @@ def stage_leaderboard(
     precision_floor: float | None = None,
     level: float = 0.95,
 ) -> pd.DataFrame:
-    """One row a configuration of a stage; points of equal hash count once.
+    """One row per configuration of a stage; points of equal hash count once.
 
     Args:
         plan: `point`, `config_hash`, `configuration_hash` and the settings.
-        runs: one row a distinct run that was evaluated: `config_hash` and `metrics`.
+        runs: one row per distinct run that was evaluated: `config_hash` and `metrics`.
         primary: the metric that gives the order and the interval.
         draws: per config hash, the primary metric in every bootstrap draw; None: no interval.
         effective: effective number of nights that `primary` rests on; 0 gives no interval.

@@ -22,10 +22,10 @@ class MeasuredSplit:
     """One split measured for every run.
 
     Attributes:
-        units: one row a unit.
+        units: one row per unit.
         logits: (n_runs, n_units).
         nights: its blocks and their draws.
-        values: one row a run.
+        values: one row per run.
         draws: per metric (n_runs, n_draws); NaN on validation, where nothing is claimed about other nights.
     """
 
@@ -52,7 +52,7 @@ def measure_split(
     """Measure every run on one split at thresholds that were chosen before.
 
     Args:
-        units: one row a unit, with `is_positive`.
+        units: one row per unit, with `is_positive`.
         logits: (n_runs, n_units).
         frozen: (n_runs,) the operating point of each run.
     """

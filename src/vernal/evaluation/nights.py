@@ -51,13 +51,13 @@ def codes_of(units: pd.DataFrame) -> NightCodes:
 
 
 def night_table(units: pd.DataFrame, scores: FloatArray, logit: float) -> pd.DataFrame:
-    """One row a recorder-night: what was there and what was flagged.
+    """One row per recorder-night: what was there and what was flagged.
 
     A night's score is the maximum logit over its clips, so it is reported exactly if that reaches the
     threshold.
 
     Args:
-        units: one row a clip with `is_positive, recorder_id, date`.
+        units: one row per clip with `is_positive, recorder_id, date`.
         scores: (n,) logits.
         logit: the operating point.
 

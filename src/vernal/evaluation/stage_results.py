@@ -63,7 +63,7 @@ class StageResults:
     Attributes:
         spec: the stage as it was asked for.
         target: the label of interest.
-        plan: one row a point, with its settings.
+        plan: one row per point, with its settings.
         points, leaderboard, effects: the stage's result tables.
         tables: the evaluation's further tables by name (see `vernal.evaluation.evaluate.EvaluationResult`).
         failures: points without a model: `point, step, message`.

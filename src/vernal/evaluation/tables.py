@@ -38,7 +38,7 @@ def point_rows(
     training_counts: pd.DataFrame,
     failed: Mapping[str, str],
 ) -> pd.DataFrame:
-    """One row a point, in plan order: identity, settings, training counts, threshold, `<split>_<metric>`."""
+    """One row per point, in plan order: identity, settings, training counts, threshold, `<split>_<metric>`."""
     run_of = plan["point"].astype(str).map(sheet.run_of)
     identity = ["point", "config_hash", CONFIGURATION, *(["is_edited"] if "is_edited" in plan else [])]
     reasons = [
@@ -106,7 +106,7 @@ def leaderboard_table(
     axes: Sequence[str],
     options: EvaluationOptions,
 ) -> pd.DataFrame:
-    """One row a configuration; see `leaderboard.stage_leaderboard`. The primary split's columns come first."""
+    """One row per configuration; see `leaderboard.stage_leaderboard`. The primary split's columns come first."""
     listed = ("f1", "precision", "recall", "auroc", "average_precision")
     order = [primary, *(name for name in measured if name != primary)]
     values = pd.concat(
@@ -149,7 +149,7 @@ def effects_table(
     axes: Sequence[str],
     options: EvaluationOptions,
 ) -> pd.DataFrame:
-    """One row a contrast, test split and metric; see `effects.effects`."""
+    """One row per contrast, test split and metric; see `effects.effects`."""
     done = plan[plan["config_hash"].astype(str).isin(sheet.runs)]
     found = effects.contrasts(done, axes, options.all_pairs, options.within_levels) if len(done) else []
     tables = []
@@ -168,7 +168,7 @@ def effects_table(
 def operating_points_table(
     measured: Mapping[str, MeasuredSplit], chosen: Sequence[Sequence[OperatingPoint]], names: Sequence[str]
 ) -> pd.DataFrame:
-    """One row a (point, goal, split): the threshold that the goal led to, and what it gives there."""
+    """One row per (point, goal, split): the threshold that the goal led to, and what it gives there."""
     rows = []
     for at, name in enumerate(names):
         for point in chosen[at]:
@@ -198,10 +198,10 @@ def operating_points_table(
 def groups_table(
     measured: Mapping[str, MeasuredSplit], frozen: Sequence[OperatingPoint], names: Sequence[str]
 ) -> pd.DataFrame:
-    """One row a (point, split, group): see `breakdown.by_group`."""
+    """One row per (point, split, group): see `breakdown.by_group`."""
     logits = [point.logit for point in frozen]
     parts = [
-        breakdown.by_group_of_runs(split.units, split.logits, logits, names).assign(split=name)
+        breakdown.by_group(split.units, split.logits, logits, names).assign(split=name)
         for name, split in measured.items()
     ]
     return pd.concat(parts, ignore_index=True)[["point", "split", *breakdown.COLUMNS]]

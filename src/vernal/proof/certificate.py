@@ -1,4 +1,4 @@
-"""A stage's certificate: one line a check, with what was found and the examples that show it.
+"""A stage's certificate: one line per check, with what was found and the examples that show it.
 
 A certificate holds no time and no path of a machine, so that the same run gives the same bytes. A line is
 `pass`, `fail`, or `warning` where a person allowed the failure by name (`proof.allow`).

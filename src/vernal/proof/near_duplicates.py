@@ -231,7 +231,7 @@ def find_pairs(
         split_of: split by `clip_id`.
         roots: folder of each source.
     Returns:
-        `PAIR_COLUMNS`, one row a pair of windows that was listened to, the most alike first; and how many
+        `PAIR_COLUMNS`, one row per pair of windows that was listened to, the most alike first; and how many
         windows there are and how many pairs were close, so that a search that had to leave some out says so.
     Raises:
         InputError: audio that passed ingest cannot be read now.

@@ -8,7 +8,7 @@ from vernal.clips.manifest import QUALITIES
 from vernal.common.formatting import count
 from vernal.evaluation.stage_results import StageResults, level_words
 from vernal.reports.blocks import WARNING, Block, Fold, Heading, Section, Table, Text
-from vernal.sweeps.settings_table import SEED, configurations
+from vernal.sweeps.settings_table import CONFIGURATION, SEED
 
 SPLIT_MEANINGS = {
     "train": "trains the classifiers",
@@ -37,7 +37,7 @@ def asked_section(results: StageResults, split_counts: pd.DataFrame, rejects: pd
 
 
 def _design(results: StageResults) -> str:
-    runs, n_configurations = results.plan["config_hash"].nunique(), configurations(results.plan).nunique()
+    runs, n_configurations = (results.plan[name].nunique() for name in ("config_hash", CONFIGURATION))
     text = count(len(results.plan), "point")
     if runs != len(results.plan):
         text += f", of which {runs:,} are distinct runs (the others would train the same thing again, and count once)"

@@ -143,7 +143,7 @@ def resolve_points(
     point_files: Mapping[str, Any],
     known_subsets: Mapping[str, Collection[str]] | None = KNOWN_SUBSETS,
 ) -> pd.DataFrame:
-    """The plan of a stage as a table, one row a point in order.
+    """The plan of a stage as a table, one row per point in order.
 
     Columns: `point`, `config_hash`, `configuration_hash` (without the seed), `fit_hash` (what training
     depends on), `is_edited`, `shares_with` (the first point that is the same run, itself included), then

@@ -229,15 +229,3 @@ RULES: tuple[tuple[tuple[str, str], Callable[..., str]], ...] = (
 
 def _plain_data(value: Value) -> Any:
     return list(value) if isinstance(value, tuple) else value
-
-
-def settings_markdown() -> str:
-    """The table of settings as it stands in `docs/sweeps.md`."""
-    lines = [
-        "| setting | default | allowed | what it does | has an effect with |",
-        "| --- | --- | --- | --- | --- |",
-    ]
-    for one in SETTINGS.values():
-        default = one.as_text(one.default)
-        lines.append(f"| `{one.name}` | `{default}` | {one.allowed} | {one.help} | {one.effect} |")
-    return "\n".join(lines) + "\n"

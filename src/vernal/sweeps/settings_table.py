@@ -1,6 +1,6 @@
 """The settings of a stage's points as text: which vary, how levels are called, what is one configuration.
 
-A plan has one row a point: `point`, `config_hash` and every setting as a column. Points of equal
+A plan has one row per point: `point`, `config_hash` and every setting as a column. Points of equal
 `config_hash` are one run, whatever their settings say (an upsampling mode has no effect at ratio 0). A
 configuration is everything but the seed; configurations that share a run are the same configuration.
 """
@@ -14,8 +14,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-
-from vernal.common.hashing import digest
 
 SEED = "seed"
 CONFIGURATION = "configuration_hash"
@@ -68,30 +66,6 @@ def axes_of(plan: pd.DataFrame, axes: Sequence[str] | None = None) -> list[str]:
     settings = settings_of(plan)
     wanted = [name for name in (settings.columns if axes is None else axes) if name in settings.columns]
     return [name for name in wanted if name != SEED and settings[name].nunique() > 1]
-
-
-def configurations(plan: pd.DataFrame) -> pd.Series:
-    """The configuration of each row: a hash of all settings but the seed, the same for all that share a run.
-
-    A plan that has a `configuration_hash` keeps it. Adding seeds or levels to a stage changes no
-    configuration's name, except that of one that joins another.
-    """
-    if CONFIGURATION in plan.columns:
-        return plan[CONFIGURATION].astype("str")
-    settings = settings_of(plan).drop(columns=SEED, errors="ignore")
-    own = [digest(sorted(row.items())) for row in settings.to_dict("records")]
-    leader: dict[str, str] = {}
-
-    def find(key: str) -> str:
-        while leader.setdefault(key, key) != key:
-            key = leader[key]
-        return key
-
-    first_of: dict[str, str] = {}
-    for key, run in zip(own, plan["config_hash"], strict=True):
-        one, other = find(key), find(first_of.setdefault(str(run), key))
-        leader[max(one, other)] = min(one, other)
-    return pd.Series([find(key) for key in own], index=plan.index, dtype="str", name=CONFIGURATION)
 
 
 def joined_levels(levels: Iterable[str]) -> str:

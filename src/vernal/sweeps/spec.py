@@ -17,7 +17,7 @@ from typing import Any
 
 from vernal.common.problems import InputError, Problems, shown, suggest
 from vernal.common.safe_yaml import read_yaml
-from vernal.sweeps.point_settings import RULES, SETTINGS, configuration_hash
+from vernal.sweeps.point_settings import RULES, SETTINGS
 from vernal.sweeps.points import Point, make_point
 from vernal.sweeps.setting import Value
 from vernal.sweeps.setting_problems import KNOWN_SUBSETS, SettingProblems
@@ -161,19 +161,6 @@ def read_stage(
             f"another stage's folder. Write `stage: {stage}` in it, or rename it to {spec.stage}.yml."
         )
     return spec
-
-
-def stages_markdown(folder: Path | str) -> str:
-    """The table of a folder's stages as it stands in `docs/sweeps.md`."""
-    lines = ["| stage | axes | points | runs | configurations |", "| --- | --- | ---: | ---: | ---: |"]
-    for stage in find_specs(folder):
-        spec = read_stage(folder, stage)
-        points = expand(spec)
-        axes = ", ".join(f"`{name}` {len(values)}" for name, values in spec.axes.items())
-        n_runs = len({point.config_hash for point in points})
-        n_configurations = len({configuration_hash(point.settings) for point in points})
-        lines.append(f"| `{stage}` | {axes} | {len(points)} | {n_runs} | {n_configurations} |")
-    return "\n".join(lines) + "\n"
 
 
 def natural_order(name: str) -> list[tuple[int, int, str]]:

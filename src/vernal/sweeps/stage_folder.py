@@ -27,7 +27,7 @@ class StageFolder:
     Attributes are paths, named as the stage's datasets in the catalog (`<stage>.plan` is `plan`).
 
     Attributes:
-        plan, training_sets, training_counts, undrawn_points: what is trained, one row a point or clip.
+        plan, training_sets, training_counts, undrawn_points: what is trained, one row per point or clip.
         models: the folder of trained points, one folder each.
         scores, failures: logits of every point and clip; points without a model.
         evaluation_tables: the folder of the evaluation's further tables, sealed when whole.

@@ -15,7 +15,7 @@ from vernal.sweeps.spec import Spec
 def plan_stage(
     spec: Spec, point_files: dict[str, Any], selection: Any, mining_options: MiningOptions
 ) -> pd.DataFrame:
-    """One row a point: its settings and hashes, whether it was edited, and whether it is to run now."""
+    """One row per point: its settings and hashes, whether it was edited, and whether it is to run now."""
     plan = plans.resolve_points(
         spec, point_files, subsets_made(mining_options.best_low_quality, mining_options.hard_negatives)
     )
