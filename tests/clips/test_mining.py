@@ -43,7 +43,7 @@ def splits():
         content_hash=[f"h{i}" for i in range(n)],
         group=[f"g{split}" for split in table.split],
         recorder_id="M1",
-        date=table.split.map(
+        night=table.split.map(
             {"train": "2025-01-01", "val": "2025-01-02", "test_iid": "2025-01-03", "test_ood": "2025-01-04"}
         ),
     )
@@ -173,7 +173,7 @@ def field_pool(**changes):
             "content_hash": ["f0", "f1"],
             "group": ["f", "f"],
             "recorder_id": "M9",
-            "date": "2025-02-02",
+            "night": "2025-02-02",
         }
     )
     for column, value in changes.items():
@@ -190,7 +190,7 @@ def field_pool(**changes):
         ({"content_hash": "h40"}, r"the same audio as a validation or test clip \(1\)"),
         ({"group": "gval"}, r"field clip with the group or night of a validation or test clip \(1\)"),
         (
-            {"recorder_id": "M1", "date": "2025-01-04"},
+            {"recorder_id": "M1", "night": "2025-01-04"},
             r"the group or night of a validation or test clip \(1\)",
         ),
     ],
@@ -205,9 +205,9 @@ def test_an_overlapping_pool_is_refused_with_count_and_example(changes, message)
 def test_nights_of_the_miner_are_compared_where_asked():
     table = splits()
     miner = miner_training_clips(table)
-    pool = field_pool(recorder_id="M1", date="2025-01-01")
+    pool = field_pool(recorder_id="M1", night="2025-01-01")
     assert_pool_is_unseen(pool, miner, table)
-    for by in ("group", "recorder_date"):
+    for by in ("group", "night"):
         with pytest.raises(InputError, match="of a clip that trained the miner"):
             assert_pool_is_unseen(pool, miner, table, by=("clip_id", "content_hash", by))
 

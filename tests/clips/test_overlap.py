@@ -32,17 +32,19 @@ def test_any_part_of_a_field_recording_counts():
 
 
 def test_unknown_audio_groups_and_nights_share_nothing():
-    unknown = clips(content_hash=[np.nan], group=[np.nan], recorder_id=["r"], date=[np.nan])
+    unknown = clips(content_hash=[np.nan], group=[np.nan], recorder_id=["r"], night=[np.nan])
     assert not shares_audio(unknown, unknown).any()
     assert not shares_group(unknown, unknown).any()
     assert not shares_night(clips(group=["g"]), clips(group=["g"])).any()
 
 
-def test_a_night_is_recorder_and_date_together():
-    mine = clips(recorder_id=["r1", "r1", "r2"], date=["2025-01-01", "2025-01-02", "2025-01-01"])
-    others = clips(recorder_id=["r1"], date=["2025-01-01"])
+def test_a_night_is_that_of_the_recorder_and_of_its_site():
+    mine = clips(recorder_id=["r1", "r1", "r2"], night=["2025-01-01", "2025-01-02", "2025-01-01"])
+    others = clips(recorder_id=["r1"], night=["2025-01-01"])
     assert shares_night(mine, others).tolist() == [True, False, False]
     assert shares_group(mine, others).tolist() == [True, False, False]
+    at_sites = shares_night(mine.assign(site=["a", "a", "a"]), others.assign(site=["a"]))
+    assert at_sites.tolist() == [True, False, True]
 
 
 @pytest.mark.parametrize("split", ["val", "test_iid", "test_ood"])

@@ -6,13 +6,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vernal.clips.manifest import SPLITS
+from vernal.clips.nights import NightOptions, with_nights
 from vernal.clips.splits import (
     SplitOptions,
     assign_splits,
     blocks,
     count_splits,
     held_out_sites,
-    refuse_untested,
+    missing_classes,
+    refuse_unusable,
 )
 from vernal.common.hashing import unit_hash
 from vernal.common.problems import InputError
@@ -23,7 +25,7 @@ made = settings(max_examples=40, deadline=None, suppress_health_check=[HealthChe
 
 @made
 @given(n=st.integers(1, 120), recorders=st.integers(1, 6), dates=st.integers(1, 9), seed=st.integers(0, 99))
-def test_no_recorder_date_group_or_file_is_divided_and_no_row_is_lost(
+def test_no_night_group_or_file_is_divided_and_no_row_is_lost(
     make_clips: MakeClips, n, recorders, dates, seed
 ):
     clips = make_clips(n, recorders, dates, seed=seed)
@@ -33,7 +35,7 @@ def test_no_recorder_date_group_or_file_is_divided_and_no_row_is_lost(
     splits = assign_splits(clips, SplitOptions())
     assert sorted(splits.clip_id) == sorted(clips.clip_id)
     assert set(splits.split) <= set(SPLITS)
-    for key in (["recorder_id", "date"], ["group"], ["content_hash"], ["block"]):
+    for key in (["site", "night"], ["group"], ["content_hash"], ["block"]):
         assert (splits.dropna(subset=key).groupby(key).split.nunique() == 1).all()
 
 
@@ -48,10 +50,10 @@ def test_the_order_of_rows_changes_nothing(make_clips: MakeClips, seed):
 
 def test_a_night_added_later_moves_no_other(make_clips: MakeClips):
     clips = make_clips(200, dates=12)
-    before = assign_splits(clips[clips.date < "2025-04-10"], SplitOptions()).set_index("clip_id").split
+    before = assign_splits(clips[clips.night < "2025-04-10"], SplitOptions()).set_index("clip_id").split
     after = assign_splits(clips, SplitOptions()).set_index("clip_id").split
     held = held_out_sites(clips, SplitOptions())
-    assert held == held_out_sites(clips[clips.date < "2025-04-10"], SplitOptions())
+    assert held == held_out_sites(clips[clips.night < "2025-04-10"], SplitOptions())
     pd.testing.assert_series_equal(before, after.loc[before.index])
 
 
@@ -74,7 +76,7 @@ def test_a_block_given_to_two_splits_is_refused(make_clips: MakeClips):
     clips = make_clips(20, recorders=1, dates=1)
     clips.loc[[0, 1], "split"] = ["train", "test_ood"]
     with pytest.raises(
-        InputError, match=r"block given to several splits \(1\): R0 2025-04-01: test_ood, train"
+        InputError, match=r"block given to several splits \(1\): site0 2025-04-01: test_ood, train"
     ):
         assign_splits(clips, SplitOptions())
 
@@ -109,15 +111,97 @@ def test_a_group_across_the_held_out_site_is_refused(make_clips: MakeClips):
 def test_a_stage_without_any_clip_to_test_on_is_refused(make_clips: MakeClips):
     splits = assign_splits(make_clips(40).assign(split="train", site="one"), SplitOptions())
     with pytest.raises(InputError, match=r"No clip is in a validation or test split \(train 40\)"):
-        refuse_untested(splits)
-    refuse_untested(splits.assign(split=splits.split.mask(splits.index == 0, "val")))
+        refuse_unusable(splits)
+    refuse_unusable(splits.assign(split=splits.split.mask(splits.index == 0, "val")))
     with pytest.raises(InputError, match="train 39, sealed 1"):
-        refuse_untested(splits.assign(split=splits.split.mask(splits.index == 0, "sealed")))
+        refuse_unusable(splits.assign(split=splits.split.mask(splits.index == 0, "sealed")))
 
 
-def test_blocks_are_named_by_recorder_and_date(make_clips: MakeClips):
+def test_blocks_are_named_by_site_and_night_or_by_recorder_and_night(make_clips: MakeClips):
     clips = make_clips(5, recorders=1, dates=1)
-    assert set(blocks(clips)) == {"R0 2025-04-01"}
+    assert set(blocks(clips)) == {"site0 2025-04-01"}
+    assert set(blocks(clips.assign(site=None))) == {"R0 2025-04-01"}
+    assert set(blocks(clips.assign(night=None))) == {"R0 at an unknown time"}
+    assert len(set(blocks(clips.assign(night=None, recorder_id=None)))) == 5
+
+
+def test_recorders_of_one_site_share_its_nights(make_clips: MakeClips):
+    splits = assign_splits(make_clips(300, recorders=6, dates=10, sites=2), SplitOptions())
+    assert (splits.groupby(["site", "night"]).split.nunique() == 1).all()
+    assert (splits.groupby(["site", "night"]).recorder_id.nunique() > 1).any()
+
+
+def from_dusk_to_dawn(recorders: int, n_nights: int) -> pd.DataFrame:
+    """A clip an hour from 18:00 to 06:00, dated as recorders do; one in three is positive."""
+    rows = [
+        (f"R{recorder}", pd.Timestamp("2025-04-01 18:00") + pd.Timedelta(days=night, hours=hour))
+        for recorder in range(recorders)
+        for night in range(n_nights)
+        for hour in range(13)
+    ]
+    clips = pd.DataFrame(rows, columns=["recorder_id", "began"])
+    return clips.assign(
+        clip_id=[f"{i:016x}" for i in range(len(rows))], content_hash=[f"{i:064x}" for i in range(len(rows))],
+        date=clips.began.dt.strftime("%Y-%m-%d"), time=clips.began.dt.strftime("%H:%M:%S"),
+        is_positive=clips.index % 3 == 0, site=None, group=None, split=None,
+    ).astype({"site": "str", "group": "str", "split": "str"})  # fmt: skip
+
+
+def test_no_night_is_cut_at_midnight():
+    splits = assign_splits(with_nights(from_dusk_to_dawn(4, 14), NightOptions()), SplitOptions())
+    began = pd.to_datetime(splits.date + " " + splits.time)
+    evening = (began - pd.Timedelta(hours=12)).dt.date
+    nights = splits.groupby([splits.recorder_id, evening]).split.nunique()
+    assert len(nights) == 56 and (nights == 1).all()
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_small_collections_have_both_classes_in_every_split(seed: int):
+    clips = with_nights(from_dusk_to_dawn(3, 5), NightOptions())
+    splits = assign_splits(clips, SplitOptions(seed=seed))
+    counts = splits.groupby(["split", "is_positive"]).size()
+    assert all(
+        (name, label) in counts.index for name in ("train", "val", "test_iid") for label in (True, False)
+    )
+
+
+def test_a_site_without_positives_is_not_held_out_unasked(make_clips: MakeClips):
+    clips = make_clips(120, recorders=4, sites=4)
+    (chosen,) = held_out_sites(clips, SplitOptions())
+    poor = clips.assign(is_positive=clips.is_positive & (clips.site != chosen))
+    (other,) = held_out_sites(poor, SplitOptions())
+    assert other != chosen
+    alone = clips.assign(is_positive=clips.is_positive & (clips.site == chosen))
+    assert held_out_sites(alone, SplitOptions()) == []
+
+
+def test_what_a_split_lacks_is_said_with_what_mends_it(make_clips: MakeClips):
+    splits = make_clips(60).assign(split=["train", "val", "test_ood"] * 20)
+    lacking = splits.assign(
+        is_positive=splits.is_positive & (splits.split != "test_ood") & (splits.split != "val")
+    )
+    said = missing_classes(lacking, SplitOptions(test_iid_share=0))
+    assert said[0].startswith("val has no positive clip, so no threshold can be chosen. More nights")
+    assert "test_ood_sites to one of the sites with both classes: site0, site1, site2" in said[1]
+    assert missing_classes(splits, SplitOptions(test_iid_share=0)) == []
+
+
+def test_clips_of_one_night_are_refused_before_anything_long(make_clips: MakeClips):
+    splits = make_clips(14, recorders=1, dates=1).assign(split="val")
+    with pytest.raises(
+        InputError, match=r"No positive and no negative clip is in the train split \(val 14\)"
+    ):
+        refuse_unusable(splits)
+    dealt = assign_splits(splits.assign(split=None).astype({"split": "str"}), SplitOptions())
+    assert set(dealt.split) == {"train"}
+    with pytest.raises(InputError, match=r"No clip is in a validation or test split \(train 14\).*nights"):
+        refuse_unusable(dealt)
+
+
+def test_a_single_positive_is_trained_on(make_clips: MakeClips):
+    clips = make_clips(9).assign(recorder_id=None, site=None, night=None, is_positive=[True] + [False] * 8)
+    splits = assign_splits(clips, SplitOptions())
+    assert splits.split[splits.is_positive].tolist() == ["train"]
 
 
 def test_counts_add_up_and_name_empty_splits(make_clips: MakeClips):

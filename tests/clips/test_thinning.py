@@ -21,7 +21,7 @@ def made(
     places = pd.DataFrame(
         {
             "recorder_id": rng.integers(0, recorders, n).astype(str),
-            "date": [f"2025-04-{night + 1:02d}" for night in rng.integers(0, nights, n)],
+            "night": [f"2025-04-{night + 1:02d}" for night in rng.integers(0, nights, n)],
         }
     )
     return rank(scores), (bunch + 0.3 * rng.normal(size=(n, 8))).astype(np.float32), places
@@ -36,7 +36,7 @@ def plainly(ranked, vectors, places, options) -> list[tuple[str, str]]:
         if options.per_recorder is not None and len(mine) >= options.per_recorder:
             aside.append((clip, RECORDER_FULL))
         elif options.per_night is not None and (
-            sum(places.date[k] == places.date[row] for k in mine) >= options.per_night
+            sum(places.night[k] == places.night[row] for k in mine) >= options.per_night
         ):
             aside.append((clip, NIGHT_FULL))
         elif options.similarity is not None and any(unit[k] @ unit[row] >= options.similarity for k in mine):
@@ -79,7 +79,7 @@ def test_one_bird_that_sings_all_night_gives_one_clip():
     song, owl = rng.normal(size=16), rng.normal(size=16)
     vectors = np.stack([song * k for k in (1, 2, 3)] + [owl]).astype(np.float32)
     ranked = rank(pd.DataFrame({"clip_id": list("abcd"), "logit": [4.0, 3.0, 2.0, 1.0]}))
-    places = pd.DataFrame({"recorder_id": ["M1"] * 4, "date": ["2025-04-01"] * 4})
+    places = pd.DataFrame({"recorder_id": ["M1"] * 4, "night": ["2025-04-01"] * 4})
     kept, aside = thin(ranked, vectors, places, ThinningOptions(similarity=0.95))
     assert kept.clip_id.tolist() == ["a", "d"] and aside.like.tolist() == ["a", "a"]
     apart = places.assign(recorder_id=list("1234"))
@@ -88,7 +88,7 @@ def test_one_bird_that_sings_all_night_gives_one_clip():
 
 def test_silence_and_unknown_places_are_no_error():
     ranked = rank(pd.DataFrame({"clip_id": list("ab"), "logit": [2.0, 1.0]}))
-    places = pd.DataFrame({"recorder_id": [np.nan, np.nan], "date": [np.nan, np.nan]}, dtype="str")
+    places = pd.DataFrame({"recorder_id": [np.nan, np.nan], "night": [np.nan, np.nan]}, dtype="str")
     kept, _ = thin(ranked, np.zeros((2, 4), dtype=np.float32), places, ThinningOptions(0.5))
     assert len(kept) == 2
     assert len(thin(ranked, np.ones((2, 4), dtype=np.float32), places, ThinningOptions(None, 1))[0]) == 1

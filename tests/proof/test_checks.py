@@ -15,7 +15,7 @@ PROOF = ProofOptions()
 
 def all_findings(stage: MadeStage, options: ProofOptions = PROOF) -> dict[str, Finding]:
     found = [
-        checks.recorder_dates(stage.splits),
+        checks.nights_apart(stage.splits),
         checks.content_hashes(stage.splits),
         checks.near_duplicates(
             stage.near_duplicates["pairs"], stage.near_duplicates["summary"], stage.splits, options
@@ -41,12 +41,12 @@ def test_a_shared_night_is_found(made: MadeStage):
     splits = with_row(
         made.splits, made.splits.split == "train", recorder_id=night.recorder_id, date=night.date
     )
-    finding = checks.recorder_dates(splits)
+    finding = checks.nights_apart(splits)
     assert finding.cases == [f"{night.recorder_id} {night.date}: test_ood, train"]
 
 
 def test_clips_without_night_are_counted_and_share_none(made: MadeStage):
-    finding = checks.recorder_dates(made.splits.assign(recorder_id=np.nan))
+    finding = checks.nights_apart(made.splits.assign(recorder_id=np.nan))
     assert finding.holds
     assert finding.evidence["clips_without"] == len(made.splits)
 

@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import pandas as pd
 
+from vernal.clips import nights
 from vernal.common.files import is_inside
 from vernal.common.problems import InputError, Problems, suggest
 from vernal.common.storage import as_path, local_copy
@@ -23,11 +24,21 @@ QUALITIES = ("high", "medium", "low")
 SEALED = "sealed"
 SPLITS = ("train", "val", "test_iid", "test_ood", SEALED)
 REQUIRED_COLUMNS = ("file_path", "label")
-OPTIONAL_TEXT_COLUMNS = ("quality", "call_type", "site", "recorder_id", "date", "group", "split")
+OPTIONAL_TEXT_COLUMNS = (
+    "quality",
+    "call_type",
+    "site",
+    "recorder_id",
+    "date",
+    "time",
+    "night",
+    "group",
+    "split",
+)
 PART_COLUMNS = ("start_s", "end_s")
 POSITIVE_LABELS = ("positive",)
 # What the project computes itself; a manifest that brings its own would be overwritten silently.
-RESERVED_COLUMNS = ("clip_id", "source", "content_hash", "is_positive")
+RESERVED_COLUMNS = ("clip_id", "source", "content_hash", "is_positive", "night_from")
 
 
 def read_manifest(path: Path | str) -> pd.DataFrame:
@@ -86,8 +97,8 @@ def check_manifest(
         where: how messages call the manifest.
     Returns:
         A row each clip, sorted by file and part: the manifest's columns, the optional ones added as
-        missing, `start_s` and `end_s` as float seconds (NaN: the whole file), `is_positive` bool, and
-        `manifest_row`, the row's number counted from 1 below the header.
+        missing, `date` and `time` filled from the file's name where it tells, `start_s` and `end_s` as float
+        seconds (NaN: the whole file), `is_positive` bool, and `manifest_row`, the row's number counted from 1 below the header.
     Raises:
         InputError: lists all problems of all kinds with their rows.
     """
@@ -105,6 +116,7 @@ def check_manifest(
     _check_values(clips, target, problems)
     _check_files(clips, as_path(audio_root), problems)
     problems.raise_if_any()
+    clips = nights.fill_from_names(clips)
     return clips.sort_values(["file_path", "start_s", "end_s"], na_position="first", ignore_index=True)
 
 
@@ -138,10 +150,16 @@ def _check_values(clips: pd.DataFrame, target: str | None, problems: Problems) -
     for name, known in (("quality", QUALITIES), ("split", SPLITS)):
         bad = clips[name].notna() & ~clips[name].isin(known)
         problems.add(f"unknown {name}", _rows(clips, bad, name), f"Use {', '.join(known)} or leave it empty.")
-    bad_date = clips.date.notna() & ~clips.date.map(_is_iso_date, na_action="ignore").fillna(False).astype(
+    for name in ("date", "night"):
+        bad = clips[name].notna() & ~clips[name].map(_is_iso_date, na_action="ignore").fillna(False).astype(
+            bool
+        )
+        problems.add(f"{name} not understood", _rows(clips, bad, name), "Write dates as 2025-04-03.")
+    clips["time"] = clips["time"].str.replace(r"^\d{4}-\d{2}-\d{2}[T ]", "", regex=True).astype("str")
+    bad_time = clips["time"].notna() & ~clips["time"].str.fullmatch(nights.TIME_PATTERN).fillna(False).astype(
         bool
     )
-    problems.add("date not understood", _rows(clips, bad_date, "date"), "Write dates as 2025-04-03.")
+    problems.add("time not understood", _rows(clips, bad_time, "time"), "Write times as 21:30 or 21:30:00.")
     for name in PART_COLUMNS:
         numbers = pd.to_numeric(clips[name], errors="coerce")
         bad = clips[name].notna() & (numbers.isna() | (numbers < 0) | ~np.isfinite(numbers.fillna(0)))

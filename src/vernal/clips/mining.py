@@ -141,7 +141,7 @@ def assert_pool_is_unseen(
         pool, miner_clips: clips with `clip_id` and what `by` needs; `source` tells parts of the manifest from
             field recordings (see `overlap.shares_audio`).
         splits: labelled clips with `split`.
-        by: what must not be shared: `clip_id`, `content_hash` (the same audio), `group`, `recorder_date`.
+        by: what must not be shared: `clip_id`, `content_hash` (the same audio), `group`, `night`.
             Groups and nights of validation and test are always compared for clips from outside the manifest.
     Raises:
         InputError: counts each kind of overlap and gives examples.
@@ -227,7 +227,7 @@ def thin_hard_negatives(
     """Of the clips of target-free recordings that any subset would take, set aside what adds nothing.
 
     Args:
-        field_scores: as for `hard_negatives`, with `recorder_id` and `date`.
+        field_scores: as for `hard_negatives`, with `recorder_id` and `night`.
         vectors: gives an embedding a clip, (n, n_dims), of some of its rows.
     Returns:
         `field_scores` without them, and `vernal.clips.thinning.ASIDE_COLUMNS` of those set aside.
@@ -238,7 +238,7 @@ def thin_hard_negatives(
         rank(field_scores[reaches(field_scores.logit, level)]) if level < 1 else rank(field_scores.head(0))
     )
     rows = field_scores.set_index("clip_id").loc[ranked.clip_id].reset_index()
-    _, aside = thin(ranked, vectors(rows), rows[["recorder_id", "date"]], options.thinning)
+    _, aside = thin(ranked, vectors(rows), rows[["recorder_id", "night"]], options.thinning)
     return field_scores[~field_scores.clip_id.isin(aside.clip_id)], aside
 
 

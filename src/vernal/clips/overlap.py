@@ -76,10 +76,7 @@ def is_external(clips: pd.DataFrame) -> pd.Series:
 
 
 def shares_group(clips: pd.DataFrame, others: pd.DataFrame) -> pd.Series:
-    """Whether each of `clips` has the `group`, or the recorder and date, of one of `others`.
-
-    Unknown groups, recorders and dates share nothing.
-    """
+    """Whether each of `clips` has the `group`, or the night, of one of `others`; unknown ones share nothing."""
     shared = pd.Series(False, index=clips.index)
     if "group" in clips and "group" in others:
         shared |= clips.group.isin(others.group.dropna().unique())
@@ -87,16 +84,20 @@ def shares_group(clips: pd.DataFrame, others: pd.DataFrame) -> pd.Series:
 
 
 def shares_night(clips: pd.DataFrame, others: pd.DataFrame) -> pd.Series:
-    """Whether each of `clips` has the recorder and date of one of `others`; unknown ones share nothing."""
-    if not {"recorder_id", "date"} <= set(clips) & set(others):
-        return pd.Series(False, index=clips.index)
-    mine, theirs = _nights(clips), _nights(others)
-    return mine.isin(theirs.dropna().unique())
+    """Whether each of `clips` is of a night of one of `others`, at the same recorder or the same site.
+
+    Unknown nights, recorders and sites share nothing.
+    """
+    shared = pd.Series(False, index=clips.index)
+    for place in ("recorder_id", "site"):
+        if {place, "night"} <= set(clips) & set(others):
+            shared |= _nights(clips, place).isin(_nights(others, place).dropna().unique())
+    return shared
 
 
-def _nights(clips: pd.DataFrame) -> pd.Series:
+def _nights(clips: pd.DataFrame, place: str) -> pd.Series:
     # A separator that no name holds, so that no two pairs are spelled alike.
-    return clips.recorder_id.astype("str") + "\n" + clips.date.astype("str")
+    return clips[place].astype("str") + "\n" + clips.night.astype("str")
 
 
 # What can be compared, in the words of a message.
@@ -104,7 +105,7 @@ KINDS: dict[str, tuple[str, Callable[[pd.DataFrame, pd.DataFrame], pd.Series]]] 
     "clip_id": ("the same clip as", shares_clip),
     "content_hash": ("the same audio as", shares_audio),
     "group": ("the group or night of", shares_group),
-    "recorder_date": ("the recorder and date of", shares_night),
+    "night": ("the night of", shares_night),
 }
 
 

@@ -18,7 +18,7 @@ import pandas as pd
 
 from vernal.audio.checks import AudioChecks, check_audio
 from vernal.audio.reading import CLIP_S, AudioError, cut_windows
-from vernal.clips import recording_names
+from vernal.clips import nights, recording_names
 from vernal.common.files import is_inside, sha256_of_file
 from vernal.common.hashing import digest
 from vernal.common.problems import InputError
@@ -225,14 +225,15 @@ def cut_into_clips(recordings: pd.DataFrame) -> pd.DataFrame:
     """Cut recordings that nobody labelled clip by clip into clips of three seconds.
 
     Returns:
-        One row a clip with `start_s` and `end_s` filled; the recording's other columns are repeated.
+        One row a clip with `start_s` and `end_s` filled, and `date` and `time` of the clip's own start; the
+        recording's other columns are repeated.
     """
     starts = [cut_windows(duration) for duration in recordings.duration_s]
     counts = [len(piece) for piece in starts]
     pieces = recordings.loc[recordings.index.repeat(counts)].reset_index(drop=True)
     pieces["start_s"] = np.concatenate(starts) if starts else np.empty(0)
     pieces["end_s"] = np.minimum(pieces.start_s + CLIP_S, pieces.duration_s)
-    return pieces
+    return nights.later(pieces, pieces.start_s)
 
 
 def _drop_doubles(clips: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:

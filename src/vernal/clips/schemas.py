@@ -9,6 +9,7 @@ from __future__ import annotations
 import pandera.pandas as pa
 
 from vernal.clips.manifest import QUALITIES, SPLITS
+from vernal.clips.nights import NIGHT_SOURCES
 from vernal.clips.recordings import SOURCES
 
 
@@ -27,6 +28,8 @@ _LISTED = {
     "site": _text(),
     "recorder_id": _text(),
     "date": _text(),
+    "time": _text(),
+    "night": _text(),
     "group": _text(),
     "split": _text(pa.Check.isin(SPLITS)),
     "start_s": pa.Column(float, pa.Check.ge(0), nullable=True),
@@ -37,6 +40,7 @@ LISTED_CLIPS = pa.DataFrameSchema(_LISTED)
 _CLIPS = _LISTED | {
     "clip_id": pa.Column(str, pa.Check.str_matches(r"^[0-9a-f]{16}$"), unique=True),
     "content_hash": pa.Column(str, pa.Check.str_matches(r"^[0-9a-f]{64}$")),
+    "night_from": pa.Column(str, pa.Check.isin(NIGHT_SOURCES)),
     "duration_s": pa.Column(float, pa.Check.gt(0)),
     "sample_rate_hz": pa.Column(int, pa.Check.gt(0)),
     "channels": pa.Column(int, pa.Check.ge(1)),

@@ -1,12 +1,13 @@
 """Who is allowed to see what: every labelled clip is given to one split, in blocks that belong together.
 
-Whole sites are held out as `test_ood`. Elsewhere each recorder's dates are dealt by a stable hash, so
-that no night is shared, the answer is the same on every system and in every order, and a date that is
-added later moves no other.
+Whole sites are held out as `test_ood`. Elsewhere the nights of each site are dealt by a stable hash, so that no night
+is shared and the answer is the same on every system and in every order. Among many deals the first is taken that gives
+each split clips of both classes.
 """
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from vernal.clips.manifest import SEALED, SPLITS
@@ -15,15 +16,17 @@ from vernal.common.problems import InputError, Problems, suggest
 from vernal.common.settings import ShareBelowOne, settings
 
 COUNTED_BY = ("label", "quality", "call_type", "recorder_id", "site")
+DEALS = 2_000  # deals that are tried
+ENOUGH = 0.5  # a split has enough of a class with this part of its expected share
 
 
 @settings("quality_splitting")
 class SplitOptions:
     """How clips are dealt.
 
-    `test_ood_sites`: names of the sites held out; null: the last site in a stable hash order when there
-    are three or more. `sealed_sites`: sites that no stage looks at (split `sealed`). `test_iid_share` and
-    `val_share`: expected shares of a recorder's dates, in [0, 1). `seed` chooses another deal.
+    `test_ood_sites`: names of the sites held out; null: the last site in a stable hash order that leaves both classes
+    on both sides, when there are three or more. `sealed_sites`: sites that no stage looks at (split `sealed`).
+    `test_iid_share` and `val_share`: expected shares of the nights, in [0, 1). `seed` chooses another deal.
     """
 
     test_ood_sites: list | str | int | None = None
@@ -55,11 +58,12 @@ def assign_splits(clips: pd.DataFrame, options: SplitOptions) -> pd.DataFrame:
     """Give every clip a split.
 
     Args:
-        clips: labelled clips with `clip_id`, `content_hash`, `site`, `recorder_id`, `date`, `group`, `split`.
+        clips: labelled clips with `clip_id`, `content_hash`, `is_positive`, `site`, `recorder_id`, `night`, `group`,
+            `split`.
         options: shares and held-out sites.
     Returns:
         The same rows sorted by `clip_id`, with `split` filled and `block`, the name of the group of clips
-        that are never divided: the same `group`, the same recorder and date, or the same audio file.
+        that are never divided (see `blocks`).
     Raises:
         InputError: a named site does not occur, or a block is asked to be in two places.
     """
@@ -75,7 +79,7 @@ def assign_splits(clips: pd.DataFrame, options: SplitOptions) -> pd.DataFrame:
     problems.add(
         "block given to several splits",
         twice,
-        "A recorder's night, a group and a file stay in one split; correct the split column.",
+        "A night of a site, a group and a file stay in one split; correct the split column.",
     )
     free = given.map(len) == 0
     torn = [str(name) for name in places.index[(places.map(len) > 1) & free]]
@@ -86,17 +90,20 @@ def assign_splits(clips: pd.DataFrame, options: SplitOptions) -> pd.DataFrame:
     )
     problems.raise_if_any()
 
-    dealt = {
-        str(name): splits[0] if splits else (places[str(name)][0] or _deal(str(name), options))
-        for name, splits in given.items()
-    }
+    fixed = {str(name): splits[0] if splits else places[str(name)][0] for name, splits in given.items()}
+    dealt = _deal_all(ordered, {name: split for name, split in fixed.items() if split}, options)
     return ordered.assign(split=ordered.block.map(dealt).astype("str"))
 
 
 def blocks(clips: pd.DataFrame) -> pd.Series:
-    """Name the block of each clip: what is linked by group, by recorder and date, or by audio content.
+    """Name the block of each clip: what is linked by group, by place and night, or by audio content.
 
-    A block is named by the smallest of the keys that it links, which does not depend on the rows' order.
+    A night is that of the site where one is known, since recorders at one site share its weather and animals, else
+    that of the recorder. Clips of a recorder whose night is unknown are one block. A block is named by the smallest of
+    the keys that it links, which does not depend on the rows' order.
+
+    Args:
+        clips: `group`, `site`, `recorder_id`, `night` (each missing where unknown) and `content_hash`.
     """
     parent: dict[str, str] = {}
 
@@ -106,9 +113,8 @@ def blocks(clips: pd.DataFrame) -> pd.Series:
             key = parent[key]
         return key
 
-    keys = [
-        _keys(row) for row in clips[["group", "recorder_id", "date", "content_hash"]].itertuples(index=False)
-    ]
+    columns = ["group", "site", "recorder_id", "night", "content_hash"]
+    keys = [_keys(*row) for row in clips[columns].itertuples(index=False)]
     for linked in keys:
         for other in linked[1:]:
             first, second = sorted((find(linked[0]), find(other)))
@@ -116,12 +122,14 @@ def blocks(clips: pd.DataFrame) -> pd.Series:
     return pd.Series([find(linked[0]) for linked in keys], index=clips.index, dtype="str")
 
 
-def _keys(row: tuple) -> list[str]:
+def _keys(group: object, site: object, recorder: object, night: object, content_hash: str) -> list[str]:
     """The keys of one clip. Spelled so that those a person knows sort first and name the block."""
-    group, recorder, date, content_hash = row
     keys = []
-    if not pd.isna(recorder) and not pd.isna(date):
-        keys.append(f"{recorder} {date}")
+    place = recorder if pd.isna(site) else site
+    if not pd.isna(night) and not pd.isna(place):
+        keys.append(f"{place} {night}")
+    elif not pd.isna(recorder):
+        keys.append(f"{recorder} at an unknown time")
     if not pd.isna(group):
         keys.append(f"group {group}")
     return [*keys, f"~{content_hash}"]
@@ -147,11 +155,58 @@ def held_out_sites(clips: pd.DataFrame, options: SplitOptions) -> list[str]:
     open_sites = [site for site in present if site not in options.sealed]
     if len(open_sites) < 3:
         return []
-    return [max(open_sites, key=lambda site: unit_hash("quality_splitting", site))]
+    ordered = sorted(open_sites, key=lambda site: unit_hash("quality_splitting", site), reverse=True)
+    return next(
+        ([site] for site in ordered if _can_be_held_out(clips[clips.site.isin(open_sites)], site)), []
+    )
 
 
-def _deal(block: str, options: SplitOptions) -> str:
-    draw = unit_hash("split", options.seed, block)
+def _can_be_held_out(clips: pd.DataFrame, site: str) -> bool:
+    """Whether both the site and the others have clips of both classes."""
+    is_there = clips.site == site
+    return all(clips.is_positive[part].nunique() == 2 for part in (is_there, ~is_there))
+
+
+def _deal_all(clips: pd.DataFrame, fixed: dict[str, str], options: SplitOptions) -> dict[str, str]:
+    """The split of every block: as fixed, else by hash, such that each split gets its share of both classes.
+
+    Deals are tried in a fixed order and the first that is good enough is taken, else the best. A deal depends on the
+    names of blocks alone, so a large collection keeps the first one, and a night that is added later moves no other.
+    """
+    counts = clips.groupby("block").is_positive.agg(positive="sum", negative=lambda column: (~column).sum())
+    free = sorted(set(map(str, counts.index)) - set(fixed))
+    if not free:
+        return dict(fixed)
+    shares = {"train": 1 - options.test_iid_share - options.val_share, "val": options.val_share}
+    shares = {
+        name: share for name, share in (shares | {"test_iid": options.test_iid_share}).items() if share > 0
+    }
+    dealable = counts.loc[[name for name in counts.index if fixed.get(name, "train") in shares]]
+    wanted = ENOUGH * np.outer(list(shares.values()), dealable.sum().to_numpy())
+    best, best_score = dict(fixed), (-1.0,)
+    for attempt in range(DEALS):
+        dealt = fixed | {block: _deal(block, options, attempt) for block in free}
+        got = dealable.groupby(dealable.index.map(dealt)).sum().reindex(list(shares), fill_value=0).to_numpy()
+        score = _score(got, wanted)
+        if score > best_score:
+            best, best_score = dealt, score
+        if (got >= wanted).all() and (got > 0).all():
+            break
+    return best
+
+
+def _score(got: np.ndarray, wanted: np.ndarray) -> tuple[float, ...]:
+    """How good a deal is: first both classes to train on, then the number of filled cells, then shares.
+
+    Args:
+        got, wanted: (n_splits, 2) clips of both classes, `train` first.
+    """
+    reached = np.minimum(1.0, got / np.maximum(wanted, 1e-9))
+    return float((got[0] > 0).sum()), float((got > 0).sum()), float(reached.min()), float(reached.sum())
+
+
+def _deal(block: str, options: SplitOptions, attempt: int = 0) -> str:
+    draw = unit_hash("split", options.seed, *([attempt] if attempt else []), block)
     if draw < options.test_iid_share:
         return "test_iid"
     if draw < options.test_iid_share + options.val_share:
@@ -159,20 +214,74 @@ def _deal(block: str, options: SplitOptions) -> str:
     return "train"
 
 
-def refuse_untested(splits: pd.DataFrame) -> None:
-    """Stop before training when no clip would tell what a classifier is worth.
+def refuse_unusable(splits: pd.DataFrame) -> None:
+    """Stop before anything long when nothing could be trained, or nothing could be said of what was trained.
 
     Raises:
-        InputError: every clip is in the train split, or sealed.
+        InputError: the train split lacks a class, or every clip is in it or sealed.
     """
-    counts = splits.split.value_counts()
-    if not len(splits) or set(counts.index) - {"train", SEALED}:
+    if not len(splits):
         return
-    found = ", ".join(f"{name} {counts[name]:,}" for name in SPLITS if name in counts)
+    counts = splits.split.value_counts()
+    shown = ", ".join(f"{name} {counts[name]:,}" for name in SPLITS if name in counts)
+    classes = splits[splits.split == "train"].is_positive
+    lacking = [
+        word
+        for word, is_there in (("positive", classes.any()), ("negative", (~classes).any()))
+        if not is_there
+    ]
+    if lacking:
+        raise InputError(
+            f"No {' and no '.join(lacking)} clip is in the train split ({shown}), so nothing can be learnt. {_REMEDY}"
+        )
+    if set(counts.index) - {"train", SEALED}:
+        return
     raise InputError(
-        f"No clip is in a validation or test split ({found}), so nothing could be said about a classifier. Name a "
-        "site in quality_splitting.test_ood_sites, raise val_share and test_iid_share, or fill the manifest's "
-        "split column with val, test_iid and test_ood too."
+        f"No clip is in a validation or test split ({shown}), so nothing could be said about a classifier. {_REMEDY}"
+    )
+
+
+_REMEDY = (
+    "Clips of one night at one site stay together, and so do clips of a recorder whose night is unknown. Give the "
+    "nights (date, time or night) where they are missing, name a site in quality_splitting.test_ood_sites, raise "
+    "val_share and test_iid_share, or fill the manifest's split column with train, val, test_iid and test_ood."
+)
+
+
+def missing_classes(splits: pd.DataFrame, options: SplitOptions) -> list[str]:
+    """What a split lacks, each in a sentence with what would mend it; empty where every split has both classes."""
+    said = []
+    for name in SPLITS[1:]:
+        own = splits.is_positive[splits.split == name]
+        if name == SEALED or own.nunique() == 2:
+            continue
+        what = "no clip" if own.empty else "no positive clip" if not own.any() else "no negative clip"
+        remedy = _remedy(name, splits, options)
+        if remedy:
+            said.append(f"{name} has {what}, so {_WITHOUT[name]}. {remedy}")
+    return said
+
+
+_WITHOUT = {
+    "val": "no threshold can be chosen",
+    "test_iid": "nothing can be said of other nights at the same places",
+    "test_ood": "nothing can be said of a new site",
+}
+
+
+def _remedy(name: str, splits: pd.DataFrame, options: SplitOptions) -> str:
+    if name != "test_ood":
+        share = f"{name}_share"
+        if getattr(options, share) == 0:
+            return ""
+        return f"More nights with both classes, a higher quality_splitting.{share}, or the split column mend that."
+    both = splits.dropna(subset="site").groupby("site").is_positive.nunique()
+    sites = sorted(both.index[both == 2])
+    if len(sites) < 2:
+        n_sites = splits.site.nunique()
+        return "" if n_sites < 2 else "It takes two sites that both have clips of both classes."
+    return (
+        f"Set quality_splitting.test_ood_sites to one of the sites with both classes: {', '.join(sites[:8])}."
     )
 
 

@@ -40,7 +40,7 @@ def thin(
     Args:
         ranked: `clip_id`, `logit` and more, from the highest score down (see `vernal.clips.mining.rank`).
         vectors: (n, n_dims) float32, an embedding a row of `ranked`.
-        places: (n rows) `recorder_id`, `date`; clips of unknown recorder share one, those of unknown date one night.
+        places: (n rows) `recorder_id`, `night`; clips of unknown recorder share one, those of unknown night one night.
         options: what is too much.
     Returns:
         the rows that are kept, and `clip_id`, `logit`, `reason`, `like` (the clip that stands for it, or empty) of the
@@ -51,7 +51,7 @@ def thin(
     ids = ranked.clip_id.to_numpy()
     for recorder in np.unique(recorders):
         rows = np.flatnonzero(recorders == recorder)
-        nights = places.date.iloc[rows].astype("str").fillna("").to_numpy()
+        nights = places.night.iloc[rows].astype("str").fillna("").to_numpy()
         own, like = _thin_recorder(vectors[rows], nights, options)
         reasons[rows] = own
         likes[rows] = [ids[rows[at]] if at >= 0 else "" for at in like]

@@ -32,7 +32,7 @@ _LONGEST_STEM = 100
 _INDEX_COLUMNS = (
     "file", "clip_id", "label", "is_positive", "made_by", "source", "file_path", "start_s", "end_s"
 )  # fmt: skip
-_CARRIED = ("quality", "call_type", "site", "recorder_id", "date", "subset", "content_hash")
+_CARRIED = ("quality", "call_type", "site", "recorder_id", "date", "night", "subset", "content_hash")
 
 
 def write_training_package(

@@ -1,6 +1,6 @@
-"""How far a number would move with other nights: block bootstrap over recorder-nights, paired across points.
+"""How far a number would move with other nights: block bootstrap over nights, paired across points.
 
-Clips of one recorder and night share weather, animals and noise, so they are drawn together or not at all. A
+Clips of one site and night share weather, animals and noise, so they are drawn together or not at all. A
 draw is a count for each block; the same draws serve every point, so that what two points share cancels in
 their difference.
 """
@@ -36,14 +36,20 @@ class Blocks(NamedTuple):
 
 
 def blocks_of(clips: pd.DataFrame) -> Blocks:
-    """Recorder-nights; clips without recorder or date fall back to their group, and without that stand alone.
+    """Nights of a site; nights of a recorder where no site is known; without a night, the group or the clip itself.
+
+    Recorders at one site share the weather and the animals of a night, so they are drawn together.
 
     Args:
-        clips: one row per unit; `clip_id` and, where known, `recorder_id`, `date`, `group`.
+        clips: one row per unit; `clip_id` and, where known, `site`, `recorder_id`, `night`, `group`.
     """
     keys = pd.Series([f"clip {clip}" for clip in clips["clip_id"]], index=clips.index, dtype="object")
     kinds = pd.Series("clip", index=clips.index, dtype="object")
-    for columns, kind in ((["group"], "group"), (["recorder_id", "date"], "recorder-night")):
+    for columns, kind in (
+        (["group"], "group"),
+        (["recorder_id", "night"], "recorder-night"),
+        (["site", "night"], "site-night"),
+    ):
         if all(name in clips.columns for name in columns):
             known = clips[columns].notna().all(axis=1)
             if not known.any():  # joining no rows would give no column

@@ -57,7 +57,7 @@ def join(
         plan: `point`, `config_hash`.
         scores: one row per (point, clip): `point, clip_id, split, logit, is_positive`; evaluated splits only.
         splits: one row per clip: `clip_id, split, is_positive`, and whatever is known of it.
-        unit: what one score stands for: `clip`; `file` or `night` (recorder and date) take the maximum logit.
+        unit: what one score stands for: `clip`; `file` or `night` (recorder and night) take the maximum logit.
         failed: points that have no scores, with the reason; the others must.
 
     Raises:
@@ -95,7 +95,7 @@ def to_units(
     """
     if unit == "clip" or clips.empty:
         return clips, logits
-    needed = ["recorder_id", "date"] if unit == "night" else ["content_hash"]
+    needed = ["recorder_id", "night"] if unit == "night" else ["content_hash"]
     remedy = f"Give it in the manifest, or evaluate by clip instead of by {unit}."
     problems = Problems(f"The evaluation by {unit}")
     absent = [name for name in needed if name not in clips.columns]

@@ -1,8 +1,8 @@
 """What a detector is worth at night: the nights it misses, those it invents, and the minutes of checking.
 
-A night is one recorder on one date. Its presence is reported if any of its clips is flagged, and confirmed if
-a person who checks the flagged clips finds a true one among them. Review time comes from the false positive
-rate: false alarms are `negatives * FPR`, whatever the precision was where the test clips were picked.
+A night is one recorder from noon to noon (`clips.nights`). Its presence is reported if any of its clips is flagged, and
+confirmed if a person who checks the flagged clips finds a true one among them. Review time comes from the false
+positive rate: false alarms are `negatives * FPR`, whatever the precision was where the test clips were picked.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from vernal.evaluation.bootstrap import Nights, is_enough
 from vernal.evaluation.metrics import FloatArray, counts_at, false_positive_rate, recall
 from vernal.evaluation.operating_points import SECONDS_PER_REVIEW, review_minutes
 
-KEYS = ["recorder_id", "date"]
+KEYS = ["recorder_id", "night"]
 TOTALS = {
     "n_positive": "positive clips",
     "n_flagged": "flagged clips",
@@ -33,12 +33,12 @@ TOTALS = {
 
 
 def has_nights(units: pd.DataFrame) -> bool:
-    """Whether recorder and date are known of every unit."""
+    """Whether recorder and night are known of every unit."""
     return bool(len(units)) and all(key in units.columns and units[key].notna().all() for key in KEYS)
 
 
 class NightCodes(NamedTuple):
-    """Recorder and date of each night, `names` (n_nights, 2) sorted, and `code` (n,), the night of each unit."""
+    """Recorder and evening of each night, `names` (n_nights, 2) sorted, and `code` (n,), the night of each unit."""
 
     names: np.ndarray
     code: np.ndarray
@@ -57,12 +57,12 @@ def night_table(units: pd.DataFrame, scores: FloatArray, logit: float) -> pd.Dat
     threshold.
 
     Args:
-        units: one row per clip with `is_positive, recorder_id, date`.
+        units: one row per clip with `is_positive, recorder_id, night`.
         scores: (n,) logits.
         logit: the operating point.
 
     Returns:
-        `recorder_id, date, n_clips, n_positive, n_negative, n_flagged, n_true, n_false, max_logit` and the
+        `recorder_id, night, n_clips, n_positive, n_negative, n_flagged, n_true, n_false, max_logit` and the
         questions `is_present, is_reported, is_confirmed, is_false_absence, is_false_presence, is_missed`.
     """
     nights = codes_of(units)
@@ -75,7 +75,7 @@ def night_table(units: pd.DataFrame, scores: FloatArray, logit: float) -> pd.Dat
 def night_columns(
     nights: NightCodes, truth: np.ndarray, scores: FloatArray, logit: float
 ) -> dict[str, np.ndarray]:
-    """`night_table` without recorder and date, as arrays: what is counted for every detector of a stage."""
+    """`night_table` without recorder and night, as arrays: what is counted for every detector of a stage."""
     flagged = np.asarray(scores) >= logit
     counted = {
         "n_clips": np.ones(len(truth)),

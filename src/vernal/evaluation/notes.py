@@ -56,7 +56,7 @@ def _split_notes(name: str, split: MeasuredSplit | None) -> list[str]:
             f"{blocks.effective['positive']:.1f} equal ones, negatives into {blocks.n_blocks['negative']}, "
             f"worth {blocks.effective['negative']:.1f}: too few for intervals over nights"
         )
-    elif name != VALIDATION and blocks.blocks.kind != "recorder-night":
+    elif name != VALIDATION and "-night" not in blocks.blocks.kind:
         found.append(
             f"recorder or date is unknown of some clips: intervals are over blocks of {blocks.blocks.kind}"
         )

@@ -20,21 +20,23 @@ from vernal.proof.options import ProofOptions
 from vernal.training.sets import FIT
 
 
-def recorder_dates(splits: pd.DataFrame) -> Finding:
-    """No recorder's night in two splits."""
-    known = splits[splits.recorder_id.notna() & splits.date.notna()]
-    names = known.recorder_id.astype(str) + " " + known.date.astype(str)
+def nights_apart(splits: pd.DataFrame) -> Finding:
+    """No night of a site, or of a recorder where no site is known, in two splits; not checked where none is known."""
+    place = splits.site.fillna(splits.recorder_id)
+    is_known = place.notna() & splits.night.notna()
+    known = splits[is_known]
+    names = place[is_known].astype(str) + " " + known.night.astype(str)
     shared = _in_several(names, known.split)
     n_unknown = len(splits) - len(known)
     beside = (
-        f"; {n_unknown:,} clips without recorder or date are kept apart by group and content alone"
+        f"; {n_unknown:,} clips without place or night are kept apart by recorder, group and content alone"
         if n_unknown
         else ""
     )
     return Finding(
         "recorder_date",
-        f"{names.nunique():,} recorder-nights of {len(known):,} clips{beside}.",
-        {"recorder_nights": int(names.nunique()), "clips": len(known), "clips_without": n_unknown},
+        f"{count(names.nunique(), 'night')} of {count(len(known), 'clip')}{beside}.",
+        {"nights": int(names.nunique()), "clips": len(known), "clips_without": n_unknown},
         [f"{name}: {where}" for name, where in shared.items()],
         "Give such a night one split in the manifest, or leave the column split empty.",
     )
@@ -166,7 +168,8 @@ def _mined(subsets: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
         "end_s",
         "group",
         "recorder_id",
-        "date",
+        "site",
+        "night",
     ]
     tables = [
         table.assign(subset=name).reindex(columns=columns)

@@ -11,7 +11,7 @@ from vernal.common.problems import suggest
 from vernal.common.settings import Count, PositiveShare, settings
 
 CHECKS = {
-    "recorder_date": "No recorder's night is in two splits",
+    "recorder_date": "No night is in two splits",
     "content_hash": "No audio file is in two splits",
     "near_duplicates": "No recording is in two splits under another name",
     "miner_training": "Mined clips were new to the miner",

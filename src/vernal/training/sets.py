@@ -18,7 +18,7 @@ FIT, STOP = "fit", "stop"
 FAILURE_COLUMNS = ("point", "step", "message")
 _ELIGIBLE_BY = ("quality", "call_type", "recorders", "sites", "positive_subsets", "negative_subsets")
 _READ_COLUMNS = (
-    "clip_id", "is_positive", "split", "quality", "call_type", "recorder_id", "site", "date", "group",
+    "clip_id", "is_positive", "split", "quality", "call_type", "recorder_id", "site", "night", "group",
     "source", "origin", "content_hash", "start_s", "end_s",
 )  # fmt: skip
 

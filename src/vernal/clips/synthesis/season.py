@@ -8,7 +8,7 @@ positives of low quality. Tables only: the sound of a row is made by `mixing.ren
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -24,9 +24,9 @@ MANIFEST_COLUMNS = (
     "file_path", "label", "quality", "call_type", "site", "recorder_id", "date", "time", "licence"
 )  # fmt: skip
 # Raised whenever the same settings would give another sound or another plan.
-SOUND_REVISION = 1
+SOUND_REVISION = 2
 
-_NIGHT_START_S = 18 * 3600
+_NIGHT_START_S = 20 * 3600  # until two in the morning
 _CLIP_SLOTS = 6 * 3600 // CLIP_S
 _NIGHTS_IN_A_ROW = 7
 _RECORDINGS_A_NIGHT = 4
@@ -141,17 +141,18 @@ def _recordings(source: str, options: SeasonOptions) -> list[dict[str, Any]]:
 
 
 def _row(source: str, recorder: dict[str, Any], night: str, start_s: int, duration_s: int) -> dict[str, Any]:
+    """A recording that begins `start_s` after the midnight before the evening of `night`, as a recorder dates it."""
     name = recorder["name"]
-    clock = f"{start_s // 3600:02d}:{start_s // 60 % 60:02d}:{start_s % 60:02d}"
-    file_name = f"{name}_{night.replace('-', '')}_{clock.replace(':', '')}.wav"
+    moment = datetime.fromisoformat(night) + timedelta(seconds=start_s)
+    file_name = f"{name}_{moment:%Y%m%d_%H%M%S}.wav"
     return {
         "source": source,
         "file_path": f"{name}/{file_name}",
         "label": "negative" if source == "field" else None,
         "site": recorder["site"],
         "recorder_id": name,
-        "date": night,
-        "time": clock,
+        "date": moment.date().isoformat(),
+        "time": f"{moment:%H:%M:%S}",
         "licence": LICENCE,
         "duration_s": float(duration_s),
     }

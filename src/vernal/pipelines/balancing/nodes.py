@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pandas as pd
 
-from vernal.clips.splits import refuse_untested
 from vernal.proof.near_duplicates import PAIRS
 from vernal.proof.options import ProofOptions
 from vernal.training import sets as training_sets
@@ -18,7 +17,6 @@ def draw_training_sets(
     proof: ProofOptions,
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Training sets, their counts, and the points for which none can be drawn."""
-    refuse_untested(splits)
     pairs = near_duplicates[PAIRS]
     copies = pairs[pairs.correlation >= proof.near_duplicate_correlation]
     return training_sets.draw_training_sets(plan, *training_sets.without_copies(splits, subsets, copies))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pandas as pd
 
-from vernal.clips import manifest, recordings
+from vernal.clips import manifest, nights, recordings
+from vernal.clips.nights import NightOptions
 from vernal.clips.recordings import IngestOptions
 from vernal.clips.synthesis import MANIFEST_COLUMNS
+from vernal.common.problems import Problems
 from vernal.common.progress import progress_bar
 from vernal.common.settings import settings
 from vernal.common.storage import as_path
@@ -36,6 +38,7 @@ class SourceOptions:
 def list_sources(
     source: SourceOptions,
     target: str,
+    night_options: NightOptions,
     source_manifest: pd.DataFrame | None,
     field_recordings: pd.DataFrame | None,
     unlabelled_recordings: pd.DataFrame | None,
@@ -55,9 +58,12 @@ def list_sources(
         roots = {"labelled": source.manifest_root}
         if source_manifest is None:
             raise AssertionError("source.manifest is set, but no manifest was loaded")
-        labelled = manifest.check_manifest(
-            source_manifest, target, source.manifest_root, f"The manifest {source.manifest}"
-        )
+        where = f"The manifest {source.manifest}"
+        labelled = manifest.check_manifest(source_manifest, target, source.manifest_root, where)
+        problems = Problems(where)
+        rows = [f"row {row}" for row in labelled.manifest_row]
+        nights.note_ambiguous(labelled, night_options, problems, rows)
+        problems.raise_if_any()
     roots["field"] = source.field or demo_folder
     roots["unlabelled"] = source.unlabelled or demo_folder
     if source.season is not None:
@@ -68,7 +74,7 @@ def list_sources(
             label = "negative" if name == "field" else "unchecked"
             tables.append(table.assign(source=name, label=label, is_positive=False))
     listed = pd.concat(tables, ignore_index=True)
-    for name in (*manifest.OPTIONAL_TEXT_COLUMNS, "time"):
+    for name in manifest.OPTIONAL_TEXT_COLUMNS:
         listed[name] = (
             listed[name].astype("str")
             if name in listed
@@ -85,9 +91,9 @@ def _public(demo: pd.DataFrame) -> pd.DataFrame:
 
 
 def check_audio(
-    listed: pd.DataFrame, audio_roots: dict[str, str], options: IngestOptions
+    listed: pd.DataFrame, audio_roots: dict[str, str], options: IngestOptions, night_options: NightOptions
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Open every listed file; return the accepted clips and the rejected rows with their reasons."""
+    """Open every listed file; return the accepted clips with their nights, and the rejected rows with their reasons."""
     paths = {
         as_path(audio_roots[source]) / path
         for source, path in zip(listed.source, listed.file_path, strict=True)
@@ -96,4 +102,4 @@ def check_audio(
         facts = recordings.inspect_files(paths, options, progress)
     clips, rejects = recordings.accept(listed, audio_roots, facts)
     recordings.refuse_too_many(listed, rejects, options)
-    return clips, rejects
+    return nights.with_nights(clips, night_options), rejects

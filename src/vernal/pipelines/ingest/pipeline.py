@@ -14,6 +14,7 @@ def create_pipeline() -> Pipeline:
                 inputs=[
                     "params:source",
                     "params:target",
+                    "params:nights",
                     "source_manifest",
                     "field_recordings",
                     "unlabelled_recordings",
@@ -28,7 +29,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 check_audio,
-                inputs=["listed_clips", "audio_roots", "params:ingest"],
+                inputs=["listed_clips", "audio_roots", "params:ingest", "params:nights"],
                 outputs=["clips", "rejects"],
                 name="check_audio",
                 tags=["raw"],

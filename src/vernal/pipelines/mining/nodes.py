@@ -77,6 +77,7 @@ def score_pools(
         "end_s",
         "recorder_id",
         "date",
+        "night",
     ]
     if pools.empty:
         return pools.reindex(columns=[*columns, "is_positive", "quality", "split", "logit"])

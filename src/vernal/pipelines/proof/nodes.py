@@ -36,7 +36,7 @@ def prove(
     """The stage's certificate, its entry in the test ledger, its model card and its data card."""
     plan, points, pairs = results.plan, results.points, near_duplicates[PAIRS]
     findings = [
-        checks.recorder_dates(splits),
+        checks.nights_apart(splits),
         checks.content_hashes(splits),
         checks.near_duplicates(pairs, near_duplicates[SUMMARY], splits, options, set(training_sets.clip_id)),
         checks.miner_training(subsets, miner_clips),

@@ -75,8 +75,8 @@ def nights(results: StageResults, title: str, point: str = "") -> Figure:
 
 
 def _calendar(axes: Axes, table: pd.DataFrame) -> None:
-    dates, recorders = (sorted(table[name].astype(str).unique()) for name in ("date", "recorder_id"))
-    x = table["date"].astype(str).map({name: at for at, name in enumerate(dates)}).to_numpy()
+    dates, recorders = (sorted(table[name].astype(str).unique()) for name in ("night", "recorder_id"))
+    x = table["night"].astype(str).map({name: at for at, name in enumerate(dates)}).to_numpy()
     y = table["recorder_id"].astype(str).map({name: at for at, name in enumerate(recorders)}).to_numpy()
     what = outcome(table).to_numpy()
     size = float(np.clip(3_600 / max(len(dates), 1), 6, 75))
