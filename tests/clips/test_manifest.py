@@ -84,7 +84,16 @@ def test_an_optional_column_that_is_misspelt_is_not_carried_along_unread(audio: 
 
 
 def test_columns_of_other_meaning_are_carried_along(audio: Path):
-    names = ("annotator", "licence", "time", "fold", "source_id", "duration_s", "start", "quality_from")
+    names = (
+        "annotator",
+        "licence",
+        "temperature",
+        "fold",
+        "source_id",
+        "duration_s",
+        "start",
+        "quality_from",
+    )
     frame = table(file_path=["a.wav"], label=["positive"], **{name: ["x"] for name in names})
     assert set(names) <= set(check_manifest(frame, None, audio).columns)
     # A known column beside it says that the other one is something else.

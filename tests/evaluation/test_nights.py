@@ -12,7 +12,7 @@ def season():
         {
             "clip_id": list("abcdefgh"),
             "recorder_id": ["r1", "r1", "r1", "r1", "r2", "r2", "r2", "r2"],
-            "date": ["2025-03-01"] * 2 + ["2025-03-02"] * 2 + ["2025-03-01"] * 2 + ["2025-03-02"] * 2,
+            "night": ["2025-03-01"] * 2 + ["2025-03-02"] * 2 + ["2025-03-01"] * 2 + ["2025-03-02"] * 2,
             "is_positive": [True, False, True, False, False, False, False, False],
         }
     )
@@ -22,7 +22,7 @@ SCORES = np.array([2.0, -2.0, -1.0, 1.0, -1.0, -2.0, 3.0, -1.0])
 
 
 def test_each_night_is_asked_whether_it_was_reported_and_whether_a_person_would_confirm_it():
-    table = nights.night_table(season(), SCORES, 0.0).set_index(["recorder_id", "date"])
+    table = nights.night_table(season(), SCORES, 0.0).set_index(["recorder_id", "night"])
     assert table.n_flagged.tolist() == [1, 1, 0, 1] and table.n_false.tolist() == [0, 1, 0, 1]
     assert table.is_reported.tolist() == [True, True, False, True]
     assert table.is_confirmed.tolist() == [True, False, False, False]
@@ -110,9 +110,9 @@ def test_intervals_of_totals_cover_what_other_seasons_would_give():
     rng, covered = np.random.default_rng(6), []
     for number in range(80):
         clips = rng.poisson(rng.gamma(2, 5, 15))
-        units = pd.DataFrame({"recorder_id": "r", "date": [f"d{n:02d}" for n in range(15)]})
+        units = pd.DataFrame({"recorder_id": "r", "night": [f"d{n:02d}" for n in range(15)]})
         table = units.assign(**dict.fromkeys(nights.TOTALS, clips))
-        drawn = bootstrap.nights_of(units.assign(clip_id=units.date, is_positive=True), number, "test", 200)
+        drawn = bootstrap.nights_of(units.assign(clip_id=units.night, is_positive=True), number, "test", 200)
         row = nights.season_totals(table, drawn).iloc[0]
         covered.append(row.low <= 15 * 10 <= row.high)
     assert np.mean(covered) > 0.87
@@ -124,7 +124,7 @@ def test_nights_and_blocks_must_be_the_same():
         nights.season_totals(table, bootstrap.nights_of(season().iloc[:6], 1, "test", 100))
 
 
-def test_nights_need_recorder_and_date():
+def test_nights_need_recorder_and_night():
     assert nights.has_nights(season())
-    assert not nights.has_nights(season().drop(columns="date"))
-    assert not nights.has_nights(season().assign(date=None)) and not nights.has_nights(season().iloc[:0])
+    assert not nights.has_nights(season().drop(columns="night"))
+    assert not nights.has_nights(season().assign(night=None)) and not nights.has_nights(season().iloc[:0])

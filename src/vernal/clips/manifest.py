@@ -98,7 +98,8 @@ def check_manifest(
     Returns:
         A row each clip, sorted by file and part: the manifest's columns, the optional ones added as
         missing, `date` and `time` filled from the file's name where it tells, `start_s` and `end_s` as float
-        seconds (NaN: the whole file), `is_positive` bool, and `manifest_row`, the row's number counted from 1 below the header.
+        seconds (NaN: the whole file), `is_positive` bool, and `manifest_row`, the row's number counted from 1 below
+        the header.
     Raises:
         InputError: lists all problems of all kinds with their rows.
     """

@@ -157,7 +157,7 @@ def test_more_confusers_are_in_more_clips():
     shares = [share(rows, replace(OPTIONS, confuser_scale=scale)) for scale in (0.3, 1.0, 3.0)]
     assert shares[0] < shares[1] < shares[2]
     # Field recordings are where hard negatives are looked for; positives were chosen for their calls.
-    assert share(SEASON.field.to_dict("records"), OPTIONS) == 1.0
+    assert share(SEASON.field.to_dict("records"), OPTIONS) > shares[1]
     assert share(POSITIVES[::12], OPTIONS) < shares[1]
 
 

@@ -11,10 +11,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vernal.clips.nights import NightOptions, with_nights
 from vernal.clips.synthesis import MANIFEST_COLUMNS, SeasonOptions, manifest, plan_season, recipe
 from vernal.clips.synthesis.season import dates_of_nights
 
 TABLES = ("clips", "field", "unlabelled")
+
+
+def evenings(clips: pd.DataFrame) -> pd.Series:
+    """The date of the evening that each recording's night began on."""
+    return with_nights(clips, NightOptions()).night
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +69,7 @@ def test_shipped_season_has_the_structure_of_the_study(season):
     negatives = clips.label.eq("negative").groupby(clips.recorder_id).sum()
     assert set(positives.index[positives == 0]) == {"Moth07", "Moth09", "Moth10"}
     assert set(negatives.index[negatives == 0]) == {"Moth01", "Moth02"}
-    nights = clips.groupby("recorder_id").date.nunique()
+    nights = evenings(clips).groupby(clips.recorder_id).nunique()
     assert nights.min() == 3 and nights.max() == 16
     assert clips.date.between("2025-02-01", "2025-05-31").all()
 
@@ -85,20 +91,27 @@ def test_qualities_and_call_types_come_in_about_the_shares_of_the_study(season):
 
 def test_chorus_nights_hold_most_positives(season):
     positives = season.clips[(season.clips.label == "positive") & (season.clips.recorder_id == "Moth08")]
-    counts = positives.date.value_counts()
+    counts = evenings(positives).value_counts()
     assert len(counts) == 16 and counts.max() >= 3 * counts.median()
 
 
 def test_field_recordings_hold_no_call_and_share_no_night_with_the_clips(season):
     assert season.field.n_calls.eq(0).all() and season.field.label.eq("negative").all()
     assert set(season.field.recorder_id) == {"Moth02", "Moth09", "Moth10"}
-    nights = [set(zip(table.recorder_id, table.date, strict=True)) for table in vars(season).values()]
+    nights = [set(zip(table.recorder_id, evenings(table), strict=True)) for table in vars(season).values()]
     assert not nights[0] & nights[1] and not nights[0] & nights[2] and not nights[1] & nights[2]
 
 
 def test_some_unlabelled_recordings_hold_calls_and_some_do_not(season):
     assert 0 < season.unlabelled.n_calls.gt(0).sum() < len(season.unlabelled)
     assert season.unlabelled[["label", "quality", "call_type"]].isna().all(axis=None)
+
+
+def test_the_season_records_through_midnight(season):
+    hours = season.clips.time.str.slice(0, 2).astype(int)
+    assert (hours >= 20).any() and (hours < 2).any()
+    by_date = season.clips.groupby("recorder_id").date.nunique()
+    assert (by_date > evenings(season.clips).groupby(season.clips.recorder_id).nunique()).any()
 
 
 def test_file_names_carry_recorder_date_and_time(season):
@@ -126,7 +139,7 @@ def test_every_plan_keeps_its_counts_names_and_nights(options):
         clips = season.clips[season.clips.recorder_id == recorder["name"]]
         assert clips.label.eq("positive").sum() == recorder["positives"]
         assert clips.label.eq("negative").sum() == recorder["negatives"]
-        assert sorted(set(clips.date)) == dates_of_nights(recorder)
+        assert sorted(set(evenings(clips))) == dates_of_nights(recorder)
         qualities = clips.quality.value_counts()
         for quality, share in options.quality_shares().items():
             assert abs(qualities.get(quality, 0) - share * recorder["positives"]) <= 1 + 1e-6
