@@ -93,5 +93,5 @@ def test_a_date_alone_among_both_sides_of_midnight_is_refused():
 
 @pytest.mark.parametrize("hour", [-1, 24, 1.5, "12", True])
 def test_an_impossible_hour_is_refused(hour):
-    with pytest.raises(ValueError, match="nights.start_hour"):
+    with pytest.raises(ValueError, match=r"nights\.start_hour"):
         NightOptions(hour)

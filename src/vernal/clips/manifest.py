@@ -214,7 +214,9 @@ def _misplaced(paths: list[str], root: Path) -> tuple[list[str], list[str], list
     """Those that are absolute, those that lead out of the root, and those that lead to no file."""
     whole, outside, absent = [], [], []
     for path in paths:
-        if PurePosixPath(path).is_absolute() or re.match(r"^[A-Za-z]:", path):
+        if "\0" in path:
+            absent.append(path)
+        elif PurePosixPath(path).is_absolute() or re.match(r"^[A-Za-z]:", path):
             whole.append(path)
         elif not is_inside(root / path, root):
             outside.append(path)
