@@ -30,6 +30,7 @@ def split_table(nights=SPLIT_NIGHTS, clips_per_night=12, seed=0):
                         "recorder_id": recorders[night % 2],
                         "site": "pond" if split == "test_ood" else "creek",
                         "date": f"2025-03-{night + 1:02d}",
+                        "night": f"2025-03-{night + 1:02d}",
                         "is_positive": is_positive,
                         "quality": str(rng.choice(["high", "medium", "low"])) if is_positive else np.nan,
                         "call_type": str(rng.choice(["grunt", "growl"])) if is_positive else np.nan,

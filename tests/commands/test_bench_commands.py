@@ -154,7 +154,7 @@ def test_the_made_stage_trains_and_reports_every_point(tmp_path: Path):
     clips, splits, subsets = bench_stage._tables(tmp_path)
     assert set(subsets) == set(bench_stage._subsets(bench_train.published_stage(0.02)))
     assert set(splits.split) == {"train", "val", "test_iid", "test_ood"}
-    assert splits.groupby(["recorder_id", "date"]).split.nunique().max() == 1
+    assert splits.groupby(["recorder_id", "night"]).split.nunique().max() == 1
     assert set(subsets["hardNeg/hardneg_conf_min_50"].clip_id) <= set(clips.clip_id)
     assert not set(subsets["hardNeg/hardneg_conf_min_50"].clip_id) & set(splits.clip_id)
     x, jobs = bench_stage._peer_jobs(tmp_path, plan.head(40))

@@ -17,7 +17,7 @@ def night_units(sizes=(3, 4, 5), seed=0):
         {
             "clip_id": [f"{n:03d}" for n in range(len(night))],
             "recorder_id": [f"r{n % 2}" for n in night],
-            "date": [f"2025-03-{n + 1:02d}" for n in night],
+            "night": [f"2025-03-{n + 1:02d}" for n in night],
             "is_positive": rng.random(len(night)) < 0.5,
         }
     )
@@ -84,7 +84,7 @@ def test_blocks_are_recorder_nights_then_groups_then_clips():
         {
             "clip_id": list("abcde"),
             "recorder_id": ["r1", "r1", "r1", None, None],
-            "date": ["2025-03-01", "2025-03-01", "2025-03-02", "2025-03-01", None],
+            "night": ["2025-03-01", "2025-03-01", "2025-03-02", "2025-03-01", None],
             "group": ["g", "h", "g", "g", None],
         }
     )
@@ -96,7 +96,7 @@ def test_blocks_are_recorder_nights_then_groups_then_clips():
 
 
 def test_numbers_as_metadata_are_blocks_too():
-    clips = pd.DataFrame({"clip_id": ["a", "b"], "recorder_id": [1, 2], "date": ["2025-03-01"] * 2})
+    clips = pd.DataFrame({"clip_id": ["a", "b"], "recorder_id": [1, 2], "night": ["2025-03-01"] * 2})
     assert len(bootstrap.blocks_of(clips).names) == 2
 
 
@@ -117,7 +117,7 @@ def test_no_interval_from_few_nights():
 
 
 def test_recall_rests_on_nights_with_positives_and_the_false_positive_rate_on_those_without():
-    units = night_units((10,) * 8).assign(is_positive=lambda t: t.date < "2025-03-03")
+    units = night_units((10,) * 8).assign(is_positive=lambda t: t.night < "2025-03-03")
     drawn = bootstrap.nights_of(units, 1, "test", 100)
     assert (drawn.n_blocks["positive"], drawn.n_blocks["negative"]) == (2, 6)
     assert drawn.effective_for("recall") == 0 and drawn.effective_for("fpr") == pytest.approx(6)
@@ -163,7 +163,7 @@ def test_a_draw_that_leaves_a_number_undefined_takes_nothing_but_itself():
 
 def test_the_auroc_within_recorders_rests_on_recorders_that_hold_both_classes():
     units = night_units((10,) * 16)  # on two recorders in turn
-    one_night = (units.date == "2025-03-02") & units.is_positive
+    one_night = (units.night == "2025-03-02") & units.is_positive
     units = units.assign(is_positive=(units.recorder_id == "r0") | one_night)
     drawn = bootstrap.nights_of(units, 1, "test", 100)
     assert (drawn.n_blocks["both"], drawn.n_blocks["within"]) == (8, 1)
@@ -199,7 +199,7 @@ def check_coverage(n_nights, n_studies):
     for _ in range(n_studies):
         scores, is_positive, code = simulated(n_nights, rng)
         frame = pd.DataFrame(
-            {"clip_id": code, "recorder_id": "r", "date": code.astype(str), "is_positive": is_positive}
+            {"clip_id": code, "recorder_id": "r", "night": code.astype(str), "is_positive": is_positive}
         )
         drawn = bootstrap.nights_of(frame, int(rng.integers(1 << 30)), "test", 200)
         estimates = metrics.measured(scores, is_positive, 1.0)

@@ -100,7 +100,7 @@ def test_a_night_takes_the_highest_logit_of_its_clips(stage):
     plan, scores, splits = stage
     by_clip, by_night = (coverage.join(plan, scores, splits, unit) for unit in ("clip", "night"))
     clips = by_clip.units["test_ood"].assign(logit=by_clip.logits["test_ood"][0])
-    expected = clips.groupby(["recorder_id", "date"]).agg(
+    expected = clips.groupby(["recorder_id", "night"]).agg(
         logit=("logit", "max"), is_positive=("is_positive", "any")
     )
     assert by_night.logits["test_ood"][0].tolist() == expected.logit.tolist()
@@ -110,7 +110,7 @@ def test_a_night_takes_the_highest_logit_of_its_clips(stage):
 def test_a_file_takes_the_highest_logit_of_its_parts(stage):
     plan, scores, splits = stage
     splits = splits.assign(
-        content_hash=splits.groupby(["split", "date", "recorder_id"]).content_hash.transform("first")
+        content_hash=splits.groupby(["split", "night", "recorder_id"]).content_hash.transform("first")
     )
     by_file, by_night = (coverage.join(plan, scores, splits, unit) for unit in ("file", "night"))
     assert sorted(by_file.logits["val"][0]) == sorted(by_night.logits["val"][0])
@@ -118,8 +118,8 @@ def test_a_file_takes_the_highest_logit_of_its_parts(stage):
 
 def test_a_unit_that_cannot_be_told_is_an_error(stage):
     plan, scores, splits = stage
-    with pytest.raises(InputError, match="clip without recorder_id and date"):
-        coverage.join(plan, scores, splits.assign(date=splits.date.mask(splits.recorder_id == "r1")), "night")
+    with pytest.raises(InputError, match="clip without recorder_id and night"):
+        coverage.join(plan, scores, splits.assign(night=splits.night.mask(splits.recorder_id == "r1")), "night")
     with pytest.raises(InputError, match=r"column missing from the split table \(1\): content_hash"):
         coverage.join(plan, scores, splits.drop(columns="content_hash"), "file")
     with pytest.raises(ValueError, match="unit is 'nights'; did you mean 'night'"):

@@ -88,7 +88,7 @@ def nights(kind, study):
         {
             "clip_id": study.code,
             "recorder_id": "r",
-            "date": study.code.astype(str),
+            "night": study.code.astype(str),
             "is_positive": study.truth,
         }
     )

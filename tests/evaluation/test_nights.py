@@ -89,7 +89,7 @@ def test_the_order_of_clips_changes_nothing():
 
 def totals(units, scores):
     table = nights.night_table(units, scores, 0.5)
-    return nights.season_totals(table, bootstrap.nights_of(units, 1, "test", 500)).set_index("quantity")
+    return nights.season_totals(table, units, bootstrap.nights_of(units, 1, "test", 500)).set_index("quantity")
 
 
 def test_season_totals_with_intervals():
@@ -113,15 +113,16 @@ def test_intervals_of_totals_cover_what_other_seasons_would_give():
         units = pd.DataFrame({"recorder_id": "r", "night": [f"d{n:02d}" for n in range(15)]})
         table = units.assign(**dict.fromkeys(nights.TOTALS, clips))
         drawn = bootstrap.nights_of(units.assign(clip_id=units.night, is_positive=True), number, "test", 200)
-        row = nights.season_totals(table, drawn).iloc[0]
+        row = nights.season_totals(table, units, drawn).iloc[0]
         covered.append(row.low <= 15 * 10 <= row.high)
     assert np.mean(covered) > 0.87
 
 
 def test_nights_and_blocks_must_be_the_same():
     table = nights.night_table(season(), SCORES, 0.0)
-    with pytest.raises(ValueError, match="3 blocks were drawn for 4 nights"):
-        nights.season_totals(table, bootstrap.nights_of(season().iloc[:6], 1, "test", 100))
+    fewer = season().iloc[:6]
+    with pytest.raises(ValueError, match="3 nights were drawn for a table of 4"):
+        nights.season_totals(table, fewer, bootstrap.nights_of(fewer, 1, "test", 100))
 
 
 def test_nights_need_recorder_and_night():

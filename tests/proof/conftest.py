@@ -65,6 +65,8 @@ def labelled_clips() -> pd.DataFrame:
     date = splits.date.str[:5] + month + splits.date.str[7:]
     return splits.assign(
         date=date,
+        night=date,
+        night_from="time",
         group=splits.recorder_id + " " + date,
         source="labelled",
         file_path=[f"{name}.wav" for name in splits.clip_id],
@@ -89,6 +91,7 @@ def field_clips(n: int = 8) -> pd.DataFrame:
             "label": "negative",
             "recorder_id": "f1",
             "date": "2025-07-01",
+            "night": "2025-07-01",
             "site": "meadow",
             "duration_s": 3.0,
         }

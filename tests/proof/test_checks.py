@@ -39,14 +39,14 @@ def test_a_stage_in_order_passes_every_check(made: MadeStage):
 def test_a_shared_night_is_found(made: MadeStage):
     night = made.splits[made.splits.split == "test_ood"].iloc[0]
     splits = with_row(
-        made.splits, made.splits.split == "train", recorder_id=night.recorder_id, date=night.date
+        made.splits, made.splits.split == "train", site=night.site, night=night.night
     )
     finding = checks.nights_apart(splits)
-    assert finding.cases == [f"{night.recorder_id} {night.date}: test_ood, train"]
+    assert finding.cases == [f"{night.site} {night.night}: test_ood, train"]
 
 
 def test_clips_without_night_are_counted_and_share_none(made: MadeStage):
-    finding = checks.nights_apart(made.splits.assign(recorder_id=np.nan))
+    finding = checks.nights_apart(made.splits.assign(night=np.nan))
     assert finding.holds
     assert finding.evidence["clips_without"] == len(made.splits)
 
@@ -86,7 +86,7 @@ def test_a_mined_clip_that_trained_the_miner_is_found(made: MadeStage, shared: s
 
 
 @pytest.mark.parametrize("split", ["val", "test_iid", "test_ood", "sealed"])
-@pytest.mark.parametrize("shared", [["clip_id"], ["content_hash"], ["recorder_id", "date"]])
+@pytest.mark.parametrize("shared", [["clip_id"], ["content_hash"], ["recorder_id", "night"]])
 def test_a_mined_clip_of_a_held_out_one_is_found(made: MadeStage, split: str, shared: list[str]):
     splits = made.splits.assign(
         split=made.splits.split.replace({"test_iid": "sealed"}) if split == "sealed" else made.splits.split

@@ -64,7 +64,8 @@ def clips_of(
             ),
             "site": f"{site} {split}",
             "recorder_id": [f"{recorder}{at % 2} {split}" for at in night],
-            "date": [f"2025-04-{at // 2 + 1:02d}" for at in night],
+            "date": [f"2025-04-{at + 1:02d}" for at in night],
+            "night": [f"2025-04-{at + 1:02d}" for at in night],
             "block": [f"{split} night {at}" for at in night],
         }
     )

@@ -185,6 +185,6 @@ def test_no_false_alarm_among_few_negatives_is_not_called_none_at_night(make_sta
 
 
 def test_groups_are_not_called_nights(make_stage, clips):
-    table = clips().assign(date=pd.Series(np.nan, dtype="str"), group=clips()["block"])
+    table = clips().assign(night=pd.Series(np.nan, dtype="str"), group=clips()["block"])
     text, _ = one(make_stage(AXES, splits=table).results, "First of 2 configurations")
     assert "over groups and seeds" in text

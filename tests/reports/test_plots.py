@@ -75,7 +75,7 @@ def test_the_smallest_stage_there_can_be(make_stage, clips):
 
 
 def test_one_class_and_no_nights_are_said_in_the_picture(make_stage, clips):
-    table = clips().assign(date=pd.Series(np.nan, dtype="str"))
+    table = clips().assign(night=pd.Series(np.nan, dtype="str"))
     results = make_stage(splits=table).results
     for figure in (nights.nights, nights.review):
         assert "Recorder or date is unknown" in words(drawn(figure, results, "title").svg)

@@ -205,7 +205,7 @@ def test_few_nights_give_no_interval_and_the_page_says_so(make_stage, clips):
 
 
 def test_clips_without_recorder_or_date_give_a_report(make_stage, clips):
-    table = clips().assign(recorder_id=pd.Series(np.nan, dtype="str"), date=pd.Series(np.nan, dtype="str"))
+    table = clips().assign(recorder_id=pd.Series(np.nan, dtype="str"), night=pd.Series(np.nan, dtype="str"))
     words = text_of(make_stage(AXES, splits=table).page())
     assert "nothing is said about nights" in words
     assert "missed nights not known" in words

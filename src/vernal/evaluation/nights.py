@@ -169,31 +169,40 @@ def review_curve(
     )
 
 
-def season_totals(table: pd.DataFrame, drawn: Nights, level: float = 0.95) -> pd.DataFrame:
+def season_totals(table: pd.DataFrame, units: pd.DataFrame, drawn: Nights, level: float = 0.95) -> pd.DataFrame:
     """Totals over the nights of a split, with intervals for as many nights like these.
 
-    The interval is Student's t about the total, with the variance that drawing nights gives it; the lower end
-    stops at 0.
+    The interval is Student's t about the total, with the variance that drawing blocks gives it: the recorders of one
+    site are drawn together. The lower end stops at 0.
 
     Args:
         table: from `night_table`, in its order.
-        drawn: blocks of the same split; there must be as many as nights.
+        units: the units that the table counts.
+        drawn: blocks of the same units.
 
     Returns:
         `quantity, total, low, high, per_night`.
     """
     from scipy import stats
 
-    if len(drawn.blocks.names) != len(table):
-        raise ValueError(f"{len(drawn.blocks.names)} blocks were drawn for {len(table)} nights; draw nights")
-    n = len(table)
+    block_of_night = _blocks_of_nights(units, drawn)
+    if len(block_of_night) != len(table):
+        raise ValueError(f"{len(block_of_night)} nights were drawn for a table of {len(table)}")
+    n = len(drawn.blocks.names)
     rows = []
     for column, name in TOTALS.items():
-        values = table[column].to_numpy(dtype=float)
+        values = np.bincount(block_of_night, weights=table[column].to_numpy(dtype=float), minlength=n)
         total, low, high = float(values.sum()), float("nan"), float("nan")
         if is_enough(n, n):
             spread = float(np.std(drawn.counts @ values, ddof=1)) * np.sqrt(n / (n - 1))
             reach = float(stats.t.ppf(0.5 + level / 2, n - 1)) * spread
             low, high = max(0.0, total - reach), total + reach
-        rows.append({"quantity": name, "total": total, "low": low, "high": high, "per_night": total / n})
+        row = {"quantity": name, "total": total, "low": low, "high": high, "per_night": total / len(table)}
+        rows.append(row)
     return pd.DataFrame(rows, columns=["quantity", "total", "low", "high", "per_night"])
+
+
+def _blocks_of_nights(units: pd.DataFrame, drawn: Nights) -> np.ndarray:
+    """(n_nights,) the block of each recorder's night, by its first unit."""
+    _, first = np.unique(codes_of(units).code, return_index=True)
+    return drawn.blocks.code[first]

@@ -284,7 +284,7 @@ def night_tables(
             )
             found["nights"].append(_in_front(table, point=name, split=split))
             found["review"].append(_in_front(review, point=name, split=split))
-            totals = nights.season_totals(table, part.nights, options.level)
+            totals = nights.season_totals(table, part.units, part.nights, options.level)
             found["seasons"].append(_in_front(totals, point=name, split=split))
     return {name: _stacked(tables) for name, tables in found.items()}
 

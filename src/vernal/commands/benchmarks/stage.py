@@ -148,6 +148,7 @@ def _clips(stage: bench_train.PublishedStage) -> pd.DataFrame:
             "site": [f"site{value * _SITES // _RECORDERS}" for value in recorder],
             "recorder_id": [f"R{value:02d}" for value in recorder],
             "date": [f"2025-03-{value + 1:02d}" for value in night],
+            "night": [f"2025-03-{value + 1:02d}" for value in night],
             "group": pd.Series([None] * n, dtype="str"),
             "split": split,
             "start_s": np.nan,

@@ -39,8 +39,9 @@ def nights_of_point(results: StageResults, scored: ScoredPair, point: str) -> pd
 def totals(results: StageResults, scored: ScoredPair, table: pd.DataFrame, split: str) -> pd.DataFrame:
     """Totals over the nights of a split with intervals: `quantity, total, low, high, per_night`."""
     options = results.options
-    drawn = nights_of(scored.units[split], options.seed, split, options.n_draws)
-    return season_totals(table[table["split"] == split].reset_index(drop=True), drawn, options.level)
+    units = scored.units[split]
+    drawn = nights_of(units, options.seed, split, options.n_draws)
+    return season_totals(table[table["split"] == split].reset_index(drop=True), units, drawn, options.level)
 
 
 def draw_nights(results: StageResults, table: pd.DataFrame, point: str, title: str) -> Figure:
