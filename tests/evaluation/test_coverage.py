@@ -119,7 +119,9 @@ def test_a_file_takes_the_highest_logit_of_its_parts(stage):
 def test_a_unit_that_cannot_be_told_is_an_error(stage):
     plan, scores, splits = stage
     with pytest.raises(InputError, match="clip without recorder_id and night"):
-        coverage.join(plan, scores, splits.assign(night=splits.night.mask(splits.recorder_id == "r1")), "night")
+        coverage.join(
+            plan, scores, splits.assign(night=splits.night.mask(splits.recorder_id == "r1")), "night"
+        )
     with pytest.raises(InputError, match=r"column missing from the split table \(1\): content_hash"):
         coverage.join(plan, scores, splits.drop(columns="content_hash"), "file")
     with pytest.raises(ValueError, match="unit is 'nights'; did you mean 'night'"):

@@ -185,7 +185,9 @@ def test_a_split_of_one_class_is_nan_and_a_note(kept):
 
 
 def test_without_metadata_blocks_are_groups_and_there_is_no_night():
-    splits = split_table().drop(columns=["recorder_id", "site", "date", "night", "time", "quality", "call_type"])
+    splits = split_table().drop(
+        columns=["recorder_id", "site", "date", "night", "time", "quality", "call_type"]
+    )
     result = evaluated(splits)
     assert "blocks of group" in notes_of(result, "test_ood") and "no table of nights" in notes_of(
         result, "test_ood"

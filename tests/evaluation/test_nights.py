@@ -89,7 +89,9 @@ def test_the_order_of_clips_changes_nothing():
 
 def totals(units, scores):
     table = nights.night_table(units, scores, 0.5)
-    return nights.season_totals(table, units, bootstrap.nights_of(units, 1, "test", 500)).set_index("quantity")
+    return nights.season_totals(table, units, bootstrap.nights_of(units, 1, "test", 500)).set_index(
+        "quantity"
+    )
 
 
 def test_season_totals_with_intervals():

@@ -8,6 +8,7 @@ from pandas.testing import assert_frame_equal
 from vernal.audio.embedding.store import EmbeddingStore
 from vernal.audio.embedding.windows import EmbeddingOptions, embed_windows, plan_windows
 from vernal.clips.mining import MiningOptions, logit_of, reaches
+from vernal.clips.nights import NightOptions, with_nights
 from vernal.clips.recordings import IngestOptions, accept, inspect_files, list_recordings
 from vernal.field.detection.file_journal import KnownFiles
 from vernal.field.detection.score_store import ScoreStore
@@ -62,7 +63,7 @@ def listed_clips(folder) -> pd.DataFrame:
         listed[name] = pd.Series(np.nan, index=listed.index, dtype="str")
     facts = inspect_files({folder / path for path in listed.file_path}, IngestOptions())
     clips, _ = accept(listed, {"field": str(folder)}, facts)
-    return clips
+    return with_nights(clips, NightOptions())
 
 
 def embedded(clips: pd.DataFrame, roots: dict[str, str], store: EmbeddingStore) -> EmbeddingStore:
@@ -79,7 +80,7 @@ def scan(folder, head, tmp_path, clips, splits, name="scan"):
     for _, found, facts in season_nodes.scan_season(recordings, miner, files, scores, store, LEVELS, 0):
         scores.append(found)
         files.append(facts)
-    return season_nodes.take_season_clips(recordings, miner, files, scores, clips, splits)
+    return season_nodes.take_season_clips(recordings, miner, files, scores, clips, splits, NightOptions())
 
 
 @pytest.fixture
@@ -119,7 +120,7 @@ def test_the_night_of_a_test_clip_is_set_aside_with_its_reason(season, head, tmp
     test_clip = before.drop(columns="logit").head(1)
     elsewhere = test_clip.assign(source="labelled", split="test_ood", content_hash="0" * 64, clip_id="0" * 16)
     found, excluded, _ = scan(season, head, tmp_path, clips.head(0), elsewhere)
-    of_night = (before.recorder_id == test_clip.recorder_id[0]) & (before.date == test_clip.date[0])
+    of_night = (before.recorder_id == test_clip.recorder_id[0]) & (before.night == test_clip.night[0])
     assert excluded.clip_id.tolist() == before.clip_id[of_night].tolist()
     assert found.clip_id.tolist() == before.clip_id[~of_night].tolist()
     assert excluded.reason.notna().all() and set(excluded.source) == {SEASON}
@@ -135,7 +136,7 @@ def test_no_season_is_no_work_and_no_clips(head, tmp_path, season, nothing_held_
     )
     assert len(pieces) == 1 and not pieces[0][1].blocks
     found, excluded, listed = season_nodes.take_season_clips(
-        recordings, miner, files, scores, clips, nothing_held_out
+        recordings, miner, files, scores, clips, nothing_held_out, NightOptions()
     )
     assert found.empty and excluded.empty and listed.empty
     assert_frame_equal(season_nodes.join_clips(clips, found), clips)

@@ -38,9 +38,7 @@ def test_a_stage_in_order_passes_every_check(made: MadeStage):
 
 def test_a_shared_night_is_found(made: MadeStage):
     night = made.splits[made.splits.split == "test_ood"].iloc[0]
-    splits = with_row(
-        made.splits, made.splits.split == "train", site=night.site, night=night.night
-    )
+    splits = with_row(made.splits, made.splits.split == "train", site=night.site, night=night.night)
     finding = checks.nights_apart(splits)
     assert finding.cases == [f"{night.site} {night.night}: test_ood, train"]
 

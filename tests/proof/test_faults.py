@@ -16,6 +16,7 @@ from kedro.io import DatasetError
 
 from vernal.audio.embedding.store import EmbeddingStore
 from vernal.clips.manifest import check_manifest
+from vernal.clips.nights import NightOptions
 from vernal.clips.recordings import IngestOptions
 from vernal.common.files import TEMPORARY_PREFIX
 from vernal.common.problems import InputError
@@ -197,8 +198,8 @@ def soak(tmp_path: Path, n: int) -> None:
     source = SourceOptions(manifest=str(tmp_path / "m.csv"))
     check_manifest(frame, "RADR", tmp_path)
     nothing = frame.iloc[:0]
-    listed, roots = list_sources(source, "RADR", frame, None, None, nothing, nothing, nothing, str(tmp_path))
-    clips, rejects = check_audio(listed, roots, IngestOptions())
+    listed, roots = list_sources(source, "RADR", NightOptions(), frame, None, None, nothing, nothing, nothing, str(tmp_path))
+    clips, rejects = check_audio(listed, roots, IngestOptions(), NightOptions())
     assert dict(zip(rejects.file_path, rejects.reason, strict=True)) == expected
     assert rejects.message.str.len().min() > 5
     assert set(clips.file_path) == set(frame.file_path) - set(expected)

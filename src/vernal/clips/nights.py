@@ -18,6 +18,7 @@ from vernal.clips.recording_names import read_name
 from vernal.common.problems import Problems, is_whole
 
 NIGHT = "night"
+START_HOUR = 12
 # Where a clip's night was read from; the first that is known wins.
 NIGHT_SOURCES = ("night", "time", "date", "")
 GIVEN, BY_TIME, BY_DATE, UNKNOWN_NIGHT = NIGHT_SOURCES
@@ -28,7 +29,7 @@ TIME_PATTERN = r"([01]?\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d+)?)?"
 class NightOptions:
     """`start_hour`: the clock hour, 0 to 23, at which a night begins; 12 makes it noon to noon, 0 the calendar date."""
 
-    start_hour: int = 12
+    start_hour: int = START_HOUR
 
     def __post_init__(self) -> None:
         if not is_whole(self.start_hour) or not 0 <= self.start_hour <= 23:

@@ -169,7 +169,9 @@ def review_curve(
     )
 
 
-def season_totals(table: pd.DataFrame, units: pd.DataFrame, drawn: Nights, level: float = 0.95) -> pd.DataFrame:
+def season_totals(
+    table: pd.DataFrame, units: pd.DataFrame, drawn: Nights, level: float = 0.95
+) -> pd.DataFrame:
     """Totals over the nights of a split, with intervals for as many nights like these.
 
     The interval is Student's t about the total, with the variance that drawing blocks gives it: the recorders of one

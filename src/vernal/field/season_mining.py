@@ -15,6 +15,7 @@ import pandas as pd
 
 from vernal.audio.embedding.options import EmbeddingOptions
 from vernal.clips.mining import MiningOptions, lowest_logit
+from vernal.clips.nights import NightOptions, later, with_nights
 from vernal.clips.recordings import clip_id
 from vernal.field.detection.classifier import Classifier
 from vernal.field.detection.detections import Detections
@@ -45,7 +46,11 @@ def miner_as_classifier(
 
 
 def candidate_clips(
-    found: Detections, recordings: pd.DataFrame, facts: Mapping[str, FileFacts], clips: pd.DataFrame
+    found: Detections,
+    recordings: pd.DataFrame,
+    facts: Mapping[str, FileFacts],
+    clips: pd.DataFrame,
+    night_options: NightOptions,
 ) -> pd.DataFrame:
     """Flagged windows as clips.
 
@@ -55,6 +60,7 @@ def candidate_clips(
         facts: what each file is, by absolute path.
         clips: what ingest accepted. A window whose file is among them, or that another copy of the file gave already,
             is left out: it is a clip there.
+        night_options: when a night begins.
     Returns:
         Columns and types of `clips` with `logit`, sorted by `clip_id`; `source` is `season`, `label` negative.
     """
@@ -62,6 +68,7 @@ def candidate_clips(
     rows = found.detections[["file_path", "start_s", "end_s", "logit"]].reset_index(drop=True)
     for name in ("recorder_id", "date", "time"):
         rows[name] = place[name].reindex(rows.file_path).to_numpy()
+    rows = with_nights(later(rows, rows.start_s), night_options)
     paths = place.audio_root.reindex(rows.file_path).to_numpy() + "/" + rows.file_path.to_numpy()
     for name in _FACTS:
         rows[name] = [getattr(facts[path], name) for path in paths]

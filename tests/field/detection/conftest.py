@@ -90,11 +90,10 @@ class Season:
         """Score what is missing; returns how many blocks that were."""
         return sum(len(scores.blocks) for _, scores, _ in self.pieces(folder, classifier, keep, workers))
 
-    def find(self, folder: Path, classifier: Classifier, **options) -> Detections:
+    def find(self, folder: Path, classifier: Classifier, start_hour: int = 12, **options) -> Detections:
         listed = list_for_detection(folder)
-        return find_detections(
-            listed, self.files.load(), self.scores, classifier, DetectionOptions(**options)
-        )
+        settings = DetectionOptions(**options)
+        return find_detections(listed, self.files.load(), self.scores, classifier, settings, start_hour)
 
     def content(self) -> dict[str, bytes]:
         """Every score file by name, with its bytes."""

@@ -96,9 +96,9 @@ def test_a_night_from_noon_to_noon(tmp_path, season: Season):
         write_noise(tmp_path / "in" / f"{name}.wav", 4.0, hash(name) % 99)
     own = make_classifier(threshold=-1e9)
     season.scan(tmp_path / "in", own)
-    dates = count_nights(season.find(tmp_path / "in", own), own.labels)
+    dates = count_nights(season.find(tmp_path / "in", own, start_hour=0), own.labels, 0)
     assert dates.n_detections.tolist() == [1, 1]
-    noon = count_nights(season.find(tmp_path / "in", own, night_starts_hour=12), own.labels, 12)
+    noon = count_nights(season.find(tmp_path / "in", own), own.labels)
     assert (
         noon.night.tolist() == ["2025-04-03"]
         and noon.n_detections.tolist() == [2]

@@ -65,9 +65,9 @@ def test_merging_loses_no_window_and_keeps_the_order(logits, threshold, gap_s, s
 
 
 @given(st.integers(0, 86_399), st.floats(0, 1e5), st.floats(0.001, 2e5), st.integers(0, 23))
-def test_a_stretch_is_divided_without_loss(second, first_s, heard_s, night_starts_hour):
+def test_a_stretch_is_divided_without_loss(second, first_s, heard_s, start_hour):
     start = pd.Timestamp("2025-04-03") + pd.Timedelta(seconds=second)
-    parts = list(spread(start, first_s, heard_s, night_starts_hour))
+    parts = list(spread(start, first_s, heard_s, start_hour))
     assert sum(part[2] for part in parts) == pytest.approx(heard_s, abs=1e-3)
     assert all(0 < part[2] <= 3_600 for part in parts)
     assert [part[0] for part in parts] == sorted(part[0] for part in parts)
@@ -78,19 +78,19 @@ def test_without_a_time_nothing_is_lost_either():
     assert night_of(pd.NaT) == "unknown"
 
 
-def test_a_call_after_midnight_belongs_to_the_day_that_began(tmp_path, season: Season):
+def test_a_call_after_midnight_belongs_to_the_evening_before(tmp_path, season: Season):
     write_noise(tmp_path / "in" / "R1_20250403_235950.wav", 21.0)
     own = make_classifier(threshold=-1e9)
     season.scan(tmp_path / "in", own)
     found = season.find(tmp_path / "in", own, merge_gap_s=None)
-    assert found.detections.night.tolist() == ["2025-04-03"] * 4 + ["2025-04-04"] * 3
+    assert found.detections.night.tolist() == ["2025-04-03"] * 7
     assert found.detections.started_at.iloc[4] == pd.Timestamp("2025-04-04 00:00:02")
     assert found.effort[["night", "hour", "heard_s"]].to_numpy().tolist() == [
         ["2025-04-03", 23, 10.0],
-        ["2025-04-04", 0, 11.0],
+        ["2025-04-03", 0, 11.0],
     ]
-    late = season.find(tmp_path / "in", own, merge_gap_s=None, night_starts_hour=12)
-    assert set(late.detections.night) == {"2025-04-03"}
+    dates = season.find(tmp_path / "in", own, merge_gap_s=None, start_hour=0)
+    assert dates.detections.night.tolist() == ["2025-04-03"] * 4 + ["2025-04-04"] * 3
 
 
 def test_detections_are_the_windows_at_or_above_the_threshold(recordings, season: Season):

@@ -28,7 +28,6 @@ def test_formats_are_named_as_a_list_or_in_one_word(given, wanted):
         ({"sensitivity": 2.0}, "0.5 to 1.5"),
         ({"formats": "ravn"}, "did you mean 'raven'"),
         ({"keep_embeddings": "yes"}, "detection.keep_embeddings is 'yes'; give true or false"),
-        ({"night_starts_hour": 24}, "a whole hour from 0 to 23"),
         ({"clips": 2.5}, "clips is 2.5"),
         ({"queue_per_night": 0}, "1 or more"),
         ({"merge_gap_s": -1.0}, "merge_gap_s is -1.0"),

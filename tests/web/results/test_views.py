@@ -85,7 +85,7 @@ def test_nights_of_the_leading_point_are_those_of_the_report(made_once, loaded):
     scored = read_pair(made_once.data_root, results, point, point, "clip")
     mine = nights.nights_of_point(results, scored, point)
     told = results.table("nights", point)
-    columns = ["split", "recorder_id", "date", "n_clips", "n_flagged", "is_missed"]
+    columns = ["split", "recorder_id", "night", "n_clips", "n_flagged", "is_missed"]
     assert mine[columns].to_numpy().tolist() == told[columns].to_numpy().tolist()
     totals = nights.totals(results, scored, mine, "test_ood")
     report = results.table("seasons", point, "test_ood")

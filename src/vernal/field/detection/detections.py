@@ -13,6 +13,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from vernal.clips import nights
+from vernal.clips.nights import START_HOUR
 from vernal.audio.checks import peak_db
 from vernal.field.detection.classifier import Classifier
 from vernal.field.detection.file_facts import FileFacts
@@ -53,12 +55,14 @@ def find_detections(
     scores: ScoreStore,
     classifier: Classifier,
     options: DetectionOptions,
+    start_hour: int = START_HOUR,
 ) -> Detections:
     """Read the scores of every recording, one at a time, and keep what is flagged.
 
     Args:
         recordings: as listed.
         facts: by absolute path.
+        start_hour: when a night begins.
     """
     found: list[pd.DataFrame] = []
     found_in: list[tuple[_Listed, pd.Timestamp]] = []
@@ -82,14 +86,14 @@ def find_detections(
             continue
         for block in blocks:
             first_s = float(block.start_s[0]) if len(block.start_s) else 0.0
-            for night, hour, seconds in spread(start, first_s, block.heard_s, options.night_starts_hour):
+            for night, hour, seconds in spread(start, first_s, block.heard_s, start_hour):
                 key = (file.recorder_id, night, hour)
                 effort[key] = effort.get(key, 0.0) + seconds
         flagged = _flagged(blocks, classifier, options.merge_gap_s)
         if len(flagged):
             found.append(flagged)
             found_in.append((file, start))
-    detections = _placed(found, found_in, options.night_starts_hour)
+    detections = _placed(found, found_in, start_hour)
     return Detections(detections, _file_table(files), _effort_table(effort))
 
 
@@ -164,7 +168,7 @@ def _flagged(blocks: list[BlockScores], classifier: Classifier, gap_s: float | N
 
 
 def _placed(
-    found: list[pd.DataFrame], found_in: list[tuple[_Listed, pd.Timestamp]], night_starts_hour: int
+    found: list[pd.DataFrame], found_in: list[tuple[_Listed, pd.Timestamp]], start_hour: int
 ) -> pd.DataFrame:
     """What was found in each file as one table, with whose it is and when it was."""
     if not found:
@@ -181,7 +185,7 @@ def _placed(
         file_path=pd.Series([file.file_path for file, _ in found_in], dtype="str").iloc[owner].to_numpy(),
         recorder_id=pd.Series([file.recorder_id for file, _ in found_in], dtype="str").iloc[owner].to_numpy(),
         started_at=began,
-        night=nights_of(began, night_starts_hour),
+        night=nights.nights_of_moments(began, start_hour).fillna(UNKNOWN),
         confidence=expit(table.logit.to_numpy()),
     )
     return _typed(table.sort_values(["owner", "start_s", "label"], kind="stable", ignore_index=True))
@@ -198,30 +202,18 @@ def _typed(table: pd.DataFrame) -> pd.DataFrame:
 # Nights and hours -----------------------------------------------------------------------------------
 
 
-def night_of(moment: pd.Timestamp, night_starts_hour: int = 0) -> str:
-    """The night that a moment belongs to: the date on which it began; `unknown` without a time.
-
-    >>> night_of(pd.Timestamp("2025-04-04 02:00")), night_of(pd.Timestamp("2025-04-04 02:00"), 12)
-    ('2025-04-04', '2025-04-03')
-    """
-    if pd.isna(moment):
-        return UNKNOWN
-    return (moment - pd.Timedelta(hours=night_starts_hour)).strftime("%Y-%m-%d")
-
-
-def nights_of(moments: pd.Series, night_starts_hour: int = 0) -> pd.Series:
-    """The night of each moment; see `night_of`."""
-    dates = (moments - pd.Timedelta(hours=night_starts_hour)).dt.strftime("%Y-%m-%d")
-    return dates.astype("str").fillna(UNKNOWN)
+def night_of(moment: pd.Timestamp, start_hour: int = START_HOUR) -> str:
+    """The night that a moment belongs to, as in `clips.nights`; `unknown` without a time."""
+    return UNKNOWN if pd.isna(moment) else nights.night_of(moment, start_hour)
 
 
 def spread(
-    start: pd.Timestamp, first_s: float, heard_s: float, night_starts_hour: int = 0
+    start: pd.Timestamp, first_s: float, heard_s: float, start_hour: int = START_HOUR
 ) -> Iterator[tuple[str, int, float]]:
     """Divide a stretch of a recording by night and clock hour: night, hour, seconds.
 
     >>> list(spread(pd.Timestamp("2025-04-03 23:30"), 0.0, 3600.0))
-    [('2025-04-03', 23, 1800.0), ('2025-04-04', 0, 1800.0)]
+    [('2025-04-03', 23, 1800.0), ('2025-04-03', 0, 1800.0)]
     """
     if pd.isna(start):
         if heard_s > 0:
@@ -231,7 +223,7 @@ def spread(
     while left > _TOLERANCE_S:
         until = moment.floor("h") + pd.Timedelta(hours=1)
         here = min(left, (until - moment).total_seconds())
-        yield night_of(moment, night_starts_hour), moment.hour, here
+        yield night_of(moment, start_hour), moment.hour, here
         moment, left = until, left - here
 
 

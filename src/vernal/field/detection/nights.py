@@ -1,6 +1,6 @@
 """Nightly activity: which recorder heard the target in which night, how often, from when to when.
 
-A night is one recorder on one date, as in `vernal.evaluation.nights` (or from another hour on, where that is set).
+A night is one recorder from noon to noon, as everywhere (`clips.nights`).
 A night without recordings, one whose recordings could not be heard, and one without calls are three different
 things, and are kept apart.
 """
@@ -10,7 +10,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from vernal.field.detection.detections import COPY, HEARD, PARTLY, Detections, nights_of
+from vernal.clips.nights import START_HOUR, nights_of_moments
+from vernal.field.detection.detections import COPY, HEARD, PARTLY, Detections
 from vernal.field.detection.listing import UNKNOWN, started_at
 
 NIGHT_COLUMNS = (
@@ -22,14 +23,14 @@ CALLS, QUIET, UNHEARD, NO_RECORDINGS = "calls", "no calls", "not heard", "no rec
 LONGEST_GAP_NIGHTS = 60
 
 
-def count_nights(found: Detections, labels: tuple[str, ...], night_starts_hour: int = 0) -> pd.DataFrame:
+def count_nights(found: Detections, labels: tuple[str, ...], start_hour: int = START_HOUR) -> pd.DataFrame:
     """One row a recorder, night and label: `NIGHT_COLUMNS`.
 
     Every recorder has a row for every night of the season (see `season_nights`), so that a night in which it made no
     recording is said to be one. `is_present` is missing where nothing was heard. `first_call` and `last_call` are
     when the first and the last detection begin.
     """
-    files = _files_by_night(found, night_starts_hour)
+    files = _files_by_night(found, start_hour)
     heard = found.effort.groupby(["recorder_id", "night"], as_index=False).heard_s.sum()
     seen = pd.concat([files[["recorder_id", "night"]], heard[["recorder_id", "night"]]]).drop_duplicates()
     grid = _grid(seen, labels)
@@ -53,10 +54,10 @@ def count_nights(found: Detections, labels: tuple[str, ...], night_starts_hour: 
     return table[list(NIGHT_COLUMNS)].sort_values(["recorder_id", "night", "label"], ignore_index=True)
 
 
-def _files_by_night(found: Detections, night_starts_hour: int) -> pd.DataFrame:
+def _files_by_night(found: Detections, start_hour: int) -> pd.DataFrame:
     """Files by the night that they began in; copies are no recordings of their own."""
     files = found.files[found.files.state != COPY]
-    nights = nights_of(started_at(files), night_starts_hour)
+    nights = nights_of_moments(started_at(files), start_hour).fillna(UNKNOWN)
     unheard = ~files.state.isin([HEARD, PARTLY])
     rows = pd.DataFrame(
         {

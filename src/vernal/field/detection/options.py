@@ -40,8 +40,8 @@ class DetectionOptions:
     `recordings`: folder; None is the demo season's field recordings. `model`: STAGE/POINT, STAGE, or an exported
     file or folder. `overlap` in seconds, `fmin` and `fmax` in Hz, `sensitivity` as BirdNET-Analyzer has it.
     `min_confidence`: lowest confidence of a detection, in [0, 1). `merge_gap_s`: detections at most this far apart
-    are one; None merges none. `night_starts_hour`: clock hour at which a new night begins; 0 makes it the calendar
-    date. `silence_db`: recordings whose loudest sample lies below this level of full scale are not counted as heard.
+    are one; None merges none. `silence_db`: recordings whose loudest sample lies below this level of full scale are not
+    counted as heard.
     `queue`, `queue_per_night`: detections for a person to check, and how many of them one recorder's night may give.
     `clips`: how many of the queue are cut out as WAV, with `clip_margin_s` on both sides.
     """
@@ -54,7 +54,6 @@ class DetectionOptions:
     sensitivity: Annotated[Number, Field(ge=0.5, le=1.5)] | None = None
     min_confidence: ShareBelowOne | None = None
     merge_gap_s: Seconds | None = 0.0
-    night_starts_hour: Annotated[int, Field(ge=0, le=23, description="a whole hour")] = 0
     silence_db: Annotated[Number, Field(le=0, description="a level in dB")] = -60.0
     keep_embeddings: bool = False
     formats: Annotated[Sequence[str] | str | None, AfterValidator(_are_known)] = ()

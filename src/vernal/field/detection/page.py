@@ -136,7 +136,7 @@ def _answer(run: DetectionRun) -> Section:
              f"{count(run.recordings.recorder_id.nunique(), 'recorder')}"),
         Tile(f"{len(detections):,}", "detections", f"{count(detections.n_windows.sum(), 'window')} flagged of "
              f"{run.n_windows:,}"),
-        Tile(f"{len(present):,} of {len(heard):,}", "nights with a detection", "one recorder on one date is a night"),
+        Tile(f"{len(present):,} of {len(heard):,}", "nights with a detection", "a night is one recorder's"),
         Tile(share(run.classifier.threshold_confidence, 3), "threshold (confidence)", run.classifier.threshold_from),
     ]  # fmt: skip
     said: list[Text] = []
@@ -171,14 +171,12 @@ def _expected_alarms(run: DetectionRun) -> str:
 
 
 def _nights(run: DetectionRun) -> Section:
-    starts = run.options.night_starts_hour
-    until = f", from {starts}:00 to {starts}:00 the day after" if starts else ""
     blocks: list[Block] = [
         Picture(
             "activity",
             "Detections by recorder and night. A grey field is a night that was heard without a detection; where "
-            "nothing is drawn there was nothing to hear, which says nothing about the animal. A night is one recorder "
-            f"on one date{until}.",
+            "nothing is drawn there was nothing to hear, which says nothing about the animal. A night is one "
+            "recorder's, named by the date of its evening.",
         ),
         _by_recorder(run),
         Picture(

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 
 import pandas as pd
 
+from vernal.clips.nights import NightOptions
 from vernal.audio.embedding.store import EmbeddingStore
 from vernal.clips import demo_season
 from vernal.common.formatting import listed
@@ -71,10 +72,13 @@ def make_detections(
     known_files: KnownFiles,
     scores: ScoreStore,
     options: DetectionOptions,
+    night_options: NightOptions,
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Detections, what became of every file, the files with something wrong, hours heard, and nights."""
-    found = find_detections(recordings, known_files.load(), scores, classifier, options)
-    nights = count_nights(found, classifier.labels, options.night_starts_hour)
+    found = find_detections(
+        recordings, known_files.load(), scores, classifier, options, night_options.start_hour
+    )
+    nights = count_nights(found, classifier.labels, night_options.start_hour)
     broken = found.files[found.files.reason.notna()].reset_index(drop=True)
     return found.detections, found.files, broken, found.effort, nights
 

@@ -11,7 +11,7 @@ def create_pipeline() -> Pipeline:
         [*_listen(), *_count(), *_show()],
         namespace="detection",
         inputs={"known_embeddings"},
-        parameters={"params:detection", "params:workers", "params:data_root"},
+        parameters={"params:detection", "params:nights", "params:workers", "params:data_root"},
     )
 
 
@@ -53,7 +53,7 @@ def _count() -> list[Node]:
     return [
         Node(
             nodes.make_detections,
-            inputs=["recordings", "classifier", "files_seen", "scores", "params:detection"],
+            inputs=["recordings", "classifier", "files_seen", "scores", "params:detection", "params:nights"],
             outputs=["detections", "files", "broken", "effort", "nights"],
             name="make_detections",
             tags=["scores"],

@@ -79,7 +79,15 @@ def _take() -> list[Node]:
     return [
         Node(
             season_nodes.take_season_clips,
-            inputs=["season_recordings", "miner", "season_files_seen", "season_scores", "clips", "splits"],
+            inputs=[
+                "season_recordings",
+                "miner",
+                "season_files_seen",
+                "season_scores",
+                "clips",
+                "splits",
+                "params:nights",
+            ],
             outputs=["season_clips", "season_excluded", "season_files"],
             name="take_season_clips",
             tags=["curated"],

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from vernal.clips.nights import NightOptions
 from vernal.audio.embedding.options import EmbeddingOptions
 from vernal.audio.embedding.store import EmbeddingStore
 from vernal.audio.embedding.windows import EmbeddingPart
@@ -70,12 +71,15 @@ def take_season_clips(
     scores: ScoreStore,
     clips: pd.DataFrame,
     splits: pd.DataFrame,
+    night_options: NightOptions,
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """The season's candidates as clips, what had to leave them, and what became of every recording."""
     facts = files.load() if len(recordings) else {}
     # Every window for itself: a clip is a window, and neighbours are thinned later, by what they sound like.
     found = find_detections(recordings, facts, scores, miner, DetectionOptions(merge_gap_s=None))
-    kept, dropped = drop_held_out(season_mining.candidate_clips(found, recordings, facts, clips), splits)
+    kept, dropped = drop_held_out(
+        season_mining.candidate_clips(found, recordings, facts, clips, night_options), splits
+    )
     excluded = dropped.reindex(columns=list(EXCLUDED_COLUMNS)).sort_values("clip_id", ignore_index=True)
     return kept.sort_values("clip_id", ignore_index=True), excluded, found.files
 
