@@ -30,7 +30,7 @@ def clips(**columns: list) -> pd.DataFrame:
 def test_both_sides_of_midnight_are_one_night():
     made = clips(date=["2025-04-03", "2025-04-04", "2025-04-04"], time=["21:00", "01:30:00", "12:00:00"])
     assert with_nights(made, NightOptions()).night.tolist() == ["2025-04-03", "2025-04-03", "2025-04-04"]
-    assert with_nights(made, NightOptions(0)).night.tolist() == made.date.tolist()
+    assert with_nights(made, NightOptions(start_hour=0)).night.tolist() == made.date.tolist()
 
 
 def test_a_given_night_wins_and_a_date_alone_is_an_evening():
@@ -94,4 +94,4 @@ def test_a_date_alone_among_both_sides_of_midnight_is_refused():
 @pytest.mark.parametrize("hour", [-1, 24, 1.5, "12", True])
 def test_an_impossible_hour_is_refused(hour):
     with pytest.raises(ValueError, match=r"nights\.start_hour"):
-        NightOptions(hour)
+        NightOptions(start_hour=hour)

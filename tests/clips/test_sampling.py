@@ -327,8 +327,8 @@ def test_validation_and_test_never_enter_the_training_set(split, column, message
 
 def test_a_night_of_the_test_split_is_recognised_without_a_group():
     splits = splits_of()
-    splits.loc[splits.split == "test_ood", "date"] = "2025-05-05"
-    subset = field(2).drop(columns="group").assign(recorder_id="M1", date=["2025-05-04", "2025-05-05"])
+    splits.loc[splits.split == "test_ood", "night"] = "2025-05-05"
+    subset = field(2).drop(columns="group").assign(recorder_id="M1", night=["2025-05-04", "2025-05-05"])
     with pytest.raises(InputError, match=r"group or night of a validation or test clip \(1\)"):
         training_clips(splits, {"hardNeg/a": subset}, point(negative_subsets=("hardNeg/a",)))
 

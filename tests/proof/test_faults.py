@@ -198,7 +198,9 @@ def soak(tmp_path: Path, n: int) -> None:
     source = SourceOptions(manifest=str(tmp_path / "m.csv"))
     check_manifest(frame, "RADR", tmp_path)
     nothing = frame.iloc[:0]
-    listed, roots = list_sources(source, "RADR", NightOptions(), frame, None, None, nothing, nothing, nothing, str(tmp_path))
+    listed, roots = list_sources(
+        source, "RADR", NightOptions(), frame, None, None, nothing, nothing, nothing, str(tmp_path)
+    )
     clips, rejects = check_audio(listed, roots, IngestOptions(), NightOptions())
     assert dict(zip(rejects.file_path, rejects.reason, strict=True)) == expected
     assert rejects.message.str.len().min() > 5

@@ -8,14 +8,16 @@ then train on the same night that it is tested on.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
+from pydantic import Field
 
 from vernal.clips.recording_names import read_name
-from vernal.common.problems import Problems, is_whole
+from vernal.common.problems import Problems
+from vernal.common.settings import settings
 
 NIGHT = "night"
 START_HOUR = 12
@@ -25,15 +27,11 @@ GIVEN, BY_TIME, BY_DATE, UNKNOWN_NIGHT = NIGHT_SOURCES
 TIME_PATTERN = r"([01]?\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d+)?)?"
 
 
-@dataclass(frozen=True)
+@settings("nights")
 class NightOptions:
     """`start_hour`: the clock hour, 0 to 23, at which a night begins; 12 makes it noon to noon, 0 the calendar date."""
 
-    start_hour: int = START_HOUR
-
-    def __post_init__(self) -> None:
-        if not is_whole(self.start_hour) or not 0 <= self.start_hour <= 23:
-            raise ValueError(f"nights.start_hour is {self.start_hour}; give a whole hour from 0 to 23")
+    start_hour: Annotated[int, Field(ge=0, le=23, description="a whole hour")] = START_HOUR
 
 
 def night_of(moment: datetime, start_hour: int) -> str:

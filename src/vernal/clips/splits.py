@@ -7,6 +7,8 @@ each split clips of both classes.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -17,6 +19,7 @@ from vernal.common.settings import ShareBelowOne, settings
 
 COUNTED_BY = ("label", "quality", "call_type", "recorder_id", "site")
 DEALS = 2_000  # deals that are tried
+MOST_DRAWS = 1_000_000  # draws of a block, over all deals
 ENOUGH = 0.5  # a split has enough of a class with this part of its expected share
 
 
@@ -122,7 +125,7 @@ def blocks(clips: pd.DataFrame) -> pd.Series:
     return pd.Series([find(linked[0]) for linked in keys], index=clips.index, dtype="str")
 
 
-def _keys(group: object, site: object, recorder: object, night: object, content_hash: str) -> list[str]:
+def _keys(group: Any, site: Any, recorder: Any, night: Any, content_hash: str) -> list[str]:
     """The keys of one clip. Spelled so that those a person knows sort first and name the block."""
     keys = []
     place = recorder if pd.isna(site) else site
@@ -173,7 +176,10 @@ def _deal_all(clips: pd.DataFrame, fixed: dict[str, str], options: SplitOptions)
     Deals are tried in a fixed order and the first that is good enough is taken, else the best. A deal depends on the
     names of blocks alone, so a large collection keeps the first one, and a night that is added later moves no other.
     """
-    counts = clips.groupby("block").is_positive.agg(positive="sum", negative=lambda column: (~column).sum())
+    counts = pd.DataFrame(
+        {"block": clips.block, "positive": clips.is_positive, "negative": ~clips.is_positive}
+    )
+    counts = counts.groupby("block").sum()
     free = sorted(set(map(str, counts.index)) - set(fixed))
     if not free:
         return dict(fixed)
@@ -183,10 +189,13 @@ def _deal_all(clips: pd.DataFrame, fixed: dict[str, str], options: SplitOptions)
     }
     dealable = counts.loc[[name for name in counts.index if fixed.get(name, "train") in shares]]
     wanted = ENOUGH * np.outer(list(shares.values()), dealable.sum().to_numpy())
-    best, best_score = dict(fixed), (-1.0,)
-    for attempt in range(DEALS):
+    best: dict[str, str] = dict(fixed)
+    best_score: tuple[float, ...] = (-1.0,)
+    numbers = dealable.to_numpy(dtype=float)
+    for attempt in range(max(1, min(DEALS, MOST_DRAWS // len(free)))):
         dealt = fixed | {block: _deal(block, options, attempt) for block in free}
-        got = dealable.groupby(dealable.index.map(dealt)).sum().reindex(list(shares), fill_value=0).to_numpy()
+        place = np.array([dealt[str(name)] for name in dealable.index])
+        got = np.array([numbers[place == name].sum(axis=0) for name in shares])
         score = _score(got, wanted)
         if score > best_score:
             best, best_score = dealt, score

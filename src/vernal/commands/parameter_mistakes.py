@@ -18,6 +18,9 @@ from vernal.common.settings import problems_in
 WHERE = "Correct it where you set it: conf/local/parameters.yml or --params."
 
 
+MOVED = {"detection.night_starts_hour": "nights.start_hour"}
+
+
 def check_names(conf: Path, env: str | None, params: Mapping[str, Any]) -> None:
     """Compare the names that a person gave, on the command line or in an environment's files, with those that ship.
 
@@ -34,7 +37,16 @@ def check_names(conf: Path, env: str | None, params: Mapping[str, Any]) -> None:
             unknown.append(f"{name} in {where} ({suggest(name.rpartition('.')[2], near)})")
     problems = Problems("The configuration")
     problems.add("unknown parameter", unknown, "Correct the spelling.")
+    problems.add("parameter that is elsewhere now", _moved([*files, ("--params", params)]), "Set that one instead.")
     problems.raise_if_any()
+
+
+def _moved(given: Iterable[tuple[str, Mapping[str, Any]]]) -> Iterable[str]:
+    for where, content in given:
+        for old, new in MOVED.items():
+            group, name = old.split(".")
+            if isinstance(content.get(group), Mapping) and name in content[group]:
+                yield f"{old} in {where} is {new}"
 
 
 def _unknown(content: Mapping[str, Any], known: Mapping[str, Any]) -> Iterable[tuple[str, Iterable[str]]]:

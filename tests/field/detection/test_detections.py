@@ -86,8 +86,8 @@ def test_a_call_after_midnight_belongs_to_the_evening_before(tmp_path, season: S
     assert found.detections.night.tolist() == ["2025-04-03"] * 7
     assert found.detections.started_at.iloc[4] == pd.Timestamp("2025-04-04 00:00:02")
     assert found.effort[["night", "hour", "heard_s"]].to_numpy().tolist() == [
-        ["2025-04-03", 23, 10.0],
         ["2025-04-03", 0, 11.0],
+        ["2025-04-03", 23, 10.0],
     ]
     dates = season.find(tmp_path / "in", own, merge_gap_s=None, start_hour=0)
     assert dates.detections.night.tolist() == ["2025-04-03"] * 4 + ["2025-04-04"] * 3

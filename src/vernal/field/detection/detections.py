@@ -13,9 +13,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from vernal.audio.checks import peak_db
 from vernal.clips import nights
 from vernal.clips.nights import START_HOUR
-from vernal.audio.checks import peak_db
 from vernal.field.detection.classifier import Classifier
 from vernal.field.detection.file_facts import FileFacts
 from vernal.field.detection.listing import RECORDING_COLUMNS, UNKNOWN, started_at

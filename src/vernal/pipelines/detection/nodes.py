@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 
 import pandas as pd
 
-from vernal.clips.nights import NightOptions
 from vernal.audio.embedding.store import EmbeddingStore
 from vernal.clips import demo_season
+from vernal.clips.nights import NightOptions
 from vernal.common.formatting import listed
 from vernal.common.problems import InputError
 from vernal.common.storage import as_path

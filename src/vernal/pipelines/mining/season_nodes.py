@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from vernal.clips.nights import NightOptions
 from vernal.audio.embedding.options import EmbeddingOptions
 from vernal.audio.embedding.store import EmbeddingStore
 from vernal.audio.embedding.windows import EmbeddingPart
 from vernal.clips.mining import MiningOptions
+from vernal.clips.nights import NightOptions
 from vernal.clips.overlap import drop_held_out
 from vernal.field import season_mining
 from vernal.field.detection.classifier import Classifier

@@ -151,7 +151,7 @@ class ResultPages:
         splits = list(totals)
         usual = one_of(results.primary_split, splits, splits[0] if splits else "")
         split = one_of(asked.get("split"), splits, usual)
-        shown = table[table["split"] == split].sort_values(["recorder_id", "date"]) if splits else table
+        shown = table[table["split"] == split].sort_values(["recorder_id", "night"]) if splits else table
         values = {
             "point": point,
             "splits": splits,

@@ -96,5 +96,5 @@ def _none(reason: str) -> dict[str, Any]:
 
 def _places(clips: pd.DataFrame) -> pd.Series:
     """Recorder and date of every clip, as far as known, by `clip_id`."""
-    known = clips.set_index("clip_id").reindex(columns=["recorder_id", "date"]).astype("str").fillna("")
-    return (known["recorder_id"] + " " + known["date"]).str.strip().rename("place")
+    known = clips.set_index("clip_id").reindex(columns=["recorder_id", "night"]).astype("str").fillna("")
+    return (known["recorder_id"] + " " + known["night"]).str.strip().rename("place")
