@@ -81,6 +81,11 @@ def test_all_misspelt_parameters_are_told_at_once_with_the_file_they_are_in(here
         check_run(options | {"params": {"ingest": {"silense_db": -50}}})
 
 
+def test_a_setting_that_moved_is_told_with_its_new_name(here):
+    with pytest.raises(InputError, match=r"night_starts_hour in --params is nights\.start_hour"):
+        check_run({"params": {"detection": {"night_starts_hour": 12}}})
+
+
 def test_every_shipped_parameter_is_accepted(here):
     check_run({"pipelines": list(pipelines)})
 

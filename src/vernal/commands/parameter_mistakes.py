@@ -37,7 +37,9 @@ def check_names(conf: Path, env: str | None, params: Mapping[str, Any]) -> None:
             unknown.append(f"{name} in {where} ({suggest(name.rpartition('.')[2], near)})")
     problems = Problems("The configuration")
     problems.add("unknown parameter", unknown, "Correct the spelling.")
-    problems.add("parameter that is elsewhere now", _moved([*files, ("--params", params)]), "Set that one instead.")
+    problems.add(
+        "parameter that is elsewhere now", _moved([*files, ("--params", params)]), "Set that one instead."
+    )
     problems.raise_if_any()
 
 
