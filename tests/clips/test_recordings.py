@@ -76,7 +76,7 @@ def test_an_absent_or_empty_folder_is_named(tmp_path: Path):
 
 def test_every_listed_row_is_a_clip_or_a_reject_with_its_reason(tmp_path: Path, write_tone: WriteTone):
     write_tone(tmp_path / "good.wav", 3.0)
-    write_tone(tmp_path / "short.wav", 0.1)
+    write_tone(tmp_path / "short.wav", 0.05)
     write_tone(tmp_path / "silent.wav", 3.0, level=0.0)
     (tmp_path / "empty.wav").write_bytes(b"")
     whole = (tmp_path / "good.wav").read_bytes()
@@ -153,6 +153,16 @@ def test_a_part_beyond_the_recording_is_rejected(tmp_path: Path, write_tone: Wri
     assert rejects.reason.tolist() == ["part_outside"]
 
 
+def test_copies_count_once_and_stop_nothing(tmp_path: Path, write_tone: WriteTone):
+    write_tone(tmp_path / "0.wav", 0.5)
+    for number in range(1, 5):
+        (tmp_path / f"{number}.wav").write_bytes((tmp_path / "0.wav").read_bytes())
+    table = listed(*(("labelled", f"{i}.wav", "positive", None, None) for i in range(5)))
+    clips, rejects = ingest(table, tmp_path)
+    assert (len(clips), set(rejects.reason)) == (1, {"duplicate_audio"}) and len(rejects) == 4
+    refuse_too_many(table, rejects, IngestOptions())
+
+
 def test_too_many_rejects_stop_the_run_with_counts():
     table = listed(*(("labelled", f"{i}.wav", "positive", None, None) for i in range(4)))
     rejects = pd.DataFrame(
@@ -182,6 +192,6 @@ def test_real_odd_files_are_told_apart(shared_data: Path):
     table = listed(*(("labelled", name, "positive", None, None) for name in names))
     clips, rejects = accept(table, roots, inspect_files({folder / name for name in names}, IngestOptions()))
     reasons = dict(zip(rejects.file_path, rejects.reason, strict=True))
-    assert reasons.keys() == {"empty_2c.wav", "silence_10s.mp3", "stereo.wav", "veryshort.wav"}
-    assert reasons["veryshort.wav"] == "too_short"
-    assert len(clips) == 8
+    assert reasons.keys() == {"empty_2c.wav", "silence_10s.mp3", "stereo.wav"}
+    assert reasons["stereo.wav"] == "too_short"
+    assert len(clips) == 9

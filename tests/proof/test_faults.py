@@ -173,7 +173,7 @@ BREAKS = {
         "not_finite",
         lambda seed: wav(np.where(sound(seed) > 0.1, np.nan, sound(seed)), "FLOAT"),
     ),
-    "too short": ("too_short", lambda seed: wav(sound(seed, 0.2))),
+    "too short": ("too_short", lambda seed: wav(sound(seed, 0.05))),
     "a FLAC cut off": ("truncated", lambda seed: wav(sound(seed), "PCM_16", "FLAC")[:40_000]),
     "a copy": ("duplicate_audio", lambda seed: wav(sound(0))),
 }

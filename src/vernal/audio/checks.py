@@ -20,12 +20,13 @@ from vernal.common.storage import local_copy
 class AudioChecks:
     """What `check_audio` accepts.
 
-    `min_duration_s`, `max_duration_s`: shortest and longest recording, seconds. `silence_db`: a recording
+    `min_duration_s`, `max_duration_s`: shortest and longest recording, seconds; what is
+    shorter than a window is padded with silence. `silence_db`: a recording
     counts as silent when its loudest sample, after the mean is removed, lies below this level in dB of
     full scale (a quiet night in a forest peaks near -30 dB, an MP3 of silence near -67 dB).
     """
 
-    min_duration_s: Seconds = 1.0
+    min_duration_s: Seconds = 0.1
     max_duration_s: Seconds = 90_000.0
     silence_db: Number = -60.0
 
@@ -63,7 +64,7 @@ def check_audio(path: Path | str, options: AudioChecks | None = None) -> AudioFa
         raise AudioError("empty", f"its header announces no samples ({path.stat().st_size:,} bytes in all)")
     if duration_s < options.min_duration_s:
         raise AudioError(
-            "too_short", f"{duration_s:.3g} s long; at least {options.min_duration_s:g} s are needed"
+            "too_short", f"{duration_s:.3g} s long; ingest.min_duration_s is {options.min_duration_s:g}"
         )
     if not tally.is_finite:
         raise AudioError("not_finite", "holds values that are not numbers (NaN or infinite)")

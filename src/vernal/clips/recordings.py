@@ -29,6 +29,7 @@ from vernal.common.workers import as_they_finish, n_workers, on_cluster, worker_
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
 SOURCES = ("labelled", "field", "unlabelled")
 _BATCH_FILES = 32
+DUPLICATE = "duplicate_audio"
 # A card's bin holds recordings that somebody threw away.
 _HIDDEN = re.compile(r"(?:^|/)(?:\.|\$RECYCLE\.BIN/|System Volume Information/)", re.IGNORECASE)
 REJECT_COLUMNS = ("source", "file_path", "manifest_row", "start_s", "end_s", "reason", "message")
@@ -254,7 +255,7 @@ def _drop_doubles(clips: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     repeated = clips.duplicated("clip_id") | relisted
     clips = clips.drop(columns="rank")
     doubles = clips[disagreeing | repeated].assign(
-        reason=np.where(disagreeing, "contradicting_labels", "duplicate_audio")[disagreeing | repeated],
+        reason=np.where(disagreeing, "contradicting_labels", DUPLICATE)[disagreeing | repeated],
         message=np.where(
             disagreeing,
             "the same audio is listed as positive and as negative; decide which it is",
@@ -271,12 +272,13 @@ def refuse_too_many(listed: pd.DataFrame, rejects: pd.DataFrame, options: Ingest
         InputError: counts each reason and names the first rows.
     """
     n_listed = int((listed.source == "labelled").sum())
-    broken = rejects[rejects.source == "labelled"]
+    # A copy counts once and loses nothing.
+    broken = rejects[(rejects.source == "labelled") & (rejects.reason != DUPLICATE)]
     if n_listed == 0 or len(broken) <= options.max_rejected_share * n_listed:
         return
     counts = broken.reason.value_counts().sort_index()
     reasons = ", ".join(f"{reason} {count:,}" for reason, count in counts.items())
-    shown = "; ".join(f"{row.file_path}: {row.message}" for row in broken.head(20).itertuples())
+    shown = "; ".join(f"{row.file_path}: {row.message}" for row in broken.head(5).itertuples())
     raise InputError(
         f"{len(broken):,} of {n_listed:,} labelled rows cannot be used ({reasons}), more than "
         f"ingest.max_rejected_share = {options.max_rejected_share:g} allows. First: {shown}. "

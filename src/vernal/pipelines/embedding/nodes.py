@@ -11,6 +11,21 @@ from vernal.audio.embedding.windows import EmbeddingOptions, EmbeddingPart, embe
 from vernal.common.progress import progress_bar
 
 
+def embed_clips(
+    clips: pd.DataFrame,
+    splits: pd.DataFrame,
+    audio_roots: dict[str, str],
+    options: EmbeddingOptions,
+    known: EmbeddingStore,
+    workers: int | None,
+) -> Iterator[EmbeddingPart]:
+    """Embed every clip that the store does not have.
+
+    `splits` is asked for so that a split that cannot be used ends the run before this takes its time.
+    """
+    yield from embed_missing(clips, audio_roots, options, known, workers)
+
+
 def embed_missing(
     clips: pd.DataFrame,
     audio_roots: dict[str, str],

@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from vernal.pipelines.embedding.nodes import embed_missing
+from vernal.pipelines.embedding.nodes import embed_clips
 
 
 def create_pipeline() -> Pipeline:
@@ -10,8 +10,15 @@ def create_pipeline() -> Pipeline:
     return Pipeline(
         [
             Node(
-                embed_missing,
-                inputs=["clips", "audio_roots", "params:embedding", "known_embeddings", "params:workers"],
+                embed_clips,
+                inputs=[
+                    "clips",
+                    "splits",
+                    "audio_roots",
+                    "params:embedding",
+                    "known_embeddings",
+                    "params:workers",
+                ],
                 outputs="embeddings",
                 name="embed_clips",
                 tags=["features"],

@@ -8,7 +8,7 @@ from vernal.clips import manifest, nights, recordings
 from vernal.clips.nights import NightOptions
 from vernal.clips.recordings import IngestOptions
 from vernal.clips.synthesis import MANIFEST_COLUMNS
-from vernal.common.problems import Problems
+from vernal.common.problems import InputError, Problems
 from vernal.common.progress import progress_bar
 from vernal.common.settings import settings
 from vernal.common.storage import as_path
@@ -42,14 +42,19 @@ def list_sources(
     source_manifest: pd.DataFrame | None,
     field_recordings: pd.DataFrame | None,
     unlabelled_recordings: pd.DataFrame | None,
-    demo_clips: pd.DataFrame,
-    demo_field: pd.DataFrame,
-    demo_unlabelled: pd.DataFrame,
+    demo_clips: pd.DataFrame | None,
+    demo_field: pd.DataFrame | None,
+    demo_unlabelled: pd.DataFrame | None,
     demo_folder: str,
 ) -> tuple[pd.DataFrame, dict[str, str]]:
     """List the rows of every source, checked, and the folder that each source's paths start from."""
     field, unlabelled = field_recordings, unlabelled_recordings
     if source.is_demo:
+        if demo_clips is None or demo_field is None or demo_unlabelled is None:
+            raise InputError(
+                "No manifest is named (source.manifest), and the demo season is not made yet. Run `kedro run "
+                "--pipeline=demo` first."
+            )
         roots = {"labelled": demo_folder}
         labelled = manifest.check_manifest(_public(demo_clips), target, demo_folder, "The demo season")
         field = _public(demo_field) if field is None else field
