@@ -7,9 +7,13 @@ clock, without a zone, unless the name has one.
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
+
+from vernal.common.formatting import count as counted
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,9 @@ _SCHEMES: tuple[tuple[str, re.Pattern[str]], ...] = (
         r"(?P<time>\d{2}[-.:_h]?\d{2}(?:[-.:_m]?\d{2})?)s?(?:[ _-].*)?$"
     )),
 )  # fmt: skip
+# An id that an archive gives a file; recorders are numbered with fewer digits.
+_FILE_NUMBER = re.compile(r"^(?P<stem>.*[^\d_ -].*?)[_ -](?P<number>\d{4,})$")
+_FILES_PER_NUMBER = 2.5  # a recorder that is numbered so has more files than that
 # What voice recorders on phones call everything; no recorder's name.
 _PHONE_WORDS = {
     "rec", "recording", "new recording", "voice", "voice recording", "audio", "aud", "ptt", "memo", "voice memo",
@@ -65,6 +72,53 @@ def read_name(path: str) -> NameFacts:
         recorder = (match.groupdict().get("recorder") or "").strip(" _-")
         return NameFacts(scheme, None if recorder.lower() in _PHONE_WORDS else recorder or None, started_at)
     return NameFacts()
+
+
+def recorders_of(paths: Sequence[str]) -> list[str | None]:
+    """The recorder of each file of a collection, by its name.
+
+    Archives write an id of the file behind the recorder's name. A number at the end that changes from file to file is
+    no part of a recorder's name: where the files of one stem have nearly as many numbers as files, the stem is the
+    recorder.
+
+    >>> recorders_of(["hill_2980_702775_20210101_210000.wav", "hill_2980_703204_20210102_210000.wav"])
+    ['hill_2980', 'hill_2980']
+    >>> recorders_of(["pond_1_20210101_210000.wav", "pond_2_20210101_210000.wav"])
+    ['pond_1', 'pond_2']
+    """
+    names = [read_name(path).recorder_id for path in paths]
+    parts = [_FILE_NUMBER.match(name) if name else None for name in names]
+    files_of: dict[str, Counter[str]] = {}
+    for part in filter(None, parts):
+        files_of.setdefault(part["stem"], Counter())[part["number"]] += 1
+    few = {stem for stem, files in files_of.items() if files.total() <= _FILES_PER_NUMBER * len(files)}
+    # Where some stems have several numbers, another's only one of as many digits is an id too.
+    digits = {len(number) for stem in few if len(files_of[stem]) > 1 for number in files_of[stem]}
+    return [
+        part["stem"] if part and part["stem"] in few and len(part["number"]) in digits else name
+        for part, name in zip(parts, names, strict=True)
+    ]
+
+
+def recorders_in_words(recorders: Sequence[str | None], paths: Sequence[str], most: int = 5) -> str:
+    """Which recorders were read from names, each with its number of files and the first of them.
+
+    >>> recorders_in_words(["R1", "R1", None], ["R1_a.wav", "R1_b.wav", "c.wav"])
+    '1 recorder by the names of files and folders: R1 (2 files, first R1_a.wav); 1 file names none'
+    """
+    counts = Counter(name for name in recorders if name)
+    first = {}
+    for name, path in zip(recorders, paths, strict=True):
+        first.setdefault(name, path)
+    shown = [
+        f"{name} ({counted(n, 'file')}, first {first[name]})" for name, n in sorted(counts.items())[:most]
+    ]
+    more = [f"and {len(counts) - most:,} more"] if len(counts) > most else []
+    n_none = sum(not name for name in recorders)
+    said = (
+        f"{counted(len(counts), 'recorder')} by the names of files and folders: {', '.join([*shown, *more])}"
+    )
+    return said + (f"; {counted(n_none, 'file')} {'names' if n_none == 1 else 'name'} none" if n_none else "")
 
 
 def _started_at(parts: dict[str, str | None]) -> datetime | None:

@@ -74,9 +74,10 @@ def list_recordings(
     )
     if not paths:
         raise InputError(f"The folder {folder} has no audio ({', '.join(suffixes)}).")
-    return pd.DataFrame({"file_path": paths}).join(
+    listed = pd.DataFrame({"file_path": paths}).join(
         pd.DataFrame([read_name(path) for path in paths], dtype="str")
     )
+    return listed.assign(recorder_id=pd.Series(recording_names.recorders_of(paths), dtype="str"))
 
 
 def read_name(path: str) -> dict[str, str | float]:

@@ -8,13 +8,14 @@ order; which it was is kept.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from vernal.clips.recording_names import read_name
+from vernal.clips.recording_names import read_name, recorders_of
 from vernal.collection import licences
 from vernal.common.settings import settings
 
@@ -60,8 +61,10 @@ def describe_recordings(
     rows: list[dict[str, Any]] = []
     differences: list[tuple[str, str, str]] = []
     by_content = facts.set_index("content_hash", drop=False).to_dict("index")
+    paths = sorted(set(statements.file_path))
+    recorders = dict(zip(paths, recorders_of(paths), strict=True))
     for content_hash, said in statements.sort_values("file_path").groupby("content_hash", sort=True):
-        row, differing = _describe(str(content_hash), said, by_content[content_hash], options)
+        row, differing = _describe(str(content_hash), said, by_content[content_hash], recorders, options)
         rows.append(row)
         differences += [(row["recording"], *difference) for difference in differing]
     recordings = _hold_back_doubles(_typed(pd.DataFrame(rows, columns=list(RECORDING_COLUMNS))))
@@ -76,9 +79,13 @@ def _typed(recordings: pd.DataFrame) -> pd.DataFrame:
 
 
 def _describe(
-    content_hash: str, said: pd.DataFrame, facts: dict[Any, Any], options: LakeOptions
+    content_hash: str,
+    said: pd.DataFrame,
+    facts: dict[Any, Any],
+    recorders: Mapping[str, str | None],
+    options: LakeOptions,
 ) -> tuple[dict[str, Any], list[tuple[str, str]]]:
-    """One content's row, and where the words about it differ."""
+    """One content's row, and where the words about it differ; `recorders` by the names of all files."""
     facts = {name: None if pd.isna(value) else value for name, value in facts.items()}
     # Of several names the one that tells something is the recording's.
     said = said.assign(is_mute=[not read_name(path).scheme for path in said.file_path])
@@ -87,12 +94,12 @@ def _describe(
     words = _words(said, differing)
     licence, is_known, licence_problem = _licence(said, facts, options, differing)
     role = _role(said, differing)
-    by_name = read_name(said.file_path.iloc[0])
-    recorder_from, recorder_id = _recorder(words, facts, by_name.recorder_id)
-    (date, time), time_from = _start(words, facts, by_name.started_at, differing)
+    path = said.file_path.iloc[0]
+    recorder_from, recorder_id = _recorder(words, facts, recorders[path])
+    (date, time), time_from = _start(words, facts, read_name(path).started_at, differing)
     row = {
         "content_hash": content_hash,
-        "recording": said.file_path.iloc[0],
+        "recording": path,
         "object_path": said.object_path.iloc[0],
         "n_names": said.file_path.nunique(),
         **{name: words[name] for name in ("collector", "source", "site", "mined_by")},

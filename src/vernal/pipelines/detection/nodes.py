@@ -6,6 +6,7 @@ them is these nodes' one access to files.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 
 import pandas as pd
@@ -13,6 +14,7 @@ import pandas as pd
 from vernal.audio.embedding.store import EmbeddingStore
 from vernal.clips import demo_season
 from vernal.clips.nights import NightOptions
+from vernal.clips.recording_names import recorders_in_words
 from vernal.common.formatting import listed
 from vernal.common.problems import InputError
 from vernal.common.storage import as_path
@@ -31,13 +33,17 @@ from vernal.field.detection.top import choose_top, cut_clips
 from vernal.reports.figures import Drawing, activity
 from vernal.reports.figures.style import drawn
 
+logger = logging.getLogger(__name__)
+
 
 def list_recordings(
     options: DetectionOptions, demo_field: pd.DataFrame | None, data_root: str
 ) -> pd.DataFrame:
     """The recordings of the named folder, or the demo season's field recordings."""
     if options.recordings is not None:
-        return listing.list_for_detection(options.recordings, data_root=data_root)
+        listed = listing.list_for_detection(options.recordings, data_root=data_root)
+        logger.info("%s", recorders_in_words(listed.recorder_id.tolist(), listed.file_path.tolist()))
+        return listed
     if demo_field is None or demo_field.empty:
         raise InputError(
             "No folder of recordings was named, and there is no demo season here. Name a folder with "
