@@ -15,7 +15,7 @@ def test_an_id_of_the_file_is_no_part_of_a_recorder():
 
 
 def test_numbered_recorders_stay_apart():
-    assert recorders_of(named("pond_1", "pond_2", "pond_3")) == ["pond_1", "pond_2", "pond_3"]
+    assert recorders_of(named("pond_2", "pond_3", "pond_4")) == ["pond_2", "pond_3", "pond_4"]
     many = named(*["pond_1001"] * 5, *["pond_1002"] * 5)
     assert recorders_of(many) == ["pond_1001"] * 5 + ["pond_1002"] * 5
     assert recorders_of(named("SMA00471", "SMA00472")) == ["SMA00471", "SMA00472"]

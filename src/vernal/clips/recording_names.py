@@ -83,8 +83,8 @@ def recorders_of(paths: Sequence[str]) -> list[str | None]:
 
     >>> recorders_of(["hill_2980_702775_20210101_210000.wav", "hill_2980_703204_20210102_210000.wav"])
     ['hill_2980', 'hill_2980']
-    >>> recorders_of(["pond_1_20210101_210000.wav", "pond_2_20210101_210000.wav"])
-    ['pond_1', 'pond_2']
+    >>> recorders_of(["pond_2_20210101_210000.wav", "pond_3_20210101_210000.wav"])
+    ['pond_2', 'pond_3']
     """
     names = [read_name(path).recorder_id for path in paths]
     parts = [_FILE_NUMBER.match(name) if name else None for name in names]
@@ -107,7 +107,7 @@ def recorders_in_words(recorders: Sequence[str | None], paths: Sequence[str], mo
     '1 recorder by the names of files and folders: R1 (2 files, first R1_a.wav); 1 file names none'
     """
     counts = Counter(name for name in recorders if name)
-    first = {}
+    first: dict[str | None, str] = {}
     for name, path in zip(recorders, paths, strict=True):
         first.setdefault(name, path)
     shown = [
