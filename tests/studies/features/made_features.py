@@ -45,6 +45,7 @@ def make_class_clips(classes: int = 3, sites: int = 3, groups: int = 4, takes: i
         label=clips["class"],
         recorder_id=absent,
         date=absent,
+        night=absent,
         start_s=np.nan,
         end_s=np.nan,
         duration_s=3.0,

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from tests.studies.features.made_features import BYTES
+from vernal.clips.nights import NightOptions
 from vernal.clips.problem_card import PerformanceTarget
 from vernal.clips.recordings import IngestOptions
 from vernal.common.problems import InputError
@@ -74,7 +75,7 @@ def test_a_manifest_of_classes_needs_no_target(tmp_path, write_tone):
     (tmp_path / "copy of a.wav").write_bytes((tmp_path / "a.wav").read_bytes())
     frame = pd.DataFrame({"file_path": ["a.wav", "b.wav"], "label": ["rain", "saw"], "site": ["x", "y"]})
     listed = check_classes(frame, tmp_path, "The manifest")
-    clips, rejects = open_clips(listed, tmp_path, IngestOptions())
+    clips, rejects = open_clips(listed, tmp_path, IngestOptions(), NightOptions())
     assert sorted(clips.label) == ["rain", "saw"] and rejects.empty and "is_positive" not in clips
     assert clips.clip_id.is_monotonic_increasing and clips.group.isna().all()
 
@@ -82,12 +83,12 @@ def test_a_manifest_of_classes_needs_no_target(tmp_path, write_tone):
         {"file_path": ["a.wav", "b.wav", "copy of a.wav"], "label": ["rain", "saw", "saw"]}
     )
     clips, rejects = open_clips(
-        check_classes(doubled, tmp_path, "m"), tmp_path, IngestOptions(max_rejected_share=0.9)
+        check_classes(doubled, tmp_path, "m"), tmp_path, IngestOptions(max_rejected_share=0.9), NightOptions()
     )
     assert clips.label.tolist() == ["saw"]
     assert rejects.reason.tolist() == ["contradicting_labels"] * 2
     with pytest.raises(InputError, match="contradicting_labels 2"):
-        open_clips(check_classes(doubled, tmp_path, "m"), tmp_path, IngestOptions())
+        open_clips(check_classes(doubled, tmp_path, "m"), tmp_path, IngestOptions(), NightOptions())
 
 
 def test_what_is_wrong_with_a_manifest_is_said(tmp_path):

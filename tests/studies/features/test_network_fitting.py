@@ -223,5 +223,5 @@ def test_workers_give_the_same_bits_and_the_parent_stays_free_of_tensorflow(task
 
 
 def test_network_settings_out_of_range_are_all_named():
-    with pytest.raises(InputError, match=r"model is 'gru'.*dropout is 1.0.*pooling is 'sum'"):
+    with pytest.raises(InputError, match=r"(?s)model is 'gru'.*dropout is 1.0.*pooling is 'sum'"):
         NetworkOptions(model="gru", dropout=1.0, pooling="sum")

@@ -145,7 +145,8 @@ def _clips(stage: bench_train.PublishedStage) -> pd.DataFrame:
             "is_positive": is_positive,
             "quality": pd.Series(stage.kinds, dtype="str").where(is_positive),
             "call_type": pd.Series(rng.choice(["grunt", "growl", "both"], n), dtype="str").where(is_positive),
-            "site": [f"site{value * _SITES // _RECORDERS}" for value in recorder],
+            # The first two recorders are alone at their site.
+            "site": [f"site{0 if value < 2 else 1 + (value - 2) % (_SITES - 1)}" for value in recorder],
             "recorder_id": [f"R{value:02d}" for value in recorder],
             "date": [f"2025-03-{value + 1:02d}" for value in night],
             "night": [f"2025-03-{value + 1:02d}" for value in night],

@@ -11,6 +11,7 @@ import pandas as pd
 
 from vernal.audio.embedding.store import EmbeddingStore
 from vernal.audio.embedding.windows import EmbeddingOptions, EmbeddingPart, plan_windows
+from vernal.clips.nights import NightOptions
 from vernal.clips.problem_card import ProblemCard
 from vernal.clips.recordings import IngestOptions
 from vernal.common.hashing import digest
@@ -79,6 +80,7 @@ def take_in(
     companion_clips: pd.DataFrame,
     companion_folder: str,
     options: IngestOptions,
+    night_options: NightOptions,
     mapping: ClassMapping,
 ) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, str]]:
     """Check the manifest and open every file; return clips, rejects and the folder that paths start from."""
@@ -96,7 +98,7 @@ def take_in(
     listed = clips.check_classes(frame, root, where)
     class_mapping.map_classes(listed, mapping)  # what is wrong with it shows before every file is opened
     with progress_bar(listed.file_path.nunique(), "checking audio", "file") as progress:
-        found, rejects = clips.open_clips(listed, root, options, progress)
+        found, rejects = clips.open_clips(listed, root, options, night_options, progress)
     return found, rejects, {clips.SOURCE: root}
 
 

@@ -48,6 +48,7 @@ def create_pipeline() -> Pipeline:
                     "companion_clips",
                     "companion_audio",
                     "params:ingest",
+                    "params:nights",
                     "params:features.classes",
                 ],
                 outputs=["clips", "rejects", "audio_roots"],

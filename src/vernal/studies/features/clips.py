@@ -14,6 +14,7 @@ import pandas as pd
 
 from vernal.clips import recordings
 from vernal.clips.manifest import OPTIONAL_TEXT_COLUMNS, check_manifest
+from vernal.clips.nights import NightOptions, with_nights
 from vernal.clips.recordings import REJECT_COLUMNS, IngestOptions
 from vernal.common.problems import InputError
 from vernal.common.storage import as_path
@@ -40,14 +41,17 @@ def open_clips(
     listed: pd.DataFrame,
     root: Path | str,
     options: IngestOptions,
+    night_options: NightOptions,
     progress: Callable[[int], Any] | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Open every file and divide the rows into clips and rejects.
 
     Args:
         listed: from `check_classes`.
+        night_options: when a night begins.
     Returns:
-        `clips`, one row a clip with a unique `clip_id`, sorted by it; `rejects` with `reason` and `message`.
+        `clips`, one row per clip with a unique `clip_id` and its night, sorted by it; `rejects` with `reason` and
+        `message`.
     Raises:
         InputError: more rows were rejected than the options allow, or all.
     """
@@ -63,7 +67,7 @@ def open_clips(
     recordings.refuse_too_many(rows, rejects, options)
     if clips.empty:
         raise InputError("No clip is left to learn from: every row was rejected.")
-    return clips.drop(columns=["is_positive"]), rejects
+    return with_nights(clips, night_options).drop(columns=["is_positive"]), rejects
 
 
 def _contradicting(rows: pd.DataFrame, root: Path | str, facts: dict[Path, dict]) -> pd.Series:
