@@ -100,6 +100,7 @@ def _embed(clips: pd.DataFrame, folder: Path, store: Path, workers: int) -> dict
 
     values = {
         "made_clips": clips,
+        "splits": clips.iloc[:0],
         "audio_roots": {"bench": str(folder)},
         "params:embedding": EmbeddingOptions(),
         "params:workers": None,
