@@ -13,6 +13,7 @@ from vernal.audio.embedding.options import EmbeddingOptions
 from vernal.audio.embedding.store import EmbeddingStore
 from vernal.audio.embedding.windows import FAILURE_COLUMNS, EmbeddingPart, plan_windows
 from vernal.clips.mining import MiningOptions, best_low_quality, hard_negatives, review_candidates
+from vernal.clips.nights import NightOptions, with_nights
 from vernal.common.files import sha256_of_file, write_text
 from vernal.common.hashing import digest
 from vernal.common.table_files import read_table, write_table
@@ -104,8 +105,9 @@ def make_data_root(root: Path, n_field: int = 24) -> pd.DataFrame:
             "split": split,
         }
         rows += _rows(path, audio, "labelled", 1, **facts)
-    text = ["quality", "call_type", "split", "label", "site", "recorder_id", "date", "group"]
-    clips = pd.DataFrame(rows).astype(dict.fromkeys(text, "str"))
+    text = ["quality", "call_type", "split", "label", "site", "recorder_id", "date", "time", "group"]
+    clips = pd.DataFrame(rows).assign(time=None).astype(dict.fromkeys(text, "str"))
+    clips = with_nights(clips, NightOptions())
     _write_tables(root, clips)
     _write_embeddings(root, clips)
     return clips

@@ -137,7 +137,7 @@ def test_the_command_beside_a_box_runs_as_it_stands(lineage, name, command):
 
 def test_a_step_without_its_earlier_results_still_shows_its_code(lineage):
     found = preview_of(lineage, "embed_clips")
-    assert "def embed_missing(" in found["code"] and found["filepath"].endswith("nodes.py")
+    assert "def embed_clips(" in found["code"] and found["filepath"].endswith("nodes.py")
     assert not [name for name in found["inputs"] if name.startswith("known_")]
 
 
