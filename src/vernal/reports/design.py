@@ -19,7 +19,7 @@ SPLIT_MEANINGS = {
 BY_NAMES = {"call_type": "call type", "recorder_id": "recorder", "site": "site"}
 REJECTS_SHOWN = 200
 BLOCKS_NOTE = (
-    "Clips by split. A block is a recorder's night, a group or a file: what is never divided between splits."
+    "Clips by split. A block is a night of a site, a group or a file: what is never divided between splits."
 )
 
 
