@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests import simulated_recorders
 from vernal.evaluation import bootstrap, metrics
 
 # Machines that run tests are slow at times; that is no finding.
@@ -222,3 +223,21 @@ def simulated(n_nights, rng):
     truth = rng.random(code.size) < rng.beta(1.5, 1.5, n_nights)[code]
     hard, loud = rng.normal(0, 0.5, (2, n_nights))
     return rng.normal(size=code.size) + hard[code] + truth * (2 + loud[code]), truth, code
+
+
+def test_intervals_cover_where_recorders_of_a_site_share_its_nights():
+    found = simulated_recorders.coverage(8, 4, "site", n_studies=60)
+    assert min(found.values()) >= 0.90 - 3 * np.sqrt(0.9 * 0.1 / 60), found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("n_recorders", "n_nights"), simulated_recorders.DESIGNS)
+def test_intervals_cover_in_many_studies_where_recorders_of_a_site_share_its_nights(n_recorders, n_nights):
+    found = simulated_recorders.coverage(n_recorders, n_nights, "site", n_studies=300)
+    assert min(found.values()) >= 0.90, found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("n_recorders", "n_nights"), simulated_recorders.DESIGNS)
+def test_verdicts_are_rarely_false_where_recorders_of_a_site_share_its_nights(n_recorders, n_nights):
+    assert simulated_recorders.false_verdicts(n_recorders, n_nights, "site", n_studies=300) <= 0.05
