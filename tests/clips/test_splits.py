@@ -165,6 +165,16 @@ def test_small_collections_have_both_classes_in_every_split(seed: int):
     )
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_small_collections_keep_most_of_each_class_to_train(seed: int):
+    clips = with_nights(from_dusk_to_dawn(1, 10), NightOptions())
+    clips = clips.assign(is_positive=clips.groupby("night").cumcount() < clips.night.str[-1].astype(int))
+    splits = assign_splits(clips, SplitOptions(seed=seed))
+    train = splits[splits.split == "train"]
+    assert train.is_positive.sum() >= 0.75 * 0.77 * clips.is_positive.sum()
+    assert set(splits.split[splits.is_positive]) == {"train", "val", "test_iid"}
+
+
 def test_a_site_without_positives_is_not_held_out_unasked(make_clips: MakeClips):
     clips = make_clips(120, recorders=4, sites=4)
     (chosen,) = held_out_sites(clips, SplitOptions())

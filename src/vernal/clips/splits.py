@@ -20,7 +20,8 @@ from vernal.common.settings import ShareBelowOne, settings
 COUNTED_BY = ("label", "quality", "call_type", "recorder_id", "site")
 DEALS = 2_000  # deals that are tried
 MOST_DRAWS = 1_000_000  # draws of a block, over all deals
-ENOUGH = 0.5  # a split has enough of a class with this part of its expected share
+# A split has enough of a class with this part of its expected share; clips that train are the last to spare.
+ENOUGH, ENOUGH_TO_TRAIN = 0.5, 0.75
 
 
 @settings("quality_splitting")
@@ -188,7 +189,8 @@ def _deal_all(clips: pd.DataFrame, fixed: dict[str, str], options: SplitOptions)
         name: share for name, share in (shares | {"test_iid": options.test_iid_share}).items() if share > 0
     }
     dealable = counts.loc[[name for name in counts.index if fixed.get(name, "train") in shares]]
-    wanted = ENOUGH * np.outer(list(shares.values()), dealable.sum().to_numpy())
+    enough = [share * (ENOUGH_TO_TRAIN if name == "train" else ENOUGH) for name, share in shares.items()]
+    wanted = np.outer(enough, dealable.sum().to_numpy())
     best: dict[str, str] = dict(fixed)
     best_score: tuple[float, ...] = (-1.0,)
     numbers = dealable.to_numpy(dtype=float)
