@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from vernal.audio import reading
 from vernal.audio.checks import AudioChecks, check_audio
+from vernal.audio.embedding.jobs import whole_window
 from vernal.audio.reading import AudioError, AudioReader, cut_windows, load_clip, window_starts
 from vernal.audio.resampling import Resampler
 
@@ -308,3 +309,18 @@ def test_what_lies_behind_a_short_clip_is_not_resampled(tmp_path, write_tone, mo
     )
     assert load_clip(path).tobytes() == expected.tobytes()
     assert blocks == [0, 1, 2]
+
+
+@pytest.mark.parametrize("value", [3e38, -3e38, 1e10])
+def test_finite_and_absurd(tmp_path, value):
+    samples = 0.1 * np.sin(np.arange(24_000, dtype=np.float32))
+    samples[100] = value
+    assert reason(write(tmp_path / "absurd.wav", samples, subtype="FLOAT")) == "not_finite"
+    with pytest.raises(AudioError, match="no sound"):
+        whole_window(samples, 24_000)
+
+
+def test_unscaled_integers_in_a_float_file_pass(tmp_path):
+    samples = (2.0**31 * np.sin(np.arange(24_000))).astype(np.float32)
+    check_audio(write(tmp_path / "unscaled.wav", samples, subtype="FLOAT"))
+    whole_window(samples, 24_000)

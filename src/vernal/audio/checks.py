@@ -11,7 +11,15 @@ from pathlib import Path
 import numpy as np
 
 from vernal.audio.chunks import chunks_of
-from vernal.audio.reading import BLOCK_VALUES, AudioError, AudioFacts, open_audio, reason_of, to_mono
+from vernal.audio.reading import (
+    BLOCK_VALUES,
+    AudioError,
+    AudioFacts,
+    check_amplitude,
+    open_audio,
+    reason_of,
+    to_mono,
+)
 from vernal.common.settings import Number, Seconds, settings
 from vernal.common.storage import local_copy
 
@@ -66,8 +74,7 @@ def check_audio(path: Path | str, options: AudioChecks | None = None) -> AudioFa
         raise AudioError(
             "too_short", f"{duration_s:.3g} s long; ingest.min_duration_s is {options.min_duration_s:g}"
         )
-    if not tally.is_finite:
-        raise AudioError("not_finite", "holds values that are not numbers (NaN or infinite)")
+    check_amplitude(*tally.extremes)
     if tally.peak_db < options.silence_db:
         raise AudioError("silent", f"its loudest sample is at {tally.peak_db:.0f} dB of full scale")
     return AudioFacts(duration_s, rate, channels, tally.n)
@@ -78,15 +85,19 @@ class _Tally:
 
     def __init__(self) -> None:
         self.n = 0
-        self.is_finite = True
         self._sum = 0.0
         self._low, self._high = np.inf, -np.inf
 
     def add(self, mono: np.ndarray) -> None:
         self.n += len(mono)
         self._sum += float(mono.sum(dtype=np.float64))
-        self._low, self._high = min(self._low, float(mono.min())), max(self._high, float(mono.max()))
-        self.is_finite = self.is_finite and bool(np.isfinite(mono).all())
+        # Unlike Python's, NumPy's minimum and maximum keep a NaN.
+        self._low = float(np.minimum(self._low, mono.min()))
+        self._high = float(np.maximum(self._high, mono.max()))
+
+    @property
+    def extremes(self) -> tuple[float, float]:
+        return self._low, self._high
 
     @property
     def peak_db(self) -> float:

@@ -36,9 +36,26 @@ REASONS = (
 )
 
 BLOCK_VALUES = 1 << 18
+# Some programs write integers of up to 32 bits into float files as they are; beyond them no unit is known.
+MAX_AMPLITUDE = 2.0**32
 _SAMPLE_RATES_HZ = (1_000, 1_000_000)
 # libsndfile finds any sample of these exactly; in the others it is only sure of what it decoded in order.
 _SEEKABLE_FORMATS = {"WAV", "WAVEX", "RF64", "W64", "FLAC", "AIFF", "AU", "CAF"}
+
+
+def check_amplitude(lowest: float, highest: float) -> None:
+    """Refuse samples that are no sound.
+
+    Raises:
+        AudioError: one is NaN, infinite or beyond `MAX_AMPLITUDE`.
+    """
+    if not (np.isfinite(lowest) and np.isfinite(highest)):
+        raise AudioError("not_finite", "holds values that are not numbers (NaN or infinite)")
+    loudest = max(abs(lowest), abs(highest))
+    if loudest > MAX_AMPLITUDE:
+        raise AudioError(
+            "not_finite", f"holds values that are no sound (up to {loudest:.3g}; full scale is 1)"
+        )
 
 
 class AudioError(ValueError):

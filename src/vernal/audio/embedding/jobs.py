@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from vernal.audio.reading import AudioError, AudioReader, Bandpass, is_full_band
+from vernal.audio.reading import AudioError, AudioReader, Bandpass, check_amplitude, is_full_band
 from vernal.common.files import sha256_of_file
 from vernal.common.problems import InputError
 from vernal.common.storage import as_path
@@ -113,10 +113,10 @@ def whole_window(samples: np.ndarray, n_samples: int) -> np.ndarray:
     """(n_samples,) float32: what is missing at the end of a window is zero.
 
     Raises:
-        AudioError: a sample is not finite.
+        AudioError: a sample is not finite, or beyond `MAX_AMPLITUDE`.
     """
-    if not np.isfinite(samples).all():
-        raise AudioError("not_finite", "holds values that are not numbers (NaN or infinite)")
+    if len(samples):
+        check_amplitude(float(samples.min()), float(samples.max()))
     window = np.zeros(n_samples, dtype=np.float32)
     window[: len(samples)] = samples[:n_samples]
     return window
