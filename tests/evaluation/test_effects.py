@@ -215,6 +215,43 @@ def test_more_seeds_detect_smaller_effects():
     assert detectable[1] < detectable[0]
 
 
+@pytest.mark.parametrize(
+    ("nights_sd", "seeds_sd", "advice"),
+    [(0.05, 0.001, "more nights"), (0.0005, 0.05, "more seeds"), (0.01, 0.02, "more nights and seeds")],
+)
+def test_each_comparison_says_whether_nights_or_seeds_make_it_surer(nights_sd, seeds_sd, advice):
+    rng = np.random.default_rng(7)
+    plan = made_plan(range(8), subset=["none", "a"])
+    values = dict(zip(plan.config_hash, rng.normal(0, 1, len(plan)), strict=True))
+    nights = rng.normal(0, nights_sd, (2, 400))
+    # One number a level and draw, so that all of it reaches the difference; a run's own luck is its value.
+    draws = {row.config_hash: nights[int(row.subset == "a")] for row in plan.itertuples()}
+    values = {name: value * seeds_sd * np.sqrt(8) for name, value in values.items()}
+    row = effects.effects(effects.contrasts(plan), values, draws, 20.0).iloc[0]
+    assert row.nights_share + row.seeds_share == pytest.approx(1)
+    assert effects.what_would_help(row) == advice
+    sampling = np.var(nights[1] - nights[0], ddof=1) * 20 / 19
+    assert row.nights_share == pytest.approx(sampling / (sampling + _seed_variance(plan, values)), rel=1e-6)
+
+
+def _seed_variance(plan, values):
+    """Of the mean difference between two levels over seeds, by hand."""
+    table = plan.assign(value=plan.config_hash.map(values)).pivot(
+        index="seed", columns="subset", values="value"
+    )
+    interaction = (table["a"] - table["none"]).var(ddof=1) / len(table)
+    rest = table.sub(table.mean(axis=1), axis=0).sub(table.mean(), axis=1) + table.to_numpy().mean()
+    by_run = (rest**2).to_numpy().sum() / (len(table) - 1) * 2 / len(table)
+    return max(interaction, by_run)
+
+
+def test_where_nothing_varies_or_nothing_was_tested_no_share_is_given():
+    row = run(made_plan(subset=["none", "a"]), np.full(6, 0.5), sampling_sd=0.0).iloc[0]
+    assert np.isnan(row.nights_share) and np.isnan(row.seeds_share) and effects.what_would_help(row) == ""
+    alone = run(made_plan([1], subset=["none", "a"]), [0.1, 0.9]).iloc[0]
+    assert np.isnan(alone.nights_share) and np.isnan(alone.seeds_share)
+
+
 NULL = {
     "two levels": Kind(),
     "four levels": Kind(gains=(0.0,) * 4),

@@ -1,15 +1,19 @@
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from vernal.evaluation.effects import what_would_help
 from vernal.reports import Section, Table, Text
+from vernal.reports.answer import shown_effects
 from vernal.reports.figures import clips as clip_figures
 from vernal.reports.figures import nights
 from vernal.reports.figures.style import drawn
 from vernal.reports.page import DEMO_WORDS
+from vernal.reports.results import found_section
 
 AXES = {"seed": [1, 2], "hidden_units": [0, 64]}
 HOSTILE = "<script>alert('x')</script>\"&`{{ 7*7 }}` $x$"
@@ -202,6 +206,16 @@ def test_few_nights_give_no_interval_and_the_page_says_so(make_stage, clips):
     assert "too few for intervals over nights" in words
     assert "none could be tested: nights or runs are too few" in words
     assert "nan" not in words.lower()
+
+
+def test_each_comparison_says_what_would_make_it_surer(make_stage):
+    results = make_stage({"seed": [1, 2], "hidden_units": [0, 64, 128]}).results
+    shares = np.resize([0.9, 0.2, 0.5], len(results.effects))
+    results = replace(results, effects=results.effects.assign(nights_share=shares))
+    shown = next(block for block in found_section(results).blocks if isinstance(block, Table))
+    helps = [row[shown.columns.index("surer with")] for row in shown.rows]
+    assert helps == [what_would_help(row) for row in shown_effects(results).to_dict("records")]
+    assert len(set(helps)) > 1
 
 
 def test_clips_without_recorder_or_date_give_a_report(make_stage, clips):

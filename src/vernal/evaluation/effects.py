@@ -8,8 +8,9 @@ detectable effect says what it is worth.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,11 +22,12 @@ from vernal.sweeps.settings_table import NONE, SEED, axes_of, settings_of
 
 COLUMNS = (
     "axis", "level_a", "level_b", "within", "n_pairs", "n_identical", "n_seeds", "effect", "low", "high", "p",
-    "p_adjusted", "verdict", "minimum_detectable_effect", "noise_from",
+    "p_adjusted", "verdict", "minimum_detectable_effect", "noise_from", "nights_share", "seeds_share",
 )  # fmt: skip
 ANY = "any other"
 HIGHER, LOWER, NO_DIFFERENCE, NOT_TESTED = "higher", "lower", "no difference shown", "not tested"
 POWER = 0.8
+MOST = 2 / 3
 Pair = tuple[str, tuple[str, ...]]
 WITHIN_LEVELS = 3
 
@@ -176,7 +178,8 @@ def effects(
         unadjusted. The minimum detectable effect is what would be found with 80 % probability, at
         Bonferroni's level for the family; NaN where runs do not scatter at all. `noise_from` says where the
         spread of training came from: `seeds`; `settings` with a single seed (the spread of the effect over the
-        other settings stands in for it); `none`.
+        other settings stands in for it); `none`. `nights_share` and `seeds_share` are the parts of the variance
+        that come from the nights and from training, in [0, 1] and together 1; NaN where it is unknown or 0.
     """
     families = {"": 0, "within": 0}
     usable = [contrast for contrast in found if all(np.isfinite(values[run]) for run in contrast.weights)]
@@ -250,7 +253,25 @@ def _row(
         "p_adjusted": float("nan"),
         "verdict": "",
         "noise_from": noise_from,
+        "nights_share": sampling / variance if variance > 0 else float("nan"),
+        "seeds_share": training / variance if variance > 0 else float("nan"),
     }
+
+
+def what_would_help(row: Mapping[Hashable, Any]) -> str:
+    """What would make a contrast surer: more of what most of its variance comes from; empty where that is unknown.
+
+    >>> what_would_help({"nights_share": 0.9}), what_would_help({"nights_share": 0.1})
+    ('more nights', 'more seeds')
+    >>> what_would_help({"nights_share": 0.5}), what_would_help({})
+    ('more nights and seeds', '')
+    """
+    nights = row.get("nights_share", float("nan"))
+    if not np.isfinite(nights):
+        return ""
+    if MOST > nights > 1 - MOST:
+        return "more nights and seeds"
+    return "more nights" if nights >= MOST else "more seeds"
 
 
 def _inference(effect: float, variance: float, df: float, level: float, family: int) -> dict[str, float]:

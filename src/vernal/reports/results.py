@@ -10,7 +10,7 @@ import pandas as pd
 
 from vernal.common.formatting import UNDEFINED, between, count, percent, share
 from vernal.evaluation.baselines import ALL_POSITIVE, METADATA, PREVALENCE
-from vernal.evaluation.effects import HIGHER, LOWER, POWER
+from vernal.evaluation.effects import HIGHER, LOWER, POWER, what_would_help
 from vernal.evaluation.stage_results import METRIC_NAMES, StageResults, level_words
 from vernal.reports.answer import shown_effects
 from vernal.reports.blocks import BAD, GOOD, SOFT, STRONG, Block, Fold, Heading, Section, Table, Text
@@ -26,7 +26,7 @@ SHORTCUT_NOTE = (
     "Where guessing from place and hour comes close to the detector, positives and negatives were recorded in "
     "different places or hours, and the numbers of the detector may come from there."
 )
-SIZES = ("change", "interval", "least found")
+SIZES = ("change", "interval", "least found", "surer with")
 
 
 def found_section(results: StageResults) -> Section:
@@ -96,8 +96,9 @@ def _effect_blocks(results: StageResults) -> list[Block]:
         tones.append({HIGHER: GOOD, LOWER: BAD}.get(verdict, ""))
     where = f"{METRIC_NAMES[results.primary_metric]} on {results.primary_split}"
     note = (
-        f"The last column is the least change that would have been found with {percent(POWER)} probability: what is "
-        "smaller may well be there and was not seen. Above 1, none could have been found."
+        f"Least found is the least change that would have been found with {percent(POWER)} probability: what is "
+        "smaller may well be there and was not seen. Above 1, none could have been found. Surer with names what most "
+        "of a comparison's variance comes from."
     )
     everything = f"All {count(len(results.effects), 'comparison')}, in every metric and split"
     return [
@@ -112,7 +113,7 @@ def _contrast(row: Mapping[Hashable, Any]) -> list[str]:
 
 def _size(row: Mapping[Hashable, Any]) -> list[str]:
     least = share(row["minimum_detectable_effect"], 3)
-    return [share(row["effect"], 3), between(row["low"], row["high"], 3), least]
+    return [share(row["effect"], 3), between(row["low"], row["high"], 3), least, what_would_help(row)]
 
 
 def _all_effects(results: StageResults) -> Table:

@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from vernal.common.formatting import percent
 from vernal.evaluation.baselines import ALL_POSITIVE, METADATA
+from vernal.evaluation.effects import what_would_help
 from vernal.evaluation.stage_results import METRIC_NAMES, VALIDATION, StageResults, level_words
 from vernal.proof.run_record import stale_because
 from vernal.reports.figures import DEMO
@@ -210,6 +211,7 @@ class ResultPages:
             "level": percent(results.options.level),
             "metric_names": METRIC_NAMES,
             "level_words": level_words,
+            "what_would_help": what_would_help,
             "bar": pictures.bar,
         }
         return page(request, f"results/{tab}", shared | values)
