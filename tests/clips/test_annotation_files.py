@@ -91,6 +91,25 @@ def test_raven_reads_each_selection_once_and_prefers_its_spectrogram():
     assert table.low_hz.tolist() == [300.0, 1000.0]
 
 
+def test_raven_tables_pasted_together_keep_every_selection():
+    head, first = (
+        RAVEN_FILES.splitlines()[0].replace("Begin File\tFile Offset (s)\tSpecies", "Annotation"),
+        "1\tSpectrogram 1\t1\t",
+    )
+    rows = (
+        "0.0\t2.0\t300\t1200\tRADR",
+        "0.0\t5.0\t1800\t3200\tPSCR",
+        "0.0\t2.0\t1800\t3200\tRADR",
+        "0.0\t2.0\t300\t1200\tRADR",
+    )
+    table = parse("\n".join([head, *(first + row for row in rows), ""]))[1]
+    assert table[["end_s", "low_hz", "label"]].to_numpy().tolist() == [
+        [2, 300, "RADR"],
+        [5, 1800, "PSCR"],
+        [2, 1800, "RADR"],
+    ]
+
+
 def test_raven_over_several_files_counts_from_each_files_start():
     table = parse(RAVEN_FILES)[1]
     assert table.recording.tolist() == ["a.wav", "b.wav"]
@@ -100,10 +119,10 @@ def test_raven_over_several_files_counts_from_each_files_start():
 @pytest.mark.parametrize(
     ("text", "name", "label", "recording"),
     [
-        (BIRDNET_TABLE, "raven", "Pacific Chorus Frog", "S1_20250403_210000.wav"),
-        (BIRDNET_CSV, "birdnet", "Strix varia_Barred Owl", "S1_20250403_210000.wav"),
-        (BIRDNET_R, "birdnet", "Strix varia_Barred Owl", "a.wav"),
-        (BIRDNET_KALEIDOSCOPE, "birdnet", "Strix varia_Barred Owl", "a.wav"),
+        (BIRDNET_TABLE, "raven", "Pacific Chorus Frog", "/data/nights/S1_20250403_210000.wav"),
+        (BIRDNET_CSV, "birdnet", "Strix varia_Barred Owl", "C:\\nights\\S1_20250403_210000.wav"),
+        (BIRDNET_R, "birdnet", "Strix varia_Barred Owl", "/data/a.wav"),
+        (BIRDNET_KALEIDOSCOPE, "birdnet", "Strix varia_Barred Owl", "/data/nights/a.wav"),
     ],
 )
 def test_birdnet_results_are_a_models_statements(text, name, label, recording):

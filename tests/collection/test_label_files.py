@@ -69,6 +69,54 @@ def test_labels_of_a_copy_are_labels_of_the_sound_that_is_kept(card):
     assert found.annotations.content_hash.tolist() == hashes(1)
 
 
+RAVEN_HEAD = "Selection\tView\tChannel\tBegin Time (s)\tEnd Time (s)\tLow Freq (Hz)\tHigh Freq (Hz)\t"
+
+
+@pytest.mark.parametrize(
+    ("header", "row"),
+    [
+        (RAVEN_HEAD + "Begin Path\tAnnotation", "1\tSpectrogram 1\t1\t1\t2\t300\t1200\tD:\\season\\Moth09\\20250403_210000.WAV\tRADR"),
+        ("INDIR,FOLDER,IN FILE,OFFSET,DURATION,MANUAL ID", "D:\\season,Moth09,20250403_210000.WAV,1,1,RADR"),
+        ("file_path,start_s,end_s,label", "season/moth09/20250403_210000.wav,1,2,RADR"),
+        ("Start (s),End (s),Scientific name,Common name,Confidence,File", "1,2,RADR,RADR,0.9,/season/Moth09/20250403_210000.WAV"),
+    ],
+)  # fmt: skip
+def test_the_folder_of_a_path_decides_whose_recording_is_meant(card, header, row):
+    sounds = recordings("Moth08/20250403_210000.WAV", "Moth09/20250403_210000.WAV")
+    label_file = ("Moth08/season.csv", f"{header}\n{row}\n", {})
+    found = read(sounds, card, label_file)
+    assert [*found.annotations.content_hash, *found.detections.content_hash] == [hashes(2)[1]]
+    refused = read(sounds[:1], card, label_file)
+    assert len(refused.annotations) == len(refused.detections) == 0
+    assert (
+        "was added; 'Moth08/20250403_210000.WAV' is called so, but lies in another folder"
+        in refused.problems.reason[0]
+    )
+
+
+def test_a_label_file_in_another_recorders_folder_or_of_another_number_is_not_given_away(card):
+    sounds = recordings("Moth08/20250403_210000.WAV", "Moth09/20250404_210000.WAV", "pond_1.wav", "pond.wav")
+    found = read(
+        sounds, card,
+        ("labels/Moth09/20250403_210000.txt", "1\t2\tRADR\n", {}),
+        ("labels/Moth10/20250404_210000.txt", "1\t2\tRADR\n", {}),
+        ("pond_1_2.txt", "1\t2\tRADR\n", {}),
+        ("pond_20250403.txt", "1\t2\tRADR\n", {}),
+    )  # fmt: skip
+    assert len(found.annotations) == 0 and len(found.problems) == 4
+
+
+def test_letters_and_composition_of_a_name_do_not_matter(card):
+    sounds = recordings("Mo\u0308we  1.WAV", "b.wav")
+    found = read(
+        sounds,
+        card,
+        ("m\u00f6we 1.txt", "1\t2\tRADR\n", {}),
+        ("l.csv", "file,label\nM\u00d6WE 1.wav,radr\n", {}),
+    )
+    assert found.annotations.content_hash.tolist() == hashes(2)[:1] * 2 and found.problems.empty
+
+
 def test_names_of_other_systems_and_other_endings_are_found():
     sounds = recordings("pond/Night 1.WAV")
     names = RecordingNames(sounds.assign(file_path=sounds.recording), sounds)

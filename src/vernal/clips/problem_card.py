@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from vernal.clips.manifest import SPLITS
+from vernal.common.names import folded
 from vernal.common.problems import InputError, Problems, is_number, suggest
 from vernal.common.safe_yaml import read_yaml
 
@@ -94,9 +95,9 @@ class ProblemCard:
 
     def find(self, label: str) -> str | None:
         """The class that a label means, by name or other spelling, whatever the case; None when there is none."""
-        wanted = label.strip().casefold()
+        wanted = folded(label)
         for sound in self.classes:
-            if wanted in (sound.name.casefold(), *(spelling.casefold() for spelling in sound.also_written)):
+            if wanted in map(folded, (sound.name, *sound.also_written)):
                 return sound.name
         return None
 
@@ -229,10 +230,10 @@ def _band(given: Any, name: str, problems: Problems) -> tuple[float, float] | No
 
 def _check_hierarchy(classes: list[SoundClass], target: str, problems: Problems) -> None:
     names = [sound.name for sound in classes]
-    spelled = [text.casefold() for sound in classes for text in (sound.name, *sound.also_written)]
+    spelled = [folded(text) for sound in classes for text in (sound.name, *sound.also_written)]
     twice = sorted({text for text in spelled if spelled.count(text) > 1})
     problems.add("spelling of two classes", twice, "Each spelling, whatever its case, means one class.")
-    reserved = [name for name in names if name.casefold() in _RESERVED]
+    reserved = [name for name in names if folded(name) in _RESERVED]
     problems.add("reserved name", reserved, "The manifest uses it; call it otherwise.")
     if target and names and target not in names:
         absent = f"{target!r} ({suggest(target, names)})"

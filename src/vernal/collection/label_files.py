@@ -19,6 +19,7 @@ from vernal.clips.annotation_formats import FORMATS, recognise
 from vernal.clips.annotations import annotation_table
 from vernal.clips.problem_card import ProblemCard
 from vernal.collection.inventory import keepers
+from vernal.common.names import lies_elsewhere, n_shared_last, path_parts
 from vernal.common.problems import InputError, on_one_line, suggest
 
 PROBLEM_COLUMNS = ("file_path", "line_label", "recording", "reason")
@@ -49,54 +50,85 @@ class ReadLabels:
 
 
 class RecordingNames:
-    """Finds the recording that a label file means, among all names that contents have."""
+    """Finds the recording that a label file means, among all names that contents have.
+
+    A name is looked for regardless of letter case and composition. Where the path in a label file names folders,
+    they decide: a recording of the same name in another recorder's folder is not meant.
+    """
 
     def __init__(self, statements: pd.DataFrame, recordings: pd.DataFrame) -> None:
         sounds = recordings.set_index("content_hash").sound_hash.to_dict()
         keeper = keepers(recordings).to_dict()
-        self._places: dict[str, list[tuple[PurePosixPath, str]]] = {}
+        self._places: dict[str, list[_Place]] = {}
         self._stems: dict[str, set[str]] = {}
         for path, content_hash in zip(statements.file_path, statements.content_hash, strict=True):
             # Labels of a copy are labels of the sound that is kept.
             kept = keeper.get(sounds.get(content_hash), content_hash)
-            name = PurePosixPath(path)
-            self._places.setdefault(name.name.lower(), []).append((name.parent, kept))
-            self._stems.setdefault(name.stem.lower(), set()).add(name.name.lower())
+            *folders, name = path_parts(path)
+            self._places.setdefault(name, []).append(_Place(path, tuple(folders), kept))
+            self._stems.setdefault(PurePosixPath(name).stem, set()).add(name)
+        self._folders = {
+            name for places in self._places.values() for place in places for name in place.folders
+        }
 
     def named(self, name: str, near: str) -> tuple[str | None, str]:
         """The content of a recording named in a label file at `near`; or None and the reason."""
-        wanted = name.replace("\\", "/").rsplit("/", 1)[-1].lower()
-        names = {wanted} if wanted in self._places else self._stems.get(PurePosixPath(wanted).stem, set())
-        names = names or self._stems.get(wanted, set())
-        return self._nearest([place for found in sorted(names) for place in self._places[found]], near, name)
+        *folders, wanted = path_parts(name) or ("",)
+        stem = PurePosixPath(wanted).stem
+        names = {wanted} if wanted in self._places else self._stems.get(stem, set())
+        places = self._called(names or self._stems.get(wanted, set()))
+        fitting = [
+            place for place in places if not lies_elsewhere(folders, place.folders, stem, self._folders)
+        ]
+        shared = [n_shared_last(folders, place.folders) for place in fitting]
+        most = max(shared, default=0)
+        closest = [place for place, count in zip(fitting, shared, strict=True) if count == most]
+        return self._nearest(closest, near, name, places)
 
     def called_like(self, label_file: str) -> tuple[str | None, str]:
         """The content of the recording that a label file is called after; or None and the reason."""
-        stem = PurePosixPath(label_file).name.lower()
-        fitting = [
-            known
-            for known in self._stems
-            if stem.startswith(known) and stem[len(known) : len(known) + 1] in _BEHIND_STEM
-        ]
-        if not fitting:
+        *folders, name = path_parts(label_file)
+        longest = max((known for known in self._stems if _continues(name, known)), key=len, default="")
+        if not longest:
             reason = "is called like no recording; call it like its recording, or name the recording in it"
             return None, reason
-        longest = max(fitting, key=len)
-        places = [place for found in sorted(self._stems[longest]) for place in self._places[found]]
-        return self._nearest(places, label_file, longest)
+        places = self._called(self._stems[longest])
+        fitting = [place for place in places if not lies_elsewhere(folders, place.folders, "", self._folders)]
+        return self._nearest(fitting, label_file, longest, places)
+
+    def _called(self, names: set[str]) -> list[_Place]:
+        return [place for name in sorted(names) for place in self._places[name]]
 
     def _nearest(
-        self, places: list[tuple[PurePosixPath, str]], near: str, name: str
+        self, fitting: list[_Place], near: str, name: str, called_so: list[_Place]
     ) -> tuple[str | None, str]:
         """Of several recordings of one name the one whose folder shares most with the label file's."""
-        if not places:
-            return None, f"no recording {name!r} was added"
-        folder = PurePosixPath(near).parent.parts
-        shared = [_n_shared(parent.parts, folder) for parent, _ in places]
-        best = {content for (_, content), count in zip(places, shared, strict=True) if count == max(shared)}
+        if not fitting:
+            others = " or ".join(repr(place.path) for place in called_so[:3])
+            elsewhere = f"; {others} is called so, but lies in another folder than is named"
+            return None, f"no recording {name!r} was added" + (elsewhere if called_so else "")
+        folder = path_parts(near)[:-1]
+        shared = [_n_shared(place.folders, folder) for place in fitting]
+        best = {place.content for place, count in zip(fitting, shared, strict=True) if count == max(shared)}
         if len(best) > 1:
-            return None, f"{len(best)} recordings are called {name!r}; put the labels beside theirs"
+            advice = "name them with their folders, or put the labels beside theirs"
+            return None, f"{len(best)} recordings are called {name!r}; {advice}"
         return best.pop(), ""
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a recording lies: its path, its folders as they are compared, and its content."""
+
+    path: str
+    folders: tuple[str, ...]
+    content: str
+
+
+def _continues(name: str, stem: str) -> bool:
+    """Whether a label file's name goes on from a recording's; one that goes on with a number is another's."""
+    rest = name[len(stem) :]
+    return name.startswith(stem) and rest[:1] in _BEHIND_STEM and not rest[1:2].isdigit()
 
 
 def _n_shared(one: tuple[str, ...], other: tuple[str, ...]) -> int:

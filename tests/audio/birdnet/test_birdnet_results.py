@@ -163,3 +163,21 @@ def test_endings_are_taken_off_names_only() -> None:
         ".hidden",
         "x/y",
     ]
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        ("Moth09/20250403_210000", ""),
+        ("20250403_210000", "/season/Moth09/20250403_210000"),
+        ("csv/20250403_210000", "D:/south/20250403_210000"),
+        ("Moth08/20250403_210000", "/season/Moth09/20250403_210000"),
+    ],
+)
+def test_a_result_of_another_recorder_is_not_given_to_the_only_recording_of_its_name(result) -> None:
+    assert match_audio(["Moth08/20250403_210000"], [result]) == ({}, {})
+
+
+def test_letters_and_composition_of_names_do_not_matter() -> None:
+    wanted, result = "M\u00f6we/Rec_001", ("MO\u0308WE/rec_001", "")
+    assert match_audio([wanted], [result])[0] == {result: wanted}

@@ -8,11 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from vernal.audio.birdnet.results import read_results
 from vernal.common.hashing import rng_for
 from vernal.common.problems import InputError
 from vernal.studies.audit import Audit, AuditOptions, NotChecked, audit
-from vernal.studies.audit.files import auroc_by_ties
-from vernal.studies.audit.truth import metadata_auroc
+from vernal.studies.audit.files import Scored, auroc_by_ties
+from vernal.studies.audit.truth import metadata_auroc, read_truth
 
 HEADER = "Start (s),End (s),Scientific name,Common name,Confidence,File\n"
 RECORDERS = ("R1", "R2", "R3")
@@ -89,6 +90,21 @@ def test_results_without_clip_are_told(world: Path) -> None:
     write_result(world / "results", "R9/stranger", [(0, 3, "toad", 0.5)])
     findings = found(audited(world), "result_coverage")
     assert [(f.severity, f.rows) for f in findings] == [("warning", ("R9/stranger",))]
+
+
+def test_each_row_of_a_result_file_is_of_the_recording_that_it_names(world: Path) -> None:
+    extra = pd.DataFrame(
+        {"file_path": ["Moth08/20250403_210000.WAV", "Moth09/20250403_210000.WAV"], "label": "negative"}
+    )
+    edit_truth(world, lambda truth: pd.concat([truth, extra.assign(split="test_iid")]))
+    rows = "".join(
+        f"0,3,toad,toad,0.{number},/season/Moth0{number}/20250403_210000.WAV\n" for number in (8, 9)
+    )
+    (world / "results" / "Moth08").mkdir()
+    (world / "results" / "Moth08" / "20250403_210000.BirdNET.results.csv").write_text(HEADER + rows)
+    truth = read_truth(world / "truth.csv", "toad")
+    scored = Scored(truth, read_results(world / "results"))
+    assert scored.scores.tail(2).tolist() == [0.8, 0.9]
 
 
 def test_an_empty_result_is_a_result(world: Path) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
+from vernal.common.names import lies_elsewhere, n_shared_last, path_parts
 from vernal.common.problems import InputError
 
 PARAMETERS = "BirdNET_analysis_params.csv"
@@ -287,40 +288,53 @@ def match_audio(
     Returns:
         result -> recording, for those that fit exactly one; and result -> recordings, for those that fit
         several equally well. A result fits a recording when one path is the other's end; failing that, when
-        their file names alone are the only ones.
+        their file names alone are the only ones and no folder says otherwise (`names.lies_elsewhere`).
     """
-    wanted = sorted(set(wanted))
-    found = sorted(set(found))
     by_name: dict[str, list[str]] = {}
-    for path in wanted:
-        by_name.setdefault(path.rsplit("/", 1)[-1], []).append(path)
-    names = [(own or written).rsplit("/", 1)[-1] for own, written in found]
+    for path in sorted(filter(path_parts, set(wanted))):
+        by_name.setdefault(path_parts(path)[-1], []).append(path)
+    all_folders = {name for paths in by_name.values() for path in paths for name in path_parts(path)[:-1]}
+    candidates = {
+        result: [
+            path
+            for path in by_name.get((path_parts(result[0] or result[1]) or ("",))[-1], [])
+            if not _contradicts(path, result, all_folders)
+        ]
+        for result in sorted(set(found))
+    }
     matched: dict[tuple[str, str], str] = {}
     doubtful: dict[tuple[str, str], list[str]] = {}
-    for result, name in zip(found, names, strict=True):
-        candidates = by_name.get(name, [])
-        scored = {path: max(_shared(path, result[0]), _shared(path, result[1])) for path in candidates}
+    for result, paths in candidates.items():
+        scored = {path: max(_shared(path, result[0]), _shared(path, result[1])) for path in paths}
         best = max(scored.values(), default=0)
         fitting = [path for path, score in scored.items() if score == best and best > 0]
         if len(fitting) == 1:
             matched[result] = fitting[0]
         elif fitting:
             doubtful[result] = fitting
-    taken, alone = set(matched.values()), Counter(names)
-    for result, name in zip(found, names, strict=True):
-        if (
-            result not in matched
-            and result not in doubtful
-            and alone[name] == 1
-            and len(by_name.get(name, [])) == 1
-            and by_name[name][0] not in taken
-        ):
-            matched[result] = by_name[name][0]
+    taken, alone = set(matched.values()), Counter(path for paths in candidates.values() for path in paths)
+    for result, paths in candidates.items():
+        is_open = result not in matched and result not in doubtful
+        if is_open and len(paths) == 1 and alone[paths[0]] == 1 and paths[0] not in taken:
+            matched[result] = paths[0]
     return matched, doubtful
+
+
+def _contradicts(path: str, result: tuple[str, str], all_folders: set[str]) -> bool:
+    """Whether either path of a result says that it is of another recording than the one at `path`.
+
+    The folder of the result itself need not be named after a recorder, unless nothing else names one.
+    """
+    *known, stem = path_parts(path)
+    own, written = path_parts(result[0])[:-1], path_parts(result[1])[:-1]
+    stem_of_own = "" if written else stem
+    return lies_elsewhere(own, known, stem_of_own, all_folders) or lies_elsewhere(
+        written, known, stem, all_folders
+    )
 
 
 def _shared(path: str, other: str) -> int:
     """How many last parts two paths share when one is the other's end, else 0."""
-    a, b = path.split("/"), other.split("/")
+    a, b = path_parts(path), path_parts(other)
     shorter = min(len(a), len(b))
-    return shorter if other and a[-shorter:] == b[-shorter:] else 0
+    return shorter if n_shared_last(a, b) == shorter else 0

@@ -56,7 +56,9 @@ def _convert(cells: dict[str, str]) -> dict[str, Any]:
     names = (scientific, lines.text(cells, "common name", "common_name"))
     model = lines.text(cells, "model")
     return {
-        "recording": lines.file_named(cells, "file", "filepath", "in file"),
+        "recording": lines.path_named(cells, "in file", "indir", "folder")
+        if cells.get("in file")
+        else lines.text(cells, "file", "filepath"),
         "start_s": start_s,
         "end_s": end_s,
         "label": _joined(name for name in names if isinstance(name, str)),

@@ -54,7 +54,7 @@ def _convert(cells: dict[str, str], hz_per_unit: float) -> dict[str, Any] | None
         return None
     start_s = lines.needed_number(cells, "offset")
     values = {
-        "recording": lines.file_named(cells, "in file"),
+        "recording": lines.path_named(cells, "in file", "indir", "folder"),
         "start_s": start_s,
         "end_s": lines.add_exactly(start_s, lines.needed_number(cells, "duration")),
         "low_hz": lines.number(cells, "fmin") * hz_per_unit,

@@ -130,10 +130,12 @@ def text(cells: dict[str, str], *names: str) -> str | float:
     return next((cells[name] for name in names if cells.get(name)), np.nan)
 
 
-def file_named(cells: dict[str, str], *names: str) -> str | float:
-    """As `text`, of a path its last part."""
-    path = text(cells, *names)
-    return file_name(path) if isinstance(path, str) else path
+def path_named(cells: dict[str, str], name: str, *folders: str) -> str | float:
+    """The path of the recording named in a column, behind the folders in others; NaN when it is empty."""
+    if not cells.get(name):
+        return np.nan
+    above = [cells[folder].rstrip("/\\") for folder in folders if cells.get(folder, "").strip("./\\")]
+    return "/".join([*above, cells[name]])
 
 
 def add_exactly(start_s: float, duration_s: float) -> float:

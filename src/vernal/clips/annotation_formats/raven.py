@@ -28,6 +28,8 @@ _EXTRA = {
     "Difficulty": "difficulty", "Confidence": "confidence", "Quality": "quality", "Model": "model", "Note": "note",
 }  # fmt: skip
 _LABEL_COLUMNS = ("annotation", "label", "species", "class", "common name", "species code")
+_SAME_IN_VIEWS = ("selection", "begin path", "begin file", "begin time (s)", "end time (s)")
+_BAND = ("low freq (hz)", "high freq (hz)")
 # BirdNET writes one such row when it has found nothing.
 _NO_CALL = "nocall"
 
@@ -51,23 +53,25 @@ def parse(text: str, where: str) -> pd.DataFrame:
 
 
 def _one_view(rows: list[tuple[int, dict[str, str]]]) -> list[tuple[int, dict[str, str]]]:
-    """Keep each selection's spectrogram row, or its first where it has none."""
-    chosen: dict[tuple[str, ...], tuple[int, dict[str, str]]] = {}
+    """Keep each selection's spectrogram row, or its first where it has none.
+
+    Views of one selection agree in all but the view and, in waveforms, the band. The same number with another time,
+    label or band is another selection: tables are often pasted together.
+    """
+    selections: dict[tuple[str, ...], list[tuple[int, dict[str, str]]]] = {}
     for line, cells in rows:
-        selection = cells.get("selection", "")
-        key: tuple[str, ...] = (
-            (selection, cells.get("begin path") or cells.get("begin file", ""))
-            if selection
-            else (f"line {line}", "")
-        )
-        kept = chosen.get(key)
-        # The same number with other times is another selection: tables are often pasted together.
-        if kept is not None and kept[1].get("begin time (s)") != cells.get("begin time (s)"):
-            key = (*key, str(line))
-            kept = None
-        if kept is None or "spectrogram" not in kept[1].get("view", "").lower():
-            chosen[key] = (line, cells)
-    return sorted(chosen.values(), key=lambda row: row[0])
+        key = [cells.get(name, "") for name in (*_SAME_IN_VIEWS, *_LABEL_COLUMNS)]
+        selections.setdefault((*key, "" if key[0] else str(line)), []).append((line, cells))
+    return sorted((row for views in selections.values() for row in _bands(views)), key=lambda row: row[0])
+
+
+def _bands(views: list[tuple[int, dict[str, str]]]) -> list[tuple[int, dict[str, str]]]:
+    """Of the views of one time, one for each band that spectrograms show; else the first."""
+    shown: dict[tuple[str, ...], tuple[int, dict[str, str]]] = {}
+    for line, cells in views:
+        if "spectrogram" in cells.get("view", "").lower():
+            shown.setdefault(tuple(cells.get(name, "") for name in _BAND), (line, cells))
+    return list(shown.values()) or views[:1]
 
 
 def _convert(cells: dict[str, str]) -> dict[str, Any] | None:
@@ -80,7 +84,7 @@ def _convert(cells: dict[str, str]) -> dict[str, Any] | None:
     if not math.isnan(offset_s) and offset_s != start_s:
         start_s, end_s = offset_s, lines.add_exactly(offset_s, float(lines.subtract_exactly(end_s, start_s)))
     values: dict[str, Any] = {
-        "recording": lines.file_named(cells, "begin path", "begin file"),
+        "recording": lines.text(cells, "begin path", "begin file"),
         "start_s": start_s,
         "end_s": end_s,
         "low_hz": lines.number(cells, "low freq (hz)"),

@@ -33,28 +33,31 @@ class Scored:
     folder: ResultFolder
 
     @cached_property
+    def pairs(self) -> pd.DataFrame:
+        """One row a detection: `own` and `written` path of its recording without ending, and `result_file`.
+
+        Where a result file names several recordings, its own name says nothing.
+        """
+        found = self.folder.detections
+        written = found.audio.map(without_ending).where(found.audio != "", "").astype("str")
+        is_of_one = written.groupby(found.result_file).transform("nunique") == 1
+        own = found.result_file.map(self._own).where(is_of_one, "")
+        return pd.DataFrame({"own": own, "written": written, "result_file": found.result_file}, dtype="str")
+
+    @cached_property
+    def _own(self) -> dict[str, str]:
+        return dict(zip(self.folder.files.result_file, self.folder.files.key.fillna(""), strict=True))
+
+    @cached_property
     def recordings(self) -> pd.DataFrame:
-        """One row a recording in the results: `own` and `written` path without ending, and `result_file`."""
-        own = self.folder.files[~self.folder.files.is_combined].rename(columns={"key": "own"})
-        detections = self.folder.detections
-        written = (
-            detections[detections.audio != ""]
-            .groupby("result_file", sort=False)
-            .audio.first()
-            .map(without_ending)
-        )
-        single = own.assign(written=own.result_file.map(written).fillna(""))
-        shared = detections[
-            detections.result_file.isin(self.folder.files.result_file[self.folder.files.is_combined])
+        """One row a recording in the results, those without detections too; columns as in `pairs`."""
+        empty = [
+            {"own": own, "written": "", "result_file": file}
+            for file, own in self._own.items()
+            if own and file not in set(self.pairs.result_file)
         ]
-        combined = pd.DataFrame(
-            {"own": "", "written": shared.audio.map(without_ending), "result_file": shared.result_file}
-        ).drop_duplicates()
-        return (
-            pd.concat([single, combined])[["own", "written", "result_file"]]
-            .astype("str")
-            .reset_index(drop=True)
-        )
+        listed = pd.concat([self.pairs, pd.DataFrame(empty, columns=self.pairs.columns, dtype="str")])
+        return listed.drop_duplicates(ignore_index=True)
 
     @cached_property
     def matches(self) -> tuple[dict[tuple[str, str], str], dict[tuple[str, str], list[str]]]:
@@ -85,13 +88,7 @@ class Scored:
             | (found.common.str.lower() == label)
             | ((found.scientific + "_" + found.common).str.lower() == label)
         )
-        combined = set(self.folder.files.result_file[self.folder.files.is_combined])
-        own = dict(zip(self.folder.files.result_file, self.folder.files.key.fillna(""), strict=True))
-        written = dict(zip(self.recordings.result_file, self.recordings.written, strict=True))
-        pairs = [
-            ("", without_ending(audio)) if file in combined else (own[file], written.get(file, ""))
-            for file, audio in zip(found.result_file, found.audio, strict=True)
-        ]
+        pairs = zip(self.pairs.own, self.pairs.written, strict=True)
         key = pd.Series([self.matches[0].get(pair) for pair in pairs], index=found.index, dtype="str")
         return found.assign(key=key)[is_target]
 
@@ -161,9 +158,11 @@ def check_coverage(scored: Scored, options: AuditOptions) -> Told:
     strangers = recordings[~np.array(is_known, dtype=bool)]
     if len(strangers):
         names = strangers.own.where(strangers.own != "", strangers.written)
+        path = strangers.written.iloc[0] or strangers.own.iloc[0]
         text = (
-            f"{count(len(strangers), 'result')} belong to no clip of the table of truth. They are not "
-            "scored; if they should be, their paths or names do not match the manifest's."
+            f"{count(len(strangers), 'result')} belong to no clip of the table of truth (such as {path}). "
+            "They are not scored; if they should be, their paths or names do not match the manifest's: a file "
+            "of the same name in another recorder's folder is another recording."
         )
         yield "warning", dict.fromkeys(names), text
 
