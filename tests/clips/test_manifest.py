@@ -30,6 +30,32 @@ def test_labels_are_positive_by_name_or_target(audio: Path):
     assert clips.manifest_row.tolist() == [2, 1, 3]
 
 
+def test_letters_of_labels_and_places_do_not_matter(audio: Path, caplog):
+    frame = table(
+        file_path=["a.wav", "b.wav", "sub dir/c.wav"],
+        label=["ROOSTER", "Positive", "roosters"],
+        site=["Cole creek", "Cole  Creek", "Cole Creek"],
+        recorder_id=["Mo\u0308we", "M\u00f6we", "m\u00f6we"],
+    )
+    clips = check_manifest(frame, "rooster", audio)
+    assert clips.is_positive.tolist() == [True, True, False]
+    assert clips.site.unique().tolist() == ["Cole Creek"] and clips.recorder_id.nunique() == 1
+    assert "site: read 'Cole  Creek' as 'Cole Creek', 'Cole creek' as 'Cole Creek'" in caplog.text
+    assert "'roosters' counts as another class than the target 'rooster'" in caplog.text
+
+
+def test_a_file_is_found_whatever_the_letters_of_its_name_unless_two_are_meant(tmp_path: Path):
+    for name in ("Pond/Mo\u0308we.WAV", "x.wav", "X.wav"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    frame = table(file_path=["pond\\m\u00f6we.wav", "x.wav"], label=["RADR", "negative"])
+    assert check_manifest(frame, "RADR", tmp_path).file_path.tolist() == ["Pond/Mo\u0308we.WAV", "x.wav"]
+    if len(list(tmp_path.glob("[xX].wav"))) == 2:
+        (tmp_path / "x.wav").rename(tmp_path / "X.WAV")
+        with pytest.raises(InputError, match=r"file not found \(1\): row 2: 'x.wav'"):
+            check_manifest(frame, "RADR", tmp_path)
+
+
 def test_every_problem_of_every_kind_is_listed_with_its_row(audio: Path):
     frame = table(
         file_path=["a.wav", "./a.wav", "no.wav", "../x.wav", None, "/etc/x.wav"],

@@ -57,6 +57,14 @@ def test_statements_are_inherited_and_the_nearest_wins(inbox):
     assert not any("source.yml" in name or "files.csv" in name for name in said)
 
 
+def test_a_row_about_a_file_counts_whatever_the_letters_of_its_name(inbox):
+    (inbox / "ana" / "files.csv").write_text(
+        "file,site\nNIGHT TWO\\20250404_210000.WAV,creek\n", encoding="utf-8"
+    )
+    said = {addition.file_path: addition.statement for addition in list_inbox(inbox)[0]}
+    assert said["ana/night two/20250404_210000.wav"].site == "creek"
+
+
 def test_a_statement_counts_however_its_name_is_written(inbox):
     (inbox / "ben" / "Source.YML").write_text("licence: CC0\n", encoding="utf-8")
     additions, _ = list_inbox(inbox)

@@ -6,7 +6,9 @@ any audio is opened; what comes out has plain types and one spelling of everythi
 
 from __future__ import annotations
 
+import logging
 import re
+from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
 
@@ -15,9 +17,12 @@ import pandas as pd
 
 from vernal.clips import nights
 from vernal.common.files import is_inside
+from vernal.common.names import folded, one_spelling
 from vernal.common.problems import InputError, Problems, suggest
 from vernal.common.storage import as_path, local_copy
 from vernal.common.tables import read_cells
+
+logger = logging.getLogger(__name__)
 
 QUALITIES = ("high", "medium", "low")
 # `sealed` is no stage's to look at: only `kedro run --pipeline=final` scores it, once a model.
@@ -36,6 +41,7 @@ OPTIONAL_TEXT_COLUMNS = (
     "split",
 )
 PART_COLUMNS = ("start_s", "end_s")
+NAMES_OF_PLACES = ("site", "recorder_id", "group")
 POSITIVE_LABELS = ("positive",)
 # What the project computes itself; a manifest that brings its own would be overwritten silently.
 RESERVED_COLUMNS = ("clip_id", "source", "content_hash", "is_positive", "night_from")
@@ -117,8 +123,23 @@ def check_manifest(
     _check_values(clips, target, problems)
     _check_files(clips, as_path(audio_root), problems)
     problems.raise_if_any()
-    clips = nights.fill_from_names(clips)
+    clips = nights.fill_from_names(with_one_spelling(clips, ("label", *NAMES_OF_PLACES)))
     return clips.sort_values(["file_path", "start_s", "end_s"], na_position="first", ignore_index=True)
+
+
+def with_one_spelling(clips: pd.DataFrame, columns: Iterable[str]) -> pd.DataFrame:
+    """The same table where names that differ in letter case, composition or spaces alone are spelled alike.
+
+    What is taken for one is logged, for two sites called alike would become one as well.
+    """
+    for column in columns:
+        spelling = one_spelling(clips[column].dropna())
+        changed = [f"{name!r} as {known!r}" for name, known in sorted(spelling.items()) if name != known]
+        if changed:
+            more = f" and {len(changed) - 5:,} more" if len(changed) > 5 else ""
+            logger.warning("%s: read %s%s.", column, ", ".join(changed[:5]), more)
+            clips = clips.assign(**{column: clips[column].replace(spelling).astype("str")})
+    return clips
 
 
 def _near_columns(frame: pd.DataFrame) -> list[str]:
@@ -170,15 +191,25 @@ def _check_values(clips: pd.DataFrame, target: str | None, problems: Problems) -
         clips[name] = numbers.astype("float64")
     backwards = clips.end_s <= clips.start_s.fillna(0)
     problems.add("end_s not after start_s", _rows(clips, backwards), "Each part ends after it starts.")
-    positive = () if target is None else (*POSITIVE_LABELS, target)
-    clips["is_positive"] = clips.label.isin(positive).astype(bool)
+    clips["is_positive"] = is_positive(clips.label, target)
     if target is not None and clips.label.notna().any():
         _check_classes(clips, target, problems)
+
+
+def is_positive(labels: pd.Series, target: str | None) -> pd.Series:
+    """Which labels mean the target, by its name or as `positive`, whatever their letters; bool."""
+    positive = set() if target is None else {folded(name) for name in (*POSITIVE_LABELS, target)}
+    return labels.fillna("").map(folded).isin(positive).astype(bool)
 
 
 def _check_classes(clips: pd.DataFrame, target: str, problems: Problems) -> None:
     labels = sorted(clips.label.dropna().unique())
     shown = f"The labels are: {', '.join(labels[:20])}."
+    near = [name for name in get_close_matches(target, labels, cutoff=0.85) if folded(name) != folded(target)]
+    if near:
+        logger.warning(
+            "label: %s counts as another class than the target %r.", ", ".join(map(repr, near)), target
+        )
     if not clips.is_positive.any():
         remedy = f"{shown} Name the label of interest with target=..."
         problems.add("no positive clip", [f"no label is 'positive' or the target {target!r}"], remedy)
@@ -190,6 +221,9 @@ def _check_classes(clips: pd.DataFrame, target: str, problems: Problems) -> None
 def _check_files(clips: pd.DataFrame, root: Path, problems: Problems) -> None:
     is_named = clips.file_path.notna()
     clips["file_path"] = clips.file_path.map(_tidy, na_action="ignore").astype("str")
+    if root.is_dir():
+        absent = _misplaced(sorted(set(clips.file_path[is_named])), root.resolve())[2]
+        clips["file_path"] = clips.file_path.replace(spelled_on_disk(absent, root)).astype("str")
     repeated = clips.duplicated(["file_path", *PART_COLUMNS], keep=False) & is_named
     remedy = "Keep one row each, or give the parts start_s and end_s."
     problems.add("duplicate file_path", _rows(clips, repeated, "file_path"), remedy)
@@ -223,6 +257,25 @@ def _misplaced(paths: list[str], root: Path) -> tuple[list[str], list[str], list
         elif not (root / path).is_file():
             absent.append(path)
     return whole, outside, absent
+
+
+def spelled_on_disk(paths: list[str], root: Path) -> dict[str, str]:
+    """Paths that lead to no file -> the one that differs from them only in letter case, composition or spaces."""
+    entries: dict[Path, dict[str, list[str]]] = {}
+
+    def find(folder: Path, parts: tuple[str, ...]) -> list[str]:
+        if folder not in entries:
+            entries[folder] = {}
+            for child in folder.iterdir() if folder.is_dir() else ():
+                entries[folder].setdefault(folded(child.name), []).append(child.name)
+        names = entries[folder].get(folded(parts[0]), [])
+        if len(parts) == 1:
+            return [name for name in names if (folder / name).is_file()]
+        return [f"{name}/{rest}" for name in names for rest in find(folder / name, parts[1:])]
+
+    readable = [path for path in paths if "\0" not in path]
+    found = {path: find(root, PurePosixPath(path).parts) for path in readable}
+    return {path: places[0] for path, places in found.items() if len(places) == 1}
 
 
 def _tidy(path: str) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from vernal.clips.manifest import with_one_spelling
 from vernal.clips.recording_names import read_name, recorders_of
 from vernal.collection import licences
 from vernal.common.settings import settings
@@ -67,7 +68,10 @@ def describe_recordings(
         row, differing = _describe(str(content_hash), said, by_content[content_hash], recorders, options)
         rows.append(row)
         differences += [(row["recording"], *difference) for difference in differing]
-    recordings = _hold_back_doubles(_typed(pd.DataFrame(rows, columns=list(RECORDING_COLUMNS))))
+    described = with_one_spelling(
+        _typed(pd.DataFrame(rows, columns=list(RECORDING_COLUMNS))), ("site", "recorder_id")
+    )
+    recordings = _hold_back_doubles(described)
     listed = pd.DataFrame(differences, columns=["recording", "about", "words"]).astype("str")
     return recordings, listed.sort_values(["recording", "about"], ignore_index=True)
 

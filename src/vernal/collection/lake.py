@@ -20,6 +20,7 @@ from typing import Any
 import pandas as pd
 
 from vernal.clips.annotation_formats import LABEL_SUFFIXES
+from vernal.clips.manifest import spelled_on_disk
 from vernal.clips.recording_facts import FACTS_VERSION, is_recording, recording_facts
 from vernal.collection.statements import (
     FILES_TABLE,
@@ -109,7 +110,10 @@ def _folders(
             statement = read_statement(own).filled_from(inherited)
         if own := _file_called(FILES_TABLE, folder, root):
             prefix = folder.relative_to(root)
-            table = read_files_table(own)
+            written = read_files_table(own)
+            absent = [name for name in written if not (folder / name).is_file()]
+            spelled = spelled_on_disk(absent, folder)
+            table = {spelled.get(name, name): said for name, said in written.items()}
             single |= {(prefix / name).as_posix(): said for name, said in table.items()}
             wrong += [
                 f"{(prefix / own.name).as_posix()} names {name!r}, which is not there"

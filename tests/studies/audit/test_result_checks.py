@@ -107,6 +107,11 @@ def test_each_row_of_a_result_file_is_of_the_recording_that_it_names(world: Path
     assert scored.scores.tail(2).tolist() == [0.8, 0.9]
 
 
+def test_letters_of_labels_do_not_matter(world: Path) -> None:
+    edit_truth(world, lambda truth: truth.assign(label=truth.label.replace("positive", "TOAD")))
+    assert audited(world).findings == []
+
+
 def test_an_empty_result_is_a_result(world: Path) -> None:
     write_result(world / "results", "R1/R1_000", [])
     assert found(audited(world), "result_coverage") == []

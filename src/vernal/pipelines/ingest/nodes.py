@@ -85,6 +85,7 @@ def list_sources(
             if name in listed
             else pd.Series(pd.NA, index=listed.index, dtype="str")
         )
+    listed = manifest.with_one_spelling(listed, manifest.NAMES_OF_PLACES)
     # Where a person named no quality, a positive counts as high: that is what an unsorted collection means.
     no_tier = listed.is_positive & listed.quality.isna()
     return listed.assign(quality=listed.quality.mask(no_tier, "high").where(listed.is_positive)), roots

@@ -11,6 +11,7 @@ import pandas as pd
 
 from vernal.audio.birdnet.results import ResultFolder, match_audio, without_ending
 from vernal.common.formatting import count
+from vernal.common.names import folded
 from vernal.evaluation.metrics import FloatArray
 from vernal.studies.audit.findings import NotChecked, Told, check, some
 from vernal.studies.audit.options import AuditOptions
@@ -71,10 +72,10 @@ class Scored:
         """What the results call the target, and all labels in them; None when it is not among them."""
         detections = self.folder.detections
         pairs = detections[["scientific", "common"]].drop_duplicates()
-        target = self.truth.target.lower()
+        target = folded(self.truth.target)
         for scientific, common in zip(pairs.scientific, pairs.common, strict=True):
-            if target in (scientific.lower(), common.lower(), f"{scientific}_{common}".lower()):
-                return target, sorted(pairs.common.unique())
+            if target in map(folded, (scientific, common, f"{scientific}_{common}")):
+                return self.truth.target, sorted(pairs.common.unique())
         names = sorted(name for name in pairs.common.unique() if name.lower() not in BACKGROUND)
         return (names[0] if len(names) == 1 else None), names
 
@@ -82,12 +83,10 @@ class Scored:
     def detections(self) -> pd.DataFrame:
         """Detections of the target with the `key` of their recording in the truth, missing without one."""
         found = self.folder.detections
-        label = (self.label[0] or "").lower()
-        is_target = (
-            (found.scientific.str.lower() == label)
-            | (found.common.str.lower() == label)
-            | ((found.scientific + "_" + found.common).str.lower() == label)
-        )
+        label = folded(self.label[0] or "")
+        both = found.scientific + "_" + found.common
+        names = (found.scientific, found.common, both)
+        is_target = pd.concat([name.map(folded) == label for name in names], axis=1).any(axis=1)
         pairs = zip(self.pairs.own, self.pairs.written, strict=True)
         key = pd.Series([self.matches[0].get(pair) for pair in pairs], index=found.index, dtype="str")
         return found.assign(key=key)[is_target]
@@ -211,7 +210,7 @@ def check_label(scored: Scored, options: AuditOptions) -> Told:
         )
         yield "error", (), text
         return
-    if label.lower() != scored.truth.target.lower():
+    if folded(label) != folded(scored.truth.target):
         text = (
             f"No detection is labelled {scored.truth.target!r}; {label!r} is the only label in the results "
             "and is read as it."

@@ -82,7 +82,7 @@ def read_truth(path: Path | str, target: str) -> Truth:
     parts = {name: _seconds(frame, name, problems) for name in manifest.PART_COLUMNS}
     problems.raise_if_any()
     labels = frame["label"].str.strip()
-    is_positive = labels.isin((*manifest.POSITIVE_LABELS, target))
+    is_positive = manifest.is_positive(labels, target)
     if not is_positive.any():
         found = some(sorted(labels.unique()), 20)
         raise InputError(
