@@ -20,6 +20,7 @@ COMMANDS = {
     "sweep": ("vernal.commands.sweep", "List, show, expand and compare sweeps."),
     "store": ("vernal.commands.store", "Show, verify and prune the embedding store."),
     "export": ("vernal.commands.export", "Write a classifier for BirdNET-Analyzer, parity proven."),
+    "manifest": ("vernal.commands.manifest", "Write what a folder of recordings says as a manifest."),
     "runs": ("vernal.commands.runs", "List, show and compare recorded runs."),
     "review": ("vernal.commands.review", "Listen to candidates and decide; browse results."),
     "bench": ("vernal.commands.bench", "Measure against BirdNET-Analyzer on this machine."),

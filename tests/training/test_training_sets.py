@@ -64,7 +64,10 @@ def test_a_point_without_clips_fails_alone_and_says_why(splits: pd.DataFrame):
     no_high = splits[~((splits.split == "train") & (splits.quality == "high"))]
     content = {"stage": "trial", "axes": {"quality": [["high"], ["medium"]]}, "base_params": {"seed": 1}}
     plan = resolve_points(parse_spec(content, "trial.yml", known_subsets=None), {}, known_subsets=None)
-    sets, _, failures = draw_training_sets(plan, no_high, {})
+    sets, counts, failures = draw_training_sets(plan, no_high, {})
+    _, none, _ = draw_training_sets(plan[:1], no_high, {})
+    assert len(none) == 0
+    assert none.columns.tolist() == counts.columns.tolist()
     assert failures.point.tolist() == ["trial_001"]
     assert "No positive clip is left to train on" in failures.message[0]
     assert sets.fit_hash.nunique() == 1

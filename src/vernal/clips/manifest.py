@@ -20,7 +20,7 @@ from vernal.common.files import is_inside
 from vernal.common.names import folded, one_spelling
 from vernal.common.problems import InputError, Problems, suggest
 from vernal.common.storage import as_path, local_copy
-from vernal.common.tables import read_cells
+from vernal.common.tables import plain_csv_text, read_cells
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +43,8 @@ OPTIONAL_TEXT_COLUMNS = (
 PART_COLUMNS = ("start_s", "end_s")
 NAMES_OF_PLACES = ("site", "recorder_id", "group")
 POSITIVE_LABELS = ("positive",)
+# A label may name several classes, and some as absent: `rooster;not dog`.
+CLASS_DIVIDER, NOT = ";", "not "
 # What the project computes itself; a manifest that brings its own would be overwritten silently.
 RESERVED_COLUMNS = ("clip_id", "source", "content_hash", "is_positive", "night_from")
 
@@ -59,7 +61,7 @@ def read_manifest(path: Path | str) -> pd.DataFrame:
     """
     path = as_path(path)
     if path.suffix.lower() == ".csv":
-        frame = read_cells(path, "The manifest", "source.manifest")
+        frame = plain_csv_text(read_cells(path, "The manifest", "source.manifest"))
         return frame.where(frame != "").astype("str")
     if path.suffix.lower() != ".parquet":
         raise InputError(
@@ -197,9 +199,13 @@ def _check_values(clips: pd.DataFrame, target: str | None, problems: Problems) -
 
 
 def is_positive(labels: pd.Series, target: str | None) -> pd.Series:
-    """Which labels mean the target, by its name or as `positive`, whatever their letters; bool."""
+    """Which labels mean the target, alone or with other classes, by its name or as `positive`; letters' case is one."""
     positive = set() if target is None else {folded(name) for name in (*POSITIVE_LABELS, target)}
-    return labels.fillna("").map(folded).isin(positive).astype(bool)
+
+    def names_it(label: str) -> bool:
+        return not positive.isdisjoint(folded(part) for part in (label, *label.split(CLASS_DIVIDER)))
+
+    return labels.fillna("").map(names_it).astype(bool)
 
 
 def _check_classes(clips: pd.DataFrame, target: str, problems: Problems) -> None:

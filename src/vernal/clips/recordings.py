@@ -20,6 +20,7 @@ from vernal.audio.checks import AudioChecks, check_audio
 from vernal.audio.reading import CLIP_S, AudioError, cut_windows
 from vernal.clips import nights, recording_names
 from vernal.common.files import is_inside, sha256_of_file
+from vernal.common.formatting import examples
 from vernal.common.hashing import digest
 from vernal.common.problems import InputError
 from vernal.common.settings import Share, settings
@@ -30,6 +31,8 @@ AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
 SOURCES = ("labelled", "field", "unlabelled")
 _BATCH_FILES = 32
 DUPLICATE = "duplicate_audio"
+CONTRADICTION = "contradicting_labels"
+_CONTRADICTING = "the same audio is listed as positive and as negative, so decide which it is: "
 # A card's bin holds recordings that somebody threw away.
 _HIDDEN = re.compile(r"(?:^|/)(?:\.|\$RECYCLE\.BIN/|System Volume Information/)", re.IGNORECASE)
 REJECT_COLUMNS = ("source", "file_path", "manifest_row", "start_s", "end_s", "reason", "message")
@@ -253,17 +256,26 @@ def _drop_doubles(clips: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     disagreeing = is_labelled & (
         clips[is_labelled].groupby("clip_id").is_positive.transform("nunique").reindex(clips.index) > 1
     )
+    paths = clips[disagreeing].groupby("clip_id").file_path.agg(" and ".join)
     repeated = clips.duplicated("clip_id") | relisted
     clips = clips.drop(columns="rank")
     doubles = clips[disagreeing | repeated].assign(
-        reason=np.where(disagreeing, "contradicting_labels", DUPLICATE)[disagreeing | repeated],
+        reason=np.where(disagreeing, CONTRADICTION, DUPLICATE)[disagreeing | repeated],
         message=np.where(
             disagreeing,
-            "the same audio is listed as positive and as negative; decide which it is",
+            _CONTRADICTING + clips.clip_id.map(paths).astype("str"),
             "the same audio as " + first.where(~relisted, "a labelled clip"),
         )[disagreeing | repeated],
     )
     return clips[~(disagreeing | repeated)], doubles
+
+
+def contradictions(rejects: pd.DataFrame) -> str:
+    """Which sounds have labels that contradict each other, with their paths; empty where none has."""
+    said = rejects.message[rejects.reason == CONTRADICTION].drop_duplicates()
+    paths = [message.removeprefix(_CONTRADICTING) for message in said]
+    told = f"Counted not at all ({len(paths)}), {_CONTRADICTING}{examples(paths)}."
+    return told if paths else ""
 
 
 def refuse_too_many(listed: pd.DataFrame, rejects: pd.DataFrame, options: IngestOptions) -> None:

@@ -87,3 +87,13 @@ def listed(words: Sequence[str]) -> str:
     'a, b and c'
     """
     return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
+
+
+def examples(cases: Sequence[str], divider: str = "; ", most: int = 5) -> str:
+    """The first of some cases, and how many more there are.
+
+    >>> examples(["a", "b", "c"], most=2)
+    'a; b; and 1 more'
+    """
+    more = [f"and {len(cases) - most:,} more"] if len(cases) > most else []
+    return divider.join([*cases[:most], *more])

@@ -1,4 +1,4 @@
-"""A manifest that a person wrote, as a catalog dataset."""
+"""A manifest that a person wrote, or that their class folders say, as a catalog dataset."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 from kedro.io import AbstractDataset
 
+from vernal.clips.class_folders import read_class_folders
 from vernal.clips.manifest import read_manifest
 from vernal.common.storage import as_path
 from vernal.datasets.atomic import WrittenByPeople
@@ -14,7 +15,7 @@ from vernal.datasets.previews import TablePreview, table_preview
 
 
 class ManifestDataset(WrittenByPeople, AbstractDataset[None, pd.DataFrame | None]):
-    """Loads a CSV or Parquet manifest; None when no file is named. Never writes.
+    """Loads a CSV or Parquet manifest, or that of class folders; None when neither is named. Never writes.
 
     >>> ManifestDataset(filepath=None).load() is None
     True
@@ -24,12 +25,17 @@ class ManifestDataset(WrittenByPeople, AbstractDataset[None, pd.DataFrame | None
     is_read_where_started = True
     refusal = "A manifest belongs to the person who wrote it; the project does not write it."
 
-    def __init__(self, filepath: str | None, metadata: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self, filepath: str | None, folder: str | None = None, metadata: dict[str, Any] | None = None
+    ) -> None:
         self._filepath = as_path(filepath) if filepath else None
+        self._folder = as_path(folder) if folder else None
         self.metadata = metadata
 
     def load(self) -> pd.DataFrame | None:
-        return None if self._filepath is None else read_manifest(self._filepath)
+        if self._filepath is not None:
+            return read_manifest(self._filepath)
+        return None if self._folder is None else read_class_folders(self._folder)
 
     def preview(self) -> TablePreview:
         """The first rows, for Kedro-Viz; none where no manifest is named."""
@@ -37,7 +43,9 @@ class ManifestDataset(WrittenByPeople, AbstractDataset[None, pd.DataFrame | None
         return table_preview(pd.DataFrame(columns=["file_path", "label"]) if manifest is None else manifest)
 
     def _exists(self) -> bool:
-        return self._filepath is None or self._filepath.is_file()
+        if self._filepath is not None:
+            return self._filepath.is_file()
+        return self._folder is None or self._folder.is_dir()
 
     def _describe(self) -> dict[str, Any]:
-        return {"filepath": self._filepath}
+        return {"filepath": self._filepath, "folder": self._folder}

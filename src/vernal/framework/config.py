@@ -22,6 +22,7 @@ PATHS = (
     "data_root",
     "source.manifest",
     "source.audio_root",
+    "source.folder",
     "source.field",
     "source.unlabelled",
     "source.season",

@@ -16,6 +16,9 @@ from vernal.sweeps.point_settings import PointSettings
 
 FIT, STOP = "fit", "stop"
 FAILURE_COLUMNS = ("point", "step", "message")
+COUNT_COLUMNS = (
+    "fit_hash", "n_train_positive", "n_train_negative", "n_stop_positive", "n_stop_negative", "empty_subsets"
+)  # fmt: skip
 _ELIGIBLE_BY = ("quality", "call_type", "recorders", "sites", "positive_subsets", "negative_subsets")
 _READ_COLUMNS = (
     "clip_id", "is_positive", "split", "quality", "call_type", "recorder_id", "site", "night", "group",
@@ -80,7 +83,7 @@ def draw_training_sets(
     table = pd.concat(sets, ignore_index=True)[columns] if sets else pd.DataFrame(columns=columns)
     return (
         table.astype({"fit_hash": "category", "role": "category"}),
-        pd.DataFrame(counts),
+        pd.DataFrame(counts, columns=list(COUNT_COLUMNS)),
         pd.DataFrame(failures, columns=list(FAILURE_COLUMNS), dtype="str"),
     )
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 ROOT_RECORDS = ("audio_roots", "collection.audio_roots")
 SOURCE_PARAMETERS = (
     "source.audio_root",
+    "source.folder",
     "source.field",
     "source.unlabelled",
     "source.season",

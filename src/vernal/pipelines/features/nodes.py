@@ -91,9 +91,9 @@ def take_in(
             companion_clips.drop(columns=["tune", "take"]),
         )
     else:
-        root, where = source.manifest_root, f"The manifest {source.manifest}"
+        root, where = source.manifest_root, source.name
         if source_manifest is None:
-            raise AssertionError("source.manifest is set, but no manifest was loaded")
+            raise AssertionError("a source is set, but no manifest was loaded")
         frame = source_manifest
     listed = clips.check_classes(frame, root, where)
     class_mapping.map_classes(listed, mapping)  # what is wrong with it shows before every file is opened

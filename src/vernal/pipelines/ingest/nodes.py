@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+
 import pandas as pd
 
 from vernal.clips import manifest, nights, recordings
+from vernal.clips.class_folders import classes_in_words
 from vernal.clips.nights import NightOptions
 from vernal.clips.recordings import IngestOptions
 from vernal.clips.synthesis import MANIFEST_COLUMNS
@@ -13,26 +16,38 @@ from vernal.common.progress import progress_bar
 from vernal.common.settings import settings
 from vernal.common.storage import as_path
 
+logger = logging.getLogger(__name__)
+
 
 @settings("source")
 class SourceOptions:
     """Where recordings come from; null everywhere = the demo season."""
 
     manifest: str | None = None
+    folder: str | None = None
     audio_root: str | None = None
     field: str | None = None
     unlabelled: str | None = None
     season: str | None = None
 
+    def __post_init__(self) -> None:
+        if self.folder and (self.manifest or self.audio_root):
+            raise ValueError("folder stands in for manifest and audio_root; leave it empty, or the two")
+
     @property
     def is_demo(self) -> bool:
         """Whether the demo season is used."""
-        return self.manifest is None
+        return self.manifest is None and self.folder is None
 
     @property
     def manifest_root(self) -> str:
         """The folder that the manifest's paths start from."""
-        return self.audio_root or as_path(str(self.manifest)).parent.as_posix()
+        return self.folder or self.audio_root or as_path(str(self.manifest)).parent.as_posix()
+
+    @property
+    def name(self) -> str:
+        """What messages call the manifest."""
+        return f"The folder {self.folder}" if self.folder else f"The manifest {self.manifest}"
 
 
 def list_sources(
@@ -52,8 +67,8 @@ def list_sources(
     if source.is_demo:
         if demo_clips is None or demo_field is None or demo_unlabelled is None:
             raise InputError(
-                "No manifest is named (source.manifest), and the demo season is not made yet. Run `kedro run "
-                "--pipeline=demo` first."
+                "No manifest or folder is named (source.manifest, source.folder), and the demo season is not made "
+                "yet. Run `kedro run --pipeline=demo` first."
             )
         roots = {"labelled": demo_folder}
         labelled = manifest.check_manifest(_public(demo_clips), target, demo_folder, "The demo season")
@@ -62,10 +77,10 @@ def list_sources(
     else:
         roots = {"labelled": source.manifest_root}
         if source_manifest is None:
-            raise AssertionError("source.manifest is set, but no manifest was loaded")
-        where = f"The manifest {source.manifest}"
-        labelled = manifest.check_manifest(source_manifest, target, source.manifest_root, where)
-        problems = Problems(where)
+            raise AssertionError("a source is set, but no manifest was loaded")
+        labelled = manifest.check_manifest(source_manifest, target, source.manifest_root, source.name)
+        logger.info("%s: %s.", source.name, classes_in_words(labelled))
+        problems = Problems(source.name)
         rows = [f"row {row}" for row in labelled.manifest_row]
         nights.note_ambiguous(labelled, night_options, problems, rows)
         problems.raise_if_any()
@@ -108,4 +123,6 @@ def check_audio(
         facts = recordings.inspect_files(paths, options, progress)
     clips, rejects = recordings.accept(listed, audio_roots, facts)
     recordings.refuse_too_many(listed, rejects, options)
+    if contradicting := recordings.contradictions(rejects):
+        logger.warning("%s", contradicting)
     return nights.with_nights(clips, night_options), rejects

@@ -27,7 +27,9 @@ MOST_BYTES = 256 * 1024
 LOG_NAME = re.compile(r"[0-9TZ.]{16,32}\.log")
 STOPPED_S = (10.0, 5.0)
 # What a run reads: given again on its command line, so that it is about what the pages show.
-CARRIED = ("source.manifest", "source.audio_root", "source.field", "source.unlabelled", "target", "workers")
+CARRIED = (
+    "source.manifest", "source.audio_root", "source.folder", "source.field", "source.unlabelled", "target", "workers"
+)  # fmt: skip
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07]*\x07")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 

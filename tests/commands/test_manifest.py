@@ -1,0 +1,46 @@
+"""`kedro manifest`, as a person types it."""
+
+import pytest
+from click.testing import CliRunner
+
+from vernal.clips.class_folders import read_class_folders
+from vernal.clips.manifest import check_manifest, read_manifest
+from vernal.commands.manifest import manifest
+
+
+def call(*args: object) -> str:
+    result = CliRunner().invoke(manifest, [str(arg) for arg in args])
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+@pytest.fixture
+def clips(tmp_path, write_tone):
+    for folder in ("rooster", "-rooster", "Noise"):
+        for number in range(2):
+            write_tone(tmp_path / "my clips" / folder / f"R{number}_20250403_210000.wav")
+    return tmp_path / "my clips"
+
+
+def test_the_manifest_written_says_what_the_folder_says(clips, tmp_path):
+    out = tmp_path / "clips.csv"
+    said = call("folder", clips, "--out", out)
+    written = check_manifest(read_manifest(out), "rooster", clips)
+    understood = check_manifest(read_class_folders(clips), "rooster", clips)
+    assert {"quality", "site"} <= set(read_manifest(out))
+    columns = ["file_path", "label", "recorder_id", "date", "time", "is_positive"]
+    assert written[columns].equals(understood[columns])
+    assert "2 recorders" in said
+    assert (
+        f'kedro run --params="source.manifest={out},source.audio_root={clips},target=rooster,data_root=clips"'
+        in said
+    )
+
+
+def test_what_a_person_edited_is_never_written_over(clips, tmp_path):
+    out = tmp_path / "clips.csv"
+    out.write_text("mine", encoding="utf-8")
+    result = CliRunner().invoke(manifest, ["folder", str(clips), "--out", str(out)])
+    assert result.exit_code == 1
+    assert "there already" in result.output
+    assert out.read_text(encoding="utf-8") == "mine"

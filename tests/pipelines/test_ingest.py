@@ -1,0 +1,80 @@
+"""From a person's folder to clips that are split."""
+
+import logging
+import shutil
+
+import pandas as pd
+import pytest
+
+from tests.small_review import write_sound
+from tests.tiny_season import kedro_run
+from vernal.clips.nights import NightOptions
+from vernal.clips.recordings import IngestOptions
+from vernal.datasets.manifest_dataset import ManifestDataset
+from vernal.pipelines.ingest.nodes import SourceOptions, check_audio, list_sources
+
+
+def take_in(folder, target="rooster"):
+    source = SourceOptions(folder=str(folder))
+    loaded = ManifestDataset(filepath=None, folder=str(folder)).load()
+    listed, roots = list_sources(source, target, NightOptions(), loaded, None, None, None, None, None, "")
+    return check_audio(listed, roots, IngestOptions(), NightOptions())
+
+
+@pytest.fixture
+def two_classes(tmp_path):
+    for number in range(6):
+        for name, hour in (("rooster", 21), ("Noise", 22)):
+            path = tmp_path / "clips" / name / f"R{number % 3}_2025040{number + 1}_{hour}0000.wav"
+            write_sound(path, 3, 500.0 * (name == "rooster"), seed=100 * number + hour)
+    return tmp_path / "clips"
+
+
+def test_class_folders_become_clips(two_classes, caplog):
+    with caplog.at_level(logging.INFO):
+        clips, rejects = take_in(two_classes)
+    assert rejects.empty
+    assert clips.is_positive.sum() == (~clips.is_positive).sum() == 6
+    assert "positive: rooster (6); negative: negative (6)" in caplog.text
+
+
+def test_a_sound_in_two_folders_is_told_with_both_paths(two_classes, caplog):
+    shutil.copy(two_classes / "rooster" / "R0_20250401_210000.wav", two_classes / "Noise" / "same.wav")
+    with caplog.at_level(logging.WARNING):
+        clips, rejects = take_in(two_classes)
+    assert rejects.reason.tolist() == ["contradicting_labels"] * 2
+    (message,) = set(rejects.message)
+    assert message.startswith("the same audio is listed as positive and as negative")
+    assert message.endswith("Noise/same.wav and rooster/R0_20250401_210000.wav")
+    assert "Noise/same.wav and rooster/R0_20250401_210000.wav" in caplog.text
+    assert len(clips) == 12 - 1
+
+
+def test_a_folder_and_a_manifest_are_one_too_many():
+    with pytest.raises(ValueError, match="folder stands in for manifest"):
+        SourceOptions(folder="/x", manifest="/x.csv")
+
+
+@pytest.mark.chain
+def test_a_folder_of_two_classes_trains_with_one_command(project, two_classes, tmp_path):
+    data_root = tmp_path / "out"
+    kedro_run(project, f"--params=source.folder={two_classes},target=rooster,data_root={data_root}")
+    points = pd.read_csv(data_root / "08_reporting" / "baseline" / "points.csv")
+    assert points.error.isna().all()
+    assert points.n_train_positive.gt(0).all()
+
+
+@pytest.mark.chain
+def test_two_classes_of_esc10_train_with_one_command(project, shared_data, tmp_path):
+    for name in ("rooster", "dog_bark"):
+        shutil.copytree(shared_data / "esc10" / name, tmp_path / "esc10" / name)
+    data_root = tmp_path / "out"
+    kedro_run(
+        project,
+        f"--params=source.folder={tmp_path / 'esc10'},target=rooster,data_root={data_root}",
+        env="base",
+    )
+    points = pd.read_csv(data_root / "08_reporting" / "baseline" / "points.csv")
+    scores = pd.read_parquet(data_root / "07_model_output" / "baseline" / "scores.parquet")
+    assert points.error.isna().all()
+    assert scores.logit[scores.is_positive].mean() > scores.logit[~scores.is_positive].mean() + 1
