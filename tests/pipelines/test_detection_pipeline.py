@@ -17,6 +17,7 @@ from tests.field.detection.conftest import make_season, write_noise
 from tests.field.detection.test_classifier import add_point
 from vernal.commands.benchmarks.detect import make_recordings
 from vernal.pipelines.detection import create_pipeline
+from vernal.web.review.decisions import DecisionLog
 
 pytestmark = pytest.mark.chain
 
@@ -54,6 +55,7 @@ def test_the_pipeline_stands_under_its_own_name():
     free = {name for name in pipeline.inputs() if not name.startswith("params:")}
     assert free == {
         "known_embeddings",
+        "review_log",
         "detection.demo_field",
         "detection.known_files",
         "detection.known_scores",
@@ -113,6 +115,28 @@ def test_a_folder_is_searched_and_everything_comes_out(tmp_path):
     page = (out / "report.html").read_text(encoding="utf-8")
     assert "stage5/stage5_003" in page and "1 recording of 7 could not be heard" in page
     assert (root / "04_feature" / "embeddings").is_dir()
+    verdict = "18 of 18 windows were flagged: more than false alarms alone would explain (3 at the most)."
+    assert verdict in " ".join(said.split()) and verdict in page
+
+
+def test_a_night_that_a_person_confirmed_is_present_in_the_next_run(tmp_path):
+    root, folder = tmp_path / "out", make_season(tmp_path / "season")
+    add_point(root, "stage5", 3, logit=-1e6)
+    ran(root, f"detection.recordings={folder}", "workers=1")
+    out = root / "08_reporting" / "detection"
+    assert pd.read_csv(out / "nights.csv").is_present.isna().all()
+    first = pd.read_csv(out / "top.csv").iloc[0]
+    place = first[["file_path", "start_s", "end_s", "content_hash"]].to_dict()
+    DecisionLog(root / "01_raw" / "review").add(
+        {"reviewer": "Ana", "queue": "detections", "item": "1", "look": 1, "asked": "rooster"}
+        | {"decision": "target", "is_score_shown": True}
+        | place
+    )
+    ran(root, f"detection.recordings={folder}", "workers=1")
+    nights = pd.read_csv(out / "nights.csv").dropna(subset="is_present")
+    assert nights[["recorder_id", "night", "is_present"]].to_numpy().tolist() == [
+        [first.recorder_id, first.night, True]
+    ]
 
 
 def test_where_nothing_is_to_be_done_the_message_says_what_to_do(tmp_path):

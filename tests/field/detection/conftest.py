@@ -40,7 +40,13 @@ def make_classifier(
         threshold_from="chosen on the validation split",
         has_own_threshold=True,
         notes=(),
-        results={"val_precision": 0.9, "val_recall": 0.8, "val_fpr": 0.02},
+        results={
+            "val_precision": 0.9,
+            "val_recall": 0.8,
+            "val_fpr": 0.02,
+            "val_fp": 2,
+            "val_n_negative": 100,
+        },
     )
 
 

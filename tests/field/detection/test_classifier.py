@@ -49,6 +49,8 @@ def add_point(
         "val_average_precision": average_precision,
         "val_precision": 0.9,
         "val_fpr": 0.02,
+        "val_fp": 2,
+        "val_n_negative": 100,
         "test_ood_recall": np.nan,
     }
     table = root / "08_reporting" / stage / "points.csv"
@@ -70,7 +72,8 @@ def test_a_point_is_named_by_stage_and_point(tmp_path):
         assert chosen.threshold_logit == -1.5
         assert chosen.threshold_from == "chosen on the validation split for the goal best F1"
         assert chosen.has_own_threshold and not chosen.notes
-        assert chosen.results == {"val_precision": 0.9, "val_fpr": 0.02}
+        counts = {"val_fp": 2, "val_n_negative": 100}
+        assert chosen.results == {"val_precision": 0.9, "val_fpr": 0.02} | counts
         assert chosen.head.same_as(make_head(7))
 
 
@@ -135,7 +138,8 @@ def write_export(folder: Path) -> Path:
     record = {
         "vernal_export": 1, "stage": "stage5", "point": "stage5_017", "labels": ["Rana draytonii"],
         "settings": {"sensitivity": 1.25}, "audio": EmbeddingOptions(fmin=200, overlap=1.0).settings,
-        "operating_point": {"goal": "recall", "threshold_logit": 0.25, "val_fpr": 0.1},
+        "operating_point": {"goal": "recall", "threshold_logit": 0.25, "val_fpr": 0.1, "val_fp": 5,
+                            "val_n_negative": 50},
         "files": {file.name: sha256_of_file(file)},
     }  # fmt: skip
     (folder / "stage5_017_parameters.yml").write_text(yaml.safe_dump(record), encoding="utf-8")
@@ -149,7 +153,7 @@ def test_an_exported_classifier_brings_its_own_settings(tmp_path):
         assert chosen.labels == ("Rana draytonii",)
         assert (chosen.audio.fmin, chosen.audio.overlap, chosen.sensitivity) == (200, 1.0, 1.25)
         assert chosen.threshold_logit == 0.25 and chosen.shift == 2.5
-        assert chosen.results == {"val_fpr": 0.1}
+        assert chosen.results == {"val_fpr": 0.1, "val_fp": 5, "val_n_negative": 50}
         assert chosen.head.same_as(load_export(file).head)
 
 

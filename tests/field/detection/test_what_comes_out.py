@@ -14,6 +14,7 @@ from vernal.clips.annotation_formats import read_labels
 from vernal.common.problems import InputError
 from vernal.datasets.partitioned_table_dataset import PartitionedTableDataset
 from vernal.datasets.written_files_dataset import WrittenFilesDataset
+from vernal.field.detection.false_alarms import measured_rate
 from vernal.field.detection.label_tables import ENDINGS, label_tables
 from vernal.field.detection.listing import list_for_detection
 from vernal.field.detection.nights import count_nights
@@ -101,10 +102,12 @@ def test_nothing_is_written_that_was_not_asked_for(found):
 def test_the_queue_is_the_strongest_with_no_night_over_its_share(recordings, season: Season):
     own = make_classifier(threshold=-1e9)
     season.scan(recordings, own)
-    detections = season.find(recordings, own, merge_gap_s=None).detections
+    everything = season.find(recordings, own, merge_gap_s=None)
+    detections = everything.detections
     top = choose_top(
         detections,
         list_for_detection(recordings),
+        everything.files,
         own.name,
         DetectionOptions(queue=7, queue_per_night=4, clips=2),
     )
@@ -118,8 +121,8 @@ def test_the_queue_is_the_strongest_with_no_night_over_its_share(recordings, sea
 def test_the_order_of_detections_does_not_matter(found, recordings):
     listed, options = list_for_detection(recordings), DetectionOptions()
     shuffled = found.detections.sample(frac=1.0, random_state=1)
-    assert choose_top(shuffled, listed, "m", options).equals(
-        choose_top(found.detections, listed, "m", options)
+    assert choose_top(shuffled, listed, found.files, "m", options).equals(
+        choose_top(found.detections, listed, found.files, "m", options)
     )
 
 
@@ -128,10 +131,9 @@ def test_clips_are_the_recording_with_its_margin(tmp_path, season: Season, rate)
     path = write_noise(tmp_path / "in" / "R1_20250403_210000.wav", 13.0, rate=rate)
     own = make_classifier(threshold=-1e9)
     season.scan(tmp_path / "in", own)
-    detections = season.find(tmp_path / "in", own, merge_gap_s=None).detections
-    top = choose_top(
-        detections, list_for_detection(tmp_path / "in"), own.name, DetectionOptions(merge_gap_s=None)
-    )
+    found = season.find(tmp_path / "in", own, merge_gap_s=None)
+    options = DetectionOptions(merge_gap_s=None)
+    top = choose_top(found.detections, list_for_detection(tmp_path / "in"), found.files, own.name, options)
     clips = cut_clips(top, 0.5)
     sound, _ = soundfile.read(path, dtype="int16")
     for row in top.to_dict("records"):
@@ -147,16 +149,15 @@ def test_a_clip_at_a_break_is_cut_without_its_margin(tmp_path, season: Season):
     path.write_bytes(path.read_bytes()[:-500_000])
     own = make_classifier(threshold=-1e9)
     season.scan(tmp_path / "in", own)
-    top = choose_top(
-        season.find(tmp_path / "in", own).detections, list_for_detection(path.parent), "m", DetectionOptions()
-    )
+    found = season.find(tmp_path / "in", own)
+    top = choose_top(found.detections, list_for_detection(path.parent), found.files, "m", DetectionOptions())
     (make,) = cut_clips(top, 30.0).values()
     clip, _ = soundfile.read(io.BytesIO(make()))
     assert len(clip) == round(top.end_s[0] * 48_000)
 
 
 def test_a_recording_that_went_away_is_named(found, recordings, tmp_path):
-    top = choose_top(found.detections, list_for_detection(recordings), "m", DetectionOptions())
+    top = choose_top(found.detections, list_for_detection(recordings), found.files, "m", DetectionOptions())
     (first, *_) = cut_clips(top.assign(audio_root=str(tmp_path / "gone")), 1.0).values()
     with pytest.raises(InputError, match=r"gone.* was heard, but cannot be read any more"):
         first()
@@ -234,8 +235,8 @@ def test_figures_without_dates_say_why():
 def page_of(found, recordings, **changes) -> str:
     options = DetectionOptions()
     own = dataclasses.replace(OWN, **changes)
-    nights = count_nights(found, own.labels)
-    top = choose_top(found.detections, list_for_detection(recordings), own.name, options)
+    nights = count_nights(found, own.labels, rate=measured_rate(own))
+    top = choose_top(found.detections, list_for_detection(recordings), found.files, own.name, options)
     figures = {
         "activity": drawn(activity.activity, nights, "t"),
         "hours": drawn(activity.hours, found.detections, found.effort, "t"),
@@ -255,9 +256,40 @@ def test_the_page_says_effort_threshold_and_what_counts_are_not(found, recording
 
 def test_alarms_are_expected_only_at_the_classifiers_own_threshold(found, recordings):
     assert "would give about" in page_of(found, recordings)
-    assert "would give about" not in page_of(found, recordings, has_own_threshold=False)
     noted = page_of(found, recordings, notes=("The band is odd.",), has_own_threshold=False)
-    assert "The band is odd." in noted
+    assert "would give about" not in noted and "The band is odd." in noted
+    assert (
+        "How many of them are false alarms cannot be told: threshold, band or sensitivity of this run"
+        in noted
+    )
+    old = page_of(found, recordings, results={"val_fpr": 0.0})
+    assert "would give about" not in old and "does not tell how many labelled clips" in old
+
+
+@pytest.mark.parametrize(
+    ("n_flagged", "n_negative", "verdict"),
+    [
+        (0, 88, "18 of 18 windows were flagged: more than false alarms alone would explain (2 at the most)"),
+        (85, 88, "18 of 18 windows were flagged: no more than false alarms alone would explain."),
+    ],
+)
+def test_the_headline_compares_with_false_alarms_alone(found, recordings, n_flagged, n_negative, verdict):
+    page = page_of(found, recordings, results={"test_ood_fp": n_flagged, "test_ood_n_negative": n_negative})
+    assert verdict in page and page.index(verdict) < page.index("nights with a detection")
+
+
+def test_none_of_88_is_not_none(found, recordings):
+    page = page_of(found, recordings, results={"test_ood_fp": 0, "test_ood_n_negative": 88})
+    assert "test, other sites was 0 of 88 clips: 0\xa0%, and between 0\xa0% and 3.35\xa0%" in page
+    assert "Clopper-Pearson, each end a one-sided 95% bound" in page
+    assert "would give about 0 flagged windows (0 to 0.6)" in page
+
+
+def test_few_flagged_windows_among_few_are_no_finding(found, recordings):
+    """One window of eighteen is what chance gives at 2 % already, though it is more than 18 x 2 %."""
+    one = dataclasses.replace(found, detections=found.detections.iloc[:1].assign(n_windows=1))
+    page = page_of(one, recordings, results={"val_fp": 2, "val_n_negative": 100})
+    assert "1 of 18 windows was flagged: no more than false alarms alone would explain." in page
 
 
 def test_what_was_not_heard_is_on_the_page(recordings, season: Season, tmp_path):

@@ -56,6 +56,7 @@ def add_point(root: Path, settings: PointSettings, head: Head, name: str = NAME,
     }
     row |= {"threshold_logit": logit, "threshold_confidence": round(1 / (1 + np.exp(-logit)), 6)}
     row |= {"val_precision": 0.9, "val_recall": 0.8, "val_f1": 0.847, "val_fpr": np.nan, "test_ood_f1": 0.7}
+    row |= {"test_ood_fp": 0, "test_ood_n_negative": 88}
     table = root / "08_reporting" / "stage5" / "points.csv"
     table.parent.mkdir(parents=True, exist_ok=True)
     known = pd.read_csv(table, dtype={"fit_key": "str"}) if table.is_file() else pd.DataFrame()
@@ -193,7 +194,9 @@ def test_the_folder_holds_everything_and_reads_back(root: Path, tmp_path: Path):
         assert model.head.same_as(make_head())
         assert model.labels == ("Rana draytonii_Frog",)
         assert model.parameters["audio"] == EmbeddingOptions().settings
-        assert model.parameters["operating_point"]["threshold_logit"] == -1.0
+        operating_point = model.parameters["operating_point"]
+        assert operating_point["threshold_logit"] == -1.0
+        assert (operating_point["test_ood_fp"], operating_point["test_ood_n_negative"]) == (0, 88)
         assert PointSettings.from_row(model.parameters["settings"]) == PointSettings()
 
 

@@ -224,7 +224,7 @@ def _rates(results: Mapping[str, Any]) -> dict[str, float]:
     names = [
         f"{split}_{metric}"
         for split in ("val", "test_iid", "test_ood")
-        for metric in ("precision", "recall", "f1", "fpr")
+        for metric in ("precision", "recall", "f1", "fpr", "fp", "n_negative")
     ]
     found = {name: pd.to_numeric(results[name], errors="coerce") for name in names if name in results}
     return {name: float(value) for name, value in found.items() if value is not None and math.isfinite(value)}

@@ -29,9 +29,9 @@ DETECTION_COLUMNS = (
 )  # fmt: skip
 FILE_COLUMNS = (
     "file_path", "recorder_id", "date", "time", "state", "duration_s", "heard_s", "n_windows", "sample_rate_hz",
-    "channels", "reason", "message",
+    "channels", "reason", "message", "content_hash",
 )  # fmt: skip
-EFFORT_COLUMNS = ("recorder_id", "night", "hour", "heard_s")
+EFFORT_COLUMNS = ("recorder_id", "night", "hour", "heard_s", "n_windows")
 HEARD, PARTLY, UNHEARD, COPY = "heard", "partly heard", "not heard", "copy"
 _TOLERANCE_S = 1e-6
 
@@ -41,7 +41,7 @@ class Detections:
     """Everything that scores of a folder come to, as tables.
 
     `detections`: `DETECTION_COLUMNS`, sorted by file and start. `files`: `FILE_COLUMNS`, one row a recording. `effort`:
-    `EFFORT_COLUMNS`, seconds heard by recorder, night and clock hour (-1 where the time is unknown).
+    `EFFORT_COLUMNS`, seconds and windows heard by recorder, night and clock hour (-1 where the time is unknown).
     """
 
     detections: pd.DataFrame
@@ -67,7 +67,7 @@ def find_detections(
     found: list[pd.DataFrame] = []
     found_in: list[tuple[_Listed, pd.Timestamp]] = []
     files: list[dict[str, object]] = []
-    effort: dict[tuple[str, str, int], float] = {}
+    effort: dict[tuple[str, str, int], list[float]] = {}
     first_of: dict[str, str] = {}
     run_key, finished = classifier.run_key, scores.finished(classifier.run_key)
     for file, start in zip(_listed(recordings), started_at(recordings), strict=True):
@@ -85,10 +85,9 @@ def find_detections(
         if outcome["state"] not in (HEARD, PARTLY):
             continue
         for block in blocks:
-            first_s = float(block.start_s[0]) if len(block.start_s) else 0.0
-            for night, hour, seconds in spread(start, first_s, block.heard_s, start_hour):
-                key = (file.recorder_id, night, hour)
-                effort[key] = effort.get(key, 0.0) + seconds
+            for night, hour, *heard in _spread_windows(start, block, start_hour):
+                so_far = effort.setdefault((file.recorder_id, night, hour), [0.0, 0])
+                so_far[:] = [before + more for before, more in zip(so_far, heard, strict=True)]
         flagged = _flagged(blocks, classifier, options.merge_gap_s)
         if len(flagged):
             found.append(flagged)
@@ -227,10 +226,25 @@ def spread(
         moment, left = until, left - here
 
 
-def _effort_table(effort: Mapping[tuple[str, str, int], float]) -> pd.DataFrame:
-    rows = [(*key, seconds) for key, seconds in sorted(effort.items())]
+def _spread_windows(
+    start: pd.Timestamp, block: BlockScores, start_hour: int
+) -> Iterator[tuple[str, int, float, int]]:
+    """`spread` of a block, with the windows that begin in each part."""
+    first_s = float(block.start_s[0]) if len(block.start_s) else 0.0
+    parts = list(spread(start, first_s, block.heard_s, start_hour))
+    ends = first_s + np.cumsum([seconds for *_, seconds in parts])
+    # Whatever begins after the last part's end is of that part.
+    until = [*np.searchsorted(block.start_s, ends[:-1] - _TOLERANCE_S), len(block.start_s)]
+    for part, n_windows in zip(parts, np.diff(until, prepend=0), strict=False):
+        yield (*part, int(n_windows))
+
+
+def _effort_table(effort: Mapping[tuple[str, str, int], list[float]]) -> pd.DataFrame:
+    rows = [(*key, *heard) for key, heard in sorted(effort.items())]
     table = pd.DataFrame(rows, columns=list(EFFORT_COLUMNS))
-    return table.astype({"recorder_id": "str", "night": "str", "hour": "int64", "heard_s": "float64"})
+    return table.astype(
+        {"recorder_id": "str", "night": "str", "hour": "int64", "heard_s": "float64", "n_windows": "int64"}
+    )
 
 
 # Files ----------------------------------------------------------------------------------------------
@@ -261,6 +275,7 @@ def _outcome(
         "channels": fact.channels,
         "reason": reason or None,
         "message": message or None,
+        "content_hash": fact.content_hash or None,
     }
 
 
@@ -274,7 +289,7 @@ def _peak_db(blocks: list[BlockScores]) -> float:
 
 def _file_table(files: list[dict[str, object]]) -> pd.DataFrame:
     table = pd.DataFrame(files, columns=list(FILE_COLUMNS))
-    texts = ("file_path", "recorder_id", "date", "time", "state", "reason", "message")
+    texts = ("file_path", "recorder_id", "date", "time", "state", "reason", "message", "content_hash")
     return table.astype(
         {
             **dict.fromkeys(texts, "str"),

@@ -1,8 +1,8 @@
-"""Nightly activity: which recorder heard the target in which night, how often, from when to when.
+"""Nightly activity: which recorder's night has detections, how many, from when to when, and how many false to expect.
 
 A night is one recorder from noon to noon, as everywhere (`clips.nights`).
-A night without recordings, one whose recordings could not be heard, and one without calls are three different
-things, and are kept apart.
+A night without recordings, one whose recordings could not be heard, and one without detections are three different
+things, and are kept apart. A detection is not yet a presence: that takes a person who heard the target in it.
 """
 
 from __future__ import annotations
@@ -12,46 +12,100 @@ import pandas as pd
 
 from vernal.clips.nights import START_HOUR, nights_of_moments
 from vernal.field.detection.detections import COPY, HEARD, PARTLY, Detections
+from vernal.field.detection.false_alarms import ENDS, FalseAlarmRate, chance_of_any
 from vernal.field.detection.listing import UNKNOWN, started_at
 
+EXPECTED, CHANCE = "expected_false_windows", "false_night_chance"
 NIGHT_COLUMNS = (
-    "recorder_id", "night", "label", "state", "is_present", "n_detections", "n_windows", "first_call", "last_call",
+    "recorder_id", "night", "label", "state", "has_detection", "is_present", "n_detections", "n_windows",
+    "n_windows_heard", *(f"{name}{end}" for name in (EXPECTED, CHANCE) for end in ENDS), "first_call", "last_call",
     "max_confidence", "heard_h", "n_files", "n_files_unheard",
 )  # fmt: skip
+_KEYS = ["recorder_id", "night", "label"]
 CALLS, QUIET, UNHEARD, NO_RECORDINGS = "calls", "no calls", "not heard", "no recordings"
 # A longer stretch without any recording is a gap between deployments, or a clock that was reset.
 LONGEST_GAP_NIGHTS = 60
 
 
-def count_nights(found: Detections, labels: tuple[str, ...], start_hour: int = START_HOUR) -> pd.DataFrame:
+def count_nights(
+    found: Detections,
+    labels: tuple[str, ...],
+    start_hour: int = START_HOUR,
+    rate: FalseAlarmRate | None = None,
+    decisions: pd.DataFrame | None = None,
+) -> pd.DataFrame:
     """One row a recorder, night and label: `NIGHT_COLUMNS`.
 
     Every recorder has a row for every night of the season (see `season_nights`), so that a night in which it made no
-    recording is said to be one. `is_present` is missing where nothing was heard. `first_call` and `last_call` are
+    recording is said to be one. `has_detection` is missing where nothing was heard. `first_call` and `last_call` are
     when the first and the last detection begin.
+
+    Args:
+        rate: of false alarms; None leaves what is expected missing.
+        decisions: of people, `content_hash, start_s, end_s, asked, decision, reviewer, when`. `is_present` is true in
+            the nights of places that a reviewer heard the label in and no other spoke against, and else missing:
+            nobody hears a whole night.
     """
     files = _files_by_night(found, start_hour)
-    heard = found.effort.groupby(["recorder_id", "night"], as_index=False).heard_s.sum()
+    heard = found.effort.groupby(["recorder_id", "night"], as_index=False)[["heard_s", "n_windows"]].sum()
+    heard = heard.rename(columns={"n_windows": "n_windows_heard"})
     seen = pd.concat([files[["recorder_id", "night"]], heard[["recorder_id", "night"]]]).drop_duplicates()
     grid = _grid(seen, labels)
     calls = _calls(found.detections)
     table = (
         grid.merge(files, how="left", on=["recorder_id", "night"])
         .merge(heard, how="left", on=["recorder_id", "night"])
-        .merge(calls, how="left", on=["recorder_id", "night", "label"])
+        .merge(calls, how="left", on=_KEYS)
+        .merge(_confirmed(found, decisions, start_hour), how="left", on=_KEYS)
     )
-    counts = ("n_detections", "n_windows", "n_files", "n_files_unheard")
+    counts = ("n_detections", "n_windows", "n_windows_heard", "n_files", "n_files_unheard")
     table = table.assign(
         heard_h=table.heard_s.fillna(0.0) / 3_600,
         **{name: table[name].fillna(0).astype("int64") for name in counts},
     )
     is_heard = table.heard_h > 0
-    present = (table.n_detections > 0).astype("boolean").mask(~is_heard)
+    flagged = (table.n_detections > 0).astype("boolean").mask(~is_heard)
     state = np.select(
         [table.n_detections > 0, is_heard, table.n_files > 0], [CALLS, QUIET, UNHEARD], default=NO_RECORDINGS
     )
-    table = table.assign(is_present=present, state=pd.Series(state, index=table.index, dtype="str"))
-    return table[list(NIGHT_COLUMNS)].sort_values(["recorder_id", "night", "label"], ignore_index=True)
+    table = table.assign(
+        has_detection=flagged,
+        state=pd.Series(state, index=table.index, dtype="str"),
+        **_expected(table.n_windows_heard.where(is_heard), table.night != UNKNOWN, rate),
+    )
+    return table[list(NIGHT_COLUMNS)].sort_values(_KEYS, ignore_index=True)
+
+
+def _expected(n_windows: pd.Series, is_dated: pd.Series, rate: FalseAlarmRate | None) -> dict[str, pd.Series]:
+    """Flagged windows that as much sound without the target would give, and the chance that it gives any."""
+    rates = (np.nan,) * len(ENDS) if rate is None else rate.rates
+    columns = {}
+    for end, value in zip(ENDS, rates, strict=True):
+        columns[f"{EXPECTED}{end}"] = n_windows * value
+        # What has no date may be of many nights.
+        columns[f"{CHANCE}{end}"] = pd.Series(
+            chance_of_any(value, n_windows.to_numpy()), n_windows.index
+        ).where(is_dated)
+    return columns
+
+
+def _confirmed(found: Detections, decisions: pd.DataFrame | None, start_hour: int) -> pd.DataFrame:
+    """Nights in which people heard a label: `recorder_id, night, label, is_present` (true)."""
+    empty = pd.DataFrame(columns=[*_KEYS, "is_present"]).astype({"is_present": "boolean"})
+    if decisions is None or decisions.empty:
+        return empty
+    place = ["content_hash", "start_s", "end_s", "asked"]
+    last = decisions.sort_values("when", kind="stable").drop_duplicates([*place, "reviewer"], keep="last")
+    said = last.groupby(place).decision.agg(set)
+    heard = said[[{"target"} <= words and "not_target" not in words for words in said]].reset_index()
+    files = found.files[found.files.state != COPY]
+    files = files.assign(began=started_at(files))[["content_hash", "recorder_id", "began"]]
+    placed = heard.merge(files.dropna(subset="content_hash"), on="content_hash")
+    if placed.empty:
+        return empty
+    moments = placed.began + pd.to_timedelta(placed.start_s, unit="s")
+    placed = placed.assign(night=nights_of_moments(moments, start_hour).fillna(UNKNOWN), label=placed.asked)
+    return placed[_KEYS].drop_duplicates().assign(is_present=True).astype({"is_present": "boolean"})
 
 
 def _files_by_night(found: Detections, start_hour: int) -> pd.DataFrame:

@@ -9,16 +9,19 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
-from vernal.common.formatting import UNDEFINED, amount, count, listed, percent, share
+from vernal.common.formatting import NBSP, UNDEFINED, amount, count, listed, share
+from vernal.evaluation.proportions import BOUND_WORDS
 from vernal.field.detection.classifier import Classifier
 from vernal.field.detection.detections import COPY, PARTLY, UNHEARD, Detections
+from vernal.field.detection.false_alarms import ENDS, measured_rate
 from vernal.field.detection.listing import UNKNOWN
-from vernal.field.detection.nights import CALLS, NO_RECORDINGS, QUIET
+from vernal.field.detection.nights import CALLS, CHANCE, EXPECTED, NO_RECORDINGS, QUIET
 from vernal.field.detection.nights import UNHEARD as NIGHT_UNHEARD
 from vernal.field.detection.options import DetectionOptions
 from vernal.reports.blocks import (
     BAD,
     SOFT,
+    STRONG,
     WARNING,
     Block,
     Bullets,
@@ -127,56 +130,96 @@ def _warnings(run: DetectionRun) -> list[Text]:
 def _answer(run: DetectionRun) -> Section:
     dated = run.nights[run.nights.night != UNKNOWN]
     by_night = dated.groupby(["recorder_id", "night"]).agg(
-        n=("n_detections", "sum"), heard=("heard_h", "max")
+        n=("n_detections", "sum"), heard=("heard_h", "max"), is_present=("is_present", "any")
     )
-    heard, present = by_night[by_night.heard > 0], by_night[by_night.n > 0]
+    heard, detected = by_night[by_night.heard > 0], by_night[by_night.n > 0]
     detections = run.found.detections
     tiles = [
         Tile(_hours(run.heard_h), "hours heard", f"{count(len(run.recordings), 'recording')} of "
              f"{count(run.recordings.recorder_id.nunique(), 'recorder')}"),
         Tile(f"{len(detections):,}", "detections", f"{count(detections.n_windows.sum(), 'window')} flagged of "
              f"{run.n_windows:,}"),
-        Tile(f"{len(present):,} of {len(heard):,}", "nights with a detection", "a night is one recorder's"),
+        Tile(f"{len(detected):,} of {len(heard):,}", "nights with a detection", _false_nights(run)),
+        Tile(f"{by_night.is_present.sum():,} of {len(heard):,}", "nights confirmed by a person",
+             "who heard the target in a detection (`kedro review detections`)"),
         Tile(share(run.classifier.threshold_confidence, 3), "threshold (confidence)", run.classifier.threshold_from),
     ]  # fmt: skip
     said: list[Text] = []
     if heard.empty and len(run.recordings):
         said.append(Text("No recording's name tells when it was made, so there are no nights to count."))
-    alarms = _expected_alarms(run)
-    if alarms:
-        said.append(Text(alarms, WARNING))
-    return Section("answer", "What was heard", [Tiles(tiles), *([Bullets(said)] if said else [])])
+    said += [Text(words) for words in (_expected_words(run),) if words]
+    verdict = Text(headline(run), STRONG)
+    return Section("answer", "What was heard", [verdict, Tiles(tiles), *([Bullets(said)] if said else [])])
 
 
 def _hours(hours: float) -> str:
     return f"{hours:,.0f}" if hours >= 100 else f"{hours:.1f}" if hours >= 1 else f"{hours:.2f}"
 
 
-def _expected_alarms(run: DetectionRun) -> str:
+def headline(run: DetectionRun) -> str:
+    """The one sentence to remember: whether false alarms alone would explain what was flagged."""
+    flagged, n_windows = int(run.found.detections.n_windows.sum()), run.n_windows
+    if not flagged:
+        return f"None of {count(n_windows, 'window')} was flagged."
+    were = "was" if flagged == 1 else "were"
+    said = f"{flagged:,} of {count(n_windows, 'window')} {were} flagged"
+    listen = "Listen to a sample before counting on any of them."
+    rate = measured_rate(run.classifier)
+    if rate is None:
+        return f"{said}. How many of them are false alarms cannot be told: {_why_unmeasured(run)}. {listen}"
+    most = rate.most_flagged(n_windows)
+    if flagged <= most:
+        return f"{said}: no more than false alarms alone would explain."
+    return f"{said}: more than false alarms alone would explain ({most:,} at the most). {listen}"
+
+
+def _why_unmeasured(run: DetectionRun) -> str:
+    if not run.classifier.has_own_threshold:
+        return "threshold, band or sensitivity of this run are not those that were measured"
+    if len(run.classifier.labels) > 1:
+        return "they were not measured class by class"
+    return "the classifier does not tell how many labelled clips without the target it flagged"
+
+
+def _expected_words(run: DetectionRun) -> str:
     """What the measured false positive rate amounts to on as much sound as was heard."""
-    measured = [name for name in ("test_ood", "test_iid", "val") if f"{name}_fpr" in run.classifier.results]
-    if not measured or not run.classifier.has_own_threshold or not run.n_windows:
+    rate = measured_rate(run.classifier)
+    if rate is None or not run.n_windows:
         return ""
-    rate = run.classifier.results[f"{measured[0]}_fpr"]
-    flagged, expected = int(run.found.detections.n_windows.sum()), rate * run.n_windows
-    verdict = (
-        "That is no more than false alarms alone would explain."
-        if flagged <= expected
-        else "Listen to a sample before counting on any of them."
-    )
+    value, *ends = rate.rates
+    low, high = (amount_of(end * run.n_windows) for end in ends)
     return (
-        f"At the false positive rate measured on {_SPLIT_WORDS[measured[0]]} ({percent(rate)}), as much sound without "
-        f"the target would give about {expected:,.0f} flagged windows; {flagged:,} were flagged here. {verdict}"
+        f"The false positive rate on {_SPLIT_WORDS[rate.split]} was {rate.n_flagged:,} of "
+        f"{count(rate.n_negative, 'clip')}: {_fine_percent(value)}, and between {_fine_percent(ends[0])} and "
+        f"{_fine_percent(ends[1])} ({BOUND_WORDS}). As much sound without the target would give about "
+        f"{amount_of(value * run.n_windows)} flagged windows ({low} to {high})."
     )
+
+
+def _fine_percent(value: float) -> str:
+    """Percent to three digits: a season multiplies each of them.
+
+    >>> _fine_percent(0.03347), _fine_percent(0.5)
+    ('3.35\\xa0%', '50\\xa0%')
+    """
+    return f"{100 * value:.3g}{NBSP}%"
+
+
+def _false_nights(run: DetectionRun) -> str:
+    """How many nights without the target would have a detection all the same."""
+    value, low, high = (run.nights[f"{CHANCE}{end}"].sum() for end in ENDS)
+    if measured_rate(run.classifier) is None:
+        return "a night is one recorder's"
+    return f"false alarms alone: {amount(value)} ({amount(low)} to {amount(high)}); a night is one recorder's"
 
 
 def _nights(run: DetectionRun) -> Section:
     blocks: list[Block] = [
         Picture(
             "activity",
-            "Detections by recorder and night. A grey field is a night that was heard without a detection; where "
-            "nothing is drawn there was nothing to hear, which says nothing about the animal. A night is one "
-            "recorder's, named by the date of its evening.",
+            "Detections by recorder and night, right or not. A grey field is a night that was heard without a "
+            "detection; where nothing is drawn there was nothing to hear, which says nothing about the animal. A night "
+            "is one recorder's, named by the date of its evening.",
         ),
         _by_recorder(run),
         Picture(
@@ -194,18 +237,25 @@ def _by_recorder(run: DetectionRun) -> Table:
         recorder, label = map(str, names)
         dated = part[part.night != UNKNOWN]
         states = dated.state.value_counts()
-        present = sorted(dated[dated.n_detections > 0].night)
+        detected = sorted(dated[dated.n_detections > 0].night)
         cells = [recorder, label, _hours(part.heard_h.sum())]
         cells += [f"{states.get(CALLS, 0) + states.get(QUIET, 0):,}", f"{states.get(CALLS, 0):,}"]
         cells += [f"{states.get(NIGHT_UNHEARD, 0):,}", f"{states.get(NO_RECORDINGS, 0):,}"]
-        cells += [f"{part.n_detections.sum():,}"]
+        cells += [f"{part.n_detections.sum():,}", f"{part.n_windows.sum():,}", _expected_range(part)]
         # As code, dates are not broken.
-        cells += [f"`{present[0]}`", f"`{present[-1]}`"] if present else [UNDEFINED, UNDEFINED]
+        cells += [f"`{detected[0]}`", f"`{detected[-1]}`"] if detected else [UNDEFINED, UNDEFINED]
         rows.append(cells if several else [cells[0], *cells[2:]])
     columns = ["recorder", "label", "hours heard", "nights heard", "with detections", "nights not heard"]
-    columns += ["nights without recordings", "detections", "first detected", "last detected"]
+    columns += ["nights without recordings", "detections", "windows flagged", "false ones expected"]
+    columns += ["first detected", "last detected"]
     shown = columns if several else [columns[0], *columns[2:]]
     return Table(shown, rows, "A night without recordings is no night without calls.")
+
+
+def _expected_range(nights: pd.DataFrame) -> str:
+    """False windows to expect of some nights, as an interval."""
+    low, high = (nights[f"{EXPECTED}{end}"].sum(min_count=1) for end in ENDS[1:])
+    return UNDEFINED if pd.isna(high) else f"{amount_of(low)} to {amount_of(high)}"
 
 
 def _threshold(run: DetectionRun) -> Section:
@@ -307,7 +357,7 @@ def _where(run: DetectionRun) -> Section:
             "the logit of every window: another threshold needs no listening",
         ],
         ["`nights.csv`", "one row a recorder, night and label"],
-        ["`effort.csv`", "seconds heard by recorder, night and clock hour"],
+        ["`effort.csv`", "seconds and windows heard by recorder, night and clock hour"],
         ["`files.csv`, `broken.csv`", "what became of every recording; those with something wrong"],
         ["`top.csv`, `clips/`", "the queue for checking, and its sound"],
     ]

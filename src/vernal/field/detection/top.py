@@ -21,17 +21,22 @@ from vernal.field.detection.options import DetectionOptions
 
 TOP_COLUMNS = (
     "rank", "clip_file", "audio_root", "file_path", "start_s", "end_s", "recorder_id", "night", "started_at", "label",
-    "logit", "confidence", "model",
+    "logit", "confidence", "model", "content_hash",
 )  # fmt: skip
 
 
 def choose_top(
-    detections: pd.DataFrame, recordings: pd.DataFrame, model: str, options: DetectionOptions
+    detections: pd.DataFrame,
+    recordings: pd.DataFrame,
+    files: pd.DataFrame,
+    model: str,
+    options: DetectionOptions,
 ) -> pd.DataFrame:
     """The queue for checking: `TOP_COLUMNS`, strongest first.
 
     `start_s` and `end_s` are of the detection in its recording, without margin; `clip_file` names the WAV that is cut
-    out of it, for the first `options.clips` rows.
+    out of it, for the first `options.clips` rows. `content_hash` is the recording's, from `files`: decisions are known
+    again by it.
     """
     ordered = detections.sort_values(
         ["logit", "file_path", "start_s", "label"], ascending=[False, True, True, True], kind="stable"
@@ -39,7 +44,13 @@ def choose_top(
     place = ordered.groupby(["recorder_id", "night"]).cumcount()
     chosen = ordered[place < options.queue_per_night].head(options.queue).reset_index(drop=True)
     root = recordings.audio_root.iloc[0] if len(recordings) else ""
-    chosen = chosen.assign(rank=np.arange(1, len(chosen) + 1), audio_root=root, model=model)
+    hashes = files.set_index("file_path").content_hash
+    chosen = chosen.assign(
+        rank=np.arange(1, len(chosen) + 1),
+        audio_root=root,
+        model=model,
+        content_hash=chosen.file_path.map(hashes).astype("str"),
+    )
     names = [_clip_name(row) if row["rank"] <= options.clips else None for row in chosen.to_dict("records")]
     return chosen.assign(clip_file=pd.Series(names, index=chosen.index, dtype="str"))[list(TOP_COLUMNS)]
 

@@ -174,7 +174,7 @@ def _operating_point(results: Mapping[str, Any]) -> dict[str, Any]:
     measures = [
         f"{split}_{metric}"
         for split in ("val", "test_iid", "test_ood")
-        for metric in ("precision", "recall", "f1", "fpr")
+        for metric in ("precision", "recall", "f1", "fpr", "fp", "n_negative")
     ]
     return {name: _plain(results[name]) for name in (*kept, *measures) if results.get(name) is not None}
 

@@ -22,11 +22,12 @@ from vernal.field.detection import listing
 from vernal.field.detection.classifier import Classifier
 from vernal.field.detection.classifier import choose_classifier as choose
 from vernal.field.detection.detections import Detections, find_detections
+from vernal.field.detection.false_alarms import measured_rate
 from vernal.field.detection.file_journal import KnownFiles
 from vernal.field.detection.label_tables import label_tables
 from vernal.field.detection.nights import count_nights
 from vernal.field.detection.options import DetectionOptions
-from vernal.field.detection.page import DetectionRun, render_page
+from vernal.field.detection.page import DetectionRun, headline, render_page
 from vernal.field.detection.scan import Piece, score_missing
 from vernal.field.detection.score_store import ScoreStore
 from vernal.field.detection.top import choose_top, cut_clips
@@ -77,6 +78,7 @@ def make_detections(
     classifier: Classifier,
     known_files: KnownFiles,
     scores: ScoreStore,
+    review_log: pd.DataFrame,
     options: DetectionOptions,
     night_options: NightOptions,
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
@@ -84,16 +86,21 @@ def make_detections(
     found = find_detections(
         recordings, known_files.load(), scores, classifier, options, night_options.start_hour
     )
-    nights = count_nights(found, classifier.labels, night_options.start_hour)
+    rate = measured_rate(classifier)
+    nights = count_nights(found, classifier.labels, night_options.start_hour, rate, review_log)
     broken = found.files[found.files.reason.notna()].reset_index(drop=True)
     return found.detections, found.files, broken, found.effort, nights
 
 
 def queue_detections(
-    detections: pd.DataFrame, recordings: pd.DataFrame, classifier: Classifier, options: DetectionOptions
+    detections: pd.DataFrame,
+    recordings: pd.DataFrame,
+    files: pd.DataFrame,
+    classifier: Classifier,
+    options: DetectionOptions,
 ) -> pd.DataFrame:
     """The detections that a person should check first."""
-    return choose_top(detections, recordings, classifier.name, options)
+    return choose_top(detections, recordings, files, classifier.name, options)
 
 
 def cut_top_clips(top: pd.DataFrame, options: DetectionOptions) -> dict[str, Callable[[], bytes]]:
@@ -142,4 +149,5 @@ def write_report(
     root = recordings.audio_root.iloc[0]
     found = Detections(detections, files, effort)
     run = DetectionRun(found, nights, top, classifier, options, root, demo_season.is_demo_root(root))
+    logger.info("%s", headline(run))
     return render_page(run, {"activity": activity_plot, "hours": hours_plot})

@@ -10,7 +10,7 @@ def create_pipeline() -> Pipeline:
     return Pipeline(
         [*_listen(), *_count(), *_show()],
         namespace="detection",
-        inputs={"known_embeddings"},
+        inputs={"known_embeddings", "review_log"},
         parameters={"params:detection", "params:nights", "params:workers", "params:data_root"},
     )
 
@@ -53,14 +53,22 @@ def _count() -> list[Node]:
     return [
         Node(
             nodes.make_detections,
-            inputs=["recordings", "classifier", "files_seen", "scores", "params:detection", "params:nights"],
+            inputs=[
+                "recordings",
+                "classifier",
+                "files_seen",
+                "scores",
+                "review_log",
+                "params:detection",
+                "params:nights",
+            ],
             outputs=["detections", "files", "broken", "effort", "nights"],
             name="make_detections",
             tags=["scores"],
         ),
         Node(
             nodes.queue_detections,
-            inputs=["detections", "recordings", "classifier", "params:detection"],
+            inputs=["detections", "recordings", "files", "classifier", "params:detection"],
             outputs="top",
             name="queue_detections",
             tags=["scores"],

@@ -1,0 +1,28 @@
+"""The measured rate of false alarms: whose it is, and what it leaves open."""
+
+import dataclasses
+
+import pytest
+
+from tests.field.detection.conftest import make_classifier
+from vernal.field.detection.false_alarms import FalseAlarmRate, measured_rate
+
+COUNTS = {f"{split}_{name}": value for split, value in (("val", 50), ("test_iid", 60), ("test_ood", 70))
+          for name, value in (("fp", value // 10), ("n_negative", value))}  # fmt: skip
+
+
+def test_the_rate_is_that_of_the_clips_most_like_a_new_season():
+    own = dataclasses.replace(make_classifier(), results=COUNTS)
+    assert measured_rate(own) == FalseAlarmRate("test_ood", 7, 70)
+    no_new_site = COUNTS | {"test_ood_n_negative": 0}
+    assert measured_rate(dataclasses.replace(own, results=no_new_site)) == FalseAlarmRate("test_iid", 6, 60)
+    assert measured_rate(dataclasses.replace(own, results={"test_ood_fpr": 0.1})) is None
+    assert measured_rate(dataclasses.replace(own, has_own_threshold=False)) is None
+    assert measured_rate(dataclasses.replace(own, labels=("frog", "toad"))) is None
+
+
+def test_what_is_plausible_without_the_target_holds_the_rates_interval_and_chance():
+    rate = FalseAlarmRate("val", 0, 88)
+    assert rate.rates == pytest.approx((0, 0, 1 - 0.05 ** (1 / 88)))
+    assert rate.most_flagged(10_000) > 10_000 * rate.rates[2] > 330
+    assert FalseAlarmRate("val", 88, 88).most_flagged(12) == 12
