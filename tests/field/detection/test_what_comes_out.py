@@ -280,7 +280,7 @@ def test_the_headline_compares_with_false_alarms_alone(found, recordings, n_flag
 
 def test_none_of_88_is_not_none(found, recordings):
     page = page_of(found, recordings, results={"test_ood_fp": 0, "test_ood_n_negative": 88})
-    assert "test, other sites was 0 of 88 clips: 0\xa0%, and between 0\xa0% and 3.35\xa0%" in page
+    assert "test_ood</code> was 0 of 88 clips: 0\xa0%, and between 0\xa0% and 3.35\xa0%" in page
     assert "Clopper-Pearson, each end a one-sided 95% bound" in page
     assert "would give about 0 flagged windows (0 to 0.6)" in page
 

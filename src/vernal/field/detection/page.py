@@ -20,8 +20,8 @@ from vernal.field.detection.nights import UNHEARD as NIGHT_UNHEARD
 from vernal.field.detection.options import DetectionOptions
 from vernal.reports.blocks import (
     BAD,
+    GOOD,
     SOFT,
-    STRONG,
     WARNING,
     Block,
     Bullets,
@@ -59,8 +59,8 @@ MEANING = (
 )
 _SPLIT_WORDS = {
     "val": "validation, where the threshold was chosen",
-    "test_iid": "test, sites known from training",
-    "test_ood": "test, other sites",
+    "test_iid": "the test split `test_iid`",
+    "test_ood": "the test split `test_ood`",
 }
 
 
@@ -111,7 +111,7 @@ def render_page(run: DetectionRun, figures: Mapping[str, Drawing]) -> str:
         target=listed(run.classifier.labels),
         question=f"Where and when was {listed(run.classifier.labels)} detected in `{run.audio_root}`?",
         demo=DEMO_WORDS if run.is_demo else "",
-        warnings=_warnings(run),
+        warnings=[headline(run), *_warnings(run)],
         sections=[section for section in sections if section.blocks],
         figures={name: Markup(inline_svg(drawing.svg, name, alt[name])) for name, drawing in figures.items()},
     )
@@ -141,36 +141,37 @@ def _answer(run: DetectionRun) -> Section:
              f"{run.n_windows:,}"),
         Tile(f"{len(detected):,} of {len(heard):,}", "nights with a detection", _false_nights(run)),
         Tile(f"{by_night.is_present.sum():,} of {len(heard):,}", "nights confirmed by a person",
-             "who heard the target in a detection (`kedro review detections`)"),
+             "who heard the target in a detection"),
         Tile(share(run.classifier.threshold_confidence, 3), "threshold (confidence)", run.classifier.threshold_from),
     ]  # fmt: skip
     said: list[Text] = []
     if heard.empty and len(run.recordings):
         said.append(Text("No recording's name tells when it was made, so there are no nights to count."))
     said += [Text(words) for words in (_expected_words(run),) if words]
-    verdict = Text(headline(run), STRONG)
-    return Section("answer", "What was heard", [verdict, Tiles(tiles), *([Bullets(said)] if said else [])])
+    return Section("answer", "What was heard", [Tiles(tiles), *([Bullets(said)] if said else [])])
 
 
 def _hours(hours: float) -> str:
     return f"{hours:,.0f}" if hours >= 100 else f"{hours:.1f}" if hours >= 1 else f"{hours:.2f}"
 
 
-def headline(run: DetectionRun) -> str:
+def headline(run: DetectionRun) -> Text:
     """The one sentence to remember: whether false alarms alone would explain what was flagged."""
     flagged, n_windows = int(run.found.detections.n_windows.sum()), run.n_windows
     if not flagged:
-        return f"None of {count(n_windows, 'window')} was flagged."
+        return Text(f"None of {count(n_windows, 'window')} was flagged.", WARNING)
     were = "was" if flagged == 1 else "were"
     said = f"{flagged:,} of {count(n_windows, 'window')} {were} flagged"
     listen = "Listen to a sample before counting on any of them."
     rate = measured_rate(run.classifier)
     if rate is None:
-        return f"{said}. How many of them are false alarms cannot be told: {_why_unmeasured(run)}. {listen}"
+        why = _why_unmeasured(run)
+        return Text(f"{said}. How many of them are false alarms cannot be told: {why}. {listen}", WARNING)
     most = rate.most_flagged(n_windows)
     if flagged <= most:
-        return f"{said}: no more than false alarms alone would explain."
-    return f"{said}: more than false alarms alone would explain ({most:,} at the most). {listen}"
+        return Text(f"{said}: no more than false alarms alone would explain.", WARNING)
+    more = f"{said}: more than false alarms alone would explain ({most:,} at the most). {listen}"
+    return Text(more, GOOD)
 
 
 def _why_unmeasured(run: DetectionRun) -> str:

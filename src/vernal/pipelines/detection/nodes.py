@@ -149,5 +149,5 @@ def write_report(
     root = recordings.audio_root.iloc[0]
     found = Detections(detections, files, effort)
     run = DetectionRun(found, nights, top, classifier, options, root, demo_season.is_demo_root(root))
-    logger.info("%s", headline(run))
+    logger.info("%s", headline(run).text)
     return render_page(run, {"activity": activity_plot, "hours": hours_plot})
