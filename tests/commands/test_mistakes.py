@@ -31,7 +31,7 @@ def here(project, monkeypatch):
         ({"params": {"source": {"manfest": "x"}}}, r"source\.manfest \(did you mean 'manifest'\?\)"),
         ({"params": {"tracking": {"enable": True}}}, r"tracking\.enable \(did you mean 'enabled'\?\)"),
         ({"params": {"miner": {"epoch": 5}}}, r"miner\.epoch \(did you mean 'epochs'\?\)"),
-        ({"params": {"miner": {"epochs": -3}}}, r"miner\.epochs is -3; give a whole number from 1 to 10000"),
+        ({"params": {"miner": {"epochs": -3}}}, r"miner\.epochs is -3; give a whole number from 0 to 10000"),
         ({"params": {"curation": {"package_settings": {"qality": []}}}}, "did you mean 'quality'"),
         (
             {"params": {"ingest": {"max_rejected_share": "abc"}}},

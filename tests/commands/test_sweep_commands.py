@@ -97,7 +97,7 @@ def test_show_of_a_point_tells_where_each_setting_comes_from(workplace: Path):
     assert "no effect without upsampling_ratio above 0" in output
     lines = {line.split()[0]: line.split()[1:] for line in output.splitlines()[2:]}
     assert lines["focal_loss"] == ["false", "axis"]
-    assert lines["epochs"] == ["50", "default"]
+    assert lines["epochs"] == ["50", "base"]
     assert "did you mean 'imbalance_010'?" in complaint("show", "imbalance", "imbalance_10")
     assert "means 3 points; name one" in complaint("show", "imbalance", "1-3")
 

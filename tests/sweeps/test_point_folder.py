@@ -59,7 +59,7 @@ def test_files_of_an_older_spec_are_brought_up_to_date_and_edits_survive(tmp_pat
 
 def test_respelled_and_crlf_files_are_no_edits(tmp_path: Path):
     write_point_files(tmp_path, TWO)
-    edit(tmp_path / "x_001.yml", "epochs: 50", "epochs: 50.0")
+    edit(tmp_path / "x_001.yml", "epochs: 0", "epochs: 0.0")
     assert write_point_files(tmp_path, TWO).updated == ["x_001"]
     text = (tmp_path / "x_001.yml").read_bytes()
     (tmp_path / "x_001.yml").write_bytes(text.replace(b"\n", b"\r\n"))

@@ -7,6 +7,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vernal.common.hashing import digest
 from vernal.common.problems import InputError
 from vernal.sweeps.point_settings import PointSettings, config_hash, configuration_hash, fit_hash
 from vernal.sweeps.spec import expand, find_specs, parse_spec, read_spec, read_stage
@@ -25,6 +26,22 @@ SHIPPED = {
     "stage16": (48, 48, 16, 48),
     "stage17": (108, 84, 28, 84),
     "stage18": (100, 100, 10, 20),
+}
+
+# Names and hashes of all points of a stage, seed to training, as they were when `epochs` was 50 by default: heads and
+# results of the study's stages are found by them.
+IDENTITIES = {
+    "imbalance": "75b37b8c9bcb87b5",
+    "stage1": "d3d853d426cc7200",
+    "stage2": "beacd7fdad5429dc",
+    "stage3": "c92e27e3e864de73",
+    "stage4": "49f888de463d52c5",
+    "stage5": "354ed9ccea4d60fd",
+    "stage13": "bc78c1f3a29024b3",
+    "stage15": "39aa4433c7cab7f2",
+    "stage16": "341d91f84b329c85",
+    "stage17": "c48dfe8334f2c10c",
+    "stage18": "2c1e50aa868280fe",
 }
 
 
@@ -53,6 +70,20 @@ def test_shipped_stages_expand_to_the_stated_counts(sweeps: Path, stage: str):
     )
     assert (len(points), *sizes) == SHIPPED[stage]
     assert [point.name for point in points[:2]] == [f"{stage}_001", f"{stage}_002"][: len(points)]
+
+
+@pytest.mark.parametrize("stage", IDENTITIES)
+def test_the_studys_stages_are_what_they_were(sweeps: Path, stage: str):
+    identities = [
+        (point.name, *(identity(point.settings) for identity in (config_hash, configuration_hash, fit_hash)))
+        for point in expand(read_stage(sweeps, stage))
+    ]
+    assert digest("identities", identities) == IDENTITIES[stage]
+
+
+def test_what_no_spec_fixes_is_trained_until_it_has_converged(sweeps: Path):
+    (baseline,) = expand(read_stage(sweeps, "baseline"))
+    assert baseline.settings.epochs == 0
 
 
 def test_the_page_on_sweeps_holds_the_table_of_stages(sweeps: Path, project: Path):
@@ -96,7 +127,7 @@ def test_stage_5_has_the_seeds_120_points_in_the_seeds_order(sweeps: Path):
 
 def test_three_points_of_stage_5_worked_out_by_hand(sweeps: Path):
     points = {point.name: point.settings for point in expand(read_stage(sweeps, "stage5"))}
-    common = {"quality": ["high", "medium"]}
+    common = {"quality": ["high", "medium"], "epochs": 50}
     assert points["stage5_001"] == PointSettings(**common, seed=123, balance=True)
     assert points["stage5_017"] == PointSettings(
         **common, seed=123, balance=True, positive_subsets=["bestLowQuality/top50"]
@@ -146,7 +177,7 @@ axes:
     - [C:\\data\\AudioData\\curated\\bestLowQuality\\top50]
   negative-subsets:
     [[], [hardNeg/hardneg_conf_min_50], [hardNeg/hardneg_conf_min_99], hardNeg/hardneg_conf_min_85]
-base_params: {learning-rate: 5e-4, focal_loss_gamma: 2, upsampling_mode: smote, hidden_units: 0.0}
+base_params: {learning-rate: 5e-4, focal_loss_gamma: 2, upsampling_mode: smote, hidden_units: 0.0, epochs: "50"}
 """
 
 

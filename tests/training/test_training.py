@@ -16,7 +16,15 @@ from tests.training_data import make_embeddings, make_job, mixed_jobs, shared_po
 from vernal.common.problems import InputError
 from vernal.evaluation.metrics import average_precision
 from vernal.training import train as training
-from vernal.training.train import FailedHead, FitJob, FittedHead, HeadOptions, check_can_overfit, fit_heads
+from vernal.training.train import (
+    FailedHead,
+    FitJob,
+    FittedHead,
+    HeadOptions,
+    check_can_overfit,
+    fit_heads,
+    until_converged,
+)
 
 SOURCE = Path(__file__).resolve().parents[2] / "src"
 
@@ -176,6 +184,39 @@ def test_more_validation_rows_than_one_call_takes(pool: Executor) -> None:
     assert one.history["val_auprc"][one.best_epoch - 1] == pytest.approx(
         average_precision(logits, job.val_y[:, 0] > 0.5), abs=1e-4
     )
+
+
+# Until it has converged
+
+
+def test_a_small_collection_is_trained_until_early_stopping_ends_it(pool: Executor) -> None:
+    x, y = make_embeddings()
+    job = make_job("point", y, n_train=100, epochs=50)
+    fixed, ours = (fitted(x, [one], pool)["point"] for one in (job, until_converged(job)))
+    assert fixed.n_steps == 50 * 4
+    assert len(ours.history) == ours.best_epoch + 10 < training.MOST_EPOCHS
+    # 21 times 100 rows are an epoch: 66 batches of 32.
+    assert ours.n_steps == 66 * len(ours.history)
+    assert ours.history["val_loss"].min() < fixed.history["val_loss"].min() - 0.02
+
+
+def test_made_rows_are_repeated_with_the_others(pool: Executor) -> None:
+    x, y = make_embeddings()
+    job = make_job("point", y, n_train=100)
+    held = replace(
+        job, rows=job.rows[:60], y=job.y[:60], extra_x=lambda: x[job.rows[60:]], extra_y=job.y[60:]
+    )
+    given = replace(held, extra_x=x[job.rows[60:]])
+    one, other = (fitted(x, [until_converged(made)], pool)["point"] for made in (held, given))
+    assert_same(one, other)
+    assert until_converged(held).n_extra == 21 * 40 and len(until_converged(held).rows) == 21 * 60
+
+
+def test_the_epochs_of_a_large_collection_stay_what_they_are() -> None:
+    _, y = make_embeddings(4000, n_dims=2)
+    job = make_job("point", y, n_train=64 * 32, n_val=10)
+    assert until_converged(job).rows is job.rows
+    assert until_converged(job).options == replace(job.options, epochs=200)
 
 
 # What cannot be

@@ -107,7 +107,10 @@ class PointSettings:
         0.0005, "number", "Highest learning rate of the schedule.", minimum=0, maximum=1, open_end="minimum"
     )
     batch_size: int = setting(32, "integer", "Samples a training step.", minimum=1, maximum=65_536)
-    epochs: int = setting(50, "integer", "Most passes over the training samples.", minimum=1, maximum=10_000)
+    epochs: int = setting(
+        0, "integer", "Most passes over the training samples; 0: as many as it takes to converge.",
+        minimum=0, maximum=10_000,
+    )  # fmt: skip
     fmin: int = setting(
         0, "integer", "Lower end of the band-pass before the encoder; changes the embedding.",
         minimum=0, maximum=15_000, unit="Hz",

@@ -6,7 +6,7 @@ Everything that a head's weights depend on goes into its key, and nothing else d
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
@@ -172,25 +172,25 @@ def _train(
 
 def _job(fit: Fit, rows_of: pd.Series, x: Array) -> FitJob:
     """What the trainer needs: rows of the matrix in the order of clip ids, and the rows made for this fit."""
-    from vernal.training.train import FitJob
+    from vernal.training.train import MOST_EPOCHS, FitJob, until_converged
 
     role = fit.clips.role.astype("str")
     rows, y = _rows(fit.clips[role == FIT], rows_of)
     stop_rows, stop_y = _rows(fit.clips[role != FIT], rows_of)
     settings = fit.settings
-    options = HeadOptions(**{field.name: getattr(settings, field.name) for field in fields(HeadOptions)})
+    options = HeadOptions.of(replace(settings, epochs=settings.epochs or MOST_EPOCHS))
     job = FitJob(fit.key, settings.seed, options, rows, y, stop_rows, stop_y)
-    if not (settings.upsampling_ratio or settings.mixup or settings.label_smoothing):
-        return job
-    prepared = prepare_arrays(x[rows], y, settings, settings.seed)
-    # The rows themselves are made again when their turn comes: all at once they would not fit into memory.
-    return replace(
-        job,
-        rows=rows[prepared.rows],
-        y=prepared.y,
-        extra_x=lambda: prepare_arrays(x[rows], y, settings, settings.seed).extra_x,
-        extra_y=prepared.extra_y,
-    )
+    if settings.upsampling_ratio or settings.mixup or settings.label_smoothing:
+        prepared = prepare_arrays(x[rows], y, settings, settings.seed)
+        # The rows themselves are made again when their turn comes: all at once they would not fit into memory.
+        job = replace(
+            job,
+            rows=rows[prepared.rows],
+            y=prepared.y,
+            extra_x=lambda: prepare_arrays(x[rows], y, settings, settings.seed).extra_x,
+            extra_y=prepared.extra_y,
+        )
+    return job if settings.epochs else until_converged(job)
 
 
 def _rows(clips: pd.DataFrame, rows_of: pd.Series) -> tuple[Array, Array]:

@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -35,11 +36,14 @@ __all__ = [
     "check_can_overfit",
     "fit_heads",
     "training_pool",
+    "until_converged",
 ]
 
 Array = NDArray[Any]
 
 OVERFIT_LOSS = 0.02
+# What a training that is to converge may take; early stopping ends it, as a rule after some 2,000 to 5,000 steps.
+MOST_EPOCHS, LEAST_STEPS_AN_EPOCH = 200, 64
 _DIED = (
     "A training worker ended before its work was done, most often because memory ran out. Run again: "
     "finished points are kept. If it happens again, use one worker."
@@ -82,6 +86,31 @@ class FitJob:
     def n_classes(self) -> int:
         """Columns of its targets."""
         return 1 if np.ndim(self.y) == 1 else int(np.shape(self.y)[1])
+
+
+def until_converged(job: FitJob) -> FitJob:
+    """The same job, trained until early stopping ends it, however few its rows.
+
+    Early stopping looks once an epoch, and the epoch of a small collection is a few steps that hardly move a head:
+    it would be stopped, or at its last epoch, before it has learnt. So its rows, the made ones too, are gone through
+    several times an epoch: at least 64 steps, as a collection of 2,048 rows has. docs/training.md has the measurement.
+    """
+    options = replace(job.options, epochs=MOST_EPOCHS)
+    times = -(-LEAST_STEPS_AN_EPOCH * options.batch_size // max(1, len(job.rows) + job.n_extra))
+    if times == 1:
+        return replace(job, options=options)
+    return replace(
+        job,
+        options=options,
+        rows=np.tile(job.rows, times),
+        y=np.concatenate([job.y] * times),
+        extra_x=None if job.extra_x is None else partial(_repeated_rows, job.extra_x, times),
+        extra_y=None if job.extra_y is None else np.concatenate([job.extra_y] * times),
+    )
+
+
+def _repeated_rows(rows: Array | Callable[[], Array], times: int) -> Array:
+    return np.concatenate([rows() if callable(rows) else rows] * times)
 
 
 def fit_heads(

@@ -164,7 +164,7 @@ def test_a_check_says_size_time_and_text(served):
     assert said["size"] == "4 points, 4 distinct runs, 2 configurations, 4 trainings"
     assert said["time"] and "the run of made" in said["source"] and not said["exists"]
     assert "hidden_units: [0, 16]\n  seed: [1, 2]" in said["text"]
-    wrong = json.loads(served.post("/sweeps/_check", FORM | {"text.epochs": "0"})[1])
+    wrong = json.loads(served.post("/sweeps/_check", FORM | {"text.epochs": "-1"})[1])
     assert (
         "epochs" in wrong["problems"] and "value that is not allowed" in wrong["words"] and not wrong["text"]
     )

@@ -21,7 +21,9 @@ from vernal.web.results.runtime_estimates import (
 
 
 def points_of(**axes):
-    return expand(parse_spec({"stage": "new", "axes": axes or {"seed": [1, 2, 3]}}, "x"))
+    return expand(
+        parse_spec({"stage": "new", "axes": axes or {"seed": [1, 2, 3]}, "base_params": {"epochs": 50}}, "x")
+    )
 
 
 def measured(**changes) -> Measured:

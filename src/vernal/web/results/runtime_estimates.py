@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,11 @@ PER_RUN = ("balance", "score", "evaluate")
 TRAIN, EMBED, MINER = "train", "embed", "train_miner"
 AUDIO = ("fmin", "fmax", "overlap")
 # Settings that make a training longer, and which of two values costs more.
-LONGER_WITH = {"hidden_units": max, "epochs": max, "batch_size": min}
+LONGER_WITH = {
+    "hidden_units": max,
+    "epochs": partial(max, key=lambda count: count or math.inf),  # 0 is as many as it takes
+    "batch_size": min,
+}
 
 
 @dataclass(frozen=True)
