@@ -8,7 +8,7 @@ training costs before the first head is done is known from the miner, which trai
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
@@ -33,7 +33,7 @@ PER_RUN = ("balance", "score", "evaluate")
 TRAIN, EMBED, MINER = "train", "embed", "train_miner"
 AUDIO = ("fmin", "fmax", "overlap")
 # Settings that make a training longer, and which of two values costs more.
-LONGER_WITH = {
+LONGER_WITH: Mapping[str, Callable[..., float]] = {
     "hidden_units": max,
     "epochs": partial(max, key=lambda count: count or math.inf),  # 0 is as many as it takes
     "batch_size": min,
