@@ -110,6 +110,56 @@ def test_raven_tables_pasted_together_keep_every_selection():
     ]
 
 
+RAVEN_HEAD = RAVEN.splitlines()[0].removesuffix("\tAnnotation")
+RAVEN_ROW = "1\tSpectrogram 1\t1\t12.5\t14.0\t300.0\t1250.0\t1.5"
+
+
+@pytest.mark.parametrize("column", ["Species Name", "Sound type", "Call Type", "ID", "Tags", "Frosch"])
+def test_raven_finds_the_column_that_says_what_was_heard(column):
+    assert parse(f"{RAVEN_HEAD}\t{column}\n{RAVEN_ROW}\tRADR\n")[1].label.tolist() == ["RADR"]
+
+
+def test_raven_without_a_column_for_the_class_names_those_that_are_there():
+    for more, cell in (("", ""), ("\tNotes", "\tloud"), ("\tMood\tColour", "\tgay\tred")):
+        with pytest.raises(
+            InputError, match=r"no column that says what was heard .*columns are Selection, View, .*"
+        ):
+            parse(f"{RAVEN_HEAD}{more}\n{RAVEN_ROW}{cell}\n")
+
+
+def test_quotes_of_other_programs_in_tab_separated_tables_go():
+    quoted = "\n".join("\t".join(f'"{cell}"' for cell in row.split("\t")) for row in RAVEN.splitlines())
+    pd.testing.assert_frame_equal(parse(quoted)[1], parse(RAVEN)[1])
+    by_spreadsheet = parse(f'{RAVEN_HEAD}\tAnnotation\n{RAVEN_ROW}\t"RADR, ""loud"""\n')[1]
+    assert by_spreadsheet.label.tolist() == ['RADR, "loud"']
+
+
+def test_a_table_pasted_below_another_with_its_header_is_read_by_it():
+    first, second = SPREADSHEET.splitlines()[:2], ["File;Species;Onset;Offset;Comment", "b.mp3;PSCR;3;4;"]
+    table = parse("\n".join(["sep=;", *first, *second, ""]))[1]
+    assert table[["recording", "start_s", "label"]].to_numpy().tolist() == [
+        ["phone 1.mp3", 1.5, "RADR"], ["b.mp3", 3, "PSCR"]
+    ]  # fmt: skip
+    assert parse(RAVEN + RAVEN)[1].label.tolist() == ["Grunt", "Growl"]
+
+
+def test_the_kaleidoscope_table_of_newer_birdnets_is_a_models_word():
+    text = "OFFSET,confidence,INDIR,FOLDER,IN FILE,DURATION,TOP1MATCH\n0.0,0.91,/,data,r.wav,3.0,Barred Owl\n"
+    name, table = parse(text)
+    assert name == "birdnet" and table.model.tolist() == ["BirdNET"]
+    assert table[["recording", "end_s", "label", "confidence"]].to_numpy().tolist() == [
+        ["data/r.wav", 3, "Barred Owl", 0.91]
+    ]
+
+
+def test_a_kaleidoscope_table_in_which_nothing_is_identified_is_told():
+    text = "IN FILE,OFFSET,DURATION,AUTO ID*,MANUAL ID,CALL\na.wav,0,1,,,RADR\n"
+    with pytest.raises(
+        InputError, match=r"none of its 1 rows has a MANUAL ID .* columns are IN FILE, .*, CALL"
+    ):
+        parse(text)
+
+
 def test_raven_over_several_files_counts_from_each_files_start():
     table = parse(RAVEN_FILES)[1]
     assert table.recording.tolist() == ["a.wav", "b.wav"]

@@ -37,7 +37,7 @@ from vernal.common.problems import InputError, Problems, on_one_line
 ADDED_COLUMNS = ("file_path", "content_hash", "kind", "outcome", "reason")
 # What recorders, programs and people leave beside recordings, called like a label file.
 _NO_LABELS = re.compile(
-    r"config\.txt|.*_summary\.(txt|csv)|.*\.list\.txt|birdnet_analysis_params\.csv|error_log\.txt"
+    r"config\.txt|.*_summary\.(txt|csv)|.*\.list\.txt|birdnet_analysis_params\.csv|birdnet\.analyze-params\.csv|error_log\.txt"
     r"|(readme|licen[cs]e|attribution)[^.]*\.(txt|csv)",
     re.IGNORECASE,
 )

@@ -81,6 +81,11 @@ def _of_text(change: Callable[[str], str]) -> Callable[[Any], Any]:
     return lambda cell: change(cell) if isinstance(cell, str) else cell
 
 
+def plain_text(text: str) -> str:
+    """A table's text without byte order marks, and blank where a spreadsheet's first line says what divides cells."""
+    return re.sub(r"\A\s*sep=.[ \t]*(?=\r?\n)", "", text.replace("\ufeff", ""), flags=re.IGNORECASE)
+
+
 def delimiter_of(header: str) -> str:
     """What divides the cells: spreadsheets of half the world write semicolons; some write tabs."""
     return max(",;\t", key=header.count)
@@ -103,7 +108,7 @@ def read_cells(path: Path | str, what: str, setting: str) -> pd.DataFrame:
     try:
         # Not pandas: it takes rows that are too wide as having an index, and shifts every column without a
         # word.
-        text = path.read_text(encoding="utf-8-sig")
+        text = plain_text(path.read_text(encoding="utf-8-sig")).lstrip("\r\n")
         delimiter = delimiter_of(text.split("\n", 1)[0])
         # Not `splitlines`: it also ends lines at signs that people have inside cells, such as vertical tabs.
         lines = csv.reader(io.StringIO(text), delimiter=delimiter, strict=True)

@@ -60,6 +60,38 @@ def test_a_recording_with_several_formats_counts_once(tmp_path: Path) -> None:
     assert len(found.detections) == 2
 
 
+NEW_KALEIDOSCOPE = (
+    "OFFSET,confidence,INDIR,FOLDER,IN FILE,DURATION,TOP1MATCH\n0.0,0.5000,/season,a,x.wav,3.0,Toad\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "audio"),
+    [
+        ("x.BirdNET.results.kaleidoscope.csv", NEW_KALEIDOSCOPE, "/season/a/x.wav"),
+        ("x.BirdNET.results.csv", CSV.split("3,6")[0].replace(".5", "@").replace(",", ";").replace("@", ",5"), "/a/x.wav"),
+        ("x.BirdNET.results.txt", "0.0\t3.0\tToad\t0.5000\n", ""),
+        ("x.BirdNET.results.csv", CSV.split("3,6")[0].replace("Bufo bufo,Toad", "Toad,"), "/a/x.wav"),
+        ("x.BirdNET.results.csv", "sep=,\n" + CSV.split("3,6")[0] * 2, "/a/x.wav"),
+    ],
+)  # fmt: skip
+def test_tables_of_newer_versions_and_of_spreadsheets_are_read(
+    tmp_path: Path, name: str, text: str, audio: str
+) -> None:
+    (tmp_path / name).write_text(text)
+    found = read_results(tmp_path).detections
+    columns = ["start_s", "end_s", "common", "score", "decimals", "audio"]
+    assert found[columns].drop_duplicates().values.tolist() == [[0.0, 3.0, "Toad", 0.5, 4, audio]]
+
+
+def test_an_unknown_table_is_told_by_its_columns(tmp_path: Path) -> None:
+    (tmp_path / "x.BirdNET.results.csv").write_text("Start (s),End (s),Name\n0,3,Toad\n")
+    with pytest.raises(
+        InputError, match=r"no column Scientific name.*its columns are Start \(s\), End \(s\), Name"
+    ):
+        read_results(tmp_path)
+
+
 def test_no_call_is_no_detection(tmp_path: Path) -> None:
     nothing = "1\tSpectrogram 1\t1\t0\t3\t0\t15000\tnocall\tnocall\t1.0\t/a/x.wav\t0\n"
     (tmp_path / "x.BirdNET.selection.table.txt").write_text(RAVEN + nothing)

@@ -86,6 +86,19 @@ def test_clips_without_result_are_told(world: Path) -> None:
     assert "1 positives, 1 negatives" in findings[0].message
 
 
+def test_recordings_without_detections_may_have_no_file(world: Path) -> None:
+    """Newer versions of BirdNET-Analyzer write no file where they found nothing."""
+    for path in (world / "results").rglob("*.BirdNET.results.csv"):
+        header, *rows = path.read_text().splitlines(keepends=True)
+        kept = [row for row in rows if float(row.split(",")[4]) >= 0.5]
+        path.write_text("".join([header, *kept]))
+        if not kept:
+            path.unlink()
+    findings = found(audited(world), "result_coverage")
+    assert [f.severity for f in findings] == ["warning"]
+    assert "count as not detected" in findings[0].message
+
+
 def test_results_without_clip_are_told(world: Path) -> None:
     write_result(world / "results", "R9/stranger", [(0, 3, "toad", 0.5)])
     findings = found(audited(world), "result_coverage")

@@ -19,8 +19,9 @@ import pandas as pd
 
 from vernal.common.names import lies_elsewhere, n_shared_last, path_parts
 from vernal.common.problems import InputError
+from vernal.common.tables import delimiter_of, plain_text
 
-PARAMETERS = "BirdNET_analysis_params.csv"
+PARAMETERS = ("BirdNET_analysis_params.csv", "birdnet.analyze-params.csv")
 # Ending -> format, in the order of preference; the longest ending comes first where one contains another.
 ENDINGS = {
     ".birdnet.results.kaleidoscope.csv": "kaleidoscope",
@@ -60,6 +61,8 @@ COLUMNS = {
         "audio": "IN FILE",
     },
 }
+# What versions of 2026 call a column instead.
+ALSO_CALLED = {"scientific_name": "TOP1MATCH", "common_name": "TOP1MATCH"}
 NEEDED = ("start_s", "scientific", "common", "score")
 NO_CALL = "nocall"
 WINDOW_S = 3.0
@@ -113,7 +116,7 @@ def read_results(folder: Path | str) -> ResultFolder:
         tables.append(table.assign(result_file=name))
         for setting, values in recorded.items():
             settings.setdefault(setting, set()).update(values)
-    for path in sorted(folder.rglob(PARAMETERS)):
+    for path in sorted(path for name in PARAMETERS for path in folder.rglob(name)):
         for setting, value in _parameters(path).items():
             settings.setdefault(setting, set()).add(value)
     if not files:
@@ -168,8 +171,8 @@ def _read(path: Path, kind: str) -> tuple[pd.DataFrame, dict[str, set[str]]]:
     Raises:
         ValueError: no result file of this kind.
     """
-    text = path.read_text(encoding="utf-8-sig")
-    delimiter = "\t" if kind in ("raven", "audacity") else ","
+    text = plain_text(path.read_text(encoding="utf-8-sig")).lstrip("\r\n")
+    delimiter = "\t" if kind in ("raven", "audacity") else delimiter_of(text.split("\n", 1)[0])
     rows = [
         row
         for row in csv.reader(text.splitlines(keepends=True), delimiter=delimiter, strict=True)
@@ -179,11 +182,17 @@ def _read(path: Path, kind: str) -> tuple[pd.DataFrame, dict[str, set[str]]]:
         return _audacity(rows), {}
     if not rows:
         raise ValueError("it is empty, without even a header")
+    rows = rows[:1] + [row for row in rows if row != rows[0]]  # tables are often pasted together
     header = [cell.strip() for cell in rows[0]]
-    columns = {ours: theirs for ours, theirs in COLUMNS[kind].items() if theirs in header}
-    missing = [COLUMNS[kind][name] for name in NEEDED if name not in columns]
+    named = {ours: (theirs, ALSO_CALLED.get(theirs, theirs)) for ours, theirs in COLUMNS[kind].items()}
+    columns = {
+        ours: next(name for name in names if name in header)
+        for ours, names in named.items()
+        if set(names) & set(header)
+    }
+    missing = [named[name][0] for name in NEEDED if name not in columns]
     if missing:
-        raise ValueError(f"it has no column {', '.join(missing)}")
+        raise ValueError(f"it has no column {', '.join(missing)}; its columns are {', '.join(header)[:200]}")
     cells = {name: [_cell(row, header.index(theirs)) for row in rows[1:]] for name, theirs in columns.items()}
     recorded: dict[str, set[str]] = {
         name: {_cell(row, header.index(name)) for row in rows[1:]}
@@ -212,7 +221,7 @@ def _audacity(rows: list[list[str]]) -> pd.DataFrame:
     bad = [number for number, row in enumerate(rows, 1) if len(row) < 4]
     if bad:
         raise ValueError(f"line {bad[0]} has not the four cells start, end, label, score")
-    parts = [row[2].split(", ", 1) for row in rows]
+    parts = [row[2].split(", " if ", " in row[2] else "_", 1) for row in rows]
     return _detections(
         {
             "start_s": [row[0] for row in rows],
@@ -226,10 +235,13 @@ def _audacity(rows: list[list[str]]) -> pd.DataFrame:
 
 def _detections(cells: dict[str, list[str]]) -> pd.DataFrame:
     table = pd.DataFrame(cells, dtype="str")
-    table["decimals"] = table["score"].str.extract(r"\.(\d+)$")[0].str.len().fillna(0).astype(int)
+    table["decimals"] = table["score"].str.extract(r"[.,](\d+)$")[0].str.len().fillna(0).astype(int)
     for name in ("start_s", "end_s", "duration_s", "score"):
         if name in table:
-            values = pd.to_numeric(table[name], errors="coerce")
+            # Spreadsheets of half the world write decimal commas.
+            values = pd.to_numeric(
+                table[name].str.replace(r"^(-?\d*),(\d+)$", r"\1.\2", regex=True), errors="coerce"
+            )
             if values.isna().any():
                 raise ValueError(
                     f"{int(values.isna().sum())} of its rows have no number for {name} (first: "
@@ -240,6 +252,8 @@ def _detections(cells: dict[str, list[str]]) -> pd.DataFrame:
         table["end_s"] = table["start_s"] + table.get("duration_s", WINDOW_S)
     if "audio" not in table:
         table["audio"] = pd.Series("", index=table.index, dtype="str")
+    # A class of one name has no common one in some versions.
+    table["common"] = table["common"].where(table["common"] != "", table["scientific"])
     is_call = table["common"].str.lower() != NO_CALL
     return table.assign(audio=table["audio"].map(tidy_path).astype("str"), result_file="")[is_call][
         DETECTION_COLUMNS

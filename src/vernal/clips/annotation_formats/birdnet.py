@@ -1,6 +1,6 @@
 """BirdNET-Analyzer result files: what a model said, with its score.
 
-Three tables are read: its CSV, its older CSV for R, and its Kaleidoscope variant; the CSV is written. Its
+Its CSV, its older CSV for R, and its old and new Kaleidoscope tables are read; the CSV is written. Its
 selection tables are read as Raven's and its label tracks as Audacity's. A class is spelled as in BirdNET's
 label lists, `Scientific name_Common name`, or once where both are the same.
 """
@@ -22,6 +22,7 @@ _KINDS = (
     {"start (s)", "end (s)", "scientific name", "confidence"},
     {"filepath", "start", "end", "scientific_name", "common_name", "confidence"},
     {"in file", "offset", "duration", "scientific_name", "common_name", "confidence"},
+    {"in file", "offset", "duration", "top1match", "confidence"},
 )
 _MODEL = "BirdNET"
 
@@ -29,7 +30,7 @@ _MODEL = "BirdNET"
 def looks_like(text: str) -> bool:
     """Whether the first line names the columns of one of BirdNET's tables."""
     names = lines.column_names(text)
-    return any(kind <= names for kind in _KINDS)
+    return any(kind <= names for kind in _KINDS) and "manual id" not in names
 
 
 def parse(text: str, where: str) -> pd.DataFrame:
@@ -53,7 +54,7 @@ def _convert(cells: dict[str, str]) -> dict[str, Any]:
         lines.add_exactly(start_s, duration_s) if has_length else lines.needed_number(cells, "end (s)", "end")
     )
     scientific = lines.text(cells, "scientific name", "scientific_name")
-    names = (scientific, lines.text(cells, "common name", "common_name"))
+    names = (scientific, lines.text(cells, "common name", "common_name", "top1match"))
     model = lines.text(cells, "model")
     return {
         "recording": lines.path_named(cells, "in file", "indir", "folder")

@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from vernal.clips.annotation_formats import lines
+from vernal.common.problems import InputError
 
 NAME = "kaleidoscope"
 CARRIES = (
@@ -39,11 +40,17 @@ def parse(text: str, where: str) -> pd.DataFrame:
         text: the file's text.
         where: how messages call the file.
     Raises:
-        InputError: cells that are no numbers, with the lines.
+        InputError: cells that are no numbers, with the lines; or rows of which none is identified.
     """
     header, rows = lines.read_rows(text, where)
     is_bat_mode = any(name.lower() in _BAT_MODE for name in header)
-    return lines.build(rows, lambda cells: _convert(cells, 1000.0 if is_bat_mode else 1.0), where)
+    table = lines.build(rows, lambda cells: _convert(cells, 1000.0 if is_bat_mode else 1.0), where)
+    if rows and table.empty:
+        raise InputError(
+            f"{where}: none of its {len(rows):,} rows has a MANUAL ID or an AUTO ID*, so nothing is said; its columns "
+            f"are {', '.join(header)}."
+        )
+    return table
 
 
 def _convert(cells: dict[str, str], hz_per_unit: float) -> dict[str, Any] | None:

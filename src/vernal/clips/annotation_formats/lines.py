@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,12 +14,12 @@ import pandas as pd
 
 from vernal.clips.annotations import annotation_table, note_wrong_rows, parse_number, spell_number
 from vernal.common.problems import InputError, Problems
-from vernal.common.tables import delimiter_of, guard, unguard
+from vernal.common.tables import delimiter_of, guard, plain_text, unguard
 
 
 def first_line(text: str) -> str:
     """The first line that is not blank, without its line end."""
-    return next((line for line in text.splitlines() if line.strip()), "")
+    return next((line for line in plain_text(text).splitlines() if line.strip()), "")
 
 
 def column_names(text: str) -> set[str]:
@@ -28,7 +29,9 @@ def column_names(text: str) -> set[str]:
 
 
 def read_rows(text: str, where: str) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
-    """Read a table with a header line; what `write_rows` put behind an apostrophe loses it.
+    """Read a table with a header line; what `write_rows` put behind an apostrophe or into quotes loses it.
+
+    Tables are often pasted together: a further line of column names holds for the rows below it.
 
     Returns:
         The column names as written, and for each row its line number and its cells by lower-case column name.
@@ -38,40 +41,65 @@ def read_rows(text: str, where: str) -> tuple[list[str], list[tuple[int, dict[st
     delimiter = delimiter_of(first_line(text))
     is_tabbed = delimiter == "\t"
     quoting: dict[str, Any] = {"quoting": csv.QUOTE_NONE} if is_tabbed else {}
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True, **quoting)
-    plain = str.strip if is_tabbed else _stripped_and_plain
-    header: list[str] = []
+    reader = csv.reader(
+        io.StringIO(plain_text(text), newline=""), delimiter=delimiter, strict=True, **quoting
+    )
+    plain: Callable[[str], str] = unguard
+    headers: list[list[str]] = []
     rows: list[tuple[int, dict[str, str]]] = []
     crooked: list[str] = []
     try:
         for cells in reader:
             if not any(cell.strip() for cell in cells):
                 continue
-            if not header:
-                header = [cell.strip() for cell in cells]
+            if not headers:
+                headers.append([_unquoted(cell.strip(), is_always=is_tabbed) for cell in cells])
+                if is_tabbed:
+                    plain = partial(_unquoted, is_always=cells[0].lstrip().startswith('"'))
                 continue
+            padded = [*(plain(cell.strip()) for cell in cells), *[""] * (len(headers[-1]) - len(cells))]
+            if _is_header(padded, headers[-1]):
+                headers.append(padded)
+                continue
+            header = headers[-1]
             # Spreadsheets and Raven leave empty cells away, or add some, at a row's end.
-            surplus = cells[len(header) :]
-            if any(cell.strip() for cell in surplus):
+            if any(padded[len(header) :]):
                 crooked.append(f"line {reader.line_num}: {len(cells)} cells, {len(header)} columns")
-            padded = [*map(plain, cells), *[""] * (len(header) - len(cells))]
             rows.append((reader.line_num, dict(zip(map(str.lower, header), padded, strict=False))))
     except csv.Error as error:
         raise InputError(f"{where} cannot be read as a table (line {reader.line_num}): {error}") from error
     problems = Problems(where)
-    if not header:
+    if not headers:
         problems.add("no header", ["the file is empty"], "The first line names the columns.")
-    names = [name.lower() for name in header if name]
-    problems.add(
-        "column twice", sorted({name for name in names if names.count(name) > 1}), "Name each column once."
-    )
+    twice = {name for header in headers for name in header if name and _n_called(name, header) > 1}
+    problems.add("column twice", sorted(map(str.lower, twice)), "Name each column once.")
     problems.add("row of another width", crooked, "Each row has as many cells as the first line.")
     problems.raise_if_any()
-    return header, rows
+    return headers[0], rows
 
 
-def _stripped_and_plain(cell: str) -> str:
-    return unguard(cell.strip())
+def _n_called(name: str, header: list[str]) -> int:
+    return sum(other.lower() == name.lower() for other in header)
+
+
+def _is_header(cells: list[str], header: list[str]) -> bool:
+    """Whether a row names columns again: most of the header's names stand in it, at least two."""
+    known = {name.lower() for name in header if name}
+    n_known = len(known & {cell.lower() for cell in cells})
+    return n_known >= 2 and 2 * n_known > len([cell for cell in cells if cell])
+
+
+def _unquoted(cell: str, is_always: bool) -> str:
+    """A cell of a tab-separated table without the quotes of R, which sets all text in them, or of a spreadsheet.
+
+    >>> _unquoted('"RADR"', is_always=True), _unquoted('"RADR, two"', False), _unquoted('"RADR"', False)
+    ('RADR', 'RADR, two', '"RADR"')
+    """
+    if len(cell) < 2 or not (cell.startswith('"') and cell.endswith('"')):
+        return cell
+    inside = cell[1:-1]
+    is_quoted = is_always or "," in inside or '""' in inside
+    return inside.replace('""', '"') if is_quoted and '"' not in inside.replace('""', "") else cell
 
 
 def build(
@@ -182,12 +210,17 @@ def write_rows(header: Sequence[str], rows: Iterable[Iterable[Any]], delimiter: 
     if delimiter == "\t":
         broken = [cell for row in written for cell in row if _breaks(cell)]
         refuse("has a tab or line break in a text", broken, "Remove it.")
-        return "".join("\t".join(row) + "\n" for row in (header, *written))
+        return "".join("\t".join(map(_quoted, row)) + "\n" for row in (header, *written))
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(header)
     writer.writerows([guard(cell) for cell in row] for row in written)
     return out.getvalue()
+
+
+def _quoted(cell: str) -> str:
+    """A cell in quotes where they would be taken away otherwise."""
+    return cell if _unquoted(cell, is_always=False) == cell else '"' + cell.replace('"', '""') + '"'
 
 
 def _breaks(cell: str) -> bool:

@@ -8,11 +8,13 @@ BirdNET's selection tables are of this kind; their rows are a model's statements
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 import pandas as pd
 
 from vernal.clips.annotation_formats import lines
+from vernal.common.problems import InputError
 
 NAME = "raven"
 CARRIES = (
@@ -28,6 +30,16 @@ _EXTRA = {
     "Difficulty": "difficulty", "Confidence": "confidence", "Quality": "quality", "Model": "model", "Note": "note",
 }  # fmt: skip
 _LABEL_COLUMNS = ("annotation", "label", "species", "class", "common name", "species code")
+# Looked at where a table has none of the above.
+_OTHER_LABEL_COLUMNS = (
+    "species name", "scientific name", "species id", "taxon", "sound type", "call type", "call", "vocalization",
+    "vocalisation", "song type", "signal type", "event", "type", "category", "name", "id", "code", "tags", "tag",
+)  # fmt: skip
+# Raven's own columns, and what people note beside the class.
+_NO_LABEL = re.compile(
+    r"selection|view|channel|(begin|end|delta|peak|center) .*|.*\((s|ms|hz|khz|db.*|%|u.*|bits|samples?|frames?)\)"
+    r"|file.*|occupancy|score|notes?|comments?|remarks?|analyst|observer|reviewer|date|time|site|recorder.*"
+)
 _SAME_IN_VIEWS = ("selection", "begin path", "begin file", "begin time (s)", "end time (s)")
 _BAND = ("low freq (hz)", "high freq (hz)")
 # BirdNET writes one such row when it has found nothing.
@@ -46,10 +58,33 @@ def parse(text: str, where: str) -> pd.DataFrame:
         text: the file's text.
         where: how messages call the file.
     Raises:
-        InputError: no label column, or cells that are no numbers, with the lines.
+        InputError: no label column (with the columns that were seen), or cells that are no numbers, with the lines.
     """
-    _, rows = lines.read_rows(text, where)
-    return lines.build(_one_view(rows), _convert, where)
+    header, rows = lines.read_rows(text, where)
+    return lines.build(_one_view(_with_label(rows, header, where)), _convert, where)
+
+
+def _with_label(
+    rows: list[tuple[int, dict[str, str]]], header: list[str], where: str
+) -> list[tuple[int, dict[str, str]]]:
+    """The rows with a label column; where none is called so, it is one of other names, or the one that is not Raven's.
+
+    Raises:
+        InputError: no column can be told to be the label.
+    """
+    names = {name.lower() for name in header} | {name for _, cells in rows for name in cells}
+    if not rows or names & set(_LABEL_COLUMNS):
+        return rows
+    known = [name for name in _OTHER_LABEL_COLUMNS if name in names]
+    own = {name.lower() for name in _EXTRA}
+    free = sorted(name for name in names - own if name and not _NO_LABEL.fullmatch(name))
+    if not known and len(free) != 1:
+        raise InputError(
+            f"{where} has no column that says what was heard ({', '.join(_LABEL_COLUMNS[:4])}, ...); its columns are "
+            f"{', '.join(name for name in header if name)}. Call one of them Annotation."
+        )
+    column = (known or free)[0]
+    return [(line, {**cells, _LABEL_COLUMNS[0]: cells.get(column, "")}) for line, cells in rows]
 
 
 def _one_view(rows: list[tuple[int, dict[str, str]]]) -> list[tuple[int, dict[str, str]]]:

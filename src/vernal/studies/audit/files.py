@@ -20,6 +20,7 @@ from vernal.studies.audit.truth import Truth
 BACKGROUND = frozenset({"noise", "other", "background", "silence", "negative", "none"})
 AMBIGUITY = 0.01  # AUROC that ties leave open before a finding is made of it
 SATURATED = 0.9999
+LIKELY_MINIMUM = 0.05  # a lowest score above it is a minimum that somebody set
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,18 @@ class Scored:
         ]
         listed = pd.concat([self.pairs, pd.DataFrame(empty, columns=self.pairs.columns, dtype="str")])
         return listed.drop_duplicates(ignore_index=True)
+
+    @cached_property
+    def has_no_empty_results(self) -> bool:
+        """Whether a recording without detections seems to have left no trace: in a combined table, or where no result
+        file is empty though there was a minimum score, or the settings are of a version that writes no empty ones.
+        """
+        files, found = self.folder.files, self.folder.detections
+        has_empty = not set(files.result_file) <= set(found.result_file)
+        is_new = "Split tables" in self.folder.settings
+        return (
+            bool(files.is_combined.all()) or is_new or (not has_empty and found.score.min() >= LIKELY_MINIMUM)
+        )
 
     @cached_property
     def matches(self) -> tuple[dict[tuple[str, str], str], dict[tuple[str, str], list[str]]]:
@@ -134,22 +147,23 @@ def check_coverage(scored: Scored, options: AuditOptions) -> Told:
     is_missing = ~clips.key.isin(set(matched.values()) | unsure)
     if is_missing.any():
         n_positive = int(clips.is_positive[is_missing].sum())
-        is_combined = scored.folder.files.is_combined.all()
-        why = (
-            (
-                " A combined table has no line for a recording without detections, so these may be "
-                "recordings in which nothing was found: score them as lowest."
-            )
-            if is_combined
-            else ""
-        )
-        text = (
+        told = (
             f"{is_missing.sum():,} of {len(clips):,} clips of the table of truth have no result "
-            f"({n_positive:,} positives, {is_missing.sum() - n_positive:,} negatives).{why} Metrics over "
-            "the others describe an easier set than the one they are named after. Analyse these "
-            "recordings, or count them as not detected."
+            f"({n_positive:,} positives, {is_missing.sum() - n_positive:,} negatives). "
         )
-        yield "error", clips.name[is_missing], text
+        if scored.has_no_empty_results:
+            text = (
+                f"{told}The results have no line or file for a recording in which nothing was found, as newer "
+                "versions of BirdNET-Analyzer write them, so these count as not detected, with the lowest score. "
+                "If they were not analysed, analyse them: results cannot tell the two apart."
+            )
+            yield "warning", clips.name[is_missing], text
+        else:
+            text = (
+                f"{told}Metrics over the others describe an easier set than the one they are named after. Analyse "
+                "these recordings, or count them as not detected."
+            )
+            yield "error", clips.name[is_missing], text
     recordings = scored.recordings
     is_known = [
         pair in matched or pair in doubtful for pair in zip(recordings.own, recordings.written, strict=True)
