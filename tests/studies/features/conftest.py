@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 from tests.studies.features.made_features import make_class_clips, make_study
 from vernal.studies.features.feature_store import FeaturePart, FeatureStore
+from vernal.studies.features.fit_library import FitLibrary
 from vernal.studies.features.options import FeatureOptions, Kind
 
 SMALL = FeatureOptions(n_mels=8, n_chroma=12, n_mfcc=4)
@@ -63,7 +65,15 @@ def class_clips() -> Callable[..., pd.DataFrame]:
     return make_class_clips
 
 
+@pytest.fixture(scope="session")
+def made_study(tmp_path_factory: pytest.TempPathFactory):
+    """See `made_features.make_study`; for reading only."""
+    return make_study(tmp_path_factory.mktemp("a study"))
+
+
 @pytest.fixture
-def study(tmp_path: Path):
-    """See `made_features.make_study`."""
-    return make_study(tmp_path)
+def study(made_study, tmp_path: Path):
+    """A study of one's own, to change."""
+    clips, plan, fits, library = made_study
+    shutil.copytree(library.folder, tmp_path / "fits")
+    return clips.copy(), plan.copy(), list(fits), FitLibrary(tmp_path / "fits")

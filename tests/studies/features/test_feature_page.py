@@ -100,9 +100,10 @@ def test_what_is_wrong_with_a_manifest_is_said(tmp_path):
         check_classes(pd.DataFrame({"file_path": ["no.wav"]}), tmp_path, "The manifest")
 
 
-@pytest.fixture
-def render(study, card):
-    clips, plan, fits, library = study
+@pytest.fixture(scope="module")
+def drawn_study(made_study):
+    """A study's results and its figures; names in them are hostile."""
+    clips, plan, fits, library = made_study
     nasty = "<script>alert(1)</script>"
     clips = clips.assign(label=clips["class"])
     labelled, counts = map_classes(clips, ClassMapping())
@@ -126,7 +127,7 @@ def render(study, card):
         0.95,
         True,
         22_050,
-        card,
+        None,
     )
     curves = found.histories.merge(
         plan.rename(columns={"configuration": "configuration_hash"})[["point", "configuration_hash"]],
@@ -144,7 +145,16 @@ def render(study, card):
         "confusion": drawn(pictures.confusion, first, "confusion"),
     }
     shown = {"c0": drawn(pictures.gallery, sequence, nasty, "clip", 0.02)}
-    return lambda is_demo, **others: render_page(replace(results, is_demo=is_demo, **others), figures, shown)
+    return results, figures, shown
+
+
+@pytest.fixture
+def render(drawn_study, card):
+    """The page: `render(is_demo, **fields)`, where fields are of `StudyResults`."""
+    results, *pictures_of = drawn_study
+    return lambda is_demo, **others: render_page(
+        replace(results, **{"card": card, "is_demo": is_demo} | others), *pictures_of
+    )
 
 
 def test_the_page_is_whole_escaped_and_says_demo_only_of_the_demo(render):
