@@ -17,9 +17,9 @@ check:
 test *what:
     python -m pytest {{ if what == "" { "" } else { "-n0 -m 'not slow' " + what } }}
 
-# The unit tests, and whether they reach the lines that they should.
+# The unit tests with more examples of each property, and whether they reach the lines that they should.
 coverage:
-    python -m pytest --cov --cov-report=
+    python -m pytest --cov --cov-report= --hypothesis-profile=thorough
 
 # What takes longer than the unit tests, by its marker: chain, processes, browser, docs or slow.
 stage name:

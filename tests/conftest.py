@@ -18,8 +18,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 if worker := os.environ.get("PYTEST_XDIST_WORKER"):
     # Tests call librosa directly too; see `compiling.compiling_alone` for what happens when two fill one cache.
     os.environ["NUMBA_CACHE_DIR"] = str(Path(tempfile.gettempdir()) / f"vernal-tests-numba-{worker}")
-# A busy machine is no failure.
-settings.register_profile("vernal", deadline=None)
+# A busy machine is no failure. CI asks more: `--hypothesis-profile=thorough`.
+settings.register_profile("vernal", deadline=None, max_examples=30)
+settings.register_profile("thorough", deadline=None)
 settings.load_profile("vernal")
 PROJECT = Path(__file__).resolve().parents[1]
 SHARED = PROJECT.parent / "shared"

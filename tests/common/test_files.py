@@ -88,5 +88,6 @@ def test_a_link_that_leads_out_is_not_inside(tmp_path: Path):
     except OSError:
         pytest.skip("this system does not allow symbolic links")
     assert is_inside(root / "x.wav", root)
+    assert not is_inside(root / "a\0b.wav", root)
     assert not is_inside(root / "link" / "x.wav", root)
     assert not is_inside(root / ".." / "outside", root)

@@ -175,14 +175,10 @@ def _check_values(clips: pd.DataFrame, target: str | None, problems: Problems) -
         bad = clips[name].notna() & ~clips[name].isin(known)
         problems.add(f"unknown {name}", _rows(clips, bad, name), f"Use {', '.join(known)} or leave it empty.")
     for name in ("date", "night"):
-        bad = clips[name].notna() & ~clips[name].map(_is_iso_date, na_action="ignore").fillna(False).astype(
-            bool
-        )
+        bad = clips[name].notna() & ~clips[name].map(_is_iso_date, na_action="ignore").isin([True])
         problems.add(f"{name} not understood", _rows(clips, bad, name), "Write dates as 2025-04-03.")
     clips["time"] = clips["time"].str.replace(r"^\d{4}-\d{2}-\d{2}[T ]", "", regex=True).astype("str")
-    bad_time = clips["time"].notna() & ~clips["time"].str.fullmatch(nights.TIME_PATTERN).fillna(False).astype(
-        bool
-    )
+    bad_time = clips["time"].notna() & ~clips["time"].str.fullmatch(nights.TIME_PATTERN).eq(True)
     problems.add("time not understood", _rows(clips, bad_time, "time"), "Write times as 21:30 or 21:30:00.")
     for name in PART_COLUMNS:
         numbers = pd.to_numeric(clips[name], errors="coerce")

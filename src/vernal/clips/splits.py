@@ -76,7 +76,8 @@ def assign_splits(clips: pd.DataFrame, options: SplitOptions) -> pd.DataFrame:
     held_out = held_out_sites(ordered, options)
     given = ordered.split.groupby(ordered.block).agg(lambda column: sorted(set(column.dropna())))
     whole = dict.fromkeys(held_out, "test_ood") | dict.fromkeys(options.sealed, SEALED)
-    places = ordered.site.map(whole).fillna("").groupby(ordered.block).agg(lambda column: sorted(set(column)))
+    named = ordered.site.map(whole).astype("str").fillna("")
+    places = named.groupby(ordered.block).agg(lambda column: sorted(set(column)))
 
     problems = Problems("The split")
     twice = [f"{name}: {', '.join(splits)}" for name, splits in given.items() if len(splits) > 1]

@@ -111,5 +111,5 @@ def inside(root: Path, name: str) -> Path:
 
 
 def is_inside(path: Path, root: Path) -> bool:
-    """Whether `path`, with links and `..` resolved, lies in `root`."""
-    return path.resolve().is_relative_to(root.resolve())
+    """Whether `path`, with links and `..` resolved, lies in `root`; no file's name lies anywhere if it holds a NUL."""
+    return "\0" not in str(path) and path.resolve().is_relative_to(root.resolve())

@@ -94,7 +94,8 @@ def _split_table(splits: pd.DataFrame) -> str:
 
 def _places(splits: pd.DataFrame) -> str:
     keyed = splits.assign(
-        site=splits.site.fillna(NOT_GIVEN), recorder_id=splits.recorder_id.fillna(NOT_GIVEN)
+        site=splits.site.astype("str").fillna(NOT_GIVEN),
+        recorder_id=splits.recorder_id.astype("str").fillna(NOT_GIVEN),
     )
     rows = [
         [site, recorder, f"{int(own.is_positive.sum()):,}", f"{int((~own.is_positive).sum()):,}", dates(own)]

@@ -110,7 +110,7 @@ def _clips(frame: pd.DataFrame, parts: dict[str, pd.Series], is_positive: pd.Ser
         " ["
         + parts["start_s"].fillna(0).map("{:g}".format)
         + "-"
-        + parts["end_s"].map("{:g}".format, na_action="ignore").fillna("")
+        + parts["end_s"].map("{:g}".format, na_action="ignore").astype("str").fillna("")
         + " s]"
     )
     clips = pd.DataFrame(
