@@ -179,7 +179,7 @@ def test_without_the_studies_a_stage_runs_and_the_other_tests_pass(without_studi
     passed = without_studies(
         "pytest",
         "-n0",
-        "tests/commands/test_mistakes.py",
+        "tests/test_cli.py",
         "tests/pipelines",
         "tests/datasets",
         "tests/sweeps",

@@ -148,3 +148,40 @@ def test_the_tower_catches_a_lower_layer_that_asks_a_higher_one(tmp_path: Path, 
     )
     assert result.returncode == 1
     assert "vernal.audio is not allowed to import vernal.web" in result.stdout
+
+
+# Tests of no one module: whole runs, pages in a browser, and promises that several modules keep together.
+OF_THE_WHOLE = {
+    "collection/test_collecting_tutorial.py",
+    "framework/lineage/test_lineage_in_a_browser.py",
+    "framework/test_catalog_checks.py",
+    "notebooks/test_notebooks_run.py",
+    "pipelines/test_audit_and_published_pipelines.py",
+    "proof/test_faults.py",
+    "proof/test_run_hooks.py",
+    "runners/test_stage_on_dask.py",
+    "runners/test_stage_on_object_storage.py",
+    "studies/audit/test_experiment_checks.py",
+    "studies/audit/test_malformed_tables.py",
+    "studies/audit/test_real_results.py",
+    "studies/audit/test_result_checks.py",
+    "test_chain.py",
+    "test_examples.py",
+    "test_project_files.py",
+    "tools/docs_site/test_site_in_a_browser.py",
+    "tools/docs_site/test_tutorial.py",
+    "web/results/test_browsing.py",
+    "web/review/test_review_command.py",
+    "web/review/test_review_page.py",
+}
+
+
+def test_tests_have_the_path_and_the_name_of_what_they_test(project: Path):
+    tests = {path.relative_to(project / "tests") for path in (project / "tests").rglob("test_*.py")}
+    of_nothing = set()
+    for test in tests:
+        source = project if test.parts[0] == "tools" else project / "src" / "vernal"
+        tested = source / test.parent / test.stem.removeprefix("test_")
+        if not (tested.is_dir() or tested.with_suffix(".py").is_file()):
+            of_nothing.add(test.as_posix())
+    assert of_nothing == OF_THE_WHOLE

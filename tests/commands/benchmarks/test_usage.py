@@ -36,7 +36,7 @@ def test_memory_of_this_process_is_seen() -> None:
 @pytest.mark.processes
 def test_a_worker_counts_what_it_holds_and_not_what_its_parent_holds() -> None:
     # In a process of its own: other tests' workers would count here.
-    used = in_own_process("tests.benchmarks.test_usage")
+    used = in_own_process("tests.commands.benchmarks.test_usage")
     assert 100 < used["worker_memory_mb"] < 800 < used["main_memory_mb"]
     assert used["all_memory_mb"] > 900
 

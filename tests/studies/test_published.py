@@ -11,7 +11,7 @@ from vernal.common.problems import InputError
 from vernal.studies.published.comparison import compare_cells, compare_labels, readable, said, summarise
 from vernal.studies.published.leaderboards import PublishedOptions, read_published
 
-PUBLISHED = Path(__file__).resolve().parents[4] / "shared" / "data" / "published"
+PUBLISHED = Path(__file__).resolve().parents[3] / "shared" / "data" / "published"
 RUNS = "\n".join(
     [
         "run.name,run.seed,data.balance,data.subsets,model.sensitivity,metrics.ood.f1,metrics.ood.precision",
