@@ -159,6 +159,7 @@ OF_THE_WHOLE = {
     "pipelines/test_audit_and_published_pipelines.py",
     "proof/test_faults.py",
     "proof/test_run_hooks.py",
+    "reports/test_reporting_pipeline.py",
     "runners/test_stage_on_dask.py",
     "runners/test_stage_on_object_storage.py",
     "studies/audit/test_experiment_checks.py",

@@ -34,6 +34,7 @@ def test_every_validator_is_found_before_anything_is_written(project: Path, tmp_
     )
 
 
+@pytest.mark.chain
 def test_what_a_run_wrote_passes(project: Path, demo: Path, monkeypatch):
     monkeypatch.chdir(project)
     results = validate_catalog(open_catalog(demo, env="test"))
@@ -41,6 +42,7 @@ def test_what_a_run_wrote_passes(project: Path, demo: Path, monkeypatch):
     assert [name for name, result in results.items() if result.status == "failed"] == []
 
 
+@pytest.mark.chain
 def test_a_table_that_was_changed_by_hand_does_not(project: Path, demo: Path, monkeypatch):
     monkeypatch.chdir(project)
     catalog = open_catalog(demo, env="test")
