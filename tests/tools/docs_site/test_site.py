@@ -116,7 +116,9 @@ def test_arrows_lead_to_the_right_and_boxes_do_not_lie_on_each_other():
 
 def test_parameters_are_left_out_and_figures_are_one_box():
     first = Pipeline([Node(both, ["a", "params:x"], ["b"], name="one")])
-    pictures = Pipeline([Node(same, "b", "roc_plot", name="two"), Node(same, "b", "nights_plot", name="three")])
+    pictures = Pipeline(
+        [Node(same, "b", "roc_plot", name="two"), Node(same, "b", "nights_plot", name="three")]
+    )
     graph = graphs.graph_of(first + Pipeline(pictures, namespace="s", inputs={"b"}))
     assert set(graph.kind) == {"a", "b", "s.plots", "node one", "node s.two", "node s.three"}
 
