@@ -54,6 +54,19 @@ def test_the_trivial_baselines():
     assert [guessed[name] for name in ("precision", "recall", "fpr", "f1")] == [0.5, 0.5, 0.5, 0.5]
 
 
+@pytest.mark.parametrize("has_negatives", [False, True])
+def test_a_guess_has_no_threshold_where_validation_lacks_a_class(has_negatives):
+    train, units = shortcut()
+    validation = units.pop("val")
+    units |= {"test_iid": validation} | (
+        {"val": validation[~validation.is_positive]} if has_negatives else {}
+    )
+    table = baselines.baseline_table(train, units, Goal()).set_index(["split", "baseline"])
+    guess = table.loc[("test_iid", baselines.METADATA)]
+    assert guess[["f1", "precision", "recall", "fpr"]].isna().all() and guess.auroc == 1
+    assert table.loc[("test_iid", baselines.ALL_POSITIVE)].f1 > 0
+
+
 def test_hour_alone_can_be_a_shortcut():
     rng = np.random.default_rng(0)
     is_positive = rng.random(200) < 0.5

@@ -9,7 +9,7 @@ from vernal.evaluation.deployment import AVERAGE_PRECISION, deployed_point, lead
 def points(**columns) -> pd.DataFrame:
     table = {
         "point": ["s_1", "s_2", "s_3"],
-        "threshold_logit": [0.0, 0.0, 0.0],
+        "error": [None, None, None],
         AVERAGE_PRECISION: [0.5, 0.9, 0.7],
     }
     return pd.DataFrame(table | columns)
@@ -25,10 +25,13 @@ def test_equal_or_unknown_average_precision_leaves_the_first():
     assert deployed_point(points().drop(columns=AVERAGE_PRECISION)) == "s_1"
 
 
-def test_a_point_without_a_threshold_is_never_deployed():
-    assert deployed_point(points(threshold_logit=[0.0, np.nan, 0.0])) == "s_3"
-    assert deployed_point(points(threshold_logit=[np.nan] * 3)) is None
-    assert deployed_point(points().drop(columns="threshold_logit")) is None
+def test_a_point_without_results_is_never_deployed():
+    assert deployed_point(points(error=[None, "no negatives left", None])) == "s_3"
+    assert deployed_point(points(error=["not run"] * 3)) is None
+
+
+def test_a_point_needs_no_threshold_to_be_deployed():
+    assert deployed_point(points(threshold_logit=[np.nan] * 3)) == "s_2"
 
 
 def test_where_no_configuration_leads_all_points_count():

@@ -163,7 +163,7 @@ def test_an_absent_split_is_a_note(absent):
     result = evaluated(splits[splits.split != absent])
     assert notes_of(result, absent) == "holds no clips: its metrics are undefined"
     assert not [name for name in result.points if name.startswith(absent)]
-    assert (result.points.threshold_logit == 0).all() == (absent == "val")
+    assert result.points.threshold_logit.isna().all() == (absent == "val")
     if absent == "test_ood":
         assert "test_ood cannot order the leaderboard; test_iid does" in notes_of(result, "stage")
 
@@ -182,6 +182,39 @@ def test_a_split_of_one_class_is_nan_and_a_note(kept):
         else "no positives" in notes_of(result, "test_iid")
     )
     assert result.points.test_ood_auroc.notna().all()
+
+
+AT_THRESHOLD = ("f1", "precision", "recall", "fpr", "tp", "fp", "fn", "tn", "accuracy", "f1_optimism")
+
+
+@pytest.mark.parametrize(("kept", "lacking"), [(True, "negative"), (False, "positive")])
+def test_validation_of_one_class_chooses_no_threshold(kept, lacking):
+    splits = split_table()
+    result = evaluated(splits[(splits.split != "val") | (splits.is_positive == kept)])
+    points = result.points
+    for name in ("threshold_logit", "threshold_confidence", "is_goal_met"):
+        assert points[name].isna().all()
+    for split in ("val", "test_iid", "test_ood"):
+        for name in (*AT_THRESHOLD, "review_minutes", "missed_nights", "false_absences", "metadata_f1"):
+            assert points[f"{split}_{name}"].isna().all(), name
+    assert points[["test_ood_auroc", "test_ood_auroc_low", "test_ood_n_present"]].notna().all(axis=None)
+    assert points.test_ood_f1_low.isna().all() and points.test_ood_all_positive_f1.notna().all()
+    assert (
+        f"no threshold can be chosen: val has no {lacking}; F1, precision, recall and false positive rate are "
+        "undefined on every split" in notes_of(result, "stage")
+    )
+    assert result.operating_points.drop(columns=["point", "goal", "split", "note"]).isna().all(axis=None)
+    assert result.nights.empty and result.seasons.empty and len(result.review)
+    assert result.groups.auroc.notna().any() and result.groups.recall.isna().all()
+
+
+def test_average_precision_orders_where_no_threshold_can_be_chosen():
+    splits = split_table()
+    splits = splits[(splits.split != "val") | ~splits.is_positive]
+    board = evaluated(splits).leaderboard
+    assert board.test_ood_average_precision_low.notna().all() and "test_ood_f1_low" not in board
+    by_auroc = evaluated(splits, EvaluationOptions(n_draws=100, primary_metric="auroc")).leaderboard
+    assert by_auroc.test_ood_auroc_low.notna().all()
 
 
 def test_without_metadata_blocks_are_groups_and_there_is_no_night():

@@ -130,6 +130,14 @@ def test_undefined_is_nan_and_not_zero():
     assert len(metrics.threshold_counts([], np.array([], dtype=bool))) == 0
 
 
+def test_without_a_threshold_what_needs_one_is_nan():
+    scores, truth = [2.0, 1.0, 0.0], np.array([True, False, True])
+    assert np.isnan(list(metrics.metrics_at(scores, truth, np.nan).values())).all()
+    found = metrics.measured(scores, truth, np.nan)
+    assert {name for name, value in found.items() if np.isfinite(value)} == {"auroc", "average_precision"}
+    assert set(metrics.metrics_at(scores, truth, np.nan)) == set(metrics.metrics_at(scores, truth, 0.0))
+
+
 def test_within_recorder_auroc_sees_through_a_detector_of_places():
     recorders = np.repeat(["a", "b"], 100)
     truth = np.r_[np.ones(90, bool), np.zeros(10, bool), np.ones(10, bool), np.zeros(90, bool)]

@@ -58,11 +58,14 @@ def test_a_goal_out_of_reach_falls_back_and_says_so():
     assert not budget.is_met and "no threshold keeps review <= 1 min a night" in budget.note
 
 
-@pytest.mark.parametrize("truth", [[True, True], [False, False]])
-def test_without_both_classes_logit_0_is_used(truth):
-    point = choose([1.0, -1.0], np.array(truth), Goal())
-    assert point.logit == 0.0 and not point.is_met and "does not hold both classes" in point.note
-    assert choose([], np.array([], dtype=bool), Goal()).logit == 0.0
+@pytest.mark.parametrize(
+    ("truth", "lacking"), [([True, True], "negative"), ([False, False], "positive"), ([], "clip")]
+)
+def test_without_both_classes_there_is_no_threshold(truth, lacking):
+    point = choose([1.0, -1.0][: len(truth)], np.array(truth, dtype=bool), Goal())
+    assert np.isnan(point.logit) and np.isnan(point.confidence) and point.is_met is None
+    assert point.note == f"no threshold can be chosen: val has no {lacking}"
+    assert np.isnan([point.precision, point.recall, point.f1, point.fpr]).all()
 
 
 @UNHURRIED

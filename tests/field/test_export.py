@@ -229,6 +229,21 @@ def test_the_sheet_says_what_to_set(root: Path, tmp_path: Path):
 
 
 @pytest.mark.usefixtures("quick")
+def test_an_export_without_a_threshold_says_so_and_sets_none(root: Path, tmp_path: Path):
+    add_point(root, PointSettings(seed=8), make_head(), "stage5_020", logit=np.nan)
+    result = call(root, "stage5", "20", "--out", str(tmp_path / "a"))
+    assert "No threshold could be chosen: val has no clip" in result.output
+    sheet = (tmp_path / "a" / "stage5_020_settings.md").read_text(encoding="utf-8")
+    assert "--min_conf MIN_CONF --sensitivity 1 " in sheet and "yours to choose" in sheet
+    assert "**No threshold could be chosen: val has no clip.**" in sheet
+    assert "chosen on the validation split" not in sheet and "What it did there" not in sheet
+    record = yaml.safe_load((tmp_path / "a" / "stage5_020_parameters.yml").read_text(encoding="utf-8"))
+    assert record["operating_point"]["no_threshold"] == "val has no clip"
+    assert "threshold_logit" not in record["operating_point"] and "min_conf" not in record["birdnet_analyzer"]
+    assert load_export(tmp_path / "a").head.same_as(make_head())
+
+
+@pytest.mark.usefixtures("quick")
 def test_a_goal_that_was_not_met_and_a_threshold_out_of_reach_are_said(root: Path, tmp_path: Path):
     add_point(root, PointSettings(seed=7), make_head(), "stage5_019", logit=12.0)
     table = root / "08_reporting" / "stage5" / "points.csv"

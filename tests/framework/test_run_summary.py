@@ -81,6 +81,25 @@ def test_what_is_no_leaderboard_gives_no_picture(tmp_path, content):
     assert leaderboard_picture(tmp_path / "absent.csv") == []
 
 
+POINTS = "point,error,threshold_logit,val_n_positive,val_n_negative\n"
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ("a,,,0,31\nb,broke,,,\n", "No threshold could be chosen: val has no positive."),
+        ("a,,,,\n", "No threshold could be chosen: val has no clip."),
+        ("a,,0.5,4,31\nb,broke,,,\n", ""),
+        ("b,broke,,,\n", ""),
+    ],
+)
+def test_a_stage_without_a_threshold_says_so(tmp_path, rows, said):
+    path = write(tmp_path / "08_reporting" / "stage5", [ROW])
+    (path.parent / "points.csv").write_text(POINTS + rows, encoding="utf-8")
+    words = closing_words(tmp_path, ["stage5.report"])
+    assert said in words and ("No threshold" in words) == bool(said)
+
+
 def test_the_demo_season_is_named(tmp_path):
     path = write(tmp_path / "08_reporting" / "stage5", [ROW])
     assert DEMO not in closing_words(tmp_path, ["stage5.report"])

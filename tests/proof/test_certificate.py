@@ -67,6 +67,27 @@ def test_impossible_settings_are_refused(setting):
 def test_the_worst_verdict_counts():
     assert overall(["pass"]) == overall([]) == "pass"
     assert overall(["warning", "fail", "pass"]) == "fail"
+    assert overall(["not checked", "warning", "pass"]) == "warning"
+
+
+UNCHECKED = Finding("thresholds", "None.", {"points": 0}, (), "Give validation clips.", is_checked=False)
+
+
+def test_what_was_not_checked_has_not_passed():
+    one = certified(None, GOOD, UNCHECKED)
+    assert [line["verdict"] for line in one["checks"]] == ["pass", "not checked"]
+    assert one["verdict"] == "incomplete" and one["checks"][1]["remedy"] == "Give validation clips."
+    assert not failed_lines(one)
+    refuse({"s.certificate": one})
+    (notice,) = certificate_notices(one)
+    assert notice.tone == "warning" and notice.text.startswith("not checked: Every threshold follows")
+    section = text_of(certificate_section(one))
+    assert "1 of 2 checks passed, 1 was not checked for the results" in section and "All 2" not in section
+    assert "Give validation clips." in section
+    assert "All 1 check passed" in text_of(certificate_section(certified(None, GOOD)))
+    assert "1 of 3 checks did not pass, 1 was not checked" in text_of(
+        certificate_section(certified(None, GOOD, BAD, UNCHECKED))
+    )
 
 
 def test_every_line_has_its_evidence_and_the_record_is_plain(made: MadeStage):

@@ -44,9 +44,22 @@ def test_a_shared_night_is_found(made: MadeStage):
 
 
 def test_clips_without_night_are_counted_and_share_none(made: MadeStage):
-    finding = checks.nights_apart(made.splits.assign(night=np.nan))
+    finding = checks.nights_apart(with_row(made.splits, made.splits.split == "val", night=np.nan))
     assert finding.holds
+    assert finding.evidence["clips_without"] == 1
+
+
+def test_where_no_night_is_known_nothing_was_checked(made: MadeStage):
+    finding = checks.nights_apart(made.splits.assign(night=np.nan))
+    assert not finding.holds and not finding.is_checked and not finding.cases
     assert finding.evidence["clips_without"] == len(made.splits)
+    assert "site or recorder_id" in finding.remedy
+
+
+def test_where_no_sound_was_compared_nothing_was_checked(made: MadeStage):
+    near = made.near_duplicates
+    summary = near["summary"].assign(n_windows=0, n_close_pairs=0)
+    assert not checks.near_duplicates(near["pairs"].iloc[:0], summary, made.splits, PROOF).is_checked
 
 
 def test_a_shared_file_is_found(made: MadeStage):

@@ -55,6 +55,13 @@ def test_the_model_card_names_use_sound_threshold_test_baselines_limits_and_proo
     assert card == model_card(results, proof, made.splits, made.models)
 
 
+def test_a_model_card_without_a_threshold_says_why(made, results, proof):
+    points = made.points.assign(val_n_positive=0, threshold_logit=np.nan)
+    card = model_card(replace(results, points=points), proof, made.splits, made.models)
+    assert "None could be chosen: val has no positive." in card
+    assert "Flag a clip" not in card and "Chosen on validation" not in card
+
+
 def test_the_model_card_states_the_licence_of_birdnets_model_where_it_stands_on_it(made, results, proof):
     model = made.models[results.deployed]
 

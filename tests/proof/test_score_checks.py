@@ -25,6 +25,22 @@ def test_test_scores_cannot_move_a_threshold(made: MadeStage):
     assert score_checks.thresholds(made.points, made.plan, scores, made.splits, OPTIONS).holds
 
 
+def test_no_threshold_that_validation_could_not_choose_is_not_checked_and_one_that_is_there_is_found(
+    made: MadeStage,
+):
+    splits = made.splits[(made.splits.split != "val") | ~made.splits.is_positive]
+    scores = made.scores[made.scores.clip_id.isin(splits.clip_id)]
+    none = made.points.assign(threshold_logit=np.nan)
+    for table, labels in ((scores, splits), (scores[scores.split != "val"], splits[splits.split != "val"])):
+        finding = score_checks.thresholds(none, made.plan, table, labels, OPTIONS)
+        assert not finding.is_checked and not finding.cases
+        assert finding.said.startswith("No threshold can be chosen: val has no ")
+        spoilt = score_checks.thresholds(
+            none.assign(threshold_logit=[np.nan, 0.0]), made.plan, table, labels, OPTIONS
+        )
+        assert [case.split(":")[0] for case in spoilt.cases] == ["made_002"]
+
+
 def changed_audio(model: Model, **settings) -> Model:
     return dataclasses.replace(
         model, parameters={**model.parameters, "audio": {**model.parameters["audio"], **settings}}

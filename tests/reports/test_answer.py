@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -164,6 +165,41 @@ def test_the_point_to_use_is_chosen_on_validation(make_stage):
     assert results.deployed == max(values, key=lambda point: values[point])
     assert len(values) == 3
     assert results.deployed in one(results, "To use:")[0]
+
+
+def test_a_stage_without_a_threshold_says_so_wherever_one_would_be_named(make_stage, clips):
+    table = clips()
+    stage = make_stage(AXES, splits=table[(table["split"] != "val") | ~table["is_positive"]])
+    text, tone = one(stage.results, "To use")
+    assert "has no threshold: val has no positive." in text and tone == "bad"
+    assert "detection.min_confidence" in text
+    page = " ".join(re.sub(r"<[^>]+>", " ", stage.page()).split())
+    assert "No threshold could be chosen: val has no positive" not in page  # figures were not drawn here
+    assert "no threshold could be chosen: val has no positive." in page
+    assert "threshold none could be chosen: val has no positive" in page
+    for claim in (
+        "chosen on validation for",
+        "at the threshold from validation",
+        "Other goals",
+        "picked on",
+        "nan",
+    ):
+        assert claim not in page, claim
+    assert "by average precision on test_ood" in page
+
+
+def test_a_figure_that_needs_a_threshold_says_that_there_is_none(make_stage, clips):
+    table = clips()
+    stage = make_stage(splits=table[(table["split"] != "val") | ~table["is_positive"]])
+    drawn = stage.draw()
+    for name in ("confusion", "nights"):
+        assert "No threshold could be chosen: val has no positive." in drawn[name].svg
+    for name in ("precision_recall", "roc", "thresholds", "scores", "review"):
+        assert (
+            "threshold from validation" not in drawn[name].svg
+            and "chosen on validation" not in drawn[name].svg
+        )
+    assert "flagged" not in drawn["scores"].svg
 
 
 def test_review_and_missed_nights_follow_from_the_points_table(make_stage):

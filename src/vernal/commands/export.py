@@ -54,6 +54,11 @@ def export(stage: str, point: str, out: Path, label: str | None, params: Mapping
     folder = export_point(root, stage, found.name, out.absolute(), label)
     parity = folder / "parity.csv"
     click.echo(f"{folder}: scores in BirdNET-Analyzer are those of {found.name} ({parity.name}).")
+    if found.no_threshold:
+        click.echo(
+            f"No threshold could be chosen: {found.no_threshold}. The minimum confidence is yours to choose.",
+            err=True,
+        )
     click.echo(f"Settings for the field: {folder / f'{found.name}_settings.md'}")
 
 

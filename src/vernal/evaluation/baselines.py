@@ -91,7 +91,7 @@ def baseline_table(train: pd.DataFrame, units: Mapping[str, pd.DataFrame], goal:
 
     `all_positive` flags everything; `prevalence` flags at random as often as training held positives, and
     ranks at random; `metadata` is `metadata_scores`, with its threshold chosen on `val` by the same goal as
-    the detectors'.
+    the detectors', and as they without one where `val` lacks a class.
 
     Args:
         train: labelled training clips.
@@ -103,9 +103,8 @@ def baseline_table(train: pd.DataFrame, units: Mapping[str, pd.DataFrame], goal:
     """
     scored = {split: metadata_scores(train, rows) for split, rows in units.items()}
     truth = {split: rows["is_positive"].to_numpy(dtype=bool) for split, rows in units.items()}
-    chosen = 0.0
-    if "val" in units and len(units["val"]):
-        chosen = choose(scored["val"], truth["val"], goal).logit
+    none = np.array([], dtype=bool)
+    chosen = choose(scored.get("val", none), truth.get("val", none), goal).logit
     share = float(train["is_positive"].mean()) if len(train) else float("nan")
     rows = []
     for split, labels in truth.items():

@@ -16,16 +16,16 @@ def deployed_point(points: pd.DataFrame, leading: Collection[str] = ()) -> str |
     The seed is a choice like any other, so it must not be made on a test split.
 
     Args:
-        points: the stage's points table. Only points with a threshold count.
-        leading: the points of the leading configuration; where none of them has a threshold, all points count.
+        points: the stage's points table. Only points without an `error` count, as the others have no results.
+        leading: the points of the leading configuration; where none of them has results, all points count.
     Returns:
-        The point's name; None where no point has a threshold.
+        The point's name; None where no point has results.
 
-    >>> points = pd.DataFrame({"point": ["a", "b"], "threshold_logit": [0.0, 1.0], AVERAGE_PRECISION: [0.8, 0.9]})
+    >>> points = pd.DataFrame({"point": ["a", "b"], "error": [None, None], AVERAGE_PRECISION: [0.8, 0.9]})
     >>> deployed_point(points), deployed_point(points, ["a"])
     ('b', 'a')
     """
-    trained = points[points["threshold_logit"].notna()] if "threshold_logit" in points else points.iloc[:0]
+    trained = points[points["error"].isna()]
     candidates = trained[trained["point"].isin(leading)]
     candidates = candidates if len(candidates) else trained
     if candidates.empty:

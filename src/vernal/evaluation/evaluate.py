@@ -8,13 +8,13 @@ the same for all points; and only then compare points and configurations.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import pandas as pd
 
 from vernal.common.problems import InputError
-from vernal.evaluation import baselines, coverage, tables
+from vernal.evaluation import baselines, coverage, metrics, tables
 from vernal.evaluation.coverage import VALIDATION
 from vernal.evaluation.measuring import MeasuredSplit, measure_split
 from vernal.evaluation.notes import notes_table
@@ -98,6 +98,7 @@ def evaluate_stage(
     names = _names_of_runs(plan, sheet)
     chosen = _choose_all(sheet, options)
     frozen = [goals[0] for goals in chosen]
+    options = _able_to_order(options, frozen)
     evaluated = {name: units for name, units in sheet.units.items() if len(units)}
     measured = {
         name: measure_split(name, units, sheet.logits[name], frozen, options)
@@ -145,6 +146,13 @@ def _choose_all(sheet: coverage.Sheet, options: EvaluationOptions) -> list[list[
     return [
         [choose(row, truth, goal, VALIDATION) for goal in options.goals] for row in sheet.logits[VALIDATION]
     ]
+
+
+def _able_to_order(asked: EvaluationOptions, frozen: Sequence[OperatingPoint]) -> EvaluationOptions:
+    """The options, with average precision in place of a metric at a threshold where there is no threshold."""
+    if asked.primary_metric in metrics.AT_THRESHOLD and np.isnan([point.logit for point in frozen]).all():
+        return replace(asked, primary_metric="average_precision")
+    return asked
 
 
 def _primary_split(measured: Mapping[str, MeasuredSplit], options: EvaluationOptions) -> str:

@@ -77,10 +77,15 @@ def measure_split(
 def draw_metrics(
     row: FloatArray, truth: np.ndarray, recorders: np.ndarray | None, drawn: bootstrap.Nights, logit: float
 ) -> dict[str, FloatArray]:
-    """Each metric of one run over the draws of nights, (n_draws,); within recorders only where they are known."""
+    """Each metric of one run over the draws of nights, (n_draws,); within recorders only where they are known.
+
+    Those at a threshold are NaN where `logit` is.
+    """
     code, counts = drawn.blocks.code, drawn.counts
     ranking = bootstrap.ranking_draws(row, truth, code, counts)
-    found = bootstrap.rate_draws(row, truth, code, counts, logit)
+    found = dict.fromkeys(metrics.AT_THRESHOLD, np.full(len(counts), np.nan))
+    if not np.isnan(logit):
+        found = bootstrap.rate_draws(row, truth, code, counts, logit)
     found |= {metric: ranking[metric] for metric in ("auroc", "average_precision")}
     if recorders is not None:
         found["auroc_within_recorder"] = bootstrap.within_draws(row, truth, recorders, code, counts)
@@ -110,7 +115,7 @@ def _further(
     found: dict[str, object] = {
         "n_positive": int(truth.sum()),
         "n_negative": int((~truth).sum()),
-        **{cell: int(at[cell]) for cell in ("tp", "fp", "fn", "tn")},
+        **{cell: at[cell] for cell in metrics.CELLS},
         "accuracy": at["accuracy"],
         "f1_test_picked": picked,
         "f1_optimism": gain,
@@ -124,5 +129,6 @@ def _further(
     }
     if of_nights is not None:
         summary = nights.presence_summary(nights.night_columns(of_nights, truth, row, point.logit))
-        found |= {name: summary[name] for name in ("n_nights", "n_present", *NIGHT_COUNTS)}
+        found |= {name: summary[name] for name in ("n_nights", "n_present")}
+        found |= {name: float("nan") if np.isnan(point.logit) else summary[name] for name in NIGHT_COUNTS}
     return found

@@ -19,7 +19,8 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 FloatArray = NDArray[np.float64]
-MEASURES = ("f1", "precision", "recall", "fpr", "auroc", "average_precision", "auroc_within_recorder")
+CELLS, AT_THRESHOLD = ("tp", "fp", "fn", "tn"), ("f1", "precision", "recall", "fpr")
+MEASURES = (*AT_THRESHOLD, "auroc", "average_precision", "auroc_within_recorder")
 
 
 class Counts(NamedTuple):
@@ -221,11 +222,16 @@ def precision_at_prevalence(recall: ArrayLike, fpr: ArrayLike, prevalence: float
 
 
 def metrics_at(scores: ArrayLike, is_positive: ArrayLike, threshold: float) -> dict[str, float]:
-    """Counts and rates at one threshold: `tp, fp, fn, tn, precision, recall, f1, fpr, accuracy`."""
+    """Counts and rates at one threshold: `tp, fp, fn, tn, precision, recall, f1, fpr, accuracy`.
+
+    A threshold of NaN is none: all are NaN then.
+    """
+    if np.isnan(threshold):
+        return dict.fromkeys((*CELLS, "precision", "recall", "f1", "fpr", "accuracy"), float("nan"))
     counts = counts_at(scores, is_positive, [threshold])
     whole = sum(int(part[0]) for part in counts[1:])
     return {
-        **{name: int(getattr(counts, name)[0]) for name in ("tp", "fp", "fn", "tn")},
+        **{name: int(getattr(counts, name)[0]) for name in CELLS},
         "precision": float(precision(counts)[0]),
         "recall": float(recall(counts)[0]),
         "f1": float(f1(counts)[0]),
@@ -240,13 +246,13 @@ def measured(
     """The numbers of `MEASURES` for one detector on one split; those undefined are NaN.
 
     Args:
-        threshold: where `f1, precision, recall, fpr` are taken.
+        threshold: where `f1, precision, recall, fpr` are taken; they are NaN where it is.
         recorders: (n,) recorder of each unit, for `auroc_within_recorder`; None leaves it undefined.
     """
     counts, at = counts_at_all(scores, is_positive), metrics_at(scores, is_positive, threshold)
     within = auroc_within(scores, is_positive, recorders) if recorders is not None else float("nan")
     return {
-        **{name: at[name] for name in ("f1", "precision", "recall", "fpr")},
+        **{name: at[name] for name in AT_THRESHOLD},
         "auroc": auroc_of(counts),
         "average_precision": average_precision_of(counts),
         "auroc_within_recorder": within,

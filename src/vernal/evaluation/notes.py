@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 
 from vernal.evaluation import bootstrap, coverage, nights
@@ -11,6 +12,12 @@ from vernal.evaluation.coverage import VALIDATION
 from vernal.evaluation.measuring import MeasuredSplit
 from vernal.evaluation.operating_points import OperatingPoint
 from vernal.evaluation.options import EvaluationOptions
+
+_OF_NEGATIVES = "all but the false positive rate is undefined or says nothing"
+_WITHOUT_THRESHOLD = (
+    "F1, precision, recall and false positive rate are undefined on every split, and average precision stands in where "
+    "one of them was to order configurations"
+)
 
 
 def notes_table(
@@ -28,7 +35,14 @@ def notes_table(
         notes += [(split, note) for note in _split_notes(split, measured.get(split))]
     if primary != options.primary_split:
         notes.append(("stage", f"{options.primary_split} cannot order the leaderboard; {primary} does"))
-    notes += [(name, point.note) for name, point in zip(names, frozen, strict=True) if point.note]
+    # What validation lacks it lacks for every point.
+    lacking = {point.note for point in frozen if np.isnan(point.logit)}
+    notes += [("stage", f"{note}; {_WITHOUT_THRESHOLD}") for note in lacking]
+    notes += [
+        (name, point.note)
+        for name, point in zip(names, frozen, strict=True)
+        if point.note and point.note not in lacking
+    ]
     for split, part in measured.items():
         flagged = part.values["tp"] + part.values["fp"]
         for name, is_constant, n in zip(names, part.values["is_constant"], flagged, strict=True):
@@ -46,7 +60,8 @@ def _split_notes(name: str, split: MeasuredSplit | None) -> list[str]:
         return ["holds no clips: its metrics are undefined"]
     found = []
     if not split.truth.any():
-        found.append("holds no positives: all but the false positive rate is undefined or says nothing")
+        kept = "its metrics are undefined" if name == VALIDATION else _OF_NEGATIVES
+        found.append(f"holds no positives: {kept}")
     if split.truth.all():
         found.append("holds no negatives: AUROC, average precision and false positive rate are undefined")
     blocks = split.nights

@@ -2,7 +2,8 @@
 
 An operating point is a logit with the precision and recall it gave where it was chosen. It is applied
 unchanged to the test splits; what a threshold picked on the test split itself would have gained is reported
-as optimism, never used. A goal that no threshold reaches falls back to the nearest and says so.
+as optimism, never used. A goal that no threshold reaches falls back to the nearest and says so. Where validation
+lacks a class nothing can be chosen, so there is no threshold.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pydantic import Field
 from vernal.common.settings import Number, PositiveNumber, one_of, settings
 from vernal.evaluation import metrics
 from vernal.evaluation.calibration import sigmoid
+from vernal.evaluation.coverage import VALIDATION
 from vernal.evaluation.metrics import Counts
 
 GOALS = ("best_f1", "precision", "recall", "review_minutes")
@@ -72,14 +74,15 @@ class Goal:
 class OperatingPoint:
     """A threshold with what it gave where it was chosen.
 
-    `logit` is the threshold (`>=` flags); `is_met` is whether the goal was reached; `note` says what was done
-    if not. `split` is where it was chosen. Rates are NaN where that split leaves them undefined.
+    `logit` is the threshold (`>=` flags), NaN where none could be chosen; `is_met` is whether the goal was reached,
+    None where nobody can tell; `note` says why not. `split` is where it was chosen. Rates are NaN where that split
+    leaves them undefined.
     """
 
     logit: float
     goal: str
     split: str
-    is_met: bool
+    is_met: bool | None
     note: str
     precision: float
     recall: float
@@ -88,28 +91,42 @@ class OperatingPoint:
 
     @property
     def confidence(self) -> float:
-        """The threshold as `sigmoid(logit)`, in (0, 1)."""
+        """The threshold as `sigmoid(logit)`, in (0, 1); NaN where there is none."""
         return float(sigmoid(self.logit))
 
 
-def choose(scores: ArrayLike, is_positive: ArrayLike, goal: Goal, split: str = "val") -> OperatingPoint:
+def choose(scores: ArrayLike, is_positive: ArrayLike, goal: Goal, split: str = VALIDATION) -> OperatingPoint:
     """The threshold among all distinct scores that serves the goal best.
 
     Ties go to the higher threshold, which flags fewer clips. Without both classes nothing can be chosen: the
-    logit is then 0 (confidence 0.5) and the point says so.
+    logit is then NaN and the point says so.
 
     Args:
         scores, is_positive: of the validation split, as in `vernal.evaluation.metrics`.
         split: the name of that split, carried along.
     """
     counts = metrics.counts_at_all(scores, is_positive)
-    if not len(counts.tp) or not counts.tp[-1] or not counts.fp[-1]:
-        at_default = metrics.metrics_at(scores, is_positive, 0.0)
-        note = f"{split} does not hold both classes; logit 0 (confidence 0.5) is used"
-        return _point(0.0, goal, split, False, note, at_default)
-    at, is_met, note = _CHOOSERS[goal.kind](counts, goal)
-    threshold = float(counts.threshold[at])
+    threshold, is_met = float("nan"), None
+    n_positive, n_negative = (int(part[-1]) if len(part) else 0 for part in (counts.tp, counts.fp))
+    lacking = why_none(n_positive, n_negative, split)
+    note = f"no threshold can be chosen: {lacking}"
+    if not lacking:
+        at, is_met, note = _CHOOSERS[goal.kind](counts, goal)
+        threshold = float(counts.threshold[at])
     return _point(threshold, goal, split, is_met, note, metrics.metrics_at(scores, is_positive, threshold))
+
+
+def why_none(n_positive: float | None, n_negative: float | None, split: str = VALIDATION) -> str:
+    """Why no threshold can be chosen on a split with so many units of each class; empty where one can.
+
+    >>> why_none(0, 31), why_none(4, 31)
+    ('val has no positive', '')
+    """
+    is_there = [n is not None and n > 0 for n in (n_positive, n_negative)]
+    if all(is_there):
+        return ""
+    lacking = "positive" if is_there[1] else "negative" if is_there[0] else "clip"
+    return f"{split} has no {lacking}"
 
 
 def optimism(scores: ArrayLike, is_positive: ArrayLike, logit: float) -> tuple[float, float]:
@@ -117,14 +134,13 @@ def optimism(scores: ArrayLike, is_positive: ArrayLike, logit: float) -> tuple[f
     one.
 
     Returns:
-        `(best_f1, best_f1 - f1 at logit)`; both NaN without positives.
+        `(best_f1, best_f1 - f1 at logit)`; both NaN without positives, the second without a threshold.
     """
     counts = metrics.counts_at_all(scores, is_positive)
     if not len(counts.tp) or not counts.tp[-1]:
         return float("nan"), float("nan")
     best = float(np.max(metrics.f1(counts)))
-    frozen = float(metrics.f1(metrics.counts_at(scores, is_positive, [logit]))[0])
-    return best, best - frozen
+    return best, best - metrics.metrics_at(scores, is_positive, logit)["f1"]
 
 
 def review_minutes(
@@ -178,7 +194,7 @@ _CHOOSERS = {
 
 
 def _point(
-    logit: float, goal: Goal, split: str, is_met: bool, note: str, at: dict[str, float]
+    logit: float, goal: Goal, split: str, is_met: bool | None, note: str, at: dict[str, float]
 ) -> OperatingPoint:
     return OperatingPoint(
         logit, goal.text, split, is_met, note, at["precision"], at["recall"], at["f1"], at["fpr"]

@@ -20,7 +20,7 @@ from vernal.common.hashing import digest
 from vernal.common.table_files import digest_of_table
 from vernal.evaluation.coverage import SPLITS, VALIDATION
 from vernal.evaluation.deployment import deployed_point
-from vernal.evaluation.operating_points import review_minutes
+from vernal.evaluation.operating_points import review_minutes, why_none
 from vernal.evaluation.options import EvaluationOptions
 from vernal.sweeps.settings_table import CONFIGURATION, SEED, level_text, settings_of
 from vernal.sweeps.spec import Spec
@@ -247,9 +247,17 @@ class StageResults:
         return str(self.thresholds["goal"].iloc[0]) if len(self.thresholds) else self.options.goals[0].text
 
     def threshold(self, point: str) -> float:
-        """The logit from which a point flags."""
+        """The logit from which a point flags; NaN where none could be chosen."""
         rows = self.thresholds[self.thresholds["point"] == point]
         return float(rows["threshold_logit"].iloc[0]) if len(rows) else float("nan")
+
+    @cached_property
+    def no_threshold(self) -> str:
+        """Why no point has a threshold; empty where they have."""
+        positive, negative = (
+            self.number(self.deployed, f"{VALIDATION}_n_{side}") for side in ("positive", "negative")
+        )
+        return why_none(positive, negative)
 
 
 def level_words(level: Any) -> str:

@@ -55,7 +55,7 @@ def point_rows(
     threshold = pd.DataFrame(
         {
             "goal": [point.goal for point in frozen],
-            "is_goal_met": [point.is_met for point in frozen],
+            "is_goal_met": pd.array([point.is_met for point in frozen], dtype="boolean"),
             "threshold_logit": [point.logit for point in frozen],
             "threshold_confidence": [point.confidence for point in frozen],
         }
@@ -192,7 +192,7 @@ def operating_points_table(
         "accuracy",
         "note",
     ]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=columns).astype({"is_goal_met": "boolean"})
 
 
 def groups_table(
@@ -268,13 +268,15 @@ def night_tables(
     shown: Sequence[tuple[int, str]],
     options: EvaluationOptions,
 ) -> dict[str, pd.DataFrame]:
-    """`nights`, `review` and `seasons` of the runs shown, on the splits whose nights are known."""
+    """`nights`, `review` and `seasons` of the runs shown, on the splits whose nights are known.
+
+    Without a threshold no night is reported or missed, so there is the review curve alone.
+    """
     found: dict[str, list[pd.DataFrame]] = {"nights": [], "review": [], "seasons": []}
     for split, part in measured.items():
         if not nights.has_nights(part.units):
             continue
         for at, name in shown:
-            table = nights.night_table(part.units, part.logits[at], frozen[at].logit)
             review = nights.review_curve(
                 part.units,
                 part.logits[at],
@@ -282,8 +284,11 @@ def night_tables(
                 options.seconds_per_clip,
                 options.curve_points,
             )
-            found["nights"].append(_in_front(table, point=name, split=split))
             found["review"].append(_in_front(review, point=name, split=split))
+            if np.isnan(frozen[at].logit):
+                continue
+            table = nights.night_table(part.units, part.logits[at], frozen[at].logit)
+            found["nights"].append(_in_front(table, point=name, split=split))
             totals = nights.season_totals(table, part.units, part.nights, options.level)
             found["seasons"].append(_in_front(totals, point=name, split=split))
     return {name: _stacked(tables) for name, tables in found.items()}

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from vernal.clips.demo_season import is_demo_data
+from vernal.evaluation.coverage import VALIDATION
+from vernal.evaluation.operating_points import why_none
 from vernal.sweeps.stage_folder import StageFolder
 
 # What a person opens, by the dataset's name in the stage, in the order they would open it.
@@ -32,8 +34,22 @@ def closing_words(data_root: Path, datasets: Iterable[str]) -> str:
         picture = (
             leaderboard_picture(folder.leaderboard, is_demo_data(data_root, stage)) if len(files) else []
         )
-        blocks.append("\n".join(["", *picture, *(f"  {path}" for path in files)]))
+        words = threshold_words(folder.points_table)
+        blocks.append("\n".join(["", *picture, *words, *(f"  {path}" for path in files)]))
     return "\n".join(blocks)
+
+
+def threshold_words(path: Path) -> list[str]:
+    """That no threshold could be chosen, and why, as lines; none where `points.csv` has one or no point has results."""
+    finished = [row for row in _read(path, {"point", "threshold_logit"}) if not row.get("error")]
+    if not finished or any(row["threshold_logit"] for row in finished):
+        return []
+    positive, negative = (_number(finished[0], f"{VALIDATION}_n_{side}") for side in ("positive", "negative"))
+    lacking = why_none(positive, negative)
+    return [
+        f"  No threshold could be chosen: {lacking}. Scores order clips; nothing is flagged by itself.",
+        "",
+    ]
 
 
 def leaderboard_picture(path: Path, is_demo: bool = False) -> list[str]:
@@ -43,7 +59,7 @@ def leaderboard_picture(path: Path, is_demo: bool = False) -> list[str]:
         path: `leaderboard.csv` of a stage; a file that is not there or not such a table gives no picture.
         is_demo: whether its numbers come from the demo season, which is then said.
     """
-    rows = _read(path)
+    rows = _read(path, {"configuration_hash", "n_points"})
     ends = [name for name in (rows[0] if rows else {}) if name.endswith("_low")]
     if not ends:
         return []
@@ -73,13 +89,12 @@ def leaderboard_picture(path: Path, is_demo: bool = False) -> list[str]:
     return [*lines, ""]
 
 
-def _read(path: Path) -> list[dict[str, str]]:
+def _read(path: Path, needed: set[str]) -> list[dict[str, str]]:
     try:
         with path.open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
     except (OSError, UnicodeDecodeError, csv.Error):
         return []
-    needed = {"configuration_hash", "n_points"}
     return rows if rows and needed <= set(rows[0]) else []
 
 

@@ -1,7 +1,8 @@
 """A stage's certificate: one line per check, with what was found and the examples that show it.
 
 A certificate holds no time and no path of a machine, so that the same run gives the same bytes. A line is
-`pass`, `fail`, or `warning` where a person allowed the failure by name (`proof.allow`).
+`pass`, `fail`, `warning` where a person allowed the failure by name (`proof.allow`), or `not checked` where the data
+leave nothing to check. A certificate with such a line and none that fails is `incomplete`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from typing import Any
 from vernal.common.problems import Problems
 from vernal.proof.options import CHECKS, ProofOptions
 
-PASS, WARNING, FAIL = "pass", "warning", "fail"
+PASS, NOT_CHECKED, WARNING, FAIL = "pass", "not checked", "warning", "fail"
+INCOMPLETE = "incomplete"
 FORMAT = 1
 _EXAMPLES = 10
 
@@ -23,7 +25,7 @@ class Finding:
     """What one check found.
 
     `said`: one sentence with the counts behind the verdict. `evidence`: the counts, by name. `cases`: what is
-    wrong, one text each; none is a pass. `remedy`: what to do about it.
+    wrong, one text each; none is a pass if anything was there to check, `is_checked`. `remedy`: what to do about it.
     """
 
     check: str
@@ -31,10 +33,12 @@ class Finding:
     evidence: Mapping[str, Any]
     cases: Sequence[str] = ()
     remedy: str = ""
+    is_checked: bool = True
 
     @property
     def holds(self) -> bool:
-        return not self.cases
+        """Whether it was checked and nothing is wrong."""
+        return self.is_checked and not self.cases
 
 
 def certificate(
@@ -64,26 +68,28 @@ def certificate(
 
 
 def _line(finding: Finding, allow: Sequence[str]) -> dict[str, Any]:
-    verdict = PASS if finding.holds else WARNING if finding.check in allow else FAIL
+    wrong = WARNING if finding.check in allow else FAIL
+    right = PASS if finding.holds else NOT_CHECKED
     return {
         "check": finding.check,
         "title": CHECKS[finding.check],
-        "verdict": verdict,
+        "verdict": wrong if finding.cases else right,
         "said": finding.said,
         "evidence": dict(finding.evidence),
         "n_cases": len(finding.cases),
         "cases": list(finding.cases[:_EXAMPLES]),
-        "remedy": finding.remedy if finding.cases else "",
+        "remedy": "" if finding.holds else finding.remedy,
     }
 
 
 def overall(verdicts: Iterable[str]) -> str:
-    """The worst of some verdicts.
+    """The worst of some verdicts, where one that was not checked makes the whole incomplete.
 
-    >>> overall(["pass", "warning", "pass"])
-    'warning'
+    >>> overall(["pass", "warning", "pass"]), overall(["pass", "not checked"])
+    ('warning', 'incomplete')
     """
-    return max(verdicts, key=(PASS, WARNING, FAIL).index, default=PASS)
+    worst = max(verdicts, key=(PASS, NOT_CHECKED, WARNING, FAIL).index, default=PASS)
+    return INCOMPLETE if worst == NOT_CHECKED else worst
 
 
 def failed_lines(certificate: Mapping[str, Any]) -> list[Mapping[str, Any]]:

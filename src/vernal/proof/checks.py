@@ -38,7 +38,10 @@ def nights_apart(splits: pd.DataFrame) -> Finding:
         f"{count(names.nunique(), 'night')} of {count(len(known), 'clip')}{beside}.",
         {"nights": int(names.nunique()), "clips": len(known), "clips_without": n_unknown},
         [f"{name}: {where}" for name, where in shared.items()],
-        "Give such a night one split in the manifest, or leave the column split empty.",
+        "Give such a night one split in the manifest, or leave the column split empty."
+        if len(known)
+        else "Give place and date of the clips (site or recorder_id, and date, time or night) in the manifest.",
+        is_checked=len(known) > 0,
     )
 
 
@@ -111,6 +114,7 @@ def near_duplicates(
         },
         cases,
         "Give the clips of such a pair the same group in the manifest, so that they share a split, or drop one.",
+        is_checked=counts["n_windows"] > 0,
     )
 
 

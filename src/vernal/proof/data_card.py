@@ -16,6 +16,7 @@ from vernal.clips.manifest import SPLITS
 from vernal.common.formatting import count
 from vernal.evaluation.stage_results import StageResults
 from vernal.proof.card_text import DEMO, NOT_GIVEN, bullets, card, dates, named
+from vernal.proof.certificate import PASS
 from vernal.proof.markdown import table, text
 
 _LICENCE_COLUMNS = ("licence", "license")
@@ -147,6 +148,6 @@ def _limits(splits: pd.DataFrame, certificate: Mapping[str, Any]) -> str:
         missing = int(splits[column].isna().sum())
         if missing:
             lines.append(f"{count(missing, 'clip')} without a {word}.")
-    wrong = [line for line in certificate["checks"] if line["verdict"] != "pass"]
+    wrong = [line for line in certificate["checks"] if line["verdict"] != PASS]
     lines += [f"{line['title']}: **{line['verdict']}**. {text(line['said'])}" for line in wrong]
     return bullets([*lines, "Labels are what the manifest says; no label was changed here."])

@@ -82,6 +82,8 @@ def _what(target: str, model: Model) -> str:
 
 
 def _threshold(results: StageResults, point: str) -> str:
+    if results.no_threshold:
+        return f"None could be chosen: {results.no_threshold}. Its scores order clips; where to cut them is not known."
     logit = results.threshold(point)
     goal = text(results.by_point.loc[point].get("goal", ""))
     start = f"Flag a clip from a logit of {logit:.4f} on (confidence {float(sigmoid(logit)):.4f})."

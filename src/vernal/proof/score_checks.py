@@ -13,7 +13,7 @@ from vernal.common.formatting import count
 from vernal.common.hashing import unit_hash
 from vernal.evaluation import coverage
 from vernal.evaluation.coverage import VALIDATION
-from vernal.evaluation.operating_points import choose
+from vernal.evaluation.operating_points import choose, why_none
 from vernal.evaluation.options import EvaluationOptions
 from vernal.proof.certificate import Finding
 from vernal.sweeps.point_settings import PointSettings
@@ -32,7 +32,7 @@ def thresholds(
     splits: pd.DataFrame,
     options: EvaluationOptions,
 ) -> Finding:
-    """Every threshold is the one that validation scores alone lead to.
+    """Every threshold is the one that validation scores alone lead to; not checked where they lead to none.
 
     The scores and the splits given to this check are cut down to validation before anything is chosen, so a
     threshold that a test split had a say in cannot be found again except by chance.
@@ -41,21 +41,29 @@ def thresholds(
     scored = plan[plan.point.isin(own.point.astype(str).unique())]
     table = points.set_index("point").threshold_logit
     cases: list[str] = []
+    truth, chosen = np.array([], dtype=bool), []
     if len(own) and len(labels):
         sheet = coverage.join(scored, own, labels, options.unit, evaluated=[VALIDATION])
         truth = sheet.units[VALIDATION].is_positive.to_numpy(dtype=bool)
         chosen = [choose(row, truth, options.goals[0], VALIDATION).logit for row in sheet.logits[VALIDATION]]
         for point, run in sorted(sheet.run_of.items()):
-            if not np.isclose(float(table.get(point, np.nan)), chosen[run], rtol=1e-12, atol=1e-12):
+            is_same = np.isclose(
+                float(table.get(point, np.nan)), chosen[run], rtol=1e-12, atol=1e-12, equal_nan=True
+            )
+            if not is_same:
                 cases.append(
                     f"{point}: the table has {table.get(point, np.nan):.6f}, validation gives {chosen[run]:.6f}"
                 )
     else:
         cases = [f"{point}: no validation clips" for point in points.point[points.threshold_logit.notna()]]
+    again = (
+        f"{count(len(scored), 'threshold')} chosen again ({options.goals[0].text}) from {len(labels):,} validation "
+        "clips alone."
+    )
+    lacking = why_none(int(truth.sum()), int((~truth).sum()))
     return Finding(
         "thresholds",
-        f"{count(len(scored), 'threshold')} chosen again ({options.goals[0].text}) from {len(labels):,} validation "
-        "clips alone.",
+        f"No threshold can be chosen: {lacking}." if lacking else again,
         {
             "points": len(scored),
             "validation_clips": len(labels),
@@ -63,7 +71,10 @@ def thresholds(
             "unit": options.unit,
         },
         cases,
-        "Evaluate the stage again; a threshold must come from validation.",
+        "Give validation clips of both classes."
+        if lacking and not cases
+        else "Evaluate the stage again; a threshold must come from validation.",
+        is_checked=not lacking,
     )
 
 

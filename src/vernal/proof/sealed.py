@@ -111,8 +111,13 @@ def read_declared(data_root: Path, name: str | None) -> DeclaredModel:
         )
     points, plan, sets = map(folder.read_table, files)
     row = points[points.point == point]
-    if row.empty or row.error.notna().any() or row.threshold_logit.isna().any():
-        raise InputError(f"{name} has no threshold in {files[0]}. Run its stage first.")
+    if row.empty or row.error.notna().any():
+        raise InputError(f"{name} has no results in {files[0]}. Run its stage first.")
+    if row.threshold_logit.isna().any():
+        raise InputError(
+            f"{name} has no threshold in {files[0]}, and the sealed split is opened at one that was chosen before. "
+            "Give validation clips of both classes, and run its stage again."
+        )
     own = plan[plan.point == point].reset_index(drop=True)
     used = sets[sets.fit_hash.astype(str).isin(own.fit_hash)].reset_index(drop=True)
     return DeclaredModel(name, model, float(row.threshold_logit.iloc[0]), str(row.goal.iloc[0]), own, used)

@@ -59,7 +59,10 @@ def _tiles(results: StageResults) -> list[Tile]:
     beside = [results.baseline(kind, split, results.primary_metric) for kind in (ALL_POSITIVE, METADATA)]
     best = float(np.nanmax(beside)) if np.isfinite(beside).any() else float("nan")
     low, high = leader_interval(results)
-    nights = f"{of('missed_nights'):,.0f} of {of('n_present'):,.0f} nights missed"
+    nights = "missed nights not known"
+    if of("n_present") > 0 and np.isfinite(of("missed_nights")):
+        nights = f"{of('missed_nights'):,.0f} of {of('n_present'):,.0f} nights missed"
+    none = "no threshold" if results.no_threshold else ""
     return [
         Tile(share(mean), f"{name} on {split}", _interval(results, low, high)),
         Tile(share(best), f"{name} without listening", "the better of two guesses"),
@@ -71,12 +74,12 @@ def _tiles(results: StageResults) -> list[Tile]:
         Tile(
             percent(of("recall")),
             "of positives found by it",
-            f"{percent(of('fpr'))} of negatives flagged",
+            none or f"{percent(of('fpr'))} of negatives flagged",
         ),
         Tile(
             _minutes_tile(results),
             "review a night",
-            nights if of("n_present") > 0 else "missed nights not known",
+            none or nights,
         ),
     ]
 
@@ -272,8 +275,23 @@ def _effects(results: StageResults) -> Text | None:
     )
 
 
+def without_threshold(results: StageResults) -> str:
+    """That there is no threshold, why, and what a person can do."""
+    return (
+        f"`{results.deployed}` has no threshold: {results.no_threshold}. Its scores order the {_units(results)}, and "
+        "metrics that need no threshold stand; how many it would find or flag is not known. Clips of both classes in "
+        f"{VALIDATION} mend that. To detect without, choose a confidence yourself: detection.min_confidence."
+    )
+
+
+def _units(results: StageResults) -> str:
+    return UNIT_NAMES[results.options.unit]
+
+
 def _deploy(results: StageResults) -> Text:
-    point, split, unit = results.deployed, results.primary_split, UNIT_NAMES[results.options.unit]
+    if results.no_threshold:
+        return Text(f"To use: {without_threshold(results)}", BAD)
+    point, split, unit = results.deployed, results.primary_split, _units(results)
     logit = results.threshold(point)
     recall, fpr = (results.number(point, f"{split}_{name}") for name in ("recall", "fpr"))
     confidence = share(float(sigmoid(logit)), 3)
@@ -297,7 +315,7 @@ def _night(results: StageResults) -> Text | None:
     if np.isfinite(spent):
         clips = f"{options.clips_per_night:,.0f} clips a night without the target, {options.seconds_per_clip:g} s each"
         texts.append(f"At {clips}, checking its false alarms takes {_review_words(results, spent)}.")
-    if present > 0:
+    if present > 0 and np.isfinite(missed):
         lost = "None" if missed == 0 else f"{missed:,.0f}"
         texts.append(f"{lost} of {count(present, 'night')} with {results.target} missed after that review.")
     return Text(" ".join(texts)) if texts else None
@@ -333,9 +351,8 @@ def _chosen_on_validation(results: StageResults) -> Text | None:
         results.leaderboard,
     )
     if split == VALIDATION:
-        return Text(
-            "No test split holds both classes: all numbers are of validation, which chose the threshold.", BAD
-        )
+        chose = "" if results.no_threshold else ", which chose the threshold"
+        return Text(f"No test split holds both classes: all numbers are of validation{chose}.", BAD)
     if results.n_configurations < 2 or column not in board or not board[column].notna().any():
         return None
     values = board[column].astype(float)

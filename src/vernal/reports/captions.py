@@ -18,13 +18,13 @@ CAPTIONS = {
     ),
     "roc": "The same classifiers. Both classes count by their own number, so prevalence has no part in it.",
     "thresholds": (
-        "Higher thresholds flag less: precision tends to rise, recall falls. The chosen one is the same in all panels."
+        "Higher thresholds flag less: precision tends to rise, recall falls. A chosen one is the same in all panels."
     ),
     "reliability": (
         "Points on the line mean what they say. Calibration is fitted on validation, so its own panel looks too good; "
         "it holds where positives are as common as there."
     ),
-    "scores": "Each row of histograms has its own height. What lies right of the line is flagged.",
+    "scores": "Each row of histograms has its own height. What lies right of a line, the threshold, is flagged.",
     "confusion": "Counts at the chosen threshold.",
     "nights": (
         "Every recorder-night of the test splits at the chosen threshold. Clips were picked by people, so a night here "

@@ -41,10 +41,12 @@ def _design(results: StageResults) -> str:
     text = count(len(results.plan), "point")
     if runs != len(results.plan):
         text += f", of which {runs:,} are distinct runs (the others would train the same thing again, and count once)"
+    chosen = f"thresholds are chosen on validation for {results.goal}, and then left alone"
+    if results.no_threshold:
+        chosen = f"no threshold could be chosen: {results.no_threshold}"
     return (
         f"{text}: {count(n_configurations, 'configuration')} x {count(results.n_seeds, 'seed')}. "
-        f"One score a {results.options.unit}; thresholds are chosen on validation for {results.goal}, "
-        "and then left alone."
+        f"One score a {results.options.unit}; {chosen}."
     )
 
 

@@ -9,19 +9,27 @@ from typing import Any
 import pandas as pd
 
 from vernal.common.formatting import count
-from vernal.proof.certificate import FAIL, PASS, WARNING
+from vernal.proof.certificate import FAIL, NOT_CHECKED, PASS, WARNING
 from vernal.proof.ledger import Entry, is_intact, times_opened
 from vernal.reports import Bullets, Fold, Heading, Section, Table, Text
-from vernal.reports.blocks import BAD, GOOD
+from vernal.reports import blocks as tones
 
-_TONES = {PASS: GOOD, WARNING: BAD, FAIL: BAD}
-_WORDS = {PASS: "passed", WARNING: "failed, allowed by proof.allow", FAIL: "FAILED"}
+_TONES = {PASS: "", NOT_CHECKED: tones.WARNING, WARNING: tones.BAD, FAIL: tones.BAD}
+_WORDS = {
+    PASS: "passed",
+    NOT_CHECKED: "not checked",
+    WARNING: "failed, allowed by proof.allow",
+    FAIL: "FAILED",
+}
 
 
 def certificate_notices(certificate: Mapping[str, Any]) -> list[Text]:
-    """What stands in red at the top of a report whose certificate did not pass."""
-    failed = [line for line in certificate["checks"] if line["verdict"] != PASS]
-    return [Text(f"{_WORDS[line['verdict']]}: {line['title']} (see Proof).", BAD) for line in failed]
+    """What stands at the top of a report whose certificate did not pass, in red where a check failed."""
+    return [
+        Text(f"{_WORDS[line['verdict']]}: {line['title']} (see Proof).", _TONES[line["verdict"]])
+        for line in certificate["checks"]
+        if line["verdict"] != PASS
+    ]
 
 
 def certificate_section(certificate: Mapping[str, Any], splits: pd.DataFrame | None = None) -> Section:
@@ -31,31 +39,46 @@ def certificate_section(certificate: Mapping[str, Any], splits: pd.DataFrame | N
         splits: names the files of the closest pairs; without it they are named by clip.
     """
     lines = certificate["checks"]
-    failed = [line for line in lines if line["verdict"] != PASS]
-    n_lines = count(len(lines), "check")
-    said = f"{len(failed)} of {n_lines} did not pass" if failed else f"All {n_lines} passed"
+    wrong = [line for line in lines if line["verdict"] not in (PASS, NOT_CHECKED)]
+    unchecked = [line for line in lines if line["verdict"] == NOT_CHECKED]
     blocks: list[Any] = [
         Text(
-            f"{said} for the results `{certificate['results']}`.",
-            BAD if failed else GOOD,
+            f"{_counted(len(lines), len(wrong), len(unchecked))} for the results `{certificate['results']}`.",
+            tones.BAD if wrong else tones.WARNING if unchecked else tones.GOOD,
         ),
         Table(
             ["check", "verdict", "what was found"],
             [[line["title"], _WORDS[line["verdict"]], line["said"]] for line in lines],
             "Each line was found again from what the run left behind.",
-            [_TONES[line["verdict"]] if line["verdict"] != PASS else "" for line in lines],
+            [_TONES[line["verdict"]] for line in lines],
         ),
+        *(Text(f"{line['title']}: not checked. {line['remedy']}", tones.WARNING) for line in unchecked),
     ]
-    for line in failed:
+    for line in wrong:
         more = line["n_cases"] - len(line["cases"])
         cases = [*line["cases"], *([f"and {more:,} more"] if more else [])]
         blocks += [
-            Text(f"{line['title']}: {count(line['n_cases'], 'case')}. {line['remedy']}", BAD),
+            Text(f"{line['title']}: {count(line['n_cases'], 'case')}. {line['remedy']}", tones.BAD),
             Bullets([Text(case) for case in cases]),
         ]
     if certificate["closest_pairs"]:
         blocks.append(Fold("The closest pairs of two splits", [_pairs(certificate["closest_pairs"], splits)]))
     return Section("certificate", "Proof", blocks)
+
+
+def _counted(n: int, n_wrong: int, n_unchecked: int) -> str:
+    """How many checks passed, did not, and were not made.
+
+    >>> _counted(9, 0, 0), _counted(9, 1, 2)
+    ('All 9 checks passed', '1 of 9 checks did not pass, 2 were not checked')
+    """
+    checks = count(n, "check")
+    parts = [f"{n_wrong} of {checks} did not pass"] if n_wrong else []
+    if not parts and n_unchecked:
+        parts = [f"{n - n_unchecked} of {checks} passed"]
+    if n_unchecked:
+        parts.append(f"{n_unchecked} {'was' if n_unchecked == 1 else 'were'} not checked")
+    return ", ".join(parts) or f"All {checks} passed"
 
 
 def _pairs(pairs: Sequence[Mapping[str, Any]], splits: pd.DataFrame | None) -> Table:
@@ -90,7 +113,8 @@ def ledger_section(entries: Sequence[Entry], splits: pd.DataFrame, stage: str) -
     ]
     if not is_intact(entries):
         blocks.insert(
-            0, Text("The test ledger was changed by hand: its lines do not follow from each other.", BAD)
+            0,
+            Text("The test ledger was changed by hand: its lines do not follow from each other.", tones.BAD),
         )
     return Section("ledger", "How often the test was used", blocks)
 

@@ -10,8 +10,8 @@ import numpy as np
 from vernal.common.formatting import UNDEFINED, amount, count, share
 from vernal.evaluation.calibration import sigmoid
 from vernal.evaluation.stage_results import VALIDATION, StageResults
-from vernal.reports.answer import configuration_text
-from vernal.reports.blocks import WARNING, Block, Fold, Heading, Section, Table, Text
+from vernal.reports.answer import configuration_text, without_threshold
+from vernal.reports.blocks import BAD, WARNING, Block, Fold, Heading, Section, Table, Text
 from vernal.reports.captions import picture
 from vernal.reports.figures.nights import UNKNOWN_NIGHTS
 from vernal.sweeps.stage_folder import StageFolder
@@ -22,22 +22,36 @@ def deploy_section(results: StageResults) -> Section:
     blocks: list[Block] = [
         Text(_why(results)),
         _card(results),
-        Heading("Other goals, other thresholds"),
-        _goals_table(results),
-        picture("thresholds"),
-        picture("confusion"),
+        *_thresholds(results),
         Heading("At night"),
         *_nights(results),
     ]
     return Section("deploy", "What to deploy", blocks)
 
 
+def _thresholds(results: StageResults) -> list[Block]:
+    """What other thresholds would give; without the one to use, what stands in its place."""
+    if results.no_threshold:
+        return [Text(without_threshold(results), BAD), picture("thresholds")]
+    return [
+        Heading("Other goals, other thresholds"),
+        _goals_table(results),
+        picture("thresholds"),
+        picture("confusion"),
+    ]
+
+
 def _why(results: StageResults) -> str:
     if len(results.leading_points) < 2:
         return "It is the only run of its configuration."
+    runs = count(len(results.leading_points), "run")
+    if not np.isfinite(results.number(results.deployed, f"{VALIDATION}_average_precision")):
+        return (
+            f"Of the leading configuration's {runs}, it is the first: validation could not choose among them."
+        )
     return (
-        f"Of the leading configuration's {count(len(results.leading_points), 'run')}, this one has the highest average "
-        "precision on validation; no test split was asked."
+        f"Of the leading configuration's {runs}, this one has the highest average precision on validation; no test "
+        "split was asked."
     )
 
 
@@ -52,13 +66,21 @@ def _card(results: StageResults) -> Table:
     rows = [
         ["point", f"`{point}`"],
         ["settings", settings],
-        ["threshold as logit, in full", f"`{float(logit)!r}`"],
-        ["threshold as confidence", f"`{share(float(sigmoid(logit)), 4)}`"],
-        ["chosen on", f"`{VALIDATION}`, for {results.goal}"],
+        *_threshold_rows(results, logit),
         ["folder", f"`{(StageFolder('', stage).models / point).as_posix()}` in the data folder"],
         ["to take it to the field", f"`kedro export {stage} {point} --out DIR`"],
     ]
     return Table(["what", "value"], rows)
+
+
+def _threshold_rows(results: StageResults, logit: float) -> list[list[str]]:
+    if results.no_threshold:
+        return [["threshold", f"none could be chosen: {results.no_threshold}"]]
+    return [
+        ["threshold as logit, in full", f"`{float(logit)!r}`"],
+        ["threshold as confidence", f"`{share(float(sigmoid(logit)), 4)}`"],
+        ["chosen on", f"`{VALIDATION}`, for {results.goal}"],
+    ]
 
 
 def _goals_table(results: StageResults) -> Table:
@@ -87,8 +109,10 @@ def _rates(results: StageResults, row: Mapping[Hashable, Any]) -> list[str]:
 
 
 def _nights(results: StageResults) -> list[Block]:
-    if results.table("nights", results.deployed).empty:
+    if results.table("review", results.deployed).empty:
         return [Text(UNKNOWN_NIGHTS)]
+    if results.no_threshold:
+        return [picture("review")]
     return [picture("review"), picture("nights"), *_season_totals(results)]
 
 

@@ -156,7 +156,8 @@ def _beside_baselines(results: StageResults) -> Table:
             said = BASELINE_NAMES.get(str(row["baseline"]), str(row["baseline"]))
             lines.append((SOFT, ["", said, *_numbers(row)]))
     mean = "Means over seeds." if len(results.leading_points) > 1 else "One run: no spread is known."
-    note = f"{mean} F1, precision, recall and false positive rate at the threshold from validation."
+    at = "undefined without a threshold" if results.no_threshold else "at the threshold from validation"
+    note = f"{mean} F1, precision, recall and false positive rate {at}."
     columns = ["split", "what", *(METRIC_NAMES[metric] for metric in BESIDE)]
     return Table(columns, [row for _, row in lines], note, [tone for tone, _ in lines])
 

@@ -132,8 +132,8 @@ def _notes(results: StageResults) -> list[Block]:
 
 
 def _optimism(results: StageResults) -> list[Block]:
-    rows = []
-    for split in results.test_splits:
+    rows: list[list[str]] = []
+    for split in [] if results.no_threshold else results.test_splits:
         for point in results.leading_points:
             values = [
                 results.number(point, f"{split}_{name}") for name in ("f1", "f1_test_picked", "f1_optimism")

@@ -42,8 +42,11 @@ def add_point(
         "point": name,
         "config_hash": config_hash(own),
         "fit_key": FIT_KEY,
+        "error": np.nan,
         "goal": "best F1",
         "threshold_logit": logit,
+        "val_n_positive": 0 if np.isnan(logit) else 4,
+        "val_n_negative": 31,
     }
     row |= {
         "val_average_precision": average_precision,
@@ -130,16 +133,35 @@ def test_another_version_of_the_encoder_is_refused(tmp_path):
         choose_classifier(DetectionOptions(), tmp_path)
 
 
-def write_export(folder: Path) -> Path:
+def test_without_a_threshold_a_run_needs_one_of_its_own(tmp_path):
+    add_point(tmp_path, "stage5", 1, logit=np.nan)
+    words = r"stage5/stage5_001 has no threshold, as val has no positive: .*detection\.min_confidence=0\.5"
+    with pytest.raises(InputError, match=words):
+        choose_classifier(DetectionOptions(), tmp_path)
+    chosen = choose_classifier(DetectionOptions(min_confidence=0.5), tmp_path)
+    assert chosen.threshold_logit == 0 and chosen.threshold_from.startswith("set for this run")
+    assert not chosen.has_own_threshold
+
+
+def test_an_export_without_a_threshold_needs_one_too(tmp_path):
+    file = write_export(tmp_path / "x", {"no_threshold": "val has no positive"})
+    with pytest.raises(InputError, match="has no threshold, as val has no positive"):
+        choose_classifier(DetectionOptions(model=str(file)), tmp_path)
+    assert choose_classifier(DetectionOptions(model=str(file), min_confidence=0.5), tmp_path).labels
+    with pytest.raises(InputError, match=r"has no threshold\. Export the point again"):
+        choose_classifier(DetectionOptions(model=str(write_export(tmp_path / "y", {}))), tmp_path)
+
+
+def write_export(folder: Path, operating_point: dict | None = None) -> Path:
     """An export as `kedro export` leaves it, as far as reading back goes."""
+    own = {"goal": "recall", "threshold_logit": 0.25, "val_fpr": 0.1, "val_fp": 5, "val_n_negative": 50}
     folder.mkdir(parents=True)
     file = folder / "stage5_017_head.tflite"
     file.write_bytes(head_file(make_head(3)))
     record = {
         "vernal_export": 1, "stage": "stage5", "point": "stage5_017", "labels": ["Rana draytonii"],
         "settings": {"sensitivity": 1.25}, "audio": EmbeddingOptions(fmin=200, overlap=1.0).settings,
-        "operating_point": {"goal": "recall", "threshold_logit": 0.25, "val_fpr": 0.1, "val_fp": 5,
-                            "val_n_negative": 50},
+        "operating_point": own if operating_point is None else operating_point,
         "files": {file.name: sha256_of_file(file)},
     }  # fmt: skip
     (folder / "stage5_017_parameters.yml").write_text(yaml.safe_dump(record), encoding="utf-8")

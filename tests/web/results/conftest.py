@@ -177,9 +177,11 @@ def write_record(root: Path, stage: str, plan: pd.DataFrame, **changes: Any) -> 
 @pytest.fixture(scope="session")
 def made_once(tmp_path_factory: pytest.TempPathFactory) -> MadeProject:
     """The project, to be looked at only."""
-    folder = tmp_path_factory.mktemp("a project with ümlauts")
+    return write_project(tmp_path_factory.mktemp("a project with ümlauts"), clips_table())
+
+
+def write_project(folder: Path, splits: pd.DataFrame) -> MadeProject:
     root = folder / "out"
-    splits = clips_table()
     write_table(splits, root / "03_primary" / "splits.parquet")
     write_table(splits.drop(columns="split"), root / "02_intermediate" / "clips.parquet")
     write_table(splits.iloc[:0][["clip_id"]], root / "02_intermediate" / "rejects.csv")

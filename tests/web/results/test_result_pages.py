@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import pytest
 
+from tests.web.results.conftest import clips_table, serve, write_project
 from vernal.common.files import write_text
 from vernal.evaluation.effects import what_would_help
 from vernal.web.results import running
@@ -126,6 +127,31 @@ def test_the_effects_page_shows_the_numbers_of_the_table(served, loaded):
     assert "<td>0</td><td>64</td>" in text and f'<td class="number">{row["effect"]:.3f}</td>' in text
     assert f"{row['low']:.3f} to {row['high']:.3f}" in text
     assert "surer with" in text and f"<td>{what_would_help(row)}</td>" in text and what_would_help(row)
+
+
+@pytest.fixture(scope="module")
+def without_threshold(tmp_path_factory):
+    """A server over a project whose validation holds no positive."""
+    clips = clips_table()
+    splits = clips[(clips.split != "val") | ~clips.is_positive].reset_index(drop=True)
+    yield from serve(write_project(tmp_path_factory.mktemp("unsure"), splits))
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/results/made", "/results/made/compare?a=made_001&b=made_003", "/results/made/nights?point=made_001"],
+)
+def test_without_a_threshold_pages_say_so_and_flag_nothing(without_threshold, path):
+    status, text, _ = without_threshold.get(path)
+    assert status == 200 and "nan" not in text
+    assert "No threshold could be chosen: val has no positive." in text
+    for claim in (
+        "own threshold from validation",
+        "at its threshold",
+        "Clips where they disagree",
+        "is unknown of some",
+    ):
+        assert claim not in text, claim
 
 
 def test_pages_of_clips_follow_each_other(served):

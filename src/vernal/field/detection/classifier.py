@@ -167,7 +167,7 @@ def _leading(data_root: Path, stage: str) -> str:
     leading = leading_points(folder.read_table(board)) if board.is_file() else []
     point = deployed_point(folder.read_table(file), leading)
     if point is None:
-        raise InputError(f"No point of stage {stage!r} in {file} has a threshold. Run the stage to its end.")
+        raise InputError(f"No point of stage {stage!r} in {file} has results. Run the stage to its end.")
     return point
 
 
@@ -180,7 +180,7 @@ def _trained(data_root: Path, stage: str, point: str) -> Classifier:
         audio=found.audio,
         sensitivity=float(found.settings.sensitivity),
         threshold_logit=found.threshold_logit,
-        threshold_from=_goal(found.results),
+        threshold_from=found.no_threshold or _goal(found.results),
         has_own_threshold=True,
         notes=(),
         results=_rates(found.results),
@@ -197,7 +197,8 @@ def _exported(path: Path) -> Classifier:
     model = load_export(path)
     record = model.parameters
     operating_point = record.get("operating_point") or {}
-    if not isinstance(operating_point.get("threshold_logit"), int | float):
+    lacking = str(operating_point.get("no_threshold") or "")
+    if not lacking and not isinstance(operating_point.get("threshold_logit"), int | float):
         raise InputError(f"The export {path} has no threshold. Export the point again.")
     return Classifier(
         name=f"{record.get('stage')}/{record.get('point')}, exported",
@@ -205,8 +206,8 @@ def _exported(path: Path) -> Classifier:
         labels=model.labels,
         audio=audio_of_model(model, str(path)),
         sensitivity=float((record.get("settings") or {}).get("sensitivity", 1.0)),
-        threshold_logit=float(operating_point["threshold_logit"]),
-        threshold_from=_goal(operating_point),
+        threshold_logit=float("nan") if lacking else float(operating_point["threshold_logit"]),
+        threshold_from=lacking or _goal(operating_point),
         has_own_threshold=True,
         notes=(),
         results=_rates(operating_point),
@@ -231,8 +232,18 @@ def _rates(results: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _with_settings(own: Classifier, options: DetectionOptions) -> Classifier:
-    """Apply what the run sets otherwise than the classifier has it."""
+    """Apply what the run sets otherwise than the classifier has it.
+
+    Raises:
+        InputError: the classifier has no threshold, and the run sets none.
+    """
     _check_version(own)
+    if math.isnan(own.threshold_logit) and options.min_confidence is None:
+        raise InputError(
+            f"{own.name} has no threshold, as {own.threshold_from}: nothing says from which score on it detects. "
+            "Choose a confidence yourself, such as --params=detection.min_confidence=0.5; scores are kept, so another "
+            "one needs no listening. Or train with a validation split that has clips of both classes."
+        )
     audio = dataclasses.replace(
         own.audio,
         fmin=own.audio.fmin if options.fmin is None else float(options.fmin),

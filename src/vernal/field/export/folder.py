@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -131,7 +131,8 @@ def _write_record(folder: Path, point: ExportPoint, labels: tuple[str, ...], par
     """The parameters, from which the export is read back, and the sheet for people."""
     import yaml
 
-    threshold = express_threshold(point.threshold_logit, point.settings.sensitivity)
+    own = point.settings.sensitivity
+    threshold = None if point.no_threshold else express_threshold(point.threshold_logit, own)
     files = {path.name: sha256_of_file(path) for path in sorted(folder.iterdir())}
     record = {
         _MARK: _FORMAT,
@@ -141,9 +142,9 @@ def _write_record(folder: Path, point: ExportPoint, labels: tuple[str, ...], par
         **point.model.parameters,
         "config_hash": config_hash(point.settings),
         "labels": list(labels),
-        "operating_point": _operating_point(point.results),
+        "operating_point": _operating_point(point),
         "birdnet_analyzer": {
-            **asdict(threshold),
+            **(asdict(threshold) if threshold else {"sensitivity": own}),
             "fmin": int(point.audio.fmin),
             "fmax": int(point.audio.fmax),
             "overlap": float(point.audio.overlap),
@@ -162,8 +163,9 @@ def _write_record(folder: Path, point: ExportPoint, labels: tuple[str, ...], par
     write_text(folder / f"{name}_settings.md", settings_sheet(name, record, threshold))
 
 
-def _operating_point(results: Mapping[str, Any]) -> dict[str, Any]:
+def _operating_point(point: ExportPoint) -> dict[str, Any]:
     kept = (
+        "no_threshold",
         "goal",
         "is_goal_met",
         "threshold_logit",
@@ -176,6 +178,7 @@ def _operating_point(results: Mapping[str, Any]) -> dict[str, Any]:
         for split in ("val", "test_iid", "test_ood")
         for metric in ("precision", "recall", "f1", "fpr", "fp", "n_negative")
     ]
+    results = point.results | ({"no_threshold": point.no_threshold} if point.no_threshold else {})
     return {name: _plain(results[name]) for name in (*kept, *measures) if results.get(name) is not None}
 
 

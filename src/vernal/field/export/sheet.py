@@ -13,6 +13,10 @@ from vernal.field.export.tool_settings import ToolThreshold, nearest_sliders
 from vernal.sweeps.point_settings import SETTINGS, PointSettings
 
 _SPLITS = {"val": "validation", "test_iid": "test, known sites", "test_ood": "test, new sites"}
+_SCORES = (
+    "Confidences are scores, not probabilities. Sensitivity moves them all, (s - 1) x 10 on the logit scale: with "
+    "another sensitivity this minimum confidence is another operating point."
+)
 # Names of its columns, one of them misspelt there.
 _PARAMS = (
     ("Hidden units", "hidden_units"),
@@ -43,13 +47,13 @@ def params_csv(settings: PointSettings) -> str:
     return text.getvalue()
 
 
-def settings_sheet(name: str, record: Mapping[str, Any], threshold: ToolThreshold) -> str:
+def settings_sheet(name: str, record: Mapping[str, Any], threshold: ToolThreshold | None) -> str:
     """The settings sheet of an export, in Markdown.
 
     Args:
         name: of the point.
         record: as it stands in the parameters file.
-        threshold: the operating point in the program's terms.
+        threshold: the operating point in the program's terms; None where none could be chosen.
     """
     opening = (
         f"A classifier for {', '.join(record['labels'])}, point {name} of the stage {record['stage']}, trained and "
@@ -60,8 +64,8 @@ def settings_sheet(name: str, record: Mapping[str, Any], threshold: ToolThreshol
         f"# {name} for BirdNET-Analyzer {record['birdnet_analyzer_version']}",
         opening,
         _set_these(name, record, threshold),
-        _operating_point(record, threshold),
-        _accuracy(record["operating_point"]),
+        *([_operating_point(record, threshold)] if threshold else [_no_threshold(record)]),
+        *([_accuracy(record["operating_point"])] if threshold else []),
         _files(name),
         _parity(record),
         _licence(),
@@ -69,17 +73,18 @@ def settings_sheet(name: str, record: Mapping[str, Any], threshold: ToolThreshol
     return "\n\n".join(parts) + "\n"
 
 
-def _set_these(name: str, record: Mapping[str, Any], threshold: ToolThreshold) -> str:
+def _set_these(name: str, record: Mapping[str, Any], threshold: ToolThreshold | None) -> str:
     tool = record["birdnet_analyzer"]
+    min_conf = f"{threshold.min_conf:g}" if threshold else "MIN_CONF"
     command = (
         f"python -m birdnet_analyzer.analyze RECORDINGS --output RESULTS --classifier {name}.tflite "
-        f"--min_conf {threshold.min_conf:g} --sensitivity {threshold.sensitivity:g} "
+        f"--min_conf {min_conf} --sensitivity {tool['sensitivity']:g} "
         f"--overlap {tool['overlap']:g} --fmin {tool['fmin']} --fmax {tool['fmax']}"
     )
     rows = [
         ("Custom classifier (`--classifier`)", f"`{name}.tflite`, or `{name}_head.tflite`"),
-        ("Minimum confidence (`--min_conf`)", f"{threshold.min_conf:g}"),
-        ("Sensitivity (`--sensitivity`)", f"{threshold.sensitivity:g}"),
+        ("Minimum confidence (`--min_conf`)", min_conf if threshold else "yours to choose, see below"),
+        ("Sensitivity (`--sensitivity`)", f"{tool['sensitivity']:g}"),
         ("Overlap (`--overlap`)", f"{tool['overlap']:g} s"),
         ("Band-pass (`--fmin`, `--fmax`)", f"{tool['fmin']} Hz, {tool['fmax']} Hz"),
         ("Audio speed, merging, species list, place and week", "leave as they are (1, off, none)"),
@@ -90,7 +95,7 @@ def _set_these(name: str, record: Mapping[str, Any], threshold: ToolThreshold) -
     return (
         f"## Set these\n\n{table}\n\n    {command}\n\n"
         "Overlap and band-pass belong to the classifier: other values give other scores than those it was tested with."
-        f"\n\n{_window(record, threshold)}"
+        + (f"\n\n{_window(record, threshold)}" if threshold else "")
     )
 
 
@@ -103,6 +108,15 @@ def _window(record: Mapping[str, Any], threshold: ToolThreshold) -> str:
     return (
         "In the program's window, whose sliders move in steps, the nearest is a minimum confidence of "
         f"{sliders.min_conf:.2f} with a sensitivity of {sliders.sensitivity:.2f} ({off:+.3f} on the logit scale)."
+    )
+
+
+def _no_threshold(record: Mapping[str, Any]) -> str:
+    return (
+        "## The minimum confidence\n\n"
+        f"**No threshold could be chosen: {record['operating_point']['no_threshold']}.** Put a confidence of your own "
+        "in the place of MIN_CONF. How much it finds and how often it is wrong was measured nowhere: listen to what it "
+        f"flags, highest confidence first, before anything is counted.\n\n{_SCORES}"
     )
 
 
@@ -122,10 +136,7 @@ def _operating_point(record: Mapping[str, Any], threshold: ToolThreshold) -> str
         )
     if threshold.note:
         lines.append(f"**{threshold.note}**" if not threshold.is_exact else threshold.note)
-    lines.append(
-        "Confidences are scores, not probabilities. Sensitivity moves them all, (s - 1) x 10 on the logit scale: with "
-        "another sensitivity this minimum confidence is another operating point."
-    )
+    lines.append(_SCORES)
     return "\n\n".join(lines)
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from vernal.audio.embedding.options import EmbeddingOptions
 from vernal.common.problems import InputError, suggest
+from vernal.evaluation.operating_points import why_none
 from vernal.sweeps.point_settings import PointSettings, config_hash
 from vernal.sweeps.stage_folder import StageFolder
 from vernal.training.models import Model, load_model
@@ -19,7 +20,7 @@ ENCODER = "birdnet_v2.4"
 
 @dataclass(frozen=True)
 class ExportPoint:
-    """What is exported: a trained point with the threshold that its stage chose.
+    """What is exported: a trained point with the threshold that its stage chose, if it could choose one.
 
     `results` is its row of `points.csv`.
     """
@@ -32,8 +33,16 @@ class ExportPoint:
     results: dict[str, Any]
 
     @property
+    def no_threshold(self) -> str:
+        """Why it has no threshold; empty where it has one."""
+        if self.results["threshold_logit"] is not None:
+            return ""
+        return why_none(self.results.get("val_n_positive"), self.results.get("val_n_negative"))
+
+    @property
     def threshold_logit(self) -> float:
-        return float(self.results["threshold_logit"])
+        """The logit from which it flags; NaN where validation could not choose one."""
+        return float("nan") if self.no_threshold else float(self.results["threshold_logit"])
 
 
 def find_point(data_root: Path, stage: str, point: str) -> ExportPoint:
@@ -112,9 +121,8 @@ def _results(data_root: Path, stage: str, name: str, settings: PointSettings, fi
         raise InputError(f"{table} does not exist, so {name} has no threshold. Run the stage to its end.")
     points = files.read_table(table)
     rows = points[points.point == name].to_dict("records")
-    if not rows or pd.isna(rows[0].get("threshold_logit")):
-        reason = rows[0].get("error") if rows else None
-        because = f" ({reason})" if isinstance(reason, str) else ""
+    if not rows or isinstance(rows[0].get("error"), str):
+        because = f" ({rows[0]['error']})" if rows else ""
         raise InputError(f"{table} has no threshold for {name}{because}. Run the stage to its end.")
     if rows[0].get("config_hash") != config_hash(settings):
         raise InputError(

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 from vernal.clips.manifest import QUALITIES
-from vernal.common.formatting import percent
+from vernal.common.formatting import count, percent
 from vernal.common.problems import InputError
 from vernal.evaluation.stage_results import UNIT_NAMES, StageResults
-from vernal.reports.figures.curves import split_title
+from vernal.reports.figures.curves import mark_threshold, no_threshold, split_title
 from vernal.reports.figures.style import BLUE, GREEN, INK, ORANGE, PURPLE, SOFT, legend_below, nothing, panels
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def _check_agreement(results: StageResults, table: pd.DataFrame) -> None:
     Raises:
         InputError: they are not.
     """
-    if results.options.unit != "clip":
+    if results.options.unit != "clip" or results.no_threshold:
         return
     flagged = table[table["logit"] >= results.threshold(results.deployed)]
     for split in results.measured_splits:
@@ -78,13 +78,11 @@ def _check_agreement(results: StageResults, table: pd.DataFrame) -> None:
 
 def _histogram(axes: Axes, values: np.ndarray, edges: np.ndarray, threshold: float, colour: str) -> None:
     axes.hist(values, bins=edges.tolist(), color=colour, alpha=0.75)
-    axes.axvline(threshold, color=ORANGE, linewidth=1.4, label="threshold chosen on validation")
-    flagged = (
-        f"{percent(float(np.mean(values >= threshold)))} of {values.size:,} flagged"
-        if values.size
-        else "no clip"
-    )
-    axes.text(0.01, 0.95, flagged, transform=axes.transAxes, va="top", fontsize=8.5, color=SOFT)
+    mark_threshold(axes, threshold)
+    said = count(values.size, "clip") if values.size else "no clip"
+    if values.size and np.isfinite(threshold):
+        said = f"{percent(float(np.mean(values >= threshold)))} of {values.size:,} flagged"
+    axes.text(0.01, 0.95, said, transform=axes.transAxes, va="top", fontsize=8.5, color=SOFT)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
     axes.grid(axis="y", visible=False)
@@ -94,6 +92,8 @@ def _histogram(axes: Axes, values: np.ndarray, edges: np.ndarray, threshold: flo
 def confusion(results: StageResults, title: str) -> Figure:
     """Counts of the point to deploy at its threshold, every split."""
     rows = results.thresholds[results.thresholds["point"] == results.deployed]
+    if results.no_threshold:
+        return nothing(title, no_threshold(results))
     if rows.empty:
         return nothing(title, "No split was measured.")
     figure, listed = panels(len(rows), 2.9, title)

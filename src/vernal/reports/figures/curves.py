@@ -97,8 +97,9 @@ def _one_curve(axes: Axes, results: StageResults, point: str, split: str, curve:
 def _marks(axes: Axes, results: StageResults, split: str, x: str, y: str) -> None:
     """The frozen operating point of each seed, and what is reached without listening."""
     at = results.thresholds[results.thresholds["split"] == split]
-    axes.plot(at[x], at[y], "o", color=ORANGE, markeredgecolor=CARD, markersize=7,
-              label="at the threshold from validation")  # fmt: skip
+    if not results.no_threshold:
+        axes.plot(at[x], at[y], "o", color=ORANGE, markeredgecolor=CARD, markersize=7,
+                  label="at the threshold from validation")  # fmt: skip
     if x == "fpr":
         axes.plot([0, 1], [0, 1], color=FAINT, linestyle=(0, (4, 2)), linewidth=1.2, label="chance")
     else:
@@ -106,8 +107,9 @@ def _marks(axes: Axes, results: StageResults, split: str, x: str, y: str) -> Non
         axes.axhline(
             share, color=FAINT, linestyle=(0, (4, 2)), linewidth=1.2, label="chance: share of positives"
         )
-    axes.plot([results.baseline(METADATA, split, x)], [results.baseline(METADATA, split, y)], "D",
-              color=PURPLE, markerfacecolor=CARD, markeredgewidth=1.5, label="place and hour alone")  # fmt: skip
+    if not results.no_threshold:
+        axes.plot([results.baseline(METADATA, split, x)], [results.baseline(METADATA, split, y)], "D",
+                  color=PURPLE, markerfacecolor=CARD, markeredgewidth=1.5, label="place and hour alone")  # fmt: skip
 
 
 def thresholds(results: StageResults, title: str) -> Figure:
@@ -128,12 +130,23 @@ def thresholds(results: StageResults, title: str) -> Figure:
             # Highest first: each value holds down to the next score below.
             axes.plot(table["threshold_logit"], table[column], color=colour, linestyle=dashes, label=name,
                       drawstyle="steps-post")  # fmt: skip
-        axes.axvline(chosen, color=ORANGE, linewidth=1.4, label="threshold chosen on validation")
+        mark_threshold(axes, chosen)
         axes.set(ylim=(-0.02, 1.04), xlabel="threshold (logit)")
         axes.set_title(split_title(results, split))
         _confidence_axis(axes)
     legend_below(figure, listed[0])
     return figure
+
+
+def no_threshold(results: StageResults) -> str:
+    """That no threshold could be chosen, and why; empty where one was."""
+    return f"No threshold could be chosen: {results.no_threshold}." if results.no_threshold else ""
+
+
+def mark_threshold(axes: Axes, threshold: float) -> None:
+    """An upright line where a point flags from, if it has a threshold."""
+    if np.isfinite(threshold):
+        axes.axvline(threshold, color=ORANGE, linewidth=1.4, label="threshold chosen on validation")
 
 
 def _confidence_axis(axes: Axes) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from vernal.evaluation.stage_results import StageResults
+from vernal.reports.figures.curves import no_threshold
 from vernal.reports.figures.style import (
     BLUE,
     CARD,
@@ -61,7 +62,7 @@ def nights(results: StageResults, title: str, point: str = "") -> Figure:
     table = results.table("nights", point or results.deployed)
     splits = [name for name in results.shown_splits if len(table) and (table["split"] == name).any()]
     if not splits:
-        return nothing(title, UNKNOWN_NIGHTS)
+        return nothing(title, no_threshold(results) or UNKNOWN_NIGHTS)
     sizes = [table.loc[table["split"] == name, "recorder_id"].nunique() for name in splits]
     figure, listed = panels(
         1, 1.3 + sum(0.75 + 0.24 * size for size in sizes), title, n_rows=len(splits),
@@ -138,7 +139,11 @@ def _minute_ticks(axes: Axes) -> None:
 
 
 def _operating_points(axes: Axes, results: StageResults, split: str) -> None:
-    """Where the frozen thresholds of the leading points lie on their curves."""
+    """Where the frozen thresholds of the leading points lie on their curves, and what listening to all takes."""
+    axes.axvline(results.options.clips_per_night * results.options.seconds_per_clip / 60, color=SOFT,
+                 linestyle=(0, (4, 2)), linewidth=1.1, label="listening to everything")  # fmt: skip
+    if results.no_threshold:
+        return
     minutes, missed = [], []
     for point in results.leading_points:
         lost, present = (results.number(point, f"{split}_{name}") for name in ("missed_nights", "n_present"))
@@ -146,5 +151,3 @@ def _operating_points(axes: Axes, results: StageResults, split: str) -> None:
         missed.append(lost / present if present else np.nan)
     axes.plot(minutes, missed, "o", color=ORANGE, markeredgecolor=CARD, markersize=7,
               label="at the threshold from validation")  # fmt: skip
-    axes.axvline(results.options.clips_per_night * results.options.seconds_per_clip / 60, color=SOFT,
-                 linestyle=(0, (4, 2)), linewidth=1.1, label="listening to everything")  # fmt: skip

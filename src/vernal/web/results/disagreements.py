@@ -32,7 +32,7 @@ class ClipQuery:
 
 
 def clip_table(clips: pd.DataFrame, logits: FloatArray, thresholds: tuple[float, float]) -> pd.DataFrame:
-    """Every clip with both scores, furthest apart first.
+    """Every clip with both scores, furthest apart first; none where a point has no threshold to flag from.
 
     Args:
         clips: one row a clip: `clip_id`, `is_positive` and whatever of `FACTS` is known.
@@ -42,6 +42,8 @@ def clip_table(clips: pd.DataFrame, logits: FloatArray, thresholds: tuple[float,
         `clip_id`, facts, `is_positive`, `logit_a`, `logit_b`, `score_a`, `score_b` (sigmoids), `is_flagged_a`,
         `is_flagged_b`, `kind` and `gap`, the difference of margins; by falling `gap`, equal ones by `clip_id`.
     """
+    if not np.isfinite(thresholds).all():
+        clips, logits = clips.iloc[:0], logits[:, :0]
     truth = clips["is_positive"].to_numpy(dtype=bool)
     margins = np.asarray(logits, dtype=float) - np.asarray(thresholds, dtype=float)[:, None]
     flagged = margins >= 0

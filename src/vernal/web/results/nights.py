@@ -21,8 +21,10 @@ def nights_of_point(results: StageResults, scored: ScoredPair, point: str) -> pd
     """Recorder-nights of every measured split at a point's threshold, with `split` and the `outcome` in words.
 
     Returns:
-        As `vernal.evaluation.nights.night_table`; empty where recorders or dates are not known.
+        As `vernal.evaluation.nights.night_table`; empty without a threshold, or where recorders or dates are not known.
     """
+    if results.no_threshold:
+        return pd.DataFrame()
     at = scored.points.index(point)
     tables = []
     for split in results.measured_splits:

@@ -92,9 +92,11 @@ def precision_recall(results: StageResults, pair: ScoredPair, title: str) -> Fig
         axes.axhline(float(truth.mean()), color=FAINT, linestyle=(0, (4, 2)), linewidth=1.2, label="chance")
         for (colour, dashes, side), point, row in zip(SIDES, pair.points, pair.logits[split], strict=True):
             curve = metrics.threshold_counts(row, truth)
-            at = metrics.metrics_at(row, truth, results.number(point, "threshold_logit"))
             axes.plot(curve["recall"], curve["precision"], color=colour, linestyle=dashes, linewidth=1.5,
                       label=f"{side}: {point}")  # fmt: skip
+            if results.no_threshold:
+                continue
+            at = metrics.metrics_at(row, truth, results.number(point, "threshold_logit"))
             axes.plot([at["recall"]], [at["precision"]], "o" if side == "A" else "D", color=colour,
                       markeredgecolor=CARD, markersize=8, label=f"{side} at its threshold")  # fmt: skip
         _labelled(axes, split, truth, axes is listed[0])

@@ -170,6 +170,9 @@ def load_stage(data_root: Path, sweeps: Path, stage: str, target: str) -> Loaded
     remarks = [*_run_remarks(records, stage), *_data_remarks(folder), *spec_remarks, *option_remarks]
     if not results.tables:
         remarks.append((f"The evaluation's own tables are not there; run {_command(stage)} again.", "bad"))
+    elif results.no_threshold:
+        words = f"No threshold could be chosen: {results.no_threshold}. What needs one is not known."
+        remarks.append((words, "warning"))
     return LoadedStage(results, tuple(remarks), run)
 
 
