@@ -27,7 +27,17 @@ def statements(sounds, labels):
     for number, (path, _, said) in enumerate(labels):
         rows.append({"content_hash": f"label{number}", "file_path": path, "kind": "labels", **said})
     table = pd.DataFrame(
-        rows, columns=["content_hash", "file_path", "kind", "annotator", "collector", "session", "complete"]
+        rows,
+        columns=[
+            "content_hash",
+            "file_path",
+            "kind",
+            "annotator",
+            "collector",
+            "session",
+            "complete",
+            "label",
+        ],
     )
     return table.assign(is_superseded=False)
 
@@ -220,3 +230,37 @@ def test_a_replaced_recording_no_longer_takes_its_names_labels(card):
     table = pd.concat([old.assign(is_superseded=True), table], ignore_index=True)
     found = read_all(table, sounds, card, lambda content, path: "1\t2\tRADR\n")
     assert found.annotations.content_hash.tolist() == hashes(1) and len(found.problems) == 0
+
+
+RAVEN = "Selection\tView\tBegin Time (s)\tEnd Time (s)\tLow Freq (Hz)\tHigh Freq (Hz)"
+
+
+def raven(*rows, named=False):
+    header = RAVEN + ("\tAnnotation" if named else "")
+    return "\n".join([header, *(f"{n}\tSpectrogram 1\t{row}" for n, row in enumerate(rows, 1))]) + "\n"
+
+
+def test_a_box_of_no_length_or_outside_the_band_is_reported_and_no_positive(card):
+    sounds = recordings("a.wav")
+    text = raven("1\t2\t300\t900\tRADR", "7\t7\t400\t401\tRADR", "8\t9\t4000\t5000\tRADR", named=True)
+    found = read(sounds, card, ("a.Table.1.selections.txt", text, {"annotator": "Ana", "complete": True}))
+    assert found.annotations.start_s.tolist() == [1]
+    assert found.problems.reason.tolist() == [
+        "the box at 7 s, 400 to 401 Hz, has no length, as a stray click leaves it",
+        "the box at 8 s, 4000 to 5000 Hz, lies outside the band of RADR, 200 to 1200 Hz",
+    ]
+    assert found.files[["n_annotations", "n_refused"]].to_numpy().tolist() == [[1, 2]]
+    # What was clicked by mistake is no call that somebody left out.
+    assert len(found.reviews) == 1
+
+
+def test_a_point_of_a_label_track_stays_a_mark(card):
+    found = read(recordings("a.wav"), card, ("a.txt", "3\t3\tRADR\n", {}))
+    assert found.annotations.start_s.tolist() == [3]
+
+
+def test_a_spreadsheet_names_recordings_by_folder_and_file(card):
+    sounds = recordings("Moth01/20250403_210000.WAV", "Moth02/20250403_210000.WAV")
+    table = "FOLDER,IN FILE,start,end,label\nMoth02,20250403_210000.WAV,1,2,RADR\n"
+    found = read(sounds, card, ("labels.csv", table, {}))
+    assert found.annotations.content_hash.tolist() == [sounds.content_hash[1]]

@@ -99,18 +99,23 @@ _REMEDIES = {
 }
 
 
-def note_wrong_rows(rows: Sequence[Mapping[str, Any]], lines: Sequence[int], problems: Problems) -> None:
+def note_wrong_rows(
+    rows: Sequence[Mapping[str, Any]], lines: Sequence[int], problems: Problems, needs_label: bool = True
+) -> None:
     """Note impossible statements: times that run backwards, bands upside down, unknown words; with the lines.
 
     Args:
         rows: values of annotations, before they become a table.
         lines: each row's line in its file.
         problems: takes them.
+        needs_label: whether a row without a label is wrong.
     """
     found: dict[str, list[str]] = {kind: [] for kind in _REMEDIES}
     for row, line in zip(rows, lines, strict=True):
         for kind, value in _wrong(row):
             found[kind].append(f"line {line}" if is_missing(value) else f"line {line}: {value!r}")
+    if not needs_label:
+        del found["missing label"]
     for kind, cases in found.items():
         problems.add(kind, cases, _REMEDIES[kind])
 

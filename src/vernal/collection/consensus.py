@@ -31,6 +31,11 @@ CONSENSUS_COLUMNS = (
     "clip_id", "label", "value", "probability", "n_votes", "n_differing", "is_sure", "rests_on"
 )  # fmt: skip
 RATE_COLUMNS = ("label", "annotator", "true_value", "said_value", "rate", "low", "high", "n_clips")
+# Kinds of columns where there is no row to take them from; the others are text.
+_KINDS = {
+    "value": "bool", "is_sure": "bool", "probability": "float64", "n_votes": "int64", "n_differing": "int64",
+    "rate": "float64", "low": "float64", "high": "float64", "n_clips": "int64",
+}  # fmt: skip
 # What a consensus rests on, and the name under which labels of a closed set are settled together.
 MODEL, MAJORITY, UNCHECKED = "model of annotators", "majority", "one annotator, unchecked"
 ALL_CLASSES = "all classes"
@@ -162,7 +167,9 @@ def find_consensus(
 
 def _join(tables: list[pd.DataFrame], columns: tuple[str, ...]) -> pd.DataFrame:
     filled = [table for table in tables if len(table)]
-    return pd.concat(filled, ignore_index=True) if filled else pd.DataFrame(columns=list(columns))
+    if filled:
+        return pd.concat(filled, ignore_index=True)
+    return pd.DataFrame(columns=list(columns)).astype({name: _KINDS.get(name, "str") for name in columns})
 
 
 def _alone(table: pd.DataFrame) -> list[str]:

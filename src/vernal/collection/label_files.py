@@ -6,7 +6,7 @@ is called like the recording it belongs to.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import PurePosixPath
@@ -16,8 +16,11 @@ import numpy as np
 import pandas as pd
 
 from vernal.clips.annotation_formats import FORMATS, recognise
+from vernal.clips.annotation_formats.lines import first_line
 from vernal.clips.annotations import annotation_table
+from vernal.clips.class_folders import NEGATIVE
 from vernal.clips.problem_card import ProblemCard
+from vernal.collection import class_words
 from vernal.collection.inventory import keepers
 from vernal.common.names import lies_elsewhere, n_shared_last, path_parts
 from vernal.common.problems import InputError, on_one_line, suggest
@@ -29,6 +32,8 @@ FILE_COLUMNS = (
 REVIEW_COLUMNS = ("content_hash", "annotator", "session")
 _BEHIND_STEM = (".", "_", "-", " ")
 _END_TOLERANCE_S = 0.1
+# Formats of the marks in one recording, which may name neither it nor what was heard.
+_OF_ONE = ("audacity", "raven")
 UNKNOWN_ANNOTATOR = "unknown"
 
 
@@ -88,13 +93,21 @@ class RecordingNames:
     def called_like(self, label_file: str) -> tuple[str | None, str]:
         """The content of the recording that a label file is called after; or None and the reason."""
         *folders, name = path_parts(label_file)
-        longest = max((known for known in self._stems if _continues(name, known)), key=len, default="")
+        longest = self._stem_of(name)
         if not longest:
             reason = "is called like no recording; call it like its recording, or name the recording in it"
             return None, reason
         places = self._called(self._stems[longest])
         fitting = [place for place in places if not lies_elsewhere(folders, place.folders, "", self._folders)]
         return self._nearest(fitting, label_file, longest, places)
+
+    def rest_of_name(self, label_file: str) -> str:
+        """What a label file's name says beside the recording that it is called after."""
+        name = path_parts(label_file)[-1]
+        return name[len(self._stem_of(name)) :]
+
+    def _stem_of(self, name: str) -> str:
+        return max((known for known in self._stems if _continues(name, known)), key=len, default="")
 
     def _called(self, names: set[str]) -> list[_Place]:
         return [place for name in sorted(names) for place in self._places[name]]
@@ -148,15 +161,20 @@ def read_all(
     """
     sounds = statements[(statements.kind == "recording") & ~statements.is_superseded]
     names = RecordingNames(sounds, recordings)
-    said, files, unreadable = _read_files(statements, text_of)
-    placed, misplaced = _place(said, names)
+    said, files, unreadable = _read_files(statements, text_of, names, card)
+    by_folder = _told(class_words.said_by_folders(sounds, card))
+    placed, misplaced = _place(_join([said, by_folder]), names)
+    placed, contradicting = class_words.without_contradictions(
+        placed, placed.label_file.isin(by_folder.label_file), card
+    )
+    files = pd.concat([files, _folders(by_folder, placed)], ignore_index=True)
     placed = _who(placed)
     durations = dict(zip(recordings.content_hash, recordings.duration_s, strict=True))
     fitting, others, unfit, unclear = _fit(placed, card, durations)
     reviews, homeless = _reviews(files, placed, names)
     # Where a mark may be a misspelt class, or lie elsewhere, silence about the class means nothing.
     reviewed = pd.DataFrame(sorted(reviews - unclear), columns=list(REVIEW_COLUMNS)).astype("str")
-    refused = [*unreadable, *misplaced, *unfit, *homeless]
+    refused = [*unreadable, *misplaced, *contradicting, *unfit, *homeless]
     problems = pd.DataFrame(refused, columns=list(PROBLEM_COLUMNS)).astype("str")
     by_people = fitting.model.isna()
     return ReadLabels(
@@ -168,8 +186,27 @@ def read_all(
     )
 
 
+def _told(by_folder: pd.DataFrame) -> pd.DataFrame:
+    """What folders say, with who says it as for label files."""
+    speakers = [_speaker(row) for row in by_folder[["annotator", "collector", "session"]].to_dict("records")]
+    who, session = (pd.Series([speaker[at] for speaker in speakers], dtype="str") for at in (0, 1))
+    return by_folder.drop(columns="collector").assign(told_by=who, told_session=session)
+
+
+def _folders(by_folder: pd.DataFrame, placed: pd.DataFrame) -> pd.DataFrame:
+    """The class folders, listed as label files are."""
+    first = by_folder.drop_duplicates("label_file")
+    said = placed[placed.label_file.isin(first.label_file)]
+    n_rows = first.label_file.map(said.label_file.value_counts()).fillna(0).astype("int64")
+    told = {"annotator": first.told_by, "session": first.told_session, "is_complete": False}
+    listed = pd.DataFrame(
+        {"file_path": first.label_file, "format": class_words.FOLDER, **told, "n_rows": n_rows}
+    )
+    return listed.assign(is_of_one=False)
+
+
 def _read_files(
-    statements: pd.DataFrame, text_of: Callable[[str, str], str]
+    statements: pd.DataFrame, text_of: Callable[[str, str], str], names: RecordingNames, card: ProblemCard
 ) -> tuple[pd.DataFrame, pd.DataFrame, list[dict[str, Any]]]:
     """Every row of every current label file as it is written, the files, and those that are none."""
     current = (statements.kind == "labels") & ~statements.is_superseded
@@ -181,17 +218,31 @@ def _read_files(
         try:
             text = text_of(str(row["content_hash"]), path)
             form = recognise(text, path)
-            table = FORMATS[form].parse(text, path)
+            table = _parse(form, text, path, names, row, card)
         except InputError as error:
             refused.append({"file_path": path, "reason": on_one_line(error)})
             continue
-        who, session = _speaker({str(key): value for key, value in row.items()})
+        who, session = _speaker(row)
         told = {"format": form, "annotator": who, "session": session, "is_complete": row["complete"] is True}
         is_of_one = bool(table.recording.isna().all())
         files.append({"file_path": path, **told, "n_rows": len(table), "is_of_one": is_of_one})
         tables.append(table.assign(label_file=path, told_by=who, told_session=session))
     columns = ["file_path", "format", "annotator", "session", "is_complete", "n_rows", "is_of_one"]
     return _join(tables), pd.DataFrame(files, columns=columns), refused
+
+
+def _parse(
+    form: str, text: str, path: str, names: RecordingNames, said: Mapping[Any, Any], card: ProblemCard
+) -> pd.DataFrame:
+    """The annotations of a label file, each with what was marked, whoever says it."""
+    parse = FORMATS[form].parse
+    if form not in _OF_ONE:
+        return parse(text, path)
+    table = parse(text, path, needs_label=False)
+    header = [cell.strip() for cell in first_line(text).split("\t")]
+    columns = "" if form == "audacity" else f", in no column of {', '.join(header)}"
+    table = class_words.name_marks(table, path, said, names.rest_of_name(path), card, columns)
+    return parse(text, path) if table.label.isna().any() else table  # says in which lines a label is missing
 
 
 def _count(files: pd.DataFrame, fitting: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
@@ -245,7 +296,7 @@ def _reviews(
     people = placed[placed.model.isna() & placed.label_file.isin(complete)]
     reviews = set(people[list(REVIEW_COLUMNS)].itertuples(index=False, name=None))
     homeless = []
-    for file in files[files.is_of_one & files.format.isin(["audacity", "raven"])].itertuples():
+    for file in files[files.is_of_one & files.format.isin(_OF_ONE)].itertuples():
         content, reason = names.called_like(str(file.file_path))
         if content is not None and file.is_complete:
             reviews.add((content, file.annotator, file.session))
@@ -254,7 +305,7 @@ def _reviews(
     return reviews, homeless
 
 
-def _speaker(statement: dict[str, Any]) -> tuple[str, str]:
+def _speaker(statement: Mapping[Any, Any]) -> tuple[str, str]:
     said = [statement[name] for name in ("annotator", "collector") if isinstance(statement[name], str)]
     session = statement["session"] if isinstance(statement["session"], str) else "1"
     return said[0] if said else UNKNOWN_ANNOTATOR, session
@@ -274,7 +325,8 @@ def _fit(
     """Keep rows that name a class of the card and lie inside the recording.
 
     Returns:
-        The rows kept, a model's detections of other classes, the refusals, and the reviews in which a refused
+        The rows kept, what is no class and nobody's mistake (a model's other detections, boxes of `negative`), the
+        refusals, and the reviews in which a refused
         mark may have meant a class or lies where nobody knows.
     """
     classes = {label: card.find(label) for label in placed.label.unique()}
@@ -289,20 +341,45 @@ def _fit(
         duration_s=duration,
         end_s=placed.end_s.mask(is_rounding, duration),
     )
-    others = named[named.label.isna() & by_model]
-    unknown = named.label.isna() & ~by_model
+    is_other = by_model | (named.label_as_written == NEGATIVE)
+    others = named[named.label.isna() & is_other]
+    unknown = named.label.isna() & ~is_other
     outside = named.label.notna() & ((named.start_s >= duration) | (named.end_s > duration))
+    stray = named.label.notna() & ~outside & ~by_model & (_is_empty_box(named) | _is_off_band(named, card))
     unfit = [_unknown(row, spelled) for row in named[unknown].to_dict("records")]
     unfit += [_outside(row) for row in named[outside].to_dict("records")]
+    unfit += [_stray(row, card) for row in named[stray].to_dict("records")]
     may_mean = {name for name in named.label_as_written[unknown] if _may_mean_a_class(name, card, spelled)}
     unclear = named.loc[named.label_as_written.isin(may_mean) & unknown | outside, list(REVIEW_COLUMNS)]
-    kept = named[named.label.notna() & ~outside].drop(columns=["told_by", "told_session"])
+    kept = named[named.label.notna() & ~outside & ~stray].drop(columns=["told_by", "told_session"])
     return kept, others, unfit, set(unclear.itertuples(index=False, name=None))
 
 
 def _may_mean_a_class(label: str, card: ProblemCard, spelled: list[str]) -> bool:
     """In a closed world every label should be a class; in an open one, only one that looks like it."""
     return card.world == "closed" or suggest(label, spelled).startswith("did you mean")
+
+
+def _is_empty_box(marks: pd.DataFrame) -> pd.Series:
+    """Boxes without length, as a click leaves them; a label track's point has no band."""
+    return (marks.start_s == marks.end_s) & marks[["low_hz", "high_hz"]].notna().any(axis=1)
+
+
+def _is_off_band(marks: pd.DataFrame, card: ProblemCard) -> pd.Series:
+    """Boxes that lie wholly above or below the band of their class, where the card names one."""
+    bands = {name: card.band_of(name) or (0.0, np.inf) for name in card.names}
+    low, high = (
+        marks.label.map({name: band[at] for name, band in bands.items()}).astype("float64") for at in (0, 1)
+    )
+    return (marks.high_hz <= low) | (marks.low_hz >= high)
+
+
+def _stray(row: dict[Any, Any], card: ProblemCard) -> dict[str, Any]:
+    where = f"the box at {row['start_s']:g} s, {row['low_hz']:g} to {row['high_hz']:g} Hz,"
+    if row["start_s"] == row["end_s"]:
+        return _refusal(row, f"{where} has no length, as a stray click leaves it")
+    low, high = card.band_of(row["label"]) or (0.0, np.inf)
+    return _refusal(row, f"{where} lies outside the band of {row['label']}, {low:g} to {high:g} Hz")
 
 
 def _outside(row: dict[Any, Any]) -> dict[str, Any]:

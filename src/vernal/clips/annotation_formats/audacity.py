@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import re
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -42,12 +43,13 @@ def _is_number(cell: str) -> bool:
     return True
 
 
-def parse(text: str, where: str) -> pd.DataFrame:
+def parse(text: str, where: str, needs_label: bool = True) -> pd.DataFrame:
     """Annotations of one label track.
 
     Args:
         text: the file's text; an empty one is a track without labels.
         where: how messages call the file.
+        needs_label: whether each row must name what was marked; else it is missing there.
     Raises:
         InputError: a line that is neither a label nor a frequency line.
     """
@@ -63,12 +65,14 @@ def parse(text: str, where: str) -> pd.DataFrame:
             continue
         rows.append((number, {"line": line}))
     numbered = [(number, {**cells, "band": bands.get(number, "")}) for number, cells in rows]
-    return build(numbered, _convert, where)
+    return build(numbered, partial(_convert, needs_label=needs_label), where, needs_label)
 
 
-def _convert(cells: dict[str, str]) -> dict[str, Any]:
+def _convert(cells: dict[str, str], needs_label: bool) -> dict[str, Any]:
     parts = cells["line"].split("\t")
-    if len(parts) not in (3, 4) or not parts[2].strip():
+    if not needs_label:
+        parts += [""] * (3 - len(parts))
+    if len(parts) not in (3, 4) or (needs_label and not parts[2].strip()):
         raise ValueError(f"{cells['line'][:60]!r} is not start, end and text with tabs between")
     values: dict[str, Any] = {"start_s": parse_number(parts[0]), "end_s": parse_number(parts[1])}
     if len(parts) == 4 and parts[3].strip():

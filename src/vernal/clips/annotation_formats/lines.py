@@ -106,6 +106,7 @@ def build(
     rows: Iterable[tuple[int, dict[str, str]]],
     convert: Callable[[dict[str, str]], dict[str, Any] | None],
     where: str,
+    needs_label: bool = True,
 ) -> pd.DataFrame:
     """Turn rows of cells into checked annotations.
 
@@ -114,6 +115,7 @@ def build(
         convert: gives an annotation's values, or None for a row that states nothing; raises ValueError for
             a bad cell.
         where: how messages call the file.
+        needs_label: whether a row without a label is wrong; else it is missing.
     """
     made: list[dict[str, Any]] = []
     lines: list[int] = []
@@ -129,7 +131,7 @@ def build(
             lines.append(line)
     problems = Problems(where)
     problems.add("cell not understood", bad, "Correct the cells, or leave optional ones empty.")
-    note_wrong_rows(made, lines, problems)
+    note_wrong_rows(made, lines, problems, needs_label)
     problems.raise_if_any()
     return annotation_table(made)
 

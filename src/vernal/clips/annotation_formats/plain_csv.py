@@ -19,7 +19,17 @@ NAME = "csv"
 CARRIES = ANNOTATION_COLUMNS
 # Other names of our columns, as they are met in the field.
 ALSO_CALLED = {
-    "recording": ("file", "filename", "file_name", "file_path", "path", "recording_id", "audio"),
+    "recording": (
+        "file",
+        "filename",
+        "file_name",
+        "file_path",
+        "path",
+        "recording_id",
+        "audio",
+        "in_file",
+        "begin_file",
+    ),
     "start_s": ("start", "onset", "begin", "start_time", "begin_time", "onset_s", "offset_from_start"),
     "end_s": ("end", "offset", "end_time", "offset_s"),
     "low_hz": ("low", "low_freq", "freq_low", "f_min", "fmin", "min_freq"),
@@ -70,6 +80,8 @@ def parse(text: str, where: str) -> pd.DataFrame:
 
 def _convert(cells: dict[str, str]) -> dict[str, Any]:
     values: dict[str, Any] = {name: lines.text(cells, name) for name in TEXT_COLUMNS}
+    if cells.get("folder") and cells.get("recording"):
+        values["recording"] = f"{cells['folder']}/{cells['recording']}"
     values |= {name: lines.number(cells, name) for name in NUMBER_COLUMNS}
     if np.isnan(values["end_s"]):
         duration_s = lines.number(cells, "duration_s", "duration")

@@ -51,23 +51,26 @@ def looks_like(text: str) -> bool:
     return {"selection", "begin time (s)", "end time (s)"} <= lines.column_names(text)
 
 
-def parse(text: str, where: str) -> pd.DataFrame:
+def parse(text: str, where: str, needs_label: bool = True) -> pd.DataFrame:
     """Annotations of one selection table.
 
     Args:
         text: the file's text.
         where: how messages call the file.
+        needs_label: whether each row must name what was boxed; else it is missing there.
     Raises:
         InputError: no label column (with the columns that were seen), or cells that are no numbers, with the lines.
     """
     header, rows = lines.read_rows(text, where)
-    return lines.build(_one_view(_with_label(rows, header, where)), _convert, where)
+    return lines.build(_one_view(_with_label(rows, header, where, needs_label)), _convert, where, needs_label)
 
 
 def _with_label(
-    rows: list[tuple[int, dict[str, str]]], header: list[str], where: str
+    rows: list[tuple[int, dict[str, str]]], header: list[str], where: str, needs_label: bool
 ) -> list[tuple[int, dict[str, str]]]:
     """The rows with a label column; where none is called so, it is one of other names, or the one that is not Raven's.
+
+    Where none can be told and none is needed, the rows stay without.
 
     Raises:
         InputError: no column can be told to be the label.
@@ -79,6 +82,8 @@ def _with_label(
     own = {name.lower() for name in _EXTRA}
     free = sorted(name for name in names - own if name and not _NO_LABEL.fullmatch(name))
     if not known and len(free) != 1:
+        if not needs_label:
+            return rows
         raise InputError(
             f"{where} has no column that says what was heard ({', '.join(_LABEL_COLUMNS[:4])}, ...); its columns are "
             f"{', '.join(name for name in header if name)}. Call one of them Annotation."

@@ -150,7 +150,8 @@ def grade_quality(
     options: QualityOptions,
 ) -> pd.DataFrame:
     """Tiers of clips marked as the target: what people said, and what the signal-to-noise ratio proposes."""
-    target = strong[[card.target in card.lineage(label) for label in strong.label]]
+    of_target = [name for name in card.names if card.target in card.lineage(name)]
+    target = strong[strong.label.isin(of_target)]
     pairs = clipping.transfer_labels(clips, target, clip_options)
     ratios = quality.ratios_of_clips(lake.path_of, clips, strong, target, pairs, card.band_of(card.target))
     assigned = collected_manifest.assigned_by_people(pairs, target)
