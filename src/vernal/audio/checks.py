@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from vernal.audio.chunks import chunks_of
+from vernal.audio.headers import true_length
 from vernal.audio.reading import (
     BLOCK_VALUES,
     AudioError,
@@ -152,6 +153,19 @@ def _raise_if_cut_off(path: Path, n_frames: int, announced: int, rate: int, brok
         raise AudioError("truncated", f"the last Ogg page is missing or cut off; {heard} are there")
 
 
+def length_in_words(path: Path | str, n_frames: int, announced: int, sample_rate_hz: int) -> str:
+    """What a file's header says wrongly of its length, less or more than is there; empty where it is right."""
+    lengths = true_length(path)
+    if lengths is not None:
+        said_s = n_frames / sample_rate_hz * lengths[0] / lengths[1]
+        return f"its header says {said_s:.3g} s; {n_frames / sample_rate_hz:.3g} s are there and were read"
+    try:
+        check_not_cut_off(path, n_frames, announced, sample_rate_hz)
+    except AudioError as error:
+        return error.message
+    return ""
+
+
 def check_not_cut_off(path: Path | str, n_frames: int, announced: int, sample_rate_hz: int) -> None:
     """Compare the frames that are there with what the file itself says it holds.
 
@@ -186,13 +200,17 @@ def _after_id3(path: Path, head: bytes) -> bytes:
 
 
 def _missing_bytes(path: Path) -> int:
-    """How many bytes of samples a RIFF or AIFF header announces beyond the end of the file."""
+    """How many bytes of samples a RIFF or AIFF header announces beyond the end of the file.
+
+    Some programs count the header itself among the samples; nothing is missing there.
+    """
     size = path.stat().st_size
     with path.open("rb") as file:
         sound = b"SSND" if file.read(4) == b"FORM" else b"data"
         for chunk in chunks_of(file):
             if chunk.name == sound:
-                return max(0, chunk.start + (chunk.length or 0) - size)
+                missing = chunk.start + (chunk.length or 0) - size
+                return missing if missing > chunk.start else 0
     return 0
 
 

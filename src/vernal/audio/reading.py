@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from vernal.audio.headers import open_sound
 from vernal.audio.resampling import Resampler, resampler
 from vernal.common.storage import local_copy
 
@@ -97,7 +98,7 @@ def open_audio(path: Path):
     if path.stat().st_size == 0:
         raise AudioError("empty", "the file has 0 bytes")
     try:
-        file = soundfile.SoundFile(path)
+        file = open_sound(path)
     except (soundfile.SoundFileError, RuntimeError, TypeError, ValueError) as error:
         raise AudioError("unreadable", f"not readable as audio: {reason_of(error)}") from error
     if not _SAMPLE_RATES_HZ[0] <= file.samplerate <= _SAMPLE_RATES_HZ[1]:

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from vernal.audio.checks import length_in_words
+from vernal.audio.headers import open_sound
 from vernal.clips.recording_metadata import read_header
 
 FACTS_VERSION = 3
@@ -51,8 +53,9 @@ def _sound_facts(path: Path) -> dict[str, Any]:
     if path.suffix.lower() in UNREADABLE_SUFFIXES:
         return {"problem": f"{path.suffix.lower()} cannot be read; convert it to WAV or FLAC and add that"}
     try:
-        with soundfile.SoundFile(path) as file:
+        with open_sound(path) as file:
             n_frames, sound_hash, problem = _read_through(file)
+            length = length_in_words(path, n_frames, file.frames, file.samplerate)
     except (soundfile.SoundFileError, RuntimeError, TypeError, ValueError) as error:
         # Where the lake keeps the file is no help, and another machine would say something else.
         return {"problem": f"cannot be read as sound: {getattr(error, 'error_string', error)}"}
@@ -65,7 +68,7 @@ def _sound_facts(path: Path) -> dict[str, Any]:
         "duration_s": n_frames / file.samplerate,
         "sound_hash": sound_hash,
     }
-    return facts | ({"problem": problem} if problem else {})
+    return facts | {name: words for name, words in (("problem", problem), ("length", length)) if words}
 
 
 def _read_through(file: Any) -> tuple[int, str, str | None]:

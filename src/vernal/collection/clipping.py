@@ -17,6 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field
 
+from vernal.audio.headers import open_sound
 from vernal.clips.recordings import clip_id
 from vernal.common.problems import InputError
 from vernal.common.settings import Number, PositiveShare, Seconds, one_of, settings
@@ -182,7 +183,7 @@ def clip_bytes(recording: Path, start_frame: int, end_frame: int, padded_frames:
     """
     import soundfile
 
-    with soundfile.SoundFile(recording) as file:
+    with open_sound(recording) as file:
         subtype = file.subtype if file.subtype in soundfile.available_subtypes("WAV") else "PCM_16"
         # Integers pass unchanged through integers; everything else through floats.
         is_whole = file.subtype == subtype and subtype.startswith("PCM")

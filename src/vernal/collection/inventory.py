@@ -98,6 +98,8 @@ def _describe(
     words = _words(said, differing)
     licence, is_known, licence_problem = _licence(said, facts, options, differing)
     role = _role(said, differing)
+    if facts.get("length"):
+        differing.append(("length", facts["length"]))
     path = said.file_path.iloc[0]
     recorder_from, recorder_id = _recorder(words, facts, recorders[path])
     (date, time), time_from = _start(words, facts, read_name(path).started_at, differing)

@@ -42,7 +42,7 @@ _NO_LABELS = re.compile(
     re.IGNORECASE,
 )
 _FACT_NAMES = (
-    "format", "subtype", "n_frames", "sample_rate_hz", "channels", "duration_s", "sound_hash", "problem",
+    "format", "subtype", "n_frames", "sample_rate_hz", "channels", "duration_s", "sound_hash", "problem", "length",
     "header_origin", "device", "recorder_id", "started_at", "latitude", "longitude", "copyright", "name_scheme",
 )  # fmt: skip
 

@@ -12,6 +12,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from vernal.audio.headers import open_sound
+from vernal.audio.reading import probe_audio
+
 FRAME_S = 0.05
 OCTAVES_HZ = tuple(
     (round(hz / 2**0.5, 1), round(hz * 2**0.5, 1)) for hz in (125, 250, 500, 1000, 2000, 4000, 8000)
@@ -42,10 +45,8 @@ def frame_powers(path: Path | str, bands_hz: Sequence[tuple[float, float]]) -> N
     Returns:
         (n_frames, n_bands); frames of `frame_length_s` that follow each other, a last partial one left out.
     """
-    import soundfile
-
     rows = []
-    with soundfile.SoundFile(path) as file:
+    with open_sound(path) as file:
         size = _frame_samples(file.samplerate)
         window = np.hanning(size)
         edges = np.fft.rfftfreq(size, 1 / file.samplerate)
@@ -65,12 +66,10 @@ def median_levels_db(
     path: Path | str, bands_hz: Sequence[tuple[float, float]] = OCTAVES_HZ
 ) -> NDArray[np.float64]:
     """A recording's background: median level of its frames in each band, dB of full scale; NaN above its range."""
-    import soundfile
-
     powers = frame_powers(path, bands_hz)
     if not len(powers):
         return np.full(len(bands_hz), np.nan)
-    highest = soundfile.info(str(path)).samplerate / 2
+    highest = probe_audio(path).sample_rate_hz / 2
     levels = 10 * np.log10(np.median(powers, axis=0) + _FLOOR)
     return np.where(np.array([high for _, high in bands_hz]) <= highest * 2**0.01, levels, np.nan)
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -150,6 +151,31 @@ def test_files_tell_what_became_of_them(tmp_path, season: Season, write_tone):
     assert found.files.n_windows.sum() == found.detections.n_windows.sum()  # everything is flagged
     assert found.effort.heard_s.sum() == pytest.approx(found.files.heard_s.sum())
     assert set(found.detections.file_path) == {"R1_20250403_210000.wav", "R1_20250403_214000.flac"}
+
+
+@pytest.mark.parametrize(("audio", "until_s", "from_s"), [({}, 12.0, 42.0), ({"overlap": 1.5}, 13.5, 40.5)])
+def test_stretches_without_any_signal_are_not_heard(tmp_path, season: Season, audio, until_s, from_s):
+    folder = tmp_path / "in"
+    noise, rate = soundfile.read(write_noise(folder / "R1_20250403_215950.wav", 12.0), dtype="float32")
+    soundfile.write(
+        folder / "R1_20250403_215950.wav", np.concatenate([noise, np.zeros(rate * 30), noise]), rate
+    )
+    soundfile.write(folder / "R1_20250404_210000.wav", np.zeros(rate * 9), rate)
+    own = make_classifier(threshold=-1e9, labels=("frog",), **audio)
+    season.scan(folder, own, keep=True)
+    found = season.find(folder, own)
+    assert found.files.state.tolist() == ["partly heard", "not heard"]
+    assert found.files.reason.tolist() == ["silent", "silent"]
+    assert found.files.heard_s.tolist() == [until_s + 54 - from_s, 0.0]
+    assert "hold no signal at all" in found.files.message[0]
+    assert found.detections[["start_s", "end_s"]].to_numpy().tolist() == [[0.0, until_s], [from_s, 54.0]]
+    assert found.effort.set_index("hour").heard_s.to_dict() == {21: 10.0, 22: until_s - 10 + 54 - from_s}
+    # Another classifier takes the embeddings from the store, and hears as much.
+    other = make_classifier(threshold=-1e9, seed=3, labels=("toad",), **audio)
+    season.scan(folder, other)
+    again = season.find(folder, other)
+    assert again.effort.equals(found.effort)
+    assert again.detections[["start_s", "end_s"]].equals(found.detections[["start_s", "end_s"]])
 
 
 def test_the_same_silence_heard_with_another_limit(tmp_path, season: Season, write_tone):

@@ -230,11 +230,23 @@ def _spread_windows(
     start: pd.Timestamp, block: BlockScores, start_hour: int
 ) -> Iterator[tuple[str, int, float, int]]:
     """`spread` of a block, with the windows that begin in each part."""
-    first_s = float(block.start_s[0]) if len(block.start_s) else 0.0
-    parts = list(spread(start, first_s, block.heard_s, start_hour))
+    left_s = block.heard_s
+    gaps = np.flatnonzero(block.start_s[1:] - block.end_s[:-1] > _TOLERANCE_S) + 1
+    for starts, ends in zip(np.split(block.start_s, gaps), np.split(block.end_s, gaps), strict=True):
+        is_last = not len(starts) or ends[-1] == block.end_s[-1]
+        first_s = float(starts[0]) if len(starts) else 0.0
+        heard_s = left_s if is_last else float(ends[-1]) - first_s
+        left_s -= heard_s
+        yield from _spread_stretch(start, starts, first_s, heard_s, start_hour)
+
+
+def _spread_stretch(
+    start: pd.Timestamp, starts: np.ndarray, first_s: float, heard_s: float, start_hour: int
+) -> Iterator[tuple[str, int, float, int]]:
+    parts = list(spread(start, first_s, heard_s, start_hour))
     ends = first_s + np.cumsum([seconds for *_, seconds in parts])
     # Whatever begins after the last part's end is of that part.
-    until = [*np.searchsorted(block.start_s, ends[:-1] - _TOLERANCE_S), len(block.start_s)]
+    until = [*np.searchsorted(starts, ends[:-1] - _TOLERANCE_S), len(starts)]
     for part, n_windows in zip(parts, np.diff(until, prepend=0), strict=False):
         yield (*part, int(n_windows))
 
@@ -261,7 +273,11 @@ def _outcome(
         reason, message = "failed", fact.failure
     state = HEARD if heard_s and not reason else PARTLY if heard_s else UNHEARD
     peak_db = _peak_db(blocks)
-    if heard_s and peak_db < silence_db:
+    n_silent = sum(len(block.traces.silent) for block in blocks)
+    if n_silent and state == HEARD:
+        state, reason = PARTLY, "silent"
+        message = f"{n_silent:,} windows hold no signal at all (digital silence) and were not heard"
+    if (heard_s or n_silent) and peak_db < silence_db:
         state, reason = UNHEARD, "silent"
         message = f"its loudest sample is at {peak_db:.0f} dB of full scale: was the microphone connected?"
     if copy_of:
@@ -281,7 +297,8 @@ def _outcome(
 
 def _peak_db(blocks: list[BlockScores]) -> float:
     """Loudest sample after the mean is removed, dB of full scale."""
-    levels = np.array([block.traces.level for block in blocks if len(block.start_s)]).reshape(-1, 3)
+    heard = [block for block in blocks if len(block.start_s) or block.traces.silent]
+    levels = np.array([block.traces.level for block in heard]).reshape(-1, 3)
     if not len(levels):
         return float("nan")
     return peak_db(levels[:, 0].min(), levels[:, 1].max(), levels[:, 2].mean())

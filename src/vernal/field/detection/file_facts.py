@@ -9,7 +9,7 @@ import dataclasses
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from vernal.audio.checks import check_not_cut_off
+from vernal.audio.checks import check_not_cut_off, length_in_words
 from vernal.audio.reading import MIN_TAIL_S, AudioError, AudioReader
 from vernal.clips.recording_facts import UNREADABLE_SUFFIXES
 from vernal.common.files import sha256_of_file
@@ -109,12 +109,14 @@ def _count(path: str, rate: int) -> tuple[int, str, str]:
 
 
 def _cut_off(path: str, n_frames: int, announced: int, rate: int) -> tuple[str, str]:
-    """Reason and message where a file holds less than it says; it is heard as far as it goes."""
+    """Reason and message where a file holds less than it says; it is heard as far as it goes. One that holds more is
+    heard whole, and the message says so.
+    """
     try:
         check_not_cut_off(local_copy(path), n_frames, announced, rate)
     except AudioError as error:
         return error.reason, error.message
-    return "", ""
+    return "", length_in_words(local_copy(path), n_frames, announced, rate)
 
 
 def words(error: OSError) -> str:

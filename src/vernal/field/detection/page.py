@@ -12,7 +12,7 @@ from markupsafe import Markup
 from vernal.common.formatting import NBSP, UNDEFINED, amount, count, listed, share
 from vernal.evaluation.proportions import BOUND_WORDS
 from vernal.field.detection.classifier import Classifier
-from vernal.field.detection.detections import COPY, PARTLY, UNHEARD, Detections
+from vernal.field.detection.detections import COPY, HEARD, PARTLY, UNHEARD, Detections
 from vernal.field.detection.false_alarms import ENDS, measured_rate
 from vernal.field.detection.listing import UNKNOWN
 from vernal.field.detection.nights import CALLS, CHANCE, EXPECTED, NO_RECORDINGS, QUIET
@@ -305,11 +305,14 @@ def _meaning(run: DetectionRun) -> Section:
 
 
 def _unheard(run: DetectionRun) -> Section:
-    files = run.found.files[run.found.files.reason.notna()]
+    files = run.found.files[run.found.files.reason.notna() | run.found.files.message.notna()]
     if files.empty:
         return Section("unheard", "Not heard", [Text("Every recording was heard to its end.")])
     states = files.state.value_counts()
-    words = {UNHEARD: "not heard at all", PARTLY: "heard in part", COPY: "second copies, not counted twice"}
+    words = {
+        UNHEARD: "not heard at all", PARTLY: "heard in part", COPY: "second copies, not counted twice",
+        HEARD: "heard to their end though their header says less",
+    }  # fmt: skip
     tally = [f"{states[state]:,} {words[state]}" for state in words if state in states]
     shown = [_file_cells(row) for row in files.head(MOST_FILES).to_dict("records")]
     more = f"{len(files) - MOST_FILES:,} more are in `broken.csv`." if len(files) > MOST_FILES else ""
@@ -319,7 +322,7 @@ def _unheard(run: DetectionRun) -> Section:
 
 
 def _file_cells(row: Mapping[Hashable, Any]) -> list[str]:
-    reason = str(row["reason"]).replace("_", " ")
+    reason = row["reason"].replace("_", " ") if isinstance(row["reason"], str) else ""
     return [f"`{row['file_path']}`", str(row["state"]), reason, f"{row['heard_s']:,.1f}", str(row["message"])]
 
 

@@ -134,7 +134,7 @@ def _meta(file: Path) -> dict[str, Any]:
 
 def _traces(meta: dict[str, Any]) -> Traces:
     low, high, mean = meta["level"]
-    return Traces((low, high, mean), tuple(meta["next_state"]))
+    return Traces((low, high, mean), tuple(meta["next_state"]), tuple(meta.get("silent", ())))
 
 
 def _as_parquet(scores: BlockScores) -> bytes:
@@ -148,6 +148,8 @@ def _as_parquet(scores: BlockScores) -> bytes:
         "reason": scores.reason,
         "message": scores.message,
     }
+    if scores.traces.silent:
+        meta["silent"] = list(scores.traces.silent)
     columns = {
         "start_s": pa.array(scores.start_s),
         "end_s": pa.array(scores.end_s),

@@ -8,9 +8,11 @@ are loaded here, because every worker process would wait for them.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -24,6 +26,7 @@ from vernal.training.heads import Head
 
 BLOCK_WINDOWS = 600
 _BATCH = 16  # windows encoded at a time
+_NO_SIGNAL = 1e-6  # between lowest and highest sample; the finest step of 24 bits is a tenth of it
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,10 +43,12 @@ class Traces:
     """What reading a block leaves behind that no vector tells.
 
     `level`: lowest, highest and mean sample. `next_state`: the filter's at the first sample of the next block.
+    `silent`: numbers of the block's windows that hold no signal at all.
     """
 
     level: tuple[float, float, float]
     next_state: tuple[float, ...] = ()
+    silent: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,7 @@ class BlockTask:
 
 @dataclass(frozen=True, eq=False)
 class BlockScores:
-    """The logits of a block's windows, as far as they could be heard.
+    """The logits of a block's windows, as far as they could be heard; windows without any signal are left out.
 
     `start_s`, `end_s`: (n,) seconds in the file; `logits`: (n, n_classes) float64, without any sensitivity.
     `heard_s`: seconds that no other block counts. `keys`, `vectors`: embeddings that were computed, if asked for.
@@ -135,14 +140,18 @@ def score_block(task: BlockTask, scorer: Scorer) -> BlockScores:
         for start, stop in plan.spans
     ]
     known = _stored(task, keys, scorer.audio.n_dims)
-    if task.traces is not None and len(known) == len(set(keys)):
-        found = _Heard([scorer.head.logits(np.stack([known[key] for key in keys]))], {}, task.traces)
+    wanted = _with_signal(keys, task.traces)
+    if task.traces is not None and set(wanted) <= set(known):
+        found = _Heard([], {}, task.traces, len(keys))
+        _add(found, wanted, [], known, scorer)
     else:
         found = _hear(task, plan, keys, known, scorer)
     logits = np.concatenate([np.empty((0, scorer.head.n_classes)), *found.logits])
-    heard = plan.spans[: len(logits)]
-    is_whole = len(heard) == len(plan.spans)
-    until = plan.next_start if plan.next_start is not None and is_whole else (heard[-1][1] if heard else 0)
+    heard = _with_signal(plan.spans[: found.n_read], found.traces)
+    ends = [end for _, end in heard]
+    if heard and plan.next_start is not None and heard[-1] == plan.spans[-1]:
+        ends[-1] = plan.next_start
+    n_unheard = sum(max(0, start - end) for (start, _), end in zip(heard[1:], ends[:-1], strict=True))
     fresh = found.vectors if scorer.keep_vectors else {}
     return BlockScores(
         content_hash=task.facts.content_hash,
@@ -151,7 +160,7 @@ def score_block(task: BlockTask, scorer: Scorer) -> BlockScores:
         start_s=np.array([start for start, _ in heard], dtype=np.float64) / plan.rate,
         end_s=np.array([stop for _, stop in heard], dtype=np.float64) / plan.rate,
         logits=logits,
-        heard_s=(until - heard[0][0]) / plan.rate if heard else 0.0,
+        heard_s=(ends[-1] - heard[0][0] - n_unheard) / plan.rate if heard else 0.0,
         traces=found.traces,
         reason=found.reason,
         message=found.message,
@@ -159,6 +168,12 @@ def score_block(task: BlockTask, scorer: Scorer) -> BlockScores:
         vectors=np.stack(list(fresh.values())) if fresh else None,
         is_final=found.is_final,
     )
+
+
+def _with_signal(of_windows: list[Any], traces: Traces | None) -> list[Any]:
+    """What belongs to the windows that hold a signal, as far as is known."""
+    silent = set(traces.silent) if traces is not None else set()
+    return [value for number, value in enumerate(of_windows) if number not in silent]
 
 
 def _stored(task: BlockTask, keys: Sequence[str], n_dims: int) -> dict[str, np.ndarray]:
@@ -174,11 +189,15 @@ def _stored(task: BlockTask, keys: Sequence[str], n_dims: int) -> dict[str, np.n
 
 @dataclass
 class _Heard:
-    """What came of reading a block: logits piece by piece, new vectors by key, and why it ended early."""
+    """What came of reading a block: logits piece by piece, new vectors by key, and why it ended early.
+
+    `n_read`: windows that were read, silent ones too.
+    """
 
     logits: list[np.ndarray]
     vectors: dict[str, np.ndarray]
     traces: Traces
+    n_read: int = 0
     reason: str = ""
     message: str = ""
     is_final: bool = True
@@ -189,6 +208,7 @@ def _hear(
 ) -> _Heard:
     """Read all of a block, since filter and level need every sample; encode the windows that are not known."""
     heard = _Heard([], {}, Traces((0.0, 0.0, 0.0)))
+    silent: list[int] = []
     try:
         with AudioReader(task.path, plan.rate) as reader:
             if reader.facts.sample_rate_hz != plan.rate:
@@ -197,11 +217,14 @@ def _hear(
             try:
                 for at in range(0, len(keys), _BATCH):
                     windows, error = sound.windows(plan.spans[at : at + _BATCH])
-                    _add(heard, keys[at : at + len(windows)], windows, known, scorer)
+                    numbers = [number for number, window in enumerate(windows) if np.ptp(window) > _NO_SIGNAL]
+                    silent += [at + number for number in range(len(windows)) if number not in set(numbers)]
+                    heard.n_read += len(windows)
+                    _add(heard, [keys[at + n] for n in numbers], [windows[n] for n in numbers], known, scorer)
                     if error is not None:
                         raise error
             finally:
-                heard.traces = sound.traces
+                heard.traces = dataclasses.replace(sound.traces, silent=tuple(silent))
     except AudioError as error:
         heard.reason, heard.message = error.reason, error.message
     except OSError as error:

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from vernal.audio.embedding.windows import EmbeddingOptions, embed_windows, plan_windows
+from vernal.audio.headers import open_sound, true_length
 from vernal.audio.reading import MIN_TAIL_S, AudioError, probe_audio
 from vernal.common.files import sha256_of_file
 from vernal.common.hashing import rng_for, unit_hash
@@ -168,7 +169,8 @@ def _stage(clip: ParityClip, folder: Path, number: int) -> Path:
     suffix = clip.path.suffix.lower()
     is_whole = clip.start_s in (None, 0.0) and clip.end_s is None
     facts = probe_audio(clip.path)
-    if is_whole and suffix in READABLE and facts.duration_s <= MAX_CLIP_S:
+    is_honest = true_length(local_copy(clip.path)) is None
+    if is_whole and is_honest and suffix in READABLE and facts.duration_s <= MAX_CLIP_S:
         return Path(shutil.copyfile(local_copy(clip.path), folder / f"clip_{number:04d}{suffix}"))
     rate = facts.sample_rate_hz
     start = round((clip.start_s or 0.0) * rate)
@@ -176,7 +178,9 @@ def _stage(clip: ParityClip, folder: Path, number: int) -> Path:
     if clip.end_s is not None:
         stop = min(stop, round(clip.end_s * rate))
     try:
-        samples, _ = soundfile.read(clip.path, start=start, stop=min(stop, facts.n_frames), dtype="float32")
+        with open_sound(clip.path) as file:
+            file.seek(start)
+            samples = file.read(min(stop, facts.n_frames) - start, dtype="float32")
     except (soundfile.SoundFileError, RuntimeError) as error:
         raise InputError(f"{clip.path} cannot be decoded any more ({error}); run ingest again.") from error
     path = folder / f"clip_{number:04d}.wav"

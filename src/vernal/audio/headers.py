@@ -1,0 +1,211 @@
+"""Files whose header says less than they hold: recorders that lost their power, and files beyond what a length can say.
+
+libsndfile believes a header, so the sound behind it is lost without a word. Here the true length is found by what lies
+there, and libsndfile is given the same file with a header that says it. A header that says more than there is needs
+no help: what is there is read.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import struct
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from vernal.audio.chunks import chunks_of
+
+_CHUNK_NAME = re.compile(rb"[A-Za-z0-9][A-Za-z0-9 _\-]{3}")
+_LAST_BYTES = 1 << 18  # a FLAC frame is shorter
+_ZEROS = 4_096
+_MAX_RIFF = 0xFFFFFFFF - 4_096
+
+
+def open_sound(path: Path | str) -> Any:
+    """Open a file with libsndfile, all that it holds.
+
+    Raises:
+        soundfile.SoundFileError: not a file that libsndfile can read.
+    """
+    import soundfile
+
+    return soundfile.SoundFile(_mended(Path(path)) or path)
+
+
+def true_length(path: Path | str) -> tuple[int, int] | None:
+    """Bytes of sound (of FLAC: samples) that a header says and that are there, where it says too few; else None."""
+    with Path(path).open("rb") as file:
+        mark = file.read(4)
+        if mark in (b"RIFF", b"RF64"):
+            found = _riff_data(file)
+            return None if found is None else (found[1], found[2])
+        return _flac_samples(file) if mark == b"fLaC" else None
+
+
+def _mended(path: Path) -> _Behind | None:
+    with path.open("rb") as file:
+        mark = file.read(4)
+        if mark in (b"RIFF", b"RF64"):
+            found = _riff_data(file)
+            return None if found is None else _Behind(path, _riff_header(file, found[2]), found[0])
+        lengths = _flac_samples(file) if mark == b"fLaC" else None
+        if lengths is None:
+            return None
+        file.seek(0)
+        head = bytearray(file.read(42))
+        said = int.from_bytes(head[18:26], "big")
+        head[18:26] = ((said >> 36 << 36) | lengths[1]).to_bytes(8, "big")
+        head[26:42] = bytes(16)  # the checksum of other samples
+        return _Behind(path, bytes(head), 42)
+
+
+def _riff_data(file: BinaryIO) -> tuple[int, int, int] | None:
+    """Start of the samples, their bytes by the header, and those that are there, where these are more; else None."""
+    size = file.seek(0, os.SEEK_END)
+    chunks = {chunk.name: chunk for chunk in chunks_of(file)}
+    data = chunks.get(b"data")
+    if data is None or b"fmt " not in chunks:
+        return None
+    said = 0xFFFFFFFF if data.length is None else data.length
+    end = data.start + said
+    if end + 8 >= size or any(_are_chunks(file, at, size) for at in (end, end + said % 2)):
+        return None
+    file.seek(end)
+    if said and not any(file.read(_ZEROS)):
+        return None  # space that was set aside and never written to
+    return data.start, said, size - data.start
+
+
+def _are_chunks(file: BinaryIO, position: int, size: int) -> bool:
+    """Whether chunks follow one another from a position to about the file's end."""
+    while position + 8 <= size:
+        file.seek(position)
+        head = file.read(8)
+        length = int.from_bytes(head[4:], "little")
+        if not _CHUNK_NAME.fullmatch(head[:4]) or position + 8 + length > size + 1:
+            return False
+        position += 8 + length + length % 2
+    return True
+
+
+def _riff_header(file: BinaryIO, n_bytes: int) -> bytes:
+    """A header for so many bytes of samples, with the form that the file's own one gives them."""
+    form = next(chunk for chunk in chunks_of(file) if chunk.name == b"fmt ")
+    file.seek(form.start)
+    body = b"fmt " + struct.pack("<I", form.length or 0) + file.read(form.length or 0)
+    if n_bytes < _MAX_RIFF:
+        return (
+            b"RIFF"
+            + struct.pack("<I", len(body) + n_bytes + 12)
+            + b"WAVE"
+            + body
+            + b"data"
+            + struct.pack("<I", n_bytes)
+        )
+    long = b"ds64" + struct.pack("<IQQQI", 28, len(body) + n_bytes + 48, n_bytes, 0, 0)
+    return b"RF64\xff\xff\xff\xffWAVE" + long + body + b"data\xff\xff\xff\xff"
+
+
+def _flac_samples(file: BinaryIO) -> tuple[int, int] | None:
+    """Samples by the header, and by the last frame where these are more; else None."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    head = file.read(42)
+    if len(head) < 42:
+        return None
+    said = int.from_bytes(head[18:26], "big") & ((1 << 36) - 1)
+    start = max(42, size - _LAST_BYTES)
+    file.seek(start)
+    tail = file.read()
+    block = int.from_bytes(head[8:10], "big")
+    frames = [
+        _frame(tail[at.start() : at.start() + 16], block) for at in re.finditer(rb"\xff[\xf8\xf9]", tail)
+    ]
+    spans = {span for span in frames if span is not None}
+    # What looks like a frame by chance has none before it.
+    ends = {0} | {end for _, end in spans}
+    there = max((end for first, end in spans if first in ends), default=0)
+    return (said, there) if there > said else None
+
+
+def _frame(head: bytes, block: int) -> tuple[int, int] | None:
+    """First sample of a FLAC frame, and the first behind it, by the frame's header; None where that is none."""
+    if len(head) < 16 or head[3] & 1:
+        return None
+    # The number is written as UTF-8 writes a sign; how many ones it begins with says how many bytes it has.
+    n_ones = 8 - (head[4] ^ 0xFF).bit_length()
+    if n_ones == 1 or n_ones == 8:
+        return None
+    n_more = max(0, n_ones - 1)
+    if any(byte >> 6 != 2 for byte in head[5 : 5 + n_more]):
+        return None
+    number = head[4] & (0x7F if not n_more else (1 << (6 - n_more)) - 1)
+    for byte in head[5 : 5 + n_more]:
+        number = number << 6 | byte & 0x3F
+    at, code = 5 + n_more, head[2] >> 4
+    n_size = {6: 1, 7: 2}.get(code, 0)
+    n_rate = {12: 1, 13: 2, 14: 2}.get(head[2] & 15, 0)
+    size = int.from_bytes(head[at : at + n_size], "big") + 1 if n_size else _block_size(code)
+    at += n_size + n_rate
+    if size is None or at >= len(head) or _crc8(head[:at]) != head[at]:
+        return None
+    first = number if head[1] & 1 else number * block  # blocks of several sizes are counted by samples
+    return first, first + size
+
+
+def _block_size(code: int) -> int | None:
+    if code == 1:
+        return 192
+    if 2 <= code <= 5:
+        return 576 << (code - 2)
+    return 256 << (code - 8) if code >= 8 else None
+
+
+def _crc8(data: bytes) -> int:
+    crc = 0
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = (crc << 1 ^ 0x07 if crc & 0x80 else crc << 1) & 0xFF
+    return crc
+
+
+class _Behind(io.RawIOBase):
+    """A file with another header: some bytes, then the file from a position on."""
+
+    def __init__(self, path: Path, header: bytes, start: int) -> None:
+        self._file = path.open("rb")
+        self._header, self._start = header, start
+        self._size = len(header) + path.stat().st_size - start
+        self._at = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        self._at = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence]
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        view = memoryview(buffer).cast("B")
+        n_done = 0
+        if self._at < len(self._header):
+            piece = self._header[self._at : self._at + len(view)]
+            view[: len(piece)] = piece
+            n_done = len(piece)
+        if n_done < len(view):
+            self._file.seek(self._start + self._at + n_done - len(self._header))
+            n_done += self._file.readinto(view[n_done:])
+        self._at += n_done
+        return n_done
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()

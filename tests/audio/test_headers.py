@@ -1,0 +1,127 @@
+"""Whatever a header says, what a file holds is read, and what it says wrongly is told."""
+
+import struct
+
+import numpy as np
+import pytest
+import soundfile
+
+from vernal.audio import headers
+from vernal.audio.checks import AudioChecks, check_audio, length_in_words
+from vernal.audio.headers import open_sound, true_length
+from vernal.audio.reading import AudioReader, load_clip
+from vernal.clips.recording_facts import recording_facts
+from vernal.field.detection.file_facts import identify
+
+RATE = 48_000
+SOUND = (0.1 * np.random.default_rng(0).standard_normal(RATE * 4 + 77)).astype("float32")
+PCM = (SOUND * 32767).astype("<i2").tobytes()
+
+
+def chunk(name: bytes, body: bytes) -> bytes:
+    return name + struct.pack("<I", len(body)) + body + b"\0" * (len(body) % 2)
+
+
+def riff(data_length: int, riff_length: int = 0, behind: bytes = b"") -> bytes:
+    form = chunk(b"fmt ", struct.pack("<HHIIHH", 1, 1, RATE, RATE * 2, 2, 16))
+    return (
+        b"RIFF"
+        + struct.pack("<I", riff_length)
+        + b"WAVE"
+        + form
+        + b"data"
+        + struct.pack("<I", data_length)
+        + PCM
+        + behind
+    )
+
+
+LYING = {"never written": 0, "beyond 4 GiB": RATE * 2, "a byte short of a sample": len(PCM) - 101}
+
+
+@pytest.mark.parametrize("length", LYING.values(), ids=LYING)
+def test_a_wav_that_holds_more_than_its_header_says_is_read_to_its_end(tmp_path, length):
+    path = tmp_path / "a.wav"
+    path.write_bytes(riff(length))
+    assert true_length(path) == (length, len(PCM))
+    assert check_audio(path).n_frames == len(SOUND)
+    np.testing.assert_allclose(load_clip(path), SOUND, atol=1e-4)
+    facts = identify(str(path))
+    assert (
+        facts.n_frames == len(SOUND) and not facts.reason and "4 s are there and were read" in facts.message
+    )
+    told = recording_facts(path)
+    assert told["n_frames"] == len(SOUND) and "problem" not in told and told["length"] == facts.message
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        riff(len(PCM)),
+        riff(len(PCM), 8, chunk(b"LIST", b"INFOabc") + chunk(b"id3 ", bytes(40))),
+        riff(len(PCM) + 44),
+        riff(0xFFFFFFFF, 0xFFFFFFFF),
+        riff(len(PCM), 0, bytes(50_000)),
+    ],
+    ids=["true", "with chunks behind", "counts its own header", "stream", "space set aside"],
+)
+def test_a_wav_whose_header_is_true_or_says_too_much_is_left_as_it_is(tmp_path, content):
+    path = tmp_path / "a.wav"
+    path.write_bytes(content)
+    assert true_length(path) is None
+    assert check_audio(path).n_frames == len(SOUND) and identify(str(path)).message == ""
+    assert "length" not in recording_facts(path)
+
+
+def test_a_wav_without_samples_before_its_chunks_is_empty(tmp_path):
+    path = tmp_path / "a.wav"
+    path.write_bytes(riff(0).removesuffix(PCM) + chunk(b"LIST", b"INFOabcd"))
+    assert true_length(path) is None and recording_facts(path)["problem"] == "holds no sound"
+
+
+def test_more_than_a_length_of_32_bits_can_say_is_read_as_rf64(tmp_path, monkeypatch):
+    path = tmp_path / "a.wav"
+    path.write_bytes(riff(RATE))
+    monkeypatch.setattr(headers, "_MAX_RIFF", 0)
+    with open_sound(path) as file:
+        assert file.format == "RF64" and file.frames == len(SOUND)
+
+
+@pytest.mark.parametrize("said", [0, RATE])
+@pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24"])
+def test_a_flac_of_unknown_or_wrong_length_is_read_to_its_end_from_anywhere(tmp_path, said, subtype):
+    path = tmp_path / "a.flac"
+    soundfile.write(path, SOUND, RATE, subtype=subtype)
+    assert true_length(path) is None
+    content = bytearray(path.read_bytes())
+    form = int.from_bytes(content[18:26], "big") >> 36 << 36
+    content[18:26], content[26:42] = (form | said).to_bytes(8, "big"), bytes(16)
+    path.write_bytes(content)
+    assert true_length(path) == (said, len(SOUND))
+    with AudioReader(path, RATE) as reader:
+        np.testing.assert_allclose(reader.read(RATE * 3, RATE * 3 + 100), SOUND[RATE * 3 :][:100], atol=1e-4)
+    assert check_audio(path).n_frames == identify(str(path)).n_frames == len(SOUND)
+    assert recording_facts(path)["n_frames"] == len(SOUND)
+
+
+def test_what_is_missing_is_told_by_collection_and_detection_alike(tmp_path):
+    path = tmp_path / "a.wav"
+    path.write_bytes(riff(len(PCM) + 90_000))
+    words = length_in_words(path, len(SOUND), len(SOUND), RATE)
+    assert words == identify(str(path)).message == recording_facts(path)["length"]
+    assert "90,000 bytes more than the file has" in words
+
+
+def test_any_bytes_are_a_file_or_a_refusal(tmp_path):
+    rng = np.random.default_rng(1)
+    for number in range(300):
+        content = bytearray(riff(RATE))
+        for at in rng.integers(0, 60, 3):
+            content[at] = rng.integers(256)
+        path = tmp_path / f"{number}.wav"
+        path.write_bytes(content[: rng.integers(4, 400)])
+        true_length(path)
+        try:
+            check_audio(path, AudioChecks())
+        except ValueError:
+            continue
