@@ -266,6 +266,25 @@ def test_further_goals_stand_beside_and_change_no_metric(stage, result):
     assert (floor.recall >= 0.9).all()
 
 
+def test_each_split_has_its_own_answer_to_whether_a_goal_is_met(result):
+    goals = {goal.text: goal for goal in QUICK.goals}
+    table = result.operating_points
+    for row in table.to_dict("records"):
+        met = goals[row["goal"]].is_reached(row)
+        assert pd.isna(row["is_met_here"]) if met is None else row["is_met_here"] == met
+    floor = table[(table.goal == "recall >= 0.9") & (table.split == "val")]
+    assert floor.is_met_here.all() and floor.is_goal_met.all()
+    assert table.is_met_here.isna().any() and (table.is_met_here == False).any()  # noqa: E712
+
+
+def test_a_goal_that_validation_cannot_tell_is_empty():
+    splits = split_table()
+    finest = EvaluationOptions(n_draws=100, goal="review_minutes", goal_value=0.0, more_goals={})
+    result = evaluated(splits, finest, gain=9.0)
+    assert result.points.is_goal_met.isna().all() and result.points.threshold_logit.notna().all()
+    assert "cannot be told: none of the" in notes_of(result, "made_001")
+
+
 def test_a_goal_out_of_reach_is_shown():
     splits = split_table()
     result = evaluated(

@@ -58,6 +58,49 @@ def test_a_goal_out_of_reach_falls_back_and_says_so():
     assert not budget.is_met and "no threshold keeps review <= 1 min a night" in budget.note
 
 
+def apart(n_positive, n_negative):
+    """Scores that keep the classes apart, with their truth."""
+    truth = np.arange(n_positive + n_negative) < n_positive
+    return truth * 10.0 + np.arange(truth.size) / 1000, truth
+
+
+def test_a_budget_finer_than_one_false_alarm_cannot_be_told():
+    point = choose(*apart(9, 31), Goal("review_minutes", 10.0))
+    assert point.is_met is None and point.fpr == 0 and point.recall == 1
+    assert point.note == (
+        "whether review <= 10 min a night is reached cannot be told: none of the 31 negatives of val is flagged, and a "
+        "single one would stand for 23 min"
+    )
+    assert choose(*apart(9, 31), Goal("review_minutes", 24.0)).is_met
+    assert choose(*apart(9, 100), Goal("review_minutes", 10.0)).is_met
+
+
+def test_floors_finer_than_one_clip_cannot_be_told():
+    precision = choose(*apart(8, 31), Goal("precision", 0.9))
+    assert precision.is_met is None and precision.note.endswith(
+        "none of the 31 negatives of val is flagged, and a single one would make it 0.89"
+    )
+    assert choose(*apart(9, 31), Goal("precision", 0.9)).is_met
+    recall = choose(*apart(9, 31), Goal("recall", 0.9))
+    assert recall.is_met is None and recall.note.endswith(
+        "all 9 positives of val are found, and with one missed it would be 0.89"
+    )
+    assert choose(*apart(10, 31), Goal("recall", 0.9)).is_met
+
+
+def test_whether_a_goal_is_reached_follows_from_counts():
+    precision, recall = Goal("precision", 0.8), Goal("recall", 0.8)
+    assert [precision.is_reached(metrics.rates_of(8, fp, 2, 50)) for fp in (0, 2, 3)] == [True, True, False]
+    assert [recall.is_reached(metrics.rates_of(10 - fn, 0, fn, 50)) for fn in (0, 2, 3)] == [
+        True,
+        True,
+        False,
+    ]
+    assert precision.is_reached(metrics.rates_of(0, 0, 2, 50)) is None
+    assert Goal("review_minutes", 5.0).is_reached(metrics.rates_of(3, 0, 0, 0)) is None
+    assert Goal().is_reached(metrics.rates_of(3, 0, 0, 9)) is None
+
+
 @pytest.mark.parametrize(
     ("truth", "lacking"), [([True, True], "negative"), ([False, False], "positive"), ([], "clip")]
 )
@@ -81,7 +124,7 @@ def test_no_threshold_serves_the_goal_better(units, goal):
         assert point.f1 == table.f1.max()
     elif goal.kind == "recall":
         assert point.recall >= goal.value and (table.recall[table.threshold > point.logit] < goal.value).all()
-    elif goal.kind == "precision" and point.is_met:
+    elif goal.kind == "precision" and point.is_met is not False:
         assert point.recall == table.recall[table.precision >= goal.value].max()
     elif goal.kind == "precision":
         assert (table.precision < goal.value).all() and point.precision == table.precision.max()

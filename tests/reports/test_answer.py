@@ -8,7 +8,9 @@ from vernal.clips.problem_card import PerformanceTarget, ProblemCard
 from vernal.clips.splits import count_splits
 from vernal.common.formatting import between
 from vernal.reports.answer import answer_section, configuration_text, question, shown_effects
-from vernal.reports.blocks import Bullets
+from vernal.reports.blocks import Bullets, Table
+from vernal.reports.points import points_section
+from vernal.reports.recommendation import deploy_section
 from vernal.reports.uncertainty import limits
 
 AXES = {"seed": [1, 2, 3], "hidden_units": [0, 64]}
@@ -186,6 +188,67 @@ def test_a_stage_without_a_threshold_says_so_wherever_one_would_be_named(make_st
     ):
         assert claim not in page, claim
     assert "by average precision on test_ood" in page
+
+
+def goals_table(results):
+    (table,) = (
+        block
+        for block in deploy_section(results).blocks
+        if isinstance(block, Table) and block.columns[0] == "goal"
+    )
+    return [dict(zip(table.columns, row, strict=True)) for row in table.rows], table
+
+
+def test_each_goal_is_met_or_missed_on_each_split_or_cannot_be_told(make_stage):
+    results = make_stage(separation=4.0).results
+    rows, table = goals_table(results)
+    assert [row["goal"] for row in rows] == [goal.text for goal in results.options.goals]
+    points = results.table("operating_points", results.deployed).set_index(["goal", "split"])
+    for row, goal in zip(rows, results.options.goals, strict=True):
+        for split in ("val", "test_iid", "test_ood"):
+            met = goal.is_reached(points.loc[(goal.text, split)])
+            word = {True: "met", False: "missed", None: "cannot be told"}[met]
+            cells = {kind: row[f"{split} {name}"] for kind, name in COLUMN_OF.items()}
+            said = {kind for kind, cell in cells.items() if ": " in cell}
+            assert said == ({goal.kind} if goal.kind in COLUMN_OF else set())
+            assert not said or cells[goal.kind].endswith(f": {word}")
+    budget = rows[-1]
+    assert budget["val review, min"] == "0: cannot be told" and table.tones[-1] == "warning"
+    assert "the test would choose" in table.caption
+
+
+COLUMN_OF = {"precision": "precision", "recall": "recall", "review_minutes": "review, min"}
+
+
+def test_a_row_whose_goal_another_serves_better_says_so(make_stage):
+    results = make_stage(separation=4.0).results
+    rows, _ = goals_table(results)
+    remark = {row["goal"]: row["remark"] for row in rows}
+    best = results.table("operating_points", results.deployed, "test_iid").set_index("goal").f1
+    assert best["best F1"] < best.max()
+    assert f"on test_iid the threshold for {best.idxmax()} serves it better" in remark["best F1"]
+    assert remark["recall >= 0.9"] == ""
+    for row in rows:
+        better = row["remark"].count("serves it better")
+        assert better == row["remark"].count("on test_") and "on val" not in row["remark"]
+
+
+def test_the_answer_says_where_the_goal_cannot_be_told(make_stage):
+    results = make_stage(separation=9.0, goal="review_minutes", goal_value=1.0, more_goals={}).results
+    text, _ = one(results, "To use")
+    assert (
+        "for review <= 1 min a night (whether review <= 1 min a night is reached cannot be told: none of"
+        in text
+    )
+    assert "cannot be told" in repr(points_section(results))
+
+
+def test_a_target_at_a_threshold_that_is_not_there_is_not_measured(make_stage, clips):
+    table = clips()
+    results = make_stage(splits=table[(table["split"] != "val") | ~table["is_positive"]]).results
+    text, tone = asked(results, metric="recall", at_least=0.7)
+    assert "was not measured: no threshold could be chosen, as val has no positive." in text and tone == ""
+    assert "was not measured" not in asked(results, at_least=0.7)[0]
 
 
 def test_a_figure_that_needs_a_threshold_says_that_there_is_none(make_stage, clips):

@@ -114,7 +114,7 @@ def evaluate_stage(
         "points": tables.point_rows(plan, sheet, measured, frozen, basics, training_counts, failed),
         "leaderboard": board,
         "effects": tables.effects_table(plan, sheet, measured, varying, options),
-        "operating_points": tables.operating_points_table(measured, chosen, names),
+        "operating_points": tables.operating_points_table(measured, chosen, names, options.goals),
         "baselines": basics,
         "groups": tables.groups_table(measured, frozen, names),
         **tables.calibration_tables(measured, names, leading),

@@ -229,14 +229,23 @@ def metrics_at(scores: ArrayLike, is_positive: ArrayLike, threshold: float) -> d
     if np.isnan(threshold):
         return dict.fromkeys((*CELLS, "precision", "recall", "f1", "fpr", "accuracy"), float("nan"))
     counts = counts_at(scores, is_positive, [threshold])
-    whole = sum(int(part[0]) for part in counts[1:])
+    return rates_of(*(int(part[0]) for part in counts[1:]))
+
+
+def rates_of(tp: int, fp: int, fn: int, tn: int) -> dict[str, float]:
+    """Counts with their rates: `tp, fp, fn, tn, precision, recall, f1, fpr, accuracy`; NaN where undefined.
+
+    >>> rates_of(tp=3, fp=1, fn=1, tn=5)["f1"]
+    0.75
+    """
+    counts = Counts(np.array([np.nan]), *(np.array([cell]) for cell in (tp, fp, fn, tn)))
     return {
-        **{name: int(getattr(counts, name)[0]) for name in CELLS},
+        **dict(zip(CELLS, (tp, fp, fn, tn), strict=True)),
         "precision": float(precision(counts)[0]),
         "recall": float(recall(counts)[0]),
         "f1": float(f1(counts)[0]),
         "fpr": float(false_positive_rate(counts)[0]),
-        "accuracy": float(ratio(counts.tp + counts.tn, whole)[0]),
+        "accuracy": float(ratio(tp + tn, tp + fp + fn + tn)[()]),
     }
 
 

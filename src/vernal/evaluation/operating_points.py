@@ -3,11 +3,13 @@
 An operating point is a logit with the precision and recall it gave where it was chosen. It is applied
 unchanged to the test splits; what a threshold picked on the test split itself would have gained is reported
 as optimism, never used. A goal that no threshold reaches falls back to the nearest and says so. Where validation
-lacks a class nothing can be chosen, so there is no threshold.
+lacks a class nothing can be chosen, so there is no threshold. A goal that one clip more on the wrong side would miss,
+where none is, cannot be told to be reached.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -54,6 +56,54 @@ class Goal:
     def asked(self) -> float:
         """The floor or budget; NaN for a goal that has none."""
         return float("nan") if self.value is None else self.value
+
+    def value_at(self, at: Mapping[str, float]) -> float:
+        """What the goal is about, from `f1, precision, recall, fpr` at a threshold; minutes of review a night."""
+        if self.kind == "review_minutes":
+            return float(review_minutes(at["fpr"], self.clips_per_night, self.seconds_per_clip))
+        return at["f1" if self.kind == "best_f1" else self.kind]
+
+    def is_reached(self, at: Mapping[str, float]) -> bool | None:
+        """Whether a threshold with so many `tp, fp, fn, tn`, and their rates, reaches the floor or budget.
+
+        None where the clips at hand cannot tell: none of them is wrong in what the goal limits (a false alarm, or for
+        recall a miss), and a single one would miss it, or the rate is undefined. The highest F1 has no floor: None.
+
+        >>> ten_minutes = Goal("review_minutes", 10.0)
+        >>> [ten_minutes.is_reached(metrics.rates_of(9, n, 0, 31 - n)) for n in (0, 1)]
+        [None, False]
+        """
+        value = self.value_at(at)
+        if self.kind == "best_f1" or np.isnan(value):
+            return None
+        if not self._holds(value):
+            return False
+        is_spotless = at["fn" if self.kind == "recall" else "fp"] == 0
+        return None if is_spotless and not self._holds(self.value_at(self._one_more(at))) else True
+
+    def _holds(self, value: float) -> bool:
+        return value <= self.asked if self.kind == "review_minutes" else value >= self.asked
+
+    def _one_more(self, at: Mapping[str, float]) -> dict[str, float]:
+        """The same with one more false alarm; with one more miss for a floor of recall."""
+        tp, fp, fn, tn = (int(at[cell]) for cell in metrics.CELLS)
+        return (
+            metrics.rates_of(tp - 1, fp, fn + 1, tn)
+            if self.kind == "recall"
+            else metrics.rates_of(tp, fp + 1, fn, tn - 1)
+        )
+
+    def too_fine(self, at: Mapping[str, float], split: str) -> str:
+        """Why the clips of a split cannot tell whether the goal is reached, in words."""
+        would = self.value_at(self._one_more(at))
+        if self.kind == "recall":
+            seen = f"all {at['tp']:,.0f} positives of {split} are found, and with one missed it would be {would:.2f}"
+        else:
+            end = f"stand for {would:.0f} min" if self.kind == "review_minutes" else f"make it {would:.2f}"
+            seen = (
+                f"none of the {at['tn']:,.0f} negatives of {split} is flagged, and a single one would {end}"
+            )
+        return f"whether {self.text} is reached cannot be told: {seen}"
 
     @property
     def text(self) -> str:
@@ -113,7 +163,10 @@ def choose(scores: ArrayLike, is_positive: ArrayLike, goal: Goal, split: str = V
     if not lacking:
         at, is_met, note = _CHOOSERS[goal.kind](counts, goal)
         threshold = float(counts.threshold[at])
-    return _point(threshold, goal, split, is_met, note, metrics.metrics_at(scores, is_positive, threshold))
+    found = metrics.metrics_at(scores, is_positive, threshold)
+    if is_met and goal.kind != "best_f1" and goal.is_reached(found) is None:
+        is_met, note = None, goal.too_fine(found, split)
+    return _point(threshold, goal, split, is_met, note, found)
 
 
 def why_none(n_positive: float | None, n_negative: float | None, split: str = VALIDATION) -> str:

@@ -21,7 +21,7 @@ from vernal.evaluation import (
 )
 from vernal.evaluation.coverage import VALIDATION
 from vernal.evaluation.measuring import MeasuredSplit
-from vernal.evaluation.operating_points import OperatingPoint
+from vernal.evaluation.operating_points import Goal, OperatingPoint
 from vernal.evaluation.options import EvaluationOptions
 from vernal.sweeps.settings_table import CONFIGURATION, settings_of
 
@@ -166,12 +166,18 @@ def effects_table(
 
 
 def operating_points_table(
-    measured: Mapping[str, MeasuredSplit], chosen: Sequence[Sequence[OperatingPoint]], names: Sequence[str]
+    measured: Mapping[str, MeasuredSplit],
+    chosen: Sequence[Sequence[OperatingPoint]],
+    names: Sequence[str],
+    goals: Sequence[Goal],
 ) -> pd.DataFrame:
-    """One row per (point, goal, split): the threshold that the goal led to, and what it gives there."""
+    """One row per (point, goal, split): the threshold that the goal led to, and what it gives there.
+
+    `is_goal_met` is of validation, `is_met_here` of the split of the row; empty where clips cannot tell.
+    """
     rows = []
     for at, name in enumerate(names):
-        for point in chosen[at]:
+        for point, goal in zip(chosen[at], goals, strict=True):
             for split, part in measured.items():
                 found = metrics.metrics_at(part.logits[at], part.truth, point.logit)
                 row = {
@@ -180,19 +186,23 @@ def operating_points_table(
                     "threshold_logit": point.logit,
                     "is_goal_met": point.is_met,
                 }
-                rows.append(row | {"split": split} | found | {"note": point.note})
+                row |= {"split": split, "is_met_here": goal.is_reached(found)}
+                rows.append(row | found | {"note": point.note})
     columns = [
         "point",
         "goal",
         "threshold_logit",
         "is_goal_met",
         "split",
+        "is_met_here",
         *COUNTS,
         *RATES,
         "accuracy",
         "note",
     ]
-    return pd.DataFrame(rows, columns=columns).astype({"is_goal_met": "boolean"})
+    return pd.DataFrame(rows, columns=columns).astype(
+        dict.fromkeys(("is_goal_met", "is_met_here"), "boolean")
+    )
 
 
 def groups_table(

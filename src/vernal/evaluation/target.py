@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from vernal.clips.problem_card import ProblemCard, Verdict, verdict
 from vernal.clips.splits import SPLITS
+from vernal.evaluation.metrics import AT_THRESHOLD
 from vernal.evaluation.stage_results import METRIC_NAMES, StageResults
 
 NOT_ASKED = "not asked"
@@ -29,6 +30,9 @@ def target_verdict(card: ProblemCard, results: StageResults) -> Verdict:
         return Verdict(NOT_MEASURED, f"The target ({asked}) is not something a stage measures ({known}).")
     if split not in results.measured_splits:
         return Verdict(NOT_MEASURED, f"The target ({asked}) was not measured: {split} holds no clips.")
+    if metric in AT_THRESHOLD and results.no_threshold:
+        why = f"no threshold could be chosen, as {results.no_threshold}"
+        return Verdict(NOT_MEASURED, f"The target ({asked}) was not measured: {why}.")
     column = f"{split}_{metric}"
     found = (results.number(results.deployed, f"{column}{end}") for end in ("", "_low", "_high"))
     return verdict(card, *found)

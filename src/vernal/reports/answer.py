@@ -288,6 +288,12 @@ def _units(results: StageResults) -> str:
     return UNIT_NAMES[results.options.unit]
 
 
+def _unmet(results: StageResults) -> str:
+    """What is to be said of a goal that is not reached on validation, or cannot be told to be."""
+    notes = results.thresholds[results.thresholds["point"] == results.deployed]["note"]
+    return f" ({notes.iloc[0]})" if len(notes) and notes.iloc[0] else ""
+
+
 def _deploy(results: StageResults) -> Text:
     if results.no_threshold:
         return Text(f"To use: {without_threshold(results)}", BAD)
@@ -297,7 +303,7 @@ def _deploy(results: StageResults) -> Text:
     confidence = share(float(sigmoid(logit)), 3)
     text = (
         f"To use: `{point}`, which flags from confidence {confidence} (logit {share(logit, 3)}) on; that threshold was "
-        f"chosen on validation for {results.goal}."
+        f"chosen on validation for {results.goal}{_unmet(results)}."
     )
     if np.isfinite(recall):
         text += f" On {split} it finds {percent(recall)} of the {unit} with {results.target}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import isfinite
+
 import pandas as pd
 
 from vernal.common.formatting import UNDEFINED, count, share
@@ -106,6 +108,10 @@ def _result_marks(results: StageResults, row: dict[str, object]) -> list[Mark]:
         found.append((f"empty subset: {level_words(empty)}", WARNING))
     if str(row.get("is_goal_met")) == "False":
         found.append(("goal not reached on validation", WARNING))
+    elif str(row.get("is_goal_met")) != "True" and isfinite(
+        results.number(str(row["point"]), "threshold_logit")
+    ):
+        found.append(("whether the goal is reached on validation cannot be told", WARNING))
     if any(str(row.get(f"{split}_is_constant")) == "True" for split in results.measured_splits):
         found.append(("says the same of every clip", BAD))
     return found

@@ -122,7 +122,12 @@ def _no_threshold(record: Mapping[str, Any]) -> str:
 
 def _operating_point(record: Mapping[str, Any], threshold: ToolThreshold) -> str:
     point = record["operating_point"]
-    met = "" if point.get("is_goal_met", True) else ", **which no threshold reached; the nearest is used**"
+    is_met = point.get("is_goal_met")
+    met = "" if is_met else ", **which no threshold reached; the nearest is used**"
+    if is_met is None:
+        met = (
+            ", **which validation cannot tell to be reached: one clip more on the wrong side would miss it**"
+        )
     chosen = (
         f'The threshold was chosen on the validation split for the goal "{point["goal"]}"{met}: logit '
         f"{point['threshold_logit']:.6g}, which is a confidence of {point['threshold_confidence']:.6g}."

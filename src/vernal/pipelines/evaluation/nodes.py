@@ -28,7 +28,7 @@ from vernal.training.sets import FAILURE_COLUMNS
 NOT_RUN = "not run yet"
 ORIGIN_COLUMNS = ("encoder", "encoder_version", "trained_by", "fit_key")
 # To be raised when the same scores would be evaluated to other numbers than before.
-EVALUATOR_REVISION = 4
+EVALUATOR_REVISION = 5
 
 
 def score_points(
