@@ -54,11 +54,12 @@ def _class_of(part: str) -> str:
     return NOT + part.removeprefix("-").strip() if part.startswith("-") else part
 
 
-def read_class_folders(folder: Path | str) -> pd.DataFrame:
+def read_class_folders(folder: Path | str, recorder_pattern: str | None = None) -> pd.DataFrame:
     """The manifest that a folder of class folders says.
 
     Args:
         folder: its folders are classes; recordings may lie deeper below them.
+        recorder_pattern: what tells the recorder, instead of the file's name (`recorders.pattern`).
     Returns:
         One row a recording, sorted by path, with `COLUMNS`: `label` as its class folder says; `recorder_id`, `date`
         and `time` as far as the file's name tells them.
@@ -66,7 +67,7 @@ def read_class_folders(folder: Path | str) -> pd.DataFrame:
         InputError: no such folder, or no recording in a folder of its own.
     """
     folder = as_path(folder)
-    listed = list_recordings(folder, setting="source.folder")
+    listed = list_recordings(folder, setting="source.folder", recorder_pattern=recorder_pattern)
     is_sorted = listed.file_path.str.contains("/", regex=False)
     outside = listed.file_path[~is_sorted].tolist()
     if not is_sorted.any():

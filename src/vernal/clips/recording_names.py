@@ -9,11 +9,28 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
 
 from vernal.common.formatting import count as counted
+from vernal.common.problems import InputError
+from vernal.common.settings import settings
+
+
+@settings("recorders")
+class RecorderOptions:
+    """How recorders are read from paths. `pattern`: a regular expression that is looked for in each recording's path
+    below its folder; its group `recorder`, else its first group or all of it, is the recorder. None: names and folders.
+    """
+
+    pattern: str | None = None
+
+    def __post_init__(self) -> None:
+        try:
+            re.compile(self.pattern or "")
+        except re.error as error:
+            raise ValueError(f"pattern {self.pattern!r} is no regular expression: {error}") from None
 
 
 @dataclass(frozen=True)
@@ -43,6 +60,8 @@ _SCHEMES: tuple[tuple[str, re.Pattern[str]], ...] = (
 # An id that an archive gives a file; recorders are numbered with fewer digits.
 _FILE_NUMBER = re.compile(r"^(?P<stem>.*[^\d_ -].*?)[_ -](?P<number>\d{4,})$")
 _FILES_PER_NUMBER = 2.5  # a recorder that is numbered so has more files than that
+# A clip that BirdNET-Analyzer cut out: its score and number before the recording's name, its seconds behind.
+_CUT_OUT = re.compile(r"^(?:[01]\.\d+_\d+_)?(?P<stem>.+?)_(?P<start_s>\d+(?:\.\d+)?)s_\d+(?:\.\d+)?s$")
 # What voice recorders on phones call everything; no recorder's name.
 _PHONE_WORDS = {
     "rec", "recording", "new recording", "voice", "voice recording", "audio", "aud", "ptt", "memo", "voice memo",
@@ -58,10 +77,16 @@ def read_name(path: str) -> NameFacts:
     ('SMA00471', '2025-04-03T21:00:00')
     >>> read_name("5E90A4D4.WAV").started_at.isoformat()
     '2020-04-10T16:54:44+00:00'
+    >>> read_name("0.912_1_SMA00471_20250403_210000_12.0s_15.0s.wav").started_at.isoformat()
+    '2025-04-03T21:00:12'
     >>> read_name("song of my frog.mp3").scheme
     ''
     """
     stem = PurePosixPath(path.replace("\\", "/")).stem
+    if cut_out := _CUT_OUT.match(stem):
+        facts = read_name(cut_out["stem"] + ".wav")
+        later = timedelta(seconds=float(cut_out["start_s"]))
+        return replace(facts, started_at=facts.started_at and facts.started_at + later)
     for scheme, pattern in _SCHEMES:
         match = pattern.match(stem)
         if match is None:
@@ -74,8 +99,8 @@ def read_name(path: str) -> NameFacts:
     return NameFacts()
 
 
-def recorders_of(paths: Sequence[str]) -> list[str | None]:
-    """The recorder of each file of a collection, by its name.
+def recorders_of(paths: Sequence[str], pattern: str | None = None) -> list[str | None]:
+    """The recorder of each file of a collection, by its name; a pattern goes before (see `RecorderOptions`).
 
     Archives write an id of the file behind the recorder's name. A number at the end that changes from file to file is
     no part of a recorder's name: where the files of one stem have nearly as many numbers as files, the stem is the
@@ -86,6 +111,8 @@ def recorders_of(paths: Sequence[str]) -> list[str | None]:
     >>> recorders_of(["pond_2_20210101_210000.wav", "pond_3_20210101_210000.wav"])
     ['pond_2', 'pond_3']
     """
+    if pattern:
+        return _by_pattern(paths, pattern)
     names = [read_name(path).recorder_id for path in paths]
     parts = [_FILE_NUMBER.match(name) if name else None for name in names]
     files_of: dict[str, Counter[str]] = {}
@@ -98,6 +125,23 @@ def recorders_of(paths: Sequence[str]) -> list[str | None]:
         part["stem"] if part and part["stem"] in few and len(part["number"]) in digits else name
         for part, name in zip(parts, names, strict=True)
     ]
+
+
+def _by_pattern(paths: Sequence[str], pattern: str) -> list[str | None]:
+    """What the pattern finds in each path.
+
+    Raises:
+        InputError: it finds nothing in any of them.
+    """
+    looked_for = re.compile(pattern)
+    group: str | int = "recorder" if "recorder" in looked_for.groupindex else min(1, looked_for.groups)
+    found = [looked_for.search(path) for path in paths]
+    if paths and not any(found):
+        raise InputError(
+            f"recorders.pattern is {pattern!r}, which is found in none of {counted(len(paths), 'path')} (such as "
+            f"{paths[0]}). Correct it, or leave it empty."
+        )
+    return [(match[group] or None) if match else None for match in found]
 
 
 def recorders_in_words(recorders: Sequence[str | None], paths: Sequence[str], most: int = 5) -> str:

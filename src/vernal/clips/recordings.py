@@ -53,12 +53,14 @@ def list_recordings(
     folder: Path | str,
     suffixes: Collection[str] = AUDIO_SUFFIXES,
     setting: str = "source.field or source.unlabelled",
+    recorder_pattern: str | None = None,
 ) -> pd.DataFrame:
     """List the audio files of a folder and its subfolders.
 
     Args:
         suffixes: endings of the files to list, small letters.
         setting: the parameter that named the folder, for messages.
+        recorder_pattern: what tells the recorder, instead of the file's name (`recorders.pattern`).
     Returns:
         `file_path` (relative, `/`), `recorder_id`, `date`, `time`, as far as the file's name tells them (see
         `collection.recording_names`); sorted by path. Hidden files and folders, the bin of a card among them,
@@ -80,7 +82,8 @@ def list_recordings(
     listed = pd.DataFrame({"file_path": paths}).join(
         pd.DataFrame([read_name(path) for path in paths], dtype="str")
     )
-    return listed.assign(recorder_id=pd.Series(recording_names.recorders_of(paths), dtype="str"))
+    recorders = recording_names.recorders_of(paths, recorder_pattern)
+    return listed.assign(recorder_id=pd.Series(recorders, dtype="str"))
 
 
 def read_name(path: str) -> dict[str, str | float]:

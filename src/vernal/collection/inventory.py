@@ -46,7 +46,7 @@ class LakeOptions:
 
 
 def describe_recordings(
-    statements: pd.DataFrame, facts: pd.DataFrame, options: LakeOptions
+    statements: pd.DataFrame, facts: pd.DataFrame, options: LakeOptions, recorder_pattern: str | None = None
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Each content once.
 
@@ -54,6 +54,7 @@ def describe_recordings(
         statements: the lake's, of recordings, without the superseded, with `object_path`.
         facts: the lake's, one row a content.
         options: what is required.
+        recorder_pattern: what tells the recorder, instead of files' names (`recorders.pattern`).
     Returns:
         `recordings` with `RECORDING_COLUMNS`, sorted by `recording` (its first path): `is_heard` tells
         whether it holds sound that no other has, `held_back` in words why it is not used, missing when it
@@ -61,9 +62,11 @@ def describe_recordings(
     """
     rows: list[dict[str, Any]] = []
     differences: list[tuple[str, str, str]] = []
+    if recorder_pattern:
+        facts = facts.assign(recorder_id=None)  # a header has a serial number where people want another name
     by_content = facts.set_index("content_hash", drop=False).to_dict("index")
     paths = sorted(set(statements.file_path))
-    recorders = dict(zip(paths, recorders_of(paths), strict=True))
+    recorders = dict(zip(paths, recorders_of(paths, recorder_pattern), strict=True))
     for content_hash, said in statements.sort_values("file_path").groupby("content_hash", sort=True):
         row, differing = _describe(str(content_hash), said, by_content[content_hash], recorders, options)
         rows.append(row)

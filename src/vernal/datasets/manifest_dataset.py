@@ -26,16 +26,21 @@ class ManifestDataset(WrittenByPeople, AbstractDataset[None, pd.DataFrame | None
     refusal = "A manifest belongs to the person who wrote it; the project does not write it."
 
     def __init__(
-        self, filepath: str | None, folder: str | None = None, metadata: dict[str, Any] | None = None
+        self,
+        filepath: str | None,
+        folder: str | None = None,
+        recorder_pattern: str | None = None,
+        metadata: dict[str, Any] | None = None,
     ) -> None:
         self._filepath = as_path(filepath) if filepath else None
         self._folder = as_path(folder) if folder else None
+        self._recorder_pattern = recorder_pattern
         self.metadata = metadata
 
     def load(self) -> pd.DataFrame | None:
         if self._filepath is not None:
             return read_manifest(self._filepath)
-        return None if self._folder is None else read_class_folders(self._folder)
+        return None if self._folder is None else read_class_folders(self._folder, self._recorder_pattern)
 
     def preview(self) -> TablePreview:
         """The first rows, for Kedro-Viz; none where no manifest is named."""

@@ -22,12 +22,17 @@ class RecordingFolderDataset(WrittenByPeople, AbstractDataset[None, pd.DataFrame
 
     refusal = "Recordings are never written by the project."
 
-    def __init__(self, path: str | None, metadata: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self, path: str | None, recorder_pattern: str | None = None, metadata: dict[str, Any] | None = None
+    ) -> None:
         self._path = as_path(path) if path else None
+        self._recorder_pattern = recorder_pattern
         self.metadata = metadata
 
     def load(self) -> pd.DataFrame | None:
-        return None if self._path is None else list_recordings(self._path)
+        if self._path is None:
+            return None
+        return list_recordings(self._path, recorder_pattern=self._recorder_pattern)
 
     def preview(self) -> TablePreview:
         """The first recordings, for Kedro-Viz; none where no folder is named."""

@@ -4,8 +4,9 @@ import pandas as pd
 import pytest
 
 from tests.field.detection.conftest import make_season
+from vernal.clips.recording_names import RecorderOptions
 from vernal.common.problems import InputError
-from vernal.field.detection.listing import list_for_detection, recorder_of_folder, started_at
+from vernal.field.detection.listing import list_for_detection, recorders_of_folders, started_at
 
 
 def test_recorders_come_from_names_and_else_from_folders(tmp_path: Path):
@@ -25,10 +26,45 @@ def test_recorders_come_from_names_and_else_from_folders(tmp_path: Path):
         ("Moth08/2025-04-03/night 2/a.wav", "season", "Moth08"),
         ("2025/04/a.wav", "data", "unknown"),
         ("a.wav", "recordings", "unknown"),
+        ("Cole Creek/AudioMoth/a.wav", "season", "Cole Creek"),
+        ("Pond/Week 1/Card A/100MEDIA/a.wav", "April", "Pond"),
     ],
 )
 def test_folders_that_say_when_are_no_recorders(path, root, recorder):
-    assert recorder_of_folder(path, root) == recorder
+    assert recorders_of_folders(pd.Series([path]), root).tolist() == [recorder]
+
+
+def list_of(folder: Path, *paths: str, **how) -> dict[str, str]:
+    for path in paths:
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(b"x")
+    listed = list_for_detection(folder, **how)
+    return dict(zip(listed.file_path, listed.recorder_id, strict=True))
+
+
+def test_recorders_of_different_parents_are_apart(tmp_path: Path):
+    found = list_of(
+        tmp_path / "season", "Cole Creek/A12/20250403_210000.WAV", "Mill Pond/A12/20250405_210000.WAV",
+        "2025-04/B7/20250403_210000.WAV", "2025-05/B7/20250503_210000.WAV",
+    )  # fmt: skip
+    assert sorted(found.values()) == ["B7", "B7", "Cole Creek/A12", "Mill Pond/A12"]
+
+
+def test_cards_that_began_a_recording_at_one_time_are_of_several_recorders(tmp_path: Path):
+    one_after_another = [f"Card {card}/2025040{day}_210000.WAV" for day, card in enumerate("AB", 3)]
+    assert set(list_of(tmp_path / "pond", *one_after_another).values()) == {"pond"}
+    found = list_of(tmp_path / "creek", *one_after_another, "Card B/20250403_210000.WAV")
+    assert set(found.values()) == {"creek/Card A", "creek/Card B"}
+
+
+def test_a_pattern_says_which_recorder_it_is(tmp_path: Path):
+    paths = ("North_1/a_77_20250403_210000.wav", "north_1/b_78_20250404_210000.wav", "x/20250405_210000.wav")
+    found = list_of(tmp_path, *paths, recorder_pattern=r"(?i)^(?P<recorder>north_\d+)/")
+    assert list(found.values()) == ["North_1", "North_1", "x"]
+    with pytest.raises(InputError, match=r"recorders\.pattern is 'west', which is found in none of 3 paths"):
+        list_for_detection(tmp_path, recorder_pattern="west")
+    with pytest.raises(ValueError, match="is no regular expression"):
+        RecorderOptions(pattern="(")
 
 
 def test_names_that_tell_nothing_are_listed_without_a_time(tmp_path: Path, write_tone):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -10,21 +11,21 @@ import pandas as pd
 
 from vernal.clips.recording_facts import READABLE_SUFFIXES, UNREADABLE_SUFFIXES
 from vernal.clips.recordings import list_recordings, read_name
+from vernal.common.names import is_generic, one_spelling
 from vernal.common.problems import InputError
 from vernal.common.storage import as_path
 
 RECORDING_COLUMNS = ("audio_root", "file_path", "recorder_id", "date", "time")
 UNKNOWN = "unknown"
 _RESULTS = re.compile(r"0[2-8]_[a-z_]+")  # a data folder's layers, but that of raw data
-# Folders that say when or what, not who: dates, numbers, and what cameras and recorders call theirs.
-_NO_RECORDER = re.compile(
-    r"\d{4}(?:-?\d{2}){0,2}|\d+|data|audio|recordings?|raw|wavs?|flacs?|sound|sounds|night[ _-]?\d+",
-    re.IGNORECASE,
-)
+_DATE = re.compile(r"[\d_ -]+")
 
 
 def list_for_detection(
-    folder: Path | str, setting: str = "detection.recordings", data_root: Path | str | None = None
+    folder: Path | str,
+    setting: str = "detection.recordings",
+    data_root: Path | str | None = None,
+    recorder_pattern: str | None = None,
 ) -> pd.DataFrame:
     """List a folder's recordings, nested ones too, each with its recorder and when it began.
 
@@ -32,6 +33,7 @@ def list_for_detection(
         setting: the parameter that named the folder, for messages.
         data_root: the data folder of the run. Where it lies among the recordings, the sound that was cut out for
             people to hear is none of them.
+        recorder_pattern: what tells the recorder, instead of names and folders (`recorders.pattern`).
     Returns:
         `RECORDING_COLUMNS`, sorted by path; `date` and `time` are missing where the name does not tell. Files whose
         format cannot be read are listed too: what is not heard has to be said.
@@ -41,7 +43,8 @@ def list_for_detection(
     folder = as_path(folder)
     if folder.is_file():
         raise InputError(f"{setting} is the file {folder}; name the folder that it lies in.")
-    found = list_recordings(folder, (*READABLE_SUFFIXES, *UNREADABLE_SUFFIXES), setting)
+    suffixes = (*READABLE_SUFFIXES, *UNREADABLE_SUFFIXES)
+    found = list_recordings(folder, suffixes, setting, recorder_pattern)
     made = [] if data_root is None else _made_below(folder, as_path(data_root), found.file_path)
     found = found[~found.file_path.isin(made)].reset_index(drop=True)
     if found.empty:
@@ -76,26 +79,59 @@ def list_demo(folder: Path | str, file_paths: pd.Series) -> pd.DataFrame:
 
 def _with_recorder(folder: Path, found: pd.DataFrame) -> pd.DataFrame:
     root = folder.resolve()
-    recorders = [
-        recorder if isinstance(recorder, str) else recorder_of_folder(path, root.name)
-        for path, recorder in zip(found.file_path, found.recorder_id.astype(object), strict=True)
-    ]
-    listed = found.assign(audio_root=root.as_posix(), recorder_id=recorders)[list(RECORDING_COLUMNS)]
+    from_names = found.recorder_id.astype(object)
+    by_folder = recorders_of_folders(found.file_path[from_names.isna()], root.name)
+    listed = found.assign(audio_root=root.as_posix(), recorder_id=from_names.fillna(by_folder))
+    listed = _apart_at_one_time(listed, from_names.isna())
+    spelling = one_spelling(listed.recorder_id)
+    listed = listed.assign(recorder_id=listed.recorder_id.map(spelling))[list(RECORDING_COLUMNS)]
     return listed.astype(dict.fromkeys(RECORDING_COLUMNS, "str")).reset_index(drop=True)
 
 
-def recorder_of_folder(path: str, root: str) -> str:
-    """The nearest folder that can be a recorder's name, up to the root itself; else `unknown`.
+def recorders_of_folders(paths: pd.Series, root: str) -> pd.Series:
+    """The recorder of each path by its folders: the nearest that can be one's name, up to the root; else `unknown`.
 
-    Cards of recorders that name files by date alone are copied into a folder each.
+    Cards of recorders that name files by date alone are copied into a folder each. Folders of one name below different
+    ones are different recorders, and are called with those above them.
 
-    >>> recorder_of_folder("Moth08/2025-04-03/20250403_210000.WAV", "season")
-    'Moth08'
-    >>> recorder_of_folder("20250403_210000.WAV", "Moth08"), recorder_of_folder("a.wav", "recordings")
-    ('Moth08', 'unknown')
+    >>> recorders_of_folders(pd.Series(["Moth08/2025-04-03/a.WAV", "Pond/Week 1/a.wav"]), "x").tolist()
+    ['Moth08', 'Pond']
+    >>> recorders_of_folders(pd.Series(["Pond/A/a.wav", "Creek/A/a.wav", "Creek/B/a.wav"]), "x").tolist()
+    ['Pond/A', 'Creek/A', 'B']
     """
-    folders = [root, *PurePosixPath(path).parts[:-1]]
-    return next((name for name in reversed(folders) if name and not _NO_RECORDER.fullmatch(name)), UNKNOWN)
+    named = [
+        [name for name in PurePosixPath(path).parts[:-1] if not is_generic(name)] or [*_if_named(root)]
+        for path in paths
+    ]
+    whole_of: dict[str, set[tuple[str, ...]]] = {}
+    for names in named:
+        whole_of.setdefault(names[-1] if names else UNKNOWN, set()).add(tuple(names))
+    recorders = [
+        UNKNOWN if not names else names[-1] if len(whole_of[names[-1]]) == 1 else "/".join(names)
+        for names in named
+    ]
+    return pd.Series(recorders, index=paths.index, dtype=object)
+
+
+def _if_named(root: str) -> Iterator[str]:
+    if root and not is_generic(root):
+        yield root
+
+
+def _apart_at_one_time(listed: pd.DataFrame, is_by_folder: pd.Series) -> pd.DataFrame:
+    """Recorders read from folders that began two recordings at one time are several: their cards are named too."""
+    known = is_by_folder & listed.date.notna() & listed.time.notna()
+    twice = known & listed.duplicated(["recorder_id", "date", "time"], keep=False)
+    several = is_by_folder & listed.recorder_id.isin(listed.recorder_id[twice])
+    cards = [
+        [name for name in PurePosixPath(path).parts[:-1] if is_generic(name) and not _DATE.fullmatch(name)]
+        for path in listed.file_path
+    ]
+    called = pd.Series(
+        ["/".join([recorder, *names]) for recorder, names in zip(listed.recorder_id, cards, strict=True)],
+        index=listed.index,
+    )
+    return listed.assign(recorder_id=listed.recorder_id.where(~several, called))
 
 
 def started_at(recordings: pd.DataFrame) -> pd.Series:

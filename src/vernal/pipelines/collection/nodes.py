@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -10,6 +11,7 @@ import pandas as pd
 
 from vernal.clips.annotations import split_by_strength
 from vernal.clips.problem_card import ProblemCard
+from vernal.clips.recording_names import RecorderOptions, recorders_in_words
 from vernal.clips.training_package import safe_name
 from vernal.collection import (
     agreement,
@@ -28,6 +30,8 @@ from vernal.collection.demo_group import DemoGroupOptions
 from vernal.collection.inventory import LakeOptions
 from vernal.collection.lake import Addition, Lake, list_inbox
 from vernal.collection.quality import QualityOptions
+
+logger = logging.getLogger(__name__)
 
 Files = dict[str, Callable[[], bytes]]
 
@@ -51,14 +55,16 @@ def list_files(
 
 
 def take_stock(
-    lake: Lake, options: LakeOptions
+    lake: Lake, options: LakeOptions, recorder_options: RecorderOptions
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Statements, recordings, the inventory, doubles, and where statements, headers and names differ."""
     statements = lake.statements()
     sounds = statements[(statements.kind == "recording") & ~statements.is_superseded]
     sounds = sounds.assign(object_path=sounds.content_hash.map(lake.object_path).astype("str"))
     facts = lake.facts(sorted(sounds.content_hash.unique()))
-    recordings, differences = inventory.describe_recordings(sounds, facts, options)
+    recordings, differences = inventory.describe_recordings(sounds, facts, options, recorder_options.pattern)
+    if len(recordings):
+        logger.info("%s", recorders_in_words(recordings.recorder_id.tolist(), recordings.recording.tolist()))
     listed = inventory.take_stock(statements, recordings)
     return statements, recordings, listed, inventory.list_doubles(sounds, recordings), differences
 

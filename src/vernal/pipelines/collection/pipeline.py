@@ -13,7 +13,7 @@ def create_pipeline() -> Pipeline:
         [_collect(), _label(), _embed(), _judge(), _show()],
         namespace="collection",
         inputs={"known_embeddings", "problem_card", "review_log"},
-        parameters={"params:embedding", "params:workers", "params:data_root"},
+        parameters={"params:embedding", "params:workers", "params:data_root", "params:recorders"},
     )
 
 
@@ -34,7 +34,7 @@ def _collect() -> Pipeline:
             ),
             Node(
                 nodes.take_stock,
-                inputs=["lake", "params:lake"],
+                inputs=["lake", "params:lake", "params:recorders"],
                 outputs=["statements", "recordings", "inventory", "doubles", "differences"],
                 name="take_stock",
             ),

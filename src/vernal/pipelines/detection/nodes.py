@@ -14,7 +14,7 @@ import pandas as pd
 from vernal.audio.embedding.store import EmbeddingStore
 from vernal.clips import demo_season
 from vernal.clips.nights import NightOptions
-from vernal.clips.recording_names import recorders_in_words
+from vernal.clips.recording_names import RecorderOptions, recorders_in_words
 from vernal.common.formatting import listed
 from vernal.common.problems import InputError
 from vernal.common.storage import as_path
@@ -38,11 +38,16 @@ logger = logging.getLogger(__name__)
 
 
 def list_recordings(
-    options: DetectionOptions, demo_field: pd.DataFrame | None, data_root: str
+    options: DetectionOptions,
+    recorder_options: RecorderOptions,
+    demo_field: pd.DataFrame | None,
+    data_root: str,
 ) -> pd.DataFrame:
     """The recordings of the named folder, or the demo season's field recordings."""
     if options.recordings is not None:
-        listed = listing.list_for_detection(options.recordings, data_root=data_root)
+        listed = listing.list_for_detection(
+            options.recordings, data_root=data_root, recorder_pattern=recorder_options.pattern
+        )
         logger.info("%s", recorders_in_words(listed.recorder_id.tolist(), listed.file_path.tolist()))
         return listed
     if demo_field is None or demo_field.empty:

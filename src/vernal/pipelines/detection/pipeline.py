@@ -11,7 +11,13 @@ def create_pipeline() -> Pipeline:
         [*_listen(), *_count(), *_show()],
         namespace="detection",
         inputs={"known_embeddings", "review_log"},
-        parameters={"params:detection", "params:nights", "params:workers", "params:data_root"},
+        parameters={
+            "params:detection",
+            "params:nights",
+            "params:recorders",
+            "params:workers",
+            "params:data_root",
+        },
     )
 
 
@@ -19,7 +25,7 @@ def _listen() -> list[Node]:
     return [
         Node(
             nodes.list_recordings,
-            inputs=["params:detection", "demo_field", "params:data_root"],
+            inputs=["params:detection", "params:recorders", "demo_field", "params:data_root"],
             outputs="recordings",
             name="list_recordings",
             tags=["raw"],

@@ -44,7 +44,7 @@ def _listen() -> list[Node]:
     return [
         Node(
             season_nodes.list_season,
-            inputs=["params:source", "params:data_root"],
+            inputs=["params:source", "params:recorders", "params:data_root"],
             outputs="season_recordings",
             name="list_season",
             tags=["raw"],

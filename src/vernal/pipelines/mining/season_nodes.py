@@ -12,6 +12,7 @@ from vernal.audio.embedding.windows import EmbeddingPart
 from vernal.clips.mining import MiningOptions
 from vernal.clips.nights import NightOptions
 from vernal.clips.overlap import drop_held_out
+from vernal.clips.recording_names import RecorderOptions
 from vernal.field import season_mining
 from vernal.field.detection.classifier import Classifier
 from vernal.field.detection.detections import find_detections
@@ -28,11 +29,11 @@ from vernal.training.fitting import TrainingOptions
 from vernal.training.head_library import HeadLibrary
 
 
-def list_season(source: SourceOptions, data_root: str) -> pd.DataFrame:
+def list_season(source: SourceOptions, recorders: RecorderOptions, data_root: str) -> pd.DataFrame:
     """Every recording of the season, none where no season was named."""
     if source.season is None:
         return pd.DataFrame({name: pd.Series(dtype="str") for name in RECORDING_COLUMNS})
-    return list_for_detection(source.season, "source.season", data_root)
+    return list_for_detection(source.season, "source.season", data_root, recorders.pattern)
 
 
 def choose_miner(
