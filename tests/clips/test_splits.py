@@ -230,3 +230,58 @@ def test_counts_add_up_and_name_empty_splits(make_clips: MakeClips):
 def test_impossible_shares_are_refused(options):
     with pytest.raises(ValueError, match="quality_splitting"):
         SplitOptions(**options)
+
+
+def dealt_by_hand(make_clips: MakeClips, splits: list[str], **columns) -> pd.DataFrame:
+    """Count clips of one site, each in the split named."""
+    clips = (
+        make_clips(len(splits)).assign(site="pond", recorder_id="R1", night="2025-04-01").assign(**columns)
+    )
+    return count_splits(assign_splits(clips.assign(split=splits), SplitOptions()))
+
+
+def seen(counts: pd.DataFrame, split: str, by: str) -> dict[str, int]:
+    rows = counts[(counts.split == split) & (counts.by == by)]
+    return dict(zip(rows.value, rows.n_positive + rows.n_negative, strict=True))
+
+
+def test_counts_say_which_places_and_nights_also_train(make_clips: MakeClips):
+    splits = ["train", "train", "test_iid", "test_iid", "test_ood"]
+    known = dealt_by_hand(
+        make_clips, splits, site=["a", "b", "a", "b", "c"], night=["1", "2", "2", "1", "1"],
+    )  # fmt: skip
+    assert seen(known, "test_iid", "place_in_training") == {"yes": 2}
+    assert seen(known, "test_iid", "night_in_training") == {"no": 2}
+    assert (
+        seen(known, "test_ood", "place_in_training")
+        == {"no": 1}
+        == seen(known, "test_ood", "night_in_training")
+    )
+    # Two recorders without a site: one has a night that is not known, so any of its nights may train.
+    part = dealt_by_hand(
+        make_clips,
+        splits,
+        site=None,
+        recorder_id=["A", "B", "A", "B", None],
+        night=[None, "1", "2", "2", "1"],
+    )
+    assert seen(part, "test_iid", "place_in_training") == {"yes": 2}
+    assert seen(part, "test_iid", "night_in_training") == {"no": 1, "not given": 1}
+    assert (
+        seen(part, "test_ood", "place_in_training")
+        == {"not given": 1}
+        == seen(part, "test_ood", "night_in_training")
+    )
+
+
+def test_where_only_dates_are_missing_clips_are_dealt_by_recorder(make_clips: MakeClips):
+    clips = make_clips(200, recorders=8).drop(columns=["night", "night_from"]).assign(date=None)
+    splits = assign_splits(
+        with_nights(clips.astype({"date": "str"}), NightOptions()), SplitOptions(test_ood_sites=[])
+    )
+    assert splits.night.isna().all() and splits.split.nunique() == 3
+    assert (splits.groupby("recorder_id").split.nunique() == 1).all()
+    counts = count_splits(splits)
+    assert seen(counts, "test_iid", "night_in_training") == {
+        "not given": len(splits[splits.split == "test_iid"])
+    }

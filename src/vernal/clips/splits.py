@@ -18,6 +18,8 @@ from vernal.common.problems import InputError, Problems, suggest
 from vernal.common.settings import ShareBelowOne, settings
 
 COUNTED_BY = ("label", "quality", "call_type", "recorder_id", "site")
+PLACE_TRAINS, NIGHT_TRAINS = "place_in_training", "night_in_training"
+YES, NO, NOT_GIVEN = "yes", "no", "not given"
 DEALS = 2_000  # deals that are tried
 MOST_DRAWS = 1_000_000  # draws of a block, over all deals
 # A split has enough of a class with this part of its expected share; clips that train are the last to spare.
@@ -298,16 +300,18 @@ def _remedy(name: str, splits: pd.DataFrame, options: SplitOptions) -> str:
 
 
 def count_splits(splits: pd.DataFrame) -> pd.DataFrame:
-    """Count clips per split by label, quality, call type, recorder and site.
+    """Count clips per split by label, quality, call type, recorder and site, and by what training knows of them.
+
+    Whether a clip's place (site, else recorder) and its night there also train is `place_in_training` and
+    `night_in_training`: yes, no or not given.
 
     Returns:
         Long table: `split`, `by`, `value` ('' = all, missing values as 'not given'), `n_positive`, `n_negative`,
         `n_blocks`; splits in the order train, val, test_iid, test_ood, each always present,
         then `sealed` where there is one.
     """
-    tables = [_count(splits.assign(all=""), "all")] + [
-        _count(splits, by) for by in COUNTED_BY if by in splits
-    ]
+    seen = splits.assign(all="", **_seen_in_training(splits))
+    tables = [_count(seen, by) for by in ("all", *COUNTED_BY, PLACE_TRAINS, NIGHT_TRAINS) if by in seen]
     counts = pd.concat(tables, ignore_index=True)
     empty = [name for name in SPLITS if name != SEALED and name not in set(splits.split)]
     zeros = pd.DataFrame(
@@ -319,8 +323,23 @@ def count_splits(splits: pd.DataFrame) -> pd.DataFrame:
     return counts.loc[order].reset_index(drop=True)
 
 
+def _seen_in_training(splits: pd.DataFrame) -> dict[str, pd.Series]:
+    trains = splits.split == "train"
+    place = splits.site.fillna(splits.recorder_id)
+    night = place + " " + splits.night
+    place_seen = place.isin(place[trains].dropna())
+    # A training clip of unknown night may be of any night of its place.
+    is_open = place.isna() | (place_seen & (night.isna() | place.isin(place[trains & night.isna()])))
+    night_seen = night.isin(night[trains].dropna())
+    words = {True: YES, False: NO}
+    return {
+        PLACE_TRAINS: place_seen.map(words).where(place.notna()),
+        NIGHT_TRAINS: night_seen.map(words).where(night_seen | ~is_open),
+    }
+
+
 def _count(splits: pd.DataFrame, by: str) -> pd.DataFrame:
-    values = splits[by].astype("str").fillna("not given")
+    values = splits[by].astype("str").fillna(NOT_GIVEN)
     grouped = splits.assign(value=values, negative=~splits.is_positive).groupby(["split", "value"], sort=True)
     counts = grouped.agg(
         n_positive=("is_positive", "sum"), n_negative=("negative", "sum"), n_blocks=("block", "nunique")

@@ -5,17 +5,19 @@ from __future__ import annotations
 import pandas as pd
 
 from vernal.clips.manifest import QUALITIES
+from vernal.clips.splits import NIGHT_TRAINS, NO, NOT_GIVEN, PLACE_TRAINS, YES
 from vernal.common.formatting import count
 from vernal.evaluation.stage_results import StageResults, level_words
 from vernal.reports.blocks import WARNING, Block, Fold, Heading, Section, Table, Text
 from vernal.sweeps.settings_table import CONFIGURATION, SEED
 
-SPLIT_MEANINGS = {
-    "train": "trains the classifiers",
-    "val": "chooses thresholds",
-    "test_iid": "test, same places on other nights",
-    "test_ood": "test, out of distribution",
+SPLIT_MEANINGS = {"train": "trains the classifiers", "val": "chooses thresholds"}
+SEEN_PLACES = {
+    YES: "from places that also train",
+    NO: "from places that train nothing",
+    NOT_GIVEN: "from places that are not known",
 }
+SEEN_NIGHTS = {YES: "from nights that train there too", NOT_GIVEN: "from nights that may train there too"}
 BY_NAMES = {"call_type": "call type", "recorder_id": "recorder", "site": "site"}
 REJECTS_SHOWN = 200
 BLOCKS_NOTE = (
@@ -67,13 +69,39 @@ def _settings(results: StageResults) -> list[Block]:
     return [*blocks, Fold(title, [Table(["setting", "value"], fixed)])]
 
 
+def split_meaning(split: str, split_counts: pd.DataFrame) -> str:
+    """What a split is for; of a test, how its places and nights stand to those of training, as they were dealt.
+
+    Args:
+        split_counts: see `vernal.clips.splits.count_splits`.
+    """
+    if not split.startswith("test"):
+        return SPLIT_MEANINGS.get(split, "")
+    places, nights = (_clips_by(split_counts, split, by) for by in (PLACE_TRAINS, NIGHT_TRAINS))
+    n = sum(places.values())
+    if places.get(YES) == nights.get(NO) == n:
+        return "test, same places on other nights"
+    said = [
+        words if part[value] == n else f"{count(part[value], 'clip')} {words}"
+        for part, meanings in ((places, SEEN_PLACES), (nights, SEEN_NIGHTS))
+        for value, words in meanings.items()
+        if value in part
+    ]
+    return ", ".join(["test", *said])
+
+
+def _clips_by(split_counts: pd.DataFrame, split: str, by: str) -> dict[str, int]:
+    rows = split_counts[(split_counts["split"] == split) & (split_counts["by"] == by)].set_index("value")
+    return {str(value): int(n) for value, n in (rows["n_positive"] + rows["n_negative"]).items()}
+
+
 def _split_table(split_counts: pd.DataFrame) -> Table:
     rows = []
     for row in split_counts[split_counts["by"] == "all"].to_dict("records"):
         of_split = split_counts[(split_counts["split"] == row["split"]) & (split_counts["by"] == "quality")]
         tiers = of_split.set_index("value")["n_positive"].reindex(QUALITIES).fillna(0)
         numbers = [row["n_positive"], *tiers, row["n_negative"], row["n_blocks"]]
-        meaning = SPLIT_MEANINGS.get(str(row["split"]), "")
+        meaning = split_meaning(str(row["split"]), split_counts)
         rows.append([f"`{row['split']}`", meaning, *(f"{int(number):,}" for number in numbers)])
     tier_columns = [f"of these {tier}" for tier in QUALITIES]
     columns = ["split", "what it is for", "positive", *tier_columns, "negative", "blocks"]

@@ -12,11 +12,11 @@ from vernal.field.export.parity import ROUNDING
 from vernal.field.export.tool_settings import ToolThreshold, nearest_sliders
 from vernal.sweeps.point_settings import SETTINGS, PointSettings
 
-_SPLITS = {"val": "validation", "test_iid": "test, known sites", "test_ood": "test, new sites"}
 _SCORES = (
     "Confidences are scores, not probabilities. Sensitivity moves them all, (s - 1) x 10 on the logit scale: with "
     "another sensitivity this minimum confidence is another operating point."
 )
+_SPLITS = {"val": "validation", "test_iid": "`test_iid`", "test_ood": "`test_ood`"}
 # Names of its columns, one of them misspelt there.
 _PARAMS = (
     ("Hidden units", "hidden_units"),
