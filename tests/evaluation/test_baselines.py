@@ -67,6 +67,25 @@ def test_a_guess_has_no_threshold_where_validation_lacks_a_class(has_negatives):
     assert table.loc[("test_iid", baselines.ALL_POSITIVE)].f1 > 0
 
 
+@pytest.mark.parametrize(
+    ("changes", "uses"),
+    [
+        ({}, "place and hour"),
+        ({"recorder_id": "x", "site": "pond"}, "hour"),
+        ({"time": "04:00"}, "place"),
+        ({"recorder_id": "x", "site": "pond", "time": None}, ""),
+        ({"recorder_id": "x"}, "hour"),  # training knows one site only, which tells nothing
+    ],
+)
+def test_what_a_split_lets_the_guess_use_is_named(changes, uses):
+    hours = ["21:00", "23:00"] * 40
+    train, units = shortcut()
+    train = train.assign(time=hours)
+    clips = units["val"].assign(time="21:30").assign(**changes)
+    table = baselines.baseline_table(train, {"test_ood": clips}, Goal()).set_index("baseline").uses
+    assert table.to_dict() == {"all_positive": "", "prevalence": "", "metadata": uses}
+
+
 def test_hour_alone_can_be_a_shortcut():
     rng = np.random.default_rng(0)
     is_positive = rng.random(200) < 0.5

@@ -148,7 +148,10 @@ def test_within_recorder_auroc_sees_through_a_detector_of_places():
 
 def test_units_without_a_recorder_take_no_part_in_pairs_within():
     groups = np.array(["a", "a", None, None], dtype=object)
-    assert metrics.auroc_within([2.0, 1.0, 0.0, 9.0], np.array([True, False, True, False]), groups) == 1.0
+    truth = np.array([True, False, True, False])
+    assert metrics.auroc_within([2.0, 1.0, 0.0, 9.0], truth, groups) == 1.0
+    assert metrics.pairs_within(truth, groups) == 1 and metrics.pairs_within(truth, [None] * 4) == 0
+    assert metrics.pairs_within(np.arange(9) < 4, ["a"] * 9) == 20
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import pytest
 
 from tests.small_stage import split_table
 from vernal.evaluation import bootstrap, nights
+from vernal.evaluation.proportions import exact_interval
 
 
 def season():
@@ -62,10 +63,8 @@ def test_the_curve_agrees_with_the_nights_counted_one_by_one():
     scores = np.random.default_rng(1).normal(size=len(units)) + units.is_positive.to_numpy()
     for row in nights.review_curve(units, scores, 1200, n_points=12).itertuples():
         summary = nights.presence_summary(nights.night_table(units, scores, row.threshold_logit))
-        assert (row.missed_nights, row.false_presences) == (
-            summary["missed_nights"],
-            summary["false_presences"],
-        )
+        assert row.missed_nights == summary["missed_nights"]
+        np.testing.assert_equal(row.false_presences, summary["false_presences"])
         negatives = scores[~units.is_positive]
         assert row.review_minutes == pytest.approx((negatives >= row.threshold_logit).mean() * 1200 * 3 / 60)
 
@@ -105,7 +104,30 @@ def test_season_totals_with_intervals():
 
 def test_totals_of_few_nights_have_no_interval():
     found = totals(season(), SCORES)
-    assert found.low.isna().all() and found.loc["nights missed after review", "total"] == 1
+    of_clips = found[found.out_of.isna()]
+    assert len(of_clips) == 4 and of_clips.low.isna().all()
+    assert found.loc["nights missed after review", "total"] == 1
+
+
+def test_counts_of_nights_have_exact_intervals():
+    found = totals(season(), SCORES)
+    missed = found.loc["nights missed after review"]
+    assert (missed.total, missed.out_of) == (1, 2)
+    assert (missed.low, missed.high) == pytest.approx([2 * end for end in exact_interval(1, 2)])
+    assert found.loc["nights reported", "out_of"] == 4 and found.loc["false presences", "out_of"] == 2
+    none = found.loc["false absences"]
+    assert none.total == none.low == 0 and none.high == pytest.approx(2 * (1 - 0.05**0.5))
+
+
+def test_without_a_night_without_the_target_false_presences_are_not_known():
+    units = season().iloc[:4]
+    row = totals(units, SCORES[:4]).loc["false presences"]
+    assert np.isnan([row.total, row.low, row.high]).all()
+    summary = nights.presence_summary(nights.night_table(units, SCORES[:4], 0.0))
+    assert np.isnan(summary["false_presences"]) and summary["missed_nights"] == 1
+    assert nights.review_curve(units, SCORES[:4], 1200).false_presences.isna().all()
+    silent = nights.presence_summary(nights.night_table(season().iloc[4:], SCORES[4:], 0.0))
+    assert np.isnan([silent["missed_nights"], silent["false_absences"]]).all()
 
 
 def test_intervals_of_totals_cover_what_other_seasons_would_give():
@@ -114,6 +136,7 @@ def test_intervals_of_totals_cover_what_other_seasons_would_give():
         clips = rng.poisson(rng.gamma(2, 5, 15))
         units = pd.DataFrame({"recorder_id": "r", "night": [f"d{n:02d}" for n in range(15)]})
         table = units.assign(**dict.fromkeys(nights.TOTALS, clips))
+        table = table.assign(**dict.fromkeys(nights.OUT_OF, clips > 0)).assign(is_false_presence=False)
         drawn = bootstrap.nights_of(units.assign(clip_id=units.night, is_positive=True), number, "test", 200)
         row = nights.season_totals(table, units, drawn).iloc[0]
         covered.append(row.low <= 15 * 10 <= row.high)

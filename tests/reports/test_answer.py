@@ -6,9 +6,10 @@ import pandas as pd
 
 from vernal.clips.problem_card import PerformanceTarget, ProblemCard
 from vernal.clips.splits import count_splits
-from vernal.common.formatting import between
+from vernal.common.formatting import between, percent
+from vernal.evaluation.proportions import exact_interval
 from vernal.reports.answer import answer_section, configuration_text, question, shown_effects
-from vernal.reports.blocks import Bullets, Table
+from vernal.reports.blocks import Bullets, Table, Tiles
 from vernal.reports.points import points_section
 from vernal.reports.recommendation import deploy_section
 from vernal.reports.uncertainty import limits
@@ -270,7 +271,41 @@ def test_review_and_missed_nights_follow_from_the_points_table(make_stage):
     text, _ = one(results, "checking its false alarms")
     minutes = results.number(results.deployed, "test_ood_review_minutes")
     assert f"about {minutes:,.0f} minutes" in text or f"about {minutes:.1f} minutes" in text
-    assert "of 16 nights with RADR missed after that review." in text
+    missed = int(results.number(results.deployed, "test_ood_missed_nights"))
+    low, high = (percent(end) for end in exact_interval(missed, 16))
+    assert f"of 16 nights with RADR missed after that review (exact interval {low} to {high})." in text
+    assert "No night without RADR was tested: false presences are not known." in text
+
+
+def test_nights_without_the_target_are_counted_with_their_interval(make_stage, clips):
+    table = clips()
+    silent = table["is_positive"] & table["night"].isin(sorted(table["night"].unique())[:3])
+    results = make_stage(AXES, splits=table[~silent].reset_index(drop=True), separation=12.0).results
+    text, _ = one(results, "checking its false alarms")
+    high = percent(1 - 0.05 ** (1 / 3))
+    assert f"0 of 3 nights without it reported all the same (exact interval 0\xa0% to {high})." in text
+
+
+def test_each_sentence_has_one_subject(make_stage):
+    results = make_stage(AXES).results
+    assert "the configuration's mean is" in one(results, "By AUROC")[0]
+    assert "of a positive and a negative)" in one(results, "By AUROC")[0]
+    (tiles,) = (block for block in answer_section(results).blocks if isinstance(block, Tiles))
+    assert tiles.tiles[0].label == "F1 on test_ood, mean of the configuration"
+    alone = make_stage().results
+    assert "the detector is" in one(alone, "By AUROC")[0]
+    assert "configuration" not in one(alone, "Without listening")[0]
+
+
+def test_the_guess_without_audio_says_what_it_goes_by(make_stage, clips):
+    # No site or recorder of the test splits trains, and nothing says the hour.
+    nothing = make_stage(AXES).results
+    assert nothing.guessed_from("test_ood") == "" and "guess" not in one(nothing, "Without listening")[0]
+    table = clips()
+    hours = table.assign(time=np.where(np.arange(len(table)) % 3, "21:10", "23:10"))
+    by_hour = make_stage(AXES, splits=hours).results
+    assert "guessing from hour alone" in one(by_hour, "Without listening")[0]
+    assert "A guess from hour alone reaches" in one(by_hour, "By AUROC")[0]
 
 
 def test_no_false_alarm_among_few_negatives_is_not_called_none_at_night(make_stage):

@@ -19,6 +19,7 @@ from vernal.evaluation.operating_points import Goal, choose
 PLACE_COLUMNS = ("recorder_id", "site")
 TIME_COLUMNS = ("hour", "time", "start_time", "datetime", "timestamp")
 HOUR = "hour"
+PLACE_AND_HOUR = "place and hour"
 ALL_POSITIVE, PREVALENCE, METADATA = "all_positive", "prevalence", "metadata"
 
 
@@ -86,6 +87,22 @@ def metadata_scores(train: pd.DataFrame, clips: pd.DataFrame) -> FloatArray:
     return np.asarray(model.decision_function(encoder.transform(asked)), dtype=float).round(9)
 
 
+def usable_metadata(train: pd.DataFrame, clips: pd.DataFrame) -> str:
+    """Which of place (recorder, site) and hour a guess can go by: training knows several, and some of them are here.
+
+    Returns:
+        `place and hour`, `place`, `hour` or nothing, as text.
+    """
+    known, asked = metadata_columns(train), metadata_columns(clips)
+    used = [
+        name
+        for name in known.columns.intersection(asked.columns)
+        if known[name].nunique() > 1 and asked[name][asked[name] != "unknown"].isin(known[name]).any()
+    ]
+    is_used = {"place": not {*PLACE_COLUMNS}.isdisjoint(used), "hour": HOUR in used}
+    return " and ".join(word for word, is_there in is_used.items() if is_there)
+
+
 def baseline_table(train: pd.DataFrame, units: Mapping[str, pd.DataFrame], goal: Goal) -> pd.DataFrame:
     """Metrics of the three baselines on every split that has units.
 
@@ -99,7 +116,7 @@ def baseline_table(train: pd.DataFrame, units: Mapping[str, pd.DataFrame], goal:
 
     Returns:
         `split, baseline, f1, precision, recall, fpr, auroc, average_precision, auroc_within_recorder,
-        is_constant`.
+        is_constant, uses` (see `usable_metadata`).
     """
     scored = {split: metadata_scores(train, rows) for split, rows in units.items()}
     truth = {split: rows["is_positive"].to_numpy(dtype=bool) for split, rows in units.items()}
@@ -113,12 +130,16 @@ def baseline_table(train: pd.DataFrame, units: Mapping[str, pd.DataFrame], goal:
         everything = metrics.measured(np.zeros(labels.size), labels, 0.0)
         guessed = metrics.measured(scored[split], labels, chosen, units[split].get("recorder_id"))
         found = {
-            ALL_POSITIVE: {**everything, "is_constant": True},
-            PREVALENCE: {**everything, **_at_random(labels, share), "is_constant": False},
-            METADATA: {**guessed, "is_constant": metrics.is_constant(scored[split])},
+            ALL_POSITIVE: {**everything, "is_constant": True, "uses": ""},
+            PREVALENCE: {**everything, **_at_random(labels, share), "is_constant": False, "uses": ""},
+            METADATA: {
+                **guessed,
+                "is_constant": metrics.is_constant(scored[split]),
+                "uses": usable_metadata(train, units[split]),
+            },
         }
         rows += [{"split": split, "baseline": name, **row} for name, row in found.items()]
-    return pd.DataFrame(rows, columns=["split", "baseline", *metrics.MEASURES, "is_constant"])
+    return pd.DataFrame(rows, columns=["split", "baseline", *metrics.MEASURES, "is_constant", "uses"])
 
 
 def _at_random(labels: np.ndarray, share: float) -> dict[str, float]:

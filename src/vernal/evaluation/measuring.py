@@ -60,6 +60,7 @@ def measure_split(
     recorders = units["recorder_id"].to_numpy(dtype=object) if "recorder_id" in units else None
     drawn = bootstrap.nights_of(units, options.seed, name, options.n_draws)
     of_nights = nights.codes_of(units) if nights.has_nights(units) else None
+    pairs = {} if recorders is None else {"n_pairs_within_recorder": metrics.pairs_within(truth, recorders)}
     rows, draws = [], {metric: np.full((len(logits), options.n_draws), np.nan) for metric in metrics.MEASURES}
     for at, (row, point) in enumerate(zip(logits, frozen, strict=True)):
         values = metrics.measured(row, truth, point.logit, recorders)
@@ -70,7 +71,7 @@ def measure_split(
             values |= _intervals(
                 values, {metric: draws[metric][at] for metric in values}, drawn, options.level
             )
-        rows.append(values | _further(of_nights, row, truth, point, values, options))
+        rows.append(values | _further(of_nights, row, truth, point, values, options) | pairs)
     return MeasuredSplit(name, units, logits, drawn, pd.DataFrame(rows), draws)
 
 

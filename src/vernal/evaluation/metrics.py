@@ -205,6 +205,19 @@ def auroc_within(scores: ArrayLike, is_positive: ArrayLike, groups: ArrayLike) -
     return won / total if total else float("nan")
 
 
+def pairs_within(is_positive: ArrayLike, groups: ArrayLike) -> int:
+    """Pairs of a positive and a negative from the same group: what `auroc_within` rests on.
+
+    >>> pairs_within([True, False, False, True], ["a", "a", "a", None])
+    2
+    """
+    table = pd.DataFrame(
+        {"group": np.asarray(groups, dtype=object), "is_positive": np.asarray(is_positive, bool)}
+    )
+    counts = table.groupby("group").is_positive.agg(["sum", "size"])
+    return int((counts["sum"] * (counts["size"] - counts["sum"])).sum())
+
+
 def precision_at_prevalence(recall: ArrayLike, fpr: ArrayLike, prevalence: float) -> FloatArray:
     """Precision that the same recall and false positive rate give where positives are rarer or commoner.
 

@@ -16,6 +16,7 @@ import pandas as pd
 from vernal.evaluation.bootstrap import Nights, is_enough
 from vernal.evaluation.metrics import FloatArray, counts_at, false_positive_rate, recall
 from vernal.evaluation.operating_points import SECONDS_PER_REVIEW, review_minutes
+from vernal.evaluation.proportions import exact_interval
 
 KEYS = ["recorder_id", "night"]
 TOTALS = {
@@ -29,6 +30,16 @@ TOTALS = {
     "is_false_absence": "false absences",
     "is_false_presence": "false presences",
     "is_missed": "nights missed after review",
+}
+ALL, PRESENT, ABSENT = "all", "present", "absent"
+# Which nights a count of nights is out of.
+OUT_OF = {
+    "is_present": ALL,
+    "is_reported": ALL,
+    "is_confirmed": PRESENT,
+    "is_false_absence": PRESENT,
+    "is_false_presence": ABSENT,
+    "is_missed": PRESENT,
 }
 
 
@@ -104,8 +115,8 @@ def presence_summary(table: pd.DataFrame | Mapping[str, np.ndarray]) -> dict[str
     """Nights of `night_table` or `night_columns` counted.
 
     `n_nights, n_present, false_absences, false_presences, missed_nights`, and the shares of the last three.
-    False absences and missed nights are shares of the nights with the target, false presences of those
-    without; NaN where there are none.
+    False absences and missed nights are counted among the nights with the target, false presences among those
+    without; count and share are NaN where there are none, as nothing was tested.
     """
     n_nights, n_present = len(table["is_present"]), int(table["is_present"].sum())
     n_absent = n_nights - n_present
@@ -120,7 +131,7 @@ def presence_summary(table: pd.DataFrame | Mapping[str, np.ndarray]) -> dict[str
     return {
         "n_nights": n_nights,
         "n_present": n_present,
-        **{name: part for name, (part, _) in counts.items()},
+        **{name: part if whole else float("nan") for name, (part, whole) in counts.items()},
         **shares,
     }
 
@@ -161,9 +172,9 @@ def review_curve(
             "recall": recall(counts),
             "fpr": rate,
             "review_minutes": review_minutes(rate, clips_per_night, seconds_per_clip),
-            "missed_nights": missed,
+            "missed_nights": missed if present.size else np.nan,
             "missed_nights_share": missed / present.size if present.size else np.nan,
-            "false_presences": invented,
+            "false_presences": invented if absent.size else np.nan,
             "false_presences_share": invented / absent.size if absent.size else np.nan,
         }
     )
@@ -174,8 +185,10 @@ def season_totals(
 ) -> pd.DataFrame:
     """Totals over the nights of a split, with intervals for as many nights like these.
 
-    The interval is Student's t about the total, with the variance that drawing blocks gives it: the recorders of one
-    site are drawn together. The lower end stops at 0.
+    For clips the interval is Student's t about the total, with the variance that drawing blocks gives it: the recorders
+    of one site are drawn together; the lower end stops at 0. Counts of nights have the exact interval of their share
+    (`exact_interval`), which takes each recorder's night as one of its own. Where there is no night to count among, the
+    total is not known either.
 
     Args:
         table: from `night_table`, in its order.
@@ -183,25 +196,45 @@ def season_totals(
         drawn: blocks of the same units.
 
     Returns:
-        `quantity, total, low, high, per_night`.
+        `quantity, total, low, high, per_night, out_of` (nights that a count of nights is out of).
     """
-    from scipy import stats
-
     block_of_night = _blocks_of_nights(units, drawn)
     if len(block_of_night) != len(table):
         raise ValueError(f"{len(block_of_night)} nights were drawn for a table of {len(table)}")
-    n = len(drawn.blocks.names)
+    n_present = int(table["is_present"].sum())
+    nights = {ALL: len(table), PRESENT: n_present, ABSENT: len(table) - n_present}
     rows = []
     for column, name in TOTALS.items():
-        values = np.bincount(block_of_night, weights=table[column].to_numpy(dtype=float), minlength=n)
-        total, low, high = float(values.sum()), float("nan"), float("nan")
-        if is_enough(n, n):
-            spread = float(np.std(drawn.counts @ values, ddof=1)) * np.sqrt(n / (n - 1))
-            reach = float(stats.t.ppf(0.5 + level / 2, n - 1)) * spread
-            low, high = max(0.0, total - reach), total + reach
-        row = {"quantity": name, "total": total, "low": low, "high": high, "per_night": total / len(table)}
-        rows.append(row)
-    return pd.DataFrame(rows, columns=["quantity", "total", "low", "high", "per_night"])
+        counted = table[column].to_numpy(dtype=float)
+        out_of = nights[OUT_OF[column]] if column in OUT_OF else None
+        found = (
+            _clip_total(counted, block_of_night, drawn, level)
+            if out_of is None
+            else _night_total(int(counted.sum()), out_of)
+        )
+        rows.append((name, *found, found[0] / len(table), np.nan if out_of is None else out_of))
+    return pd.DataFrame(rows, columns=["quantity", "total", "low", "high", "per_night", "out_of"])
+
+
+def _night_total(n: int, out_of: int) -> tuple[float, float, float]:
+    """A count of nights with the exact interval of as many nights; NaN where there were none to count among."""
+    low, high = exact_interval(n, out_of)
+    return (float(n), low * out_of, high * out_of) if out_of else (float("nan"),) * 3
+
+
+def _clip_total(
+    counted: FloatArray, block_of_night: np.ndarray, drawn: Nights, level: float
+) -> tuple[float, float, float]:
+    from scipy import stats
+
+    n = len(drawn.blocks.names)
+    values = np.bincount(block_of_night, weights=counted, minlength=n)
+    total = float(values.sum())
+    if not is_enough(n, n):
+        return total, float("nan"), float("nan")
+    spread = float(np.std(drawn.counts @ values, ddof=1)) * np.sqrt(n / (n - 1))
+    reach = float(stats.t.ppf(0.5 + level / 2, n - 1)) * spread
+    return total, max(0.0, total - reach), total + reach
 
 
 def _blocks_of_nights(units: pd.DataFrame, drawn: Nights) -> np.ndarray:

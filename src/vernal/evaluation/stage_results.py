@@ -18,6 +18,7 @@ from vernal.clips.demo_season import is_demo_data
 from vernal.clips.problem_card import ProblemCard
 from vernal.common.hashing import digest
 from vernal.common.table_files import digest_of_table
+from vernal.evaluation.baselines import METADATA, PLACE_AND_HOUR
 from vernal.evaluation.coverage import SPLITS, VALIDATION
 from vernal.evaluation.deployment import deployed_point
 from vernal.evaluation.operating_points import review_minutes, why_none
@@ -221,6 +222,15 @@ class StageResults:
         table = self.table("baselines", split=split)
         row = table[table["baseline"] == name] if len(table) else table
         return float(row[metric].iloc[0]) if len(row) and metric in row else float("nan")
+
+    def guessed_from(self, split: str) -> str:
+        """What the guess without audio can go by on a split, in words; empty where that is nothing."""
+        table = self.table("baselines", split=split)
+        if "uses" not in table:  # of an earlier version
+            return PLACE_AND_HOUR
+        words = {PLACE_AND_HOUR: PLACE_AND_HOUR, "place": "place alone", "hour": "hour alone"}
+        uses = table.loc[table["baseline"] == METADATA, "uses"].tolist()
+        return "".join(words.get(str(use), "") for use in uses)
 
     @cached_property
     def thresholds(self) -> pd.DataFrame:

@@ -13,6 +13,7 @@ from vernal.common.formatting import UNDEFINED, amount, between, count, listed, 
 from vernal.evaluation.baselines import ALL_POSITIVE, METADATA
 from vernal.evaluation.calibration import sigmoid
 from vernal.evaluation.effects import HIGHER, LOWER, NOT_TESTED, POWER
+from vernal.evaluation.proportions import exact_interval
 from vernal.evaluation.stage_results import METRIC_NAMES, UNIT_NAMES, VALIDATION, StageResults, level_words
 from vernal.evaluation.target import target_verdict
 from vernal.reports.blocks import BAD, GOOD, WARNING, Bullets, Section, Text, Tile, Tiles
@@ -61,10 +62,11 @@ def _tiles(results: StageResults) -> list[Tile]:
     low, high = leader_interval(results)
     nights = "missed nights not known"
     if of("n_present") > 0 and np.isfinite(of("missed_nights")):
-        nights = f"{of('missed_nights'):,.0f} of {of('n_present'):,.0f} nights missed"
+        high = exact_interval(int(of("missed_nights")), int(of("n_present")))[1]
+        nights = f"{of('missed_nights'):,.0f} of {of('n_present'):,.0f} nights missed (up to {percent(high)})"
     none = "no threshold" if results.no_threshold else ""
     return [
-        Tile(share(mean), f"{name} on {split}", _interval(results, low, high)),
+        Tile(share(mean), f"{name} on {split}{_of_mean(results)}", _interval(results, low, high)),
         Tile(share(best), f"{name} without listening", "the better of two guesses"),
         Tile(
             share(of("auroc")),
@@ -169,28 +171,39 @@ def _order(results: StageResults) -> Text | None:
     )
 
 
+def _of_mean(results: StageResults) -> str:
+    return ", mean of the configuration" if len(results.leading_points) > 1 else ""
+
+
+def _subject(results: StageResults) -> str:
+    """Whose the leader's numbers are: several runs' mean is no single point's number."""
+    return "the configuration's mean" if len(results.leading_points) > 1 else "the detector"
+
+
 def _without_listening(results: StageResults) -> Text | None:
     """The leader beside what is reached without audio."""
     split, metric = results.primary_split, results.primary_metric
-    named = {
-        "flagging every clip gives": results.baseline(ALL_POSITIVE, split, metric),
-        "guessing from place and hour": results.baseline(METADATA, split, metric),
-    }
+    named = {"flagging every clip gives": results.baseline(ALL_POSITIVE, split, metric)}
+    if results.guessed_from(split):
+        named[f"guessing from {results.guessed_from(split)}"] = results.baseline(METADATA, split, metric)
     known = {what: value for what, value in named.items() if np.isfinite(value)}
     if results.leader is None or not known:
         return None
     best, mean = max(known.values()), float(results.leader[f"{results.primary}_mean"])
     low, _ = leader_interval(results)
-    verdict, tone = "without an interval it is not shown that the detector does better", WARNING
+    whose = _subject(results).capitalize()
+    verdict, tone = f"{whose} has no interval, so it is not shown to be better", WARNING
     if mean <= best:
-        verdict = "the detector does no better, so on this split it shows no sign of having learnt the call"
+        verdict = f"{whose} is no better: on this split it shows no sign of having learnt the call"
         tone = BAD
     elif low > best:
-        verdict, tone = "the whole interval lies above that", GOOD
+        verdict, tone = f"The whole interval of {_subject(results)} lies above that", GOOD
     elif np.isfinite(low):
-        verdict = "the interval reaches down to that: that listening helps is not shown on this split"
+        verdict = (
+            f"The interval of {_subject(results)} reaches down to that: that listening helps is not shown"
+        )
     parts = listed([f"{what} {share(value)}" for what, value in known.items()])
-    return Text(f"Without listening, {parts}; {verdict}.", tone)
+    return Text(f"Without listening, {parts}. {verdict}.", tone)
 
 
 def _ranking(results: StageResults) -> Text | None:
@@ -200,19 +213,33 @@ def _ranking(results: StageResults) -> Text | None:
         float(np.mean([results.number(point, f"{split}_{name}") for point in results.leading_points]))
         for name in ("auroc", "auroc_within_recorder")
     )
-    guessed = results.baseline(METADATA, split, "auroc")
+    guessed, source = results.baseline(METADATA, split, "auroc"), results.guessed_from(split)
     if not np.isfinite(whole):
         return None
-    text = f"By AUROC, which no threshold enters, it reaches {share(whole)} on {split}"
-    text += f" and {share(within)} within single recorders" if np.isfinite(within) else ""
-    text += f"; place and hour alone reach {share(guessed)}" if np.isfinite(guessed) else ""
-    if guessed >= whole:
+    text = f"By AUROC, which no threshold enters, {_subject(results)} is {share(whole)} on {split}"
+    text += (
+        f", and {share(within)} within single recorders{within_words(results, split)}"
+        if np.isfinite(within)
+        else ""
+    )
+    text += f". A guess from {source} reaches {share(guessed)}" if source and np.isfinite(guessed) else ""
+    if whole <= 0.5:
+        return Text(f"{text}. That is no better than chance.", BAD)
+    if source and guessed >= whole:
         return Text(
             f"{text}. A guess without audio ranks these clips at least as well: look for a shortcut.", BAD
         )
     if whole - within >= WITHIN_GAP:
-        return Text(f"{text}. Part of what it does is to tell recorders apart.", WARNING)
+        return Text(
+            f"{text}. The fall within recorders says that part of it is to tell recorders apart.", WARNING
+        )
     return Text(f"{text}.")
+
+
+def within_words(results: StageResults, split: str) -> str:
+    """How many pairs the AUROC within recorders rests on; empty where that was not counted."""
+    pairs = results.number(results.deployed, f"{split}_n_pairs_within_recorder")
+    return f" (on {count(pairs, 'pair')} of a positive and a negative)" if np.isfinite(pairs) else ""
 
 
 def shown_effects(results: StageResults) -> pd.DataFrame:
@@ -323,8 +350,37 @@ def _night(results: StageResults) -> Text | None:
         texts.append(f"At {clips}, checking its false alarms takes {_review_words(results, spent)}.")
     if present > 0 and np.isfinite(missed):
         lost = "None" if missed == 0 else f"{missed:,.0f}"
-        texts.append(f"{lost} of {count(present, 'night')} with {results.target} missed after that review.")
+        fits = exact_words(missed, present)
+        texts.append(
+            f"{lost} of {count(present, 'night')} with {results.target} missed after that review{fits}."
+        )
+    texts += _invented(results, present)
     return Text(" ".join(texts)) if texts else None
+
+
+def _invented(results: StageResults, present: float) -> list[str]:
+    """Nights without the target that are reported all the same; not known where none was tested."""
+    nights, invented = (
+        results.number(results.deployed, f"{results.primary_split}_{name}")
+        for name in ("n_nights", "false_presences")
+    )
+    if nights > 0 and nights == present:
+        return [f"No night without {results.target} was tested: false presences are not known."]
+    if not (nights > present and np.isfinite(invented)):
+        return []
+    absent = nights - present
+    said = f"{invented:,.0f} of {count(absent, 'night')} without it reported all the same"
+    return [f"{said}{exact_words(invented, absent)}."]
+
+
+def exact_words(n: float, out_of: float) -> str:
+    """The shares that a count of nights still fits.
+
+    >>> exact_words(0, 10)
+    ' (exact interval 0\\xa0% to 26\\xa0%)'
+    """
+    low, high = exact_interval(int(n), int(out_of))
+    return f" (exact interval {percent(low)} to {percent(high)})"
 
 
 def _review_words(results: StageResults, spent: float) -> str:

@@ -11,6 +11,7 @@ import pandas as pd
 from vernal.common.formatting import UNDEFINED, amount, count, share
 from vernal.evaluation.calibration import sigmoid
 from vernal.evaluation.operating_points import Goal
+from vernal.evaluation.proportions import BOUND_WORDS
 from vernal.evaluation.stage_results import VALIDATION, StageResults
 from vernal.reports.answer import configuration_text, without_threshold
 from vernal.reports.blocks import BAD, WARNING, Block, Fold, Heading, Section, Table, Text
@@ -22,6 +23,10 @@ GOALS_NOTE = (
     f"All chosen on {VALIDATION} and applied elsewhere as they are, so a goal may be missed there. Review in minutes a "
     "night, from the false positive rate. Cannot be told: nothing is wrong there, and one clip that is would miss the "
     "goal. That another threshold serves a goal better on a test split is no reason to take it: the test would choose."
+)
+TOTALS_NOTE = (
+    "Intervals are for as many nights like these: of clips by drawing nights, of nights exact "
+    f"({BOUND_WORDS}), as if each were by itself."
 )
 
 
@@ -161,10 +166,19 @@ def _season_totals(results: StageResults) -> list[Block]:
         return []
     rows = []
     for row in table[table["split"].isin(results.shown_splits)].to_dict("records"):
-        interval = f"{row['low']:,.0f} to {row['high']:,.0f}" if np.isfinite(row["low"]) else UNDEFINED
-        numbers = [f"{row['total']:,.0f}", interval, f"{row['per_night']:.2f}"]
-        rows.append([f"`{row['split']}`", str(row["quantity"]), *numbers])
+        rows.append([f"`{row['split']}`", str(row["quantity"]), *total_words(row), share(row["per_night"])])
     columns = ["split", "quantity", "total", "interval", "a night"]
-    return [
-        Fold("Totals over the nights", [Table(columns, rows, "Intervals are for as many nights like these.")])
-    ]
+    return [Fold("Totals over the nights", [Table(columns, rows, TOTALS_NOTE)])]
+
+
+def total_words(row: Mapping[Hashable, Any]) -> list[str]:
+    """A total of `season_totals` and its interval, both not known where there was nothing to count among.
+
+    >>> total_words({"total": 2.0, "low": 0.36, "high": 5.3, "out_of": 10})
+    ['2 of 10', '0.4 to 5.3']
+    """
+    if not np.isfinite(row["total"]):
+        return ["not known", UNDEFINED]
+    out_of = row.get("out_of", np.nan)
+    total = f"{row['total']:,.0f}" + (f" of {out_of:,.0f}" if np.isfinite(out_of) else "")
+    return [total, f"{amount(row['low'])} to {amount(row['high'])}" if np.isfinite(row["low"]) else UNDEFINED]

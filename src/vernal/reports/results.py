@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from vernal.common.formatting import UNDEFINED, between, count, percent, share
-from vernal.evaluation.baselines import ALL_POSITIVE, METADATA, PREVALENCE
+from vernal.common.formatting import UNDEFINED, between, count, listed, percent, share
+from vernal.evaluation.baselines import ALL_POSITIVE, PREVALENCE
 from vernal.evaluation.effects import HIGHER, LOWER, POWER, what_would_help
 from vernal.evaluation.stage_results import METRIC_NAMES, StageResults, level_words
 from vernal.reports.answer import shown_effects
@@ -19,7 +19,6 @@ from vernal.reports.captions import picture
 BASELINE_NAMES = {
     ALL_POSITIVE: "flag every clip",
     PREVALENCE: "flag at random, as often as training held positives",
-    METADATA: "guess from recorder, site and hour",
 }
 BESIDE = ("f1", "precision", "recall", "fpr", "auroc", "auroc_within_recorder", "average_precision")
 SHORTCUT_NOTE = (
@@ -153,13 +152,32 @@ def _beside_baselines(results: StageResults) -> Table:
             spreads = [share(spread, 3) for spread in values.std(axis=0, ddof=1)]
             lines.append(("", ["", "its standard deviation over seeds", *spreads]))
         for row in results.table("baselines", split=split).to_dict("records"):
-            said = BASELINE_NAMES.get(str(row["baseline"]), str(row["baseline"]))
+            said = BASELINE_NAMES.get(str(row["baseline"])) or _guess_words(results, split)
             lines.append((SOFT, ["", said, *_numbers(row)]))
     mean = "Means over seeds." if len(results.leading_points) > 1 else "One run: no spread is known."
     at = "undefined without a threshold" if results.no_threshold else "at the threshold from validation"
     note = f"{mean} F1, precision, recall and false positive rate {at}."
     columns = ["split", "what", *(METRIC_NAMES[metric] for metric in BESIDE)]
+    note += _pairs_words(results)
     return Table(columns, [row for _, row in lines], note, [tone for tone, _ in lines])
+
+
+def _guess_words(results: StageResults, split: str) -> str:
+    return f"guess from {results.guessed_from(split) or 'place and hour, neither of which training knows'}"
+
+
+def _pairs_words(results: StageResults) -> str:
+    """How many pairs each split's AUROC within recorders rests on."""
+    pairs = {
+        split: results.number(results.deployed, f"{split}_n_pairs_within_recorder")
+        for split in results.measured_splits
+    }
+    counted = [f"{n:,.0f} on {split}" for split, n in pairs.items() if np.isfinite(n)]
+    return (
+        f" AUROC within recorder rests on pairs of a positive and a negative: {listed(counted)}."
+        if counted
+        else ""
+    )
 
 
 def _numbers(row: Mapping[Any, float]) -> list[str]:

@@ -11,12 +11,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from vernal.common.formatting import percent
-from vernal.evaluation.baselines import ALL_POSITIVE, METADATA
+from vernal.evaluation.baselines import ALL_POSITIVE, METADATA, PLACE_AND_HOUR
 from vernal.evaluation.effects import what_would_help
 from vernal.evaluation.stage_results import METRIC_NAMES, VALIDATION, StageResults, level_words
 from vernal.proof.run_record import stale_because
 from vernal.reports.figures import DEMO
 from vernal.reports.page import DEMO_WORDS
+from vernal.reports.recommendation import TOTALS_NOTE, total_words
 from vernal.sweeps.settings_table import SEED
 from vernal.sweeps.stage_folder import StageFolder
 from vernal.web.http import one_of, page
@@ -70,6 +71,7 @@ class ResultPages:
             "columns": board.number_columns(results, query.split),
             "rows": shown,
             "baselines": baselines,
+            "guessed_from": results.guessed_from(results.primary_split) or PLACE_AND_HOUR,
             "limits": pictures.bar_limits(
                 [*baselines, *(number for row in made.rows for number in row.measure(results.primary))]
             ),
@@ -159,6 +161,8 @@ class ResultPages:
             "split": split,
             "picture": picture,
             "totals": totals[split].to_dict("records") if splits else [],
+            "total_words": total_words,
+            "totals_note": TOTALS_NOTE,
             "nights": shown.to_dict("records"),
             "is_validation": split == VALIDATION,
         }
