@@ -117,7 +117,7 @@ def agreement(table: pd.DataFrame, title: str) -> Figure:
 
 def annotators(rates: pd.DataFrame, planted: Mapping[str, Any], title: str) -> Figure:
     """How often each annotator misses a class and how often they hear what is not there, with intervals."""
-    is_yes_or_no = rates.true_value.map(lambda value: isinstance(value, bool | np.bool_))
+    is_yes_or_no = rates.true_value.map(lambda value: isinstance(value, bool | np.bool_)).astype(bool)
     wrong = rates[(rates.true_value != rates.said_value) & is_yes_or_no]
     if wrong.empty:
         return nothing(title, "There are no votes to compare.")

@@ -50,7 +50,7 @@ def page(
         shown=SHOWN_ROWS,
         pictures={name: inline_svg(drawings[name].svg, name, alt) for name, (_, alt) in FIGURES.items()},
         demo_words=DEMO_WORDS if facts["is_demo"] else "",
-        steps=next_steps(tables, card),
+        steps=[*what_is_missing(tables, card, facts["data_root"]), *next_steps(tables, card)],
         tally=tally(tables),
         n_others=int(tables["label_files"].n_others.sum()),
         n_superseded=int((tables["inventory"].state == "superseded").sum()),
@@ -118,6 +118,56 @@ def count_reasons(held_back: pd.DataFrame) -> list[tuple[str, int]]:
     """Why clips are held back, the most frequent first; numbers in the reasons are left out."""
     short = held_back.reason.str.replace(r" \(.*\)| as .*$", "", regex=True)
     return [(str(reason), int(n)) for reason, n in short.value_counts().items()]
+
+
+def what_is_missing(tables: Mapping[str, pd.DataFrame], card: ProblemCard, data_root: str) -> list[str]:
+    """What has to come before any training, and how; empty where clips with the target and without are there."""
+    is_target = tables["manifest"].label == card.target
+    if is_target.nunique() == 2:
+        return []
+    steps = [_missing_labels(tables, card.target)]
+    if not is_target.any():
+        steps.append(
+            f"Listen to the clips that would teach most, and decide whether {card.target} is there: kedro review "
+            f"label-next --params=data_root={data_root}. Then run this collection again: what was decided counts, and "
+            "the next clips are chosen by it. A few of each kind are enough to begin."
+        )
+    if is_target.all():
+        steps.append(
+            f"Say where {card.target} is not: write `complete: yes` into the source.yml of label files in which every "
+            "call is marked, or add recordings without it in a folder called negative."
+        )
+    return steps
+
+
+def _missing_labels(tables: Mapping[str, pd.DataFrame], target: str) -> str:
+    recordings, refused, manifest = (tables[name] for name in ("recordings", "label_problems", "manifest"))
+    strong, weak = tables["strong_annotations"], tables["weak_annotations"]
+    held_back = recordings.held_back.dropna()
+    if len(held_back) == len(recordings):
+        held = count(len(held_back), "is", "are")
+        return f"No recording can be used yet: {held} held back, most for this reason: {held_back.mode()[0]}."
+    if not len(strong) and not len(weak):
+        return _refused(refused) if len(refused) else "Nothing is labelled yet."
+    of_target = weak[weak.label == target]
+    if not len(strong) and len(of_target):
+        n_present, n_absent = (
+            of_target.content_hash[is_it].nunique() for is_it in (of_target.is_present, ~of_target.is_present)
+        )
+        return (
+            f"All labels are about whole recordings: {count(n_absent, 'recording')} without {target} "
+            f"{'gives' if n_absent == 1 else 'give'} {count((manifest.label != target).sum(), 'negative clip')}; "
+            f"{count(n_present, 'recording')} with it {'waits' if n_present == 1 else 'wait'} for a listener, since "
+            "nobody said where in them it is heard."
+        )
+    lacking = "without" if (manifest.label == target).any() else "with"
+    return f"No clip {lacking} {target} is sure enough to be used."
+
+
+def _refused(refused: pd.DataFrame) -> str:
+    first = refused.iloc[0]
+    said = count(len(refused), "line or file was", "lines or files were")
+    return f"No label could be used: {said} refused, the first ({first.file_path}) because {first.reason}."
 
 
 def next_steps(tables: Mapping[str, pd.DataFrame], card: ProblemCard) -> list[str]:

@@ -1,5 +1,6 @@
 """A small real collection through the pipeline's nodes, with names and words that mean harm."""
 
+import re
 import shutil
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 import soundfile
 
 from tests.problem_cards import CARD
+from vernal.clips.nights import NightOptions
 from vernal.clips.problem_card import make_problem_card
 from vernal.collection import first_check
 from vernal.collection.agreement import AgreementOptions
@@ -120,7 +122,15 @@ def run(inbox, tmp_path, card):
     assert set(drawings) == set(showing.PLOTS)
     tables = {name: found[name] for name in showing.TABLES}
     page = showing.write_report(
-        card, str(inbox), "data", found["audio_roots"], found["strategy"], **tables, **drawings
+        card,
+        str(inbox),
+        "data",
+        found["audio_roots"],
+        found["strategy"],
+        "cards/frog.yml",
+        NightOptions(),
+        **tables,
+        **drawings,
     )
     return found, page, lake
 
@@ -253,3 +263,67 @@ def test_a_metric_that_needs_a_stage_is_not_judged_here(card_values):
         np.empty((0, 2)), np.empty(0, dtype=bool), pd.DataFrame({"site": [], "night": []}), empty, card, 0
     )
     assert set(table.status) == {"not measured"} and table.value.isna().all()
+
+
+def without_labels(inbox, tmp_path):
+    own = tmp_path / "in"
+    shutil.copytree(inbox, own, ignore=shutil.ignore_patterns("*.txt"))
+    return own
+
+
+def steps_of(page):
+    """What to do next, as the page says it, first things first."""
+    return re.findall(r"<li>(.*?)</li>", page[page.index("What to do next") :])
+
+
+def test_nothing_labelled_ends_with_a_report_that_says_so_first(inbox, tmp_path, card):
+    found, page, _ = run(without_labels(inbox, tmp_path), tmp_path, card)
+    assert found["manifest"].empty and len(found["queue"]) == 12
+    missing, listen, *_ = steps_of(page)
+    assert missing == "Nothing is labelled yet."
+    assert "kedro review label-next --params=data_root=data" in listen
+    assert "kedro run --params" not in page and "nothing to train on yet" in page
+
+
+def test_labels_of_whole_recordings_alone_give_negatives_and_wait_for_a_listener(inbox, tmp_path, card):
+    own = without_labels(inbox, tmp_path)
+    names = sorted(path.name for path in (own / "rec").glob("*.wav"))
+    rows = [f"{name},RADR,{'yes' if n < 2 else 'no'}" for n, name in enumerate(names)]
+    (own / "weak.csv").write_text("\n".join(["recording,label,is_present", *rows]), encoding="utf-8")
+    found, page, _ = run(own, tmp_path, card)
+    assert found["manifest"].label.tolist() == ["negative"] * 8
+    assert steps_of(page)[0].startswith(
+        "All labels are about whole recordings: 4 recordings without RADR give 8 negative clips; 2 recordings with it wait"
+    )
+    assert "kedro run --params" not in page
+
+
+def test_where_every_table_is_refused_the_first_reason_is_told(inbox, tmp_path, card):
+    own = without_labels(inbox, tmp_path)
+    (own / "rec" / "R0_20250401_210000.txt").write_text("1\t2\n3\t4\n", encoding="utf-8")
+    _, page, _ = run(own, tmp_path, card)
+    assert steps_of(page)[0].startswith(
+        "No label could be used: 1 line or file was refused, the first (rec/R0_2025"
+    )
+
+
+def test_recordings_without_a_licence_come_before_missing_labels(inbox, tmp_path, card):
+    own = without_labels(inbox, tmp_path)
+    (own / "rec" / "source.yml").unlink()
+    _, page, _ = run(own, tmp_path, card)
+    assert (
+        steps_of(page)[0]
+        == "No recording can be used yet: 6 are held back, most for this reason: no licence."
+    )
+
+
+def test_the_page_trains_with_a_whole_command(collected):
+    _, page, _ = collected
+    (command,) = re.findall(r"<code>(kedro run --params.*?)</code>", page)
+    for part in (
+        "source.manifest=data/03_primary/",
+        "target=RADR",
+        "data_root=data",
+        "collection.problem=cards/frog.yml",
+    ):
+        assert part in command

@@ -13,7 +13,7 @@ def create_pipeline() -> Pipeline:
         [_collect(), _label(), _embed(), _judge(), _show()],
         namespace="collection",
         inputs={"known_embeddings", "problem_card", "review_log"},
-        parameters={"params:embedding", "params:workers", "params:data_root", "params:recorders"},
+        parameters={"params:embedding", "params:workers", "params:data_root", "params:recorders", "params:nights"},
     )
 
 
@@ -180,7 +180,12 @@ def _judge() -> Pipeline:
 
 def _show() -> Pipeline:
     options = {"curve": "params:learning_curve", "queue": "params:label_next", "drift": "params:drift"}
-    facts = {"inbox": "params:inbox", "data_root": "params:data_root"}
+    facts = {
+        "inbox": "params:inbox",
+        "problem": "params:problem",
+        "data_root": "params:data_root",
+        "nights": "params:nights",
+    }
     return Pipeline(
         [
             Node(

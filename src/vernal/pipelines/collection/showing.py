@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from vernal.clips.nights import NightOptions
 from vernal.clips.problem_card import ProblemCard
 from vernal.collection import figures, report
 from vernal.collection.consensus import ALL_CLASSES
@@ -13,6 +14,7 @@ from vernal.collection.drift import DriftOptions
 from vernal.collection.figures import FIGURES
 from vernal.collection.learning_curve import LearningCurveOptions
 from vernal.collection.queue import QueueOptions
+from vernal.collection.training_command import training_command
 from vernal.collection.vectors import top_classes
 from vernal.reports.figures.style import Drawing, drawn
 
@@ -70,6 +72,8 @@ def write_report(
     data_root: str,
     audio_roots: dict[str, str],
     strategy: dict[str, Any],
+    problem: str,
+    nights: NightOptions,
     **parts: Any,
 ) -> str:
     """The collection's page.
@@ -80,13 +84,15 @@ def write_report(
         data_root: the data folder, as the person wrote it.
         audio_roots: the folder of the manifest's recordings.
         strategy: the queue against chance.
+        problem: the problem card's file.
+        nights: when a night begins, for the split.
         parts: the tables of `TABLES` and the drawings of `PLOTS`, by name.
     """
     zone = audio_roots["labelled"].split("/")[-2]
     manifest = f"{data_root}/03_primary/collection/manifest.csv"
     root = f"{data_root}/01_raw/collection/{zone}/objects"
-    params = f"source.manifest={manifest},source.audio_root={root},target={card.target},data_root={data_root}"
-    command = f'kedro run --pipeline=stage5 --params="{params}"'
+    places = {"source.manifest": manifest, "source.audio_root": root, "data_root": data_root}
+    command = training_command(parts["manifest"], card, problem, places, nights)
     facts = {"is_demo": inbox is None, "command": command, "strategy": strategy, "data_root": data_root}
     drawings = {name: parts[f"{name}_plot"] for name in FIGURES}
     return report.page(card, {name: parts[name] for name in TABLES}, drawings, facts)

@@ -1,0 +1,67 @@
+"""The command that a collection's page prints trains and tests with both classes."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from vernal.clips.nights import NightOptions, with_nights
+from vernal.clips.splits import SplitOptions, assign_splits
+from vernal.collection.training_command import split_settings, training_command
+
+PLACES = {"source.manifest": "out/m.csv", "source.audio_root": "objects", "data_root": "out"}
+
+
+def a_manifest(n_nights, sites=("pond",)):
+    rows = [
+        {
+            "file_path": f"aa/{n:064x}.wav",
+            "label": "RADR" if n % 2 else "negative",
+            "site": sites[n % 4 // 2 % len(sites)],
+        }
+        for n in range(4 * n_nights)
+    ]
+    nights = [f"2025-04-{n // 4 + 1:02d}" for n in range(len(rows))]
+    return pd.DataFrame(rows).assign(
+        recorder_id="R1", date=nights, time="21:00:00", start_s=0.0, end_s=3.0, group=pd.Series([np.nan] * len(rows), dtype="str")
+    )  # fmt: skip
+
+
+def dealt_by(manifest, settings):
+    values = {name.partition(".")[2]: value for name, value in settings.items()}
+    options = SplitOptions(**{k: v if k == "test_ood_sites" else float(v) for k, v in values.items()})
+    clips = with_nights(manifest, NightOptions()).assign(
+        is_positive=manifest.label == "RADR", clip_id=[f"{n:08d}" for n in range(len(manifest))],
+        content_hash=manifest.file_path.str.slice(3, 67), split=pd.Series([np.nan] * len(manifest), dtype="str"),
+    )  # fmt: skip
+    dealt = assign_splits(clips, options)
+    return dealt.groupby("split").is_positive.nunique().to_dict()
+
+
+@pytest.mark.parametrize("n_nights", [4, 8, 40])
+def test_each_test_has_both_classes(n_nights, card):
+    manifest = a_manifest(n_nights)
+    settings = split_settings(manifest, card, NightOptions())
+    assert dealt_by(manifest, settings) == {"train": 2, "val": 2, "test_iid": 2}
+
+
+def test_of_two_sites_one_is_held_out(card):
+    manifest = a_manifest(12, ("pond", "creek"))
+    settings = split_settings(manifest, card, NightOptions())
+    assert settings["quality_splitting.test_ood_sites"] in ("pond", "creek")
+    assert dealt_by(manifest, settings)["test_ood"] == 2
+
+
+def test_a_large_collection_needs_no_settings(card):
+    assert split_settings(a_manifest(60), card, NightOptions()) == {}
+
+
+def test_the_command_names_all_that_it_needs_or_is_not_printed(card):
+    manifest = a_manifest(60)
+    command = training_command(manifest, card, "cards/frog.yml", PLACES, NightOptions())
+    assert command == (
+        'kedro run --params="source.manifest=out/m.csv,source.audio_root=objects,data_root=out,target=RADR,'
+        'collection.problem=cards/frog.yml"'
+    )
+    shipped = training_command(manifest, card, "/x/conf/base/problem.yml", PLACES, NightOptions())
+    assert "collection.problem" not in shipped
+    assert training_command(manifest.assign(label="RADR"), card, "", PLACES, NightOptions()) == ""
