@@ -6,9 +6,9 @@ import pytest
 
 from vernal.clips.nights import NightOptions, with_nights
 from vernal.clips.splits import SplitOptions, assign_splits
-from vernal.collection.training_command import split_settings, training_command
+from vernal.collection.training_command import common_params, split_settings, training_command
 
-PLACES = {"source.manifest": "out/m.csv", "source.audio_root": "objects", "data_root": "out"}
+PLACES = {"source.manifest": "out/m.csv", "source.audio_root": "objects"}
 
 
 def a_manifest(n_nights, sites=("pond",)):
@@ -57,11 +57,10 @@ def test_a_large_collection_needs_no_settings(card):
 
 def test_the_command_names_all_that_it_needs_or_is_not_printed(card):
     manifest = a_manifest(60)
-    command = training_command(manifest, card, "cards/frog.yml", PLACES, NightOptions())
-    assert command == (
-        'kedro run --params="source.manifest=out/m.csv,source.audio_root=objects,data_root=out,target=RADR,'
-        'collection.problem=cards/frog.yml"'
+    common = common_params(card, "cards/frog.yml", "out")
+    assert training_command(manifest, card, PLACES, common, NightOptions()) == (
+        'kedro run --params="source.manifest=out/m.csv,source.audio_root=objects,target=RADR,'
+        'collection.problem=cards/frog.yml,data_root=out"'
     )
-    shipped = training_command(manifest, card, "/x/conf/base/problem.yml", PLACES, NightOptions())
-    assert "collection.problem" not in shipped
-    assert training_command(manifest.assign(label="RADR"), card, "", PLACES, NightOptions()) == ""
+    assert common_params(card, "/x/conf/base/problem.yml", "out") == "target=RADR,data_root=out"
+    assert training_command(manifest.assign(label="RADR"), card, PLACES, common, NightOptions()) == ""

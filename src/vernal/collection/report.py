@@ -31,7 +31,7 @@ def page(
         card: the problem card.
         tables: by name, as the pipeline's nodes give them.
         drawings: those of `figures.FIGURES`, by name.
-        facts: single values: `is_demo`, `command`, `strategy`, `data_root`.
+        facts: single values: `is_demo`, `command`, `strategy`, `data_root`, and the `params` of every command.
     """
     environment = page_templates("vernal.collection")
     environment.filters |= {"number": number, "interval": interval}
@@ -50,7 +50,7 @@ def page(
         shown=SHOWN_ROWS,
         pictures={name: inline_svg(drawings[name].svg, name, alt) for name, (_, alt) in FIGURES.items()},
         demo_words=DEMO_WORDS if facts["is_demo"] else "",
-        steps=[*what_is_missing(tables, card, facts["data_root"]), *next_steps(tables, card)],
+        steps=[*what_is_missing(tables, card, facts["params"]), *next_steps(tables, card)],
         tally=tally(tables),
         n_others=int(tables["label_files"].n_others.sum()),
         n_superseded=int((tables["inventory"].state == "superseded").sum()),
@@ -120,7 +120,7 @@ def count_reasons(held_back: pd.DataFrame) -> list[tuple[str, int]]:
     return [(str(reason), int(n)) for reason, n in short.value_counts().items()]
 
 
-def what_is_missing(tables: Mapping[str, pd.DataFrame], card: ProblemCard, data_root: str) -> list[str]:
+def what_is_missing(tables: Mapping[str, pd.DataFrame], card: ProblemCard, params: str) -> list[str]:
     """What has to come before any training, and how; empty where clips with the target and without are there."""
     is_target = tables["manifest"].label == card.target
     if is_target.nunique() == 2:
@@ -129,7 +129,7 @@ def what_is_missing(tables: Mapping[str, pd.DataFrame], card: ProblemCard, data_
     if not is_target.any():
         steps.append(
             f"Listen to the clips that would teach most, and decide whether {card.target} is there: kedro review "
-            f"label-next --params=data_root={data_root}. Then run this collection again: what was decided counts, and "
+            f"label-next --params={params} Then run this collection again: what was decided counts, and "
             "the next clips are chosen by it. A few of each kind are enough to begin."
         )
     if is_target.all():

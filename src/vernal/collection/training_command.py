@@ -25,23 +25,27 @@ def has_both_classes(manifest: pd.DataFrame, card: ProblemCard) -> bool:
 
 
 def training_command(
-    manifest: pd.DataFrame, card: ProblemCard, problem: str, places: dict[str, str], nights: NightOptions
+    manifest: pd.DataFrame, card: ProblemCard, places: dict[str, str], common: str, nights: NightOptions
 ) -> str:
     """The whole command; empty where there is nothing to train on.
 
     Args:
         manifest: the collection's.
-        card: the classes; `problem`: its file.
-        places: `source.manifest`, `source.audio_root` and `data_root`.
+        card: the classes.
+        places: `source.manifest` and `source.audio_root`.
+        common: as `common_params` gives them.
         nights: as the split takes them.
     """
     if not has_both_classes(manifest, card):
         return ""
-    params = {**places, "target": card.target}
-    if not PurePosixPath(problem).as_posix().endswith(DEFAULT_CARD):
-        params["collection.problem"] = problem
-    params |= split_settings(manifest, card, nights)
-    return f'kedro run --params="{",".join(f"{name}={value}" for name, value in params.items())}"'
+    own = [f"{name}={value}" for name, value in (places | split_settings(manifest, card, nights)).items()]
+    return f'kedro run --params="{",".join([*own, common])}"'
+
+
+def common_params(card: ProblemCard, problem: str, data_root: str) -> str:
+    """What every command on a collection needs: its data folder, target, and its problem card, if not the usual file."""
+    own_card = [] if problem.endswith(DEFAULT_CARD) else [f"collection.problem={problem}"]
+    return ",".join([f"target={card.target}", *own_card, f"data_root={data_root}"])
 
 
 def split_settings(manifest: pd.DataFrame, card: ProblemCard, nights: NightOptions) -> dict[str, str]:

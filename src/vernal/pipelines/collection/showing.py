@@ -14,7 +14,7 @@ from vernal.collection.drift import DriftOptions
 from vernal.collection.figures import FIGURES
 from vernal.collection.learning_curve import LearningCurveOptions
 from vernal.collection.queue import QueueOptions
-from vernal.collection.training_command import training_command
+from vernal.collection.training_command import common_params, training_command
 from vernal.collection.vectors import top_classes
 from vernal.reports.figures.style import Drawing, drawn
 
@@ -91,8 +91,10 @@ def write_report(
     zone = audio_roots["labelled"].split("/")[-2]
     manifest = f"{data_root}/03_primary/collection/manifest.csv"
     root = f"{data_root}/01_raw/collection/{zone}/objects"
-    places = {"source.manifest": manifest, "source.audio_root": root, "data_root": data_root}
-    command = training_command(parts["manifest"], card, problem, places, nights)
+    common = common_params(card, problem, data_root)
+    places = {"source.manifest": manifest, "source.audio_root": root}
+    command = training_command(parts["manifest"], card, places, common, nights)
     facts = {"is_demo": inbox is None, "command": command, "strategy": strategy, "data_root": data_root}
+    facts |= {"params": common}
     drawings = {name: parts[f"{name}_plot"] for name in FIGURES}
     return report.page(card, {name: parts[name] for name in TABLES}, drawings, facts)
