@@ -129,8 +129,8 @@ def what_is_missing(tables: Mapping[str, pd.DataFrame], card: ProblemCard, param
     if not is_target.any():
         steps.append(
             f"Listen to the clips that would teach most, and decide whether {card.target} is there: kedro review "
-            f"label-next --params={params} Then run this collection again: what was decided counts, and "
-            "the next clips are chosen by it. A few of each kind are enough to begin."
+            f'label-next --params="{params}". Then run this collection again: what was decided counts, and the next '
+            "clips are chosen by it. A few of each kind are enough to begin."
         )
     if is_target.all():
         steps.append(

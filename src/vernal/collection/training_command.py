@@ -43,7 +43,7 @@ def training_command(
 
 
 def common_params(card: ProblemCard, problem: str, data_root: str) -> str:
-    """What every command on a collection needs: its data folder, target, and its problem card, if not the usual file."""
+    """What every command on a collection needs: its data folder, target, and problem card, if not the usual file."""
     own_card = [] if problem.endswith(DEFAULT_CARD) else [f"collection.problem={problem}"]
     return ",".join([f"target={card.target}", *own_card, f"data_root={data_root}"])
 

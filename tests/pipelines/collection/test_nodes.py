@@ -1,5 +1,6 @@
 """A small real collection through the pipeline's nodes, with names and words that mean harm."""
 
+import html
 import re
 import shutil
 
