@@ -12,6 +12,7 @@ import soundfile
 from tests.problem_cards import CARD
 from vernal.clips.nights import NightOptions
 from vernal.clips.problem_card import make_problem_card
+from vernal.clips.recording_names import RecorderOptions
 from vernal.collection import first_check
 from vernal.collection.agreement import AgreementOptions
 from vernal.collection.clipping import ClipOptions
@@ -64,7 +65,10 @@ def run(inbox, tmp_path, card):
         found.update(zip(names.split(), values if isinstance(values, tuple) else (values,), strict=True))
 
     clip_options = ClipOptions(tail="drop")
-    keep("statements recordings inventory doubles differences", nodes.take_stock(lake, LakeOptions()))
+    keep(
+        "statements recordings inventory doubles differences",
+        nodes.take_stock(lake, LakeOptions(), RecorderOptions()),
+    )
     keep(
         "strong_annotations weak_annotations detections reviews label_problems label_files",
         nodes.read_labels(lake, found["statements"], found["recordings"], card),

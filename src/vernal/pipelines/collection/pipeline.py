@@ -13,7 +13,13 @@ def create_pipeline() -> Pipeline:
         [_collect(), _label(), _embed(), _judge(), _show()],
         namespace="collection",
         inputs={"known_embeddings", "problem_card", "review_log"},
-        parameters={"params:embedding", "params:workers", "params:data_root", "params:recorders", "params:nights"},
+        parameters={
+            "params:embedding",
+            "params:workers",
+            "params:data_root",
+            "params:recorders",
+            "params:nights",
+        },
     )
 
 
