@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 from vernal.common.problems import Problems, suggest
 
 SCORE_COLUMNS = ("point", "clip_id", "split", "logit", "is_positive")
-UNITS = ("clip", "file", "night")
+# What has to be known of every clip so that clips can be gathered into units.
+UNIT_COLUMNS: dict[str, list[str]] = {"clip": [], "file": ["content_hash"], "night": ["recorder_id", "night"]}
+UNITS = tuple(UNIT_COLUMNS)
 VALIDATION = "val"
 SPLITS = (VALIDATION, "test_iid", "test_ood")
 
@@ -95,7 +97,7 @@ def to_units(
     """
     if unit == "clip" or clips.empty:
         return clips, logits
-    needed = ["recorder_id", "night"] if unit == "night" else ["content_hash"]
+    needed = UNIT_COLUMNS[unit]
     remedy = f"Give it in the manifest, or evaluate by clip instead of by {unit}."
     problems = Problems(f"The evaluation by {unit}")
     absent = [name for name in needed if name not in clips.columns]

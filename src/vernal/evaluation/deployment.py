@@ -1,4 +1,8 @@
-"""Which point of a stage to deploy: the one place where that choice is made."""
+"""Which point of a stage to deploy: the one place where that choice is made.
+
+The configuration is the first of the leaderboard, which `vernal.evaluation.choice` orders without a test split; its
+points differ by their seed alone.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +15,13 @@ AVERAGE_PRECISION = "val_average_precision"
 
 
 def deployed_point(points: pd.DataFrame, leading: Collection[str] = ()) -> str | None:
-    """The leading configuration's point with the highest average precision on validation, the first if equal.
+    """The chosen configuration's point with the highest average precision on validation, the first if equal.
 
     The seed is a choice like any other, so it must not be made on a test split.
 
     Args:
         points: the stage's points table. Only points without an `error` count, as the others have no results.
-        leading: the points of the leading configuration; where none of them has results, all points count.
+        leading: the points of the chosen configuration; where none of them has results, all points count.
     Returns:
         The point's name; None where no point has results.
 
@@ -35,5 +39,5 @@ def deployed_point(points: pd.DataFrame, leading: Collection[str] = ()) -> str |
 
 
 def leading_points(leaderboard: pd.DataFrame) -> list[str]:
-    """All points of the configuration at the top of a leaderboard; none where it is empty."""
+    """All points of the chosen configuration, at the top of a leaderboard; none where it is empty."""
     return str(leaderboard["points"].iloc[0]).split(", ") if len(leaderboard) else []

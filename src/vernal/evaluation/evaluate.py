@@ -1,8 +1,8 @@
 """A stage's scores turned into every table of its report.
 
-The order is the argument: join the scores on the split table, choose each point's threshold on validation,
-freeze it, then look at the test splits; set the trivial and the metadata-only baselines beside; draw nights,
-the same for all points; and only then compare points and configurations.
+The order is the argument: join the scores on the split table, choose each point's threshold on validation and
+the order of configurations by folds of the train split, freeze both, then look at the test splits; set the trivial
+and the metadata-only baselines beside; draw nights, the same for all points; and only then compare.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import pandas as pd
 
 from vernal.common.problems import InputError
 from vernal.evaluation import baselines, coverage, metrics, tables
+from vernal.evaluation.choice import choice_of
 from vernal.evaluation.coverage import VALIDATION
 from vernal.evaluation.measuring import MeasuredSplit, measure_split
 from vernal.evaluation.notes import notes_table
@@ -38,11 +39,12 @@ class EvaluationResult:
         baselines: one row per (split, baseline).
         groups: one row per (point, split, quality or call type or recorder or site).
         calibration: one row per (point, split, method): Brier score and calibration error.
-        For the points of the leading configuration alone, `point` in front:
+        For the points of the chosen configuration alone, `point` in front:
         curves: thresholds with counts and rates. bands: curves with bands over nights. reliability: bins of
             probability.
         nights: recorder-nights. review: minutes against missed nights. seasons: totals with intervals.
-        notes: `scope`, `note`: everything a reader of the tables has to know (what is undefined, and why).
+        notes: `scope`, `note`: everything a reader of the tables has to know (what is undefined, and why). The scope
+            `choice` says how configurations were chosen among, and why it was not as asked.
     """
 
     points: pd.DataFrame
@@ -73,6 +75,7 @@ def evaluate_stage(
     options: EvaluationOptions | None = None,
     failed: Mapping[str, str] | None = None,
     axes: Sequence[str] | None = None,
+    fold_scores: pd.DataFrame | None = None,
 ) -> EvaluationResult:
     """Evaluate every point of a stage and compare them.
 
@@ -85,6 +88,8 @@ def evaluate_stage(
         training_counts: `point, n_train_positive, n_train_negative`, and what else is to stand beside.
         failed: points without scores, with the reason.
         axes: the stage's axes in order; None: every setting that varies.
+        fold_scores: `configuration_hash, fold, clip_id, logit` of training clips that a configuration did not train
+            on, which choose among configurations; None: none were trained so, and validation chooses.
 
     Raises:
         InputError: the tables do not fit each other (see `coverage.join`), or no point has scores.
@@ -107,11 +112,15 @@ def evaluate_stage(
     basics = baselines.baseline_table(splits[splits["split"] == TRAIN], evaluated, options.goals[0])
     primary = _primary_split(measured, options)
     varying = axes_of(plan, axes)
-    board = tables.leaderboard_table(plan, sheet, measured, primary, varying, options)
+    validation = measured[VALIDATION].values if VALIDATION in measured else None
+    chosen_by = choice_of(plan, fold_scores, splits, validation, options)
+    board = tables.leaderboard_table(plan, sheet, measured, primary, varying, options, chosen_by)
     leading = tables.leading_runs(board, plan, sheet)
     shown = [(run, names[run]) for run in leading]
     found = {
-        "points": tables.point_rows(plan, sheet, measured, frozen, basics, training_counts, failed),
+        "points": tables.point_rows(
+            plan, sheet, measured, frozen, basics, training_counts, failed, chosen_by
+        ),
         "leaderboard": board,
         "effects": tables.effects_table(plan, sheet, measured, varying, options),
         "operating_points": tables.operating_points_table(measured, chosen, names, options.goals),
@@ -121,7 +130,7 @@ def evaluate_stage(
         "curves": tables.curves_table(measured, shown, options),
         "bands": tables.bands_table(measured, shown, options),
         **tables.night_tables(measured, frozen, shown, options),
-        "notes": notes_table(measured, sheet, frozen, names, failed, options, primary),
+        "notes": notes_table(measured, sheet, frozen, names, failed, options, primary, chosen_by),
     }
     return EvaluationResult(**{name: settled(table.reset_index(drop=True)) for name, table in found.items()})
 

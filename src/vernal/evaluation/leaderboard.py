@@ -1,7 +1,8 @@
-"""Configurations in order: the mean over seeds less a fifth of its spread, and never a spread from one run.
+"""Configurations in the order of a choice that no test split had a part in, with what the test says beside it.
 
-A configuration that was run once has no spread and so no score. Published tables that take its spread for 0 rank it as
-perfectly stable.
+Where validation chooses, the order is the mean over seeds less a fifth of its spread, and never a spread from one run:
+a configuration that was run once has no spread and so no score. Published tables that take its spread for 0 rank it
+as perfectly stable.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import pandas as pd
 
 from vernal.evaluation import bootstrap
 from vernal.evaluation.metrics import FloatArray
+from vernal.evaluation.rounding import DECIMALS
 from vernal.sweeps.settings_table import CONFIGURATION, joined_levels, settings_of
 
 PENALTY = 0.2  # standard deviations taken off the mean in the order of the study's leaderboards
@@ -53,31 +55,32 @@ def aggregate(runs: pd.DataFrame, by: str | Sequence[str], metrics: Sequence[str
 
 def order(
     table: pd.DataFrame,
-    metric: str,
+    by: str | None,
     penalty: float = PENALTY,
     precision: str | None = None,
     precision_floor: float | None = None,
-    ties: Sequence[str] = (),
 ) -> pd.DataFrame:
-    """Add `score`, `mean - penalty * std`, and sort by it, highest first.
+    """Add `score` and `rank`, and sort by them, highest first; equal rows share a rank and keep their order.
 
-    Rows without a spread have no score; they follow the others, by their mean. Rows whose mean of `precision`
+    Rows without a score have no rank. They follow the others, by their mean where there is one. Rows whose precision
     is below the floor (or undefined) are left out.
 
     Args:
-        ties: columns that settle equal scores, ascending.
+        by: a column, which is the score, or a metric with `<by>_mean` and `<by>_std`, whose score is
+            `mean - penalty * std`; None scores nothing and leaves the order as it is.
+        precision: column of the precision that the floor is about; None keeps all.
     """
-    if precision_floor is not None:
-        table = table[table[f"{precision}_mean"] >= precision_floor]
-    scored = table.assign(score=table[f"{metric}_mean"] - penalty * table[f"{metric}_std"])
-    keys = ["score", f"{metric}_mean", *ties]
-    return scored.sort_values(
-        keys,
-        ascending=[False, False, *(True for _ in ties)],
-        na_position="last",
-        kind="stable",
-        ignore_index=True,
+    if precision_floor is not None and precision is not None:
+        table = table[table[precision] >= precision_floor]
+    nothing = pd.Series(np.nan, index=table.index)
+    mean = table.get(f"{by}_mean", nothing)
+    score = table[by] if by in table else mean - penalty * table.get(f"{by}_std", nothing)
+    scored = table.assign(score=score.astype(float).round(DECIMALS), mean=mean.astype(float).round(DECIMALS))
+    scored = scored.sort_values(
+        ["score", "mean"], ascending=False, na_position="last", kind="stable", ignore_index=True
     )
+    rank = scored["score"].rank(method="min", ascending=False).astype("Int64")
+    return scored.drop(columns="mean").assign(rank=rank)
 
 
 def stage_leaderboard(
@@ -89,6 +92,8 @@ def stage_leaderboard(
     effective: float = 0.0,
     axes: Sequence[str] = (),
     penalty: float = PENALTY,
+    by: str | None = None,
+    cross_validated: pd.DataFrame | None = None,
     precision: str | None = None,
     precision_floor: float | None = None,
     level: float = 0.95,
@@ -98,15 +103,18 @@ def stage_leaderboard(
     Args:
         plan: `point`, `config_hash`, `configuration_hash` and the settings.
         runs: one row per distinct run that was evaluated: `config_hash` and `metrics`.
-        primary: the metric that gives the order and the interval.
+        primary: the metric that gets the interval.
         draws: per config hash, the primary metric in every bootstrap draw; None: no interval.
         effective: effective number of nights that `primary` rests on; 0 gives no interval.
         axes: settings to show.
+        by: what gives the order: one of `metrics`, or a column of `cross_validated`; see `order`.
+        cross_validated: measures of each configuration on folds, `configuration_hash` and columns to show.
 
     Returns:
-        `rank` (empty without a spread), `configuration_hash`, `points`, `n_points`, `n_runs` (distinct), axes
-        as text, means and standard deviations, `score`, `<primary>_low`, `<primary>_high` and
-        `interval_covers`: `nights and seeds`, `nights only` (one run) or empty.
+        `rank` (empty without a score), `configuration_hash`, axes as text, `n_points`, `n_runs` (distinct), `score`,
+        the columns of `cross_validated`, `<primary>_low`, `<primary>_high` and `interval_covers` (`nights and seeds`,
+        `nights only` after one run, or empty), means and standard deviations, `points`. Equal scores are in the
+        order of the plan.
     """
     settings = settings_of(plan)
     run_table = plan.drop_duplicates("config_hash")[["config_hash", CONFIGURATION]].merge(
@@ -121,13 +129,13 @@ def stage_leaderboard(
     table = table.assign(
         **pd.DataFrame(ranges, columns=[f"{primary}_low", f"{primary}_high", "interval_covers"])
     )
-    table = order(table, primary, penalty, precision, precision_floor, ties=[CONFIGURATION])
-    ranked = table["score"].notna()
-    table = table.assign(rank=pd.array(np.where(ranked, np.arange(1, len(table) + 1), 0), dtype="Int64"))
-    table["rank"] = table["rank"].mask(~ranked)
+    beside = pd.DataFrame(columns=[CONFIGURATION]) if cross_validated is None else cross_validated
+    table = table.merge(beside, on=CONFIGURATION, how="left")
+    table = order(table, by, penalty, precision, precision_floor)
     values = [f"{m}_{part}" for m in metrics for part in ("mean", "std")]
     ends = [f"{primary}_low", f"{primary}_high", "interval_covers"]
-    return table[["rank", CONFIGURATION, *axes, "n_points", "n_runs", "score", *ends, *values, "points"]]
+    scores = ["score", *(name for name in beside if name != CONFIGURATION)]
+    return table[["rank", CONFIGURATION, *axes, "n_points", "n_runs", *scores, *ends, *values, "points"]]
 
 
 def _parts(plan: pd.DataFrame) -> list[tuple[str, pd.Index]]:

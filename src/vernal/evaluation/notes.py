@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from vernal.evaluation import bootstrap, coverage, nights
+from vernal.evaluation.choice import Choice
 from vernal.evaluation.coverage import VALIDATION
 from vernal.evaluation.measuring import MeasuredSplit
 from vernal.evaluation.operating_points import OperatingPoint
@@ -18,6 +19,7 @@ _WITHOUT_THRESHOLD = (
     "F1, precision, recall and false positive rate are undefined on every split, and average precision stands in where "
     "one of them was to order configurations"
 )
+CHOICE = "choice"  # the scope of notes on how configurations were chosen among
 
 
 def notes_table(
@@ -28,13 +30,19 @@ def notes_table(
     failed: Mapping[str, str],
     options: EvaluationOptions,
     primary: str,
+    chosen: Choice,
 ) -> pd.DataFrame:
-    """`scope` (a point, a split, or the stage) and `note`: what failed, what is undefined, and why."""
+    """`scope` (a point, a split, the choice or the stage) and `note`: what failed, what is undefined, and why."""
     notes = [(point, f"failed: {reason}") for point, reason in sorted(failed.items())]
     for split in sheet.units:
         notes += [(split, note) for note in _split_notes(split, measured.get(split))]
+    notes += [(CHOICE, note) for note in (chosen.sentence, *chosen.reasons)]
+    if options.precision_floor is not None and chosen.precision is None:
+        notes.append((CHOICE, "the precision floor was not applied, since only a test split could apply it"))
     if primary != options.primary_split:
-        notes.append(("stage", f"{options.primary_split} cannot order the leaderboard; {primary} does"))
+        notes.append(
+            ("stage", f"{options.primary_split} cannot measure {options.primary_metric}; {primary} stands in")
+        )
     # What validation lacks it lacks for every point.
     lacking = {point.note for point in frozen if np.isnan(point.logit)}
     notes += [("stage", f"{note}; {_WITHOUT_THRESHOLD}") for note in lacking]

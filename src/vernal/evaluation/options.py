@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from vernal.clips.folds import BY_SITES, CHOOSE_BY
 from vernal.common.settings import (
     CountFromZero,
     InnerShare,
@@ -37,10 +38,14 @@ class EvaluationOptions:
         twelve hours).
     seconds_per_clip: time to check one flagged clip.
     field_prevalence: share of clips with the target in the field, for `precision_at_field_prevalence`.
-    primary_split, primary_metric: what orders the leaderboard, highest first; the next best split stands in
-        for one that is absent. The false positive rate, of which less is better, orders nothing.
-    penalty: standard deviations taken off the mean in that order.
-    precision_floor: configurations below this mean precision leave the leaderboard; null keeps all.
+    choose_by: what configurations are chosen by: `sites` of the train split left out in turn, `nights` of it, or
+        `validation`. What cannot be done falls back to the next.
+    primary_split: the test split that the chosen are reported on first; the next best stands in for one that is absent.
+    primary_metric: what orders configurations, highest first. The false positive rate, of which less is better,
+        orders nothing.
+    penalty: standard deviations over seeds taken off the mean where validation chooses; folds are scored for one seed.
+    precision_floor: configurations below this precision, where the choice is made, leave the leaderboard; null keeps
+        all.
     effect_metrics: metrics that the stage's axes are compared in.
     all_pairs: compare every level with every other, not only with the first.
     within_levels: axes with up to so many levels are also compared within (an effect at each of their
@@ -58,6 +63,7 @@ class EvaluationOptions:
     clips_per_night: PositiveNumber = CLIPS_PER_NIGHT
     seconds_per_clip: Annotated[Number, Field(gt=0, description="seconds")] = SECONDS_PER_REVIEW
     field_prevalence: InnerShare = 0.01
+    choose_by: Annotated[str, one_of(CHOOSE_BY)] = BY_SITES
     primary_split: Annotated[str, one_of(coverage.SPLITS)] = "test_ood"
     primary_metric: PrimaryMetric = "f1"
     penalty: NotNegative = leaderboard.PENALTY

@@ -15,12 +15,15 @@ import numpy as np
 import pandas as pd
 
 from vernal.clips.demo_season import is_demo_data
+from vernal.clips.folds import BY_NIGHTS, BY_SITES, BY_VALIDATION
 from vernal.clips.problem_card import ProblemCard
 from vernal.common.hashing import digest
 from vernal.common.table_files import digest_of_table
 from vernal.evaluation.baselines import METADATA, PLACE_AND_HOUR
+from vernal.evaluation.choice import BY_NOTHING, CROSS_VALIDATED
 from vernal.evaluation.coverage import SPLITS, VALIDATION
 from vernal.evaluation.deployment import deployed_point
+from vernal.evaluation.notes import CHOICE
 from vernal.evaluation.operating_points import review_minutes, why_none
 from vernal.evaluation.options import EvaluationOptions
 from vernal.sweeps.settings_table import CONFIGURATION, SEED, level_text, settings_of
@@ -35,6 +38,13 @@ METRIC_NAMES = {
     "auroc": "AUROC",
     "average_precision": "average precision",
     "auroc_within_recorder": "AUROC within recorder",
+}
+CHOICE_NAMES = {
+    BY_SITES: "{metric} cross-validated over training sites",
+    BY_NIGHTS: "{metric} cross-validated over training nights",
+    BY_VALIDATION: "{metric} on validation",
+    BY_NOTHING: "nothing",
+    "": "an earlier version, which let the test choose; run the stage again",
 }
 KEY = "key"  # the evaluation's table, and its one column, that names what it was made from
 UNIT_NAMES = {"clip": "clips", "file": "files", "night": "recorder-nights"}
@@ -135,7 +145,7 @@ class StageResults:
 
     @cached_property
     def test_splits(self) -> list[str]:
-        """Measured test splits, the one that orders the leaderboard first."""
+        """Measured test splits, the one that is reported first in front."""
         listed = [name for name in self.measured_splits if name != VALIDATION]
         return sorted(listed, key=lambda name: name != self.primary_split)
 
@@ -146,7 +156,7 @@ class StageResults:
 
     @cached_property
     def primary(self) -> str:
-        """The column that orders the leaderboard, as in `test_ood_f1`."""
+        """The column that is reported first, as in `test_ood_f1`; no choice is made by it."""
         ends = [name for name in self.leaderboard.columns if name.endswith("_low")]
         if ends:
             return ends[0].removesuffix("_low")
@@ -154,12 +164,12 @@ class StageResults:
 
     @cached_property
     def primary_split(self) -> str:
-        """The split that orders the leaderboard; another than was asked for where that one cannot."""
+        """The split that is reported first; another than was asked for where that one has not both classes."""
         return next(name for name in SPLITS if self.primary.startswith(f"{name}_"))
 
     @cached_property
     def primary_metric(self) -> str:
-        """The metric that orders the leaderboard."""
+        """The metric that orders configurations and is reported first."""
         return self.primary.removeprefix(f"{self.primary_split}_")
 
     @cached_property
@@ -178,13 +188,54 @@ class StageResults:
         return int(self.plan[SEED].nunique())
 
     @cached_property
+    def chosen_by(self) -> str:
+        """What configurations were chosen by, a key of `CHOICE_NAMES`; empty in results of an earlier version."""
+        if "chosen_by" not in self.leaderboard:
+            return ""
+        return str(self.leaderboard["chosen_by"].iloc[0]) if len(self.leaderboard) else BY_NOTHING
+
+    @cached_property
+    def choice_name(self) -> str:
+        """What gives the order of configurations, in words."""
+        return CHOICE_NAMES[self.chosen_by].format(metric=METRIC_NAMES[self.primary_metric])
+
+    @cached_property
+    def is_cross_validated(self) -> bool:
+        """Whether configurations were chosen by folds of the train split."""
+        return self.chosen_by in (BY_SITES, BY_NIGHTS)
+
+    @cached_property
+    def choice_column(self) -> str | None:
+        """The leaderboard's column of what was chosen by; None where that is nothing."""
+        named = {BY_VALIDATION: f"{VALIDATION}_{self.primary_metric}_mean"}
+        named |= dict.fromkeys((BY_SITES, BY_NIGHTS), f"{CROSS_VALIDATED}_{self.primary_metric}")
+        return named.get(self.chosen_by)
+
+    @cached_property
+    def choice_notes(self) -> list[str]:
+        """How configurations were chosen among, then why it was not as asked."""
+        notes = self.table("notes")
+        return notes.loc[notes["scope"] == CHOICE, "note"].tolist() if len(notes) else []
+
+    @cached_property
+    def tied(self) -> pd.DataFrame:
+        """The rows of the leaderboard that share its first place."""
+        return self.leaderboard[self.leaderboard["rank"] == 1]
+
+    @cached_property
+    def flattery(self) -> float:
+        """By how much the best on the split that is reported lies above what was chosen, in the metric's mean there."""
+        means = self.leaderboard[f"{self.primary}_mean"].astype(float)
+        return float(means.max() - means.iloc[0]) if len(means) else float("nan")
+
+    @cached_property
     def leader(self) -> pd.Series | None:
-        """First row of the leaderboard; None if a precision floor left it empty."""
+        """The chosen configuration: first row of the leaderboard; None if a precision floor left it empty."""
         return self.leaderboard.iloc[0] if len(self.leaderboard) else None
 
     @cached_property
     def leading_points(self) -> list[str]:
-        """Points of the leading configuration, one a run."""
+        """Points of the chosen configuration, one a run."""
         return self.table("curves")["point"].drop_duplicates().astype(str).tolist()
 
     @cached_property

@@ -19,6 +19,7 @@ from vernal.evaluation import (
     metrics,
     nights,
 )
+from vernal.evaluation.choice import Choice
 from vernal.evaluation.coverage import VALIDATION
 from vernal.evaluation.measuring import MeasuredSplit
 from vernal.evaluation.operating_points import Goal, OperatingPoint
@@ -37,8 +38,12 @@ def point_rows(
     basics: pd.DataFrame,
     training_counts: pd.DataFrame,
     failed: Mapping[str, str],
+    chosen: Choice,
 ) -> pd.DataFrame:
-    """One row per point, in plan order: identity, settings, training counts, threshold, `<split>_<metric>`."""
+    """One row per point, in plan order: identity, settings, training counts, threshold, measures.
+
+    Measures are `<split>_<metric>`, and `cv_<metric>` on folds, the same for all points of a configuration.
+    """
     run_of = plan["point"].astype(str).map(sheet.run_of)
     identity = ["point", "config_hash", CONFIGURATION, *(["is_edited"] if "is_edited" in plan else [])]
     reasons = [
@@ -67,7 +72,11 @@ def point_rows(
         blocks.append(table[ordered].add_prefix(f"{name}_"))
     by_run = pd.concat(blocks, axis=1)
     measured_rows = _nullable(by_run).reindex(run_of).reset_index(drop=True)
-    return pd.concat([head, settings_of(plan), _nullable(counts), measured_rows], axis=1)
+    folds = chosen.values.set_index(CONFIGURATION).reindex(plan[CONFIGURATION]).astype(float)
+    # A point without a result of its own shows none of its configuration's.
+    folds = folds.reset_index(drop=True)
+    folds.loc[run_of.isna().to_numpy()] = np.nan
+    return pd.concat([head, settings_of(plan), _nullable(counts), measured_rows, folds], axis=1)
 
 
 def _beside(basics: pd.DataFrame, split: str) -> dict[str, float]:
@@ -105,8 +114,12 @@ def leaderboard_table(
     primary: str,
     axes: Sequence[str],
     options: EvaluationOptions,
+    chosen: Choice,
 ) -> pd.DataFrame:
-    """One row per configuration; see `leaderboard.stage_leaderboard`. The primary split's columns come first."""
+    """One row per configuration in the order of the choice, with `chosen_by`; see `leaderboard.stage_leaderboard`.
+
+    The primary split's columns come first.
+    """
     listed = ("f1", "precision", "recall", "auroc", "average_precision")
     order = [primary, *(name for name in measured if name != primary)]
     values = pd.concat(
@@ -119,7 +132,7 @@ def leaderboard_table(
         axis=1,
     )
     split = measured[primary]
-    return leaderboard.stage_leaderboard(
+    board = leaderboard.stage_leaderboard(
         plan,
         values.assign(config_hash=sheet.runs),
         list(values.columns),
@@ -128,10 +141,14 @@ def leaderboard_table(
         effective=split.nights.effective_for(options.primary_metric) if primary != VALIDATION else 0.0,
         axes=axes,
         penalty=options.penalty,
-        precision=f"{primary}_precision",
+        by=chosen.column,
+        cross_validated=chosen.values,
+        precision=chosen.precision,
         precision_floor=options.precision_floor,
         level=options.level,
     )
+    board.insert(list(board.columns).index("score"), "chosen_by", chosen.by)
+    return board
 
 
 def leading_runs(board: pd.DataFrame, plan: pd.DataFrame, sheet: coverage.Sheet) -> list[int]:

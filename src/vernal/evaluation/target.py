@@ -1,7 +1,7 @@
 """Whether a stage meets what the problem card asks: the detector that would be used, with its interval.
 
-The detector is the stage's deployed point, which was chosen without a test split; a target is met only where the whole
-interval says so (see `vernal.clips.problem_card.verdict`).
+The detector is the stage's deployed point, which was chosen without a test split (see `vernal.evaluation.choice`); a
+target is met only where the whole interval says so (see `vernal.clips.problem_card.verdict`).
 """
 
 from __future__ import annotations

@@ -9,11 +9,19 @@ from pathlib import Path
 
 from vernal.clips.demo_season import is_demo_data
 from vernal.evaluation.coverage import VALIDATION
+from vernal.evaluation.deployment import deployed_point, leading_points
 from vernal.evaluation.operating_points import why_none
 from vernal.sweeps.stage_folder import StageFolder
 
 # What a person opens, by the dataset's name in the stage, in the order they would open it.
 _SHOWN = ("report", "leaderboard", "effects", "points_table", "certificate")
+# What the score of each row is, by what a leaderboard says that it was chosen by.
+_CHOSEN_BY = {
+    "sites": "ranked by a score from training sites left out in turn",
+    "nights": "ranked by a score from training nights left out in turn",
+    "validation": "ranked by a score from validation",
+    "nothing": "nothing could choose",
+}
 SHOWN_ROWS = 10
 SCALE = 30  # characters of the axis
 DEMO = "DEMO: synthetic recordings, these numbers are no result"
@@ -34,7 +42,7 @@ def closing_words(data_root: Path, datasets: Iterable[str]) -> str:
         picture = (
             leaderboard_picture(folder.leaderboard, is_demo_data(data_root, stage)) if len(files) else []
         )
-        words = threshold_words(folder.points_table)
+        words = [*threshold_words(folder.points_table), *_to_use(folder)]
         blocks.append("\n".join(["", *picture, *words, *(f"  {path}" for path in files)]))
     return "\n".join(blocks)
 
@@ -52,8 +60,17 @@ def threshold_words(path: Path) -> list[str]:
     ]
 
 
+def _to_use(folder: StageFolder) -> list[str]:
+    """The point to use, by the one function that says so; nothing where a stage has no such tables."""
+    if folder.missing_tables():
+        return []
+    leading = leading_points(folder.read_table(folder.leaderboard))
+    point = deployed_point(folder.read_table(folder.points_table), leading)
+    return [f"  To use: {_ascii(point)}", ""] if point is not None else []
+
+
 def leaderboard_picture(path: Path, is_demo: bool = False) -> list[str]:
-    """A leaderboard as lines of ASCII: rank, mean, interval or spread, number of seeds, settings.
+    """A leaderboard as lines of ASCII: rank, what it was chosen by, mean, interval, number of seeds, settings.
 
     Args:
         path: `leaderboard.csv` of a stage; a file that is not there or not such a table gives no picture.
@@ -71,18 +88,21 @@ def leaderboard_picture(path: Path, is_demo: bool = False) -> list[str]:
     low, high = _limits(numbers)
     title = f"  {_ascii(path.parent.name)}: {primary}, mean over seeds"
     title += " and interval" if any(math.isfinite(three[0]) for three in numbers) else " (no intervals)"
-    means = [three[1] for three in numbers]
-    if means != sorted(means, reverse=True):
-        title += ", ordered by mean less spread"
+    chosen_by = _CHOSEN_BY.get(rows[0].get("chosen_by", ""))
+    title += f"; {chosen_by}" if chosen_by else ""
     lines = [f"  {DEMO}"] if is_demo else []
-    lines += [title, "", f"  rank   mean  {_axis(low, high)}  seeds  {_ascii(', '.join(axes))}".rstrip()]
+    lines += [
+        title,
+        "",
+        f"  rank  score   mean  {_axis(low, high)}  seeds  {_ascii(', '.join(axes))}".rstrip(),
+    ]
     for row, three in zip(shown, numbers, strict=True):
         rank = row.get("rank", "").partition(".")[0] or "-"
-        mean = f"{three[1]:.3f}" if math.isfinite(three[1]) else "-"
+        score, mean = (_share(value) for value in (_number(row, "score"), three[1]))
         settings = ", ".join(_level(row[axis]) for axis in axes)
         bar = _bar(three, low, high)
         lines.append(
-            f"  {rank:>4}  {mean:>5}  {bar}  {row.get('n_runs', ''):>5}  {_ascii(settings)}".rstrip()
+            f"  {rank:>4}  {score:>5}  {mean:>5}  {bar}  {row.get('n_runs', ''):>5}  {_ascii(settings)}".rstrip()
         )
     if len(rows) > len(shown):
         lines.append(f"  {'':>4}  and {len(rows) - len(shown):,} more in leaderboard.csv")
@@ -96,6 +116,10 @@ def _read(path: Path, needed: set[str]) -> list[dict[str, str]]:
     except (OSError, UnicodeDecodeError, csv.Error):
         return []
     return rows if rows and needed <= set(rows[0]) else []
+
+
+def _share(value: float) -> str:
+    return f"{value:.3f}" if math.isfinite(value) else "-"
 
 
 def _number(row: Mapping[str, str], name: str) -> float:

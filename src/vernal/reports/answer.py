@@ -44,7 +44,7 @@ def answer_section(results: StageResults) -> Section:
         _effects(results),
         _deploy(results),
         _night(results),
-        _chosen_on_validation(results),
+        *_chosen(results),
     ]
     return Section("answer", "The answer", [Tiles(_tiles(results)), Bullets([text for text in said if text])])
 
@@ -105,7 +105,7 @@ def _primary(results: StageResults) -> str:
 
 
 def leader_interval(results: StageResults) -> tuple[float, float]:
-    """Interval of the leading configuration's mean; NaN where none can be given."""
+    """Interval of the chosen configuration's mean; NaN where none can be given."""
     if results.leader is None:
         return float("nan"), float("nan")
     return float(results.leader[f"{results.primary}_low"]), float(results.leader[f"{results.primary}_high"])
@@ -135,11 +135,28 @@ def _leader(results: StageResults) -> Text:
         )
     if results.n_configurations == 1:
         return Text(f"The classifier reaches {_primary(results)} of {mean} ({sure}); {spread}.")
-    first = "First" if pd.notna(row["rank"]) else "Highest mean (none is ranked, as each ran only once)"
     return Text(
-        f"{first} of {count(results.n_configurations, 'configuration')} by {_primary(results)}: "
-        f"{configuration_text(results, row)}. It reaches {mean} ({sure}); {spread}."
+        f"{_place(results, row)}: {configuration_text(results, row)}{_choice_value(results, row)}. "
+        f"On {results.primary_split} it reaches {METRIC_NAMES[results.primary_metric]} of {mean} ({sure}); {spread}."
     )
+
+
+def _place(results: StageResults, row: pd.Series) -> str:
+    """Which place the chosen configuration has, among how many, by what."""
+    if results.choice_column is None:
+        return f"Among {count(results.n_configurations, 'configuration')} nothing could choose; first in the plan is"
+    among = f"of {count(results.n_configurations, 'configuration')} by {results.choice_name}"
+    if len(results.tied) > 1:
+        return (
+            f"One of {len(results.tied):,} that share the first place {among}, the first of them in the plan"
+        )
+    if pd.notna(row["rank"]):
+        return f"First {among}"
+    return f"Highest mean (none is ranked, as each ran only once) {among}"
+
+
+def _choice_value(results: StageResults, row: pd.Series) -> str:
+    return "" if results.choice_column is None else f", with {share(row[results.choice_column])} there"
 
 
 def _target(results: StageResults) -> Text | None:
@@ -156,17 +173,18 @@ def _order(results: StageResults) -> Text | None:
     """Whether the leader can be told from the others."""
     if results.n_configurations < 2:
         return None
-    low, _ = leader_interval(results)
+    low, high = leader_interval(results)
     others = results.leaderboard[f"{results.primary}_mean"].iloc[1:].astype(float)
     if not np.isfinite(low):
         return Text("Without an interval nothing shows that it is better than the others.", WARNING)
-    inside, n = int((others >= low).sum()), len(others)
-    if not inside:
+    reached, n = int((others >= low).sum()), len(others)
+    if not reached:
         return Text("The means of all others lie below its interval.", GOOD)
-    whose = "mean of every other lies" if inside == n else f"means of {inside:,} of the {n:,} others lie"
+    whose = "mean of every other lies" if reached == n else f"means of {reached:,} of the {n:,} others lie"
+    above = " or above it" if (others > high).any() else ""
     return Text(
-        f"The {whose} inside that interval: do not read the order among them as a finding. What the settings do is "
-        "told by the paired comparisons below.",
+        f"The {whose} inside that interval{above}: do not read the order among them as a finding. What the settings do "
+        "is told by the paired comparisons below.",
         WARNING,
     )
 
@@ -405,35 +423,34 @@ def _review_words(results: StageResults, spent: float) -> str:
     )
 
 
-def _chosen_on_validation(results: StageResults) -> Text | None:
-    """What the same table says when its order comes from validation and not from the split it reports."""
-    split, column, board = (
-        results.primary_split,
-        f"{VALIDATION}_{results.primary_metric}_mean",
-        results.leaderboard,
-    )
-    if split == VALIDATION:
+def _chosen(results: StageResults) -> list[Text]:
+    """How the configuration was chosen, and what the test would have flattered had it been asked."""
+    said = []
+    if results.primary_split == VALIDATION:
         chose = "" if results.no_threshold else ", which chose the threshold"
-        return Text(f"No test split holds both classes: all numbers are of validation{chose}.", BAD)
-    if results.n_configurations < 2 or column not in board or not board[column].notna().any():
-        return None
-    values = board[column].astype(float)
-    first = board[values == values.max()]
-    is_leader = first.index[0] == board.index[0]
-    if len(first) == 1 and is_leader:
-        return Text(
-            "Validation puts the same configuration first, so it does not lead by the test split alone.", GOOD
+        said.append(
+            Text(f"No test split holds both classes: all numbers are of validation{chose}.", BAD)
         )
-    flattered = f"This order was made on {split} itself, which flatters whatever comes first."
-    reached = first[f"{results.primary}_mean"].astype(float)
-    if len(first) == 1:
-        chosen = configuration_text(results, first.iloc[0])
+    if results.n_configurations < 2:
+        return said
+    how, *reasons = results.choice_notes or [f"configurations were put in order by {results.choice_name}"]
+    compared = f"{count(results.n_configurations, 'configuration')} were compared: {how}."
+    not_as_asked = f" Not otherwise, since {listed(reasons)}." if reasons else ""
+    said.append(Text(f"{compared}{not_as_asked}", WARNING if reasons or not results.chosen_by else ""))
+    if results.primary_split != VALIDATION and results.chosen_by and np.isfinite(results.flattery):
+        said.append(_flattered(results))
+    return said
+
+
+def _flattered(results: StageResults) -> Text:
+    split, gain = results.primary_split, results.flattery
+    if not gain:
         return Text(
-            f"{flattered} Chosen on validation it would have been {chosen}, with {share(reached.iloc[0])} on {split}."
+            f"{split} had no part in that choice and puts none above it: it would have flattered by nothing.",
+            GOOD,
         )
-    among = ", this one among them" if is_leader else ""
+    best = results.leaderboard[f"{results.primary}_mean"].astype(float).max()
     return Text(
-        f"{flattered} Validation puts {len(first):,} configurations first with the same mean{among}; on {split} they "
-        f"reach {between(reached.min(), reached.max())}.",
-        WARNING,
+        f"{split} had no part in that choice. Had it chosen, this page would report {share(best, 3)}, higher by "
+        f"{share(gain, 3)}: so much the test would have flattered."
     )

@@ -3,10 +3,7 @@
 from vernal.reports.blocks import Picture
 
 CAPTIONS = {
-    "leaderboard": (
-        "The order is by the mean less {penalty:g} standard deviations over seeds. Intervals are over {blocks} "
-        "and seeds."
-    ),
+    "leaderboard": ("The order is by {order}. Intervals are over {blocks} and seeds."),
     "effects": (
         "Pairs of points that differ in this one setting and share the seed; change from the first level to the "
         "second. An interval that leaves out zero is not yet a difference shown: the verdict also counts how "

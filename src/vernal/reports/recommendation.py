@@ -59,12 +59,11 @@ def _why(results: StageResults) -> str:
         return "It is the only run of its configuration."
     runs = count(len(results.leading_points), "run")
     if not np.isfinite(results.number(results.deployed, f"{VALIDATION}_average_precision")):
-        return (
-            f"Of the leading configuration's {runs}, it is the first: validation could not choose among them."
-        )
+        return f"Of the chosen configuration's {runs}, it is the first: validation could not choose among them."
+    # Results of an earlier version are in the order of the test.
+    untouched = " No test split was asked." if results.chosen_by else ""
     return (
-        f"Of the leading configuration's {runs}, this one has the highest average precision on validation; no test "
-        "split was asked."
+        f"Of the chosen configuration's {runs}, this one has the highest average precision on validation.{untouched}"
     )
 
 
@@ -79,6 +78,7 @@ def _card(results: StageResults) -> Table:
     rows = [
         ["point", f"`{point}`"],
         ["settings", settings],
+        ["configuration chosen by", results.choice_name],
         *_threshold_rows(results, logit),
         ["folder", f"`{(StageFolder('', stage).models / point).as_posix()}` in the data folder"],
         ["to take it to the field", f"`kedro export {stage} {point} --out DIR`"],

@@ -10,6 +10,8 @@ import pandas as pd
 
 from vernal.common.formatting import UNDEFINED, between, count, listed, percent, share
 from vernal.evaluation.baselines import ALL_POSITIVE, PREVALENCE
+from vernal.clips.folds import BY_VALIDATION
+from vernal.evaluation.choice import CROSS_VALIDATED
 from vernal.evaluation.effects import HIGHER, LOWER, POWER, what_would_help
 from vernal.evaluation.stage_results import METRIC_NAMES, StageResults, level_words
 from vernal.reports.answer import shown_effects
@@ -34,7 +36,7 @@ def found_section(results: StageResults) -> Section:
     if results.n_configurations > 1:
         blocks += [
             Heading("Configurations"),
-            picture("leaderboard", penalty=results.options.penalty, blocks=results.block_name),
+            picture("leaderboard", order=order_words(results), blocks=results.block_name),
             Fold(f"All {count(results.n_configurations, 'configuration')}", [leaderboard_table(results)]),
             Heading("What each setting does"),
             picture("effects"),
@@ -51,8 +53,16 @@ def found_section(results: StageResults) -> Section:
     return Section("found", "What was found", blocks)
 
 
+def order_words(results: StageResults) -> str:
+    """What the order of configurations goes by."""
+    words = results.choice_name
+    if results.chosen_by == BY_VALIDATION:
+        words = f"mean {words} less {results.options.penalty:g} standard deviations over seeds"
+    return f"{words}; no test split has a part in it" if results.choice_column else words
+
+
 def leaderboard_table(results: StageResults) -> Table:
-    """Every configuration with its numbers on the split that decides, and the deciding metric elsewhere."""
+    """Every configuration by what was chosen by, with its numbers on the split reported and the metric elsewhere."""
     split, metric, primary = results.primary_split, results.primary_metric, results.primary
     others = [name for name in ("f1", "precision", "recall", "auroc", "average_precision") if name != metric]
     numbers = {f"{split}_{name}_mean": f"{split} {METRIC_NAMES[name]}" for name in others}
@@ -61,12 +71,15 @@ def leaderboard_table(results: StageResults) -> Table:
         for name in results.measured_splits
         if name != split
     }
+    chosen = f"{CROSS_VALIDATED}_{metric}"
+    has_folds = results.is_cross_validated
     rows = []
     for _, row in results.leaderboard.iterrows():
         rows.append(
             [
                 UNDEFINED if pd.isna(row["rank"]) else str(int(row["rank"])),
                 *results.levels(row).values(),
+                *([share(row[chosen], 3)] if has_folds else []),
                 share(row[f"{primary}_mean"], 3),
                 share(row[f"{primary}_std"], 3),
                 between(row[f"{primary}_low"], row[f"{primary}_high"], 3),
@@ -77,7 +90,8 @@ def leaderboard_table(results: StageResults) -> Table:
         )
     interval = f"{percent(results.options.level)} interval"
     deciding = [f"{split} {METRIC_NAMES[metric]}, mean", "standard deviation", interval, "seeds"]
-    return Table(["rank", *results.axes, *deciding, *numbers.values(), "points"], rows)
+    chosen_name = [f"{METRIC_NAMES[metric]}, cross-validated"] if has_folds else []
+    return Table(["rank", *results.axes, *chosen_name, *deciding, *numbers.values(), "points"], rows)
 
 
 def _effect_blocks(results: StageResults) -> list[Block]:
@@ -135,8 +149,8 @@ def _all_effects(results: StageResults) -> Table:
 
 
 def _beside_baselines(results: StageResults) -> Table:
-    """The leading configuration's metrics on each split, and under them what is reached without listening."""
-    name = "the leading configuration" if results.n_configurations > 1 else "the classifier"
+    """The chosen configuration's metrics on each split, and under them what is reached without listening."""
+    name = "the chosen configuration" if results.n_configurations > 1 else "the classifier"
     lines: list[tuple[str, list[str]]] = []
     for split in results.measured_splits:
         values = np.array(

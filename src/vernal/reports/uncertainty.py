@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from vernal.common.formatting import count, listed, minutes, percent, share
+from vernal.evaluation.notes import CHOICE
 from vernal.evaluation.stage_results import UNIT_NAMES, VALIDATION, StageResults
 from vernal.reports.blocks import WARNING, Block, Bullets, Fold, Heading, Section, Table, Text
 from vernal.reports.captions import picture
@@ -122,7 +123,8 @@ def _notes(results: StageResults) -> list[Block]:
     """The evaluation's notes, without those on points that have no result: they stand with the points."""
     table = results.table("notes")
     if len(table):
-        table = table[~table["scope"].isin(results.failures["point"])]
+        # Those on the choice stand in the answer.
+        table = table[~table["scope"].isin([*results.failures["point"], CHOICE])]
     said = [Text(f"`{row['scope']}`: {row['note']}.", WARNING) for row in table.to_dict("records")]
     if not said:
         return []

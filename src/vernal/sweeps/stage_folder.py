@@ -27,9 +27,10 @@ class StageFolder:
     Attributes are paths, named as the stage's datasets in the catalog (`<stage>.plan` is `plan`).
 
     Attributes:
-        plan, training_sets, training_counts, undrawn_points: what is trained, one row per point or clip.
+        plan, training_sets, fold_sets, training_counts, undrawn_points: what is trained, one row per point or clip.
         models: the folder of trained points, one folder each.
-        scores, failures: logits of every point and clip; points without a model.
+        scores, fold_scores, failures: logits of every point and clip; those of configurations on clips of the train
+            split that they did not train on; points without a model.
         evaluation_tables: the folder of the evaluation's further tables, sealed when whole.
         results: what the stage was asked, which makes the tables one object.
         points_table, leaderboard, effects: the tables that a person opens.
@@ -45,10 +46,12 @@ class StageFolder:
         inputs, outputs = (self.data.root / name / stage for name in ("05_model_input", "07_model_output"))
         self.plan = inputs / "plan.parquet"
         self.training_sets = inputs / "training_sets.parquet"
+        self.fold_sets = inputs / "fold_sets.parquet"
         self.training_counts = inputs / "training_counts.csv"
         self.undrawn_points = inputs / "undrawn_points.csv"
         self.models = self.data.models / stage
         self.scores = outputs / "scores.parquet"
+        self.fold_scores = outputs / "fold_scores.parquet"
         self.failures = outputs / "failures.csv"
         self.evaluation_tables = outputs / "evaluation"
         self.results = outputs / "results.json"

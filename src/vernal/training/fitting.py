@@ -132,6 +132,22 @@ def list_fits(
     return fits
 
 
+def list_fold_fits(
+    plan: pd.DataFrame,
+    fold_sets: pd.DataFrame,
+    clips: pd.DataFrame,
+    base: EmbeddingOptions,
+    backend: str = "vernal",
+) -> dict[str, list[Fit]]:
+    """The trainings of configurations by the fold that is held out; see `list_fits`.
+
+    Args:
+        fold_sets: as for `list_fits`, with `fold` in front.
+    """
+    parts = fold_sets.groupby("fold", observed=True, sort=True)
+    return {str(fold): list_fits(plan, part, clips, base, backend) for fold, part in parts}
+
+
 def train_missing(
     fits: list[Fit],
     known: HeadLibrary,

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from vernal.clips import sampling
+from vernal.clips.folds import Folds, without_fold
 from vernal.common.problems import InputError
 from vernal.sweeps.point_settings import PointSettings
 
@@ -19,6 +20,7 @@ FAILURE_COLUMNS = ("point", "step", "message")
 COUNT_COLUMNS = (
     "fit_hash", "n_train_positive", "n_train_negative", "n_stop_positive", "n_stop_negative", "empty_subsets"
 )  # fmt: skip
+FOLD_SET_COLUMNS = ("fold", "fit_hash", "clip_id", "is_positive", "role")
 _ELIGIBLE_BY = ("quality", "call_type", "recorders", "sites", "positive_subsets", "negative_subsets")
 _READ_COLUMNS = (
     "clip_id", "is_positive", "split", "quality", "call_type", "recorder_id", "site", "night", "group",
@@ -86,6 +88,34 @@ def draw_training_sets(
         pd.DataFrame(counts, columns=list(COUNT_COLUMNS)),
         pd.DataFrame(failures, columns=list(FAILURE_COLUMNS), dtype="str"),
     )
+
+
+def draw_fold_sets(
+    plan: pd.DataFrame,
+    splits: pd.DataFrame,
+    subsets: Mapping[str, pd.DataFrame],
+    copies: pd.DataFrame,
+    folds: Folds,
+) -> pd.DataFrame:
+    """Choose the clips that train each configuration while each fold is held out.
+
+    Args:
+        plan, splits, subsets: as for `draw_training_sets`, with `configuration_hash`; the first point of each
+            configuration stands for all its seeds.
+        copies: pairs of the same recording, as for `without_copies`.
+        folds: who is held out when.
+    Returns:
+        `fold`, `fit_hash` (of that first point), `clip_id`, `is_positive`, `role`. A configuration
+        that no set can be drawn for in a fold has no rows there.
+    """
+    firsts, parts = plan.drop_duplicates("configuration_hash"), []
+    for fold in folds.names:
+        open_splits, open_subsets = without_copies(*without_fold(splits, subsets, folds, fold), copies)
+        drawn, _, _ = draw_training_sets(firsts, open_splits, open_subsets)
+        parts.append(drawn.astype({"fit_hash": "str", "role": "str"}).assign(fold=fold))
+    table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(FOLD_SET_COLUMNS))
+    as_codes = dict.fromkeys(("fold", "fit_hash", "role"), "category")
+    return table[list(FOLD_SET_COLUMNS)].astype({**as_codes, "is_positive": "bool"})
 
 
 class _Drawer:

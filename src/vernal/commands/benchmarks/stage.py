@@ -20,6 +20,7 @@ import pandas as pd
 
 from vernal.audio.embedding.store import EmbeddingStore
 from vernal.audio.embedding.windows import EmbeddingOptions, EmbeddingPart, plan_windows
+from vernal.clips.folds import folds_of
 from vernal.commands.benchmarks import train as bench_train
 from vernal.commands.benchmarks.sides import in_own_process
 from vernal.commands.benchmarks.usage import watched
@@ -178,12 +179,12 @@ def _subsets(stage: bench_train.PublishedStage) -> dict[str, np.ndarray]:
 def run(folder: Path, count: int, workers: int) -> dict[str, Any]:
     """Run the stage's nodes one after the other, writing what a run writes."""
     from vernal.evaluation.evaluate import EvaluationOptions
-    from vernal.pipelines.evaluation.nodes import evaluate_points, score_points
+    from vernal.pipelines.evaluation.nodes import evaluate_points, score_folds, score_points
     from vernal.pipelines.training.nodes import train_points
     from vernal.training.fitting import TrainingOptions
     from vernal.training.head_library import HeadLibrary
     from vernal.training.models import save_model
-    from vernal.training.sets import draw_training_sets
+    from vernal.training.sets import draw_fold_sets, draw_training_sets
 
     out = folder / f"out_{count}"
     seconds: dict[str, float] = {}
@@ -195,9 +196,14 @@ def run(folder: Path, count: int, workers: int) -> dict[str, Any]:
         audio, options = EmbeddingOptions(), TrainingOptions()
         sets, counts, undrawn = draw_training_sets(plan, splits, subsets)
         write_table(sets, out / "training_sets.parquet")
+        evaluation = EvaluationOptions()
+        copies = pd.DataFrame(columns=["clip_id", "other_clip_id"], dtype="str")
+        folds = folds_of(splits, evaluation.choose_by)
+        fold_sets = draw_fold_sets(plan, splits, subsets, copies, folds)
+        write_table(fold_sets, out / "fold_sets.parquet")
         clock.lap("draw_s")
         for results in train_points(
-            plan, sets, clips, store, HeadLibrary(out / "heads"), audio, options, workers
+            plan, sets, fold_sets, clips, store, HeadLibrary(out / "heads"), audio, options, workers
         ):
             library.add(results)
         clock.lap("train_s")
@@ -207,11 +213,24 @@ def run(folder: Path, count: int, workers: int) -> dict[str, Any]:
         if len(failures):
             raise RuntimeError(f"{len(failures)} points failed: {failures.message.iloc[0]}")
         write_table(scores, out / "scores.parquet")
+        fold_scores = score_folds(plan, fold_sets, clips, splits, store, library, audio, options, evaluation)
+        write_table(fold_scores, out / "fold_scores.parquet")
         for name, model in models.items():
             save_model(out / "models" / name, model)
         clock.lap("score_s")
         _, _, _, tables, _ = evaluate_points(
-            plan, scores, splits, counts, models, failures, spec, "bench", EvaluationOptions(), None, {}
+            plan,
+            scores,
+            fold_scores,
+            splits,
+            counts,
+            models,
+            failures,
+            spec,
+            "bench",
+            evaluation,
+            None,
+            {},
         )
         for name, table in tables.items():
             write_table(table, out / "evaluation" / f"{name}.parquet")
@@ -222,6 +241,7 @@ def run(folder: Path, count: int, workers: int) -> dict[str, Any]:
         "points": count,
         "clips": len(clips),
         "trained": len(models),
+        "trained_on_folds": int(fold_sets.groupby(["fold", "fit_hash"], observed=True).ngroups),
         **{step: round(value, 3) for step, value in seconds.items()},
         "cpu_s": used.cpu_s,
         "peak_memory_mb": used.all_memory_mb,

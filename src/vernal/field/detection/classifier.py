@@ -120,7 +120,7 @@ def choose_classifier(options: DetectionOptions, data_root: Path) -> Classifier:
     """The classifier that the settings name, with the settings applied.
 
     A name is a file or folder if there is one of that name, else a stage with or without a point. A stage stands for
-    its leading configuration's point with the highest average precision on validation, as its report names it.
+    its chosen configuration's point with the highest average precision on validation, as its report names it.
     Without a name it is that of stage5, or else the baseline's.
 
     Raises:

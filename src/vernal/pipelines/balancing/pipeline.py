@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from vernal.pipelines.balancing.nodes import draw_training_sets
+from vernal.pipelines.balancing.nodes import draw_fold_sets, draw_training_sets
 from vernal.pipelines.stages import BASELINE, in_stage
 
 
@@ -17,6 +17,20 @@ def create_pipeline(stage: str = BASELINE) -> Pipeline:
                 outputs=["training_sets", "training_counts", "undrawn_points"],
                 name="balance",
                 tags=["split"],
-            )
+            ),
+            Node(
+                draw_fold_sets,
+                inputs=[
+                    "plan",
+                    "splits",
+                    "curated_subsets",
+                    "near_duplicates",
+                    "params:proof",
+                    "params:evaluation",
+                ],
+                outputs="fold_sets",
+                name="fold",
+                tags=["split"],
+            ),
         ],
     )

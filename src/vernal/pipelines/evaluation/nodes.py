@@ -11,13 +11,16 @@ import pandas as pd
 from vernal import __version__
 from vernal.audio.embedding.store import EmbeddingStore
 from vernal.audio.embedding.windows import EmbeddingOptions
+from vernal.clips.folds import folds_of
 from vernal.clips.problem_card import ProblemCard
 from vernal.common.hashing import digest
 from vernal.common.table_files import digest_of_table
+from vernal.evaluation.choice import FOLD_SCORE_COLUMNS
 from vernal.evaluation.evaluate import evaluate_stage
 from vernal.evaluation.options import EvaluationOptions
 from vernal.evaluation.stage_results import KEY, StageQuestion
 from vernal.sweeps.point_settings import PointSettings
+from vernal.sweeps.settings_table import CONFIGURATION
 from vernal.sweeps.spec import Spec
 from vernal.training import fitting, scoring
 from vernal.training.fitting import TrainingOptions
@@ -71,6 +74,56 @@ def score_points(
     return scores, models, _failures(plan, undrawn_points, fits, library, set(trained.point))
 
 
+def score_folds(
+    plan: pd.DataFrame,
+    fold_sets: pd.DataFrame,
+    clips: pd.DataFrame,
+    splits: pd.DataFrame,
+    store: EmbeddingStore,
+    library: HeadLibrary,
+    audio: EmbeddingOptions,
+    options: TrainingOptions,
+    evaluation: EvaluationOptions,
+) -> pd.DataFrame:
+    """Score every clip of a fold with the configurations' heads that trained without it.
+
+    Returns:
+        `configuration_hash`, `fold`, `clip_id`, `logit`. A configuration that could not be trained without some
+        fold has no rows of it.
+    """
+    folds, finished = folds_of(splits, evaluation.choose_by), library.keys()
+    parts: list[pd.DataFrame] = []
+    for fold, fits in fitting.list_fold_fits(plan, fold_sets, clips, audio, options.backend).items():
+        held = splits[splits.clip_id.isin(folds.clips.clip_id[folds.clips.fold == fold])]
+        trained = {fit.fit_hash: fit for fit in fits if fit.key in finished}
+        for audio_settings, hashes in _by_audio(trained, pd.Series(list(trained), dtype="str")):
+            heads = [library.load(trained[fit_hash].key).head for fit_hash in hashes]
+            logits = dict(zip(hashes, scoring.clip_logits(heads, held, audio_settings, store), strict=True))
+            for fit_hash, own in logits.items():
+                parts += _fold_rows(plan, fit_hash, fold, held, own)
+    table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(FOLD_SCORE_COLUMNS))
+    return table.astype(dict.fromkeys((CONFIGURATION, "fold", "clip_id"), "category") | {"logit": "float64"})
+
+
+def _fold_rows(
+    plan: pd.DataFrame, fit_hash: str, fold: str, held: pd.DataFrame, logits: np.ndarray
+) -> list[pd.DataFrame]:
+    """The scores of one training, for each configuration that it stands for."""
+    of_fit = plan[plan.fit_hash == fit_hash].drop_duplicates("configuration_hash")
+    clip_id = np.sort(held.clip_id.to_numpy())
+    return [
+        pd.DataFrame(
+            {
+                CONFIGURATION: row[CONFIGURATION],
+                "fold": fold,
+                "clip_id": clip_id,
+                "logit": logits + scoring.shift_of(row["sensitivity"]),
+            }
+        )
+        for row in of_fit.to_dict("records")
+    ]
+
+
 def _by_audio(fits: dict[str, fitting.Fit], hashes: pd.Series) -> list[tuple[EmbeddingOptions, list[str]]]:
     groups: dict[EmbeddingOptions, list[str]] = {}
     for fit_hash in sorted(set(hashes)):
@@ -115,6 +168,7 @@ def _failures(
 def evaluate_points(
     plan: pd.DataFrame,
     scores: pd.DataFrame,
+    fold_scores: pd.DataFrame,
     splits: pd.DataFrame,
     training_counts: pd.DataFrame,
     models: dict[str, Model],
@@ -135,12 +189,12 @@ def evaluate_points(
         .merge(_origins(models), on="point", how="left")
         .drop(columns="fit_hash")
     )
-    key = _evaluation_key([plan, scores, splits, beside, failures], list(spec.axes), options)
+    key = _evaluation_key([plan, scores, fold_scores, splits, beside, failures], list(spec.axes), options)
     if KEY in known and known[KEY].key.tolist() == [key]:
         tables = known
     else:
         failed = dict(zip(failures.point, failures.message, strict=True))
-        result = evaluate_stage(plan, scores, splits, beside, options, failed, list(spec.axes))
+        result = evaluate_stage(plan, scores, splits, beside, options, failed, list(spec.axes), fold_scores)
         tables = {**result.tables(), KEY: pd.DataFrame({KEY: [key]})}
     asked = StageQuestion(spec, target, options, problem_card)
     return tables["points"], tables["leaderboard"], tables["effects"], tables, asked

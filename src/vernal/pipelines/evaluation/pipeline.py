@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from vernal.pipelines.evaluation.nodes import evaluate_points, score_points
+from vernal.pipelines.evaluation.nodes import evaluate_points, score_folds, score_points
 from vernal.pipelines.stages import BASELINE, in_stage
 
 
@@ -30,10 +30,28 @@ def create_pipeline(stage: str = BASELINE) -> Pipeline:
                 tags=["scores"],
             ),
             Node(
+                score_folds,
+                inputs=[
+                    "plan",
+                    "fold_sets",
+                    "all_clips",
+                    "splits",
+                    "embeddings",
+                    "heads",
+                    "params:embedding",
+                    "params:training",
+                    "params:evaluation",
+                ],
+                outputs="fold_scores",
+                name="score_folds",
+                tags=["scores"],
+            ),
+            Node(
                 evaluate_points,
                 inputs=[
                     "plan",
                     "scores",
+                    "fold_scores",
                     "splits",
                     "training_counts",
                     "models",

@@ -1,15 +1,18 @@
-"""Embed what is missing for the stage's audio settings, then train every point that is not trained yet."""
+"""Embed what is missing for the stage's audio settings, then train what is not trained yet: points, and folds."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 
 import pandas as pd
 
 from vernal.audio.embedding.store import EmbeddingStore
 from vernal.audio.embedding.windows import EmbeddingOptions, EmbeddingPart
+from vernal.clips.folds import folds_of
 from vernal.common.progress import progress_bar
 from vernal.common.workers import n_workers
+from vernal.evaluation.options import EvaluationOptions
 from vernal.pipelines.embedding.nodes import embed_missing
 from vernal.training import fitting
 from vernal.training.chunk import FailedHead, FittedHead
@@ -25,12 +28,16 @@ def embed_for_stage(
     splits: pd.DataFrame,
     audio_roots: dict[str, str],
     options: EmbeddingOptions,
+    evaluation: EvaluationOptions,
     known: EmbeddingStore,
     workers: int | None,
 ) -> Iterator[EmbeddingPart]:
     """Embed the stage's clips with every band and overlap that a point asks for; mostly there is nothing to do."""
-    evaluated = splits.clip_id[splits.split.isin(EVALUATED_SPLITS)]
-    used = clips[clips.clip_id.isin(set(training_sets.clip_id) | set(evaluated))]
+    scored = {
+        *splits.clip_id[splits.split.isin(EVALUATED_SPLITS)],
+        *folds_of(splits, evaluation.choose_by).clips.clip_id,
+    }
+    used = clips[clips.clip_id.isin(scored | set(training_sets.clip_id))]
     for audio in fitting.audio_settings_of(plan, options):
         yield from embed_missing(used, audio_roots, audio, known, workers)
 
@@ -38,6 +45,7 @@ def embed_for_stage(
 def train_points(
     plan: pd.DataFrame,
     training_sets: pd.DataFrame,
+    fold_sets: pd.DataFrame,
     clips: pd.DataFrame,
     store: EmbeddingStore,
     known: HeadLibrary,
@@ -45,11 +53,21 @@ def train_points(
     options: TrainingOptions,
     workers: int | None,
 ) -> Iterator[list[FittedHead | FailedHead]]:
-    """Train the selected points that the library does not have; each is kept as soon as it is finished."""
-    fits = fitting.list_fits(plan[plan.is_selected], training_sets, clips, audio, options.backend)
+    """Train what the library does not have, each head kept as soon as it is finished.
+
+    That is the selected points and, once for every fold that is held out, each configuration that has a point.
+    """
     finished = known.keys()
+    listed = fitting.list_fits(plan, training_sets, clips, audio, options.backend)
+    selected = set(plan.fit_hash[plan.is_selected])
+    points = [fit for fit in listed if fit.fit_hash in selected]
+    trained = selected | {fit.fit_hash for fit in listed if fit.key in finished}
+    compared = plan[plan.configuration_hash.isin(plan.configuration_hash[plan.fit_hash.isin(trained)])]
+    of_folds = fitting.list_fold_fits(compared, fold_sets, clips, audio, options.backend)
+    # Where a fold holds nothing that a configuration trains on, the point's own head serves.
+    fits = list({fit.key: fit for fit in chain(points, *of_folds.values())}.values())
     missing = sum(fit.key not in finished for fit in fits)
-    with progress_bar(missing, "training", "point") as progress:
+    with progress_bar(missing, "training", "head") as progress:
         for result in fitting.train_missing(fits, known, clips, store, options, n_workers(workers), progress):
             yield [result]
     if not missing:

@@ -20,6 +20,7 @@ def create_pipeline(stage: str = BASELINE) -> Pipeline:
                     "splits",
                     "audio_roots",
                     "params:embedding",
+                    "params:evaluation",
                     "known_embeddings",
                     "params:workers",
                 ],
@@ -32,6 +33,7 @@ def create_pipeline(stage: str = BASELINE) -> Pipeline:
                 inputs=[
                     "plan",
                     "training_sets",
+                    "fold_sets",
                     "all_clips",
                     "embeddings",
                     "known_heads",

@@ -63,7 +63,7 @@ def figure_title(name: str, results: StageResults) -> str:
     """The title above a figure, which also stands alone: stage, what it shows, and whether it is the demo."""
     from vernal.evaluation.stage_results import METRIC_NAMES
 
-    leading = "of the leading configuration" if results.n_configurations > 1 else "of the classifier"
+    leading = "of the chosen configuration" if results.n_configurations > 1 else "of the classifier"
     metric = METRIC_NAMES[results.primary_metric]
     text = FIGURES[name].format(metric=metric, point=results.deployed, leading=leading)
     return f"{results.spec.stage}: {text}" + (f"  ·  {DEMO}" if results.is_demo else "")

@@ -37,7 +37,7 @@ CONTRASTS = 40
 
 
 def leaderboard(results: StageResults, title: str) -> Figure:
-    """The leading configurations: mean, interval, every seed, and what is reached without listening."""
+    """The chosen configurations: mean, interval, every seed, and what is reached without listening."""
     board = results.leaderboard.head(ROWS)
     if board.empty:
         return nothing(title, "No configuration reaches the precision floor.")

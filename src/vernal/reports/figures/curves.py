@@ -40,12 +40,12 @@ AXES = {
 
 
 def precision_recall(results: StageResults, title: str) -> Figure:
-    """Precision against recall of the leading configuration, each seed, with bands over nights."""
+    """Precision against recall of the chosen configuration, each seed, with bands over nights."""
     return _ranking(results, title, "precision_recall")
 
 
 def roc(results: StageResults, title: str) -> Figure:
-    """Recall against false positive rate of the leading configuration, each seed, with bands over nights."""
+    """Recall against false positive rate of the chosen configuration, each seed, with bands over nights."""
     return _ranking(results, title, "roc")
 
 
@@ -79,7 +79,7 @@ def split_title(results: StageResults, split: str) -> str:
 
 
 def _one_curve(axes: Axes, results: StageResults, point: str, split: str, curve: str) -> None:
-    label = "leading configuration, each seed" if len(results.leading_points) > 1 else "classifier"
+    label = "chosen configuration, each seed" if len(results.leading_points) > 1 else "classifier"
     band = results.table("bands", point, split)
     if len(band):
         band = band[band["curve"] == curve]

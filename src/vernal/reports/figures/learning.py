@@ -25,7 +25,7 @@ PANELS = (
 def learning_curves(
     results: StageResults, histories: Mapping[str, pd.DataFrame], best_epochs: Mapping[str, int], title: str
 ) -> Figure:
-    """Loss and held-out score by epoch: the leading configuration's points, and the range of all others.
+    """Loss and held-out score by epoch: the chosen configuration's points, and the range of all others.
 
     Args:
         histories: by point, one row an epoch: `epoch` and any of `loss, val_loss, val_auprc`.
@@ -69,7 +69,7 @@ def _curve(
         table[column],
         color=BLUE,
         linewidth=1.2,
-        label="leading configuration, each seed" if len(histories) > 1 else "classifier",
+        label="chosen configuration, each seed" if len(histories) > 1 else "classifier",
     )
     kept = table[table["epoch"] == best]
     if len(kept) and np.isfinite(kept[column].astype(float)).all():

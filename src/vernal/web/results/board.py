@@ -14,9 +14,11 @@ from typing import Any
 import pandas as pd
 
 from vernal.common.problems import suggest
+from vernal.evaluation.choice import CROSS_VALIDATED
 from vernal.evaluation.deployment import deployed_point
 from vernal.evaluation.stage_results import METRIC_NAMES, VALIDATION, StageResults, level_words, short_levels
 from vernal.reports.points import point_marks
+from vernal.reports.results import order_words
 from vernal.sweeps.point_settings import SETTINGS
 from vernal.sweeps.settings_table import SEED
 from vernal.web.http import one_of
@@ -82,7 +84,6 @@ class Board:
     n_by_level: int
     n_below_floor: int
     n_undefined: int
-    first_on_validation: BoardRow | None
 
 
 def choices(results: StageResults) -> dict[str, list[str]]:
@@ -119,7 +120,7 @@ def configuration_rows(results: StageResults) -> list[BoardRow]:
     """One row a configuration, in the order of the leaderboard."""
     settings = results.settings.set_index(results.plan["point"].astype(str))
     table = results.leaderboard
-    numbers = table.filter(regex="_(mean|std|low|high)$").rename(
+    numbers = table.filter(regex="^cv_|_(mean|std|low|high)$").rename(
         columns=lambda name: name.removesuffix("_mean")
     )
     rows = []
@@ -139,7 +140,7 @@ def point_rows(results: StageResults) -> list[BoardRow]:
     marks = point_marks(results)
     points = results.plan["point"].astype(str)
     settings = results.settings.map(level_words).set_index(points).to_dict("index")
-    numbers = results.points.set_index("point").filter(regex="^(val|test|threshold|n_train)_")
+    numbers = results.points.set_index("point").filter(regex="^(val|test|threshold|n_train|cv)_")
     measured = dict(zip(numbers.index, _numbers(numbers), strict=True))
     rows = []
     for point in points:
@@ -224,14 +225,17 @@ def _split(asked: str | None, splits: Sequence[str], default: str) -> str:
 
 def sortable(results: StageResults) -> list[str]:
     """Columns that a board can be ordered by."""
-    columns = [f"{split}_{metric}" for split in results.measured_splits for metric in METRIC_NAMES]
+    columns = [
+        f"{part}_{metric}" for part in (CROSS_VALIDATED, *results.measured_splits) for metric in METRIC_NAMES
+    ]
     present = {*results.points.columns, *(name.removesuffix("_mean") for name in results.leaderboard.columns)}
     return [name for name in columns if name in present]
 
 
 def number_columns(results: StageResults, split: str) -> list[tuple[str, str, str]]:
     """Columns of numbers beside the deciding one: name, split and metric in words."""
-    listed = [f"{split}_{metric}" for metric in SHOWN_METRICS]
+    listed = [f"{CROSS_VALIDATED}_{results.primary_metric}"] if results.is_cross_validated else []
+    listed += [f"{split}_{metric}" for metric in SHOWN_METRICS]
     listed += [f"{name}_{results.primary_metric}" for name in results.measured_splits]
     known = set(sortable(results)) - {results.primary}
     columns = [(name, split_of(results, name)) for name in dict.fromkeys(listed) if name in known]
@@ -239,8 +243,8 @@ def number_columns(results: StageResults, split: str) -> list[tuple[str, str, st
 
 
 def split_of(results: StageResults, column: str) -> str:
-    """The split that a column of numbers is about."""
-    return next(name for name in results.measured_splits if column.startswith(f"{name}_"))
+    """The split that a column of numbers is about, or `cv` for the folds of the train split."""
+    return next(name for name in (CROSS_VALIDATED, *results.measured_splits) if column.startswith(f"{name}_"))
 
 
 def make_board(results: StageResults, query: BoardQuery, rows: Sequence[BoardRow] | None = None) -> Board:
@@ -252,15 +256,12 @@ def make_board(results: StageResults, query: BoardQuery, rows: Sequence[BoardRow
     rows = board_rows(results, query.rows) if rows is None else rows
     fitting = [row for row in rows if fits(row, query.levels)]
     kept, n_below, n_undefined = above_floor(fitting, query)
-    chosen = f"{VALIDATION}_{results.primary_metric}"
-    leading = in_order([row for row in kept if math.isfinite(row.number(chosen))], chosen, True)
     return Board(
         tuple(in_order(kept, query.sort, query.descending)),
         len(rows),
         len(rows) - len(fitting),
         n_below,
         n_undefined,
-        leading[0] if len(leading) > 1 else None,
     )
 
 
@@ -296,19 +297,14 @@ def in_order(rows: Sequence[BoardRow], sort: str, descending: bool) -> list[Boar
 def selection_words(results: StageResults, query: BoardQuery) -> list[tuple[str, str]]:
     """What a filter or an order means for the numbers that are left, as words and tone."""
     said = [_floor_words(query)] if query.floor is not None else []
-    if query.sort == RANK and query.rows == CONFIGURATIONS:
-        words = (
-            f"Ranks go by the mean {METRIC_NAMES[results.primary_metric]} on {results.primary_split} less "
-            f"{results.options.penalty:g} standard deviations over seeds."
+    if query.sort == RANK:
+        return (
+            [*said, (f"Ranks go by {order_words(results)}.", "soft")]
+            if query.rows == CONFIGURATIONS
+            else said
         )
-        said.append((words, "soft"))
-    is_plan_order = query.sort == RANK and query.rows == POINTS
-    ordered_by = results.primary_split if query.sort == RANK else split_of(results, query.sort)
-    if ordered_by != VALIDATION and not is_plan_order:
-        words = (
-            f"The order is by {ordered_by}, which flatters whatever comes first. To choose one, order by a column of "
-            "validation."
-        )
+    if (ordered_by := split_of(results, query.sort)) in results.test_splits:
+        words = f"The order is by {ordered_by}, which flatters whatever comes first. To choose one, order by rank."
         said.append((words, "soft"))
     return said
 

@@ -70,6 +70,7 @@ class ResultPages:
             "short": board.short_choices(results),
             "columns": board.number_columns(results, query.split),
             "rows": shown,
+            "to_use": _first_point(results),
             "baselines": baselines,
             "guessed_from": results.guessed_from(results.primary_split) or PLACE_AND_HOUR,
             "limits": pictures.bar_limits(
@@ -226,7 +227,7 @@ def _title(results: StageResults, words: str) -> str:
 
 
 def _first_point(results: StageResults) -> str:
-    """The point to deploy, chosen on validation among those of the leading configuration."""
+    """The point to deploy, chosen on validation among those of the chosen configuration."""
     return results.deployed if len(results.table("curves")) else str(results.plan["point"].iloc[0])
 
 
