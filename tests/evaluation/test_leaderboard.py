@@ -37,7 +37,7 @@ def test_order_is_mean_less_a_fifth_of_the_spread_and_one_run_comes_last():
 
 def test_a_precision_floor_leaves_configurations_out():
     table = leaderboard.aggregate(RUNS, ["model"], ["f1", "precision"])
-    kept = leaderboard.order(table, "f1", precision="precision", precision_floor=0.8)
+    kept = leaderboard.order(table, "f1", precision="precision_mean", precision_floor=0.8)
     assert kept.model.tolist() == ["steady", "once"]
 
 
@@ -47,6 +47,17 @@ def test_the_order_of_runs_changes_nothing():
         for runs in (RUNS, RUNS.sample(frac=1, random_state=0))
     ]
     pd.testing.assert_frame_equal(*tables)
+
+
+def test_equal_scores_share_a_rank_and_keep_the_order_of_the_plan():
+    table = pd.DataFrame({"name": list("bac"), "cv_f1": [0.5, 0.5, 0.7]})
+    ordered = leaderboard.order(table, "cv_f1")
+    assert ordered.name.tolist() == ["c", "b", "a"] and ordered["rank"].tolist() == [1, 2, 2]
+
+
+def test_without_a_choice_nothing_is_ranked():
+    ordered = leaderboard.order(leaderboard.aggregate(RUNS, "model", ["f1"]), None)
+    assert sorted(ordered.model) == ["once", "steady", "wild"] and ordered["rank"].isna().all()
 
 
 def stage():
@@ -60,7 +71,9 @@ def stage():
 
 def test_points_of_one_run_count_once_and_say_so():
     plan, runs = stage()
-    board = leaderboard.stage_leaderboard(plan, runs, ["test_ood_f1"], "test_ood_f1", axes=["mode", "ratio"])
+    board = leaderboard.stage_leaderboard(
+        plan, runs, ["test_ood_f1"], "test_ood_f1", axes=["mode", "ratio"], by="test_ood_f1"
+    )
     assert len(board) == 3
     shared = board[board["ratio"] == "0"].iloc[0]
     assert (shared["mode"], shared.n_points, shared.n_runs) == ("linear | mean", 6, 3)
@@ -70,9 +83,9 @@ def test_points_of_one_run_count_once_and_say_so():
 
 def test_one_run_has_a_mean_and_no_rank():
     plan, runs = stage()
-    board = leaderboard.stage_leaderboard(plan, runs.iloc[:4], ["test_ood_f1"], "test_ood_f1").set_index(
-        "n_runs"
-    )
+    board = leaderboard.stage_leaderboard(
+        plan, runs.iloc[:4], ["test_ood_f1"], "test_ood_f1", by="test_ood_f1"
+    ).set_index("n_runs")
     assert pd.isna(board.loc[1, "rank"]).all() and board.loc[1, "test_ood_f1_mean"].notna().all()
     assert board.loc[1, "test_ood_f1_std"].isna().all() and board.loc[2, "rank"] == 1
 

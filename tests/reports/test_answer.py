@@ -8,7 +8,7 @@ from vernal.clips.problem_card import PerformanceTarget, ProblemCard
 from vernal.clips.splits import count_splits
 from vernal.common.formatting import between, percent
 from vernal.evaluation.proportions import exact_interval
-from vernal.reports.answer import answer_section, configuration_text, question, shown_effects
+from vernal.reports.answer import answer_section, question, shown_effects
 from vernal.reports.blocks import Bullets, Table, Tiles
 from vernal.reports.points import points_section
 from vernal.reports.recommendation import deploy_section
@@ -111,29 +111,37 @@ def test_a_shortcut_by_place_is_pointed_at(make_stage, clips):
     assert tone == "bad"
 
 
-def test_what_validation_would_have_chosen_stands_beside(make_stage):
-    results = make_stage(AXES).results
-    board = results.leaderboard
-    same = board["val_f1_mean"].astype(float).idxmax() == 0
-    words = (
-        "Validation puts the same configuration first" if same else "Chosen on validation it would have been"
-    )
-    assert one(results, words)
-    swapped = board.assign(val_f1_mean=[0.1, 0.9])
-    other = type(results)(**{**_fields(results), "leaderboard": swapped})
-    expected = configuration_text(other, board.iloc[1])
-    assert expected in one(other, "Chosen on validation it would have been")[0]
+def with_board(results, **columns):
+    """The results with other columns of the leaderboard."""
+    return type(results)(**{**_fields(results), "leaderboard": results.leaderboard.assign(**columns)})
 
 
-def test_validation_that_cannot_tell_configurations_apart_confirms_none(make_stage):
+def test_the_answer_says_how_many_were_compared_how_often_the_test_was_asked_and_what_it_would_have_flattered(
+    make_stage,
+):
     results = make_stage(AXES).results
-    tied = results.leaderboard.assign(val_f1_mean=[1.0, 1.0])
-    text, tone = one(
-        type(results)(**{**_fields(results), "leaderboard": tied}), "Validation puts 2 configurations first"
+    said_so = one(results, "2 configurations were compared: configurations were compared on validation.")[0]
+    assert "Not otherwise, since no configuration was trained on folds." in said_so
+    swapped = with_board(results, test_ood_f1_mean=[0.7, 0.9])
+    text, _ = one(swapped, "had no part in that choice")
+    assert "test_ood was measured once for each of 6 classifiers" in text
+    assert "Had it chosen, this page would report 0.900, higher by 0.200" in text
+    assert (
+        one(with_board(results, test_ood_f1_mean=[0.9, 0.7]), "it would have flattered by nothing")[1]
+        == "good"
     )
-    low, high = sorted(results.leaderboard["test_ood_f1_mean"])
-    assert f"this one among them; on test_ood they reach {between(low, high)}." in text
-    assert tone == "warning"
+
+
+def test_configurations_that_share_the_first_place_are_called_so(make_stage):
+    tied = with_board(make_stage(AXES).results, rank=pd.array([1, 1], dtype="Int64"))
+    assert one(tied, "One of 2 that share the first place of 2 configurations by F1 on validation")
+
+
+def test_where_nothing_could_choose_no_place_is_named(make_stage):
+    results = with_board(
+        make_stage(AXES).results, chosen_by="nothing", rank=pd.array([None, None], dtype="Int64")
+    )
+    assert one(results, "Among 2 configurations nothing could choose; first in the plan is")
 
 
 def test_a_setting_that_changes_nothing_promises_no_least_difference(make_stage):

@@ -428,9 +428,7 @@ def _chosen(results: StageResults) -> list[Text]:
     said = []
     if results.primary_split == VALIDATION:
         chose = "" if results.no_threshold else ", which chose the threshold"
-        said.append(
-            Text(f"No test split holds both classes: all numbers are of validation{chose}.", BAD)
-        )
+        said.append(Text(f"No test split holds both classes: all numbers are of validation{chose}.", BAD))
     if results.n_configurations < 2:
         return said
     how, *reasons = results.choice_notes or [f"configurations were put in order by {results.choice_name}"]
@@ -444,13 +442,12 @@ def _chosen(results: StageResults) -> list[Text]:
 
 def _flattered(results: StageResults) -> Text:
     split, gain = results.primary_split, results.flattery
+    n_measured = results.points.loc[results.points[results.primary].notna(), "config_hash"].nunique()
+    asked = f"{split} was measured once for each of {count(n_measured, 'classifier')} and had no part in that choice"
     if not gain:
-        return Text(
-            f"{split} had no part in that choice and puts none above it: it would have flattered by nothing.",
-            GOOD,
-        )
+        return Text(f"{asked}. It puts none above it: it would have flattered by nothing.", GOOD)
     best = results.leaderboard[f"{results.primary}_mean"].astype(float).max()
     return Text(
-        f"{split} had no part in that choice. Had it chosen, this page would report {share(best, 3)}, higher by "
-        f"{share(gain, 3)}: so much the test would have flattered."
+        f"{asked}. Had it chosen, this page would report {share(best, 3)}, higher by {share(gain, 3)}: so much the "
+        "test would have flattered."
     )

@@ -59,12 +59,12 @@ def _why(results: StageResults) -> str:
         return "It is the only run of its configuration."
     runs = count(len(results.leading_points), "run")
     if not np.isfinite(results.number(results.deployed, f"{VALIDATION}_average_precision")):
-        return f"Of the chosen configuration's {runs}, it is the first: validation could not choose among them."
+        return (
+            f"Of the chosen configuration's {runs}, it is the first: validation could not choose among them."
+        )
     # Results of an earlier version are in the order of the test.
     untouched = " No test split was asked." if results.chosen_by else ""
-    return (
-        f"Of the chosen configuration's {runs}, this one has the highest average precision on validation.{untouched}"
-    )
+    return f"Of the chosen configuration's {runs}, this one has the highest average precision on validation.{untouched}"
 
 
 def _card(results: StageResults) -> Table:

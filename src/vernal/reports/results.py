@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from vernal.clips.folds import BY_VALIDATION
 from vernal.common.formatting import UNDEFINED, between, count, listed, percent, share
 from vernal.evaluation.baselines import ALL_POSITIVE, PREVALENCE
-from vernal.clips.folds import BY_VALIDATION
 from vernal.evaluation.choice import CROSS_VALIDATED
 from vernal.evaluation.effects import HIGHER, LOWER, POWER, what_would_help
 from vernal.evaluation.stage_results import METRIC_NAMES, StageResults, level_words
