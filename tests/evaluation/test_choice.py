@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 
+from tests.simulated_choices import chosen
 from tests.small_stage import made_counts, made_plan, made_scores, split_table
 from vernal.clips.folds import folds_of
 from vernal.evaluation.choice import CV_COLUMNS, choice_of, cross_validated
@@ -155,3 +156,19 @@ def test_the_order_of_rows_changes_nothing():
         plan, folds.sample(frac=1, random_state=1), splits.sample(frac=1, random_state=2), None, OPTIONS
     )
     pd.testing.assert_frame_equal(one.values, other.values)
+
+
+def test_a_choice_by_folds_is_not_flattered_as_one_by_the_test_is():
+    found = chosen(40)
+    flattered = found.test - found.truth
+    assert flattered["test"] > 0.08
+    assert abs(flattered["sites"]) < 0.05
+
+
+@pytest.mark.slow
+def test_a_choice_by_folds_is_as_good_as_one_by_the_test_in_many_studies():
+    found = chosen(400)
+    flattered = found.test - found.truth
+    assert flattered["test"] > 0.1 and abs(flattered["sites"]) < 0.02 and abs(flattered["nights"]) < 0.02
+    assert found.truth["sites"] > found.truth["test"] - 0.005
+    assert found.truth["sites"] > found.truth["validation"]

@@ -26,11 +26,26 @@ def test_the_bar_spans_the_interval_and_marks_the_mean(tmp_path):
     lines = leaderboard_picture(write(tmp_path / "stage5", [ROW]))
     assert lines[0] == "  stage5: test_ood_f1, mean over seeds and interval"
     (row,) = [line for line in lines if "0.800" in line]
-    assert row == "     1  0.800  |--------------o-------------|      3  true, conf_50,conf_85"
+    assert row == "     1  0.800  0.800  |--------------o-------------|      3  true, conf_50,conf_85"
     axis = next(line for line in lines if "seeds" in line and "rank" in line)
     assert axis.index("0.70") == row.index("|")
     assert axis.index("0.90") + 3 == row.rindex("|")
     assert axis.endswith("balance, negative_subsets")
+
+
+@pytest.mark.parametrize(
+    ("chosen_by", "said"),
+    [
+        ("sites", "ranked by a score from training sites left out in turn"),
+        ("nights", "ranked by a score from training nights left out in turn"),
+        ("validation", "ranked by a score from validation"),
+        ("nothing", "nothing could choose"),
+    ],
+)
+def test_the_title_says_what_the_rank_goes_by(tmp_path, chosen_by, said):
+    header = HEADER.replace("score,", "chosen_by,score,")
+    row = ROW.replace(",0.8,0.7", f",{chosen_by},0.8,0.7")
+    assert leaderboard_picture(write(tmp_path / "s", [row], header))[0].endswith(f"; {said}")
 
 
 def test_the_picture_is_ascii_whatever_a_level_is_called(tmp_path):
@@ -53,7 +68,7 @@ def test_a_run_without_interval_or_rank_has_a_mean_alone(tmp_path):
     assert "(no intervals)" in lines[0]
     (row,) = [line for line in lines if "0.750" in line]
     assert "|" not in row
-    assert row.split()[:2] == ["-", "0.750"]
+    assert row.split()[:3] == ["-", "-", "0.750"]
     assert "o" in row
 
 
@@ -66,13 +81,13 @@ def test_an_empty_level_is_a_dash(tmp_path):
 def test_the_axis_of_a_share_stays_between_0_and_1(tmp_path, mean, ends):
     lines = leaderboard_picture(write(tmp_path / "s", [f",ab,True,none,1,1,,,,,{mean},"]))
     axis = next(line for line in lines if "seeds" in line and "rank" in line)
-    assert " ".join(axis.split()[2:4]) == ends
+    assert " ".join(axis.split()[3:5]) == ends
 
 
 def test_an_undefined_mean_is_a_dash(tmp_path):
     lines = leaderboard_picture(write(tmp_path / "s", [",ab,True,none,1,1,,,,,,"]))
     (row,) = [line for line in lines if "none" in line]
-    assert row.split()[:2] == ["-", "-"]
+    assert row.split()[:3] == ["-", "-", "-"]
 
 
 @pytest.mark.parametrize("content", ["", "a,b\n1,2\n", HEADER, "\0\0"])

@@ -43,7 +43,7 @@ CHOICE_NAMES = {
     BY_SITES: "{metric} cross-validated over training sites",
     BY_NIGHTS: "{metric} cross-validated over training nights",
     BY_VALIDATION: "{metric} on validation",
-    BY_NOTHING: "nothing",
+    BY_NOTHING: "nothing: they stand as in the plan",
     "": "an earlier version, which let the test choose; run the stage again",
 }
 KEY = "key"  # the evaluation's table, and its one column, that names what it was made from

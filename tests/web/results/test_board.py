@@ -71,9 +71,9 @@ def test_a_filter_keeps_the_numbers(loaded):
     board = make_board(loaded.results, query)
     assert board.n_all == 4 and board.n_by_level == 2 and len(board.rows) == 2
     whole = {one.point: one.numbers for one in configuration_rows(loaded.results)}
-    assert all(
-        one.numbers == whole[one.point] and one.levels["hidden_units"] == ("64",) for one in board.rows
-    )
+    for one in board.rows:
+        assert one.levels["hidden_units"] == ("64",)
+        assert one.numbers == pytest.approx(whole[one.point], nan_ok=True, abs=0)
 
 
 def test_points_can_be_filtered_by_seed_and_configurations_cannot(loaded):
@@ -133,19 +133,12 @@ def test_a_floor_on_a_test_split_is_said_to_be_a_choice_on_it(loaded):
 
 
 def test_an_order_by_a_test_split_is_said_to_flatter(loaded):
-    (ranks, _), (flatters, _) = selection_words(loaded.results, BoardQuery())
-    assert "mean F1 on test_ood less 0.2 standard deviations" in ranks
+    ((ranks, _),) = selection_words(loaded.results, BoardQuery())
+    assert "mean F1 on validation less 0.2 standard deviations" in ranks
+    ((flatters, _),) = selection_words(loaded.results, BoardQuery(sort="test_ood_f1"))
     assert "test_ood, which flatters" in flatters
     assert selection_words(loaded.results, BoardQuery(sort="val_f1")) == []
     assert selection_words(loaded.results, BoardQuery(rows=POINTS)) == []  # the order of the plan
-
-
-def test_the_first_on_validation_is_marked_whatever_the_order(loaded):
-    rows = configuration_rows(loaded.results)
-    best = max(rows, key=lambda one: one.number("val_f1")).point
-    for sort in ("rank", "test_ood_f1", "val_recall"):
-        board = make_board(loaded.results, BoardQuery(sort=sort))
-        assert board.first_on_validation is not None and board.first_on_validation.point == best
 
 
 def test_an_order_puts_what_is_undefined_last_both_ways():
