@@ -6,7 +6,7 @@ import pandas as pd
 
 from vernal.clips.problem_card import PerformanceTarget, ProblemCard
 from vernal.clips.splits import count_splits
-from vernal.common.formatting import between, percent
+from vernal.common.formatting import percent
 from vernal.evaluation.proportions import exact_interval
 from vernal.reports.answer import answer_section, question, shown_effects
 from vernal.reports.blocks import Bullets, Table, Tiles
