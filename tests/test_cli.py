@@ -48,6 +48,8 @@ def here(project, monkeypatch):
         ({"params": {"data_root": None}}, "data_root is empty"),
         ({"env": "tests"}, r"There is no environment 'tests' in .*conf; did you mean 'test'\?"),
         ({"runner": "Nosuch"}, "There is no runner 'Nosuch'"),
+        ({"is_async": True}, "cannot be run with --async"),
+        ({"runner_params": {"is_async": True}}, "cannot be run with --async"),
         ({"tags": ["nosuch"], "pipelines": ["ingest"]}, "ingest: .*no nodes.*kedro registry describe ingest"),
         ({"node_names": ["nosuch"]}, r"does not contain nodes named \['nosuch'\]"),
         ({"namespaces": ["nosuch"]}, r"namespaces: \['nosuch'\]"),

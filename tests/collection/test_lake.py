@@ -57,6 +57,35 @@ def test_statements_are_inherited_and_the_nearest_wins(inbox):
     assert not any("source.yml" in name or "files.csv" in name for name in said)
 
 
+@pytest.mark.parametrize("name", ["source.yaml", "source.yml.txt", "Sources.yml", "files.csv.csv"])
+def test_a_statement_under_nearly_its_name_is_not_overlooked(inbox, name):
+    (inbox / "ben" / name).write_text("licence: CC0\n", encoding="utf-8")
+    meant = name[:5].lower().replace("sourc", "source.yml").replace("files", "files.csv")
+    with pytest.raises(InputError, match=re.escape(f"ben/{name} is not read: did you mean {meant}?")):
+        list_inbox(inbox)
+
+
+def test_a_label_track_may_be_called_source(inbox):
+    (inbox / "ben" / "source.txt").write_text("0.1\t0.2\tRADR\n", encoding="utf-8")
+    assert "ben/source.txt" in [addition.file_path for addition in list_inbox(inbox)[0]]
+
+
+def with_a_name_that_is_no_utf8(file):
+    try:
+        file.rename(file.with_name("H\udcfchn_20250403_210000.wav"))
+    except (OSError, UnicodeEncodeError):
+        pytest.skip("this system has no such names")
+
+
+def test_a_file_whose_name_is_no_utf8_is_left_and_named(inbox):
+    with_a_name_that_is_no_utf8(inbox / "ben" / "rec 1.wav")
+    additions, left = list_inbox(inbox)
+    assert "ben/copy.wav" in [addition.file_path for addition in additions]
+    assert left.set_index("file_path").reason["ben/H\\xfchn_20250403_210000.wav"] == (
+        "its name is no UTF-8 text; rename it"
+    )
+
+
 def test_a_row_about_a_file_counts_whatever_the_letters_of_its_name(inbox):
     (inbox / "ana" / "files.csv").write_text(
         "file,site\nNIGHT TWO\\20250404_210000.WAV,creek\n", encoding="utf-8"

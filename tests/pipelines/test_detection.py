@@ -89,6 +89,16 @@ def test_its_nodes_load_nothing_heavy():
     assert done.stdout.strip() == "[]"
 
 
+def test_a_folder_in_which_nothing_can_be_heard_is_no_success(tmp_path):
+    root, folder = tmp_path / "out", make_season(tmp_path / "season", 0.1)
+    add_point(root, "stage5", 3, logit=-1e6)
+    done = run(root, f"detection.recordings={folder}", "detection.model=stage5/3")
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "0 of 6 recordings could be heard: 0.1 s long" in done.stderr.replace("\n", " ")
+    page = (root / "08_reporting/detection/report.html").read_text(encoding="utf-8").replace("&#39;", "'")
+    assert "0 of 6 recordings could be heard" in page and "No recording's name" not in page
+
+
 def test_a_folder_is_searched_and_everything_comes_out(tmp_path):
     root, folder = tmp_path / "out ü", make_season(tmp_path / "season ü")
     (folder / "east" / "SMA01_20250405_210000.wav").write_bytes(b"no sound")

@@ -7,6 +7,7 @@ BirdNET-Analyzer 2.4.0, so that its scores and ours are of the same sound.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -94,7 +95,7 @@ def open_audio(path: Path):
     import soundfile
 
     if not path.is_file():
-        raise AudioError("not_found", "no such file" if not path.exists() else "not a file")
+        raise AudioError("not_found", why_not_found(path))
     if path.stat().st_size == 0:
         raise AudioError("empty", "the file has 0 bytes")
     try:
@@ -108,6 +109,15 @@ def open_audio(path: Path):
             "unreadable", f"the header gives a sample rate of {rate:,} Hz; expected 1 kHz to 1 MHz"
         )
     return file
+
+
+def why_not_found(path: Path) -> str:
+    """What is wrong with a path that leads to no file, in words."""
+    if path.exists():
+        return "not a file"
+    # As `files.printable` writes a name that is no UTF-8.
+    is_printed = re.search(r"\\x[89a-f][0-9a-f]", path.as_posix()) is not None
+    return "its name is no UTF-8 text; rename the file" if is_printed else "no such file"
 
 
 def reason_of(error: Exception) -> str:

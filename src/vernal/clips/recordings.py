@@ -19,7 +19,7 @@ import pandas as pd
 from vernal.audio.checks import AudioChecks, check_audio
 from vernal.audio.reading import CLIP_S, AudioError, cut_windows
 from vernal.clips import nights, recording_names
-from vernal.common.files import is_inside, sha256_of_file
+from vernal.common.files import is_inside, printable, sha256_of_file
 from vernal.common.formatting import examples
 from vernal.common.hashing import digest
 from vernal.common.problems import InputError
@@ -64,7 +64,8 @@ def list_recordings(
     Returns:
         `file_path` (relative, `/`), `recorder_id`, `date`, `time`, as far as the file's name tells them (see
         `collection.recording_names`); sorted by path. Hidden files and folders, the bin of a card among them,
-        and links that lead out of the folder are left out.
+        and links that lead out of the folder are left out. A name that is no UTF-8 is listed with its bytes
+        (`H\\xfchn.wav`); no such file is found later, and the reason says why.
     Raises:
         InputError: no such folder, or no audio in it.
     """
@@ -73,7 +74,7 @@ def list_recordings(
         raise InputError(f"The folder of recordings {folder} does not exist. Correct {setting}.")
     files = [path for path in folder.rglob("*") if path.suffix.lower() in suffixes and path.is_file()]
     paths = sorted(
-        path.relative_to(folder).as_posix()
+        printable(path.relative_to(folder).as_posix())
         for path in files
         if is_inside(path, folder) and not _HIDDEN.search(path.relative_to(folder).as_posix())
     )

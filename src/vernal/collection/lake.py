@@ -30,7 +30,7 @@ from vernal.collection.statements import (
     read_files_table,
     read_statement,
 )
-from vernal.common.files import TEMPORARY_PREFIX, is_inside, sha256_of_file, write_text, writing
+from vernal.common.files import TEMPORARY_PREFIX, is_inside, printable, sha256_of_file, write_text, writing
 from vernal.common.hashing import digest
 from vernal.common.problems import InputError, Problems, on_one_line
 
@@ -41,6 +41,11 @@ _NO_LABELS = re.compile(
     r"|(readme|licen[cs]e|attribution)[^.]*\.(txt|csv)",
     re.IGNORECASE,
 )
+# Statements under names that an editor, or a system that hides endings, gave them.
+_NEARLY = {
+    STATEMENT_FILE: re.compile(r"sources?\.ya?ml(\.ya?ml|\.txt)?", re.IGNORECASE),
+    FILES_TABLE: re.compile(r"files\.csv\.(csv|txt)", re.IGNORECASE),
+}
 _FACT_NAMES = (
     "format", "subtype", "n_frames", "sample_rate_hz", "channels", "duration_s", "sound_hash", "problem", "length",
     "header_origin", "device", "recorder_id", "started_at", "latitude", "longitude", "copyright", "name_scheme",
@@ -77,10 +82,11 @@ def list_inbox(inbox: Path | str) -> tuple[list[Addition], pd.DataFrame]:
     gone: dict[str, Statement] = {}
     for folder, statement, single in _folders(root, root, Statement(), {}, wrong):
         for path in sorted(child for child in folder.iterdir() if child.is_file() or child.is_symlink()):
-            name = path.relative_to(root).as_posix()
+            name = printable(path.relative_to(root).as_posix())
             if path.is_symlink() and path.is_dir():
                 continue
-            reason = _reason_to_leave(path, root)
+            is_text = name == path.relative_to(root).as_posix()
+            reason = _reason_to_leave(path, root) if is_text else "its name is no UTF-8 text; rename it"
             if reason:
                 left.append({"file_path": name, "reason": reason})
             elif path.name.lower() not in (STATEMENT_FILE, FILES_TABLE):
@@ -89,7 +95,7 @@ def list_inbox(inbox: Path | str) -> tuple[list[Addition], pd.DataFrame]:
         gone |= {name: own for name, own in single.items() if own.withdrawn and not (root / name).is_file()}
     additions += [Addition(root / name, name, own) for name, own in sorted(gone.items())]
     for link in sorted(path for path in root.rglob("*") if path.is_symlink() and path.is_dir()):
-        name = link.relative_to(root).as_posix()
+        name = printable(link.relative_to(root).as_posix())
         left.append({"file_path": name, "reason": "a link to a folder; its files are not taken"})
     problems.add("statement not understood", wrong, "Correct them; nothing was added.")
     problems.raise_if_any()
@@ -105,6 +111,12 @@ def _folders(
 ) -> Iterator[tuple[Path, Statement, dict[str, Statement]]]:
     """Each folder with the statement that holds in it and those for its single files."""
     statement, single = inherited, dict(single)
+    wrong += [
+        f"{path.relative_to(root).as_posix()} is not read: did you mean {meant}?"
+        for path in sorted(folder.iterdir())
+        for meant, nearly in _NEARLY.items()
+        if nearly.fullmatch(path.name) and path.name.lower() != meant and path.is_file()
+    ]
     try:
         if own := _file_called(STATEMENT_FILE, folder, root):
             statement = read_statement(own).filled_from(inherited)

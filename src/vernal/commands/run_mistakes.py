@@ -29,6 +29,11 @@ def check_run(options: Mapping[str, Any]) -> None:
     if is_folder:
         check_settings(conf, env, params)
     _check_runner(options.get("runner"))
+    if options.get("is_async") or (options.get("runner_params") or {}).get("is_async"):
+        raise InputError(
+            "Nodes that hand over their results piece by piece cannot be run with --async (is_async). Leave it away; "
+            "workers=... says how many processes work at once."
+        )
     chosen = _check_selection(options)
     if is_folder:
         check_values(_parameters(conf, env, params), _kinds(chosen))

@@ -22,6 +22,15 @@ TEMPORARY_PREFIX = ".partial-"
 _ABANDONED_AFTER_S = 3_600.0
 
 
+def printable(name: str) -> str:
+    r"""A file's name as every program can write it; what is no UTF-8 in it is shown by its bytes.
+
+    >>> print(printable("H\udcfchn.wav"), printable("Hühn.wav"))
+    H\xfchn.wav Hühn.wav
+    """
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
 @contextlib.contextmanager
 def writing(path: Path | str) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success it takes the place of `path`, else it is removed."""

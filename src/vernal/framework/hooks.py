@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 LOCK_NAME = ".vernal.lock"
+FILES = "detection.files"
 PROBLEM_CARD = "problem_card"
 
 
@@ -100,6 +101,7 @@ class RunHooks:
     ) -> None:
         """Release the folder and name the files to look at."""
         self._report_node()
+        from vernal.field.detection.page import refuse_unheard
         from vernal.framework.run_summary import closing_words
         from vernal.proof.certificate import refuse
 
@@ -113,7 +115,9 @@ class RunHooks:
 
         self._track(load("certificate"))
         problem = first_problem(
-            lambda: refuse_failures(load("failures")), lambda: refuse(load("certificate"))
+            lambda: refuse_failures(load("failures")),
+            lambda: refuse(load("certificate")),
+            lambda: refuse_unheard(catalog.load(FILES) if FILES in written else None),
         )
         self._end(problem, is_whole=True)
         if problem is not None:

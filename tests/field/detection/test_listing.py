@@ -6,6 +6,7 @@ import pytest
 from tests.field.detection.conftest import make_season
 from vernal.clips.recording_names import RecorderOptions
 from vernal.common.problems import InputError
+from vernal.field.detection.file_facts import identify
 from vernal.field.detection.listing import list_for_detection, recorders_of_folders, started_at
 
 
@@ -65,6 +66,18 @@ def test_a_pattern_says_which_recorder_it_is(tmp_path: Path):
         list_for_detection(tmp_path, recorder_pattern="west")
     with pytest.raises(ValueError, match="is no regular expression"):
         RecorderOptions(pattern="(")
+
+
+def test_a_name_that_is_no_utf8_is_listed_and_told(tmp_path: Path, write_tone):
+    write_tone(tmp_path / "R1_20250403_210000.wav")
+    try:
+        write_tone(tmp_path / "x.wav").rename(tmp_path / "H\udcfchn_20250403_220000.wav")
+    except (OSError, UnicodeEncodeError):
+        pytest.skip("this system has no such names")
+    listed = list_for_detection(tmp_path)
+    assert listed.file_path.tolist() == ["H\\xfchn_20250403_220000.wav", "R1_20250403_210000.wav"]
+    facts = identify(f"{tmp_path.as_posix()}/{listed.file_path[0]}")
+    assert facts.message == "its name is no UTF-8 text; rename the file" and not facts.is_readable
 
 
 def test_names_that_tell_nothing_are_listed_without_a_time(tmp_path: Path, write_tone):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from vernal.audio.checks import check_not_cut_off, length_in_words
-from vernal.audio.reading import MIN_TAIL_S, AudioError, AudioReader
+from vernal.audio.reading import MIN_TAIL_S, AudioError, AudioReader, why_not_found
 from vernal.clips.recording_facts import UNREADABLE_SUFFIXES
 from vernal.common.files import sha256_of_file
 from vernal.common.storage import as_path, local_copy
@@ -68,9 +68,8 @@ def identify(path: str) -> FileFacts:
         return dataclasses.replace(facts, n_frames=0, reason=error.reason, message=error.message)
     except OSError as error:
         # Not the file's content but its disk: it has no hash, so that the next run tries again.
-        return dataclasses.replace(
-            facts, content_hash="", n_frames=0, reason="unreadable", message=words(error)
-        )
+        message = why_not_found(as_path(path)) if isinstance(error, FileNotFoundError) else words(error)
+        return dataclasses.replace(facts, content_hash="", n_frames=0, reason="unreadable", message=message)
 
 
 def _opened(path: str, facts: FileFacts) -> FileFacts:

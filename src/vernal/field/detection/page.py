@@ -10,6 +10,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from vernal.common.formatting import NBSP, UNDEFINED, amount, count, listed, share
+from vernal.common.problems import InputError
 from vernal.evaluation.proportions import BOUND_WORDS
 from vernal.field.detection.classifier import Classifier
 from vernal.field.detection.detections import COPY, HEARD, PARTLY, UNHEARD, Detections
@@ -145,7 +146,9 @@ def _answer(run: DetectionRun) -> Section:
         Tile(share(run.classifier.threshold_confidence, 3), "threshold (confidence)", run.classifier.threshold_from),
     ]  # fmt: skip
     said: list[Text] = []
-    if heard.empty and len(run.recordings):
+    if nothing_heard := unheard_words(run.recordings):
+        said.append(Text(f"{nothing_heard}. Nothing is known of any night."))
+    elif heard.empty and len(run.recordings):
         said.append(Text("No recording's name tells when it was made, so there are no nights to count."))
     said += [Text(words) for words in (_expected_words(run),) if words]
     return Section("answer", "What was heard", [Tiles(tiles), *([Bullets(said)] if said else [])])
@@ -158,6 +161,8 @@ def _hours(hours: float) -> str:
 def headline(run: DetectionRun) -> Text:
     """The one sentence to remember: whether false alarms alone would explain what was flagged."""
     flagged, n_windows = int(run.found.detections.n_windows.sum()), run.n_windows
+    if nothing_heard := unheard_words(run.recordings):
+        return Text(f"{nothing_heard}.", BAD)
     if not flagged:
         return Text(f"None of {count(n_windows, 'window')} was flagged.", WARNING)
     were = "was" if flagged == 1 else "were"
@@ -172,6 +177,33 @@ def headline(run: DetectionRun) -> Text:
         return Text(f"{said}: no more than false alarms alone would explain.", WARNING)
     more = f"{said}: more than false alarms alone would explain ({most:,} at the most). {listen}"
     return Text(more, GOOD)
+
+
+def unheard_words(files: pd.DataFrame) -> str:
+    """That not one of some recordings could be heard, and what is most often wrong with them; empty where one was.
+
+    Args:
+        files: `state` and `message` of each, as `find_detections` gives them.
+
+    >>> unheard_words(pd.DataFrame({"state": ["not heard"], "message": ["Permission denied"]}))
+    '0 of 1 recording could be heard: Permission denied'
+    """
+    if files.empty or (files.state != UNHEARD).any():
+        return ""
+    reasons = files.message.dropna().value_counts().index
+    return f"0 of {count(len(files), 'recording')} could be heard" + (
+        f": {reasons[0]}" if len(reasons) else ""
+    )
+
+
+def refuse_unheard(files: pd.DataFrame | None) -> None:
+    """Refuse to call a run a success in which there was nothing to hear; None is no detection run.
+
+    Raises:
+        InputError: not one of the recordings could be heard.
+    """
+    if files is not None and (words := unheard_words(files[files.state != COPY])):
+        raise InputError(f"{words}. Mend that and run again; `broken.csv` says what is wrong with each.")
 
 
 def _why_unmeasured(run: DetectionRun) -> str:
