@@ -80,7 +80,9 @@ def test_what_was_not_checked_has_not_passed():
     assert not failed_lines(one)
     refuse({"s.certificate": one})
     (notice,) = certificate_notices(one)
-    assert notice.tone == "warning" and notice.text.startswith("not checked: Every threshold follows")
+    assert notice.tone == "warning" and notice.text.startswith(
+        "Every threshold follows from validation alone: not"
+    )
     section = text_of(certificate_section(one))
     assert "1 of 2 checks passed, 1 was not checked for the results" in section and "All 2" not in section
     assert "Give validation clips." in section

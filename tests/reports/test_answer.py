@@ -188,6 +188,7 @@ def test_a_stage_without_a_threshold_says_so_wherever_one_would_be_named(make_st
     assert "No threshold could be chosen: val has no positive" not in page  # figures were not drawn here
     assert "no threshold could be chosen: val has no positive." in page
     assert "threshold none could be chosen: val has no positive" in page
+    assert "to choose thresholds, which it cannot" in page
     for claim in (
         "chosen on validation for",
         "at the threshold from validation",

@@ -7,7 +7,8 @@ import pandas as pd
 from vernal.clips.manifest import QUALITIES
 from vernal.clips.splits import NIGHT_TRAINS, NO, NOT_GIVEN, PLACE_TRAINS, YES
 from vernal.common.formatting import count
-from vernal.evaluation.stage_results import StageResults, level_words
+from vernal.evaluation.operating_points import why_none
+from vernal.evaluation.stage_results import VALIDATION, StageResults, level_words
 from vernal.reports.blocks import WARNING, Block, Fold, Heading, Section, Table, Text
 from vernal.sweeps.settings_table import CONFIGURATION, SEED
 
@@ -102,6 +103,8 @@ def _split_table(split_counts: pd.DataFrame) -> Table:
         tiers = of_split.set_index("value")["n_positive"].reindex(QUALITIES).fillna(0)
         numbers = [row["n_positive"], *tiers, row["n_negative"], row["n_blocks"]]
         meaning = split_meaning(str(row["split"]), split_counts)
+        if row["split"] == VALIDATION and why_none(row["n_positive"], row["n_negative"]):
+            meaning = "to choose thresholds, which it cannot"
         rows.append([f"`{row['split']}`", meaning, *(f"{int(number):,}" for number in numbers)])
     tier_columns = [f"of these {tier}" for tier in QUALITIES]
     columns = ["split", "what it is for", "positive", *tier_columns, "negative", "blocks"]

@@ -26,7 +26,7 @@ _WORDS = {
 def certificate_notices(certificate: Mapping[str, Any]) -> list[Text]:
     """What stands at the top of a report whose certificate did not pass, in red where a check failed."""
     return [
-        Text(f"{_WORDS[line['verdict']]}: {line['title']} (see Proof).", _TONES[line["verdict"]])
+        Text(f"{line['title']}: {_WORDS[line['verdict']]} (see Proof).", _TONES[line["verdict"]])
         for line in certificate["checks"]
         if line["verdict"] != PASS
     ]
