@@ -313,8 +313,8 @@ def test_the_guess_without_audio_says_what_it_goes_by(make_stage, clips):
     table = clips()
     hours = table.assign(time=np.where(np.arange(len(table)) % 3, "21:10", "23:10"))
     by_hour = make_stage(AXES, splits=hours).results
-    assert "guessing from hour alone" in one(by_hour, "Without listening")[0]
-    assert "A guess from hour alone reaches" in one(by_hour, "By AUROC")[0]
+    assert "guessing from the hour alone" in one(by_hour, "Without listening")[0]
+    assert "A guess from the hour alone reaches" in one(by_hour, "By AUROC")[0]
 
 
 def test_no_false_alarm_among_few_negatives_is_not_called_none_at_night(make_stage):

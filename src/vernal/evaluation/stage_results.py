@@ -279,7 +279,7 @@ class StageResults:
         table = self.table("baselines", split=split)
         if "uses" not in table:  # of an earlier version
             return PLACE_AND_HOUR
-        words = {PLACE_AND_HOUR: PLACE_AND_HOUR, "place": "place alone", "hour": "hour alone"}
+        words = {PLACE_AND_HOUR: PLACE_AND_HOUR, "place": "the place alone", "hour": "the hour alone"}
         uses = table.loc[table["baseline"] == METADATA, "uses"].tolist()
         return "".join(words.get(str(use), "") for use in uses)
 
