@@ -1,8 +1,11 @@
+import shutil
 from pathlib import Path
 
 import pytest
 
-from vernal.framework.config import with_whole_paths
+from vernal.common.problems import InputError
+from vernal.framework.config import VernalConfigLoader, with_whole_paths
+from vernal.settings import CONFIG_LOADER_ARGS
 
 
 def test_relative_paths_start_where_they_lead_to_something(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -67,3 +70,27 @@ def test_a_parameter_set_on_the_command_line_reaches_the_catalog(project: Path, 
         assert catalog["clips"]._filepath.is_relative_to(tmp_path)
         assert catalog["field_recordings"]._path == tmp_path
         assert catalog["source_manifest"].load() is None
+
+
+@pytest.mark.parametrize("value", [True, 202504])
+def test_a_path_that_yaml_took_for_a_number_is_refused_with_what_to_write(tmp_path: Path, value):
+    with pytest.raises(InputError, match=r"data_root is the number .*; write the path in quotes"):
+        with_whole_paths({"data_root": value}, tmp_path)
+
+
+@pytest.mark.parametrize(("written", "read"), [("8", "8"), ("'yes'", "yes"), ("", "")])
+def test_a_target_in_a_file_is_text(project: Path, tmp_path: Path, written: str, read: str):
+    assert loader_with(project, tmp_path, f"target: {written}")["parameters"]["target"] == read
+
+
+def test_a_target_that_yaml_took_for_true_is_refused_with_what_to_write(project: Path, tmp_path: Path):
+    with pytest.raises(InputError, match="target is true to YAML; write the class in quotes"):
+        loader_with(project, tmp_path, "target: yes")["parameters"]
+
+
+def loader_with(project: Path, tmp_path: Path, text: str) -> VernalConfigLoader:
+    conf = tmp_path / "conf"
+    shutil.copytree(project / "conf" / "base", conf / "base")
+    (conf / "local").mkdir()
+    (conf / "local" / "parameters.yml").write_text(text + "\n", encoding="utf-8")
+    return VernalConfigLoader(str(conf), **CONFIG_LOADER_ARGS)

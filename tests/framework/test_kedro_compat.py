@@ -16,6 +16,7 @@ import click
 import pytest
 from kedro.pipeline import Node, Pipeline
 
+from vernal import cli
 from vernal.framework import kedro_compat
 
 
@@ -83,6 +84,26 @@ def test_kedro_has_no_public_name_for_nested_parameters():
     command = click.Command("c", params=[click.Option(["--params"], callback=kedro_compat.nested_params)])
     context = command.make_context("c", ["--params=a.b=1,c=x"])
     assert context.params["params"] == {"a": {"b": 1}, "c": "x"}
+
+
+@pytest.mark.parametrize(
+    ("typed", "read"),
+    [
+        ("target=yes", {"target": "yes"}),
+        ("target=007", {"target": "007"}),
+        ("target= Rana draytonii ", {"target": "Rana draytonii"}),
+        ('target="8"', {"target": "8"}),
+        ("data_root=2025_04", {"data_root": "2025_04"}),
+        ("detection.recordings=2025-04-03", {"detection": {"recordings": "2025-04-03"}}),
+        ("source.manifest=C:\\new\\m.csv", {"source": {"manifest": "C:\\new\\m.csv"}}),
+        ("quality_splitting.test_ood_sites=010", {"quality_splitting": {"test_ood_sites": "010"}}),
+        ("workers=2,target=no", {"workers": 2, "target": "no"}),
+        ("source.field=", {"source": {"field": None}}),
+    ],
+)
+def test_what_is_text_stays_as_it_was_typed(typed: str, read: dict):
+    option = next(option for option in cli.run.params if option.name == "params")
+    assert option.callback(click.Context(cli.run), option, typed) == read
 
 
 def test_kedro_keeps_the_resolver_of_an_earlier_session(tmp_path: Path):

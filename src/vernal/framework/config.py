@@ -13,6 +13,7 @@ from typing import Any
 
 from kedro.config import OmegaConfigLoader
 
+from vernal.common.problems import InputError
 from vernal.common.storage import is_remote
 from vernal.framework.kedro_compat import new_resolver
 
@@ -36,6 +37,8 @@ PATHS = (
     "detection.recordings",
     *MAY_BE_PATHS,
 )
+# What is text, whatever YAML would make of it on a command line.
+TEXTS = ("target", "quality_splitting.test_ood_sites", "quality_splitting.sealed_sites", *PATHS)
 
 
 class VernalConfigLoader(OmegaConfigLoader):
@@ -53,7 +56,7 @@ class VernalConfigLoader(OmegaConfigLoader):
             return loaded
         if "target" in loaded:
             # A label is text, and YAML reads a class named 8 as a number.
-            loaded = {**loaded, "target": str(loaded["target"])}
+            loaded = {**loaded, "target": _target(loaded["target"])}
         return with_whole_paths(loaded, Path(self.conf_source).parent)
 
     def setting(self, name: str) -> Any:
@@ -71,11 +74,22 @@ class VernalConfigLoader(OmegaConfigLoader):
         return value
 
 
+def _target(value: Any) -> str:
+    if isinstance(value, bool):
+        raise InputError(
+            f"target is {str(value).lower()} to YAML; write the class in quotes, as in target: 'yes'."
+        )
+    return "" if value is None else str(value)
+
+
 def with_whole_paths(parameters: Mapping[str, Any], project: Path) -> dict[str, Any]:
     """The parameters with `~` resolved and relative paths made whole.
 
     A relative path starts from the working folder if it leads to something there, else from the project. Nothing,
     as in `--params=source.field=`, is no path.
+
+    Raises:
+        InputError: YAML made a number of a path.
     """
     whole = dict(parameters)
     for name in PATHS:
@@ -88,6 +102,10 @@ def with_whole_paths(parameters: Mapping[str, Any], project: Path) -> dict[str, 
             parent[group] = parent = dict(inner)
         else:
             text = parent.get(last)
+            if isinstance(text, bool | int | float):
+                raise InputError(
+                    f"{name} is the number {text} to YAML; write the path in quotes, as in {last}: '2025_04'."
+                )
             if isinstance(text, str):
                 parent[last] = _whole(text, project, name in MAY_BE_PATHS) if text.strip() else None
     return whole

@@ -6,6 +6,8 @@ test_kedro_compat.py` has a test for each that fails as soon as the version inst
 
 from __future__ import annotations
 
+import copy
+import json
 import re
 import warnings
 from collections.abc import Callable, Mapping
@@ -61,10 +63,12 @@ def replace_run(run: Callable[..., Any], examples: str) -> click.Command:
         return run(kedro_run.callback, options)
 
     project_commands.lazy_subcommands.pop("run", None)
+    options = [copy.copy(option) for option in kedro_run.params]
+    for option in options:
+        if option.name == "params":
+            option.callback = nested_params
     text = f"{kedro_run.help}\n\n\b\n{examples}"
-    return click.Command(
-        "run", callback=callback, params=kedro_run.params, help=text, short_help="Run a pipeline."
-    )
+    return click.Command("run", callback=callback, params=options, help=text, short_help="Run a pipeline.")
 
 
 def replace_viz(commands: Mapping[str, str]) -> None:
@@ -79,13 +83,24 @@ def replace_viz(commands: Mapping[str, str]) -> None:
 
 
 def nested_params(context: click.Context, parameter: click.Parameter, value: Any) -> dict[str, Any]:
-    """`--params` as `kedro run` reads it, for a command of our own: dots nest, values are read as YAML.
+    """`--params` as `kedro run` reads it: dots nest, values are read as YAML, but those that are text stay as typed.
 
-    Kedro 1.7 has no public name for it.
+    Kedro 1.7 has no public name for it, and YAML reads a target `yes` as true, `007` as 7 and a folder `2025_04` as
+    202504.
     """
     from kedro.framework.cli.utils import _split_params
 
+    if isinstance(value, str):
+        value = ",".join(map(_with_text_quoted, value.split(",")))
     return _split_params(context, parameter, value)
+
+
+def _with_text_quoted(part: str) -> str:
+    from vernal.framework.config import TEXTS
+
+    name, _, text = (word.strip() for word in part.partition("="))
+    is_quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "\"'"
+    return f"{name}={json.dumps(text)}" if name in TEXTS and text and not is_quoted else part
 
 
 def new_resolver(name: str) -> None:
