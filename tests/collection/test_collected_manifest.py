@@ -4,7 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from vernal.collection.collected_manifest import assigned_by_people, label_clips, write_manifest
+from vernal.collection.collected_manifest import (
+    SAID_TO_BE_HARD,
+    assigned_by_people,
+    label_clips,
+    write_manifest,
+)
 from vernal.collection.schemas import MANIFEST
 
 
@@ -83,6 +88,18 @@ def test_a_positive_without_a_tier_is_held_back_not_taken_for_high(card):
     manifest, _, held_back = write_manifest(labelled, qualities(), card)
     assert manifest.label.tolist() == ["negative"]
     assert "no quality tier was assigned" in held_back.reason[0]
+
+
+def test_clips_that_people_call_hard_are_held_back_whatever_their_label(card):
+    rows = [(f"c{i}", "RADR", i < 2, 1.0, True) for i in range(4)]
+    labelled = label_clips(clips({}, {}, {}, {"held_back": "no licence"}), said(*rows), NO_EDGES, card)
+    words = ["moderate", "hard", "hard", "hard"]
+    tiers = qualities(
+        *[(f"c{i}", "low", "a person", "low", np.nan, 3.0, np.nan, word) for i, word in enumerate(words)]
+    )
+    manifest, _, held_back = write_manifest(labelled, tiers, card)
+    assert manifest.start_s.tolist() == [0.0]
+    assert held_back.reason.tolist() == [SAID_TO_BE_HARD, SAID_TO_BE_HARD, "no licence"]
 
 
 def test_clips_without_a_night_stay_with_their_recording(card):

@@ -69,6 +69,26 @@ def test_certainty_means_what_it_says():
     assert abs(right[doubtful].mean() - consensus.probability[doubtful.to_numpy()].mean()) < 0.08
 
 
+def test_where_all_miss_the_same_hard_calls_the_model_is_too_sure_and_without_them_it_is_not():
+    """Why clips that people call hard are held back: errors are taken as independent."""
+    wrong, promised = {"all": [], "not hard": []}, []
+    for seed in range(20):
+        votes, blocks, truth = simulate(seed, n=600)
+        rng = np.random.default_rng([seed, 1])
+        hard = pd.Series(rng.random(600) < 0.15, index=truth.index)
+        # On half of the hard calls nobody hears anything.
+        nobody = truth.index[hard & truth & (rng.random(600) < 0.5)]
+        votes.loc[votes.clip_id.isin(nobody), "value"] = False
+        consensus, _ = find_consensus(votes, blocks, ConsensusOptions(n_draws=50, seed=seed))
+        sure = consensus[consensus.is_sure].set_index("clip_id")
+        is_wrong = sure.value != truth[sure.index]
+        wrong["all"].append(is_wrong.mean())
+        wrong["not hard"].append(is_wrong[~hard[sure.index]].mean())
+        promised.append(1 - sure.probability.mean())
+    assert np.mean(wrong["all"]) > 3 * np.mean(promised)
+    assert np.mean(wrong["not hard"]) < 1.5 * np.mean(promised)
+
+
 def test_a_quiet_place_that_one_annotator_judged_alone_makes_nobody_worse_nor_itself_unsure():
     """What nobody else judged says nothing of how its annotator errs, and half the pond's clips say nothing of it."""
     estimates = []

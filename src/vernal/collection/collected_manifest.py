@@ -10,9 +10,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from vernal.clips.annotations import WORDS
+from vernal.clips.annotations import DIFFICULTIES, WORDS
 from vernal.clips.problem_card import ProblemCard
 
+HARD = DIFFICULTIES[-1]
 MANIFEST_COLUMNS = (
     "file_path", "start_s", "end_s", "label", "quality", "call_type", "site", "recorder_id", "date", "time", "group",
     "split", "quality_from", "quality_assigned", "quality_proposed", "snr_db", "labels", "label_probability",
@@ -20,6 +21,7 @@ MANIFEST_COLUMNS = (
 )  # fmt: skip
 HELD_BACK_COLUMNS = ("clip_id", "recording", "start_s", "end_s", "role", "reason")
 NEGATIVE = "negative"
+SAID_TO_BE_HARD = "annotators call it hard, so all of them may err on it alike"
 
 
 def label_clips(
@@ -82,13 +84,15 @@ def write_manifest(
     Returns:
         `manifest` and `adversarial` with `MANIFEST_COLUMNS`, `held_back` with `HELD_BACK_COLUMNS`; together
         every clip of a training or adversarial recording. Positive clips without a tier are held back: a
-        stage would count them as high.
+        stage would count them as high. So are clips that annotators call hard, whatever their label: all may err on
+        them alike, and the consensus, which takes errors as independent, would be too sure.
     """
     clips = labelled.merge(qualities, on="clip_id", how="left", validate="one_to_one")
     is_positive = clips.label == card.target
     reason = clips.held_back.fillna(clips.reason)
     no_tier = is_positive & clips.quality.isna() & reason.isna()
     reason = reason.mask(no_tier, "no quality tier was assigned, and collection.quality.take asks for one")
+    reason = reason.mask((clips.difficulty == HARD) & reason.isna(), SAID_TO_BE_HARD)
     of_target = ["quality", "quality_from", "quality_assigned", "quality_proposed"]
     no_night = clips.recorder_id.isna() | clips.date.isna()
     clips = clips.assign(
