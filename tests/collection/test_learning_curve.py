@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests import simulated_collections
 from vernal.collection.learning_curve import (
     LearningCurveOptions,
     extrapolate,
@@ -84,9 +85,44 @@ def test_the_expected_gain_covers_the_true_one():
         curve = pd.DataFrame(
             rows, columns=["label", "replicate", "fraction", "n_groups", "n_clips", "n_positive", "score"]
         )
-        row, *_ = extrapolate(curve, 200, LearningCurveOptions(FRACTIONS, seed=seed, n_draws=120))
+        row, *_ = extrapolate(curve, 200, LearningCurveOptions(FRACTIONS, seed=seed))
         inside += row["gain_low"] <= truth <= row["gain_high"]
     assert inside >= 47
+
+
+def made_curve(n_replicates, seed=0):
+    """Replicates whose curves differ in height and in gain."""
+    rng = np.random.default_rng(seed)
+    sizes = np.array([20, 40, 80, 140, 200])
+    rows = [
+        ("a", replicate, 1.0, 1, n, 1, 0.9 - (0.9 + rng.normal(0, 0.2)) * n**-0.5)
+        for replicate in range(n_replicates)
+        for n in sizes
+    ]
+    names = ["label", "replicate", "fraction", "n_groups", "n_clips", "n_positive", "score"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def test_dealing_the_same_nights_more_often_makes_nobody_sure():
+    """As if deals were independent collections, sixteen times as many would quarter the interval."""
+    widths = []
+    for n_replicates in (12, 192):
+        row, *_ = extrapolate(made_curve(n_replicates), 200, LearningCurveOptions(FRACTIONS))
+        assert row["gain_low"] < row["gain"] < row["gain_high"]
+        widths.append(row["gain_high"] - row["gain_low"])
+    assert widths[1] > 0.6 * widths[0]
+
+
+def test_no_limit_is_told_that_lies_far_outside_of_what_was_measured():
+    row, *_ = extrapolate(made_curve(12), 200, LearningCurveOptions(FRACTIONS))
+    assert not [name for name in row if "limit" in name]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("design", simulated_collections.DESIGNS)
+def test_intervals_cover_the_expected_gain_in_many_collections(design):
+    found = simulated_collections.coverage(design, n_studies=300)
+    assert found["gain"] >= 0.82 and found["score"] >= 0.78, found
 
 
 def test_more_clips_are_really_worth_what_was_promised():

@@ -24,7 +24,7 @@ SAMPLE_RATE_HZ = 16_000
 SEASONS = ("2024", "2025")
 DRIFT_BAND_HZ = (2_828.4, 5_656.9)
 # Raised whenever the same settings would give other files.
-REVISION = 2
+REVISION = 3
 RECORDING_COLUMNS = (
     "file_path", "site", "recorder_id", "device", "date", "time", "season", "role", "collector", "licence",
     "mined_by", "is_labelled",
@@ -170,7 +170,7 @@ def _row(path: str, site: str, recorder: str, device: str, day: str, time: str) 
 
 def _nights(site: str, season: str, options: DemoGroupOptions) -> list[str]:
     late = int(rng_for(options.seed, "demo group", site, season).integers(0, 5))
-    return _days(date(int(season), 3, 20 + late), options.n_nights, 2)
+    return _days(date(int(season), 3, 20 + late), options.n_nights, 5)
 
 
 def _days(first: date, n: int, step: int = 1) -> list[str]:

@@ -2,8 +2,9 @@
 
 Each replicate deals the nights anew: some are held out, the others are added one after another, so that a
 larger part contains every smaller one. The error is extrapolated by a power law, `a + b n^-c`, the usual
-shape of learning curves; its uncertainty is that between replicates. They share one collection, so the
-interval does not cover what other sites or seasons would change.
+shape of learning curves. Replicates share most of their nights, so their spread counts for more than that of
+independent ones would; and all share one collection, so the interval does not cover what other sites or seasons would
+change. What no number of clips would pass is not told: it lies too far outside of what was measured.
 """
 
 from __future__ import annotations
@@ -18,12 +19,9 @@ from pydantic import Field
 from vernal.collection.linear_model import METRICS, probabilities
 from vernal.common.hashing import rng_for
 from vernal.common.settings import Count, InnerShare, PositiveShare, one_of, settings
-from vernal.evaluation.bootstrap import percentiles
 
 CURVE_COLUMNS = ("label", "replicate", "fraction", "n_groups", "n_clips", "n_positive", "score")
-GAIN_COLUMNS = (
-    "score_now", "score_more", "gain", "gain_low", "gain_high", "limit", "limit_low", "limit_high", "exponent"
-)  # fmt: skip
+GAIN_COLUMNS = ("score_now", "score_more", "gain", "gain_low", "gain_high", "exponent")
 _EXPONENTS = np.geomspace(0.1, 2.0, 40)
 _SMALLEST_N = 5
 
@@ -34,7 +32,7 @@ class LearningCurveOptions:
 
     `fractions`: parts of the nights that are trained on, in (0, 1]. `n_replicates`: deals of the nights.
     `test_share`: part of the nights held out. `metric`: average_precision or auroc. `more`: clips whose gain
-    is asked for. `n_draws`, `level`, `seed`: bootstrap over replicates.
+    is asked for. `level`: coverage of intervals. `seed`: of the deals.
     """
 
     fractions: Annotated[
@@ -44,7 +42,6 @@ class LearningCurveOptions:
     test_share: InnerShare = 0.3
     metric: Annotated[str, one_of(METRICS)] = "average_precision"
     more: Count = 100
-    n_draws: Count = 300
     level: InnerShare = 0.9
     seed: int = 0
 
@@ -132,25 +129,37 @@ def extrapolate(
     Args:
         curve: one class's rows of `measure_curve`.
         n_now: clips of the collection.
-        options: bootstrap, and `more`.
+        options: `more`, `level`, `test_share`.
     Returns:
-        A row: `n_now`, `score_now`, `score_more`, `gain` with `gain_low`, `gain_high`, `limit` (the score no
-        amount of such clips would pass) with its interval, `exponent`; and sizes (n_sizes,) with (3, n_sizes)
-        expected score and band.
+        A row: `n_now`, `score_now`, `score_more`, `gain` with `gain_low`, `gain_high`, `exponent`; and sizes
+        (n_sizes,) with (3, n_sizes) expected score and band.
     """
     sizes = np.geomspace(max(5, curve.n_clips.min() if len(curve) else 5), (n_now + options.more) * 2, 60)
     row = {"n_now": n_now, "more": options.more}
     if curve.replicate.nunique() < 3 or curve.n_clips.nunique() < 3:
         return row | dict.fromkeys(GAIN_COLUMNS, np.nan), sizes, np.full((3, len(sizes)), np.nan)
-    replicates, code = np.unique(curve.replicate, return_inverse=True)
-    n = len(replicates)
-    rng = rng_for(options.seed, "learning curve", "draws")
-    counts = rng.multinomial(n, np.full(n, 1 / n), size=options.n_draws)
-    weights = np.concatenate([np.ones((1, len(curve))), counts[:, code].astype(float)])
+    # One fit of all replicates together, then one of each.
+    alone = curve.replicate.to_numpy() == curve.replicate.unique()[:, None]
+    weights = np.concatenate([np.ones((1, len(curve))), alone.astype(float)])
     fits = fit_power_law(curve.n_clips.to_numpy(dtype=float), 1 - curve.score.to_numpy(), weights)
     now, then = predict(fits, float(n_now)), predict(fits, float(n_now + options.more))
-    values = [now[0], then[0], then[0] - now[0], *percentiles((then - now)[1:], options.level)]
-    values += [1 - fits[0, 0], *percentiles(1 - fits[1:, 0], options.level), fits[0, 2]]
+    gain = then - now
+    half = _half_width(gain[1:], options)
+    values = [now[0], then[0], gain[0], gain[0] - half, gain[0] + half, fits[0, 2]]
     lines = predict(fits, sizes)
-    band = np.quantile(lines[1:], [(1 - options.level) / 2, (1 + options.level) / 2], axis=0)
+    half = _half_width(lines[1:], options)
+    band = np.clip([lines[0] - half, lines[0] + half], 0, 1)
     return row | dict(zip(GAIN_COLUMNS, map(float, values), strict=True)), sizes, np.stack([lines[0], *band])
+
+
+def _half_width(values: NDArray, options: LearningCurveOptions) -> NDArray[np.float64]:
+    """Half the interval of the mean over re-deals of the same nights: (...,) of (n_replicates, ...).
+
+    Source: Nadeau & Bengio (2003), doi:10.1023/A:1024068626366: the variance of a mean over deals is taken as
+    `1 / n + n_test / n_train` times that between them, where independent ones would give `1 / n`.
+    """
+    from scipy.stats import t
+
+    n = len(values)
+    factor = np.sqrt(1 / n + options.test_share / (1 - options.test_share))
+    return float(t.ppf((1 + options.level) / 2, n - 1)) * factor * values.std(axis=0, ddof=1)

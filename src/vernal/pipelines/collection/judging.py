@@ -90,7 +90,8 @@ def seek_drift(
     ]
     usable = usable[usable.clip_id.isin(vectors.clip_id)]
     nights = pd.DataFrame({
-        "season": drift.season_of(usable.date, options.season_by), "night": usable.night, "stratum": usable.recorder_id,
+        "season": drift.season_of(usable.date, options.season_by), "night": usable.night, "date": usable.date,
+        "stratum": usable.recorder_id,
     }).reset_index(drop=True)  # fmt: skip
     table = drift.measure_drift(x_of(vectors, usable.clip_id), nights, options)
     heard = recordings[recordings.content_hash.isin(usable.content_hash)].reset_index(drop=True)
@@ -100,11 +101,12 @@ def seek_drift(
     frame = frame.assign(
         season=drift.season_of(heard.date, options.season_by),
         night=heard.recorder_id + " " + heard.date,
+        date=heard.date,
         stratum=heard.recorder_id,
     )
     shifts = []
     for first, second in zip(table["first"], table["second"], strict=True):
-        shift = drift.level_shifts(frame, first, second, options.level)
+        shift = drift.level_shifts(frame, first, second, options)
         shifts.append(shift.assign(first=first, second=second))
     columns = ["first", "second", "band", "shift_db", "low", "high", "n_nights"]
     return table, pd.concat(shifts, ignore_index=True)[columns] if shifts else pd.DataFrame(columns=columns)
