@@ -37,7 +37,7 @@ def test_every_check_was_made_on_the_study_but_those_it_has_no_case_for(study: p
     experiments = told(study)
     outcomes = {name: check(experiments, AuditOptions()) for name, check in CHECKS.items()}
     not_made = {name for name, outcome in outcomes.items() if isinstance(outcome, NotChecked)}
-    assert not_made == {"same_settings_disagree"}
+    assert not_made == {"same_settings_disagree", "all_rows_swapped"}
 
 
 def test_false_alarms_stay_out_of_other_good_tables() -> None:
@@ -111,6 +111,25 @@ def test_a_whole_table_of_swapped_classes_is_told_when_totals_are_stated(study: 
     assert len(found) == 1
     assert len(found[0].rows) == len(study)
     assert "classes swapped" in found[0].message
+
+
+def test_the_totals_that_were_inferred_are_said_and_only_true_ones_tell_a_whole_swapped_table(study) -> None:
+    outcome = CHECKS["all_rows_swapped"](told(study), AuditOptions())
+    n_positive, n_negative = SETS["near"]
+    share = n_positive / (n_positive + n_negative)
+    assert isinstance(outcome, NotChecked) and "audit.positives and audit.negatives" in outcome.reason
+    assert f"{share:.1%} positives and {1 - share:.1%} negatives" in outcome.reason
+    assert CHECKS["all_rows_swapped"](told(study), AuditOptions(positives=9, negatives=8)) == []
+
+
+def test_totals_of_all_sets_at_once(study: pd.DataFrame) -> None:
+    n_positive, n_negative = SETS["near"]
+    right = AuditOptions(positives=n_positive, negatives=n_negative, totals={"far": list(SETS["far"])})
+    assert findings("impossible_counts", study, right) == []
+    swapped = AuditOptions(positives=n_negative, negatives=n_positive, totals={"far": list(SETS["far"])})
+    assert [len(finding.rows) for finding in findings("impossible_counts", study, swapped)] == [len(study)]
+    with pytest.raises(ValueError, match="both or neither"):
+        AuditOptions(positives=3)
 
 
 def test_row_of_other_clips_is_told(study: pd.DataFrame) -> None:

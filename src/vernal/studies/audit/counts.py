@@ -254,6 +254,32 @@ def _contradicting_counts(
             yield "error", rows, text
 
 
+@check("all_rows_swapped", "Do true totals rule out that the classes are swapped in all rows alike?")
+def check_all_swapped(experiments: Experiments, options: AuditOptions) -> Told:
+    """Says which totals were inferred from the rows themselves, which cannot tell whether all rows are swapped."""
+    inferred = {
+        found.where: _inferred(found)
+        for found in all_matrices(experiments, options)
+        if options.totals_of(found.test_set) is None and found.prevalence is not None
+    }
+    if inferred:
+        told = "; ".join(f"{where}: {words}" for where, words in inferred.items())
+        raise NotChecked(
+            f"The totals were inferred from the rows ({told}). A table in which the classes are swapped in all rows "
+            "looks the same from inside, with the two shares exchanged. State the true totals with audit.positives and "
+            "audit.negatives, or set by set with audit.totals."
+        )
+    yield from ()
+
+
+def _inferred(found: Matrices) -> str:
+    if found.totals:
+        return f"{found.totals[0]:,} positives and {found.totals[1]:,} negatives by its count columns"
+    assert found.prevalence is not None
+    middle = (found.prevalence.low + found.prevalence.high) / 2
+    return f"most rows imply {middle:.1%} positives and {1 - middle:.1%} negatives"
+
+
 @check("impossible_auroc", "Can a curve through each row's precision and recall have its AUROC?")
 def check_auroc(experiments: Experiments, options: AuditOptions) -> Told:
     """An AUROC that no curve through the row's own operating point can have."""

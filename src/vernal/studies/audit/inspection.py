@@ -16,6 +16,7 @@ from vernal.studies.published.experiments import Experiments, read_experiments
 
 EXPERIMENT_CHECKS: tuple[Check, ...] = (
     counts.check_impossible,
+    counts.check_all_swapped,
     counts.check_auroc,
     counts.check_trivial,
     thresholds.check_picked_on_test,
@@ -108,6 +109,8 @@ def _with_totals(options: AuditOptions, experiments: Experiments, truth: Truth |
         return options
     found = {name: truth.totals(name) for name in experiments.test_sets}
     stated = {name: list(pair) for name, pair in found.items() if pair and min(pair) > 0}
+    if options.positives and options.negatives:
+        stated = {}  # what a person states goes before a table
     return replace(options, totals={**stated, **(options.totals or {})})
 
 
