@@ -148,6 +148,16 @@ def test_a_unit_that_training_clips_cannot_be_gathered_into_leaves_it_to_validat
     assert choice.reasons == ("night is unknown of training clips, which a night needs",)
 
 
+def test_folds_whose_units_are_of_one_class_choose_no_threshold():
+    """Every training night holds the target, so that no threshold of nights can be chosen."""
+    splits = season()
+    options = EvaluationOptions(n_draws=100, unit="night")
+    values, problem = cross_validated(
+        scored_folds(made_plan(), splits), splits, folds_of(splits, "sites"), options
+    )
+    assert not problem and values[list(CV_COLUMNS)].isna().all(axis=None)
+
+
 def test_the_order_of_rows_changes_nothing():
     splits, plan = season(), made_plan()
     folds = scored_folds(plan, splits)

@@ -173,11 +173,11 @@ def _matrix(fold_scores: pd.DataFrame, clips: pd.DataFrame) -> tuple[list[str], 
 def _measures(
     units: Sequence[pd.DataFrame], logits: Sequence[FloatArray], options: EvaluationOptions
 ) -> dict[str, float]:
-    """The measures of one configuration; all NaN where a unit has no score."""
+    """The measures of one configuration; all NaN where a unit has no score, rates where a fold has no threshold."""
     if not all(np.isfinite(part).all() for part in logits):
         return dict.fromkeys(CV_COLUMNS, float("nan"))
     truths = [part.is_positive.to_numpy(dtype=bool) for part in units]
-    counted = dict.fromkeys(COUNTED, 0)
+    counted = dict.fromkeys(COUNTED, 0.0)
     ranked: list[dict[str, float]] = []
     for at, (part, truth, own) in enumerate(zip(units, truths, logits, strict=True)):
         others, their_truth = (
@@ -185,7 +185,7 @@ def _measures(
         )
         logit = choose(others, their_truth, options.goals[0]).logit
         found = metrics.metrics_at(own, truth, logit)
-        counted = {cell: counted[cell] + int(found[cell]) for cell in COUNTED}
+        counted = {cell: counted[cell] + found[cell] for cell in COUNTED}
         recorders = part.recorder_id.to_numpy(dtype=object) if "recorder_id" in part else None
         ranked.append(metrics.measured(own, truth, logit, recorders))
     values = metrics.rates_of(**counted) | _means(ranked)

@@ -245,7 +245,7 @@ def metrics_at(scores: ArrayLike, is_positive: ArrayLike, threshold: float) -> d
     return rates_of(*(int(part[0]) for part in counts[1:]))
 
 
-def rates_of(tp: int, fp: int, fn: int, tn: int) -> dict[str, float]:
+def rates_of(tp: float, fp: float, fn: float, tn: float) -> dict[str, float]:
     """Counts with their rates: `tp, fp, fn, tn, precision, recall, f1, fpr, accuracy`; NaN where undefined.
 
     >>> rates_of(tp=3, fp=1, fn=1, tn=5)["f1"]
