@@ -5,9 +5,11 @@ import pandas as pd
 import pytest
 
 from vernal.collection.collected_manifest import (
+    NOT_GRADED,
     SAID_TO_BE_HARD,
     assigned_by_people,
     label_clips,
+    whole_clips,
     write_manifest,
 )
 from vernal.collection.schemas import MANIFEST
@@ -81,13 +83,24 @@ def test_every_clip_is_in_one_of_the_three_tables(card):
         MANIFEST.validate(table)
 
 
-def test_a_positive_without_a_tier_is_held_back_not_taken_for_high(card):
+def test_a_positive_without_a_tier_is_held_back_where_a_tier_is_asked_for(card):
     labelled = label_clips(
         clips({}, {}), said(("c0", "RADR", True, 1.0, True), ("c1", "RADR", False, 1.0, True)), NO_EDGES, card
     )
     manifest, _, held_back = write_manifest(labelled, qualities(), card)
     assert manifest.label.tolist() == ["negative"]
     assert "no quality tier was assigned" in held_back.reason[0]
+    manifest, _, held_back = write_manifest(labelled, qualities(), card, needs_tier=False)
+    assert manifest.label.tolist() == ["RADR", "negative"] and held_back.empty
+    assert manifest.quality.isna().all() and manifest.quality_from.fillna("").tolist() == [NOT_GRADED, ""]
+
+
+def test_a_tier_that_was_given_to_a_whole_recording_is_that_of_its_only_clip():
+    weak = pd.DataFrame(
+        {"content_hash": ["r0", "r1", "r0"], "is_present": [True, True, False]}, index=[4, 5, 6]
+    )
+    own = clips({}, {}, {}).assign(content_hash=["r0", "r1", "r1"])
+    assert whole_clips(own, weak)[["clip_id", "annotation"]].to_numpy().tolist() == [["c0", 4]]
 
 
 def test_clips_that_people_call_hard_are_held_back_whatever_their_label(card):

@@ -125,7 +125,9 @@ def check_manifest(
     _check_values(clips, target, problems)
     _check_files(clips, as_path(audio_root), problems)
     problems.raise_if_any()
-    clips = nights.fill_from_names(with_one_spelling(clips, ("label", *NAMES_OF_PLACES)))
+    known = {folded(name): name for name in (*POSITIVE_LABELS, "negative", *([target] if target else []))}
+    labels = clips.label.map(lambda label: known.get(folded(label), label), na_action="ignore").astype("str")
+    clips = nights.fill_from_names(with_one_spelling(clips.assign(label=labels), ("label", *NAMES_OF_PLACES)))
     return clips.sort_values(["file_path", "start_s", "end_s"], na_position="first", ignore_index=True)
 
 

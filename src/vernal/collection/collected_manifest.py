@@ -23,6 +23,9 @@ HELD_BACK_COLUMNS = ("clip_id", "recording", "start_s", "end_s", "role", "reason
 NEGATIVE = "negative"
 SAID_TO_BE_HARD = "annotators call it hard, so all of them may err on it alike"
 
+# Where `quality_from` says so, nobody gave a tier and no mark gave a ratio: labels of whole clips are such.
+NOT_GRADED = "not graded"
+
 
 def label_clips(
     clips: pd.DataFrame, consensus: pd.DataFrame, edges: pd.DataFrame, card: ProblemCard
@@ -71,7 +74,7 @@ def label_clips(
 
 
 def write_manifest(
-    labelled: pd.DataFrame, qualities: pd.DataFrame, card: ProblemCard
+    labelled: pd.DataFrame, qualities: pd.DataFrame, card: ProblemCard, needs_tier: bool = True
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Divide labelled clips into the manifest, the outsiders' manifest, and what is held back.
 
@@ -81,17 +84,22 @@ def write_manifest(
         qualities: by `clip_id`: `quality`, `quality_from`, `quality_assigned`, `quality_proposed`, `snr_db`,
             `prominence`, `difficulty`.
         card: the target.
+        needs_tier: whether positives without a tier are held back, for a stage counts them as high.
     Returns:
         `manifest` and `adversarial` with `MANIFEST_COLUMNS`, `held_back` with `HELD_BACK_COLUMNS`; together
-        every clip of a training or adversarial recording. Positive clips without a tier are held back: a
-        stage would count them as high. So are clips that annotators call hard, whatever their label: all may err on
-        them alike, and the consensus, which takes errors as independent, would be too sure.
+        every clip of a training or adversarial recording. Clips that annotators call hard are held back, whatever
+        their label: all may err on them alike, and the consensus, which takes errors as independent, would be too
+        sure.
     """
     clips = labelled.merge(qualities, on="clip_id", how="left", validate="one_to_one")
     is_positive = clips.label == card.target
     reason = clips.held_back.fillna(clips.reason)
     no_tier = is_positive & clips.quality.isna() & reason.isna()
-    reason = reason.mask(no_tier, "no quality tier was assigned, and collection.quality.take asks for one")
+    if needs_tier:
+        reason = reason.mask(
+            no_tier, "no quality tier was assigned, and collection.quality.take asks for one"
+        )
+    clips = clips.assign(quality_from=clips.quality_from.mask(no_tier, NOT_GRADED))
     reason = reason.mask((clips.difficulty == HARD) & reason.isna(), SAID_TO_BE_HARD)
     of_target = ["quality", "quality_from", "quality_assigned", "quality_proposed"]
     no_night = clips.recorder_id.isna() | clips.date.isna()
@@ -112,6 +120,17 @@ def write_manifest(
     )
     manifest, outside, held_back = (table.reset_index(drop=True) for table in tables)
     return manifest, outside, held_back
+
+
+def whole_clips(clips: pd.DataFrame, weak: pd.DataFrame) -> pd.DataFrame:
+    """Which annotations of whole recordings are of which clips: those of recordings that are one clip.
+
+    Returns:
+        `clip_id`, `annotation` (the index of `weak`), `is_enough`, as `clipping.transfer_labels` has them.
+    """
+    alone = clips.loc[~clips.content_hash.duplicated(keep=False), ["clip_id", "content_hash"]]
+    present = weak.loc[weak.is_present.astype(bool), ["content_hash"]].rename_axis("annotation").reset_index()
+    return alone.merge(present, on="content_hash")[["clip_id", "annotation"]].assign(is_enough=True)
 
 
 def assigned_by_people(pairs: pd.DataFrame, annotations: pd.DataFrame) -> pd.DataFrame:

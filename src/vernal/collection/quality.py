@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from vernal.collection.levels import FRAME_S, frame_length_s, frame_powers
 from vernal.common.settings import Number, one_of, settings
 
+TAKE_ANY = "assigned_else_proposed"
 _GUARD_S = 0.2
 _MIN_QUIET_S = 1.0
 _FLOOR = 1e-14
@@ -29,14 +30,13 @@ class QualityOptions:
 
     A positive clip is proposed as `high` from `high_from_db` of signal-to-noise ratio on, as `medium` from
     `medium_from_db` on, else as `low`. `take`: `assigned` (only what a person said), `proposed` (only the
-    ratio), or `assigned_else_proposed`; the manifest's `quality_from` says for each clip which it was.
+    ratio), or `assigned_else_proposed`, which also takes positives that have neither, as they were labelled as a whole;
+    the manifest's `quality_from` says for each clip which it was.
     """
 
     high_from_db: Number = 10.0
     medium_from_db: Number = 3.0
-    take: Annotated[str, one_of(("assigned", "proposed", "assigned_else_proposed"))] = (
-        "assigned_else_proposed"
-    )
+    take: Annotated[str, one_of(("assigned", "proposed", TAKE_ANY))] = TAKE_ANY
 
     def __post_init__(self) -> None:
         if self.high_from_db <= self.medium_from_db:

@@ -96,11 +96,21 @@ def run(inbox, tmp_path, card):
     )
     keep(
         "qualities",
-        nodes.grade_quality(lake, clips, found["strong_annotations"], card, clip_options, QualityOptions()),
+        nodes.grade_quality(
+            lake,
+            clips,
+            found["strong_annotations"],
+            found["weak_annotations"],
+            card,
+            clip_options,
+            QualityOptions(),
+        ),
     )
     keep(
         "manifest adversarial held_back",
-        nodes.write_manifest(clips, found["consensus"], found["edges"], found["qualities"], card),
+        nodes.write_manifest(
+            clips, found["consensus"], found["edges"], found["qualities"], card, QualityOptions()
+        ),
     )
     rng = np.random.default_rng(0)
     vectors = pd.DataFrame(rng.standard_normal((len(clips), 4)), columns=["v00", "v01", "v02", "v03"])
@@ -178,7 +188,9 @@ def test_nodes_leave_their_inputs_as_they_are(collected, card):
     before = {
         name: found[name].copy(deep=True) for name in ("clips", "votes", "consensus", "qualities", "edges")
     }
-    nodes.write_manifest(found["clips"], found["consensus"], found["edges"], found["qualities"], card)
+    nodes.write_manifest(
+        found["clips"], found["consensus"], found["edges"], found["qualities"], card, QualityOptions()
+    )
     nodes.compare_annotators(found["votes"], found["clips"], card, AgreementOptions(n_draws=50))
     for name, table in before.items():
         pd.testing.assert_frame_equal(found[name], table)

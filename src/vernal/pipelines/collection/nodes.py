@@ -29,7 +29,7 @@ from vernal.collection.consensus import ALL_CLASSES, ConsensusOptions, settle
 from vernal.collection.demo_group import DemoGroupOptions
 from vernal.collection.inventory import LakeOptions
 from vernal.collection.lake import Addition, Lake, list_inbox
-from vernal.collection.quality import QualityOptions
+from vernal.collection.quality import TAKE_ANY, QualityOptions
 
 logger = logging.getLogger(__name__)
 
@@ -151,20 +151,29 @@ def grade_quality(
     lake: Lake,
     clips: pd.DataFrame,
     strong: pd.DataFrame,
+    weak: pd.DataFrame,
     card: ProblemCard,
     clip_options: ClipOptions,
     options: QualityOptions,
 ) -> pd.DataFrame:
     """Tiers of clips marked as the target: what people said, and what the signal-to-noise ratio proposes."""
     of_target = [name for name in card.names if card.target in card.lineage(name)]
-    target = strong[strong.label.isin(of_target)]
+    target, of_wholes = (table[table.label.isin(of_target)] for table in (strong, weak))
     pairs = clipping.transfer_labels(clips, target, clip_options)
     ratios = quality.ratios_of_clips(lake.path_of, clips, strong, target, pairs, card.band_of(card.target))
-    assigned = collected_manifest.assigned_by_people(pairs, target)
+    # Annotations of whole recordings follow those of parts, and are numbered on.
+    of_wholes = of_wholes.set_axis(of_wholes.index + len(strong))
+    of_clips = collected_manifest.whole_clips(clips, of_wholes)
+    assigned = collected_manifest.assigned_by_people(_below(pairs, of_clips), _below(target, of_wholes))
     table = ratios.merge(assigned, on="clip_id", how="outer").sort_values("clip_id", ignore_index=True)
     proposed = quality.propose_quality(table.snr_db, options)
     chosen = quality.choose_quality(table.quality_assigned, proposed, options)
     return table.assign(quality_proposed=proposed, quality=chosen.quality, quality_from=chosen.quality_from)
+
+
+def _below(table: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
+    """One table below another, with their own numbers of rows; an empty one adds nothing."""
+    return pd.concat([table, other]) if len(table) and len(other) else table if len(table) else other
 
 
 def write_manifest(
@@ -173,10 +182,11 @@ def write_manifest(
     edges: pd.DataFrame,
     qualities: pd.DataFrame,
     card: ProblemCard,
+    options: QualityOptions,
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """The manifest, the outsiders' manifest, and what is held back, with the reasons."""
     labelled = collected_manifest.label_clips(clips, consensus, edges, card)
-    return collected_manifest.write_manifest(labelled, qualities, card)
+    return collected_manifest.write_manifest(labelled, qualities, card, options.take != TAKE_ANY)
 
 
 def cut_clip_files(

@@ -89,6 +89,7 @@ def _label() -> Pipeline:
                     "lake",
                     "clips",
                     "strong_annotations",
+                    "weak_annotations",
                     "problem_card",
                     "params:clips",
                     "params:quality",
@@ -98,7 +99,7 @@ def _label() -> Pipeline:
             ),
             Node(
                 nodes.write_manifest,
-                inputs=["clips", "consensus", "edges", "qualities", "problem_card"],
+                inputs=["clips", "consensus", "edges", "qualities", "problem_card", "params:quality"],
                 outputs=["manifest", "adversarial", "held_back"],
                 name="write_manifest",
             ),
