@@ -117,6 +117,14 @@ def test_a_stage_without_any_clip_to_test_on_is_refused(make_clips: MakeClips):
         refuse_unusable(splits.assign(split=splits.split.mask(splits.index == 0, "sealed")))
 
 
+@pytest.mark.parametrize("is_positive", [True, False])
+def test_a_single_clip_of_a_class_is_told_at_once(make_clips: MakeClips, is_positive):
+    splits = assign_splits(make_clips(40, recorders=2, dates=5), SplitOptions())
+    word = "positive" if is_positive else "negative"
+    with pytest.raises(InputError, match=f"Only one of 40 clips is {word}"):
+        refuse_unusable(splits.assign(is_positive=(splits.index == 3) == is_positive))
+
+
 def test_blocks_are_named_by_site_and_night_or_by_recorder_and_night(make_clips: MakeClips):
     clips = make_clips(5, recorders=1, dates=1)
     assert set(blocks(clips)) == {"site0 2025-04-01"}

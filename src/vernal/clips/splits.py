@@ -232,10 +232,17 @@ def refuse_unusable(splits: pd.DataFrame) -> None:
     """Stop before anything long when nothing could be trained, or nothing could be said of what was trained.
 
     Raises:
-        InputError: the train split lacks a class, or every clip is in it or sealed.
+        InputError: a class has a single clip, the train split lacks one, or every clip is in it or sealed.
     """
     if not len(splits):
         return
+    unsealed = splits.is_positive[splits.split != SEALED]
+    for word, n in (("positive", unsealed.sum()), ("negative", (~unsealed.astype(bool)).sum())):
+        if n == 1:
+            raise InputError(
+                f"Only one of {len(unsealed):,} clips is {word}. A classifier has to learn from some and to be tried "
+                f"on others: list {word} clips of at least two nights, ten or more of them for a first impression."
+            )
     counts = splits.split.value_counts()
     shown = ", ".join(f"{name} {counts[name]:,}" for name in SPLITS if name in counts)
     classes = splits[splits.split == "train"].is_positive

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,15 +21,20 @@ def compiling_alone() -> Iterator[None]:
     """
     from filelock import FileLock
 
-    folder = cache_folder()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / "compiling.lock")
-        lock.acquire()
-    except OSError:  # a cache folder that cannot be written
-        lock = FileLock(Path(tempfile.gettempdir()) / "vernal-compiling.lock")
-        lock.acquire()
-    try:
+    with contextlib.ExitStack() as held:
+        # A home may be missing or not ours, and so may what another user left in the folder for temporary files.
+        for place in (
+            lambda: cache_folder() / "compiling.lock",
+            lambda: _temporary_folder() / "compiling.lock",
+        ):
+            with contextlib.suppress(OSError, RuntimeError):
+                place().parent.mkdir(parents=True, exist_ok=True)
+                held.enter_context(FileLock(place()))
+                break
         yield
-    finally:
-        lock.release()
+
+
+def _temporary_folder() -> Path:
+    """This user's own folder for temporary files."""
+    user = os.getuid() if hasattr(os, "getuid") else os.environ.get("USERNAME", "")
+    return Path(tempfile.gettempdir()) / f"vernal-{user}"
