@@ -104,6 +104,58 @@ def test_a_flac_of_unknown_or_wrong_length_is_read_to_its_end_from_anywhere(tmp_
     assert recording_facts(path)["n_frames"] == len(SOUND)
 
 
+def triggered(
+    n_silent: int, comment: bytes = b"Recorded by AudioMoth. Amplitude threshold was 512."
+) -> bytes:
+    """Two stretches of sound with a block between them that stands for many, as AudioMoth's firmware writes it."""
+    form = chunk(b"fmt ", struct.pack("<HHIIHH", 1, 1, RATE, RATE * 2, 2, 16))
+    listed = chunk(b"LIST", b"INFO" + chunk(b"ICMT", comment.ljust(488 - 44 - 20, b"\0")))
+    head = b"WAVE" + form + listed + b"data"
+    bits = [1 if n_silent >> bit & 1 else -1 for bit in range(32)] + [0] * 224
+    sound = PCM[: 512 - 12 - len(head)] + PCM[: 512 * 100]
+    data = sound + np.array(bits, "<i2").tobytes() + PCM[: 512 * 50 + 100]
+    return b"RIFF" + struct.pack("<I", len(head) + 4 + len(data)) + head + struct.pack("<I", len(data)) + data
+
+
+def test_a_triggered_recording_is_read_as_long_as_it_lasted(tmp_path):
+    path = tmp_path / "20250403_210000T.WAV"
+    path.write_bytes(triggered(5_000))
+    n_before = (path.read_bytes().index(b"data") * -1 - 8 + 512) // 2 + 256 * 100
+    with AudioReader(path, RATE) as reader:
+        samples = reader.read(0, reader.n_samples)
+        assert np.array_equal(
+            reader.read(n_before + 10, n_before + 20), samples[n_before + 10 : n_before + 20]
+        )
+    assert len(samples) == n_before + 5_000 * 256 + 256 * 50 + 50
+    assert samples[:n_before].std() > 0.05 and not samples[n_before:][: 5_000 * 256].any()
+    np.testing.assert_allclose(samples[n_before + 5_000 * 256 :], SOUND[: 256 * 50 + 50], atol=1e-4)
+    facts = identify(str(path))
+    assert "a triggered recording of AudioMoth: 0.8" in facts.message and not facts.reason
+    assert recording_facts(path)["n_frames"] == facts.n_frames == len(samples)
+
+
+def test_what_only_looks_like_a_triggered_recording_is_left_as_it_is(tmp_path):
+    path = tmp_path / "a.wav"
+    for content in (triggered(5_000, b"Recorded by somebody else"), triggered(0)):
+        path.write_bytes(content)
+        assert true_length(path) is None
+
+
+@pytest.mark.parametrize("length", [0x7FFFFFFF, 0x7FFFF000, 0x80000000])
+def test_a_length_that_was_not_known_yet_misses_nothing(tmp_path, length):
+    path = tmp_path / "a.wav"
+    path.write_bytes(riff(length))
+    assert check_audio(path).n_frames == len(SOUND) and identify(str(path)).message == ""
+
+
+def test_an_rf64_whose_length_was_never_written_is_read_to_its_end(tmp_path):
+    path = tmp_path / "a.wav"
+    content = bytearray(riff(0xFFFFFFFF, 0xFFFFFFFF))
+    content[:4] = b"RF64"
+    path.write_bytes(content[:12] + chunk(b"ds64", bytes(28)) + content[12:])
+    assert check_audio(path).n_frames == len(SOUND)
+
+
 def test_what_is_missing_is_told_by_collection_and_detection_alike(tmp_path):
     path = tmp_path / "a.wav"
     path.write_bytes(riff(len(PCM) + 90_000))

@@ -125,6 +125,16 @@ def test_a_single_clip_of_a_class_is_told_at_once(make_clips: MakeClips, is_posi
         refuse_unusable(splits.assign(is_positive=(splits.index == 3) == is_positive))
 
 
+def test_letters_of_a_site_that_is_named_do_not_matter(make_clips: MakeClips):
+    clips = make_clips(80, recorders=4, dates=5, sites=4).replace(
+        {"site": {"site1": "Cole Creek", "site2": "Pond"}}
+    )
+    options = SplitOptions(test_ood_sites=["cole  creek"], sealed_sites="POND")
+    splits = assign_splits(clips, options)
+    assert set(splits.site[splits.split == "test_ood"]) == {"Cole Creek"}
+    assert set(splits.site[splits.split == "sealed"]) == {"Pond"}
+
+
 def test_blocks_are_named_by_site_and_night_or_by_recorder_and_night(make_clips: MakeClips):
     clips = make_clips(5, recorders=1, dates=1)
     assert set(blocks(clips)) == {"site0 2025-04-01"}

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from vernal.audio.chunks import chunks_of
-from vernal.audio.headers import true_length
+from vernal.audio.chunks import STREAMED, chunks_of
+from vernal.audio.headers import is_triggered, true_length
 from vernal.audio.reading import (
     BLOCK_VALUES,
     AudioError,
@@ -156,6 +156,10 @@ def _raise_if_cut_off(path: Path, n_frames: int, announced: int, rate: int, brok
 def length_in_words(path: Path | str, n_frames: int, announced: int, sample_rate_hz: int) -> str:
     """What a file's header says wrongly of its length, less or more than is there; empty where it is right."""
     lengths = true_length(path)
+    if lengths is not None and is_triggered(Path(path)) is not None:
+        whole_s = n_frames / sample_rate_hz
+        sound_s = whole_s * lengths[0] / lengths[1]
+        return f"a triggered recording of AudioMoth: {sound_s:.3g} s of sound in {whole_s:.3g} s"
     if lengths is not None:
         said_s = n_frames / sample_rate_hz * lengths[0] / lengths[1]
         return f"its header says {said_s:.3g} s; {n_frames / sample_rate_hz:.3g} s are there and were read"
@@ -209,6 +213,8 @@ def _missing_bytes(path: Path) -> int:
         sound = b"SSND" if file.read(4) == b"FORM" else b"data"
         for chunk in chunks_of(file):
             if chunk.name == sound:
+                if chunk.length in STREAMED:
+                    return 0
                 missing = chunk.start + (chunk.length or 0) - size
                 return missing if missing > chunk.start else 0
     return 0

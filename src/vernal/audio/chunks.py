@@ -7,6 +7,8 @@ from typing import BinaryIO, NamedTuple
 
 MAX_CHUNKS = 1_000
 _NOT_KNOWN = 0xFFFFFFFF
+# What programs write for a length that they do not know yet, and cannot come back to.
+STREAMED = {0x7FFFFFFF, 0x7FFFF000, 0x7FFFFFDB, 0x80000000, 0xFFFFFFFE, 0xFFFFF000, 0xFFFFFFDB}
 
 
 class Chunk(NamedTuple):
@@ -34,7 +36,7 @@ def chunks_of(file: BinaryIO) -> Iterator[Chunk]:
         name = header[:4]
         length: int | None = int.from_bytes(header[4:], order)  # type: ignore[arg-type]
         if name == b"ds64":
-            long_length = int.from_bytes(file.read(16)[8:], "little") or None
+            long_length = int.from_bytes(file.read(16)[8:], "little")
         if length == _NOT_KNOWN:
             # Not known when the header was written, or given in `ds64`.
             length = long_length

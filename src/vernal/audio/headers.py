@@ -1,5 +1,8 @@
 """Files whose header says less than they hold: recorders that lost their power, and files beyond what a length can say.
 
+AudioMoth's triggered recordings are of this kind too: where nothing was loud enough, a block of 512 bytes stands for
+many. They are read as AudioMoth's own program expands them, with silence in these places, so that times are right.
+
 libsndfile believes a header, so the sound behind it is lost without a word. Here the true length is found by what lies
 there, and libsndfile is given the same file with a header that says it. A header that says more than there is needs
 no help: what is there is read.
@@ -11,14 +14,22 @@ import io
 import os
 import re
 import struct
+from bisect import bisect_right
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from vernal.audio.chunks import chunks_of
+import numpy as np
+
+from vernal.audio.chunks import Chunk, chunks_of
 
 _CHUNK_NAME = re.compile(rb"[A-Za-z0-9][A-Za-z0-9 _\-]{3}")
 _LAST_BYTES = 1 << 18  # a FLAC frame is shorter
 _ZEROS = 4_096
+_BLOCK, _BLOCK_SAMPLES = 512, 256
+_MOST_BLOCKS = 1 << 27  # two days at 384 kHz
 _MAX_RIFF = 0xFFFFFFFF - 4_096
 
 
@@ -35,20 +46,32 @@ def open_sound(path: Path | str) -> Any:
 
 def true_length(path: Path | str) -> tuple[int, int] | None:
     """Bytes of sound (of FLAC: samples) that a header says and that are there, where it says too few; else None."""
-    with Path(path).open("rb") as file:
-        mark = file.read(4)
-        if mark in (b"RIFF", b"RF64"):
-            found = _riff_data(file)
-            return None if found is None else (found[1], found[2])
-        return _flac_samples(file) if mark == b"fLaC" else None
-
-
-def _mended(path: Path) -> _Behind | None:
+    path = Path(path)
     with path.open("rb") as file:
         mark = file.read(4)
+        if mark == b"fLaC":
+            return _flac_samples(file)
+        if mark not in (b"RIFF", b"RF64"):
+            return None
+        found = _riff_data(file)
+    if found is not None:
+        return found[1], found[2]
+    expanded = is_triggered(path)
+    return expanded.lengths if expanded is not None else None
+
+
+def _mended(path: Path) -> _Pieced | None:
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(0)
+        mark = file.read(4)
         if mark in (b"RIFF", b"RF64"):
-            found = _riff_data(file)
-            return None if found is None else _Behind(path, _riff_header(file, found[2]), found[0])
+            if (found := _riff_data(file)) is not None:
+                header = _riff_header(file, found[2])
+                return _Pieced(path, [header, range(found[0], size)])
+            if (expanded := is_triggered(path)) is not None:
+                return _Pieced(path, [_riff_header(file, expanded.lengths[1]), *expanded.pieces])
+            return None
         lengths = _flac_samples(file) if mark == b"fLaC" else None
         if lengths is None:
             return None
@@ -57,13 +80,62 @@ def _mended(path: Path) -> _Behind | None:
         said = int.from_bytes(head[18:26], "big")
         head[18:26] = ((said >> 36 << 36) | lengths[1]).to_bytes(8, "big")
         head[26:42] = bytes(16)  # the checksum of other samples
-        return _Behind(path, bytes(head), 42)
+        return _Pieced(path, [bytes(head), range(42, size)])
+
+
+@dataclass(frozen=True)
+class Expanded:
+    """A triggered recording: bytes of samples in the file and when expanded, and the pieces of the latter."""
+
+    lengths: tuple[int, int]
+    pieces: tuple[range | int, ...]
+
+
+def is_triggered(path: Path) -> Expanded | None:
+    """How AudioMoth's triggered recording expands; None where the file is none, or was expanded already."""
+    stat = path.stat()
+    return _expand(path, stat.st_size, stat.st_mtime_ns)
+
+
+@lru_cache(maxsize=256)
+def _expand(path: Path, size: int, _: int) -> Expanded | None:
+    with path.open("rb") as file:
+        data = next((chunk for chunk in chunks_of(file) if chunk.name == b"data"), None)
+        file.seek(0)
+        head = file.read(data.start) if data is not None and data.start < 8_192 else b""
+        # Its comment says so; the name may have been changed.
+        if data is None or b"AudioMoth" not in head or not re.search(rb"[Tt]hreshold|[Tt]rigger", head):
+            return None
+        end = min(size, data.start + (data.length or 0))
+        first = -(-data.start // _BLOCK) * _BLOCK
+        pieces: list[range | int] = []
+        n_silent, at, since = 0, first, data.start
+        file.seek(first)
+        while at + _BLOCK <= end:
+            blocks = np.frombuffer(file.read(_BLOCK * 4_096), dtype="<i2")
+            blocks = blocks[: len(blocks) // _BLOCK_SAMPLES * _BLOCK_SAMPLES].reshape(-1, _BLOCK_SAMPLES)
+            if not len(blocks):
+                break
+            is_code = (np.abs(blocks[:, :32]) == 1).all(axis=1) & ~blocks[:, 32:].any(axis=1)
+            for number in np.flatnonzero(is_code):
+                place = at + int(number) * _BLOCK
+                n_blocks = sum(1 << bit for bit in np.flatnonzero(blocks[number, :32] == 1).tolist())
+                if place + _BLOCK <= end and 0 < n_blocks <= _MOST_BLOCKS:
+                    pieces += [range(since, place), n_blocks * _BLOCK]
+                    n_silent, since = n_silent + (n_blocks - 1) * _BLOCK, place + _BLOCK
+            at += len(blocks) * _BLOCK
+    if not pieces:
+        return None
+    said = end - data.start
+    return Expanded((said, said + n_silent), (*pieces, range(since, end)))
 
 
 def _riff_data(file: BinaryIO) -> tuple[int, int, int] | None:
     """Start of the samples, their bytes by the header, and those that are there, where these are more; else None."""
     size = file.seek(0, os.SEEK_END)
-    chunks = {chunk.name: chunk for chunk in chunks_of(file)}
+    chunks: dict[bytes, Chunk] = {}
+    for chunk in chunks_of(file):
+        chunks.setdefault(chunk.name, chunk)
     data = chunks.get(b"data")
     if data is None or b"fmt " not in chunks:
         return None
@@ -171,13 +243,14 @@ def _crc8(data: bytes) -> int:
     return crc
 
 
-class _Behind(io.RawIOBase):
-    """A file with another header: some bytes, then the file from a position on."""
+class _Pieced(io.RawIOBase):
+    """A file that is put together: from bytes, from stretches of a file, and from zeros (how many)."""
 
-    def __init__(self, path: Path, header: bytes, start: int) -> None:
+    def __init__(self, path: Path, pieces: list[bytes | range | int]) -> None:
         self._file = path.open("rb")
-        self._header, self._start = header, start
-        self._size = len(header) + path.stat().st_size - start
+        self._pieces = [piece for piece in pieces if piece if isinstance(piece, int) or len(piece)]
+        lengths = [piece if isinstance(piece, int) else len(piece) for piece in self._pieces]
+        self._starts = [0, *accumulate(lengths)]
         self._at = 0
 
     def readable(self) -> bool:
@@ -187,7 +260,7 @@ class _Behind(io.RawIOBase):
         return True
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        self._at = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence]
+        self._at = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._starts[-1]}[whence]
         return self._at
 
     def tell(self) -> int:
@@ -196,14 +269,19 @@ class _Behind(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         view = memoryview(buffer).cast("B")
         n_done = 0
-        if self._at < len(self._header):
-            piece = self._header[self._at : self._at + len(view)]
-            view[: len(piece)] = piece
-            n_done = len(piece)
-        if n_done < len(view):
-            self._file.seek(self._start + self._at + n_done - len(self._header))
-            n_done += self._file.readinto(view[n_done:])
-        self._at += n_done
+        while n_done < len(view) and self._at < self._starts[-1]:
+            number = bisect_right(self._starts, self._at) - 1
+            piece, skipped = self._pieces[number], self._at - self._starts[number]
+            n = min(len(view) - n_done, self._starts[number + 1] - self._at)
+            into = view[n_done : n_done + n]
+            if isinstance(piece, range):
+                self._file.seek(piece.start + skipped)
+                n = self._file.readinto(into)
+            else:
+                into[:] = bytes(n) if isinstance(piece, int) else piece[skipped : skipped + n]
+            if not n:
+                break
+            self._at, n_done = self._at + n, n_done + n
         return n_done
 
     def close(self) -> None:

@@ -14,6 +14,7 @@ import pandas as pd
 
 from vernal.clips.manifest import SEALED, SPLITS
 from vernal.common.hashing import unit_hash
+from vernal.common.names import folded
 from vernal.common.problems import InputError, Problems, suggest
 from vernal.common.settings import ShareBelowOne, settings
 
@@ -77,7 +78,7 @@ def assign_splits(clips: pd.DataFrame, options: SplitOptions) -> pd.DataFrame:
     ordered["block"] = blocks(ordered)
     held_out = held_out_sites(ordered, options)
     given = ordered.split.groupby(ordered.block).agg(lambda column: sorted(set(column.dropna())))
-    whole = dict.fromkeys(held_out, "test_ood") | dict.fromkeys(options.sealed, SEALED)
+    whole = dict.fromkeys(held_out, "test_ood") | dict.fromkeys(_spelled(options.sealed, ordered), SEALED)
     named = ordered.site.map(whole).astype("str").fillna("")
     places = named.groupby(ordered.block).agg(lambda column: sorted(set(column)))
 
@@ -142,6 +143,12 @@ def _keys(group: Any, site: Any, recorder: Any, night: Any, content_hash: str) -
     return [*keys, f"~{content_hash}"]
 
 
+def _spelled(sites: list[str], clips: pd.DataFrame) -> list[str]:
+    """Sites that a person named, as the clips spell them."""
+    spelling = {folded(site): site for site in sorted(clips.site.dropna().unique())}
+    return [spelling.get(folded(site), site) for site in sites]
+
+
 def held_out_sites(clips: pd.DataFrame, options: SplitOptions) -> list[str]:
     """The sites that no training clip comes from: as named, else one chosen by stable hash.
 
@@ -149,17 +156,18 @@ def held_out_sites(clips: pd.DataFrame, options: SplitOptions) -> list[str]:
         InputError: a named site does not occur in the manifest.
     """
     present = sorted(clips.site.dropna().unique())
-    named = options.named_sites
+    named = None if options.named_sites is None else _spelled(options.named_sites, clips)
+    sealed = _spelled(options.sealed, clips)
     problems = Problems("quality_splitting")
-    for setting, sites in (("test_ood_sites", named or []), ("sealed_sites", options.sealed)):
+    for setting, sites in (("test_ood_sites", named or []), ("sealed_sites", sealed)):
         unknown = [f"{site!r} ({suggest(site, present)})" for site in sites if site not in present]
         problems.add(f"{setting} names sites that the manifest does not have", unknown, "Correct the names.")
-    both = sorted(set(named or []) & set(options.sealed))
+    both = sorted(set(named or []) & set(sealed))
     problems.add("site both sealed and test_ood", both, "Name it in one of sealed_sites and test_ood_sites.")
     problems.raise_if_any()
     if named is not None:
         return named
-    open_sites = [site for site in present if site not in options.sealed]
+    open_sites = [site for site in present if site not in sealed]
     if len(open_sites) < 3:
         return []
     ordered = sorted(open_sites, key=lambda site: unit_hash("quality_splitting", site), reverse=True)

@@ -72,6 +72,7 @@ NEW_KALEIDOSCOPE = (
         ("x.BirdNET.results.csv", CSV.split("3,6")[0].replace(".5", "@").replace(",", ";").replace("@", ",5"), "/a/x.wav"),
         ("x.BirdNET.results.txt", "0.0\t3.0\tToad\t0.5000\n", ""),
         ("x.BirdNET.results.csv", CSV.split("3,6")[0].replace("Bufo bufo,Toad", "Toad,"), "/a/x.wav"),
+        ("x.BirdNET.results.r.csv", "filepath,start,end,scientific_name,common_name,confidence\n/a/x.wav,0,3,Bufo bufo,Toad,0.5000\n", "/a/x.wav"),
         ("x.BirdNET.results.csv", "sep=,\n" + CSV.split("3,6")[0] * 2, "/a/x.wav"),
     ],
 )  # fmt: skip

@@ -1,9 +1,9 @@
 """Folders of result files as BirdNET-Analyzer writes them, read as one table of detections.
 
 One audio file has one result file, named after it (`x/A.wav` -> `x/A.BirdNET.results.csv`), or all share a
-combined table. Four formats are read: CSV, Raven selection tables, Kaleidoscope CSV and Audacity labels. Where
-a file has several, the first of these is taken, so that nothing counts twice. Raven tables hold a row `nocall`
-with score 1.0 where nothing was found; it is no detection.
+combined table. Five formats are read: CSV, Raven selection tables, Kaleidoscope CSV, CSV for R and Audacity
+labels. Where a file has several, the first of these is taken, so that nothing counts twice. Raven tables hold a
+row `nocall` with score 1.0 where nothing was found; it is no detection.
 """
 
 from __future__ import annotations
@@ -26,14 +26,16 @@ PARAMETERS = ("BirdNET_analysis_params.csv", "birdnet.analyze-params.csv")
 ENDINGS = {
     ".birdnet.results.kaleidoscope.csv": "kaleidoscope",
     ".birdnet.results.csv": "csv",
+    ".birdnet.results.r.csv": "r",
     ".birdnet.selection.table.txt": "raven",
     ".birdnet.results.txt": "audacity",
 }
-PREFERRED = ("csv", "raven", "kaleidoscope", "audacity")
+PREFERRED = ("csv", "raven", "kaleidoscope", "r", "audacity")
 COMBINED = {
     "birdnet_combinedtable.csv": "csv",
     "birdnet_selectiontable.txt": "raven",
     "birdnet_kaleidoscope.csv": "kaleidoscope",
+    "birdnet_rtable.csv": "r",
 }
 COLUMNS = {
     "csv": {
@@ -59,6 +61,14 @@ COLUMNS = {
         "common": "common_name",
         "score": "confidence",
         "audio": "IN FILE",
+    },
+    "r": {
+        "start_s": "start",
+        "end_s": "end",
+        "scientific": "scientific_name",
+        "common": "common_name",
+        "score": "confidence",
+        "audio": "filepath",
     },
 }
 # What versions of 2026 call a column instead.
