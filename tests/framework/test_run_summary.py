@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from vernal.clips.demo_season import is_demo_data
-from vernal.framework.run_summary import DEMO, closing_words, leaderboard_picture
+from vernal.framework.run_summary import DEFAULT, DEMO, closing_words, leaderboard_picture, opening_words
 
 HEADER = (
     "rank,configuration_hash,balance,negative_subsets,n_points,n_runs,score,test_ood_f1_low,test_ood_f1_high,"
@@ -145,3 +145,32 @@ def test_a_stage_that_takes_in_its_own_clips_is_known_by_those(tmp_path):
 
 def test_a_run_that_wrote_no_report_says_nothing(tmp_path):
     assert closing_words(tmp_path, ["clips", "stage5.scores"]) == ""
+
+
+def test_a_run_begins_with_what_it_will_do_with_whose_data(tmp_path):
+    words = opening_words(
+        tmp_path, ["stage5"], {"target": "RADR", "source": {"folder": "/x/clips"}}, ["stage5"], 31
+    )
+    assert words.splitlines() == [
+        "stage5: looking for RADR in recordings of /x/clips.",
+        f"31 steps, results in {tmp_path}; how long it takes is known after the first run.",
+    ]
+    assert opening_words(tmp_path, [DEFAULT], {"target": "RADR"}, [], 2).startswith(
+        "baseline: looking for RADR in the demo season (synthetic recordings)."
+    )
+
+
+def test_how_long_is_what_the_last_finished_run_took(tmp_path):
+    folder = tmp_path / "08_reporting" / "stage5" / "runs"
+    folder.mkdir(parents=True)
+    for name, outcome, seconds in (("a", "finished", 600), ("b", "finished", 95), ("c", "failed", 3)):
+        record = {
+            "run": name,
+            "stage": "stage5",
+            "started": f"2025-0{1 + 'abc'.index(name)}-01",
+            "outcome": outcome,
+        }
+        (folder / f"{name}.json").write_text(json.dumps({**record, "duration_s": seconds}), encoding="utf-8")
+    assert "; the last such run took 1 min 35 s." in opening_words(tmp_path, ["stage5"], {}, ["stage5"], 31)
+    (folder / "d.json").write_text("{", encoding="utf-8")
+    assert "known after the first run" in opening_words(tmp_path, ["stage5"], {}, ["stage5"], 31)

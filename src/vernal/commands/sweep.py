@@ -45,24 +45,29 @@ def sweep() -> None:
 @sweep.command("list")
 @with_params
 def list_stages(params: Mapping[str, str]) -> None:
-    """Count the points of each stage, and those that are done.
+    """Say what each stage asks, and count its points and those that are done.
 
     \b
     Points of equal settings are one run; runs that differ in the seed alone are one configuration.
     Example:  kedro sweep list --params=data_root=/x/out
     """
     project = find_project()
-    rows, errors = [], []
+    rows, asked, errors = [], [], []
     for stage in find_specs(project / "conf" / "sweeps"):
         try:
-            _, plan = _read(project, stage)
+            spec, plan = _read(project, stage)
             counts = Counter(_states(project, stage, plan, params).values())
         except InputError as error:
             errors.append(str(error))
             continue
         n_edited = sum(point.is_edited for point in plan.points)
         rows.append([stage, *_sizes(plan), *(counts[state] for state in STATES), n_edited])
-    click.echo(text_table([["stage", "points", "runs", "configurations", *STATES, "edited"], *rows]))
+        asked.append(f"  {spec.description}" if spec.description else "")
+    title, *lines = text_table(
+        [["stage", "points", "runs", "configurations", *STATES, "edited"], *rows]
+    ).splitlines()
+    for line in (title, *(part for pair in zip(lines, asked, strict=True) for part in pair if part)):
+        click.echo(line)
     if errors:
         raise click.ClickException("\n".join(errors))
 

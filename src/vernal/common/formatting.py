@@ -58,6 +58,21 @@ def minutes(value: float) -> str:
     return f"{amount(value)} minutes" + (f" ({value / 60:.1f} hours)" if value >= 120 else "")
 
 
+def duration(seconds: float) -> str:
+    """Seconds as people say them.
+
+    >>> duration(8.6), duration(95), duration(5400)
+    ('9 s', '1 min 35 s', '1 h 30 min')
+    """
+    whole = max(1, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3_600:
+        return f"{whole // 60} min" + (f" {whole % 60} s" if whole % 60 and whole < 600 else "")
+    minutes = round(whole / 60)
+    return f"{minutes // 60} h" + (f" {minutes % 60} min" if minutes % 60 else "")
+
+
 def amount(value: float) -> str:
     """A number of minutes or the like, to one digit below ten.
 

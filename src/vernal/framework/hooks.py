@@ -58,6 +58,8 @@ class RunHooks:
         if PROBLEM_CARD in pipeline.inputs():
             catalog.load(PROBLEM_CARD)
         self._n_nodes, self._n_done, self._running = len(pipeline.nodes), 0, None
+        from vernal.framework.run_summary import DEFAULT, opening_words
+
         # Kedro tells nobody of a run that was interrupted; in a notebook its lock would outlive it.
         self._release()
         self._lock = take_lock(self._data_root)
@@ -68,6 +70,10 @@ class RunHooks:
         except InputError:
             self._release()
             raise
+        names = run_params.get("pipeline_names") or [DEFAULT]
+        logger.info(
+            "%s", opening_words(self._data_root, names, self._parameters, stages_of(pipeline), self._n_nodes)
+        )
 
     @hook_impl
     def before_node_run(self, node: Node) -> None:
@@ -209,11 +215,10 @@ def start_record(
     pipeline: Pipeline,
 ) -> RunRecord:
     """Begin the record of a run (see `vernal.proof.run_record`)."""
+    from vernal.framework.run_summary import DEFAULT
     from vernal.proof.run_record import RunRecord, command_text
 
-    names = run_params.get("pipeline_names") or ["__default__"]
-    namespaces = {node.namespace.partition(".")[0] for node in pipeline.nodes if node.namespace}
-    stages = sorted(namespaces.difference(DATA_PREPARATION))
+    names, stages = run_params.get("pipeline_names") or [DEFAULT], stages_of(pipeline)
     command = command_text(names, run_params.get("env"), run_params.get("runtime_params") or {})
     record = RunRecord(str(run_params["run_id"]), data_root, project, tuple(stages), parameters, command)
     try:
@@ -224,6 +229,12 @@ def start_record(
             "with --params=data_root=..."
         ) from error
     return record
+
+
+def stages_of(pipeline: Pipeline) -> list[str]:
+    """Stages that a pipeline runs, without what prepares their data."""
+    namespaces = {node.namespace.partition(".")[0] for node in pipeline.nodes if node.namespace}
+    return sorted(namespaces.difference(DATA_PREPARATION))
 
 
 def first_problem(*checks: Callable[[], None]) -> InputError | None:

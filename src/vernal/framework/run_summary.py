@@ -1,4 +1,4 @@
-"""The closing word of a run: which files to look at, and the leaderboard as a picture in plain characters."""
+"""The first and the last words of a run: what it will do with whose data; then the answer, and which files to open."""
 
 from __future__ import annotations
 
@@ -6,11 +6,17 @@ import csv
 import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
+
+import pandas as pd
 
 from vernal.clips.demo_season import is_demo_data
-from vernal.evaluation.coverage import VALIDATION
+from vernal.common.formatting import duration, percent
+from vernal.common.problems import InputError
+from vernal.evaluation.coverage import SPLITS, VALIDATION
 from vernal.evaluation.deployment import deployed_point, leading_points
 from vernal.evaluation.operating_points import why_none
+from vernal.proof.run_record import FINISHED, read_records
 from vernal.sweeps.stage_folder import StageFolder
 
 # What a person opens, by the dataset's name in the stage, in the order they would open it.
@@ -22,9 +28,51 @@ _CHOSEN_BY = {
     "validation": "ranked by a score from validation",
     "nothing": "nothing could choose",
 }
+DEFAULT = "__default__"
 SHOWN_ROWS = 10
 SCALE = 30  # characters of the axis
 DEMO = "DEMO: synthetic recordings, these numbers are no result"
+
+
+def opening_words(
+    data_root: Path,
+    pipelines: Iterable[str],
+    parameters: Mapping[str, Any],
+    stages: Iterable[str],
+    n_steps: int,
+) -> str:
+    """What a run is going to do, with whose data, where results go, and how long the last such run took.
+
+    Args:
+        pipelines: names as they were asked for; Kedro's default is the baseline.
+        parameters: the run's parameters: `source`, `target`.
+        stages: stages that the run records, such as `stage5`.
+        n_steps: number of nodes.
+    """
+    names = ", ".join("baseline" if name == DEFAULT else name for name in pipelines)
+    source = parameters.get("source") or {}
+    own = source.get("manifest") or source.get("folder")
+    data = f"recordings of {own}" if own else "the demo season (synthetic recordings)"
+    took = _last_duration(data_root, stages)
+    how_long = (
+        "how long it takes is known after the first run" if took is None else f"the last such run took {took}"
+    )
+    return (
+        f"{names}: looking for {parameters.get('target')} in {data}.\n"
+        f"{n_steps} steps, results in {data_root}; {how_long}."
+    )
+
+
+def _last_duration(data_root: Path, stages: Iterable[str]) -> str | None:
+    """The time of the last finished run of the same stages here, in words."""
+    try:
+        records = [record for stage in stages for record in read_records(data_root, stage)]
+    except InputError:  # what is wrong with a record is for those who ask for it
+        return None
+    finished = [record for record in records if record["outcome"] == FINISHED and record.get("duration_s")]
+    if not finished:
+        return None
+    return duration(max(finished, key=lambda record: str(record["started"]))["duration_s"])
 
 
 def closing_words(data_root: Path, datasets: Iterable[str]) -> str:
@@ -42,7 +90,7 @@ def closing_words(data_root: Path, datasets: Iterable[str]) -> str:
         picture = (
             leaderboard_picture(folder.leaderboard, is_demo_data(data_root, stage)) if len(files) else []
         )
-        words = [*threshold_words(folder.points_table), *_to_use(folder)]
+        words = [*threshold_words(folder.points_table), *_to_use(folder, data_root)]
         blocks.append("\n".join(["", *picture, *words, *(f"  {path}" for path in files)]))
     return "\n".join(blocks)
 
@@ -60,13 +108,32 @@ def threshold_words(path: Path) -> list[str]:
     ]
 
 
-def _to_use(folder: StageFolder) -> list[str]:
-    """The point to use, by the one function that says so; nothing where a stage has no such tables."""
+def _to_use(folder: StageFolder, data_root: Path) -> list[str]:
+    """The point to use, what it does on the test, and what to type next; nothing where a stage has no such tables."""
     if folder.missing_tables():
         return []
-    leading = leading_points(folder.read_table(folder.leaderboard))
-    point = deployed_point(folder.read_table(folder.points_table), leading)
-    return [f"  To use: {_ascii(point)}", ""] if point is not None else []
+    points, leaderboard = folder.read_table(folder.points_table), folder.read_table(folder.leaderboard)
+    point = deployed_point(points, leading_points(leaderboard))
+    if point is None:
+        return []
+    ends = [name for name in leaderboard.columns if name.endswith("_low")]
+    split = next((name for name in SPLITS if ends and ends[0].startswith(f"{name}_")), VALIDATION)
+    (row,) = points[points["point"] == point].to_dict("records")
+    place = "" if data_root == Path("data") else f",data_root={data_root}"
+    search = "kedro run --pipeline=detection --params=detection.recordings=/path/to/recordings,"
+    return [
+        f"  To use: {_ascii(point)}{_what_it_does(row, split)}.",
+        f"  Next:   {search}detection.model={folder.stage}/{_ascii(point)}{place}",
+        "",
+    ]
+
+
+def _what_it_does(row: Mapping[Any, Any], split: str) -> str:
+    found, flagged = row.get(f"{split}_recall"), row.get(f"{split}_fpr")
+    if pd.isna(found) or pd.isna(flagged):
+        return ""
+    of_positive = f"finds {percent(found)} of the clips with the target"
+    return f". On {split} it {of_positive} and flags {percent(flagged)} of those without"
 
 
 def leaderboard_picture(path: Path, is_demo: bool = False) -> list[str]:

@@ -17,7 +17,7 @@ from typing import Any
 
 import pandas as pd
 
-from vernal.common.formatting import count
+from vernal.common.formatting import count, duration
 from vernal.common.problems import InputError
 from vernal.common.safe_yaml import read_yaml
 from vernal.proof.run_record import FINISHED, read_records
@@ -315,21 +315,6 @@ def embedded_audio(data_root: Path) -> frozenset[tuple[float, ...]]:
         if folder.scores.is_file():
             found |= set(plan[list(AUDIO)].astype(float).itertuples(index=False, name=None))
     return frozenset(found)
-
-
-def duration(seconds: float) -> str:
-    """Seconds as people say them.
-
-    >>> duration(8.6), duration(95), duration(5400)
-    ('9 s', '1 min 35 s', '1 h 30 min')
-    """
-    whole = max(1, round(seconds))
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3_600:
-        return f"{whole // 60} min" + (f" {whole % 60} s" if whole % 60 and whole < 600 else "")
-    minutes = round(whole / 60)
-    return f"{minutes // 60} h" + (f" {minutes % 60} min" if minutes % 60 else "")
 
 
 def estimate_words(found: Estimate | None) -> dict[str, Any]:
