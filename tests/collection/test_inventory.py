@@ -88,6 +88,16 @@ def test_a_header_may_give_the_licence_where_nobody_else_did(inbox):
     assert recordings.licence.fillna("").to_dict() == {"a/x.wav": "CC-BY-4.0", "b/y.wav": ""}
 
 
+def test_recorders_that_name_files_by_time_alone_are_told_apart_by_their_folders(inbox):
+    for number, name in enumerate(("Moth08/Week 1/20250403_210000.WAV", "Moth09/Week 1/20250403_210000.WAV")):
+        inbox.add(name, number, licence="CC0", said="site: Cole creek\n" if number else "site: Cole Creek\n")
+    inbox.add("ana/Voice 20250403 211500.wav", 4, licence="CC0", said="collector: Ana\n")
+    _, recordings, _ = inbox.describe()
+    assert recordings.recorder_id.tolist() == ["Moth08", "Moth09", "device of Ana"]
+    assert recordings.recorder_from.tolist() == ["folder", "folder", "collector"]
+    assert recordings.site.dropna().nunique() == 1
+
+
 def test_time_is_a_persons_word_then_the_headers_then_the_names(inbox):
     guano = (b"guan", b"GUANO|Version: 1.0\nSerial: G7\nTimestamp: 2025-04-04T04:00:00Z\n")
     inbox.add("a/SMM1_20250403_210000.wav", 1, licence="CC0", said='utc_offset: "-07:00"\n', chunk=guano)

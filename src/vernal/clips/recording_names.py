@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
 
 from vernal.common.formatting import count as counted
+from vernal.common.names import is_generic
 from vernal.common.problems import InputError
 from vernal.common.settings import settings
 
@@ -142,6 +143,31 @@ def _by_pattern(paths: Sequence[str], pattern: str) -> list[str | None]:
             f"{paths[0]}). Correct it, or leave it empty."
         )
     return [(match[group] or None) if match else None for match in found]
+
+
+def recorders_of_folders(paths: Sequence[str], root: str = "") -> list[str | None]:
+    """The recorder of each path by its folders: the nearest that can be one's name, up to the root; else None.
+
+    Cards of recorders that name files by date alone are copied into a folder each. Folders of one name below different
+    ones are different recorders, and are called with those above them.
+
+    >>> recorders_of_folders(["Moth08/2025-04-03/a.WAV", "Pond/Week 1/a.wav", "data/a.wav"])
+    ['Moth08', 'Pond', None]
+    >>> recorders_of_folders(["Pond/A/a.wav", "Creek/A/a.wav", "Creek/B/a.wav"])
+    ['Pond/A', 'Creek/A', 'B']
+    """
+    top = (root,) if root and not is_generic(root) else ()
+    named = [
+        tuple(name for name in PurePosixPath(path).parts[:-1] if not is_generic(name)) or top
+        for path in paths
+    ]
+    places: dict[str, set[tuple[str, ...]]] = {}
+    for names in filter(None, named):
+        places.setdefault(names[-1], set()).add(names)
+    return [
+        None if not names else names[-1] if len(places[names[-1]]) == 1 else "/".join(names)
+        for names in named
+    ]
 
 
 def recorders_in_words(recorders: Sequence[str | None], paths: Sequence[str], most: int = 5) -> str:

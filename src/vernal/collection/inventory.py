@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from vernal.clips.manifest import with_one_spelling
-from vernal.clips.recording_names import read_name, recorders_of
+from vernal.clips.recording_names import read_name, recorders_of, recorders_of_folders
 from vernal.collection import licences
 from vernal.common.settings import settings
 
@@ -67,8 +67,11 @@ def describe_recordings(
     by_content = facts.set_index("content_hash", drop=False).to_dict("index")
     paths = sorted(set(statements.file_path))
     recorders = dict(zip(paths, recorders_of(paths, recorder_pattern), strict=True))
+    folders = dict(zip(paths, recorders_of_folders(paths), strict=True))
     for content_hash, said in statements.sort_values("file_path").groupby("content_hash", sort=True):
-        row, differing = _describe(str(content_hash), said, by_content[content_hash], recorders, options)
+        row, differing = _describe(
+            str(content_hash), said, by_content[content_hash], (recorders, folders), options
+        )
         rows.append(row)
         differences += [(row["recording"], *difference) for difference in differing]
     described = with_one_spelling(
@@ -89,10 +92,10 @@ def _describe(
     content_hash: str,
     said: pd.DataFrame,
     facts: dict[Any, Any],
-    recorders: Mapping[str, str | None],
+    recorders: tuple[Mapping[str, str | None], Mapping[str, str | None]],
     options: LakeOptions,
 ) -> tuple[dict[str, Any], list[tuple[str, str]]]:
-    """One content's row, and where the words about it differ; `recorders` by the names of all files."""
+    """One content's row, and where the words about it differ; `recorders` by the names, and by the folders of all."""
     facts = {name: None if pd.isna(value) else value for name, value in facts.items()}
     # Of several names the one that tells something is the recording's.
     said = said.assign(is_mute=[not read_name(path).scheme for path in said.file_path])
@@ -104,7 +107,10 @@ def _describe(
     if facts.get("length"):
         differing.append(("length", facts["length"]))
     path = said.file_path.iloc[0]
-    recorder_from, recorder_id = _recorder(words, facts, recorders[path])
+    by_name, by_folder = (told[path] for told in recorders)
+    # Such recorders name files by the time alone; a phone's or a person's folder is no recorder.
+    by_folder = by_folder if read_name(path).scheme.startswith("AudioMoth") else None
+    recorder_from, recorder_id = _recorder(words, facts, by_name, by_folder)
     (date, time), time_from = _start(words, facts, read_name(path).started_at, differing)
     row = {
         "content_hash": content_hash,
@@ -147,13 +153,16 @@ def _role(said: pd.DataFrame, differing: list[tuple[str, str]]) -> str:
     return role
 
 
-def _recorder(words: dict[str, Any], facts: dict[str, Any], by_name: str | None) -> tuple[str, str]:
+def _recorder(
+    words: dict[str, Any], facts: dict[str, Any], by_name: str | None, by_folder: str | None
+) -> tuple[str, str]:
     """Who tells which recorder it was, and which; without any word its collector's device is one."""
     device = f"{words['device'] or 'device'} of {words['collector'] or 'unknown collector'}"
     told = {
         "statement": words["recorder_id"],
         "header": facts["recorder_id"],
         "name": by_name,
+        "folder": by_folder,
         "collector": device,
     }
     return next((source, recorder_id) for source, recorder_id in told.items() if recorder_id is not None)

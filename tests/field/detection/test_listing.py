@@ -4,10 +4,10 @@ import pandas as pd
 import pytest
 
 from tests.field.detection.conftest import make_season
-from vernal.clips.recording_names import RecorderOptions
+from vernal.clips.recording_names import RecorderOptions, recorders_of_folders
 from vernal.common.problems import InputError
 from vernal.field.detection.file_facts import identify
-from vernal.field.detection.listing import list_for_detection, recorders_of_folders, started_at
+from vernal.field.detection.listing import list_for_detection, started_at
 
 
 def test_recorders_come_from_names_and_else_from_folders(tmp_path: Path):
@@ -25,14 +25,14 @@ def test_recorders_come_from_names_and_else_from_folders(tmp_path: Path):
         ("20250403_210000.WAV", "Moth08", "Moth08"),
         ("Moth08/a.wav", "season", "Moth08"),
         ("Moth08/2025-04-03/night 2/a.wav", "season", "Moth08"),
-        ("2025/04/a.wav", "data", "unknown"),
-        ("a.wav", "recordings", "unknown"),
+        ("2025/04/a.wav", "data", None),
+        ("a.wav", "recordings", None),
         ("Cole Creek/AudioMoth/a.wav", "season", "Cole Creek"),
         ("Pond/Week 1/Card A/100MEDIA/a.wav", "April", "Pond"),
     ],
 )
 def test_folders_that_say_when_are_no_recorders(path, root, recorder):
-    assert recorders_of_folders(pd.Series([path]), root).tolist() == [recorder]
+    assert recorders_of_folders([path], root) == [recorder]
 
 
 def list_of(folder: Path, *paths: str, **how) -> dict[str, str]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pandas as pd
 
 from vernal.clips.recording_facts import READABLE_SUFFIXES, UNREADABLE_SUFFIXES
+from vernal.clips.recording_names import recorders_of_folders
 from vernal.clips.recordings import list_recordings, read_name
 from vernal.common.names import is_generic, one_spelling
 from vernal.common.problems import InputError
@@ -80,42 +80,16 @@ def list_demo(folder: Path | str, file_paths: pd.Series) -> pd.DataFrame:
 def _with_recorder(folder: Path, found: pd.DataFrame) -> pd.DataFrame:
     root = folder.resolve()
     from_names = found.recorder_id.astype(object)
-    by_folder = recorders_of_folders(found.file_path[from_names.isna()], root.name)
-    listed = found.assign(audio_root=root.as_posix(), recorder_id=from_names.fillna(by_folder))
+    nameless = found.file_path[from_names.isna()]
+    by_folder = pd.Series(
+        recorders_of_folders(nameless.tolist(), root.name), index=nameless.index, dtype=object
+    )
+    recorders = from_names.fillna(by_folder).fillna(UNKNOWN)
+    listed = found.assign(audio_root=root.as_posix(), recorder_id=recorders)
     listed = _apart_at_one_time(listed, from_names.isna())
     spelling = one_spelling(listed.recorder_id)
     listed = listed.assign(recorder_id=listed.recorder_id.map(spelling))[list(RECORDING_COLUMNS)]
     return listed.astype(dict.fromkeys(RECORDING_COLUMNS, "str")).reset_index(drop=True)
-
-
-def recorders_of_folders(paths: pd.Series, root: str) -> pd.Series:
-    """The recorder of each path by its folders: the nearest that can be one's name, up to the root; else `unknown`.
-
-    Cards of recorders that name files by date alone are copied into a folder each. Folders of one name below different
-    ones are different recorders, and are called with those above them.
-
-    >>> recorders_of_folders(pd.Series(["Moth08/2025-04-03/a.WAV", "Pond/Week 1/a.wav"]), "x").tolist()
-    ['Moth08', 'Pond']
-    >>> recorders_of_folders(pd.Series(["Pond/A/a.wav", "Creek/A/a.wav", "Creek/B/a.wav"]), "x").tolist()
-    ['Pond/A', 'Creek/A', 'B']
-    """
-    named = [
-        [name for name in PurePosixPath(path).parts[:-1] if not is_generic(name)] or [*_if_named(root)]
-        for path in paths
-    ]
-    whole_of: dict[str, set[tuple[str, ...]]] = {}
-    for names in named:
-        whole_of.setdefault(names[-1] if names else UNKNOWN, set()).add(tuple(names))
-    recorders = [
-        UNKNOWN if not names else names[-1] if len(whole_of[names[-1]]) == 1 else "/".join(names)
-        for names in named
-    ]
-    return pd.Series(recorders, index=paths.index, dtype=object)
-
-
-def _if_named(root: str) -> Iterator[str]:
-    if root and not is_generic(root):
-        yield root
 
 
 def _apart_at_one_time(listed: pd.DataFrame, is_by_folder: pd.Series) -> pd.DataFrame:
