@@ -39,6 +39,7 @@ def cli() -> None:
 def _run(kedro_run: Callable[..., Any], options: dict[str, Any]) -> Any:
     from kedro.framework.project import pipelines as _  # noqa: F401  (fails early outside a project)
 
+    from vernal.commands.command_line import told
     from vernal.commands.run_mistakes import check_run
     from vernal.common.logging_filters import tell_mistakes_once
 
@@ -48,7 +49,9 @@ def _run(kedro_run: Callable[..., Any], options: dict[str, Any]) -> Any:
         return kedro_run(**options)
     except (InputError, DatasetError) as error:
         # What a dataset tells of a mistake needs nothing before it; other errors need the dataset's name and file.
-        raise click.ClickException(str(mistake_in(error) or error)) from error
+        mistake = mistake_in(error)
+        words = told(mistake, options.get("params") or {}) if mistake else str(error)
+        raise click.ClickException(words) from error
     except KeyboardInterrupt:
         click.echo("\nStopped. What is finished is kept; the same command goes on from there.", err=True)
         raise SystemExit(130) from None

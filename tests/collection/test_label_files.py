@@ -264,3 +264,21 @@ def test_a_spreadsheet_names_recordings_by_folder_and_file(card):
     table = "FOLDER,IN FILE,start,end,label\nMoth02,20250403_210000.WAV,1,2,RADR\n"
     found = read(sounds, card, ("labels.csv", table, {}))
     assert found.annotations.content_hash.tolist() == [sounds.content_hash[1]]
+
+
+def test_one_wrong_table_is_one_line(card):
+    table = "recording,start_s,end_s,label\n" + "".join(f"x{n}.wav,1,2,RADR\n" for n in range(160))
+    found = read(recordings("a.wav"), card, ("far.csv", table, {}))
+    (problem,) = found.problems.to_dict("records")
+    assert problem["file_path"] == "far.csv"
+    assert problem["reason"].startswith("of none of its 160 rows the recording was found, the first because")
+    assert "x0.wav" in problem["reason"]
+    assert found.files.n_refused.tolist() == [160]
+
+
+def test_rows_refused_for_one_reason_are_counted(card):
+    sounds = recordings("a.wav", "b.wav")
+    table = "recording,start_s,end_s,label\n" + "".join(f"{'ab'[n % 2]}.wav,1,2,RADRR\n" for n in range(7))
+    found = read(sounds, card, ("m.csv", table, {}))
+    (problem,) = found.problems.to_dict("records")
+    assert problem["reason"].endswith("(7 rows)") and "did you mean 'RADR'?" in problem["reason"]

@@ -14,8 +14,9 @@ from vernal.commands.command_line import (
     parse_params,
     size_text,
     text_table,
+    told,
 )
-from vernal.common.problems import InputError
+from vernal.common.problems import InputError, Problems
 
 
 def test_the_data_root_comes_from_the_command_then_local_then_base(tmp_path: Path):
@@ -78,3 +79,16 @@ def test_tables_align_and_sizes_are_short():
     assert text_table([["a", "long name"], ["bb", 7]]) == "a   long name\nbb          7"
     sizes = [size_text(n) for n in (0, 1023, 1024, 3 << 20, 5 << 40)]
     assert sizes == ["0 B", "1023 B", "1.0 kB", "3.0 MB", "5120.0 GB"]
+
+
+def test_what_a_message_leaves_out_is_in_a_file_that_it_names(tmp_path: Path):
+    problems = Problems("The manifest m.csv")
+    problems.add("file not found", [f"{i}.wav" for i in range(9)], "Check the paths.")
+    with pytest.raises(InputError) as caught:
+        problems.raise_if_any()
+    message = told(caught.value, {"data_root": str(tmp_path)})
+    path = tmp_path / "08_reporting" / "problems.txt"
+    assert message.endswith(f"; and 4 more. Check the paths.\nAll cases are listed in {path}")
+    assert "    8.wav\n" in path.read_text(encoding="utf-8")
+    assert told(InputError("short"), {"data_root": str(tmp_path / "x")}) == "short"
+    assert not (tmp_path / "x").exists()

@@ -6,6 +6,7 @@ is called like the recording it belongs to.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import takewhile
@@ -22,6 +23,7 @@ from vernal.clips.class_folders import NEGATIVE
 from vernal.clips.problem_card import ProblemCard
 from vernal.collection import class_words
 from vernal.collection.inventory import keepers
+from vernal.common.formatting import MOST_EXAMPLES
 from vernal.common.names import lies_elsewhere, n_shared_last, path_parts
 from vernal.common.problems import InputError, on_one_line, suggest
 
@@ -175,7 +177,7 @@ def read_all(
     # Where a mark may be a misspelt class, or lie elsewhere, silence about the class means nothing.
     reviewed = pd.DataFrame(sorted(reviews - unclear), columns=list(REVIEW_COLUMNS)).astype("str")
     refused = [*unreadable, *misplaced, *contradicting, *unfit, *homeless]
-    problems = pd.DataFrame(refused, columns=list(PROBLEM_COLUMNS)).astype("str")
+    problems = _counted(pd.DataFrame(refused, columns=list(PROBLEM_COLUMNS)).astype("str"))
     by_people = fitting.model.isna()
     return ReadLabels(
         fitting[by_people].reset_index(drop=True),
@@ -281,7 +283,33 @@ def _place(said: pd.DataFrame, names: RecordingNames) -> tuple[pd.DataFrame, lis
         {"file_path": path, "line_label": label, "recording": name or np.nan, "reason": found[path, name][1]}
         for path, label, name in lines
     ]
-    return placed[contents.notna()], refused
+    return placed[contents.notna()], _of_lost_tables(refused, said)
+
+
+def _of_lost_tables(refused: list[dict[str, Any]], said: pd.DataFrame) -> list[dict[str, Any]]:
+    """The refusals, but only one of a table with many rows of which no recording was found: the table is wrong."""
+    n_rows = said.label_file.value_counts()
+    n_lost = Counter(row["file_path"] for row in refused)
+    lost = {path for path, n in n_lost.items() if n == n_rows[path] and n > MOST_EXAMPLES}
+    first = {row["file_path"]: row for row in reversed(refused)}
+    words = "of none of its {:,} rows the recording was found, the first because {}"
+    return [row for row in refused if row["file_path"] not in lost] + [
+        {"file_path": path, "reason": words.format(n_lost[path], first[path]["reason"])}
+        for path in sorted(lost)
+    ]
+
+
+def _counted(refused: pd.DataFrame) -> pd.DataFrame:
+    """Rows of one file that were refused for the same reason as one row, with their number."""
+    keys = ["file_path", "line_label", "reason"]
+    grouped = refused.groupby(keys, dropna=False, sort=False)
+    counts = grouped.recording.agg(["first", "nunique", "size"]).reset_index()
+    n = counts["size"].where(counts["size"] > 1).astype("Int64").astype("str")
+    counted = counts.assign(
+        recording=counts["first"].where(counts["nunique"] == 1),
+        reason=counts.reason + (" (" + n + " rows)").fillna(""),
+    )
+    return counted[list(PROBLEM_COLUMNS)].astype("str")
 
 
 def _reviews(

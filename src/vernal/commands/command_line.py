@@ -13,11 +13,27 @@ from typing import Any
 import click
 
 from vernal.commands.parameter_mistakes import check_names
+from vernal.common.files import write_text
 from vernal.common.problems import InputError
 from vernal.common.safe_yaml import read_yaml
 from vernal.common.storage import as_path, is_remote
 
 PARAMS_HELP = "Parameters as for kedro run, above all data_root: --params=data_root=/x/out"
+
+
+PROBLEMS_FILE = "08_reporting/problems.txt"
+
+
+def told(error: InputError, params: Mapping[str, Any]) -> str:
+    """A mistake's message; where it shows a few of many cases, with the file in the data folder that has all."""
+    if not error.whole:
+        return str(error)
+    path = data_root(find_project(), params) / PROBLEMS_FILE
+    try:
+        write_text(path, error.whole + "\n")
+    except OSError:
+        return str(error)
+    return f"{error}\nAll cases are listed in {path}"
 
 
 @contextlib.contextmanager
@@ -26,7 +42,7 @@ def clear_errors() -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        raise click.ClickException(str(error)) from error
+        raise click.ClickException(told(error, {})) from error
     except OSError as error:
         what = error.filename or "A file or folder"
         raise click.ClickException(f"{what} cannot be used: {error.strerror or error}.") from error

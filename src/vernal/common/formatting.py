@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 UNDEFINED = "–"
 NBSP = "\u00a0"
+MOST_EXAMPLES = 5  # of one kind, in a message
 
 
 def share(value: float, decimals: int = 2) -> str:
@@ -104,7 +105,7 @@ def listed(words: Sequence[str]) -> str:
     return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
 
 
-def examples(cases: Sequence[str], divider: str = "; ", most: int = 5) -> str:
+def examples(cases: Sequence[str], divider: str = "; ", most: int = MOST_EXAMPLES) -> str:
     """The first of some cases, and how many more there are.
 
     >>> examples(["a", "b", "c"], most=2)

@@ -12,9 +12,16 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import TypeGuard
 
+from vernal.common.formatting import MOST_EXAMPLES, examples
+
 
 class InputError(ValueError):
-    """Input that a person can mend. The message says what was found, where, and what to do."""
+    """Input that a person can mend. The message says what was found, where, and what to do.
+
+    `whole`: the message with every case, where it shows a few of many; else empty.
+    """
+
+    whole = ""
 
     def _render_traceback_(self) -> list[str]:
         """What a notebook shows: the message alone. IPython looks for a method of this name."""
@@ -43,19 +50,22 @@ class Problems:
     - unknown quality (2): row 3: 'hihg'; row 9: 'meduim'. Use high, medium or low.
     """
 
-    def __init__(self, where: str, examples: int = 20) -> None:
+    def __init__(self, where: str) -> None:
         self.where = where
-        self.examples = examples
         self.found: list[str] = []
+        self.whole: list[str] = []
+        self.is_cut = False
 
     def add(self, kind: str, cases: Iterable[str], remedy: str) -> None:
         """Note every case of one kind; no cases, no problem."""
         listed = list(cases)
         if not listed:
             return
-        shown = "; ".join(listed[: self.examples])
-        more = f"; and {len(listed) - self.examples:,} more" if len(listed) > self.examples else ""
-        self.found.append(f"- {kind} ({len(listed):,}): {shown}{more}. {remedy}")
+        self.is_cut |= len(listed) > MOST_EXAMPLES
+        self.found.append(f"- {kind} ({len(listed):,}): {examples(listed)}. {remedy}")
+        self.whole.append(
+            f"- {kind} ({len(listed):,}). {remedy}\n" + "\n".join(f"    {case}" for case in listed)
+        )
 
     def raise_if_any(self) -> None:
         """Raise all that was found, as one message.
@@ -65,7 +75,10 @@ class Problems:
         """
         if self.found:
             kinds = "1 kind of problem" if len(self.found) == 1 else f"{len(self.found)} kinds of problem"
-            raise InputError(f"{self.where} has {kinds}:\n" + "\n".join(self.found))
+            error = InputError(f"{self.where} has {kinds}:\n" + "\n".join(self.found))
+            if self.is_cut:
+                error.whole = f"{self.where} has {kinds}:\n" + "\n".join(self.whole)
+            raise error
 
 
 def on_one_line(error: InputError) -> str:

@@ -242,13 +242,18 @@ def first_problem(*checks: Callable[[], None]) -> InputError | None:
 
     Every check is run, so that a failed point does not hide a failed certificate.
     """
-    said = []
+    found = []
     for check in checks:
         try:
             check()
         except InputError as error:
-            said.append(str(error))
-    return InputError("\n".join(said)) if said else None
+            found.append(error)
+    if not found:
+        return None
+    said = InputError("\n".join(map(str, found)))
+    if any(error.whole for error in found):
+        said.whole = "\n".join(error.whole or str(error) for error in found)
+    return said
 
 
 def refuse_failures(failures: Mapping[str, pd.DataFrame]) -> None:

@@ -92,7 +92,7 @@ class SettingProblems:
         Raises:
             InputError: something was noted.
         """
-        problems = Problems(where, examples=_SHOWN)
+        problems = Problems(where)
         self.add_to(problems)
         problems.raise_if_any()
 
