@@ -51,6 +51,9 @@ def test_spellings_are_one_and_the_commonest_is_kept():
 
 def test_folders_of_cards_weeks_and_cameras_name_nobody():
     assert all(
-        map(is_generic, ("SD1", "100MEDIA", "Card A", "April", "Week 12", "AudioMoth", "2025-04", "DCIM"))
+        map(
+            is_generic,
+            ("SD1", "100MEDIA", "Card A", "April", "Week 12", "AudioMoth", "2025-04", "DCIM", "June 2025"),
+        )
     )
-    assert not any(map(is_generic, ("Moth08", "S4A03895", "Cole Creek", "pond", "A12")))
+    assert not any(map(is_generic, ("Moth08", "S4A03895", "Cole Creek", "pond", "A12", "Marsh", "Decoy")))

@@ -255,6 +255,20 @@ def test_nights_on_both_sides_of_a_split_are_told(world: Path) -> None:
     assert "recorder-night" in findings[0].message
 
 
+def test_a_group_on_both_sides_in_other_letters_is_told(world: Path) -> None:
+    group = ["Cole Creek", "cole  creek"]
+    edit_truth(
+        world,
+        lambda truth: truth.assign(
+            split=["train" if i % 2 else "test_iid" for i in range(90)],
+            group=[group[i % 2] for i in range(90)],
+        ),
+    )
+    assert "share a group with training clips" in " ".join(
+        f.message for f in found(audited(world), "split_leak")
+    )
+
+
 def test_split_by_night_leaks_nothing(world: Path) -> None:
     edit_truth(
         world, lambda truth: truth.assign(split=np.where(truth.date < "2025-04-08", "train", "test_iid"))

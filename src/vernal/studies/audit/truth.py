@@ -129,6 +129,8 @@ def _clips(frame: pd.DataFrame, parts: dict[str, pd.Series], is_positive: pd.Ser
     for name in ("site", "recorder_id", "date", "group"):
         if name in frame:
             clips[name] = frame[name]
+    places = [name for name in manifest.NAMES_OF_PLACES if name in clips]
+    clips = manifest.with_one_spelling(clips, places)
     hour = baselines.hours(frame)
     if hour.notna().any():
         clips["hour"] = hour
