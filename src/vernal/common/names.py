@@ -15,8 +15,8 @@ from itertools import takewhile
 # Folders that say when, what or which card, not whose: those that people, computers and recorders make.
 _GENERIC = re.compile(
     r"\d{4}(?:[-_ ]?\d{2}){0,2}|[\d_ -]+|[a-z]:"
-    r"|(?:(?:raw|audio|sound|field|original|backup)[ _-]*)*(?:data|audio|recordings?|raw|files?|wavs?|flacs?|mp3s?|sounds?)"
-    r"(?:[ _-]*\d{4})?"
+    r"|(?:(?:raw|audio|sound|field|original|backup)[ _-]*)*"
+    r"(?:data|audio|recordings?|raw|files?|wavs?|flacs?|mp3s?|sounds?)(?:[ _-]*\d{4})?"
     r"|night[ _-]?\d+|day[ _-]?\d+|week[ _-]?\d+|month[ _-]?\d+"
     r"|(?:sd|memory)?[ _-]*cards?[ _-]*(?:\d+|[a-z])?|sd[ _-]*\d*|no[ _-]name|untitled|\d{3}media|\d{3}[a-z_]{5}|dcim"
     r"|audio[ _-]?moths?|song[ _-]?meters?|swift|bar[ _-]?lt|zoom|tascam|recorders?|batch[ _-]?\d*|part[ _-]?\d*"
