@@ -6,9 +6,9 @@ import pandas as pd
 
 from vernal.clips.problem_card import PerformanceTarget, ProblemCard
 from vernal.clips.splits import count_splits
-from vernal.common.formatting import percent
+from vernal.common.formatting import between, percent
 from vernal.evaluation.proportions import exact_interval
-from vernal.reports.answer import answer_section, question, shown_effects
+from vernal.reports.answer import answer_section, leader_interval, question, shown_effects
 from vernal.reports.blocks import Bullets, Table, Tiles
 from vernal.reports.points import points_section
 from vernal.reports.recommendation import deploy_section
@@ -301,6 +301,8 @@ def test_each_sentence_has_one_subject(make_stage):
     assert "of a positive and a negative)" in one(results, "By AUROC")[0]
     (tiles,) = (block for block in answer_section(results).blocks if isinstance(block, Tiles))
     assert tiles.tiles[0].label == "F1 on test_ood, mean of the configuration"
+    low, high = leader_interval(results)
+    assert tiles.tiles[0].detail == f"{between(low, high)} ({percent(0.95)})"
     alone = make_stage().results
     assert "the detector is" in one(alone, "By AUROC")[0]
     assert "configuration" not in one(alone, "Without listening")[0]

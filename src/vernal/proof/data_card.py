@@ -45,7 +45,7 @@ def data_card(
             _sources(clips),
             "## Splits",
             _split_table(splits),
-            "Splits are dealt by blocks (recorder and date, group, file) that are never divided.",
+            "Blocks are never divided: a night of a site (or recorder where no site is known), a group, a file.",
             "## Sites and recorders",
             _places(splits),
             "## Quality and call types of the positives",

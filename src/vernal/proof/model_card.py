@@ -32,7 +32,7 @@ _NOT_INTENDED = (
     "clip; anything that nobody checks."
 )
 _INTERVALS = (
-    "Intervals come from drawing recorder-nights anew. Baselines are what one gets without listening: everything "
+    "Intervals come from drawing nights anew. Baselines are what one gets without listening: everything "
     "flagged, and the clip's metadata alone."
 )
 _SOUND = ("sample_rate_hz", "window_s", "fmin", "fmax", "overlap")
@@ -133,7 +133,8 @@ def _limits(results: StageResults, splits: pd.DataFrame) -> str:
     lines = [
         f"Trained at {named(train, 'site')}; tested at {named(tests, 'site')}. Elsewhere it is untested.",
         f"Trained on nights of {dates(train)}; tested on nights of {dates(tests)}.",
-        f"Chosen among {count(len(results.points), 'point')}; the test is only as unseen as the test ledger says.",
+        f"Chosen among {count(len(results.points), 'point')} by {results.choice_name}.",
+        "The test is only as unseen as the test ledger says.",
     ]
     if len(tests):
         lines.append(

@@ -62,8 +62,8 @@ def _tiles(results: StageResults) -> list[Tile]:
     low, high = leader_interval(results)
     nights = "missed nights not known"
     if of("n_present") > 0 and np.isfinite(of("missed_nights")):
-        high = exact_interval(int(of("missed_nights")), int(of("n_present")))[1]
-        nights = f"{of('missed_nights'):,.0f} of {of('n_present'):,.0f} nights missed (up to {percent(high)})"
+        most = exact_interval(int(of("missed_nights")), int(of("n_present")))[1]
+        nights = f"{of('missed_nights'):,.0f} of {of('n_present'):,.0f} nights missed (up to {percent(most)})"
     none = "no threshold" if results.no_threshold else ""
     return [
         Tile(share(mean), f"{name} on {split}{_of_mean(results)}", _interval(results, low, high)),
