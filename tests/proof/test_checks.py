@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from tests.proof.conftest import AUDIO, OPTIONS, MadeStage, with_row
 from vernal.proof import checks, score_checks
 from vernal.proof.certificate import Finding
+from vernal.proof.near_duplicates import MISSED
 from vernal.proof.options import CHECKS, ProofOptions
 
 PROOF = ProofOptions()
@@ -79,10 +81,26 @@ def test_the_same_recording_in_two_splits_is_found(made: MadeStage):
 
 def test_pairs_that_were_not_listened_to_are_told(made: MadeStage):
     summary = made.near_duplicates["summary"].assign(n_close_pairs=11)
-    assert (
-        "10 less close ones were left out"
-        in checks.near_duplicates(made.near_duplicates["pairs"], summary, made.splits, PROOF).said
+    said = checks.near_duplicates(made.near_duplicates["pairs"], summary, made.splits, PROOF).said
+    assert "Not listened to: 10 more, less close ones (proof.listened_pairs is" in said
+    all_heard = checks.near_duplicates(
+        made.near_duplicates["pairs"], made.near_duplicates["summary"], made.splits, PROOF
     )
+    assert "Not listened" not in all_heard.said
+
+
+def test_a_search_that_found_nothing_says_what_it_looked_for_and_what_it_misses(made: MadeStage):
+    finding = checks.near_duplicates(
+        made.near_duplicates["pairs"], made.near_duplicates["summary"], made.splits, PROOF
+    )
+    assert CHECKS["near_duplicates"] == "No copy of a recording was found in another split"
+    measured = pd.read_csv(MISSED).set_index("change")
+    missed = 1 - measured.found / measured.copies
+    assert (
+        missed["reversed"] > 0.9 and missed["cut 0.2 s later"] < 0.1
+    )  # what the search is for, and what it is not
+    told = [change for change in measured.index if f" {change}, " in finding.said]
+    assert told == [change for change in measured.index if missed[change] >= 0.1]
 
 
 @pytest.mark.parametrize("shared", ["clip_id", "content_hash"])

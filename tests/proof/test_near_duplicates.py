@@ -154,9 +154,30 @@ def test_the_answer_does_not_depend_on_the_order_of_windows(real):
     assert found_pairs(shuffled, ProofOptions())[1] == found_pairs(real, ProofOptions())[1]
 
 
+def test_a_window_is_read_and_whitened_once_however_many_pairs_it_is_in(monkeypatch):
+    rng = np.random.default_rng(0)
+    sounds, read = rng.normal(0, 0.1, (900, 800)).astype(np.float32), []
+
+    def load(path, start_s, end_s):
+        read.append(int(path.name))
+        return sounds[int(path.name)]
+
+    monkeypatch.setattr(search, "_load", load)
+    left, right = np.triu_indices(900, 1)
+    chosen = rng.choice(len(left), 4_000, replace=False)
+    windows = pd.DataFrame(
+        {"source": "s", "file_path": [str(n) for n in range(900)], "start_s": 0.0, "end_s": 0.05}
+    )
+    alike = search._listen(windows, {"s": "/nowhere"}, left[chosen], right[chosen], 1)
+    assert len(read) == len(set(read)) == 900
+    flat = [whitened(sound) for sound in sounds]
+    plain = [correlation(flat[left[at]], flat[right[at]]) for at in chosen[:200]]
+    assert np.abs(np.array(alike[:200]) - plain).max() < 2e-4
+
+
 def test_audio_that_is_gone_is_named(real):
     windows, x, _ = real
-    with pytest.raises(InputError, match=r"aru_1.wav passed ingest and cannot be read now"):
+    with pytest.raises(InputError, match=r"aru_\d.wav passed ingest and cannot be read now"):
         find_pairs(
             windows[windows.clip_id.isin(ARU)],
             x[windows.clip_id.isin(ARU)],

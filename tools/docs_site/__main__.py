@@ -62,14 +62,17 @@ def features(data_root: Path, name: str) -> None:
 @click.argument("recordings", type=_folder)
 @click.option("--workers", type=int, default=1, show_default=True, help="Processes that embed.")
 def near_duplicates(recordings: Path, workers: int) -> None:
-    """Measure how alike copies and other clips are, on recordings of which it is known.
+    """Measure how alike copies and other clips are, and which copies are missed, on recordings of which it is known.
 
     \b
     Example:  python -m tools.docs_site near-duplicates recordings
     """
+    from tools.docs_site import missed_copies
     from tools.docs_site.near_duplicates import measure
     from vernal.common.table_files import write_table
+    from vernal.proof.near_duplicates import MISSED
 
+    write_table(missed_copies.measure(recordings, workers), MISSED)
     write_table(measure(recordings, workers), find_project() / "docs" / "results" / "near_duplicates.csv")
 
 

@@ -10,6 +10,7 @@ from tools.docs_site.results import read_demo, read_features
 from vernal.common.formatting import between
 from vernal.common.table_files import read_table
 from vernal.evaluation.effects import HIGHER, LOWER
+from vernal.proof.near_duplicates import MISSED
 
 
 def demo_season(project: Path) -> str:
@@ -126,6 +127,13 @@ def features_lab(project: Path) -> str:
     from vernal.studies.features.lab_tables import lab_tables
 
     return f"```text\n{lab_tables()['Mel raw'].text()}```"
+
+
+def missed_copies(project: Path) -> str:
+    """Which changed copies the search finds."""
+    found = read_table(MISSED)
+    rows = [(row.change, row.copies, row.found) for row in found.itertuples()]
+    return table(["the copy is", "copies", "found"], rows, ["copies", "found"])
 
 
 def near_duplicates(project: Path) -> str:

@@ -30,6 +30,7 @@ MAKERS: dict[str, Callable[[Path], str]] = {
         numbers.features_companion,
         numbers.features_lab,
         numbers.near_duplicates,
+        numbers.missed_copies,
         numbers.published_tables,
         numbers.published_findings,
         numbers.published_counts,

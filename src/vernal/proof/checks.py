@@ -16,6 +16,7 @@ from vernal.clips.overlap import KINDS, held_out, is_external
 from vernal.common.formatting import count
 from vernal.evaluation.coverage import VALIDATION
 from vernal.proof.certificate import Finding
+from vernal.proof.near_duplicates import missed_words
 from vernal.proof.options import ProofOptions
 from vernal.training.sets import FIT
 
@@ -70,7 +71,7 @@ def near_duplicates(
     options: ProofOptions,
     trained: Collection[str] | None = None,
 ) -> Finding:
-    """No recording in two splits under other bytes, unless its training clip was left out of all training.
+    """No copy found in two splits under other bytes, unless its training clip was left out of all training.
 
     Args:
         pairs, summary: as the search gives them (see `near_duplicates.find_pairs`).
@@ -93,7 +94,11 @@ def near_duplicates(
         for row in found.itertuples()
     ]
     not_heard = counts["n_close_pairs"] - len(pairs)
-    beside = f" ({not_heard:,} less close ones were left out)" if not_heard else ""
+    beside = (
+        f" Not listened to: {not_heard:,} more, less close ones (proof.listened_pairs is {options.listened_pairs:,})."
+        if not_heard
+        else ""
+    )
     mended = (
         f" Of {count(n_left_out, 'such pair')} the training clip was left out of all training."
         if n_left_out
@@ -102,8 +107,8 @@ def near_duplicates(
     return Finding(
         "near_duplicates",
         f"{counts['n_windows']:,} windows compared across splits; listened to the nearest neighbours with a cosine of "
-        f"{options.near_duplicate_cosine:g} or more: {count(len(pairs), 'pair')}{beside}. The same recording is a "
-        f"correlation of {options.near_duplicate_correlation:g} or more.{mended}",
+        f"{options.near_duplicate_cosine:g} or more: {count(len(pairs), 'pair')}.{beside} The same recording is a "
+        f"correlation of {options.near_duplicate_correlation:g} or more.{mended} {missed_words()}",
         {
             **counts,
             "n_listened": len(pairs),

@@ -13,7 +13,7 @@ from vernal.common.settings import Count, PositiveShare, settings
 CHECKS = {
     "recorder_date": "No night is in two splits",
     "content_hash": "No audio file is in two splits",
-    "near_duplicates": "No recording is in two splits under another name",
+    "near_duplicates": "No copy of a recording was found in another split",
     "miner_training": "Mined clips were new to the miner",
     "mined_held_out": "Mined clips are apart from validation and test",
     "training_test": "No test clip trains or ends training, and no validation clip trains",
@@ -51,7 +51,7 @@ class ProofOptions:
     allow: Annotated[list | str | None, AfterValidator(_are_checks)] = None
     near_duplicate_cosine: PositiveShare = 0.8
     near_duplicate_correlation: PositiveShare = 0.5
-    listened_pairs: Count = 5000
+    listened_pairs: Count = 200_000
     listed_pairs: Count = 20
 
     @property

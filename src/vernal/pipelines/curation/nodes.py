@@ -13,7 +13,6 @@ from vernal.audio.embedding.windows import EmbeddingOptions, plan_windows
 from vernal.clips import curation, sampling
 from vernal.clips.training_package import MODES, TrainingPackage
 from vernal.common.problems import InputError
-from vernal.common.progress import progress_bar
 from vernal.common.settings import Listed, one_of, settings
 from vernal.common.workers import cores
 from vernal.proof.near_duplicates import PAIRS, SUMMARY, find_pairs, search_key
@@ -97,6 +96,5 @@ def find_near_duplicates(
     windows = plan_windows(splits, audio)
     split_of = dict(zip(splits.clip_id, splits.split, strict=True))
     x = store.load(audio, windows.key)
-    with progress_bar(options.listened_pairs, "listening to close pairs", "pair") as progress:
-        pairs, counts = find_pairs(windows, x, split_of, audio_roots, options, workers or cores(), progress)
+    pairs, counts = find_pairs(windows, x, split_of, audio_roots, options, workers or cores())
     return {PAIRS: pairs, SUMMARY: pd.DataFrame([{"key": key, **counts}])}
