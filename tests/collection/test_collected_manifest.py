@@ -5,13 +5,13 @@ import pandas as pd
 import pytest
 
 from vernal.collection.collected_manifest import (
-    NOT_GRADED,
     SAID_TO_BE_HARD,
     assigned_by_people,
     label_clips,
     whole_clips,
     write_manifest,
 )
+from vernal.collection.quality import NOT_GRADED
 from vernal.collection.schemas import MANIFEST
 
 
@@ -93,6 +93,7 @@ def test_a_positive_without_a_tier_is_held_back_where_a_tier_is_asked_for(card):
     manifest, _, held_back = write_manifest(labelled, qualities(), card, needs_tier=False)
     assert manifest.label.tolist() == ["RADR", "negative"] and held_back.empty
     assert manifest.quality.isna().all() and manifest.quality_from.fillna("").tolist() == [NOT_GRADED, ""]
+    MANIFEST.validate(manifest)
 
 
 def test_a_tier_that_was_given_to_a_whole_recording_is_that_of_its_only_clip():

@@ -142,7 +142,7 @@ def with_one_spelling(clips: pd.DataFrame, columns: Iterable[str]) -> pd.DataFra
         if changed:
             more = f" and {len(changed) - 5:,} more" if len(changed) > 5 else ""
             logger.warning("%s: read %s%s.", column, ", ".join(changed[:5]), more)
-            clips = clips.assign(**{column: clips[column].replace(spelling).astype("str")})
+            clips = clips.assign(**{column: clips[column].map(spelling).astype("str")})
     return clips
 
 
@@ -227,7 +227,9 @@ def _check_files(clips: pd.DataFrame, root: Path, problems: Problems) -> None:
     clips["file_path"] = clips.file_path.map(_tidy, na_action="ignore").astype("str")
     if root.is_dir():
         absent = _misplaced(sorted(set(clips.file_path[is_named])), root.resolve())[2]
-        clips["file_path"] = clips.file_path.replace(spelled_on_disk(absent, root)).astype("str")
+        spelled = spelled_on_disk(absent, root)
+        clips["file_path"] = clips.file_path.map(lambda path: spelled.get(path, path), na_action="ignore")
+        clips["file_path"] = clips.file_path.astype("str")
     repeated = clips.duplicated(["file_path", *PART_COLUMNS], keep=False) & is_named
     remedy = "Keep one row each, or give the parts start_s and end_s."
     problems.add("duplicate file_path", _rows(clips, repeated, "file_path"), remedy)

@@ -12,6 +12,7 @@ import pandas as pd
 
 from vernal.clips.annotations import DIFFICULTIES, WORDS
 from vernal.clips.problem_card import ProblemCard
+from vernal.collection.quality import NOT_GRADED
 
 HARD = DIFFICULTIES[-1]
 MANIFEST_COLUMNS = (
@@ -22,9 +23,6 @@ MANIFEST_COLUMNS = (
 HELD_BACK_COLUMNS = ("clip_id", "recording", "start_s", "end_s", "role", "reason")
 NEGATIVE = "negative"
 SAID_TO_BE_HARD = "annotators call it hard, so all of them may err on it alike"
-
-# Where `quality_from` says so, nobody gave a tier and no mark gave a ratio: labels of whole clips are such.
-NOT_GRADED = "not graded"
 
 
 def label_clips(

@@ -19,6 +19,9 @@ from vernal.collection.levels import FRAME_S, frame_length_s, frame_powers
 from vernal.common.settings import Number, one_of, settings
 
 TAKE_ANY = "assigned_else_proposed"
+BY_PERSON, BY_RATIO = "a person", "signal-to-noise ratio"
+# Nobody gave a tier and no mark gave a ratio: labels of whole clips are such.
+NOT_GRADED = "not graded"
 _GUARD_S = 0.2
 _MIN_QUIET_S = 1.0
 _FLOOR = 1e-14
@@ -149,5 +152,5 @@ def choose_quality(assigned: pd.Series, proposed: pd.Series, options: QualityOpt
     nothing = pd.Series(np.nan, index=assigned.index, dtype="str")
     by_person = nothing if options.take == "proposed" else assigned
     by_ratio = nothing if options.take == "assigned" else proposed
-    source = nothing.mask(by_ratio.notna(), "signal-to-noise ratio").mask(by_person.notna(), "a person")
+    source = nothing.mask(by_ratio.notna(), BY_RATIO).mask(by_person.notna(), BY_PERSON)
     return pd.DataFrame({"quality": by_person.fillna(by_ratio), "quality_from": source})

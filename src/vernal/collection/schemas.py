@@ -11,6 +11,7 @@ import pandera.pandas as pa
 
 from vernal.clips.annotations import DIFFICULTIES, PROMINENCES
 from vernal.clips.manifest import QUALITIES
+from vernal.collection.quality import BY_PERSON, BY_RATIO, NOT_GRADED
 from vernal.collection.statements import ROLES
 
 _TEXT: dict[str, Any] = {"dtype": str, "nullable": True}
@@ -34,7 +35,7 @@ MANIFEST = pa.DataFrameSchema(
         "quality": pa.Column(checks=pa.Check.isin(QUALITIES), **_TEXT),
         "quality_assigned": pa.Column(checks=pa.Check.isin(QUALITIES), **_TEXT),
         "quality_proposed": pa.Column(checks=pa.Check.isin(QUALITIES), **_TEXT),
-        "quality_from": pa.Column(checks=pa.Check.isin(["a person", "signal-to-noise ratio"]), **_TEXT),
+        "quality_from": pa.Column(checks=pa.Check.isin([BY_PERSON, BY_RATIO, NOT_GRADED]), **_TEXT),
         "prominence": pa.Column(checks=pa.Check.isin(PROMINENCES), **_TEXT),
         "difficulty": pa.Column(checks=pa.Check.isin(DIFFICULTIES), **_TEXT),
         "label_probability": pa.Column(float, pa.Check.in_range(0, 1), coerce=True),
@@ -47,7 +48,7 @@ MANIFEST = pa.DataFrameSchema(
             lambda clips: ~clips.duplicated(["file_path", "start_s", "end_s"]), error="no clip is there twice"
         ),
         pa.Check(
-            lambda clips: clips.quality.isna() == clips.quality_from.isna(),
+            lambda clips: clips.quality.notna() == clips.quality_from.isin([BY_PERSON, BY_RATIO]),
             error="every tier says where it is from",
         ),
     ],
