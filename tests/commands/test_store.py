@@ -103,6 +103,17 @@ def test_verify_names_what_is_damaged(root: Path):
     assert "heads: 0123.npz" in output
 
 
+def test_verify_names_what_to_embed_again(root: Path):
+    named = {file: file.read_bytes() for file in parts_of(root)}
+    group = root / "04_feature" / "embeddings" / OPTIONS.settings_id
+    both, other = sorted(group.glob("part-*"), key=lambda file: -file.stat().st_size)
+    damage(other)
+    assert "To embed again" not in complaint(root, "verify")
+    other.write_bytes(named[other])
+    damage(both)
+    assert complaint(root, "verify").endswith("To embed again: a.wav; b.wav\n")
+
+
 def test_prune_removes_damaged_and_abandoned_files_and_no_more(root: Path):
     assert said(root, "prune") == "nothing to remove\n"
     parts = parts_of(root)

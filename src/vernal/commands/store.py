@@ -20,9 +20,12 @@ from vernal.commands.command_line import (
 )
 from vernal.common.data_folder import DataFolder
 from vernal.common.files import TEMPORARY_PREFIX, abandoned
+from vernal.common.formatting import examples
 from vernal.common.problems import InputError
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from vernal.audio.embedding.store import EmbeddingStore
 
 _REASONS = {
@@ -92,16 +95,17 @@ def _are_unknown(row: Mapping[Any, Any]) -> bool:
 @store.command("verify")
 @with_params
 def verify(params: Mapping[str, str]) -> None:
-    """Compare everything with its checksum.
+    """Compare everything with its checksum, and with what such a file holds.
 
-    Reads all that is stored, and exits with an error if something is damaged.
+    Reads all that is stored, and exits with an error if something is damaged; then it names what has to be made again.
 
     \b
     Example:  kedro store verify
     """
     places = _find(params)
     files = places.embeddings.verify()
-    damaged = [f"embeddings: {row.settings_id}/{row.file}" for row in files[files.state != "ok"].itertuples()]
+    broken = files[files.state != "ok"]
+    damaged = [f"embeddings: {row.settings_id}/{row.file}: {row.fault}" for row in broken.itertuples()]
     heads = _head_files(places.heads)
     damaged += [f"heads: {file.name}" for file in heads if not _is_whole_head(file)]
     click.echo(
@@ -112,6 +116,7 @@ def verify(params: Mapping[str, str]) -> None:
         listed = "\n".join(f"  {name}" for name in damaged)
         raise click.ClickException(
             f"{len(damaged):,} damaged:\n{listed}\nkedro store prune removes them; the next run makes them again."
+            + _to_embed_again(places, broken)
         )
     click.echo("all are whole")
 
@@ -220,6 +225,24 @@ def _needed(places: _Places) -> tuple[set[str], set[str]]:
             settings.add(options.settings_id)
             keys.update(plan_windows(clips, options).key)
     return keys, settings
+
+
+def _to_embed_again(places: _Places, broken: pd.DataFrame) -> str:
+    """A line that says which recordings of the last ingest have windows in damaged parts alone; empty without any."""
+    from vernal.audio.embedding.windows import plan_windows
+    from vernal.common.table_files import read_table
+
+    if not places.data.clips.is_file():
+        return ""
+    clips, lacking = read_table(places.data.clips), set[str]()
+    groups = places.embeddings.info()
+    for row in groups[groups.settings_id.isin(broken.settings_id)].to_dict("records"):
+        options = _options_of(row)
+        if options is not None:
+            windows = plan_windows(clips, options)
+            whole = places.embeddings.known_keys(options, without=set(broken.file))
+            lacking |= set(windows.file_path[~windows.key.isin(whole)])
+    return f"\nTo embed again: {examples(sorted(lacking))}" if lacking else ""
 
 
 def _options_of(row: Mapping[Any, Any]) -> Any:

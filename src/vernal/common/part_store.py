@@ -2,7 +2,8 @@
 
 A folder for each group of settings holds parts and `settings.json`, the settings in words. A part is written under
 another name and gets its own only when it is whole. Where that name is the SHA-256 of its bytes, damage can be seen,
-and two writers cannot disturb each other; every page carries a checksum that is compared at each reading.
+and two writers cannot disturb each other; every page carries a checksum that is compared at each reading. Anything can
+have such a name, so what a part holds is checked as well when it is opened.
 """
 
 from __future__ import annotations
@@ -10,19 +11,22 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pandas as pd
 
 from vernal.common.files import sha256_of_file, write_bytes, write_text
+from vernal.common.formatting import examples
 from vernal.common.hashing import digest
 from vernal.common.problems import InputError
 from vernal.common.storage import as_path
 
 SETTINGS = "settings.json"
 _PART = "part-{}.parquet"
+_MOST_COLUMNS = 1_000
 
 
 class PartStore:
@@ -42,17 +46,18 @@ class PartStore:
         return f"{type(self).__name__}({str(self.folder)!r})"
 
     def verify(self) -> pd.DataFrame:
-        """Read every file and compare it with its name: a part with its own, settings with their folder's.
+        """Read every file: is it what its name says, and does it hold what such a file holds?
 
         Returns:
-            One row a file: `settings_id`, `file`, `bytes`, `state` (`ok` or `damaged`).
+            One row a file: `settings_id`, `file`, `bytes`, `state` (`ok` or `damaged`), `fault` (why; else empty).
         """
-        rows = [
-            (folder.name, file.name, file.stat().st_size, "ok" if self._is_whole(file) else "damaged")
-            for folder in self._groups()
-            for file in self._files(folder)
-        ]
-        return pd.DataFrame(rows, columns=["settings_id", "file", "bytes", "state"])
+        rows = []
+        for folder in self._groups():
+            for file in self._files(folder):
+                fault = self._fault(file)
+                state = "damaged" if fault else "ok"
+                rows.append((folder.name, file.name, file.stat().st_size, state, fault))
+        return pd.DataFrame(rows, columns=["settings_id", "file", "bytes", "state", "fault"])
 
     def _groups(self) -> list[Path]:
         """The folders of all settings."""
@@ -72,10 +77,24 @@ class PartStore:
         settings = folder / SETTINGS
         return [*([settings] if settings.is_file() else []), *self._parts(folder.name)]
 
-    def _is_whole(self, file: Path) -> bool:
+    def _fault(self, file: Path) -> str:
+        """What is wrong with a file; nothing where it is whole and its own."""
         if file.name == SETTINGS:
-            return bool(self._settings(file.parent))
-        return file.name == _PART.format(sha256_of_file(file))
+            return "" if self._settings(file.parent) else "no settings of this folder"
+        if file.name != _PART.format(sha256_of_file(file)):
+            return "not the bytes that its name tells"
+        try:
+            self._check(file)
+        except InputError as error:
+            return str(error.__cause__ or error).partition("\n")[0]
+        return ""
+
+    def _check(self, part: Path) -> None:
+        """Read a part whole, for anybody may write one that is named by its bytes.
+
+        Raises:
+            InputError: it does not hold what a part of this store holds.
+        """
 
     def _settings(self, folder: Path) -> dict[str, Any]:
         """The settings in words; nothing where the file is missing, damaged, or not that of this folder."""
@@ -137,22 +156,47 @@ def open_part(part: Path) -> Any:
     return ParquetFile(part if isinstance(part, Path) else part.open("rb"), page_checksum_verification=True)
 
 
-def read_part(part: Path, columns: Sequence[str] | None, when_damaged: str) -> Any:
+def read_part(
+    part: Path, columns: Sequence[str] | None, when_damaged: str, check: Callable[[Any], None] | None = None
+) -> Any:
     """Columns of a part (None: all) as an Arrow table.
 
+    Args:
+        check: raises ValueError for an open `ParquetFile` that is no such part, before anything of it is read.
     Raises:
-        InputError: the part is damaged; the message ends in `when_damaged`.
+        InputError: the part is damaged or no such part; the message ends in `when_damaged`.
     """
     from pyarrow import ArrowException
 
     try:
         with open_part(part) as file:
+            if check is not None:
+                check(file)
             return file.read(columns=columns, use_threads=False)
-    except (ArrowException, OSError, KeyError) as error:
+    except (ArrowException, OSError, KeyError, ValueError) as error:
         raise damaged(part, error, when_damaged) from error
 
 
+def check_types(file: Any, types: Mapping[str, str]) -> None:
+    """Refuse an open part whose columns are not these, in any order.
+
+    Args:
+        types: by column, a pattern of the type as Arrow spells it, as `double`.
+    Raises:
+        ValueError: a column is missing, too many, or of another type.
+    """
+    if len(file.metadata.schema) > _MOST_COLUMNS:
+        raise ValueError(f"it has {len(file.metadata.schema):,} columns")
+    found = [(field.name, str(field.type)) for field in file.schema_arrow]
+    odd = [f"{name} is {kind}" for name, kind in found if not re.fullmatch(types.get(name, "(?!)"), kind)]
+    lacking = [f"{name} is missing" for name in types if name not in dict(found)]
+    if odd or lacking or len(found) > len(types):
+        raise ValueError("columns that are not a part's: " + (examples(odd + lacking) or "one twice"))
+
+
 def damaged(part: Path, error: Exception, when_damaged: str) -> InputError:
-    """The mistake of a part that cannot be read."""
+    """The mistake of a part that cannot be read, caused by `error`."""
     reason = str(error).partition("\n")[0]
-    return InputError(f"{part} is damaged or cannot be read ({reason}). {when_damaged}")
+    mistake = InputError(f"{part} is damaged or cannot be read ({reason}). {when_damaged}")
+    mistake.__cause__ = error
+    return mistake

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -9,12 +10,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vernal.audio.embedding.store import EmbeddingStore
 from vernal.audio.embedding.windows import FAILURE_COLUMNS, EmbeddingOptions, EmbeddingPart
+from vernal.common.part_store import as_parquet, part_name
 from vernal.common.problems import InputError
 
 OPTIONS = EmbeddingOptions(encoder="logmel")
@@ -161,6 +164,74 @@ def test_a_damaged_part_is_never_used(store, damage):
     assert key(7) not in fresh.known_keys(OPTIONS)
     fresh.append(part(1, 7))
     assert np.array_equal(fresh.load(OPTIONS, [key(7), key(0)]), expected(7, 0))
+
+
+def foreign(**columns) -> pa.Table:
+    """A part's table with columns of somebody else in place of its own; None drops one."""
+    own = {
+        "key": pa.array([key(7), key(8)]),
+        "content_hash": pa.array(["c" * 64] * 2),
+        "start_s": pa.array([0.0, 3.0]),
+        "end_s": pa.array([3.0, 6.0]),
+        "vector": vectors_of(np.zeros((2, N_DIMS))),
+    }
+    return pa.table({name: column for name, column in (own | columns).items() if column is not None})
+
+
+def vectors_of(values, kind=np.float32) -> pa.Array:
+    return pa.FixedSizeListArray.from_arrays(
+        pa.array(np.asarray(values, dtype=kind).reshape(-1)), len(values[0])
+    )
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        (foreign(vector=vectors_of(np.zeros((2, 2 * N_DIMS)))), "not a part's: vector is fixed_size_list"),
+        (foreign(vector=vectors_of(np.zeros((2, N_DIMS)), np.float64)), "columns that are not a part's"),
+        (foreign(vector=pa.array([[0.0] * N_DIMS, None], pa.list_(pa.float32(), N_DIMS))), "2 windows in"),
+        (foreign(vector=pa.array([[None] * N_DIMS] * 2, pa.list_(pa.float32(), N_DIMS))), "2 windows in"),
+        (foreign(vector=vectors_of([[0.0] * (N_DIMS - 1) + [np.nan], [1.0] * N_DIMS])), "not finite"),
+        (foreign(vector=vectors_of(np.full((2, N_DIMS), -np.inf))), "not finite"),
+        (foreign(vector=pa.array(["text", "text"])), "vector is string"),
+        (foreign(vector=None), "vector is missing"),
+        (foreign(key=pa.array([key(7), None])), "key has missing values"),
+        (foreign(key=pa.array([7, 8])), "key is int64"),
+        (foreign(content_hash=pa.array([None, "c"])), "content_hash has missing values"),
+        (foreign(**{f"more{n}": pa.array([1, 2]) for n in range(300)}), "more0 is int64.*and 29[0-9] more"),
+        (foreign(**{f"more{n}": pa.array([1, 2]) for n in range(3_000)}), "it has 3,00[0-9] columns"),
+    ],
+)
+def test_a_part_of_somebody_else_is_seen_named_and_pruned(store, table, words):
+    filled(store)
+    content = as_parquet(table, compression="none", use_dictionary=False)
+    path = store.folder / OPTIONS.settings_id / part_name(content)
+    path.write_bytes(content)
+    damaged = store.verify().query("state == 'damaged'")
+    assert damaged.file.tolist() == [path.name]
+    assert re.search(words, damaged.fault.item(), re.DOTALL)
+    with pytest.raises(InputError, match=rf"(?s)part-.*{words}"):
+        store.known_keys(OPTIONS)
+        store.parts_by_content(OPTIONS)
+        store.load(OPTIONS, [key(7)])
+    assert store.prune()[["file", "reason"]].to_numpy().tolist() == [[path.name, "damaged"]]
+    assert store.load(OPTIONS, [key(0)]).shape == (1, N_DIMS)
+
+
+def test_a_small_file_of_many_windows_is_refused_before_it_is_built(store):
+    n = 200_000
+    flat = pa.array(np.zeros(n * N_DIMS, np.float32))
+    table = foreign(
+        key=pa.array([key(7)] * n), content_hash=pa.array(["c"] * n), start_s=pa.array(np.zeros(n)),
+        end_s=pa.array(np.zeros(n)), vector=pa.FixedSizeListArray.from_arrays(flat, N_DIMS),
+    )  # fmt: skip
+    content = as_parquet(table, compression="zstd")
+    path = store.folder / OPTIONS.settings_id / part_name(content)
+    path.parent.mkdir(parents=True)
+    path.write_bytes(content)
+    assert len(content) < 1_000_000
+    with pytest.raises(InputError, match="200,000 windows in"):
+        store.load(OPTIONS, [key(7)])
 
 
 def test_half_written_files_are_not_seen_and_go_when_they_are_old(store):

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 
 from vernal.common.files import sha256_of_file
+from vernal.common.part_store import as_parquet, part_name
 from vernal.common.problems import InputError
 from vernal.studies.features.batches import SequenceSource, bucketed, padded, stepped
 from vernal.studies.features.extraction import extract, missing_kinds, sequence_key, sequence_keys
@@ -59,6 +60,32 @@ def test_damage_is_seen_and_named(made_store, small):
     part.write_bytes(bytes(content[:100]))
     with pytest.raises(InputError, match="damaged"):
         FeatureStore(store.folder).lengths(small, MEL)
+
+
+@pytest.mark.parametrize(
+    ("lengths", "values", "words"),
+    [
+        ([2], [[1.0] * 17], "cannot reshape"),
+        ([2], [[1.0] * 14], "cannot reshape"),
+        ([2], [[1.0] * 15 + [np.nan]], "not finite"),
+        ([2], [None], "values has missing values"),
+        ([None], [[1.0] * 16], "n_rows has missing values"),
+        ([2], ["text"], "values is string"),
+    ],
+)
+def test_a_part_of_somebody_else_is_seen_and_named(made_store, small, lengths, values, words):
+    store, _, _ = made_store(1)
+    kind = pa.string() if values == ["text"] else pa.list_(pa.float32())
+    table = pa.table(
+        {"key": ["k"], "n_rows": pa.array(lengths, pa.int32()), "values": pa.array(values, kind)}
+    )
+    content = as_parquet(table, compression="none")
+    (part,) = store.folder.glob("*/part-*.parquet")
+    part.with_name(part_name(content)).write_bytes(content)
+    assert any(words in fault for fault in store.verify().fault)
+    with pytest.raises(InputError, match=f"damaged or cannot be read.*{words}"):
+        store.load(small, MEL, "k")
+    store.close()
 
 
 @pytest.mark.parametrize("bad", [np.ones((2, 7)), np.ones((0, 8)), np.full((2, 8), np.nan)])

@@ -7,6 +7,7 @@ some hundred windows, `key` and `vector` (see `vernal.common.part_store`).
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,22 @@ import pandas as pd
 
 from vernal.audio.embedding.windows import EmbeddingOptions, EmbeddingPart
 from vernal.common.files import abandoned, write_bytes
-from vernal.common.part_store import PartStore, as_parquet, open_part, part_name, read_part
+from vernal.common.part_store import (
+    PartStore,
+    as_parquet,
+    check_types,
+    damaged,
+    open_part,
+    part_name,
+    read_part,
+)
 from vernal.common.problems import InputError
 from vernal.common.storage import remove_tree
 
 _BATCH = 16_384  # windows that are read at once, 64 MB
 _SHOWN_SETTINGS = ("encoder", "encoder_version", "fmin", "fmax", "overlap", "n_dims")
 INFO_COLUMNS = ("settings_id", *_SHOWN_SETTINGS, "parts", "windows", "bytes")
+_TYPES = {"key": "string", "content_hash": "string", "start_s": "double", "end_s": "double"}
 _WHEN_DAMAGED = (
     "`kedro store verify` lists all damaged parts; `kedro store prune` removes them, and the next run embeds their "
     "windows again."
@@ -40,15 +50,16 @@ class EmbeddingStore(PartStore):
         super().__init__(folder)
         self._keys_of: dict[Path, np.ndarray] = {}
 
-    def known_keys(self, options: EmbeddingOptions) -> set[str]:
-        """Keys of all windows stored under these settings.
+    def known_keys(self, options: EmbeddingOptions, without: Collection[str] = ()) -> set[str]:
+        """Keys of all windows stored under these settings, `without` those of parts of these names.
 
         Raises:
             InputError: a part is damaged.
         """
         known: set[str] = set()
         for part in self._parts(options.settings_id):
-            known.update(self._keys(part))
+            if part.name not in without:
+                known.update(self._keys(part, options.n_dims))
         return known
 
     def append(self, part: EmbeddingPart) -> Path | None:
@@ -92,7 +103,7 @@ class EmbeddingStore(PartStore):
             InputError: a window is not stored, or a part is damaged.
         """
         parts = self._parts(options.settings_id)
-        keys_of = [self._keys(part) for part in parts]
+        keys_of = [self._keys(part, options.n_dims) for part in parts]
         stored = pd.Index(np.concatenate([np.empty(0, dtype=object), *keys_of]), dtype=object)
         rows = _first_positions(stored).reindex(pd.Index(keys, dtype=object)).to_numpy()
         n_missing = int(np.isnan(rows).sum())
@@ -113,7 +124,7 @@ class EmbeddingStore(PartStore):
         """
         found: dict[str, list[Path]] = {}
         for part in self._parts(options.settings_id):
-            for content in sorted(set(_read_column(part, "content_hash").to_pylist())):
+            for content in sorted(set(_read_column(part, "content_hash", options.n_dims).to_pylist())):
                 found.setdefault(content, []).append(part)
         return found
 
@@ -157,7 +168,7 @@ class EmbeddingStore(PartStore):
                     remove_tree(folder)
                 continue
             left = abandoned(folder)
-            broken = [file for file in self._files(folder) if not self._is_whole(file)]
+            broken = [file for file in self._files(folder) if self._fault(file)]
             for file in [*left, *broken]:
                 removed.append(_removal(folder, file, "damaged" if file in broken else "abandoned", 0))
                 if not dry_run:
@@ -183,11 +194,14 @@ class EmbeddingStore(PartStore):
             part.unlink()
         return [{**removal, "bytes": removal["bytes"] - len(kept)}]
 
-    def _keys(self, part: Path) -> np.ndarray:
+    def _keys(self, part: Path, n_dims: int | None = None) -> np.ndarray:
         """Keys of a part; parts never change, so each is read once."""
         if part not in self._keys_of:
-            self._keys_of[part] = _read_column(part, "key").to_numpy(zero_copy_only=False)
+            self._keys_of[part] = _read_column(part, "key", n_dims).to_numpy(zero_copy_only=False)
         return self._keys_of[part]
+
+    def _check(self, part: Path) -> None:
+        _read_part(part, self._settings(part.parent).get("n_dims"))
 
 
 def _first_positions(stored: pd.Index) -> pd.Series:
@@ -209,7 +223,7 @@ def _batches(
         wanted = order[bounds[number] : bounds[number + 1]]
         if len(wanted):
             first = ends[number] - sizes[number]
-            found.append((wanted, _vectors(_read_column(part, "vector"), n_dims)[rows[wanted] - first]))
+            found.append((wanted, _vectors(part, n_dims)[rows[wanted] - first]))
         if sum(len(some) for some, _ in found) >= _BATCH:
             yield _joined(found)
             found = []
@@ -238,13 +252,27 @@ def _as_parquet(rows: pd.DataFrame, vectors: np.ndarray) -> bytes:
     return as_parquet(table, compression="none", use_dictionary=["content_hash"])
 
 
-def _read_column(part: Path, column: str) -> Any:
-    """One column of a part as an Arrow array.
+def _read_column(part: Path, column: str, n_dims: int | None = None) -> Any:
+    """One column of a part as an Arrow array without missing values; None: vectors of any width.
 
     Raises:
-        InputError: the part is damaged.
+        InputError: the part is damaged, or no part of such vectors.
     """
-    return read_part(part, [column], _WHEN_DAMAGED).column(column).combine_chunks()
+    check = partial(_check_columns, n_dims=n_dims, size=part.stat().st_size)
+    table = read_part(part, [column], _WHEN_DAMAGED, check)
+    values = table.column(column).combine_chunks()
+    if values.null_count:
+        raise damaged(part, ValueError(f"{column} has missing values"), _WHEN_DAMAGED)
+    return values
+
+
+def _check_columns(file: Any, n_dims: int | None, size: int) -> None:
+    """Refuse what is no part, by its footer: vectors are stored plainly, so that a small file holds few windows."""
+    width = r"\d+" if n_dims is None else str(n_dims)
+    check_types(file, _TYPES | {"vector": rf"fixed_size_list<\w+: float>\[{width}\]"})
+    numbers = file.schema_arrow.field("vector").type.list_size
+    if 4 * numbers * file.metadata.num_rows > size:
+        raise ValueError(f"{file.metadata.num_rows:,} windows in {size:,} bytes")
 
 
 def vectors_in(part: Path, keys: Collection[str], n_dims: int) -> dict[str, np.ndarray]:
@@ -253,25 +281,27 @@ def vectors_in(part: Path, keys: Collection[str], n_dims: int) -> dict[str, np.n
     Raises:
         InputError: the part is damaged.
     """
-    stored = _read_column(part, "key").to_pylist()
+    stored = _read_column(part, "key", n_dims).to_pylist()
     rows = {key: row for row, key in enumerate(stored) if key in keys}
     if not rows:
         return {}
-    vectors = _vectors(_read_column(part, "vector"), n_dims)
+    vectors = _vectors(part, n_dims)
     return {key: vectors[row].copy() for key, row in rows.items()}
 
 
-def _vectors(column: Any, n_dims: int) -> np.ndarray:
-    return column.flatten().to_numpy(zero_copy_only=False).reshape(-1, n_dims)
+def _vectors(part: Path, n_dims: int | None) -> np.ndarray:
+    """The vectors of a part, all finite."""
+    column = _read_column(part, "vector", n_dims)
+    vectors = column.flatten().to_numpy(zero_copy_only=False).reshape(-1, column.type.list_size)
+    if not np.isfinite(vectors).all():
+        raise damaged(part, ValueError("it holds vectors that are not finite"), _WHEN_DAMAGED)
+    return vectors
 
 
-def _read_part(part: Path) -> tuple[pd.DataFrame, np.ndarray]:
-    columns = {
-        name: _read_column(part, name) for name in ("key", "content_hash", "start_s", "end_s", "vector")
-    }
-    vector = columns.pop("vector")
+def _read_part(part: Path, n_dims: int | None = None) -> tuple[pd.DataFrame, np.ndarray]:
+    columns = {name: _read_column(part, name, n_dims) for name in _TYPES}
     rows = pd.DataFrame({name: column.to_numpy(zero_copy_only=False) for name, column in columns.items()})
-    return rows, _vectors(vector, vector.type.list_size)
+    return rows, _vectors(part, n_dims)
 
 
 def _n_rows(part: Path) -> int:

@@ -15,12 +15,13 @@ from typing import Any
 import numpy as np
 
 from vernal.common.hashing import digest
-from vernal.common.part_store import PartStore, as_parquet, damaged, open_part
+from vernal.common.part_store import PartStore, as_parquet, check_types, damaged, open_part
 from vernal.common.problems import InputError
 from vernal.common.storage import local_copy
 from vernal.studies.features.options import FeatureOptions, Kind
 
 _OPEN_PARTS = 8
+_TYPES = {"key": "string", "n_rows": "int32", "values": r"list<\w+: float>"}
 _WHEN_DAMAGED = "Delete that file and run again; its clips are computed anew."
 
 
@@ -104,8 +105,23 @@ class FeatureStore(PartStore):
                 "Run the features pipeline from its start."
             )
         path, group, n_rows = found
+        return self._sequence(path, group, (n_rows, options.n_dims(kind.feature)))
+
+    def _sequence(self, path: Path, group: int, shape: tuple[int, int]) -> np.ndarray:
+        """The sequence of a row group; a width of -1 is any."""
         values = self._read(path, "values", group).flatten().to_numpy(zero_copy_only=False)
-        return values.reshape(n_rows, -1)
+        try:
+            if not np.isfinite(values).all():
+                raise ValueError("it holds values that are not finite")
+            return values.reshape(shape)
+        except ValueError as error:
+            raise damaged(path, error, _WHEN_DAMAGED) from error
+
+    def _check(self, part: Path) -> None:
+        n_dims = self._settings(part.parent).get("n_dims", -1)
+        self._read(part, "key")
+        for group, n_rows in enumerate(self._read(part, "n_rows").to_pylist()):
+            self._sequence(part, group, (n_rows, n_dims))
 
     def _belong(self, settings: dict[str, Any], group: str) -> bool:
         return digest("spectral feature", settings) == group
@@ -130,13 +146,18 @@ class FeatureStore(PartStore):
             file = self._file(path)
             columns = {"columns": [column], "use_threads": False}
             table = file.read(**columns) if group is None else file.read_row_group(group, **columns)
-            return table.column(column).combine_chunks()
-        except (ArrowException, OSError, KeyError, IndexError) as error:
+            values = table.column(column).combine_chunks()
+            if values.null_count:
+                raise ValueError(f"{column} has missing values")
+            return values
+        except (ArrowException, OSError, KeyError, IndexError, ValueError) as error:
             raise damaged(path, error, _WHEN_DAMAGED) from error
 
     def _file(self, path: Path) -> Any:
         if path not in self._open:
-            self._open[path] = open_part(local_copy(path))
+            file = open_part(local_copy(path))
+            check_types(file, _TYPES)
+            self._open[path] = file
             if len(self._open) > _OPEN_PARTS:
                 self._open.popitem(last=False)[1].close()
         self._open.move_to_end(path)
