@@ -241,7 +241,10 @@ def test_steps_come_in_the_order_of_the_study_and_are_counted():
     )
     assert selection.steps.to_dict("split")["data"] == [
         ["train split", 30, 60],
-        ["filters", 20, 60],
+        ["quality", 20, 60],
+        ["call_type", 20, 60],
+        ["recorders", 20, 60],
+        ["sites", 20, 60],
         ["subsets", 23, 68],
         ["caps", 23, 46],
         ["balance", 23, 23],

@@ -84,12 +84,20 @@ def clips() -> Callable[..., pd.DataFrame]:
     return season
 
 
+def _references(plan: pd.DataFrame, evaluated: pd.DataFrame, separation: float) -> pd.DataFrame:
+    """Scores of the references, the same for all trainings."""
+    noise = np.random.default_rng(8).normal(size=len(evaluated))
+    scored = evaluated[["clip_id", "split", "is_positive"]]
+    logit = separation * (scored["is_positive"] - 0.5) + noise
+    return pd.concat([scored.assign(fit_hash=fit, logit=logit) for fit in plan["fit_hash"].unique()])
+
+
 @pytest.fixture(scope="session")
 def make_stage() -> Callable[..., Stage]:
     """`make_stage(axes, splits, gain, failed, ...)`: score made clips and evaluate them.
 
-    `gain` maps a level of `hidden_units` to how much better it separates the classes. What was made once is
-    not evaluated again.
+    `gain` maps a level of `hidden_units` to how much better it separates the classes; `reference` is how well the
+    references do; `training` are columns of the training counts. What was made once is not evaluated again.
     """
     made: dict[str, Stage] = {}
 
@@ -104,6 +112,8 @@ def make_stage() -> Callable[..., Stage]:
         is_demo: bool = False,
         description: str = "",
         empty_subset: str | None = None,
+        reference: float | None = None,
+        training: dict[str, Any] | None = None,
         **options: Any,
     ) -> Stage:
         content = {
@@ -131,7 +141,11 @@ def make_stage() -> Callable[..., Stage]:
         counts = pd.DataFrame({"point": plan["point"], "n_train_positive": 20, "n_train_negative": 20})
         counts = counts.assign(empty_subsets=pd.Series([empty_subset] * len(plan), dtype="str"))
         settings = EvaluationOptions(**{"n_draws": 100, "curve_points": 40} | options)
-        tabled = evaluate_stage(plan, scores, clips, counts, settings, failed, list(spec.axes)).tables()
+        counts = counts.assign(**(training or {}))
+        floor = None if reference is None else _references(plan, evaluated, reference)
+        tabled = evaluate_stage(
+            plan, scores, clips, counts, settings, failed, list(spec.axes), reference_scores=floor
+        ).tables()
         failures = pd.DataFrame(
             [(point, "" if why == "not run yet" else "train", why) for point, why in failed.items()],
             columns=["point", "step", "message"],

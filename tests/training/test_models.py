@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -57,3 +58,24 @@ def test_parameters_that_somebody_changed_are_named(tmp_path: Path, text: str, s
     (tmp_path / "p" / PARAMETERS).write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=said):
         load_model(tmp_path / "p")
+
+
+@pytest.mark.parametrize(
+    ("epochs", "n_epochs", "best", "is_still_improving"),
+    [
+        (50, 50, 49, True),
+        (50, 50, 45, False),
+        (50, 30, 29, False),  # early stopping ended it, or it was killed: not at its last epoch
+        (6, 6, 6, True),
+        (6, 6, 5, False),
+        (0, 200, 195, True),
+        (0, 50, 50, False),
+    ],
+)
+def test_a_model_whose_best_epoch_is_among_the_last_was_still_improving(
+    epochs, n_epochs, best, is_still_improving
+):
+    made = model(best_epoch=best)
+    made.parameters["settings"] = {"epochs": epochs}
+    made = replace(made, history=pd.DataFrame({"epoch": range(1, n_epochs + 1)}))
+    assert made.is_still_improving is is_still_improving

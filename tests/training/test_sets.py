@@ -14,7 +14,8 @@ MakeClips = Callable[..., pd.DataFrame]
 
 
 def plan_of(**axes) -> pd.DataFrame:
-    content = {"stage": "trial", "axes": axes, "base_params": {"quality": ["high", "medium"]}}
+    base = {} if "quality" in axes else {"quality": ["high", "medium"]}
+    content = {"stage": "trial", "axes": axes, "base_params": base}
     return resolve_points(parse_spec(content, "trial.yml", known_subsets=None), {}, known_subsets=None)
 
 
@@ -49,6 +50,23 @@ def test_balance_makes_the_classes_equal(splits: pd.DataFrame):
     _, counts, _ = draw_training_sets(plan_of(seed=[1, 2, 3], balance=[True]), splits, {})
     total = counts.n_train_positive + counts.n_stop_positive
     assert (total == counts.n_train_negative + counts.n_stop_negative).all()
+
+
+def test_every_positive_of_the_train_split_trains_or_is_counted_where_it_was_left_out(splits: pd.DataFrame):
+    axes = {
+        "quality": [["high"], ["high", "medium", "low"]],
+        "balance": [True, False],
+        "max_per_class": [0, 5],
+    }
+    plan = plan_of(seed=[1], **axes)
+    _, counts, _ = draw_training_sets(plan, splits, {})
+    assert (counts.n_positive_at_hand == (splits.is_positive & (splits.split == "train")).sum()).all()
+    left_out = counts.filter(like="n_left_out_").sum(axis=1)
+    trained = counts.n_train_positive + counts.n_stop_positive
+    assert (trained + left_out == counts.n_positive_at_hand).all()
+    of_fit = counts.set_index("fit_hash").loc[plan.fit_hash]
+    filtered = (plan["quality"] == "high").to_numpy()
+    assert ((of_fit.n_left_out_quality > 0) == filtered).all() and (of_fit.n_left_out_caps > 0).any()
 
 
 def test_an_empty_subset_keeps_its_point_and_is_marked(splits: pd.DataFrame):

@@ -16,6 +16,7 @@ from tests.training_data import make_embeddings, make_job, mixed_jobs, shared_po
 from vernal.common.problems import InputError
 from vernal.evaluation.metrics import average_precision
 from vernal.training import train as training
+from vernal.training.rules import MOST_EPOCHS
 from vernal.training.train import (
     FailedHead,
     FitJob,
@@ -194,7 +195,7 @@ def test_a_small_collection_is_trained_until_early_stopping_ends_it(pool: Execut
     job = make_job("point", y, n_train=100, epochs=50)
     fixed, ours = (fitted(x, [one], pool)["point"] for one in (job, until_converged(job)))
     assert fixed.n_steps == 50 * 4
-    assert len(ours.history) == ours.best_epoch + 10 < training.MOST_EPOCHS
+    assert len(ours.history) == ours.best_epoch + 10 < MOST_EPOCHS
     # 21 times 100 rows are an epoch: 66 batches of 32.
     assert ours.n_steps == 66 * len(ours.history)
     assert ours.history["val_loss"].min() < fixed.history["val_loss"].min() - 0.02

@@ -23,6 +23,7 @@ from vernal.common.hashing import digest
 from vernal.common.problems import InputError, Problems, suggest
 
 TRAIN = "train"
+FILTERS = ("quality", "call_type", "recorders", "sites")
 VALIDATION_SHARE = 0.2
 
 
@@ -175,14 +176,17 @@ class Eligible:
 def eligible_clips(splits: pd.DataFrame, subsets: Mapping[str, pd.DataFrame], settings: Any) -> Eligible:
     """The first part of `select`: train split, filters, subsets. It does not depend on the seed."""
     _refuse_repeated(splits, "the splits")
-    filters = (settings.quality, settings.call_type, settings.recorders, settings.sites)
-    train = splits[splits.split == TRAIN]
-    filtered = filter_clips(train, splits, *filters)
+    asked = {name: getattr(settings, name) for name in FILTERS}
+    _check_filters(splits, **asked)
+    filtered = splits[splits.split == TRAIN]
+    tables = {"train split": filtered}
+    for name, values in asked.items():
+        filtered = tables[name] = filter_clips(filtered, splits, **{name: values})
     added = add_subsets(
         filtered, splits, subsets, settings.positive_subsets or [], settings.negative_subsets or []
     )
     _require_both(added, settings)
-    tables = {"train split": train, "filters": filtered, "subsets": added}
+    tables["subsets"] = added
     return Eligible(added, tuple((step, *class_counts(table)) for step, table in tables.items()))
 
 

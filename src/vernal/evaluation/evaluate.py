@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from vernal.common.problems import InputError
-from vernal.evaluation import baselines, coverage, metrics, tables
+from vernal.evaluation import baselines, coverage, metrics, references, tables
 from vernal.evaluation.choice import choice_of
 from vernal.evaluation.coverage import VALIDATION
 from vernal.evaluation.measuring import MeasuredSplit, measure_split
@@ -76,6 +76,7 @@ def evaluate_stage(
     failed: Mapping[str, str] | None = None,
     axes: Sequence[str] | None = None,
     fold_scores: pd.DataFrame | None = None,
+    reference_scores: pd.DataFrame | None = None,
 ) -> EvaluationResult:
     """Evaluate every point of a stage and compare them.
 
@@ -90,6 +91,7 @@ def evaluate_stage(
         axes: the stage's axes in order; None: every setting that varies.
         fold_scores: `configuration_hash, fold, clip_id, logit` of training clips that a configuration did not train
             on, which choose among configurations; None: none were trained so, and validation chooses.
+        reference_scores: see `references.reference_columns`; the plan then has `fit_hash` too.
 
     Raises:
         InputError: the tables do not fit each other (see `coverage.join`), or no point has scores.
@@ -111,6 +113,9 @@ def evaluate_stage(
     }
     basics = baselines.baseline_table(splits[splits["split"] == TRAIN], evaluated, options.goals[0])
     primary = _primary_split(measured, options)
+    floor = references.reference_columns(
+        plan, reference_scores, splits, sheet.runs, measured, options, primary
+    )
     varying = axes_of(plan, axes)
     validation = measured[VALIDATION].values if VALIDATION in measured else None
     chosen_by = choice_of(plan, fold_scores, splits, validation, options)
@@ -119,7 +124,7 @@ def evaluate_stage(
     shown = [(run, names[run]) for run in leading]
     found = {
         "points": tables.point_rows(
-            plan, sheet, measured, frozen, basics, training_counts, failed, chosen_by
+            plan, sheet, measured, frozen, basics, floor, training_counts, failed, chosen_by
         ),
         "leaderboard": board,
         "effects": tables.effects_table(plan, sheet, measured, varying, options),

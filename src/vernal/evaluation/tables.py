@@ -36,6 +36,7 @@ def point_rows(
     measured: Mapping[str, MeasuredSplit],
     frozen: Sequence[OperatingPoint],
     basics: pd.DataFrame,
+    floor: Mapping[str, pd.DataFrame],
     training_counts: pd.DataFrame,
     failed: Mapping[str, str],
     chosen: Choice,
@@ -67,7 +68,8 @@ def point_rows(
     )
     blocks = [threshold]
     for name, split in measured.items():
-        table = split.values.assign(**_beside(basics, name))
+        beside = floor.get(name, pd.DataFrame(index=split.values.index))
+        table = pd.concat([split.values.assign(**_beside(basics, name)), beside], axis=1)
         ordered = [*metrics.MEASURES, *(column for column in table.columns if column not in metrics.MEASURES)]
         blocks.append(table[ordered].add_prefix(f"{name}_"))
     by_run = pd.concat(blocks, axis=1)

@@ -18,6 +18,7 @@ from vernal.evaluation.stage_results import METRIC_NAMES, UNIT_NAMES, VALIDATION
 from vernal.evaluation.target import target_verdict
 from vernal.reports.blocks import BAD, GOOD, WARNING, Bullets, Section, Text, Tile, Tiles
 from vernal.reports.figures.comparisons import main_effects
+from vernal.reports.training import training_words
 
 WITHIN_GAP = 0.1  # a fall of the AUROC within recorders by this much is worth a warning
 SAID = 4  # differences named in the answer; the table has all
@@ -37,6 +38,7 @@ def answer_section(results: StageResults) -> Section:
     """The findings, most wanted first."""
     said = [
         _leader(results),
+        *training_words(results),
         _target(results),
         _order(results),
         _without_listening(results),

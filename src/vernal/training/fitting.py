@@ -6,7 +6,9 @@ Everything that a head's weights depend on goes into its key, and nothing else d
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
@@ -18,7 +20,8 @@ from vernal.common.hashing import digest
 from vernal.common.settings import one_of, settings
 from vernal.sweeps.point_settings import PointSettings
 from vernal.training.head_library import HeadLibrary
-from vernal.training.rules import HeadOptions
+from vernal.training.reference import REFERENCE_REVISION, solve_reference
+from vernal.training.rules import MOST_EPOCHS, HeadOptions
 from vernal.training.sets import FIT
 from vernal.training.upsampling import prepare_arrays
 
@@ -48,9 +51,13 @@ class TrainingOptions:
 
 @dataclass(frozen=True)
 class Fit:
-    """One training to be done: its key, its settings, its clips by their role (see `training_sets`), its trainer."""
+    """One training to be done: its key, its settings, its clips by their role (see `training_sets`), its trainer.
+
+    `reference_key` is that of the logistic regression on the same clips, which trainings of other settings share.
+    """
 
     key: str
+    reference_key: str
     fit_hash: str
     settings: PointSettings
     audio: EmbeddingOptions
@@ -119,16 +126,10 @@ def list_fits(
             ),
             index=False,
         )
-        key = digest(
-            "head",
-            TRAINER_REVISION,
-            trainer,
-            fit_hash,
-            audio.settings_id,
-            material.to_numpy().tobytes().hex(),
-            length=32,
-        )
-        fits.append(Fit(key, str(fit_hash), settings, audio, members, trainer))
+        of_clips = (audio.settings_id, material.to_numpy().tobytes().hex())
+        key = digest("head", TRAINER_REVISION, trainer, fit_hash, *of_clips, length=32)
+        reference_key = digest("reference", REFERENCE_REVISION, *of_clips, length=32)
+        fits.append(Fit(key, reference_key, str(fit_hash), settings, audio, members, trainer))
     return fits
 
 
@@ -160,14 +161,51 @@ def train_missing(
     """Train the heads that the library does not have, and yield each as it is finished."""
     finished = known.keys()
     missing = [fit for fit in fits if fit.key not in finished]
-    for audio in sorted({fit.audio for fit in missing}, key=lambda option: option.settings_id):
-        group = [fit for fit in missing if fit.audio == audio]
+    for group, x, rows_of in _by_audio(missing, clips, store):
+        yield from _train(x, [_job(fit, rows_of, x) for fit in group], options, workers, progress)
+
+
+def missing_references(fits: list[Fit], known: HeadLibrary) -> list[Fit]:
+    """Of the trainings whose reference the library does not have, one for each reference."""
+    finished = known.keys()
+    return list({fit.reference_key: fit for fit in fits if fit.reference_key not in finished}.values())
+
+
+def solve_references(
+    fits: list[Fit],
+    clips: pd.DataFrame,
+    store: EmbeddingStore,
+    workers: int,
+    progress: Callable[[int], None] | None = None,
+) -> Iterator[FittedHead]:
+    """Solve the reference of each training (see `reference.solve_reference`), and yield each as it is finished."""
+    from threadpoolctl import threadpool_limits
+
+    # One thread each: sums are then the same on every machine, and two solutions at a time take half as long as one
+    # after the other on two threads.
+    with threadpool_limits(1), ThreadPoolExecutor(max(1, workers)) as pool:
+        for group, x, rows_of in _by_audio(fits, clips, store):
+            for solved in pool.map(partial(_solve, x, rows_of), group):
+                if progress is not None:
+                    progress(1)
+                yield solved
+
+
+def _solve(x: Array, rows_of: pd.Series, fit: Fit) -> FittedHead:
+    (rows, y), (stop_rows, stop_y) = _both_roles(fit, rows_of)
+    return solve_reference(fit.reference_key, x[rows], y, x[stop_rows], stop_y)
+
+
+def _by_audio(
+    fits: list[Fit], clips: pd.DataFrame, store: EmbeddingStore
+) -> Iterator[tuple[list[Fit], Array, pd.Series]]:
+    """Trainings that read the same audio settings, with the embeddings of their clips and the rows of each clip."""
+    for audio in sorted({fit.audio for fit in fits}, key=lambda option: option.settings_id):
+        group = [fit for fit in fits if fit.audio == audio]
         used = clips[clips.clip_id.isin(set(pd.concat([fit.clips.clip_id for fit in group])))]
         windows = plan_windows(used, audio)
-        x = store.load(audio, windows.key)
         rows_of = windows.assign(row=np.arange(len(windows))).groupby("clip_id", sort=False).row.agg(list)
-        jobs = [_job(fit, rows_of, x) for fit in group]
-        yield from _train(x, jobs, options, workers, progress)
+        yield group, store.load(audio, windows.key), rows_of
 
 
 def _train(
@@ -188,11 +226,9 @@ def _train(
 
 def _job(fit: Fit, rows_of: pd.Series, x: Array) -> FitJob:
     """What the trainer needs: rows of the matrix in the order of clip ids, and the rows made for this fit."""
-    from vernal.training.train import MOST_EPOCHS, FitJob, until_converged
+    from vernal.training.train import FitJob, until_converged
 
-    role = fit.clips.role.astype("str")
-    rows, y = _rows(fit.clips[role == FIT], rows_of)
-    stop_rows, stop_y = _rows(fit.clips[role != FIT], rows_of)
+    (rows, y), (stop_rows, stop_y) = _both_roles(fit, rows_of)
     settings = fit.settings
     options = HeadOptions.of(replace(settings, epochs=settings.epochs or MOST_EPOCHS))
     job = FitJob(fit.key, settings.seed, options, rows, y, stop_rows, stop_y)
@@ -207,6 +243,12 @@ def _job(fit: Fit, rows_of: pd.Series, x: Array) -> FitJob:
             extra_y=prepared.extra_y,
         )
     return job if settings.epochs else until_converged(job)
+
+
+def _both_roles(fit: Fit, rows_of: pd.Series) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
+    """Rows and targets of the clips that train, and of those that end training."""
+    role = fit.clips.role.astype("str")
+    return _rows(fit.clips[role == FIT], rows_of), _rows(fit.clips[role != FIT], rows_of)
 
 
 def _rows(clips: pd.DataFrame, rows_of: pd.Series) -> tuple[Array, Array]:

@@ -18,6 +18,7 @@ from vernal.common.safe_yaml import read_yaml
 from vernal.common.storage import as_path
 from vernal.common.table_files import read_table, write_table
 from vernal.training.heads import Head, load_head, save_head
+from vernal.training.rules import MOST_EPOCHS
 
 HEAD, LABELS, HISTORY, PARAMETERS = "head.npz", "labels.txt", "history.csv", "parameters.yml"
 
@@ -34,6 +35,12 @@ class Model:
     labels: tuple[str, ...]
     parameters: dict[str, Any]
     history: pd.DataFrame
+
+    @property
+    def is_still_improving(self) -> bool:
+        """Whether training ended with its epochs, and the best was among the last tenth of them."""
+        most = int(self.parameters["settings"]["epochs"]) or MOST_EPOCHS
+        return len(self.history) >= most and int(self.parameters["best_epoch"]) > most - max(1, most // 10)
 
 
 def save_model(folder: Path, model: Model) -> None:

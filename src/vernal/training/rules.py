@@ -19,6 +19,7 @@ from vernal.common.settings import Count, CountFromZero, Number, Share, ShareBel
 
 L2 = 1e-5
 MIN_DELTA = 0.001
+MOST_EPOCHS = 200  # of a training that goes on until it has converged
 ADAM_BETA_1, ADAM_BETA_2, ADAM_EPSILON = 0.9, 0.999, 1e-7
 # Keras cuts its normal distribution at two standard deviations and widens it to keep the variance.
 _CUT_NORMAL_STD = 0.87962566103423978

@@ -17,11 +17,15 @@ from vernal.sweeps.point_settings import PointSettings
 
 FIT, STOP = "fit", "stop"
 FAILURE_COLUMNS = ("point", "step", "message")
+# What can leave positives of the train split out, in the order in which it does; `LEFT_OUT` and its name is a column.
+LEAVING_OUT = (*sampling.FILTERS, "caps", "balance")
+LEFT_OUT = "n_left_out_"
 COUNT_COLUMNS = (
-    "fit_hash", "n_train_positive", "n_train_negative", "n_stop_positive", "n_stop_negative", "empty_subsets"
+    "fit_hash", "n_train_positive", "n_train_negative", "n_stop_positive", "n_stop_negative", "n_positive_at_hand",
+    *(f"{LEFT_OUT}{name}" for name in LEAVING_OUT), "empty_subsets",
 )  # fmt: skip
 FOLD_SET_COLUMNS = ("fold", "fit_hash", "clip_id", "is_positive", "role")
-_ELIGIBLE_BY = ("quality", "call_type", "recorders", "sites", "positive_subsets", "negative_subsets")
+_ELIGIBLE_BY = (*sampling.FILTERS, "positive_subsets", "negative_subsets")
 _READ_COLUMNS = (
     "clip_id", "is_positive", "split", "quality", "call_type", "recorder_id", "site", "night", "group",
     "source", "origin", "content_hash", "start_s", "end_s",
@@ -67,7 +71,8 @@ def draw_training_sets(
     Returns:
         `training_sets`: `fit_hash`, `clip_id`, `is_positive`, `role` (`fit` trains, `stop` ends training);
         `training_counts`: one row a fit with `n_train_positive`, `n_train_negative`, `n_stop_positive`,
-        `n_stop_negative` and `empty_subsets`, the named subsets that hold no clip;
+        `n_stop_negative`; of the positives of the train split, `n_positive_at_hand`, how many each step left out
+        (`n_left_out_quality`, ...); and `empty_subsets`, the named subsets that hold no clip;
         `failures`: `point`, `step`, `message` of the points that no set can be drawn for.
     """
     drawer = _Drawer(splits, subsets)
@@ -75,12 +80,19 @@ def draw_training_sets(
     for fit_hash, rows in plan.groupby("fit_hash", sort=True):
         settings = PointSettings.from_row(rows.iloc[0].to_dict())
         try:
-            drawn = drawer.draw(settings)
+            drawn, steps = drawer.draw(settings)
         except InputError as error:
             failures += [(point, "balance", str(error)) for point in rows.point]
             continue
         sets.append(drawn.assign(fit_hash=fit_hash))
-        counts.append({"fit_hash": fit_hash, **_count(drawn), "empty_subsets": _empty(subsets, settings)})
+        counts.append(
+            {
+                "fit_hash": fit_hash,
+                **_count(drawn),
+                **_left_out(steps),
+                "empty_subsets": _empty(subsets, settings),
+            }
+        )
     columns = ["fit_hash", "clip_id", "is_positive", "role"]
     table = pd.concat(sets, ignore_index=True)[columns] if sets else pd.DataFrame(columns=columns)
     return (
@@ -128,13 +140,14 @@ class _Drawer:
         self._tests = set(splits.clip_id[splits.split.isin(("test_iid", "test_ood"))])
         self._eligible: dict[tuple, sampling.Eligible] = {}
 
-    def draw(self, settings: PointSettings) -> pd.DataFrame:
-        """The clips of one point: `clip_id`, `is_positive`, `role`, sorted by `clip_id`.
+    def draw(self, settings: PointSettings) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """The clips of one point, `clip_id`, `is_positive`, `role`, sorted by `clip_id`; and the steps to them.
 
         Raises:
             InputError: the settings leave a class without clips, or ask for a validation split that lacks one.
         """
-        chosen = sampling.draw_selection(self._find(settings), settings).clips
+        selection = sampling.draw_selection(self._find(settings), settings)
+        chosen = selection.clips
         if settings.use_validation:
             train, stop = chosen, self._validation()
         else:
@@ -147,7 +160,7 @@ class _Drawer:
         leaked = self._tests & set(drawn.clip_id)
         if leaked:
             raise AssertionError(f"{len(leaked)} test clips reached a training set (first: {min(leaked)})")
-        return drawn
+        return drawn, selection.steps
 
     def _find(self, settings: PointSettings) -> sampling.Eligible:
         key = tuple(getattr(settings, name) for name in _ELIGIBLE_BY)
@@ -176,6 +189,16 @@ def _count(drawn: pd.DataFrame) -> dict[str, int]:
         "n_train_negative": int((~fit.is_positive).sum()),
         "n_stop_positive": int(stop.is_positive.sum()),
         "n_stop_negative": int((~stop.is_positive).sum()),
+    }
+
+
+def _left_out(steps: pd.DataFrame) -> dict[str, int]:
+    """Positives of the train split, and how many of them each filter, the caps and the balance left out."""
+    left = steps.set_index("step").n_positive
+    lost = left.shift() - left
+    return {
+        "n_positive_at_hand": int(left["train split"]),
+        **{f"{LEFT_OUT}{name}": int(lost[name]) for name in LEAVING_OUT},
     }
 
 

@@ -26,7 +26,7 @@ from vernal.common.storage import local_copy
 from vernal.common.workers import explaining_deaths, scratch_folder, with_results, worker_pool
 from vernal.training.chunk import Chunk, ChunkResult, FailedHead, FittedHead, LaneJob, train_chunk
 from vernal.training.program import Architecture, prepare_tensorflow
-from vernal.training.rules import HeadOptions, epoch_order, weight_penalty
+from vernal.training.rules import MOST_EPOCHS, HeadOptions, epoch_order, weight_penalty
 
 __all__ = [
     "FailedHead",
@@ -42,8 +42,8 @@ __all__ = [
 Array = NDArray[Any]
 
 OVERFIT_LOSS = 0.02
-# What a training that is to converge may take; early stopping ends it, as a rule after some 2,000 to 5,000 steps.
-MOST_EPOCHS, LEAST_STEPS_AN_EPOCH = 200, 64
+# Early stopping, which looks once an epoch, ends a training that is to converge, as a rule after 2,000 to 5,000 steps.
+LEAST_STEPS_AN_EPOCH = 64
 _DIED = (
     "A training worker ended before its work was done, most often because memory ran out. Run again: "
     "finished points are kept. If it happens again, use one worker."

@@ -207,7 +207,7 @@ def run(folder: Path, count: int, workers: int) -> dict[str, Any]:
         ):
             library.add(results)
         clock.lap("train_s")
-        scores, models, failures = score_points(
+        scores, models, failures, references = score_points(
             plan, sets, undrawn, clips, splits, store, library, audio, options, "bench"
         )
         if len(failures):
@@ -215,6 +215,7 @@ def run(folder: Path, count: int, workers: int) -> dict[str, Any]:
         write_table(scores, out / "scores.parquet")
         fold_scores = score_folds(plan, fold_sets, clips, splits, store, library, audio, options, evaluation)
         write_table(fold_scores, out / "fold_scores.parquet")
+        write_table(references, out / "reference_scores.parquet")
         for name, model in models.items():
             save_model(out / "models" / name, model)
         clock.lap("score_s")
@@ -222,6 +223,7 @@ def run(folder: Path, count: int, workers: int) -> dict[str, Any]:
             plan,
             scores,
             fold_scores,
+            references,
             splits,
             counts,
             models,

@@ -29,9 +29,9 @@ from vernal.training.models import Model
 from vernal.training.sets import FAILURE_COLUMNS
 
 NOT_RUN = "not run yet"
-ORIGIN_COLUMNS = ("encoder", "encoder_version", "trained_by", "fit_key")
+ORIGIN_COLUMNS = ("encoder", "encoder_version", "trained_by", "fit_key", "n_steps", "is_still_improving")
 # To be raised when the same scores would be evaluated to other numbers than before.
-EVALUATOR_REVISION = 5
+EVALUATOR_REVISION = 6
 
 
 def score_points(
@@ -45,11 +45,12 @@ def score_points(
     audio: EmbeddingOptions,
     options: TrainingOptions,
     target: str,
-) -> tuple[pd.DataFrame, dict[str, Model], pd.DataFrame]:
-    """Score all validation and test clips with every trained point.
+) -> tuple[pd.DataFrame, dict[str, Model], pd.DataFrame, pd.DataFrame]:
+    """Score all validation and test clips with every trained point, and with the reference of each.
 
     Returns:
-        The scores; the models by point; the points without a model, with the step and the reason.
+        The scores; the models by point; the points without a model, with the step and the reason; the scores of the
+        references, with `fit_hash` in the place of the point.
     """
     fits = {
         fit.fit_hash: fit for fit in fitting.list_fits(plan, training_sets, clips, audio, options.backend)
@@ -58,9 +59,11 @@ def score_points(
     trained = plan[[fit_hash in fits and fits[fit_hash].key in finished for fit_hash in plan.fit_hash]]
     evaluated = splits[splits.split.isin(scoring.EVALUATED_SPLITS)]
     scored, models = [], {}
+    references: dict[str, np.ndarray] = {}
     for audio_settings, hashes in _by_audio(fits, trained.fit_hash):
         heads = [library.load(fits[fit_hash].key) for fit_hash in hashes]
         logits = scoring.clip_logits([fitted.head for fitted in heads], evaluated, audio_settings, store)
+        references |= _reference_logits([fits[fit_hash] for fit_hash in hashes], evaluated, store, library)
         of_hash = dict(zip(hashes, zip(heads, logits, strict=True), strict=True))
         for row in trained[trained.fit_hash.isin(hashes)].to_dict("records"):
             settings = PointSettings.from_row(row)
@@ -71,7 +74,22 @@ def score_points(
     scored.sort(key=lambda item: order[item[0]])
     logits = np.stack([own for _, own in scored]) if scored else np.empty((0, len(evaluated)))
     scores = scoring.score_table([point for point, _ in scored], logits, evaluated)
-    return scores, models, _failures(plan, undrawn_points, fits, library, set(trained.point))
+    beside = scoring.score_table(
+        list(references), np.stack(list(references.values())) if references else logits[:0], evaluated
+    ).rename(columns={"point": "fit_hash"})
+    return scores, models, _failures(plan, undrawn_points, fits, library, set(trained.point)), beside
+
+
+def _reference_logits(
+    fits: list[fitting.Fit], clips: pd.DataFrame, store: EmbeddingStore, library: HeadLibrary
+) -> dict[str, np.ndarray]:
+    """Logits of the references of some trainings of one audio, by fit hash; those that were not solved are absent."""
+    keys = sorted({fit.reference_key for fit in fits} & library.keys())
+    if not keys:
+        return {}
+    logits = scoring.clip_logits([library.load(key).head for key in keys], clips, fits[0].audio, store)
+    by_key = dict(zip(keys, logits, strict=True))
+    return {fit.fit_hash: by_key[fit.reference_key] for fit in fits if fit.reference_key in by_key}
 
 
 def score_folds(
@@ -169,6 +187,7 @@ def evaluate_points(
     plan: pd.DataFrame,
     scores: pd.DataFrame,
     fold_scores: pd.DataFrame,
+    reference_scores: pd.DataFrame,
     splits: pd.DataFrame,
     training_counts: pd.DataFrame,
     models: dict[str, Model],
@@ -189,30 +208,38 @@ def evaluate_points(
         .merge(_origins(models), on="point", how="left")
         .drop(columns="fit_hash")
     )
-    key = _evaluation_key([plan, scores, fold_scores, splits, beside, failures], list(spec.axes), options)
+    key = _evaluation_key(
+        [plan, scores, fold_scores, reference_scores, splits, beside, failures], list(spec.axes), options
+    )
     if KEY in known and known[KEY].key.tolist() == [key]:
         tables = known
     else:
         failed = dict(zip(failures.point, failures.message, strict=True))
-        result = evaluate_stage(plan, scores, splits, beside, options, failed, list(spec.axes), fold_scores)
+        result = evaluate_stage(
+            plan, scores, splits, beside, options, failed, list(spec.axes), fold_scores, reference_scores
+        )
         tables = {**result.tables(), KEY: pd.DataFrame({KEY: [key]})}
     asked = StageQuestion(spec, target, options, problem_card)
     return tables["points"], tables["leaderboard"], tables["effects"], tables, asked
 
 
 def _origins(models: dict[str, Model]) -> pd.DataFrame:
-    """What each point's weights came of: encoder, trainer, and the key of its head in the library."""
+    """What each point's weights came of: encoder, trainer, key of its head in the library, how training ended."""
     rows = [
-        (
-            point,
-            model.parameters["audio"]["encoder"],
-            model.parameters["audio"]["encoder_version"],
-            model.parameters["trained_by"],
-            model.parameters["fit_key"],
-        )
+        {
+            "point": point,
+            "encoder": model.parameters["audio"]["encoder"],
+            "encoder_version": model.parameters["audio"]["encoder_version"],
+            "trained_by": model.parameters["trained_by"],
+            "fit_key": model.parameters["fit_key"],
+            "n_steps": int(model.parameters["n_steps"]),
+            "is_still_improving": model.is_still_improving,
+        }
         for point, model in models.items()
     ]
-    return pd.DataFrame(rows, columns=["point", *ORIGIN_COLUMNS], dtype="str")
+    return pd.DataFrame(rows, columns=["point", *ORIGIN_COLUMNS]).astype(
+        dict.fromkeys(ORIGIN_COLUMNS[:4], "str")
+    )
 
 
 def _evaluation_key(tables: list[pd.DataFrame], axes: list[str], options: EvaluationOptions) -> str:

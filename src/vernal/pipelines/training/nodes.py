@@ -55,7 +55,8 @@ def train_points(
 ) -> Iterator[list[FittedHead | FailedHead]]:
     """Train what the library does not have, each head kept as soon as it is finished.
 
-    That is the selected points and, once for every fold that is held out, each configuration that has a point.
+    That is the selected points, once for every fold that is held out each configuration that has a point, and the
+    reference on the clips of each point.
     """
     finished = known.keys()
     listed = fitting.list_fits(plan, training_sets, clips, audio, options.backend)
@@ -70,5 +71,9 @@ def train_points(
     with progress_bar(missing, "training", "head") as progress:
         for result in fitting.train_missing(fits, known, clips, store, options, n_workers(workers), progress):
             yield [result]
-    if not missing:
+    references = fitting.missing_references([fit for fit in listed if fit.fit_hash in trained], known)
+    with progress_bar(len(references), "references", "reference") as progress:
+        for solved in fitting.solve_references(references, clips, store, n_workers(workers), progress):
+            yield [solved]
+    if not missing and not references:
         yield []
