@@ -91,8 +91,8 @@ def test_what_points_train_on_and_what_was_left_out_by_which_filter(make_stage):
     text, tone = one(make_stage({"seed": [1, 2]}, training=training).results, "positives")
     assert not tone
     assert text == (
-        "The 2 points train on 26 to 30 of the 49 positives of the train split; left out by `quality` 11 to 16 and "
-        "early stopping, which they decide instead, 7 to 8."
+        "The 2 points train on 26 to 30 of the 49 positives of the train split, and 7 to 8 decide when it stops; "
+        "left out by `quality` 11 to 16."
     )
 
 

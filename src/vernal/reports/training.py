@@ -82,9 +82,7 @@ def _floor(results: StageResults) -> Text | None:
     )
     if not (np.isfinite(own) and np.isfinite(reference)):
         return None
-    text = (
-        f"{_WHAT[0].upper()}{_WHAT[1:]} reaches {METRIC_NAMES[COMPARED]} of {share(reference)} on {split}; "
-    )
+    text = f"{_WHAT[0].upper()}{_WHAT[1:]} reaches an {METRIC_NAMES[COMPARED]} of {share(reference)} on {split}; "
     text += f"`{point}` {share(own)}"
     is_deep = results.number(point, "hidden_units") > 0
     if reference <= own:
@@ -110,11 +108,11 @@ def _positives(results: StageResults) -> Text | None:
     trained, at_hand = _numbers(points, "n_train_positive"), _numbers(points, "n_positive_at_hand")
     left = {f"`{name}`": _numbers(points, f"{LEFT_OUT}{name}") for name in LEAVING_OUT}
     own = points["use_validation"].astype(str).str.lower() == "false"
-    if own.any():
-        left["early stopping, which they decide instead,"] = _numbers(points, "n_stop_positive").where(own, 0)
+    stops = _numbers(points, "n_stop_positive").where(own, 0)
     lost = [f"{name} {_range(values)}" for name, values in left.items() if values.max() > 0]
     whose = "The point trains" if len(points) == 1 else f"The {len(points):,} points train"
     text = f"{whose} on {_range(trained)} of the {_range(at_hand)} positives of the train split"
+    text += f", and {_range(stops)} decide when it stops" if stops.max() > 0 else ""
     text += f"; left out by {listed(lost)}." if lost else "."
     few = points[trained < FEW * at_hand]
     if few.empty:
