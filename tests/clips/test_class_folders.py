@@ -70,6 +70,18 @@ def test_recordings_outside_class_folders_are_told(tmp_path, write_tone, caplog)
     assert "loose.wav" in caplog.text
 
 
+def test_tables_beside_clips_are_told_and_not_read(tmp_path, write_tone, caplog):
+    write_tone(tmp_path / "owl" / "a.wav")
+    (tmp_path / "owl" / "readme.txt").write_text("mine", encoding="utf-8")
+    with caplog.at_level(logging.WARNING):
+        read_class_folders(tmp_path)
+    assert caplog.text == ""
+    (tmp_path / "owl" / "a.Table.1.selections.txt").write_text("Selection", encoding="utf-8")
+    with caplog.at_level(logging.WARNING):
+        assert read_class_folders(tmp_path).file_path.tolist() == ["owl/a.wav"]
+    assert "Label files beside the clips (owl/a.Table.1.selections.txt) are not read" in caplog.text
+
+
 def test_one_class_alone_says_what_is_missing(tmp_path, write_tone):
     write_tone(tmp_path / "owl" / "a.wav")
     with pytest.raises(InputError, match="no negative clip"):

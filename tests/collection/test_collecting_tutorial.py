@@ -1,5 +1,6 @@
 """The tutorial in docs/collecting.md, followed word by word: each file written, each command run, in order."""
 
+import html
 import logging
 import os
 import re
@@ -12,6 +13,7 @@ import pandas as pd
 import pytest
 
 from vernal.clips.manifest import check_manifest, read_manifest
+from vernal.commands.review import open_service
 
 pytestmark = pytest.mark.chain
 
@@ -141,3 +143,43 @@ def test_the_stage_trains_on_it(followed):
         run_kedro(folder, command)
     points = pd.read_csv(folder / "mine" / "08_reporting" / "stage5" / "points.csv").set_index("point")
     assert points.n_train_positive["stage5_001"] > 0 and points.test_ood_auroc["stage5_001"] > 0.5
+
+
+@pytest.mark.slow
+def test_real_recordings_go_from_their_folder_to_a_classifier_and_a_queue_word_by_word(tmp_path, shared_data):
+    """`docs/your-recordings.md` on the southern boobook, as its recordings were published."""
+    source = Path(__file__).resolve().parents[2]
+    folder = tmp_path / "a project"
+    folder.mkdir()
+    for name in ("pyproject.toml", ".telemetry"):
+        shutil.copy(source / name, folder)
+    for name in ("conf", "src"):
+        shutil.copytree(
+            source / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info")
+        )
+    shutil.copytree(shared_data / "boobook", folder / "boobook_set")
+    commands = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        page = (source / "docs" / "your-recordings.md").read_text(encoding="utf-8")
+        for kind, what in steps(page):
+            if kind == "write":
+                (folder / what[0]).write_text(what[1], encoding="utf-8")
+            else:
+                commands.append(what)
+                if what.startswith("kedro run"):
+                    run_kedro(folder, what)
+        params = dict(part.split("=", 1) for part in commands[-1].partition("--params=")[2].split(","))
+        queue = open_service(folder, params, "Ana", False, None).queue("label-next")
+    assert [command.split()[1] for command in commands] == ["run", "run", "review"]
+    assert set(queue.items.asked) == {"boobook"} and len(queue.items) > 10
+    reports = folder / "boobook" / "08_reporting"
+    printed = re.search(
+        r"<code>(kedro run --params.*?)</code>", (reports / "collection" / "report.html").read_text("utf-8")
+    )
+    assert set(
+        html.unescape(printed[1]).partition("--params=")[2].strip('"').replace(f"{folder}/", "").split(",")
+    ) == set(commands[1].partition("--params=")[2].split(","))
+    problems = pd.read_csv(reports / "collection" / "label_problems.csv")
+    assert problems.reason.str.contains("but positive/").sum() == 3
+    assert pd.read_csv(reports / "baseline" / "points.csv").test_iid_auroc[0] > 0.9

@@ -44,3 +44,24 @@ def test_what_a_person_edited_is_never_written_over(clips, tmp_path):
     assert result.exit_code == 1
     assert "there already" in result.output
     assert out.read_text(encoding="utf-8") == "mine"
+
+
+@pytest.mark.chain
+def test_tables_say_which_part_of_a_recording_is_meant(project, tmp_path, write_tone, monkeypatch):
+    monkeypatch.chdir(project)
+    inbox = tmp_path / "in"
+    for hz, name in ((500, "positive/R1_20250403_210000"), (900, "negative/R1_20250404_210000")):
+        write_tone(inbox / f"{name}.wav", seconds=6.0, hz=hz, rate=24_000)
+    table = "Selection\tView\tBegin Time (s)\tEnd Time (s)\tAnnotation\n1\tSpectrogram 1\t3.5\t4.5\t\n"
+    (inbox / "positive" / "R1_20250403_210000.Table.1.selections.txt").write_text(table, encoding="utf-8")
+    (inbox / "source.yml").write_text("licence: CC0\nannotator: Ana\n", encoding="utf-8")
+    out = tmp_path / "clips.csv"
+    said = call("tables", inbox, "--out", out, f"--params=data_root={tmp_path / 'data'}")
+    rows = read_manifest(out)[["file_path", "start_s", "label"]].to_numpy().tolist()
+    assert rows == [
+        ["negative/R1_20250404_210000.wav", "0.0", "negative"],
+        ["negative/R1_20250404_210000.wav", "3.0", "negative"],
+        ["positive/R1_20250403_210000.wav", "3.0", "RADR"],
+    ]
+    assert f"target=RADR,data_root={tmp_path / 'data'}" in said
+    check_manifest(read_manifest(out), "RADR", inbox)

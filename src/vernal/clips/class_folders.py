@@ -80,9 +80,24 @@ def read_class_folders(folder: Path | str, recorder_pattern: str | None = None) 
             "%s of %s lie in no class folder and are not used: %s",
             f"{len(outside):,} recordings", folder, examples(outside),
         )  # fmt: skip
+    if tables := _tables_beside(folder, listed.file_path.tolist()):
+        logger.warning(
+            "Label files beside the clips (%s) are not read, and each clip counts as a whole. Where they say which "
+            "part is meant, use `kedro manifest tables` or --pipeline=collection.",
+            examples(tables),
+        )
     clips = listed[is_sorted].reset_index(drop=True)
     labels = [label_of_folder(PurePosixPath(path).parts[0]) for path in clips.file_path]
     return clips.assign(label=pd.Series(labels, dtype="str"))[list(COLUMNS)]
+
+
+def _tables_beside(folder: Path, recordings: list[str]) -> list[str]:
+    """Text files that are called after a recording beside them, as selection tables and label tracks are."""
+    stems = {PurePosixPath(path).with_suffix("").as_posix() for path in recordings}
+    texts = [path.relative_to(folder).as_posix() for path in folder.rglob("*.txt")]
+    return sorted(
+        text for text in texts if any(text[: at.start()] in stems for at in re.finditer(r"[._ -]", text))
+    )
 
 
 def classes_in_words(clips: pd.DataFrame) -> str:

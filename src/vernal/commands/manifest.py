@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from vernal.commands.command_line import ClearErrors, counted, text_table
-from vernal.common.problems import InputError
+from vernal.commands.command_line import (
+    ClearErrors,
+    as_groups,
+    counted,
+    data_root,
+    find_project,
+    text_table,
+    with_params,
+)
+from vernal.common.problems import InputError, mistake_in
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,6 +32,7 @@ def manifest() -> None:
 
     \b
     Example:  kedro manifest folder /x/clips --out=clips.csv
+    Example:  kedro manifest tables /x/season --out=clips.csv --params=collection.problem=owl.yml,data_root=out
     """
 
 
@@ -33,7 +43,8 @@ _out = click.option("--out", required=True, type=click.Path(path_type=Path), hel
 @manifest.command("folder")
 @_folder
 @_out
-def folder(folder: Path, out: Path) -> None:
+@with_params
+def folder(folder: Path, out: Path, params: Mapping[str, str]) -> None:
     """Read one folder a class, as source.folder does.
 
     \b
@@ -41,18 +52,67 @@ def folder(folder: Path, out: Path) -> None:
     """
     from vernal.clips.class_folders import read_class_folders
 
-    _write(read_class_folders(folder), folder, out)
+    _refuse_place(out)
+    _write(read_class_folders(folder, params.get("recorders.pattern")), folder, out, out.stem)
 
 
-def _write(clips: pd.DataFrame, root: Path, out: Path) -> None:
-    """Write the manifest and say what was understood, and what to do with it."""
-    from vernal.clips.recording_names import recorders_in_words
-    from vernal.common.table_files import write_table
+@manifest.command("tables")
+@_folder
+@_out
+@with_params
+def tables(folder: Path, out: Path, params: Mapping[str, str]) -> None:
+    """Read recordings with label files, as --pipeline=collection does.
 
+    \b
+    It runs the first steps of the collection, which keep every file in the data folder.
+    Example:  kedro manifest tables /x/season --out=clips.csv --params=collection.problem=owl.yml,data_root=out
+    """
+    _refuse_place(out)
+    project = find_project()
+    _collect(project, {**params, "collection.inbox": str(folder.resolve())})
+    root = data_root(project, params)
+    clips = _collected(root / "03_primary" / "collection" / "manifest.csv")
+    reports = root / "08_reporting" / "collection"
+    click.echo(f"What was held back or refused: held_back.csv and label_problems.csv in {reports}")
+    problem = params.get("collection.problem")
+    _write(clips, folder, out, root.as_posix() + (f",collection.problem={problem}" if problem else ""))
+
+
+def _collect(project: Path, params: Mapping[str, str]) -> None:
+    from kedro.framework.session import KedroSession
+    from kedro.framework.startup import bootstrap_project
+    from kedro.io import DatasetError
+
+    bootstrap_project(project)
+    try:
+        session: Any  # Kedro types the base class
+        with KedroSession.create(project, runtime_params=as_groups(params)) as session:
+            session.run(pipeline_names=["collection"], to_nodes=["collection.write_manifest"])
+    except DatasetError as error:
+        raise mistake_in(error) or error from error
+
+
+def _collected(path: Path) -> pd.DataFrame:
+    """The collection's manifest with the recordings' own paths."""
+    from vernal.common.table_files import read_table
+
+    columns = ["recording", "start_s", "end_s", "label", "quality", "site", "recorder_id", "date", "time"]
+    texts = [name for name in columns if not name.endswith("_s")]
+    return read_table(path, texts)[columns].rename(columns={"recording": "file_path"})
+
+
+def _refuse_place(out: Path) -> None:
     if out.suffix.lower() != ".csv":
         raise InputError(f"--out is {out}; give a name that ends in .csv.")
     if out.exists():
         raise InputError(f"{out} is there already, perhaps edited; remove it or give another name as --out.")
+
+
+def _write(clips: pd.DataFrame, root: Path, out: Path, data_folder: str) -> None:
+    """Write the manifest and say what was understood, and what to do with it."""
+    from vernal.clips.recording_names import recorders_in_words
+    from vernal.common.table_files import write_table
+
     empty = {name: None for name in _TO_FILL_IN if name not in clips}
     write_table(clips.assign(**empty), out)
     counts = clips.label.value_counts().sort_index()
@@ -62,12 +122,14 @@ def _write(clips: pd.DataFrame, root: Path, out: Path) -> None:
         click.echo(recorders_in_words(files.recorder_id.fillna("").tolist(), files.file_path.tolist()) + ".")
     if n_undated := int(files.date.isna().sum()):
         click.echo(f"{counted(n_undated, 'file')} without a date in the name.")
-    click.echo(f"\n{out} has {counted(len(clips), 'row')}; {' and '.join(_TO_FILL_IN)} are yours to fill in.")
+    click.echo(
+        f"\n{out} has {counted(len(clips), 'row')}; {' and '.join(_TO_FILL_IN)} are yours to fill in or mend."
+    )
     targets = [label for label in counts.sort_values(ascending=False).index if _may_be_target(label)]
     if targets:
         others = f" (or target={', '.join(targets[1:4])})" if len(targets) > 1 else ""
         source = f"source.manifest={out.resolve()},source.audio_root={root.resolve()}"
-        params = f"{source},target={targets[0]},data_root={out.stem}"
+        params = f"{source},target={targets[0]},data_root={data_folder}"
         click.echo(f'Train on it{others}:\n\n  kedro run --params="{params}"')
 
 

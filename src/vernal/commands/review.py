@@ -201,8 +201,9 @@ def _refuse_remote(data_root: str) -> None:
 
 
 def _nested(params: Mapping[str, str]) -> dict[str, Any]:
-    """`a.b=1` as `{"a": {"b": 1}}`, numbers and booleans read as such."""
+    """`a.b=1` as `{"a": {"b": 1}}`, numbers and booleans read as such; what is text stays as it was typed."""
     from vernal.common.safe_yaml import parse_yaml
+    from vernal.framework.config import TEXTS
 
     whole: dict[str, Any] = {}
     for name, text in params.items():
@@ -210,7 +211,7 @@ def _nested(params: Mapping[str, str]) -> dict[str, Any]:
         place = whole
         for group in groups:
             place = place.setdefault(group, {})
-        place[last] = parse_yaml(text, f"--params {name}")
+        place[last] = text if name in TEXTS else parse_yaml(text, f"--params {name}")
     return whole
 
 
