@@ -7,7 +7,7 @@ import pytest
 from vernal.common.problems import InputError
 from vernal.training.chunk import FailedHead, FittedHead
 from vernal.training.head_library import HeadLibrary
-from vernal.training.heads import Head
+from vernal.training.heads import Head, save_head
 
 
 def fitted(key: str, value: float = 1.0) -> FittedHead:
@@ -40,6 +40,16 @@ def test_a_failure_is_remembered_until_the_head_is_trained(tmp_path: Path):
     assert library.problem("k") == "the loss is not finite"
     library.add([fitted("k")])
     assert library.problem("k") is None
+
+
+@pytest.mark.parametrize(
+    "meta",
+    [{}, {"history": 5, "best_epoch": 1, "n_steps": 1}, {"history": {}, "best_epoch": [], "n_steps": 1}],
+)
+def test_a_head_without_its_history_is_named(tmp_path: Path, meta: dict):
+    save_head(tmp_path / "k.npz", fitted("k").head, meta)
+    with pytest.raises(InputError, match=r"k\.npz is not a whole file of a trained head"):
+        HeadLibrary(tmp_path).load("k")
 
 
 def test_half_written_heads_are_not_seen(tmp_path: Path):

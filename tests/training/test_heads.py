@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import time
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -166,3 +168,67 @@ def test_pickled_content_is_never_executed(tmp_path: Path) -> None:
     np.savez(tmp_path / "evil.npz", weights_0=np.array([{"code": "here"}], dtype=object), allow_pickle=True)
     with pytest.raises(InputError, match="not a whole file of a trained head"):
         load_head(tmp_path / "evil.npz")
+
+
+def _claiming(shape: tuple[int, ...]) -> bytes:
+    """The head of an array of a shape, without its numbers."""
+    content = io.BytesIO()
+    np.lib.format.write_array_header_1_0(content, {"descr": "<f4", "fortran_order": False, "shape": shape})
+    return content.getvalue()
+
+
+def _archive(packed: int = zipfile.ZIP_STORED, **members: bytes) -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", packed) as archive:
+        for name, member in (
+            {"meta": b"{}", "weights_0": _npy_zeros(4, 1), "bias_0": _npy_zeros(1)} | members
+        ).items():
+            archive.writestr(f"{name}.json" if name == "meta" else f"{name}.npy", member)
+    return content.getvalue()
+
+
+def _npy_zeros(*shape: int) -> bytes:
+    content = io.BytesIO()
+    np.save(content, np.zeros(shape, np.float32))
+    return content.getvalue()
+
+
+def _encrypted() -> bytes:
+    """An archive whose members say that they need a password."""
+    content = bytearray(_archive())
+    for mark, at in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        place = content.find(mark)
+        while place >= 0:
+            content[place + at] |= 1
+            place = content.find(mark, place + 1)
+    return bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (_archive(weights_0=_claiming((1 << 50,))), "1,125,899,906,842,624 numbers"),
+        (_archive(weights_0=_claiming((1 << 31, 1 << 31))), "says that it holds"),
+        (_archive(weights_0=_claiming((40_000, 40_000))), "1,600,000,000 numbers"),
+        (
+            _archive(zipfile.ZIP_DEFLATED, weights_0=_npy_zeros(10_000_000, 1)),
+            "3 arrays of 40,000,[0-9]+ bytes in",
+        ),
+        (_archive(**{f"weights_{n}": b"" for n in range(1_200)}), "1,202 arrays"),
+        (_encrypted(), "encrypted"),
+        (_archive(meta=b"[" * 100_000), "nests more than 100 deep"),
+        (_archive(meta=b'{"n_steps": ' + b"1" * 400 + b"}"), "a number of 400 digits"),
+        (_archive(meta=b"[1]"), "is no object"),
+    ],
+    ids=range(9),
+)
+def test_a_head_of_somebody_else_costs_one_sentence_and_no_memory(
+    tmp_path: Path, content: bytes, words: str
+) -> None:
+    (tmp_path / "head.npz").write_bytes(content)
+    tracemalloc.start()
+    with pytest.raises(InputError, match=rf"head\.npz is not a whole file of a trained head \(.*{words}"):
+        load_head(tmp_path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10_000_000

@@ -104,6 +104,8 @@ def test_pages_name_no_other_host(served, project):
     [
         (b"not json", "application/json", "no JSON"),
         (b"[1]", "application/json", "no JSON object"),
+        (b"[" * 20_000, "application/json", "no JSON"),
+        (b'{"look": ' + b"1" * 400 + b"}", "application/json", "no JSON"),
         (b"{}", "text/plain", "Send JSON"),
         (b'{"item": "' + b"x" * 300_000 + b'"}', "application/json", "More than"),
         (b'{"item": "nope"}', "application/json", "has no item"),

@@ -6,10 +6,10 @@ still know where their recordings came from.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path, PurePath
 
 from vernal.common.data_folder import DataFolder
+from vernal.common.json_text import read_json
 
 FOLDER = ("01_raw", "demo")
 COMPANION = ("01_raw", "companion")
@@ -30,7 +30,7 @@ def is_demo_data(data_root: Path, stage: str = "") -> bool:
     own = shared.parent / stage / shared.name
     try:
         file = own if own.is_file() else shared
-        roots = json.loads(file.read_text(encoding="utf-8"))
+        roots = read_json(file)
         return is_demo_root(roots["labelled"])
     except (OSError, ValueError, KeyError, TypeError):
         return False

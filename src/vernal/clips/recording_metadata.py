@@ -7,7 +7,6 @@ chunks are read, never the sound, and each only up to a set size: a header that 
 
 from __future__ import annotations
 
-import json
 import re
 import struct
 from collections.abc import Iterator
@@ -17,6 +16,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from vernal.audio.chunks import chunks_of
+from vernal.common.json_text import parse_json
+from vernal.common.problems import InputError
 
 MAX_CHUNK_BYTES = 1_000_000
 _PASSED_OVER = (b"data", b"fmt ", b"ds64")
@@ -157,8 +158,8 @@ def read_comment(comment: str) -> HeaderFacts:
 
 def _read_opensoundscape(text: str) -> HeaderFacts:
     try:
-        values = json.loads(text)
-    except (ValueError, RecursionError):
+        values = parse_json(text, "The comment")
+    except InputError:
         return HeaderFacts()
     if not isinstance(values, dict):
         return HeaderFacts()

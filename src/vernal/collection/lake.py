@@ -32,6 +32,7 @@ from vernal.collection.statements import (
 )
 from vernal.common.files import TEMPORARY_PREFIX, is_inside, printable, sha256_of_file, write_text, writing
 from vernal.common.hashing import digest
+from vernal.common.json_text import read_json
 from vernal.common.problems import InputError, Problems, on_one_line
 
 ADDED_COLUMNS = ("file_path", "content_hash", "kind", "outcome", "reason")
@@ -278,7 +279,7 @@ class Lake:
             if path.name.startswith(TEMPORARY_PREFIX):
                 continue
             try:
-                row = json.loads(path.read_text(encoding="utf-8"))
+                row = read_json(path)
                 name = f"{row['content_hash']}-{digest(row)}.json"
                 if path.name != name or not isinstance(row["number"], int):
                     raise ValueError("its name does not fit its content")
@@ -304,7 +305,7 @@ class Lake:
     def _facts(self, content_hash: str) -> dict[str, Any]:
         path = self._facts_path(content_hash)
         if path.is_file():
-            return json.loads(path.read_text(encoding="utf-8"))
+            return read_json(path)
         return recording_facts(self.path_of(content_hash))
 
     def verify(self) -> list[str]:

@@ -21,6 +21,7 @@ import pandas as pd
 from vernal.common.files import sha256_of_file, write_bytes, write_text
 from vernal.common.formatting import examples
 from vernal.common.hashing import digest
+from vernal.common.json_text import read_json
 from vernal.common.problems import InputError
 from vernal.common.storage import as_path
 
@@ -99,7 +100,7 @@ class PartStore:
     def _settings(self, folder: Path) -> dict[str, Any]:
         """The settings in words; nothing where the file is missing, damaged, or not that of this folder."""
         try:
-            settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
+            settings = read_json(folder / SETTINGS)
         except (FileNotFoundError, ValueError):
             return {}
         is_own = isinstance(settings, dict) and self._belong(settings, folder.name)

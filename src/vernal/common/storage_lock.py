@@ -17,6 +17,7 @@ import uuid
 from pathlib import Path
 from typing import cast
 
+from vernal.common.json_text import parse_json
 from vernal.common.problems import InputError
 from vernal.common.storage import RemotePath, StorageError
 
@@ -70,7 +71,7 @@ class StorageLock:
 
     def _is_ours(self) -> bool:
         with contextlib.suppress(ValueError, FileNotFoundError):
-            return json.loads(self._path.read_bytes()).get("holder") == self._token
+            return parse_json(self._path.read_bytes(), "The lock").get("holder") == self._token
         return False
 
     def _take_over(self) -> None:
@@ -107,7 +108,7 @@ class StorageLock:
 
 def _where(content: bytes | None) -> str:
     try:
-        holder = json.loads(content or b"")
+        holder = parse_json(content or b"", "The lock")
         return f" (process {holder['process']} on {holder['host']})"
     except (ValueError, KeyError, TypeError):
         return ""

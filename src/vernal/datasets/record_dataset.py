@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from vernal.common.files import write_text
+from vernal.common.json_text import read_json
 from vernal.datasets.atomic import AtomicFile
 from vernal.datasets.previews import JSONPreview, json_preview
 
@@ -21,7 +22,7 @@ class RecordDataset(AtomicFile[dict[str, Any], dict[str, Any]]):
     """
 
     def _read(self) -> dict[str, Any]:
-        return json.loads(self._filepath.read_text(encoding="utf-8"))
+        return read_json(self._filepath)
 
     def _write(self, data: dict[str, Any]) -> None:
         write_text(self._filepath, json.dumps(data, indent=2, ensure_ascii=False) + "\n")

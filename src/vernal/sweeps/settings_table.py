@@ -7,13 +7,14 @@ configuration is everything but the seed; configurations that share a run are th
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
+
+from vernal.common.json_text import parse_json
 
 SEED = "seed"
 CONFIGURATION = "configuration_hash"
@@ -30,7 +31,7 @@ def level_text(value: Any) -> str:
     """
     if isinstance(value, str) and value.startswith("["):
         try:
-            value = json.loads(value)
+            value = parse_json(value, "A list of settings")
         except ValueError:
             return value
     if isinstance(value, list | tuple | np.ndarray):

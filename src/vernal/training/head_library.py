@@ -15,6 +15,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import pandas as pd
 
 from vernal.common.files import write_text
+from vernal.common.problems import InputError
 from vernal.common.storage import as_path
 from vernal.training.chunk import FailedHead, FittedHead
 from vernal.training.heads import load_head, save_head
@@ -82,8 +83,13 @@ class HeadLibrary(TrainedLibrary[FittedHead]):
 
     def load(self, key: str) -> FittedHead:
         head, meta = load_head(self._file(key))
-        history = pd.DataFrame(meta["history"])
-        return FittedHead(key, head, history, meta["best_epoch"], meta["n_steps"])
+        try:
+            history = pd.DataFrame(meta["history"])
+            return FittedHead(key, head, history, int(meta["best_epoch"]), int(meta["n_steps"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(
+                f"{self._file(key)} is not a whole file of a trained head ({error}). Train the point again."
+            ) from error
 
     def remove(self, keys: Iterable[str]) -> None:
         """Delete heads; those that are not there are passed over."""

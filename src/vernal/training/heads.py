@@ -11,7 +11,9 @@ from __future__ import annotations
 import io
 import itertools
 import json
+import math
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vernal.common.files import write_bytes
+from vernal.common.json_text import parse_json
 from vernal.common.problems import InputError
 from vernal.common.storage import as_path, local_copy
 
@@ -29,6 +32,7 @@ Float64 = NDArray[np.float64]
 
 WEIGHTS_FILE = "head.npz"
 META = "meta.json"
+MOST_ARRAYS = 1_000
 _ROWS_AT_ONCE = 1_024
 _MANTISSA_BITS = 53
 # Scaling by a power of two is exact only where float64 has an exponent for it.
@@ -241,6 +245,56 @@ def npz_bytes(meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> by
     return buffer.getvalue()
 
 
+def read_npz(file: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """What `npz_bytes` wrote: the description, and all arrays by name. Nothing in the file is executed.
+
+    Raises:
+        ValueError: it cannot be read, is encrypted or packed, or says that it holds more than it can.
+    """
+    try:
+        local = local_copy(file)
+        _check_members(local)
+        with np.load(local, allow_pickle=False) as archive:
+            meta = parse_json(archive[META], META)
+            arrays = {name: archive[name] for name in archive.files if name != META}
+    except (
+        OSError,
+        EOFError,
+        KeyError,
+        TypeError,
+        MemoryError,
+        RuntimeError,
+        zlib.error,
+        zipfile.BadZipFile,
+    ) as error:
+        raise ValueError(str(error)) from error
+    if not isinstance(meta, dict):
+        raise ValueError(f"{META} is no object")
+    return meta, arrays
+
+
+def _check_members(file: Path) -> None:
+    """Refuse what would be larger in memory than on the disk, by the archive's directory and each array's header."""
+    with zipfile.ZipFile(file) as archive:
+        members = archive.infolist()
+        told, size = sum(member.file_size for member in members), file.stat().st_size
+        if len(members) > MOST_ARRAYS or told > size:
+            raise ValueError(f"{len(members):,} arrays of {told:,} bytes in {size:,} bytes")
+        for member in members:
+            if member.filename.endswith(".npy"):
+                with archive.open(member) as content:
+                    _check_array(content, member)
+
+
+def _check_array(content: Any, member: zipfile.ZipInfo) -> None:
+    version = np.lib.format.read_magic(content)
+    if version != (1, 0):
+        raise ValueError(f"{member.filename} is of another version")
+    shape, _, kind = np.lib.format.read_array_header_1_0(content)
+    if math.prod(shape) * kind.itemsize > member.file_size:
+        raise ValueError(f"{member.filename} says that it holds {math.prod(shape):,} numbers")
+
+
 def load_head(path: Path | str) -> tuple[Head, dict[str, Any]]:
     """Read what `save_head` wrote: the head and its description. Nothing in the file is executed.
 
@@ -251,11 +305,10 @@ def load_head(path: Path | str) -> tuple[Head, dict[str, Any]]:
     if not file.is_file():
         raise InputError(f"{file} does not exist; train the point again or check its name.")
     try:
-        with np.load(local_copy(file), allow_pickle=False) as archive:
-            meta = json.loads(archive[META])
-            n_layers = sum(name.startswith("weights_") for name in archive.files)
-            return Head(tuple((archive[f"weights_{i}"], archive[f"bias_{i}"]) for i in range(n_layers))), meta
-    except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
+        meta, arrays = read_npz(file)
+        n_layers = sum(name.startswith("weights_") for name in arrays)
+        return Head(tuple((arrays[f"weights_{i}"], arrays[f"bias_{i}"]) for i in range(n_layers))), meta
+    except (KeyError, TypeError, ValueError) as error:
         raise InputError(
             f"{file} is not a whole file of a trained head ({error}). Train the point again."
         ) from error

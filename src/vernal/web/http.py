@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from vernal.common.formatting import between, share
+from vernal.common.json_text import parse_json
 from vernal.common.problems import InputError
 from vernal.reports.page import code
 from vernal.reports.page_templates import page_templates
@@ -75,7 +75,7 @@ async def _read_body(request: Request, kind: str, remedy: str) -> bytes:
 
 def _parse_json(content: bytes) -> dict[str, Any]:
     try:
-        body = json.loads(content)
+        body = parse_json(content, "What was sent")
     except ValueError as error:
         raise InputError("What was sent is no JSON.") from error
     if not isinstance(body, dict):

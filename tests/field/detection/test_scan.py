@@ -1,6 +1,7 @@
 """Runs that are stopped, whose workers die, or whose disk is full: nothing lost, nothing half-written, the same bytes."""
 
 import dataclasses
+import json
 import os
 import signal
 import subprocess
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import psutil
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from tests.field.detection.conftest import Season, make_classifier, make_season, write_noise
@@ -270,6 +273,43 @@ def test_damaged_scores_are_named_with_what_to_do(recordings, season: Season):
     content[20] ^= 0xFF
     file.write_bytes(bytes(content))
     with pytest.raises(InputError, match=r"damaged.*Delete that file and run again"):
+        season.find(recordings, own)
+
+
+def _with_meta(table: pa.Table, **changes: object) -> pa.Table:
+    meta = json.loads(table.schema.metadata[b"vernal"]) | changes
+    return table.replace_schema_metadata({b"vernal": json.dumps(meta)})
+
+
+def _with_column(table: pa.Table, name: str, values: object) -> pa.Table:
+    return table.set_column(table.column_names.index(name), name, pa.array(values))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda table: _with_column(table, "logit_0", [np.nan] * len(table)), "not finite"),
+        (lambda table: _with_column(table, "logit_0", [None] * (len(table) - 1) + [1.0]), "not finite"),
+        (lambda table: _with_column(table, "logit_0", ["text"] * len(table)), "logit_0 is string"),
+        (lambda table: _with_column(table, "end_s", [1] * len(table)), "end_s is int64"),
+        (lambda table: table.drop_columns(["start_s"]), "start_s is missing"),
+        (lambda table: table.append_column("more", pa.array([1.0] * len(table))), "more is double"),
+        (lambda table: table.replace_schema_metadata({}), "vernal"),
+        (lambda table: table.replace_schema_metadata({b"vernal": "[" * 100_000}), "nests more than 100 deep"),
+        (lambda table: _with_meta(table, n_blocks="two"), "no n_blocks"),
+        (lambda table: _with_meta(table, level=[0.0]), "not enough values"),
+        (lambda table: _with_meta(table, next_state=3), "not iterable"),
+        (lambda table: _with_meta(table, heard_s=10**400), "a number of 401 digits"),
+    ],
+)
+def test_scores_of_somebody_else_are_named(recordings, season: Season, change, words):
+    own = make_classifier()
+    season.scan(recordings, own)
+    file = next(season.scores.folder.rglob("*-0.parquet"))
+    pq.write_table(change(pq.read_table(file)), file)
+    with pytest.raises(
+        InputError, match=rf"{file.name} is damaged or cannot be read \(.*{words}.*Delete that file"
+    ):
         season.find(recordings, own)
 
 

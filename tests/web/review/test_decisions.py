@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import threading
+from datetime import UTC, datetime
 
 import pandas as pd
 import pytest
@@ -151,6 +152,93 @@ def test_the_last_word_on_each_look_counts(tmp_path):
     log.add(said("a", "not_target", look=2))
     last = latest_decisions(log.read())
     assert sorted(zip(last["look"], last.decision, strict=True)) == [(1.0, "unsure"), (2.0, "not_target")]
+
+
+class Clock(datetime):
+    """A clock that people set."""
+
+    shown = datetime(2026, 5, 2, 12, tzinfo=UTC)
+
+    @classmethod
+    def now(cls, tz=None):
+        return cls.shown
+
+
+@pytest.fixture
+def set_clock(monkeypatch):
+    monkeypatch.setattr("vernal.web.review.decisions.datetime", Clock)
+    return lambda **moment: setattr(Clock, "shown", datetime(tzinfo=UTC, **moment))
+
+
+@pytest.mark.parametrize("servers", [1, 2])
+def test_the_later_written_decision_counts_on_a_clock_set_back(tmp_path, set_clock, servers):
+    logs = [DecisionLog(tmp_path) for _ in range(servers)]
+    set_clock(year=2026, month=5, day=2)
+    logs[0].add(said("a", "target"))
+    logs[0].add(said("b", "not_target", reviewer="Ben"))
+    set_clock(year=2026, month=5, day=1)
+    logs[-1].add(said("a", "not_target"))
+    logs[-1].add(said("c", "target", reviewer="Cleo"))
+    table = DecisionLog(tmp_path).read()
+    assert table["item"].tolist() == ["a", "b", "a", "c"]
+    assert table["when"].tolist() == [
+        "2026-05-02T00:00:00.000000+00:00", "2026-05-02T00:00:00.000000+00:00",
+        "2026-05-02T00:00:00.000001+00:00", "2026-05-01T00:00:00.000000+00:00",
+    ]  # fmt: skip
+    assert latest_decisions(table).set_index("item").decision["a"] == "not_target"
+    assert (
+        to_reviews(table, "RADR").sort_values("when").query("reviewer == 'Ana'").decision.iloc[-1]
+        == "not_target"
+    )
+    lines = "".join(file.read_text("utf-8") for file in sorted(tmp_path.glob("*.jsonl"))).splitlines()
+    stamps = {line["order"]: line["when"][:10] for line in map(json.loads, lines)}
+    assert stamps == {1: "2026-05-02", 2: "2026-05-02", 3: "2026-05-01", 4: "2026-05-01"}
+
+
+def test_lines_without_numbers_follow_each_other_as_in_their_file(tmp_path):
+    when = {"a": "2026-05-02T00:00:00.000000+00:00", "b": "2026-05-01T00:00:00.000000+00:00"}
+    lines = [
+        {"kind": "decision", **said("x", decision), "id": id_, "when": when[id_], "session": "s"}
+        for id_, decision in (("a", "target"), ("b", "not_target"))
+    ]
+    (tmp_path / "old.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    DecisionLog(tmp_path).add(said("y"))
+    table = DecisionLog(tmp_path).read()
+    assert table["id"].tolist()[:2] == ["a", "b"] and table["item"].tolist()[2] == "y"
+    assert latest_decisions(table).set_index("item").decision["x"] == "not_target"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"score": "0.5"}, {"look": [1]}, {"rank": 10**400}, {"start_s": {}}, {"reviewer": 3}, {"reviewer": None},
+        {"note": ["a"]}, {"item": {"a": 1}}, {"is_score_shown": "yes"}, {"when": "yesterday"}, {"when": 5},
+        {"when": "9999-12-31T23:59:59+00:00"}, {"when": "0001-01-01T00:00:00+14:00"}, {"order": "1"}, {"order": 2**60},
+        {"order": True}, {"decision": ["target"]}, {"kind": "else"}, {"id": 7},
+    ],
+)  # fmt: skip
+def test_a_line_of_other_kinds_is_named_with_its_file(tmp_path, wrong):
+    log = DecisionLog(tmp_path)
+    line = log.add(said("a"))
+    (tmp_path / "0-foreign.jsonl").write_text(json.dumps(line | wrong) + "\n")
+    with pytest.raises(InputError, match=r"line that is no decision \(1\): 0-foreign\.jsonl line 1\. "):
+        log.read()
+
+
+@pytest.mark.parametrize("text", [b"[" * 100_000, b'{"a":' * 50_000, b"1" * 5_000, b"null", b"\xff"])
+def test_a_line_that_is_no_json_of_ours_is_named_with_its_file(tmp_path, text):
+    (tmp_path / "foreign.jsonl").write_bytes(text + b"\n")
+    with pytest.raises(InputError, match=r"line that is no decision \(1\): foreign\.jsonl line 1\. "):
+        DecisionLog(tmp_path).read()
+    DecisionLog(tmp_path).add(said("a"))  # is kept, whatever lies beside it
+
+
+def test_a_number_that_is_the_last_one_stops_nobody(tmp_path):
+    line = DecisionLog(tmp_path).add(said("a"))
+    (tmp_path / "0.jsonl").write_text(json.dumps(line | {"id": "x", "order": 2**53}) + "\n")
+    DecisionLog(tmp_path).add(said("b", "not_target"))
+    DecisionLog(tmp_path).add(said("b", "target"))
+    assert latest_decisions(DecisionLog(tmp_path).read()).set_index("item").decision["b"] == "target"
 
 
 def test_annotations_have_the_collection_s_schema_and_what_was_shown(tmp_path):

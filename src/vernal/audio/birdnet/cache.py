@@ -11,6 +11,7 @@ from pathlib import Path
 from vernal.audio.birdnet.model import model_version
 from vernal.common.cache_folder import cache_folder
 from vernal.common.files import write_bytes, write_text
+from vernal.common.json_text import read_json
 
 
 def cached(name: str, make: Callable[[], bytes], folder: Path | None = None) -> bytes:
@@ -41,7 +42,7 @@ def _read_checked(path: Path) -> bytes | None:
     """A cached file's content, or None where it is missing or damaged."""
     try:
         content = path.read_bytes()
-        expected = json.loads(_checksum_path(path).read_text(encoding="utf-8"))["sha256"]
+        expected = read_json(_checksum_path(path))["sha256"]
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return None
     return content if hashlib.sha256(content).hexdigest() == expected else None

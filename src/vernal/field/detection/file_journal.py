@@ -14,6 +14,7 @@ from pathlib import Path
 
 from vernal.common.files import write_text
 from vernal.common.hashing import digest
+from vernal.common.json_text import parse_json
 from vernal.common.problems import InputError
 from vernal.common.storage import RemotePath, as_path
 from vernal.field.detection.file_facts import FileFacts
@@ -33,7 +34,7 @@ class KnownFiles:
         found = {}
         for line in self._lines():
             try:
-                record = json.loads(line)
+                record = parse_json(line, str(self.file))
                 path = record.pop("path")
                 found[path] = FileFacts(**record)
             except (ValueError, KeyError, TypeError, AttributeError):

@@ -16,10 +16,12 @@ import numpy as np
 
 from vernal.common.files import abandoned
 from vernal.common.hashing import digest
-from vernal.common.part_store import SETTINGS, PartStore, as_parquet, read_part
+from vernal.common.json_text import parse_json
+from vernal.common.part_store import SETTINGS, PartStore, as_parquet, check_types, damaged, read_part
 from vernal.field.detection.scoring import BlockScores, Traces
 
 _META = b"vernal"
+_MOST_WINDOWS = 1_000_000
 _WHEN_DAMAGED = "Delete that file and run again: its block is then scored anew."
 
 
@@ -70,18 +72,18 @@ class ScoreStore(PartStore):
             InputError: it is not there, or damaged.
         """
         file = self._file(run_key, content_hash, block)
-        table = read_part(file, None, _WHEN_DAMAGED)
-        meta = json.loads(table.schema.metadata[_META])
-        logits = [table.column(name).to_numpy() for name in table.column_names[2:]]
+        table = read_part(file, None, _WHEN_DAMAGED, _check_columns)
+        meta, traces = _meta(table, file)
+        times, logits = _numbers(table, file)
         return BlockScores(
             content_hash=content_hash,
             block=block,
             n_blocks=meta["n_blocks"],
-            start_s=table.column("start_s").to_numpy(),
-            end_s=table.column("end_s").to_numpy(),
+            start_s=times[0],
+            end_s=times[1],
             logits=np.column_stack(logits) if logits else np.empty((0, 0)),
             heard_s=meta["heard_s"],
-            traces=_traces(meta),
+            traces=traces,
             reason=meta["reason"],
             message=meta["message"],
         )
@@ -91,13 +93,13 @@ class ScoreStore(PartStore):
         for run_key in self._runs.get(settings_id, []):
             file = self._file(run_key, content_hash, block)
             if file.is_file():
-                meta = _meta(file)
-                return None if meta["reason"] else _traces(meta)
+                meta, traces = _read_meta(file)
+                return None if meta["reason"] else traces
         return None
 
     def next_state(self, run_key: str, content_hash: str, block: int) -> tuple[float, ...]:
         """The filter's state after a finished block."""
-        return _traces(_meta(self._file(run_key, content_hash, block))).next_state
+        return _read_meta(self._file(run_key, content_hash, block))[1].next_state
 
     def _remove_abandoned(self, run_key: str) -> None:
         """Remove, once, what killed writers left."""
@@ -128,13 +130,40 @@ def _file_name(content_hash: str, block: int) -> str:
     return f"{content_hash[:2]}/{content_hash}-{block}.parquet"
 
 
-def _meta(file: Path) -> dict[str, Any]:
-    return json.loads(read_part(file, [], _WHEN_DAMAGED).schema.metadata[_META])
+def _check_columns(file: Any) -> None:
+    """Refuse what is no file of scores, by its footer: two times and any number of logits."""
+    logits = {f"logit_{at}": "double" for at in range(len(file.metadata.schema) - 2)}
+    check_types(file, {"start_s": "double", "end_s": "double", **logits})
+    if file.metadata.num_rows > _MOST_WINDOWS:
+        raise ValueError(f"{file.metadata.num_rows:,} windows")
 
 
-def _traces(meta: dict[str, Any]) -> Traces:
-    low, high, mean = meta["level"]
-    return Traces((low, high, mean), tuple(meta["next_state"]), tuple(meta.get("silent", ())))
+def _numbers(table: Any, file: Path) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Starts and ends, and the logits of each class."""
+    columns = [table.column(name).to_numpy() for name in table.column_names]
+    if not all(np.isfinite(column).all() for column in columns):
+        raise damaged(file, ValueError("it holds numbers that are not finite"), _WHEN_DAMAGED)
+    return columns[:2], columns[2:]
+
+
+def _read_meta(file: Path) -> tuple[dict[str, Any], Traces]:
+    return _meta(read_part(file, [], _WHEN_DAMAGED), file)
+
+
+def _meta(table: Any, file: Path) -> tuple[dict[str, Any], Traces]:
+    """What is noted of a block beside its scores."""
+    try:
+        meta = parse_json((table.schema.metadata or {})[_META], "its description")
+        low, high, mean = (float(value) for value in meta["level"])
+        state = tuple(float(value) for value in meta["next_state"])
+        traces = Traces((low, high, mean), state, tuple(int(number) for number in meta.get("silent", ())))
+        kinds = {"n_blocks": int, "heard_s": float, "reason": str, "message": str}
+        wrong = [name for name, kind in kinds.items() if not isinstance(meta[name], kind)]
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise damaged(file, error, _WHEN_DAMAGED) from error
+    if wrong:
+        raise damaged(file, TypeError(f"its description has no {wrong[0]}"), _WHEN_DAMAGED)
+    return meta, traces
 
 
 def _as_parquet(scores: BlockScores) -> bytes:

@@ -6,7 +6,6 @@ proven leaves nothing behind.
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -18,6 +17,7 @@ import pandas as pd
 from vernal import __version__
 from vernal.common.data_folder import DataFolder
 from vernal.common.files import sha256_of_file, write_bytes, write_text, writing_folder
+from vernal.common.json_text import read_json
 from vernal.common.problems import InputError, Problems
 from vernal.common.safe_yaml import read_yaml
 from vernal.common.table_files import read_table, write_table
@@ -89,7 +89,7 @@ def _run_clips(data_root: Path, n: int) -> list[Any]:
     data = DataFolder(data_root)
     if not data.splits.is_file() or not data.audio_roots.is_file():
         return []
-    return choose_clips(read_table(data.splits), json.loads(data.audio_roots.read_text(encoding="utf-8")), n)
+    return choose_clips(read_table(data.splits), read_json(data.audio_roots), n)
 
 
 def _write(folder: Path, point: ExportPoint, labels: tuple[str, ...], clips: Sequence[Any]) -> None:

@@ -7,19 +7,17 @@ bytes. How long it took stands in a file beside it, since that differs between r
 from __future__ import annotations
 
 import json
-import zipfile
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from vernal.common.files import write_bytes, write_text
+from vernal.common.json_text import read_json
 from vernal.common.problems import InputError
-from vernal.common.storage import local_copy
 from vernal.studies.features.batches import Scaling
 from vernal.studies.features.fitting import TrainedNetwork
 from vernal.training.head_library import TrainedLibrary, plain_columns
-from vernal.training.heads import META, npz_bytes
+from vernal.training.heads import npz_bytes, read_npz
 
 _TIMES = ".times.json"
 
@@ -30,15 +28,14 @@ class FitLibrary(TrainedLibrary[TrainedNetwork]):
     def load(self, key: str) -> TrainedNetwork:
         file, times_file = self._file(key), self._file(key, _TIMES)
         try:
-            with np.load(local_copy(file), allow_pickle=False) as archive:
-                meta = json.loads(archive[META])
-                weights = [archive[f"weights_{i}"] for i in range(meta.pop("n_weights"))]
-                scaling = Scaling(archive["mean"], archive["std"]) if "mean" in archive.files else None
-                logits = archive["logits"]
-            times = json.loads(times_file.read_text(encoding="utf-8")) if times_file.is_file() else {}
+            meta, arrays = read_npz(file)
+            weights = [arrays[f"weights_{i}"] for i in range(meta.pop("n_weights"))]
+            scaling = Scaling(arrays["mean"], arrays["std"]) if "mean" in arrays else None
+            logits = arrays["logits"]
+            times = read_json(times_file) if times_file.is_file() else {}
             history = pd.DataFrame(meta.pop("history"))
             best_epoch, n_parameters = meta.pop("best_epoch"), meta.pop("n_parameters")
-        except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
+        except (OSError, KeyError, TypeError, ValueError) as error:
             raise InputError(
                 f"{file} is not a whole file of a trained network ({error}). Delete it and run again."
             ) from error

@@ -3,6 +3,9 @@
 Each server writes a file of its own, so that two of them, or a browser opened twice, cannot disturb each other.
 A line is on the disk before the page goes on. A server that is killed loses at most a line that nobody was told
 was saved.
+
+Of two decisions the later written counts, not the later stamped, for clocks are set back: each line has a number, one
+more than the highest that its server found in the folder, and lines of one file follow each other as they stand there.
 """
 
 from __future__ import annotations
@@ -12,8 +15,8 @@ import os
 import re
 import threading
 import uuid
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from collections.abc import Iterable, Mapping
+from datetime import MAXYEAR, UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +26,17 @@ import pandas as pd
 from vernal.clips.annotations import ANNOTATION_COLUMNS, annotation_table
 from vernal.clips.curation import DECISIONS
 from vernal.clips.manifest import QUALITIES
-from vernal.common.problems import InputError, Problems, suggest
+from vernal.common.json_text import parse_json
+from vernal.common.problems import InputError, Problems, is_number, is_whole, suggest
 from vernal.common.storage import as_path, on_disk
 
 DECIDED, UNDONE = "decision", "undo"
 SUFFIX = ".jsonl"
 MAX_NOTE = 2_000
 MAX_NAME = 80
+_MAX_ORDER = 2**53
+_EVER = datetime.min.replace(tzinfo=UTC)
+_MAX_LINE = 64 * 1024  # bytes; notes and names are bounded
 DECISION_COLUMNS = (
     "id", "when", "reviewer", "session", "queue", "item", "look", "clip_id", "source", "recording", "file_path",
     "start_s", "end_s", "content_hash", "asked", "decision", "quality", "call_type", "note", "model", "score",
@@ -86,7 +93,10 @@ class DecisionLog:
         return self._write({"kind": UNDONE, "undoes": identity, "reviewer": reviewer})
 
     def read(self) -> pd.DataFrame:
-        """All decisions that stand, oldest first: `DECISION_COLUMNS`."""
+        """All decisions that stand, as they were written, the first one first: `DECISION_COLUMNS`.
+
+        `when` is what the clock said, but never before an earlier decision of the same reviewer.
+        """
         lines = self._lines()
         undone = {line["undoes"] for line in lines if line["kind"] == UNDONE}
         standing = [line for line in lines if line["kind"] == DECIDED and line["id"] not in undone]
@@ -96,13 +106,14 @@ class DecisionLog:
         on_disk(self.folder, "Writing decisions down as they are made")
         with self._lock:
             now = datetime.now(UTC)
-            whole = line | {
-                "id": uuid.uuid4().hex,
-                "when": now.isoformat(timespec="microseconds"),
-                "session": self.session,
-            }
-            text = json.dumps(whole, ensure_ascii=False, allow_nan=False) + "\n"
             try:
+                whole = line | {
+                    "id": uuid.uuid4().hex,
+                    "order": min(self._last_order() + 1, _MAX_ORDER),
+                    "when": now.isoformat(timespec="microseconds"),
+                    "session": self.session,
+                }
+                text = json.dumps(whole, ensure_ascii=False, allow_nan=False) + "\n"
                 self.folder.mkdir(parents=True, exist_ok=True)
                 if self._file is None:
                     stamp = now.strftime("%Y%m%dT%H%M%S.%fZ")
@@ -120,21 +131,37 @@ class DecisionLog:
         return whole
 
     def _lines(self) -> list[dict[str, Any]]:
-        """Every line of every file, in order of time."""
+        """Every line of every file, as they were written."""
         problems = Problems(f"The decisions in {self.folder}")
         lines: dict[str, dict[str, Any]] = {}
         for file in sorted(self.folder.glob(f"*{SUFFIX}")) if self.folder.is_dir() else []:
-            bad = []
+            bad, latest = [], _EVER
             # What follows the last line end was cut off when a server was killed; nobody was told it is saved.
             for number, text in enumerate(file.read_bytes().split(b"\n")[:-1], start=1):
                 line = _parse(text)
                 if line is None:
                     bad.append(f"{file.name} line {number}")
                 else:
-                    lines[line["id"]] = line
+                    # A file is written by one server, line by line, whatever its clock says.
+                    latest = max(latest, _moment(line))
+                    lines[line["id"]] = line | {"_from": latest}
             problems.add("line that is no decision", bad, "Mend or remove it; nothing else is read before.")
         problems.raise_if_any()
-        return sorted(lines.values(), key=lambda line: (line["when"], line["id"]))
+        return _as_written(lines.values())
+
+    def _last_order(self) -> int:
+        """The highest number of a line so far: that of the last whole line of one of the files."""
+        return max((_order_at_end(file) for file in self.folder.glob(f"*{SUFFIX}")), default=0)
+
+
+def _order_at_end(file: Path) -> int:
+    """The number of a file's last whole line; 0 where it has none."""
+    with file.open("rb") as content:
+        size = content.seek(0, os.SEEK_END)
+        content.seek(max(0, size - _MAX_LINE))
+        lines = content.read().split(b"\n")[:-1]
+    line = _parse(lines[-1]) if lines else None
+    return line.get("order", 0) if line else 0
 
 
 def check_decision(line: Mapping[str, Any]) -> None:
@@ -180,15 +207,53 @@ def _is_text(value: Any) -> bool:
 def _parse(text: bytes) -> dict[str, Any] | None:
     """A line of a log, None where it is no decision and no undoing of one."""
     try:
-        line = json.loads(text)
-    except ValueError:
+        line = parse_json(text, "The line")
+        order = line.get("order", 0)
+        is_line = isinstance(line["id"], str) and is_whole(order) and 0 <= order <= _MAX_ORDER
+        if not is_line or _moment(line).year == MAXYEAR:
+            return None
+        if line["kind"] == UNDONE:
+            return line if isinstance(line["undoes"], str) else None
+        return line if line["kind"] == DECIDED and _is_decision(line) else None
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
         return None
-    if not isinstance(line, dict) or not all(isinstance(line.get(name), str) for name in ("id", "when")):
-        return None
-    if line.get("kind") == UNDONE:
-        return line if isinstance(line.get("undoes"), str) else None
-    has_all = line.get("kind") == DECIDED and {"reviewer", "queue", "item", "decision"} <= set(line)
-    return line if has_all and line["decision"] in DECISIONS else None
+
+
+def _is_decision(line: Mapping[str, Any]) -> bool:
+    """Whether everything in a line is of the kind that its column holds."""
+    numbers = [line.get(name) for name in _NUMBERS]
+    others = [line.get(name) for name in DECISION_COLUMNS if name not in _NUMBERS]
+    return (
+        line["decision"] in DECISIONS
+        and isinstance(line["reviewer"], str)
+        and isinstance(line.get("is_score_shown"), bool | None)
+        and {"queue", "item"} <= set(line)
+        and all(value is None or is_number(value) for value in numbers)
+        and not any(isinstance(value, dict | list) for value in others)
+    )
+
+
+def _moment(line: Mapping[str, Any]) -> datetime:
+    """When a line was written, by the clock of its writer."""
+    return datetime.fromisoformat(line["when"]).astimezone(UTC)
+
+
+def _as_written(lines: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Lines in the order in which they were written, and of each reviewer none stamped before an earlier one.
+
+    Where a clock was set back, the stamp becomes that of the line before and a microsecond, since tables of decisions
+    are sorted by it; the file keeps what the clock said.
+    """
+    last: dict[str, datetime] = {}
+    ordered = []
+    for line in sorted(lines, key=lambda line: (line.get("order", 0), line["_from"], line["id"])):
+        moment = _moment(line)
+        reviewer = str(line.get("reviewer"))
+        before = last.get(reviewer, _EVER)
+        last[reviewer] = latest = max(moment, before + timedelta(microseconds=1))
+        when = line["when"] if latest == moment else latest.isoformat(timespec="microseconds")
+        ordered.append({**line, "when": when})
+    return ordered
 
 
 def decision_table(lines: list[dict[str, Any]]) -> pd.DataFrame:
