@@ -73,7 +73,10 @@ def run(inbox, tmp_path, card):
         "strong_annotations weak_annotations detections reviews label_problems label_files",
         nodes.read_labels(lake, found["statements"], found["recordings"], card),
     )
-    keep("clips uncut audio_roots", nodes.cut_recordings(lake, found["recordings"], clip_options))
+    keep(
+        "clips uncut audio_roots",
+        nodes.cut_recordings(lake, found["recordings"], clip_options, NightOptions()),
+    )
     clips = found["clips"]
     keep(
         "votes edges",
@@ -119,7 +122,10 @@ def run(inbox, tmp_path, card):
     keep("curves curve_lines gains", judging.learn_curves(vectors, clips, found["consensus"], card, learning))
     keep("suspects", judging.suspect_labels(vectors, clips, found["consensus"], card, 0))
     keep("coverage choosers", judging.check_sample(clips, found["manifest"], found["recordings"]))
-    keep("drift level_shifts", judging.seek_drift(lake, vectors, clips, found["recordings"], drift))
+    keep(
+        "drift level_shifts",
+        judging.seek_drift(lake, vectors, clips, found["recordings"], drift, NightOptions()),
+    )
     keep(
         "queue simulation strategy",
         judging.label_next(vectors, clips, found["consensus"], card, found["edges"], queue),
@@ -347,3 +353,14 @@ def test_the_page_trains_with_a_whole_command(collected):
         "collection.problem=cards/frog.yml",
     ):
         assert part in command
+
+
+def test_a_night_is_not_cut_at_midnight(collected):
+    found, _, lake = collected
+    recordings = found["recordings"]
+    two = recordings[recordings.is_heard].head(2)
+    two = two.assign(recorder_id="r1", date=["2025-04-03", "2025-04-04"], time=["23:30:00", "01:00:00"])
+    clips, _, _ = nodes.cut_recordings(lake, two, ClipOptions(), NightOptions())
+    assert set(clips.night) == {"r1 2025-04-03"}
+    clips, _, _ = nodes.cut_recordings(lake, two, ClipOptions(), NightOptions(start_hour=0))
+    assert set(clips.night) == {"r1 2025-04-03", "r1 2025-04-04"}

@@ -9,6 +9,7 @@ import pandas as pd
 
 from vernal.audio.embedding.store import EmbeddingStore
 from vernal.audio.embedding.windows import EmbeddingOptions, plan_windows
+from vernal.clips.nights import NightOptions, with_nights
 from vernal.clips.problem_card import ProblemCard
 from vernal.collection import (
     coverage,
@@ -82,7 +83,12 @@ def check_sample(
 
 
 def seek_drift(
-    lake: Lake, vectors: pd.DataFrame, clips: pd.DataFrame, recordings: pd.DataFrame, options: DriftOptions
+    lake: Lake,
+    vectors: pd.DataFrame,
+    clips: pd.DataFrame,
+    recordings: pd.DataFrame,
+    options: DriftOptions,
+    night_options: NightOptions,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The test for drift between seasons, and the change of the background in decibels."""
     usable = clips[
@@ -100,7 +106,7 @@ def seek_drift(
     frame = pd.DataFrame(np.array(measured).reshape(-1, len(names)), columns=names)
     frame = frame.assign(
         season=drift.season_of(heard.date, options.season_by),
-        night=heard.recorder_id + " " + heard.date,
+        night=heard.recorder_id + " " + with_nights(heard, night_options).night,
         date=heard.date,
         stratum=heard.recorder_id,
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from vernal.clips.annotations import split_by_strength
+from vernal.clips.nights import NightOptions, with_nights
 from vernal.clips.problem_card import ProblemCard
 from vernal.clips.recording_names import RecorderOptions, recorders_in_words
 from vernal.clips.training_package import safe_name
@@ -85,12 +86,12 @@ def read_labels(
 
 
 def cut_recordings(
-    lake: Lake, recordings: pd.DataFrame, options: ClipOptions
+    lake: Lake, recordings: pd.DataFrame, options: ClipOptions, night_options: NightOptions
 ) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, str]]:
     """Clips of every recording that can be heard, what no clip covers, and the folder that their paths start from."""
     heard = recordings[recordings.is_heard].reset_index(drop=True)
     clips, uncut = clipping.cut_clips(heard, options)
-    night = (clips.recorder_id + " " + clips.date).fillna(clips.recording)
+    night = (clips.recorder_id + " " + with_nights(clips, night_options).night).fillna(clips.recording)
     clips = clips.assign(source="labelled", file_path=clips.object_path, night=night)
     return (
         clips.sort_values("clip_id", ignore_index=True),

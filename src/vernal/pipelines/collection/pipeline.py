@@ -46,7 +46,7 @@ def _collect() -> Pipeline:
             ),
             Node(
                 nodes.cut_recordings,
-                inputs=["lake", "recordings", "params:clips"],
+                inputs=["lake", "recordings", "params:clips", "params:nights"],
                 outputs=["clips", "uncut", "audio_roots"],
                 name="cut_clips",
             ),
@@ -158,7 +158,7 @@ def _judge() -> Pipeline:
             ),
             Node(
                 judging.seek_drift,
-                inputs=["lake", "vectors", "clips", "recordings", "params:drift"],
+                inputs=["lake", "vectors", "clips", "recordings", "params:drift", "params:nights"],
                 outputs=["drift", "level_shifts"],
                 name="seek_drift",
             ),
