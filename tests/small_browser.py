@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
-import shutil
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -13,6 +12,11 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+
+from tools.docs_site import browser
+from tools.docs_site.browser import wait_for
+
+__all__ = ["PNG", "console_errors", "foreign_requests", "open_browser", "served", "wait_for"]
 
 # One blue point.
 PNG = base64.b64decode(
@@ -23,30 +27,12 @@ PNG = base64.b64decode(
 @contextlib.contextmanager
 def open_browser(width: int = 1600, height: int = 1000) -> Iterator:
     """A Chromium driver; the test is skipped where there is none."""
-    webdriver = pytest.importorskip("selenium.webdriver")
-    from selenium.webdriver.chrome.options import Options
-    from selenium.webdriver.chrome.service import Service
-
-    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    driver_program = shutil.which("chromedriver")
-    if program is None or driver_program is None:
-        pytest.skip("no Chromium with chromedriver on this machine")
-    options = Options()
-    options.binary_location = program
-    for argument in (
-        "--headless=new",
-        "--no-sandbox",
-        "--disable-dev-shm-usage",
-        f"--window-size={width},{height}",
-        "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-    ):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=Service(driver_program))
-    try:
+    with contextlib.ExitStack() as stack:
+        try:
+            driver = stack.enter_context(browser.open_browser(width, height))
+        except browser.NoBrowser as error:
+            pytest.skip(str(error))
         yield driver
-    finally:
-        driver.quit()
 
 
 def console_errors(driver) -> list[str]:
@@ -64,16 +50,6 @@ def foreign_requests(driver) -> list[str]:
     assert asked, "the log of requests is empty"
     own = ("http://127.0.0.1", "data:", "blob:", "chrome")
     return [url for url in asked if not url.startswith(own)]
-
-
-def wait_for(driver, what, seconds: float = 20):
-    """Wait until `what(driver)` gives something, and return it."""
-    from selenium.common.exceptions import StaleElementReferenceException
-    from selenium.webdriver.support.ui import WebDriverWait
-
-    return WebDriverWait(
-        driver, seconds, poll_frequency=0.25, ignored_exceptions=[StaleElementReferenceException]
-    ).until(what)
 
 
 @contextlib.contextmanager

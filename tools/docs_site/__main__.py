@@ -19,15 +19,24 @@ def main() -> None:
 @main.command()
 @click.argument("data_root", type=_folder)
 def demo(data_root: Path) -> None:
-    """Copy what the pages show of a finished stage 5 on the demo season.
+    """Copy what the pages show of a finished stage 5 on the demo season, and take their pictures.
+
+    The pictures need Chromium with chromedriver, and `pip install selenium`; without them the rest is copied.
 
     \b
     Example:  python -m tools.docs_site demo data
     """
+    from tools.docs_site.browser import NoBrowser
     from tools.docs_site.results import write_demo
+    from tools.docs_site.screenshots import write_pictures
 
     project = find_project()
-    write_demo(project, data_root.resolve(), project / "docs" / "results")
+    folder = project / "docs" / "results"
+    write_demo(project, data_root.resolve(), folder)
+    try:
+        write_pictures(project, data_root.resolve(), folder)
+    except NoBrowser as error:
+        click.echo(f"The pictures of the first pages stay as they were: {error}", err=True)
 
 
 @main.command()

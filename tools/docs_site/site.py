@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tools.docs_site import numbers, pipeline_pages, reference
+from tools.docs_site import numbers, pipeline_pages, reference, screenshots
 from tools.docs_site.links import broken_links
 from vernal.common.problems import InputError, Problems, suggest
 
@@ -21,6 +21,7 @@ MAKERS: dict[str, Callable[[Path], str]] = {
         pipeline_pages.stage_alone,
         pipeline_pages.preparation,
         pipeline_pages.others,
+        screenshots.product,
         numbers.demo_season,
         numbers.demo_splits,
         numbers.demo_subsets,
