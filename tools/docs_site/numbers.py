@@ -10,6 +10,7 @@ from tools.docs_site.results import read_demo, read_features
 from vernal.common.formatting import between
 from vernal.common.table_files import read_table
 from vernal.evaluation.effects import HIGHER, LOWER
+from vernal.evaluation.proportions import exact_interval
 from vernal.proof.near_duplicates import MISSED
 
 
@@ -32,6 +33,15 @@ def demo_season(project: Path) -> str:
 
 def _overlap(first: dict[str, float], last: dict[str, float]) -> str:
     return "overlap" if first["test_ood_f1_low"] <= last["test_ood_f1_high"] else "do not overlap"
+
+
+def few_clips(project: Path) -> str:
+    """How sure a share of nine in ten is, by the number of calls that it was found on."""
+    rows = [
+        f"| {found} of {out_of} | {between(*exact_interval(found, out_of))} |"
+        for found, out_of in ((9, 10), (27, 30), (90, 100))
+    ]
+    return "\n".join(["| calls found | recall lies between (90 % interval) |", "| --- | --- |", *rows])
 
 
 def demo_splits(project: Path) -> str:

@@ -37,10 +37,10 @@ PICTURES = {
 }
 _RECORD = "demo_pictures.json"
 _SCALE = 0.75  # pages show them in a narrow column
-_COLOURS = 256
+_COLOURS = 128
 _TOP_HZ = 3_000.0
 # Drawing gives a picture its width.
-_WHOLE = "const near = document.querySelectorAll('#neighbours canvas[width]'); return near.length >= 6"
+_WHOLE = "const near = document.querySelectorAll('#neighbours canvas[width]'); return near.length >= 4"
 # A browser says so only until the first key, and a picture hears none.
 _WITHOUT_HINT = "document.getElementById('hint').hidden = true"
 

@@ -24,6 +24,7 @@ MAKERS: dict[str, Callable[[Path], str]] = {
         screenshots.product,
         numbers.demo_season,
         numbers.demo_splits,
+        numbers.few_clips,
         numbers.demo_subsets,
         numbers.demo_leaderboard,
         numbers.demo_effects,
