@@ -167,7 +167,9 @@ def _missing_labels(tables: Mapping[str, pd.DataFrame], target: str) -> str:
 def _refused(refused: pd.DataFrame) -> str:
     first = refused.iloc[0]
     said = count(len(refused), "line or file was", "lines or files were")
-    return f"No label could be used: {said} refused, the first ({first.file_path}) because {first.reason}."
+    # A file that could not be read is named by its reason.
+    place = "" if first.reason.startswith(first.file_path) else f" ({first.file_path})"
+    return f"No label could be used: {said} refused, the first{place} because {first.reason}."
 
 
 def next_steps(tables: Mapping[str, pd.DataFrame], card: ProblemCard) -> list[str]:

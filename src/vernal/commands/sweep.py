@@ -45,7 +45,7 @@ def sweep() -> None:
 @sweep.command("list")
 @with_params
 def list_stages(params: Mapping[str, str]) -> None:
-    """Say what each stage asks, and count its points and those that are done.
+    """Say what each stage asks, and how many of its points are done.
 
     \b
     Points of equal settings are one run; runs that differ in the seed alone are one configuration.

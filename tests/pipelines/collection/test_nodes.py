@@ -329,7 +329,7 @@ def test_where_every_table_is_refused_the_first_reason_is_told(inbox, tmp_path, 
     (own / "rec" / "R0_20250401_210000.txt").write_text("1\t2\n3\t4\n", encoding="utf-8")
     _, page, _ = run(own, tmp_path, card)
     assert steps_of(page)[0].startswith(
-        "No label could be used: 1 line or file was refused, the first (rec/R0_2025"
+        "No label could be used: 1 line or file was refused, the first because rec/R0_2025"
     )
 
 

@@ -1,10 +1,16 @@
 """Queues, items, neighbours and new queues of a small project."""
 
+import html
+import json
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
 from tests.small_review import QUEUES, SCRIPT, make_context
+from vernal.common.files import write_text
 from vernal.common.problems import InputError
+from vernal.proof.run_record import record_path
 from vernal.web.project import NotThere
 from vernal.web.review.options import QueueSpec, ReviewOptions
 from vernal.web.review.queues import ITEM_COLUMNS, Queue, filter_queue, load_queue
@@ -209,6 +215,26 @@ def test_a_script_in_a_name_stays_text(service, serve):
     assert "<script>alert(1)" not in page and "&lt;script&gt;alert(1)" in page
     answer = served.ask("/review/queue/%3Cscript%3Ealert(1)%3C%2Fscript%3E", accept="text/html")
     assert answer.status == 404 or b"<script>alert" not in answer.content
+
+
+def test_a_queue_that_is_heard_says_what_takes_its_decisions_up(service, serve):
+    root = service.project.data_root
+    page = serve(service).ask("/review/queue/hard-negatives").content.decode()
+    assert f'kedro run --pipeline=curation --params="target=RADR,data_root={root}"' in html.unescape(page)
+    collected = "kedro run --pipelines=collection --params=collection.inbox=in"
+    for number, command in enumerate(["kedro run --pipelines=collection", collected]):
+        record = {
+            "run": f"2026-01-0{number + 1}",
+            "stage": "collection",
+            "started": str(number),
+            "outcome": "finished",
+            "command": command,
+        }
+        write_text(record_path(root, "collection", record["run"]), json.dumps(record))
+    queue = replace(
+        service.queue("hard-negatives"), spec=QueueSpec("collection.queue", clips="collection.clips")
+    )
+    assert service.taken_up_by(queue) == collected
 
 
 def test_options_are_checked():

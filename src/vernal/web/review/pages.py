@@ -42,6 +42,7 @@ class ReviewPages:
             "target": target,
             "band": band,
         }
+        values |= {"taken_up_by": self._service.taken_up_by(found)}
         values |= {"top_hz": top_hz(band), "call_types": self._service.call_types()}
         return self._page(request, "review", values)
 

@@ -22,6 +22,7 @@ from vernal.audio.reading import SAMPLE_RATE_HZ, bandpass
 from vernal.collection.agreement import AgreementOptions
 from vernal.common.problems import InputError, suggest
 from vernal.evaluation.calibration import sigmoid
+from vernal.proof.run_record import read_records
 from vernal.web.project import NotThere, ProjectContext
 from vernal.web.review import queues
 from vernal.web.review.decisions import DecisionLog, latest_decisions
@@ -109,6 +110,14 @@ class ReviewService:
                     raise NotThere(f"There is no queue {name[:80]!r}; {suggest(name, specs)}")
                 self._queues[name] = queues.load_queue(self.project, name, specs[name], self.target)
             return self._queues[name]
+
+    def taken_up_by(self, queue: Queue) -> str:
+        """The command that makes the decisions on a queue count: for a collection's clips, that of its last run."""
+        root = self.project.data_root
+        if queue.spec.clips != "collection.clips":
+            return f'kedro run --pipeline=curation --params="target={self.target},data_root={root}"'
+        commands = [record.get("command") for record in read_records(root, "collection")]
+        return next(filter(None, reversed(commands)), "kedro run --pipeline=collection")
 
     def narrow(self, queue: Queue) -> None:
         """Put a narrowed queue in the place of the one of its name, for this server only."""
