@@ -95,7 +95,7 @@ def _are_unknown(row: Mapping[Any, Any]) -> bool:
 @store.command("verify")
 @with_params
 def verify(params: Mapping[str, str]) -> None:
-    """Compare everything with its checksum, and look whether it is whole.
+    """Compare everything with its checksum, and look inside.
 
     Reads all that is stored, and exits with an error if something is damaged; then it names what has to be made again.
 
