@@ -1,12 +1,20 @@
+import datetime as dt
+import subprocess
+import sys
+import time
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vernal.clips.manifest import check_manifest, read_manifest
 from vernal.common.problems import InputError
+from vernal.common.tables import MOST_BYTES
 
 
 @pytest.fixture
@@ -179,6 +187,160 @@ def test_unreadable_manifests_say_why(tmp_path: Path, name: str, content: bytes,
 def test_an_absent_manifest_says_what_to_set(tmp_path: Path):
     with pytest.raises(InputError, match=r"does not exist.*Give the path .* as source.manifest"):
         read_manifest(tmp_path / "none.csv")
+
+
+def _parquet(tmp_path: Path, columns: dict, n: int = 2, **how: object) -> Path:
+    """A Parquet manifest with columns of somebody else beside its own."""
+    own = {
+        "file_path": pa.array(["a.wav", "b.wav"] * (n // 2)),
+        "label": pa.array(["rain", "positive"] * (n // 2)),
+    }
+    pq.write_table(pa.table(own | columns), tmp_path / "m.parquet", **how)
+    return tmp_path / "m.parquet"
+
+
+def test_doubled_columns_and_lists_are_refused(tmp_path: Path):
+    texts = pa.array(["a", "b"])
+    pq.write_table(
+        pa.Table.from_arrays([texts] * 3, ["file_path", "label", "label "]), tmp_path / "m.parquet"
+    )
+    with pytest.raises(InputError, match=r"column name used twice \(1\): 'label'"):
+        read_manifest(tmp_path / "m.parquet")
+    for odd in (pa.array([["a"], ["b"]]), pa.array([[1], []]), pa.array([{"x": "a"}, {"x": "b"}])):
+        with pytest.raises(InputError, match=r"column of lists \(1\): odd\."):
+            read_manifest(_parquet(tmp_path, {"odd": odd}))
+
+
+def test_numbers_that_no_integer_holds_stay_what_they_are(tmp_path: Path):
+    file = _parquet(tmp_path, {"weight": pa.array([1e19, 3.0]), "more": pa.array([np.inf, 1e300])})
+    frame = read_manifest(file)
+    assert frame.weight.tolist() == ["1e+19", "3.0"] and frame.more.tolist() == ["inf", "1e+300"]
+
+
+@pytest.mark.parametrize("times", [["1" * 400, "2"], ["1e400", "2"], ["1e19", "-1e19"], ["nan", "x"]])
+def test_times_that_are_none_are_listed(audio: Path, times: list[str]):
+    frame = table(file_path=["a.wav", "b.wav"], label=["rain", "positive"], start_s=times)
+    with pytest.raises(InputError, match=r"start_s is not a time \([12]\): row"):
+        check_manifest(frame, "rooster", audio)
+
+
+@pytest.mark.parametrize(
+    "note", [b"[" * 100_000, b"{}", b"null", b"\xff", b'{"columns": 3, "index_columns": [{}]}']
+)
+def test_what_is_noted_beside_a_table_is_not_followed(tmp_path: Path, note: bytes):
+    table = pq.read_table(_parquet(tmp_path, {}))
+    pq.write_table(table.replace_schema_metadata({b"pandas": note}), tmp_path / "m.parquet")
+    assert read_manifest(tmp_path / "m.parquet").label.tolist() == ["rain", "positive"]
+
+
+def test_an_index_is_no_column_unless_it_has_a_name(tmp_path: Path):
+    frame = table(file_path=["a.wav", "b.wav"], label=["rain", "positive"])
+    frame.sort_values("label").to_parquet(tmp_path / "m.parquet")
+    assert read_manifest(tmp_path / "m.parquet").columns.tolist() == ["file_path", "label"]
+    frame.set_index("file_path").to_parquet(tmp_path / "m.parquet")
+    assert set(read_manifest(tmp_path / "m.parquet").columns) == {"file_path", "label"}
+
+
+def test_categories_and_missing_cells_are_read_as_before(tmp_path: Path):
+    columns = {
+        "site": pa.array(["Pond", None]).dictionary_encode(),
+        "group": pa.array([7, 8]).dictionary_encode(),
+        "date": pa.array([dt.date(2026, 5, 1), None]),
+        "fold": pa.array([1, None]),
+        "is_wet": pa.array([True, False]),
+    }
+    row = read_manifest(_parquet(tmp_path, columns)).iloc[0]
+    assert (row.site, row.group, row.date, row.fold, row.is_wet) == ("Pond", "7", "2026-05-01", "1", "True")
+
+
+def _limited(command: str) -> str:
+    """What reading says in a process that may have 4 GB of memory and a minute."""
+    code = "import resource; resource.setrlimit(resource.RLIMIT_AS, (4 * 1024**3,) * 2)\n" + command
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
+    return done.stderr.strip().splitlines()[-1]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is bounded by Linux here")
+@pytest.mark.parametrize(
+    ("write", "words"),
+    [
+        (lambda folder: _repeated_text(folder), "bytes; tables may have up to 536,870,912"),
+        (lambda folder: _many_columns(folder), "has 20,002 columns; tables may have up to 1,000"),
+        (lambda folder: _many_rows(folder), "cells; tables may have up to 50,000,000"),
+    ],
+    ids=["text", "columns", "rows"],
+)
+def test_a_small_file_that_asks_for_much_is_refused_before_it_is_built(tmp_path: Path, write, words: str):
+    write(tmp_path)
+    assert (tmp_path / "m.parquet").stat().st_size < 50_000_000
+    said = _limited(
+        f"from vernal.clips.manifest import read_manifest; read_manifest({str(tmp_path / 'm.parquet')!r})"
+    )
+    assert "InputError" in said and words in said
+
+
+def _repeated_text(folder: Path) -> None:
+    text = pa.DictionaryArray.from_arrays(pa.array([0] * 6_000, pa.int32()), ["x" * 1_000_000])
+    _parquet(folder, {"note": text}, 6_000, compression="zstd")
+
+
+def _many_columns(folder: Path) -> None:
+    _parquet(folder, {f"c{n}": pa.array([1, 2], pa.int8()) for n in range(20_000)}, write_statistics=False)
+
+
+def _many_rows(folder: Path) -> None:
+    n = 40_000_000
+    zeros = pa.array(np.zeros(n, np.int8))
+    pq.write_table(pa.table({"file_path": zeros, "label": zeros}), folder / "m.parquet", compression="zstd")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (",".join(["c"] * 100_000) + "\n" + "1," * 99_999 + "1\n", "has 100,000 columns"),
+        ("file_path,label\n" + "," * 60_000_000, "cells; tables may have up to 50,000,000"),
+    ],
+    ids=["columns", "cells"],
+)
+def test_a_csv_of_too_much_is_refused_before_it_is_built(tmp_path: Path, content: str, words: str):
+    (tmp_path / "m.csv").write_text(content)
+    started = time.monotonic()
+    with pytest.raises(InputError, match=words):
+        read_manifest(tmp_path / "m.csv")
+    assert time.monotonic() - started < 5
+
+
+def test_a_csv_of_too_many_bytes_is_not_read(tmp_path: Path):
+    with (tmp_path / "m.csv").open("wb") as empty:
+        empty.truncate(MOST_BYTES + 1)
+    with pytest.raises(InputError, match="has 536,870,913 bytes; tables may have up to 536,870,912"):
+        read_manifest(tmp_path / "m.csv")
+
+
+def test_paths_that_no_file_can_have_are_listed_as_not_found(audio: Path):
+    (audio / "loop").symlink_to(audio / "pool")
+    (audio / "pool").symlink_to(audio / "loop")
+    (audio / "self").symlink_to("self")
+    odd = ["x" * 5_000, "d/" * 3_000 + "a.wav", "loop", "self/a.wav", "a\0.wav", "."]
+    frame = table(file_path=["a.wav", *odd], label=["positive", *["rain"] * len(odd)])
+    with pytest.raises(InputError, match=r"file not found \(6\): row 2: 'xxx") as raised:
+        check_manifest(frame, "rooster", audio)
+    assert len(str(raised.value)) < 3_000
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(place=st.integers(0, 10_000), bits=st.integers(1, 255), n=st.integers(1, 8))
+def test_a_spoilt_parquet_file_gives_a_table_or_a_clear_error(tmp_path: Path, place: int, bits: int, n: int):
+    content = bytearray(_parquet(tmp_path, {"fold": pa.array([1.0, None])}).read_bytes())
+    for at in range(n):
+        content[(place + at * 97) % len(content)] ^= bits
+    (tmp_path / "spoilt.parquet").write_bytes(content)
+    try:
+        check_manifest(read_manifest(tmp_path / "spoilt.parquet"), "rain", tmp_path)
+    except InputError as error:
+        assert str(error)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -16,14 +16,15 @@ import numpy as np
 import pandas as pd
 
 from vernal.clips import nights
-from vernal.common.files import is_inside
+from vernal.common.files import is_inside, resolved
 from vernal.common.names import folded, one_spelling
 from vernal.common.problems import InputError, Problems, suggest
 from vernal.common.storage import as_path, local_copy
-from vernal.common.tables import plain_csv_text, read_cells
+from vernal.common.tables import plain_csv_text, read_cells, read_foreign_parquet
 
 logger = logging.getLogger(__name__)
 
+_LONGEST = 300  # characters of a cell that messages show
 QUALITIES = ("high", "medium", "low")
 # `sealed` is no stage's to look at: only `kedro run --pipeline=final` scores it, once a model.
 SEALED = "sealed"
@@ -71,11 +72,7 @@ def read_manifest(path: Path | str) -> pd.DataFrame:
         raise InputError(
             f"The manifest {path} does not exist. Give the path of a CSV or Parquet file as source.manifest."
         )
-    try:
-        frame = pd.read_parquet(local_copy(path))
-    except (ValueError, OSError) as error:  # pyarrow's errors derive from these
-        raise InputError(f"The manifest {path} cannot be read as Parquet: {error}") from error
-    frame.columns = [str(column).strip() for column in frame.columns]
+    frame = read_foreign_parquet(local_copy(path), f"The manifest {path}")
     if frame.empty:
         raise InputError(
             f"The manifest {path} has no rows. It needs one row a clip, with file_path and label."
@@ -87,7 +84,8 @@ def _as_text(column: pd.Series) -> pd.Series:
     """Any column as text, missing stays missing; whole floats lose their `.0` and dates their midnight."""
     if pd.api.types.is_datetime64_any_dtype(column):
         return column.dt.strftime("%Y-%m-%d").astype("str")
-    if pd.api.types.is_float_dtype(column) and (column.dropna() % 1 == 0).all():
+    known = column.dropna()
+    if pd.api.types.is_float_dtype(column) and (known % 1 == 0).all() and (known.abs() < 2**63).all():
         column = column.astype("Int64")
     return column.map(str, na_action="ignore").astype("str")
 
@@ -254,7 +252,7 @@ def _misplaced(paths: list[str], root: Path) -> tuple[list[str], list[str], list
     """Those that are absolute, those that lead out of the root, and those that lead to no file."""
     whole, outside, absent = [], [], []
     for path in paths:
-        if "\0" in path:
+        if resolved(root / path) is None:
             absent.append(path)
         elif PurePosixPath(path).is_absolute() or re.match(r"^[A-Za-z]:", path):
             whole.append(path)
@@ -279,7 +277,7 @@ def spelled_on_disk(paths: list[str], root: Path) -> dict[str, str]:
             return [name for name in names if (folder / name).is_file()]
         return [f"{name}/{rest}" for name in names for rest in find(folder / name, parts[1:])]
 
-    readable = [path for path in paths if "\0" not in path]
+    readable = [path for path in paths if resolved(root / path) is not None and PurePosixPath(path).parts]
     found = {path: find(root, PurePosixPath(path).parts) for path in readable}
     return {path: places[0] for path, places in found.items() if len(places) == 1}
 
@@ -299,4 +297,9 @@ def _rows(clips: pd.DataFrame, is_bad: pd.Series, column: str | None = None) -> 
     bad = clips[is_bad.astype(bool)]
     if column is None:
         return [f"row {row}" for row in bad.manifest_row]
-    return [f"row {row}: {value!r}" for row, value in zip(bad.manifest_row, bad[column], strict=True)]
+    return [f"row {row}: {_quoted(value)}" for row, value in zip(bad.manifest_row, bad[column], strict=True)]
+
+
+def _quoted(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."

@@ -20,6 +20,7 @@ from vernal.common.storage import RemotePath, as_path, local_copy
 
 TEMPORARY_PREFIX = ".partial-"
 _ABANDONED_AFTER_S = 3_600.0
+_LONGEST_NAME = 200  # characters that a path may have everywhere
 
 
 def printable(name: str) -> str:
@@ -121,4 +122,15 @@ def inside(root: Path, name: str) -> Path:
 
 def is_inside(path: Path, root: Path) -> bool:
     """Whether `path`, with links and `..` resolved, lies in `root`; no file's name lies anywhere if it holds a NUL."""
-    return "\0" not in str(path) and path.resolve().is_relative_to(root.resolve())
+    place = resolved(path)
+    return place is not None and place.is_relative_to(root.resolve())
+
+
+def resolved(path: Path) -> Path | None:
+    """A path with links and `..` resolved; None where no file can have it: NUL, too long, links in a circle."""
+    try:
+        if len(str(path)) > _LONGEST_NAME:
+            path.is_file()  # says so where it is too long for this system
+        return None if "\0" in str(path) else path.resolve()
+    except (OSError, RuntimeError):
+        return None

@@ -20,6 +20,7 @@ from vernal.common.storage import as_path
 
 # What a spreadsheet runs, and what `guard` made of it: an apostrophe more each time.
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n]")
+MOST_BYTES, MOST_COLUMNS, MOST_CELLS = 512 * 1024**2, 1_000, 50_000_000
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
@@ -91,6 +92,97 @@ def delimiter_of(header: str) -> str:
     return max(",;\t", key=header.count)
 
 
+def check_bounds(where: str, n_columns: int = 0, n_cells: int = 0, n_bytes: int = 0) -> None:
+    """Refuse a table of other people that is larger than any table people write, before it is built.
+
+    Raises:
+        InputError: more than `MOST_COLUMNS`, `MOST_CELLS` or `MOST_BYTES`.
+    """
+    sizes = (
+        (n_columns, MOST_COLUMNS, "columns"),
+        (n_cells, MOST_CELLS, "cells"),
+        (n_bytes, MOST_BYTES, "bytes"),
+    )
+    for size, most, what in sizes:
+        if size > most:
+            raise InputError(f"{where} has {size:,} {what}; tables may have up to {most:,}. Split it.")
+
+
+def read_foreign_parquet(path: Path, where: str) -> pd.DataFrame:
+    """A Parquet table of other people, as it stands there: what pandas notes beside a table is not followed.
+
+    Args:
+        path: on this machine.
+        where: how messages call it.
+    Raises:
+        InputError: it cannot be read, has a column twice or one of lists, or is larger than `check_bounds` allows.
+    """
+    from pyarrow import ArrowException
+    from pyarrow.parquet import ParquetFile
+
+    try:
+        check_bounds(where, n_bytes=path.stat().st_size)
+        with ParquetFile(path, read_dictionary=_texts_of(path, where)) as file:
+            table = _plain_texts(file.read(use_threads=False), where)
+            table.validate(full=True)  # texts that are no UTF-8
+            frame = table.to_pandas(ignore_metadata=True)
+    except InputError:
+        raise
+    except (
+        ArrowException,
+        ValueError,
+        OSError,
+        TypeError,
+        KeyError,
+        MemoryError,
+        OverflowError,
+        RecursionError,
+    ) as error:
+        raise InputError(f"{where} cannot be read as Parquet: {error}") from error
+    return frame[[name for name in frame.columns if not re.fullmatch(r"__index_level_\d+__", name)]]
+
+
+def _texts_of(path: Path, where: str) -> list[str]:
+    """Columns of text in a Parquet file whose footer claims no more than `check_bounds` allows."""
+    from pyarrow.parquet import ParquetFile
+    from pyarrow.types import is_nested
+
+    with ParquetFile(path) as file:
+        metadata, schema = file.metadata, file.schema
+        check_bounds(where, metadata.num_columns, metadata.num_rows * metadata.num_columns)
+        leaves = [schema.column(at) for at in range(metadata.num_columns)]
+        fixed = sum(leaf.length for leaf in leaves if leaf.physical_type == "FIXED_LEN_BYTE_ARRAY")
+        check_bounds(where, n_bytes=metadata.num_rows * fixed)
+        # Not by the chunks of a column: pyarrow ends the process where a damaged footer says nonsense of one.
+        sizes = [metadata.row_group(number).total_byte_size for number in range(metadata.num_row_groups)]
+        check_bounds(where, n_bytes=sum(sizes))
+        names = [name.strip() for name in file.schema_arrow.names]
+        problems = Problems(where)
+        doubles = sorted({repr(name) for name in names if names.count(name) > 1})
+        problems.add("column name used twice", doubles, "Give each column a name of its own.")
+        nested = sorted(field.name for field in file.schema_arrow if is_nested(field.type))
+        problems.add("column of lists", nested, "Write one text or number a cell, or leave the column out.")
+        problems.raise_if_any()
+        return [leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY"]
+
+
+def _plain_texts(table: Any, where: str) -> Any:
+    """The table with its texts written out: a small file may repeat a long one in every row."""
+    import pyarrow as pa
+    from pyarrow import compute
+
+    total = 0
+    for at, name in enumerate(table.column_names):
+        column = table.column(at)
+        if pa.types.is_dictionary(column.type) and not pa.types.is_primitive(column.type.value_type):
+            for chunk in column.chunks:
+                lengths = compute.binary_length(chunk.dictionary).take(chunk.indices)
+                total += compute.sum(lengths).as_py() or 0
+            check_bounds(where, n_bytes=total)
+            table = table.set_column(at, name, column.cast(column.type.value_type))
+    return table.rename_columns([name.strip() for name in table.column_names])
+
+
 def read_cells(path: Path | str, what: str, setting: str) -> pd.DataFrame:
     """Read a CSV as text: stripped cells, every row as wide as the header.
 
@@ -108,8 +200,12 @@ def read_cells(path: Path | str, what: str, setting: str) -> pd.DataFrame:
     try:
         # Not pandas: it takes rows that are too wide as having an index, and shifts every column without a
         # word.
+        check_bounds(f"{what} {path}", n_bytes=path.stat().st_size)
         text = plain_text(path.read_text(encoding="utf-8-sig")).lstrip("\r\n")
-        delimiter = delimiter_of(text.split("\n", 1)[0])
+        header = text.split("\n", 1)[0]
+        delimiter = delimiter_of(header)
+        n_cells = text.count(delimiter) + text.count("\n") + 1
+        check_bounds(f"{what} {path}", header.count(delimiter) + 1, n_cells)
         # Not `splitlines`: it also ends lines at signs that people have inside cells, such as vertical tabs.
         lines = csv.reader(io.StringIO(text), delimiter=delimiter, strict=True)
         rows = [[cell.strip() for cell in row] for row in lines if any(cell.strip() for cell in row)]
