@@ -2,8 +2,9 @@
 
 import pytest
 
-from tests.collection.test_label_files import raven, read, recordings
+from tests.collection.test_label_files import raven, read, recordings, statements
 from vernal.collection.class_words import class_meant
+from vernal.collection.label_files import read_all
 
 BOXES = raven("1\t2\t300\t900", "4\t5\t300\t900")
 
@@ -60,6 +61,14 @@ def test_class_folders_speak_for_their_recordings(card):
         ["negative/", "folder", 1],
         ["owl/", "folder", 1],
     ]
+
+
+def test_what_was_boxed_says_nothing_of_recordings_and_negative_does(card):
+    sounds = recordings("a.wav", "b.wav")
+    stated = statements(sounds, [])
+    for label, said in (("RADR", []), ("negative", [False, False])):
+        found = read_all(stated.assign(label=label), sounds, card, lambda content, path: "")
+        assert found.annotations.is_present.tolist() == said
 
 
 def test_a_folder_says_nothing_beside_marks_and_what_contradicts_them_is_told_with_both_paths(card):

@@ -91,7 +91,7 @@ def _folder_of_class(path: str, card: ProblemCard) -> tuple[str, str | None]:
 
 
 def said_by_folders(sounds: pd.DataFrame, card: ProblemCard) -> pd.DataFrame:
-    """What is said of whole recordings by the folder that they lie in, or by `label:` in its `source.yml`.
+    """What is said of whole recordings by the folder that they lie in, or by `label: negative` in its `source.yml`.
 
     Args:
         sounds: the statements about recordings that count, one row a path.
@@ -104,8 +104,9 @@ def said_by_folders(sounds: pd.DataFrame, card: ProblemCard) -> pd.DataFrame:
         path = str(said["file_path"])
         folder, meant = _folder_of_class(path, card)
         if isinstance(said.get("label"), str):
-            word = str(said["label"])
-            folder, meant = f"{PurePosixPath(path).parent.as_posix()}/", class_meant(word, card) or word
+            # What was boxed says nothing of recordings that nobody boxed anything in.
+            is_negative = class_meant(str(said["label"]), card) == NEGATIVE
+            folder, meant = f"{PurePosixPath(path).parent.as_posix()}/", NEGATIVE if is_negative else None
         if meant is not None:
             is_present = meant != NEGATIVE
             row = {"recording": path, "label": meant if is_present else card.target, "is_present": is_present}

@@ -37,8 +37,8 @@ class Statement:
     recording that belongs to a class was marked) speak for label files. `role`: `training`, `deployment` (a
     sample of what the detector will hear, never trained on) or `adversarial` (collected by outsiders to
     test it). `mined_by` names the model that chose the recording. `utc_offset` is the recorder's clock, as
-    in `+02:00`. `label`: what was boxed where a label file names nothing, and what is heard in recordings (`negative`:
-    nothing of the target). `withdrawn`: the file counts no longer; it stays in the lake.
+    in `+02:00`. `label`: what was boxed where a label file names nothing; `negative` also says
+    of recordings that nothing of the target is in them.
     """
 
     collector: str | None = None
