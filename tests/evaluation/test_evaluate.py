@@ -348,3 +348,24 @@ def test_a_stage_at_published_scale_takes_less_than_two_minutes():
     started = time.process_time()
     evaluate_stage(plan, scores, splits, made_counts(plan))
     assert len(plan) == 120 and time.process_time() - started < 120
+
+
+def test_a_configuration_with_an_empty_subset_is_listed_without_a_rank(stage):
+    plan, scores, splits, counts = stage
+    # The best by far names a subset that holds no clip, and so trains as the one that does not name it.
+    is_hard = (plan.negative_subsets == "hard").to_numpy()
+    named = pd.Series(np.where(is_hard, "hardNeg/hard", ""), index=counts.index, dtype="str")
+    lifted = scores.assign(
+        logit=scores.logit + np.where(scores.point.isin(plan.point[is_hard]) & scores.is_positive, 9.0, 0.0)
+    )
+    before = evaluate_stage(plan, lifted, splits, counts, QUICK).leaderboard
+    assert before.negative_subsets[0] == "hard"
+    found = evaluate_stage(plan, lifted, splits, counts.assign(empty_subsets=named), QUICK)
+    board = found.leaderboard
+    assert board.negative_subsets.tolist() == ["none", "none", "hard", "hard"]
+    assert board["rank"].isna().tolist() == [False, False, True, True]
+    assert board.empty_subsets.fillna("").tolist() == ["", "", "hardNeg/hard", "hardNeg/hard"]
+    assert set(found.curves.point) <= set(plan.point[~is_hard])
+    # Where every configuration names one, they are all that there is.
+    everywhere = evaluate_stage(plan, lifted, splits, counts.assign(empty_subsets="hardNeg/hard"), QUICK)
+    assert csv_text(everywhere.leaderboard) == csv_text(before)

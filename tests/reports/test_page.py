@@ -249,3 +249,14 @@ def test_scores_of_another_run_than_the_evaluation_are_refused(make_stage):
         ValueError, match=r"flags .* by its scores, but .* by its evaluation.*Run the stage made again"
     ):
         drawn(clip_figures.score_histograms, stage.results, stage.scores, stage.splits, "title")
+
+
+def test_no_headline_names_or_counts_a_configuration_that_names_an_empty_subset(make_stage):
+    axes = {"seed": [1, 2], "hidden_units": [0, 64, 128]}
+    empty = {"empty_subsets": ["", "", "hardNeg/hardneg_conf_min_99"] * 2}
+    stage = make_stage(axes, gain={128: 6.0}, separation=0.5, training=empty)
+    assert stage.results.n_configurations == 2 and stage.results.leader["hidden_units"] != "128"
+    assert stage.results.by_point.at[stage.results.deployed, "hidden_units"] != 128
+    words = text_of(stage.page())
+    assert "of 2 configurations" in words and "`hidden_units` 128" not in words.split("What was asked")[0]
+    assert "not ranked, as it trains without hardNeg/hardneg_conf_min_99, which holds no clip" in words

@@ -119,7 +119,9 @@ def evaluate_stage(
     varying = axes_of(plan, axes)
     validation = measured[VALIDATION].values if VALIDATION in measured else None
     chosen_by = choice_of(plan, fold_scores, splits, validation, options)
-    board = tables.leaderboard_table(plan, sheet, measured, primary, varying, options, chosen_by)
+    board = tables.leaderboard_table(
+        plan, sheet, measured, primary, varying, options, chosen_by, training_counts
+    )
     leading = tables.leading_runs(board, plan, sheet)
     shown = [(run, names[run]) for run in leading]
     found = {

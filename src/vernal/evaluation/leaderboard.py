@@ -17,6 +17,7 @@ from vernal.evaluation.metrics import FloatArray
 from vernal.evaluation.rounding import DECIMALS
 from vernal.sweeps.settings_table import CONFIGURATION, joined_levels, settings_of
 
+EMPTY_SUBSETS = "empty_subsets"
 PENALTY = 0.2  # standard deviations taken off the mean in the order of the study's leaderboards
 
 
@@ -97,6 +98,7 @@ def stage_leaderboard(
     precision: str | None = None,
     precision_floor: float | None = None,
     level: float = 0.95,
+    hollow: Mapping[str, str] | None = None,
 ) -> pd.DataFrame:
     """One row per configuration of a stage; points of equal hash count once.
 
@@ -109,6 +111,8 @@ def stage_leaderboard(
         axes: settings to show.
         by: what gives the order: one of `metrics`, or a column of `cross_validated`; see `order`.
         cross_validated: measures of each configuration on folds, `configuration_hash` and columns to show.
+        hollow: the subsets without a clip that configurations name, by configuration. Such a configuration trains
+            without them and so is none: it is listed last, without a rank. Where all are such, none is treated so.
 
     Returns:
         `rank` (empty without a score), `configuration_hash`, axes as text, `n_points`, `n_runs` (distinct), `score`,
@@ -131,10 +135,21 @@ def stage_leaderboard(
     )
     beside = pd.DataFrame(columns=[CONFIGURATION]) if cross_validated is None else cross_validated
     table = table.merge(beside, on=CONFIGURATION, how="left")
-    table = order(table, by, penalty, precision, precision_floor)
+    empty = table[CONFIGURATION].map(dict(hollow or {}))
+    parts = (
+        [table[empty.isna()], table[empty.notna()]] if empty.notna().any() and empty.isna().any() else [table]
+    )
+    ordered = [order(part, by, penalty, precision, precision_floor) for part in parts]
+    if len(ordered) > 1 and len(ordered[0]):
+        unranked = ordered[1].assign(rank=pd.array([pd.NA] * len(ordered[1]), dtype="Int64"))
+        ordered = [pd.concat([ordered[0], unranked], ignore_index=True)]
+    table = ordered[0]
     values = [f"{m}_{part}" for m in metrics for part in ("mean", "std")]
     ends = [f"{primary}_low", f"{primary}_high", "interval_covers"]
     scores = ["score", *(name for name in beside if name != CONFIGURATION)]
+    if len(parts) > 1:
+        table[EMPTY_SUBSETS] = table[CONFIGURATION].map(dict(hollow or {}))
+        scores = [EMPTY_SUBSETS, *scores]
     return table[["rank", CONFIGURATION, *axes, "n_points", "n_runs", *scores, *ends, *values, "points"]]
 
 

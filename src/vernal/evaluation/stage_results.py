@@ -23,6 +23,7 @@ from vernal.evaluation.baselines import METADATA, PLACE_AND_HOUR
 from vernal.evaluation.choice import BY_NOTHING, CROSS_VALIDATED
 from vernal.evaluation.coverage import SPLITS, VALIDATION
 from vernal.evaluation.deployment import deployed_point
+from vernal.evaluation.leaderboard import EMPTY_SUBSETS
 from vernal.evaluation.notes import CHOICE
 from vernal.evaluation.operating_points import review_minutes, why_none
 from vernal.evaluation.options import EvaluationOptions
@@ -179,8 +180,16 @@ class StageResults:
         return columns[columns.index(CONFIGURATION) + 1 : columns.index("n_points")]
 
     @cached_property
+    def compared(self) -> pd.DataFrame:
+        """The leaderboard without what is only listed: configurations that name a subset without a clip."""
+        if EMPTY_SUBSETS not in self.leaderboard:
+            return self.leaderboard
+        return self.leaderboard[self.leaderboard[EMPTY_SUBSETS].isna()]
+
+    @cached_property
     def n_configurations(self) -> int:
-        return len(self.leaderboard)
+        """Configurations that were compared."""
+        return len(self.compared)
 
     @cached_property
     def n_seeds(self) -> int:
@@ -225,7 +234,7 @@ class StageResults:
     @cached_property
     def flattery(self) -> float:
         """By how much the best on the split that is reported lies above what was chosen, in the metric's mean there."""
-        means = self.leaderboard[f"{self.primary}_mean"].astype(float)
+        means = self.compared[f"{self.primary}_mean"].astype(float)
         return float(means.max() - means.iloc[0]) if len(means) else float("nan")
 
     @cached_property

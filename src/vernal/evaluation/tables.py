@@ -117,6 +117,7 @@ def leaderboard_table(
     axes: Sequence[str],
     options: EvaluationOptions,
     chosen: Choice,
+    training_counts: pd.DataFrame,
 ) -> pd.DataFrame:
     """One row per configuration in the order of the choice, with `chosen_by`; see `leaderboard.stage_leaderboard`.
 
@@ -148,9 +149,19 @@ def leaderboard_table(
         precision=chosen.precision,
         precision_floor=options.precision_floor,
         level=options.level,
+        hollow=_hollow(plan, training_counts),
     )
     board.insert(list(board.columns).index("score"), "chosen_by", chosen.by)
     return board
+
+
+def _hollow(plan: pd.DataFrame, training_counts: pd.DataFrame) -> dict[str, str]:
+    """Subsets without a clip that configurations name, by configuration."""
+    if leaderboard.EMPTY_SUBSETS not in training_counts:
+        return {}
+    named = training_counts.set_index("point")[leaderboard.EMPTY_SUBSETS].fillna("").astype(str)
+    of_points = plan["point"].map(named).fillna("")
+    return dict(zip(plan[CONFIGURATION][of_points != ""], of_points[of_points != ""], strict=True))
 
 
 def leading_runs(board: pd.DataFrame, plan: pd.DataFrame, sheet: coverage.Sheet) -> list[int]:

@@ -176,7 +176,7 @@ def _order(results: StageResults) -> Text | None:
     if results.n_configurations < 2:
         return None
     low, high = leader_interval(results)
-    others = results.leaderboard[f"{results.primary}_mean"].iloc[1:].astype(float)
+    others = results.compared[f"{results.primary}_mean"].iloc[1:].astype(float)
     if not np.isfinite(low):
         return Text("Without an interval nothing shows that it is better than the others.", WARNING)
     reached, n = int((others >= low).sum()), len(others)
@@ -448,7 +448,7 @@ def _flattered(results: StageResults) -> Text:
     asked = f"{split} was measured once for each of {count(n_measured, 'classifier')} and had no part in that choice"
     if not gain:
         return Text(f"{asked}. It puts none above it: it would have flattered by nothing.", GOOD)
-    best = results.leaderboard[f"{results.primary}_mean"].astype(float).max()
+    best = results.compared[f"{results.primary}_mean"].astype(float).max()
     return Text(
         f"{asked}. Had it chosen, this page would report {share(best, 3)}, higher by {share(gain, 3)}: so much the "
         "test would have flattered."

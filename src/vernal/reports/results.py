@@ -13,6 +13,7 @@ from vernal.common.formatting import UNDEFINED, between, count, listed, percent,
 from vernal.evaluation.baselines import ALL_POSITIVE, PREVALENCE
 from vernal.evaluation.choice import CROSS_VALIDATED
 from vernal.evaluation.effects import HIGHER, LOWER, POWER, what_would_help
+from vernal.evaluation.leaderboard import EMPTY_SUBSETS
 from vernal.evaluation.stage_results import METRIC_NAMES, StageResults, level_words
 from vernal.reports.answer import shown_effects
 from vernal.reports.blocks import BAD, GOOD, SOFT, STRONG, Block, Fold, Heading, Section, Table, Text
@@ -85,13 +86,24 @@ def leaderboard_table(results: StageResults) -> Table:
                 between(row[f"{primary}_low"], row[f"{primary}_high"], 3),
                 str(int(row["n_runs"])),
                 *(share(row[name], 3) for name in numbers),
-                str(row["points"]),
+                _points_listed(row),
             ]
         )
     interval = f"{percent(results.options.level)} interval"
     deciding = [f"{split} {METRIC_NAMES[metric]}, mean", "standard deviation", interval, "seeds"]
     chosen_name = [f"{METRIC_NAMES[metric]}, cross-validated"] if has_folds else []
     return Table(["rank", *results.axes, *chosen_name, *deciding, *numbers.values(), "points"], rows)
+
+
+def _points_listed(row: pd.Series) -> str:
+    """A configuration's points, and why it is listed alone where it is."""
+    empty = row.get(EMPTY_SUBSETS)
+    reason = (
+        f"; not ranked, as it trains without {level_words(empty)}, which holds no clip"
+        if isinstance(empty, str)
+        else ""
+    )
+    return f"{row['points']}{reason}"
 
 
 def _effect_blocks(results: StageResults) -> list[Block]:
