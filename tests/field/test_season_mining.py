@@ -9,6 +9,7 @@ from vernal.audio.embedding.store import EmbeddingStore
 from vernal.audio.embedding.windows import EmbeddingOptions, embed_windows, plan_windows
 from vernal.clips.mining import MiningOptions, logit_of, reaches
 from vernal.clips.nights import NightOptions, with_nights
+from vernal.clips.recording_names import RecorderOptions
 from vernal.clips.recordings import IngestOptions, accept, inspect_files, list_recordings
 from vernal.field.detection.file_journal import KnownFiles
 from vernal.field.detection.score_store import ScoreStore
@@ -74,7 +75,9 @@ def embedded(clips: pd.DataFrame, roots: dict[str, str], store: EmbeddingStore) 
 
 def scan(folder, head, tmp_path, clips, splits, name="scan"):
     miner = miner_as_classifier(head, "RADR", AUDIO, LEVELS)
-    recordings = season_nodes.list_season(SourceOptions(season=str(folder)), str(tmp_path / "out"))
+    recordings = season_nodes.list_season(
+        SourceOptions(season=str(folder)), RecorderOptions(), str(tmp_path / "out")
+    )
     files, scores = KnownFiles(tmp_path / name / "files.jsonl"), ScoreStore(tmp_path / name / "scores")
     store = EmbeddingStore(tmp_path / name / "store")
     for _, found, facts in season_nodes.scan_season(recordings, miner, files, scores, store, LEVELS, 0):
@@ -128,7 +131,7 @@ def test_the_night_of_a_test_clip_is_set_aside_with_its_reason(season, head, tmp
 
 def test_no_season_is_no_work_and_no_clips(head, tmp_path, season, nothing_held_out):
     clips = listed_clips(season)
-    recordings = season_nodes.list_season(SourceOptions(), "out")
+    recordings = season_nodes.list_season(SourceOptions(), RecorderOptions(), "out")
     miner = miner_as_classifier(head, "RADR", AUDIO, LEVELS)
     files, scores = KnownFiles(tmp_path / "files.jsonl"), ScoreStore(tmp_path / "scores")
     pieces = list(
