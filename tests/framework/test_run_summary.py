@@ -4,7 +4,14 @@ from pathlib import Path
 import pytest
 
 from vernal.clips.demo_season import is_demo_data
-from vernal.framework.run_summary import DEFAULT, DEMO, closing_words, leaderboard_picture, opening_words
+from vernal.framework.run_summary import (
+    DEFAULT,
+    DEMO,
+    _what_it_does,
+    closing_words,
+    leaderboard_picture,
+    opening_words,
+)
 
 HEADER = (
     "rank,configuration_hash,balance,negative_subsets,n_points,n_runs,score,test_ood_f1_low,test_ood_f1_high,"
@@ -174,3 +181,10 @@ def test_how_long_is_what_the_last_finished_run_took(tmp_path):
     assert "; the last such run took 1 min 35 s." in opening_words(tmp_path, ["stage5"], {}, ["stage5"], 31)
     (folder / "d.json").write_text("{", encoding="utf-8")
     assert "known after the first run" in opening_words(tmp_path, ["stage5"], {}, ["stage5"], 31)
+
+
+def test_what_the_point_to_use_does_is_said_in_plain_ascii():
+    row = {"test_ood_recall": 0.76, "test_ood_fpr": 0.05}
+    words = _what_it_does(row, "test_ood")
+    assert words == ". On test_ood it finds 76 % of the clips with the target and flags 5 % of those without"
+    assert words.isascii()

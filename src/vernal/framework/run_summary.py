@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from vernal.clips.demo_season import is_demo_data
-from vernal.common.formatting import duration, percent
+from vernal.common.formatting import NBSP, duration, percent
 from vernal.common.problems import InputError
 from vernal.evaluation.coverage import SPLITS, VALIDATION
 from vernal.evaluation.deployment import deployed_point, leading_points
@@ -133,7 +133,8 @@ def _what_it_does(row: Mapping[Any, Any], split: str) -> str:
     if pd.isna(found) or pd.isna(flagged):
         return ""
     of_positive = f"finds {percent(found)} of the clips with the target"
-    return f". On {split} it {of_positive} and flags {percent(flagged)} of those without"
+    sentence = f". On {split} it {of_positive} and flags {percent(flagged)} of those without"
+    return sentence.replace(NBSP, " ")  # not every terminal has one
 
 
 def leaderboard_picture(path: Path, is_demo: bool = False) -> list[str]:
