@@ -325,6 +325,23 @@ def test_failures_end_in_one_error_after_everything_else(season):
     assert "is now not_found (1): labelled: a.wav" in str(caught.value)
 
 
+@pytest.mark.parametrize("fmin", [0, 200])
+def test_a_file_of_absurd_samples_is_named_and_the_others_are_embedded(season, fmin):
+    clips, roots = season
+    file = Path(roots["labelled"]) / "a.wav"
+    soundfile.write(file, np.full(3 * 48_000, 3e38, np.float32), 48_000, subtype="FLOAT")
+    clips.loc[clips.file_path == "a.wav", "content_hash"] = sha256_of_file(file)
+    options = EmbeddingOptions(encoder="logmel", fmin=fmin)
+    windows = plan_windows(clips, options)
+    got = []
+    with pytest.raises(
+        InputError, match=r"not_finite \(1\): labelled: a\.wav \(holds values that are no sound"
+    ) as caught:
+        for part in embed_windows(windows, roots, options):
+            got += part.keys
+    assert set(got) == set(windows.key[windows.file_path != "a.wav"]) and "b.flac" not in str(caught.value)
+
+
 @pytest.mark.processes
 def test_audio_broken_from_the_start_is_a_failure_in_workers_too(season, monkeypatch):
     clips, roots = broken(season)

@@ -189,3 +189,23 @@ def test_each_browser_goes_on_under_the_name_that_was_used_in_it(served):
     page = served.ask("/review/queue/hard-negatives", cookie=cookies).content.decode()
     assert 'data-reviewer="Jürgen; B"' in page
     assert shown(served.ask("/review?reviewer=Cho", cookie=cookies)) == "Cho"
+
+
+_LONG = "x" * 20_000
+_ODD = ("%00", "a%00b", "%FF", "%ED%A0%80", "..%2F..%2Fetc", "con", _LONG, "%E2%80%AE", "a" * 255, "%0A", "*")
+
+
+@pytest.mark.parametrize("name", _ODD, ids=lambda name: name[:12])
+@pytest.mark.parametrize(
+    "place",
+    [
+        "/results/{}", "/results/{}/compare", "/results/{}/effects", "/results/{}/point/{}", "/results/new?from={}",
+        "/review/queue/{}", "/review/api/state/{}", "/review/api/clip/{}", "/static/{}", "/{}",
+        "/results/stage1?sort={}", "/results?stage={}", "/review?queue={}&reviewer={}",
+    ],
+)  # fmt: skip
+def test_names_that_cannot_be_are_no_fault_of_the_server(served, place, name):
+    answer = served.ask(place.replace("{}", name))
+    assert answer.status in (200, 303, 400, 403, 404, 405, 422), (answer.status, answer.content[:300])
+    if place == "/results/{}":
+        assert answer.status == (404 if name in ("%00", "a%00b", _LONG, "a" * 255) or "%2F" in name else 422)

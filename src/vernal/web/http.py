@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 PLACES = (("Review", "/review"), ("Results", "/results"), ("Sweeps", "/sweeps"))
 MAX_BODY, MAX_FIELDS = 256 * 1024, 500
+_LONGEST_NAME = 240  # bytes; with an ending, what every system takes
 JSON, FORM = "application/json", "application/x-www-form-urlencoded"
 Fields = list[tuple[str, str]]
 
@@ -58,8 +60,15 @@ def post_form(path: str, answer: Callable[..., Any]) -> Route:
 
 async def _in_thread(answer: Callable[..., Any], *arguments: Any, **names: Any) -> Response:
     """An answer may read files, so it does not hold up the others."""
+    if any(map(_is_no_name, names.values())):
+        raise HTTPException(404)
     made = await run_in_threadpool(answer, *arguments, **names)
     return made if isinstance(made, Response) else JSONResponse(made)
+
+
+def _is_no_name(name: str) -> bool:
+    """Whether nothing here can have a name of an address: no file may be called so."""
+    return "\0" in name or len(name.encode("utf-8", "replace")) > _LONGEST_NAME
 
 
 async def _read_body(request: Request, kind: str, remedy: str) -> bytes:

@@ -14,6 +14,7 @@ import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import soundfile
 
 from tests.field.detection.conftest import Season, make_classifier, make_season, write_noise
 from vernal.audio.encoders.base import get_encoder
@@ -346,6 +347,20 @@ def test_a_season_of_one_minute_and_broken_files_is_heard(tmp_path, season: Seas
     assert season.scan(folder, own) == 6
     found = season.find(folder, own)
     assert found.files.state.value_counts().to_dict() == {"heard": 6, "not heard": 2}
+
+
+@pytest.mark.parametrize("fmin", [0.0, 200.0])
+def test_a_file_of_absurd_samples_is_named_and_the_others_are_heard(tmp_path, season: Season, fmin: float):
+    folder = make_season(tmp_path / "in")
+    loud = np.full(7 * 48_000, 3e38, dtype=np.float32)
+    soundfile.write(folder / "east" / "SMA01_20250403_230000.wav", loud, 48_000, subtype="FLOAT")
+    own = make_classifier(threshold=-1e9, fmin=fmin)
+    season.scan(folder, own)
+    files = season.find(folder, own).files.set_index("file_path")
+    assert files.state.value_counts().to_dict() == {"heard": 6, "not heard": 1}
+    (absurd,) = files.index[files.state == "not heard"]
+    assert absurd.endswith("SMA01_20250403_230000.wav")
+    assert "no sound (up to " in " ".join(map(str, files.loc[absurd].dropna()))
 
 
 @pytest.mark.processes
