@@ -9,11 +9,14 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from importlib.metadata import distributions
 from importlib.metadata import files as installed_files
 from pathlib import Path
 
 import pytest
 import yaml
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
 
 import vernal
 from vernal.audio.birdnet.licence import MODEL_LICENCE
@@ -186,3 +189,14 @@ def test_tests_have_the_path_and_the_name_of_what_they_test(project: Path):
         if not (tested.is_dir() or tested.with_suffix(".py").is_file()):
             of_nothing.add(test.as_posix())
     assert of_nothing == OF_THE_WHOLE
+
+
+def test_what_is_pinned_installs_with_the_oldest_python(project: Path):
+    """A distribution of Linux may stay with the first releases of a Python for years."""
+    installed = {
+        canonicalize_name(one.metadata["Name"]): one.metadata["Requires-Python"] for one in distributions()
+    }
+    pinned = re.findall(r"^([\w.-]+)==", (project / "constraints.txt").read_text("utf-8"), re.MULTILINE)
+    needs = {name: installed.get(canonicalize_name(name)) for name in pinned}
+    assert len([name for name in needs if needs[name]]) > 100
+    assert not {name: need for name, need in needs.items() if need and "3.11.0" not in SpecifierSet(need)}
