@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 
 import click
 
 from vernal.commands.command_line import ClearErrors, data_root, find_project, text_table, with_params
+from vernal.common.formatting import listed
 from vernal.common.problems import InputError, suggest
 from vernal.proof.run_record import stale_because
 from vernal.sweeps.plans import (
@@ -62,14 +64,20 @@ def list_stages(params: Mapping[str, str]) -> None:
             continue
         n_edited = sum(point.is_edited for point in plan.points)
         rows.append([stage, *_sizes(plan), *(counts[state] for state in STATES), n_edited])
-        asked.append(f"  {spec.description}" if spec.description else "")
+        asked.append(f"  {spec.description or _question(spec)}")
     title, *lines = text_table(
         [["stage", "points", "runs", "configurations", *STATES, "edited"], *rows]
     ).splitlines()
-    for line in (title, *(part for pair in zip(lines, asked, strict=True) for part in pair if part)):
+    for line in (title, *chain.from_iterable(zip(lines, asked, strict=True))):
         click.echo(line)
     if errors:
         raise click.ClickException("\n".join(errors))
+
+
+def _question(spec: Spec) -> str:
+    """What a stage asks whose spec has no words for it."""
+    axes = [name for name, values in spec.axes.items() if name != "seed" and len(values) > 1]
+    return f"What do {listed(axes)} change?" if axes else "How well does one configuration do?"
 
 
 @sweep.command("show")

@@ -29,8 +29,8 @@ class StageFolder:
     Attributes:
         plan, training_sets, fold_sets, training_counts, undrawn_points: what is trained, one row per point or clip.
         models: the folder of trained points, one folder each.
-        scores, fold_scores, failures: logits of every point and clip; those of configurations on clips of the train
-            split that they did not train on; points without a model.
+        scores, fold_scores, reference_scores, failures: logits of every point and clip; those of configurations on
+            clips of the train split that they did not train on; those of the references; points without a model.
         evaluation_tables: the folder of the evaluation's further tables, sealed when whole.
         results: what the stage was asked, which makes the tables one object.
         points_table, leaderboard, effects: the tables that a person opens.
@@ -52,6 +52,7 @@ class StageFolder:
         self.models = self.data.models / stage
         self.scores = outputs / "scores.parquet"
         self.fold_scores = outputs / "fold_scores.parquet"
+        self.reference_scores = outputs / "reference_scores.parquet"
         self.failures = outputs / "failures.csv"
         self.evaluation_tables = outputs / "evaluation"
         self.results = outputs / "results.json"
