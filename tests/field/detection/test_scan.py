@@ -146,12 +146,22 @@ def test_a_killed_worker_costs_nothing(tmp_path, season: Season, in_workers):
     assert season.content() == plain.content()
 
 
+def pure_tone(seconds: float) -> np.ndarray:
+    """1 kHz at 48 kHz; every window of it is the same."""
+    return (0.25 * np.sin(2 * np.pi * (np.arange(round(seconds * 48_000)) % 48) / 48)).astype(np.float32)
+
+
+def write_tone(path: Path, seconds: float) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, pure_tone(seconds), 48_000, subtype="FLOAT")
+
+
 class DeadlyHead(Head):
-    """Ends the process that scores pure silence with it, as a decoder does that crashes."""
+    """Ends the process that scores a pure tone with it, as a decoder does that crashes."""
 
     def logits(self, x):
-        silence = get_encoder("birdnet_v2.4").embed(np.zeros((1, 144_000), np.float32))[0]
-        if (np.asarray(x) == silence).all(axis=1).any():
+        tone = get_encoder("birdnet_v2.4").embed(pure_tone(3.0)[np.newaxis])[0]
+        if (np.asarray(x) == tone).all(axis=1).any():
             os._exit(11)
         return super().logits(x)
 
@@ -161,7 +171,7 @@ def test_a_file_that_kills_its_worker_is_named_and_the_others_are_heard(tmp_path
     folder = tmp_path / "in"
     for number in range(6):
         write_noise(folder / f"{number}.wav", 4.0, number)
-    write_noise(folder / "2.wav", 4.0, level=0.0)
+    write_tone(folder / "2.wav", 4.0)
     own = make_classifier()
     deadly = dataclasses.replace(own, head=DeadlyHead(own.head.layers))
     season.scan(folder, deadly, workers=2)
@@ -176,7 +186,7 @@ def test_a_file_that_kills_its_worker_is_named_and_the_others_are_heard(tmp_path
 def test_workers_that_die_at_everything_end_the_run(tmp_path, season: Season, in_workers):
     folder = tmp_path / "in"
     for number in range(5):
-        write_noise(folder / f"{number}.wav", 4.0 + number, level=0.0)
+        write_tone(folder / f"{number}.wav", 4.0 + number)
     own = make_classifier()
     deadly = dataclasses.replace(own, head=DeadlyHead(own.head.layers))
     with pytest.raises(InputError, match=r"Worker processes ended 3 times in a row.*run again to continue"):
