@@ -31,7 +31,8 @@ def preview_of(address, name):
 
 
 def test_a_person_clicks_through(lineage, tmp_path):
-    with open_browser() as driver:
+    # Kedro-Viz draws what lies in the window, and zooms out to a tenth at most.
+    with open_browser(width=2400) as driver:
         driver.get(f"{lineage}?pid=stage5")
         wait_for(driver, lambda _: "stage5" in shown(driver))
         assert {"demo", "ingest", "mining", "curation"} <= shown(driver)
