@@ -194,7 +194,8 @@ def test_tests_have_the_path_and_the_name_of_what_they_test(project: Path):
 def test_what_is_pinned_installs_with_the_oldest_python(project: Path):
     """A distribution of Linux may stay with the first releases of a Python for years."""
     installed = {
-        canonicalize_name(one.metadata["Name"]): one.metadata["Requires-Python"] for one in distributions()
+        canonicalize_name(one.metadata["Name"]): one.metadata.get("Requires-Python")
+        for one in distributions()
     }
     pinned = re.findall(r"^([\w.-]+)==", (project / "constraints.txt").read_text("utf-8"), re.MULTILINE)
     needs = {name: installed.get(canonicalize_name(name)) for name in pinned}

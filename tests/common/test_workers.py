@@ -177,6 +177,10 @@ def square(number: int) -> int:
     return number * number
 
 
+def killed(task: int) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 def killed_once(marker: Path) -> str:
     if not marker.exists():
         marker.touch()
@@ -205,10 +209,13 @@ def test_a_worker_that_is_killed_once_costs_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no such signal")
-def test_a_crash_tells_how_a_worker_ended_that_was_alone(tmp_path: Path) -> None:
-    assert list(run_tasks(killed_once, given([tmp_path / "a"]), 2)) == [
-        (tmp_path / "a", Crash(-signal.SIGKILL))
-    ]
+def test_a_crash_tells_how_a_worker_ended_that_was_alone() -> None:
+    assert list(run_tasks(killed, given([1]), 2)) == [(1, Crash(-signal.SIGKILL))]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such signal")
+def test_a_task_that_was_alone_by_chance_is_tried_again(tmp_path: Path) -> None:
+    assert list(run_tasks(killed_once, given([tmp_path / "a"]), 2)) == [(tmp_path / "a", "a")]
 
 
 def test_a_result_may_bring_more_tasks() -> None:

@@ -212,9 +212,11 @@ def run_tasks(
             if not alone:
                 return
         except BrokenProcessPool:
-            if len(given) == 1:
+            # Whether a task of the first round was alone when its worker died is chance: the others may have finished.
+            if alone and len(given) == 1:
                 yield next(iter(given.values())), Crash(getattr(pool, "exit_code", None))
-            suspects += given.values() if len(given) > 1 else ()
+            else:
+                suspects += given.values()
 
 
 def _next_of(tasks: deque[Task]) -> Task | None:
