@@ -40,6 +40,11 @@ class Folds:
         """The folds in order."""
         return sorted(set(self.clips.fold))
 
+    def held_out(self, clips: pd.DataFrame, fold: str | None = None) -> pd.DataFrame:
+        """Those of some clips that a fold holds out; without a name, that any does."""
+        held = self.clips if fold is None else self.clips[self.clips.fold == fold]
+        return clips[clips.clip_id.isin(held.clip_id)]
+
 
 def folds_of(splits: pd.DataFrame, choose_by: str) -> Folds:
     """Deal the train split into folds that each hold both classes, as asked or by the next way that can be gone.
@@ -132,7 +137,7 @@ def without_fold(
         Related is what shares audio, group, block or night with the fold, and its site where sites are held out. A
         clip of an unknown site is of the fold's where its recorder stands there.
     """
-    held = splits[splits.clip_id.isin(folds.clips.clip_id[folds.clips.fold == fold])]
+    held = folds.held_out(splits, fold)
     open_to_training = splits.split.isin((TRAIN, "val"))
     related = _related(splits, held, folds.by)
     kept = {name: table[~_related(table, held, folds.by)] for name, table in subsets.items()}

@@ -23,8 +23,7 @@ from vernal.sweeps.settings_table import CONFIGURATION
 CROSS_VALIDATED = "cv"
 BY_NOTHING = "nothing"
 FOLD_SCORE_COLUMNS = (CONFIGURATION, "fold", "clip_id", "logit")
-COUNTED = ("tp", "fp", "fn", "tn")
-AVERAGED = ("auroc", "average_precision", "auroc_within_recorder")
+AVERAGED = tuple(name for name in metrics.MEASURES if name not in metrics.AT_THRESHOLD)
 CV_COLUMNS = tuple(f"{CROSS_VALIDATED}_{name}" for name in metrics.MEASURES)
 
 
@@ -32,7 +31,7 @@ CV_COLUMNS = tuple(f"{CROSS_VALIDATED}_{name}" for name in metrics.MEASURES)
 class Choice:
     """What orders the configurations.
 
-    `by`: `sites`, `nights`, `validation`, or `nothing` where none of them could. `metric`: the metric. `folds`: how
+    `by`: `sites`, `nights`, `validation`, or `nothing` where none of them could. `metric`: the metric. `n_folds`: how
     many were held out in turn. `values`: one row a configuration with `CV_COLUMNS`, none where there are no folds.
     `reasons`: why it is not as asked.
     """
@@ -139,7 +138,7 @@ def cross_validated(
         nothing could be measured, or an empty text.
     Source: Forman and Scholz (2010), Apples-to-apples in cross-validation studies, SIGKDD Explorations 12.
     """
-    clips = splits[splits.clip_id.isin(folds.clips.clip_id)].sort_values("clip_id", ignore_index=True)
+    clips = folds.held_out(splits).sort_values("clip_id", ignore_index=True)
     lacking = [name for name in UNIT_COLUMNS[options.unit] if name not in clips or clips[name].isna().any()]
     hashes, matrix = _matrix(fold_scores, clips)
     empty = pd.DataFrame({CONFIGURATION: hashes}).reindex(columns=[CONFIGURATION, *CV_COLUMNS])
@@ -153,9 +152,7 @@ def cross_validated(
         units.append(unit)
         logits.append(scored)
     rows = [_measures(units, [part[at] for part in logits], options) for at in range(len(hashes))]
-    return pd.DataFrame(rows, columns=list(CV_COLUMNS)).assign(**{CONFIGURATION: hashes})[
-        [*empty.columns]
-    ], ""
+    return empty.assign(**pd.DataFrame(rows, columns=list(CV_COLUMNS))), ""
 
 
 def _matrix(fold_scores: pd.DataFrame, clips: pd.DataFrame) -> tuple[list[str], FloatArray]:
@@ -177,7 +174,7 @@ def _measures(
     if not all(np.isfinite(part).all() for part in logits):
         return dict.fromkeys(CV_COLUMNS, float("nan"))
     truths = [part.is_positive.to_numpy(dtype=bool) for part in units]
-    counted = dict.fromkeys(COUNTED, 0.0)
+    counted = dict.fromkeys(metrics.CELLS, 0.0)
     ranked: list[dict[str, float]] = []
     for at, (part, truth, own) in enumerate(zip(units, truths, logits, strict=True)):
         others, their_truth = (
@@ -185,7 +182,7 @@ def _measures(
         )
         logit = choose(others, their_truth, options.goals[0]).logit
         found = metrics.metrics_at(own, truth, logit)
-        counted = {cell: counted[cell] + found[cell] for cell in COUNTED}
+        counted = {cell: counted[cell] + found[cell] for cell in metrics.CELLS}
         recorders = part.recorder_id.to_numpy(dtype=object) if "recorder_id" in part else None
         ranked.append(metrics.measured(own, truth, logit, recorders))
     values = metrics.rates_of(**counted) | _means(ranked)

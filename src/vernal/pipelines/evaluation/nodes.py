@@ -112,7 +112,7 @@ def score_folds(
     folds, finished = folds_of(splits, evaluation.choose_by), library.keys()
     parts: list[pd.DataFrame] = []
     for fold, fits in fitting.list_fold_fits(plan, fold_sets, clips, audio, options.backend).items():
-        held = splits[splits.clip_id.isin(folds.clips.clip_id[folds.clips.fold == fold])]
+        held = folds.held_out(splits, fold)
         trained = {fit.fit_hash: fit for fit in fits if fit.key in finished}
         for audio_settings, hashes in _by_audio(trained, pd.Series(list(trained), dtype="str")):
             heads = [library.load(trained[fit_hash].key).head for fit_hash in hashes]
