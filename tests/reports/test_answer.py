@@ -8,7 +8,7 @@ from vernal.clips.problem_card import PerformanceTarget, ProblemCard
 from vernal.clips.splits import count_splits
 from vernal.common.formatting import between, percent
 from vernal.evaluation.proportions import exact_interval
-from vernal.reports.answer import answer_section, leader_interval, question, shown_effects
+from vernal.reports.answer import answer_section, leader_interval, shown_effects
 from vernal.reports.blocks import Bullets, Table, Tiles
 from vernal.reports.points import points_section
 from vernal.reports.recommendation import deploy_section
@@ -27,12 +27,6 @@ def one(results, words: str) -> tuple[str, str]:
     found = [(text, tone) for text, tone in said(results).items() if words in text]
     assert len(found) == 1, said(results)
     return found[0]
-
-
-def test_the_question_is_the_specs_own_or_made_of_its_axes(make_stage):
-    assert question(make_stage(description="Why?").results) == "Why?"
-    assert question(make_stage(AXES).results) == "What do `hidden_units` change in the detection of RADR?"
-    assert question(make_stage().results) == "How well can one configuration tell RADR from everything else?"
 
 
 def test_a_planted_difference_is_named_with_its_direction(make_stage):

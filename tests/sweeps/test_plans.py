@@ -15,6 +15,7 @@ from vernal.sweeps.plans import (
     resolve_points,
     select_points,
     selected_names,
+    size_of,
 )
 from vernal.sweeps.point_settings import SETTINGS, PointSettings, config_hash
 from vernal.sweeps.points import fingerprint, point_record
@@ -44,6 +45,12 @@ def test_a_plan_has_a_row_a_point_with_every_setting():
     assert not plan.is_edited.any()
     rows = plan.to_dict("records")
     assert [config_hash(PointSettings.from_row(row)) for row in rows] == plan.config_hash.tolist()
+
+
+def test_the_size_counts_runs_apart_from_points(project):
+    size = size_of(expand(read_stage(project / "conf" / "sweeps", "imbalance")))
+    assert (size.points, size.runs, size.configurations) == (108, 84, 28)
+    assert size_of(expand(read_stage(project / "conf" / "sweeps", "stage15"))).trainings == 7
 
 
 def test_points_of_equal_hash_share_with_the_first_of_them():

@@ -10,7 +10,6 @@ from pathlib import Path
 import click
 
 from vernal.commands.command_line import ClearErrors, data_root, find_project, text_table, with_params
-from vernal.common.formatting import listed
 from vernal.common.problems import InputError, suggest
 from vernal.proof.run_record import stale_because
 from vernal.sweeps.plans import (
@@ -23,9 +22,10 @@ from vernal.sweeps.plans import (
     make_plan,
     point_states,
     selected_names,
+    size_of,
 )
 from vernal.sweeps.point_folder import FolderChanges, differences_in_words, write_point_files
-from vernal.sweeps.point_settings import SETTINGS, configuration_hash, fit_hash
+from vernal.sweeps.point_settings import SETTINGS
 from vernal.sweeps.points import read_point_records, setting_differences, stage_of
 from vernal.sweeps.setting import Setting
 from vernal.sweeps.setting_problems import known_subsets
@@ -63,8 +63,18 @@ def list_stages(params: Mapping[str, str]) -> None:
             errors.append(str(error))
             continue
         n_edited = sum(point.is_edited for point in plan.points)
-        rows.append([stage, *_sizes(plan), *(counts[state] for state in STATES), n_edited])
-        asked.append(f"  {spec.description or _question(spec)}")
+        size = size_of(plan.points)
+        rows.append(
+            [
+                stage,
+                size.points,
+                size.runs,
+                size.configurations,
+                *(counts[state] for state in STATES),
+                n_edited,
+            ]
+        )
+        asked.append(f"  {spec.question.replace('`', '')}")
     title, *lines = text_table(
         [["stage", "points", "runs", "configurations", *STATES, "edited"], *rows]
     ).splitlines()
@@ -72,12 +82,6 @@ def list_stages(params: Mapping[str, str]) -> None:
         click.echo(line)
     if errors:
         raise click.ClickException("\n".join(errors))
-
-
-def _question(spec: Spec) -> str:
-    """What a stage asks whose spec has no words for it."""
-    axes = [name for name, values in spec.axes.items() if name != "seed" and len(values) > 1]
-    return f"What do {listed(axes)} change?" if axes else "How well does one configuration do?"
 
 
 @sweep.command("show")
@@ -194,15 +198,8 @@ def _named_point(project: Path, name: str) -> PlannedPoint:
     return _one_point(_read(project, stage)[1], name)
 
 
-def _sizes(plan: Plan) -> tuple[int, int, int]:
-    """Points, distinct runs, configurations."""
-    runs = {point.config_hash for point in plan.points}
-    return len(plan.points), len(runs), len({configuration_hash(point.settings) for point in plan.points})
-
-
 def _stage_text(spec: Spec, plan: Plan, states: Mapping[str, str]) -> str:
-    points, runs, configurations = _sizes(plan)
-    trainings = len({fit_hash(point.settings) for point in plan.points})
+    size = size_of(plan.points)
     counts = Counter(states.values())
     varying = [name for name, values in spec.axes.items() if len(values) > 1]
     axes = [
@@ -214,9 +211,9 @@ def _stage_text(spec: Spec, plan: Plan, states: Mapping[str, str]) -> str:
         [point.name, *(_cell(SETTINGS[name], point) for name in varying), states[point.name], _note(point)]
         for point in plan.points
     ]
-    heading = f"{spec.stage}: {points} points, {runs} distinct runs of {configurations} configurations"
+    heading = f"{spec.stage}: {size.points} points, {size.runs} distinct runs of {size.configurations} configurations"
     lines = [
-        f"{heading}, {trainings} trainings",
+        f"{heading}, {size.trainings} trainings",
         *([spec.description] if spec.description else []),
         ", ".join(f"{counts[state]} {state}" for state in STATES)
         + f", {sum(point.is_edited for point in plan.points)} edited",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -25,6 +26,48 @@ BY_NOTHING = "nothing"
 FOLD_SCORE_COLUMNS = (CONFIGURATION, "fold", "clip_id", "logit")
 AVERAGED = tuple(name for name in metrics.MEASURES if name not in metrics.AT_THRESHOLD)
 CV_COLUMNS = tuple(f"{CROSS_VALIDATED}_{name}" for name in metrics.MEASURES)
+
+
+class Way(NamedTuple):
+    """A way of choosing among configurations.
+
+    `name`: what orders them, a phrase with `{metric}`. `ranked`: what the rank goes by, in short. `sentence`: how the
+    choice was made, with `{n_folds}`. `column`: where the leaderboard has a metric of it, empty where nothing chooses.
+    """
+
+    name: str
+    ranked: str
+    sentence: str
+    column: str
+
+
+WAYS = {
+    BY_SITES: Way(
+        "{metric} cross-validated over training sites",
+        "ranked by a score from training sites left out in turn",
+        "each of {n_folds} training sites was left out in turn, and every configuration trained without it",
+        f"{CROSS_VALIDATED}_{{metric}}",
+    ),
+    BY_NIGHTS: Way(
+        "{metric} cross-validated over training nights",
+        "ranked by a score from training nights left out in turn",
+        "each of {n_folds} parts of the training nights was left out in turn, and every configuration trained "
+        "without it",
+        f"{CROSS_VALIDATED}_{{metric}}",
+    ),
+    BY_VALIDATION: Way(
+        "{metric} on validation",
+        "ranked by a score from validation",
+        "configurations were compared on validation",
+        f"{VALIDATION}_{{metric}}_mean",
+    ),
+    BY_NOTHING: Way(
+        "nothing: they stand as in the plan",
+        "nothing could choose",
+        "nothing could choose among configurations: they stand in the order of the plan, unranked",
+        "",
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -50,16 +93,12 @@ class Choice:
     @property
     def column(self) -> str | None:
         """What the order goes by, as `points.csv` names it; None where nothing could choose."""
-        if self.by == BY_NOTHING:
-            return None
-        return f"{CROSS_VALIDATED if self.is_cross_validated else VALIDATION}_{self.metric}"
+        return WAYS[self.by].column.format(metric=self.metric).removesuffix("_mean") or None
 
     @property
     def precision(self) -> str | None:
         """The leaderboard's column that a floor of precision is about; None where nothing could choose."""
-        if self.by == BY_NOTHING:
-            return None
-        return f"{CROSS_VALIDATED}_precision" if self.is_cross_validated else f"{VALIDATION}_precision_mean"
+        return WAYS[self.by].column.format(metric="precision") or None
 
     @property
     def sentence(self) -> str:
@@ -68,14 +107,7 @@ class Choice:
         >>> Choice("sites", "f1", 3, pd.DataFrame()).sentence
         'each of 3 training sites was left out in turn, and every configuration trained without it'
         """
-        return {
-            BY_SITES: f"each of {self.n_folds} training sites was left out in turn, and every configuration trained "
-            "without it",
-            BY_NIGHTS: f"each of {self.n_folds} parts of the training nights was left out in turn, and every "
-            "configuration trained without it",
-            BY_VALIDATION: "configurations were compared on validation",
-            BY_NOTHING: "nothing could choose among configurations: they stand in the order of the plan, unranked",
-        }[self.by]
+        return WAYS[self.by].sentence.format(n_folds=self.n_folds)
 
 
 def choice_of(

@@ -15,12 +15,12 @@ import numpy as np
 import pandas as pd
 
 from vernal.clips.demo_season import is_demo_data
-from vernal.clips.folds import BY_NIGHTS, BY_SITES, BY_VALIDATION
+from vernal.clips.folds import BY_NIGHTS, BY_SITES
 from vernal.clips.problem_card import ProblemCard
 from vernal.common.hashing import digest
 from vernal.common.table_files import digest_of_table
 from vernal.evaluation.baselines import METADATA, PLACE_AND_HOUR
-from vernal.evaluation.choice import BY_NOTHING, CROSS_VALIDATED
+from vernal.evaluation.choice import BY_NOTHING, WAYS
 from vernal.evaluation.coverage import SPLITS, VALIDATION
 from vernal.evaluation.deployment import deployed_point
 from vernal.evaluation.leaderboard import EMPTY_SUBSETS
@@ -40,13 +40,7 @@ METRIC_NAMES = {
     "average_precision": "average precision",
     "auroc_within_recorder": "AUROC within recorder",
 }
-CHOICE_NAMES = {
-    BY_SITES: "{metric} cross-validated over training sites",
-    BY_NIGHTS: "{metric} cross-validated over training nights",
-    BY_VALIDATION: "{metric} on validation",
-    BY_NOTHING: "nothing: they stand as in the plan",
-    "": "an earlier version, which let the test choose; run the stage again",
-}
+CHOSEN_BEFORE = "an earlier version, which let the test choose; run the stage again"
 KEY = "key"  # the evaluation's table, and its one column, that names what it was made from
 UNIT_NAMES = {"clip": "clips", "file": "files", "night": "recorder-nights"}
 
@@ -198,7 +192,7 @@ class StageResults:
 
     @cached_property
     def chosen_by(self) -> str:
-        """What configurations were chosen by, a key of `CHOICE_NAMES`; empty in results of an earlier version."""
+        """What configurations were chosen by, a key of `choice.WAYS`; empty in results of an earlier version."""
         if "chosen_by" not in self.leaderboard:
             return ""
         return str(self.leaderboard["chosen_by"].iloc[0]) if len(self.leaderboard) else BY_NOTHING
@@ -206,7 +200,9 @@ class StageResults:
     @cached_property
     def choice_name(self) -> str:
         """What gives the order of configurations, in words."""
-        return CHOICE_NAMES[self.chosen_by].format(metric=METRIC_NAMES[self.primary_metric])
+        if not self.chosen_by:
+            return CHOSEN_BEFORE
+        return WAYS[self.chosen_by].name.format(metric=METRIC_NAMES[self.primary_metric])
 
     @cached_property
     def is_cross_validated(self) -> bool:
@@ -216,9 +212,9 @@ class StageResults:
     @cached_property
     def choice_column(self) -> str | None:
         """The leaderboard's column of what was chosen by; None where that is nothing."""
-        named = {BY_VALIDATION: f"{VALIDATION}_{self.primary_metric}_mean"}
-        named |= dict.fromkeys((BY_SITES, BY_NIGHTS), f"{CROSS_VALIDATED}_{self.primary_metric}")
-        return named.get(self.chosen_by)
+        if not self.chosen_by:
+            return None
+        return WAYS[self.chosen_by].column.format(metric=self.primary_metric) or None
 
     @cached_property
     def choice_notes(self) -> list[str]:

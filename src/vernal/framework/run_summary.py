@@ -13,6 +13,7 @@ import pandas as pd
 from vernal.clips.demo_season import is_demo_data
 from vernal.common.formatting import NBSP, duration, percent
 from vernal.common.problems import InputError
+from vernal.evaluation.choice import WAYS
 from vernal.evaluation.coverage import SPLITS, VALIDATION
 from vernal.evaluation.deployment import deployed_point, leading_points
 from vernal.evaluation.operating_points import why_none
@@ -21,13 +22,6 @@ from vernal.sweeps.stage_folder import StageFolder
 
 # What a person opens, by the dataset's name in the stage, in the order they would open it.
 _SHOWN = ("report", "leaderboard", "effects", "points_table", "certificate")
-# What the score of each row is, by what a leaderboard says that it was chosen by.
-_CHOSEN_BY = {
-    "sites": "ranked by a score from training sites left out in turn",
-    "nights": "ranked by a score from training nights left out in turn",
-    "validation": "ranked by a score from validation",
-    "nothing": "nothing could choose",
-}
 DEFAULT = "__default__"
 SHOWN_ROWS = 10
 SCALE = 30  # characters of the axis
@@ -156,8 +150,8 @@ def leaderboard_picture(path: Path, is_demo: bool = False) -> list[str]:
     low, high = _limits(numbers)
     title = f"  {_ascii(path.parent.name)}: {primary}, mean over seeds"
     title += " and interval" if any(math.isfinite(three[0]) for three in numbers) else " (no intervals)"
-    chosen_by = _CHOSEN_BY.get(rows[0].get("chosen_by", ""))
-    title += f"; {chosen_by}" if chosen_by else ""
+    way = WAYS.get(rows[0].get("chosen_by", ""))
+    title += f"; {way.ranked}" if way else ""
     lines = [f"  {DEMO}"] if is_demo else []
     lines += [
         title,

@@ -24,16 +24,6 @@ WITHIN_GAP = 0.1  # a fall of the AUROC within recorders by this much is worth a
 SAID = 4  # differences named in the answer; the table has all
 
 
-def question(results: StageResults) -> str:
-    """What the stage asks: as its spec says, else from its axes."""
-    if results.spec.description:
-        return results.spec.description
-    if not results.axes:
-        return f"How well can one configuration tell {results.target} from everything else?"
-    axes = listed([f"`{axis}`" for axis in results.axes])
-    return f"What do {axes} change in the detection of {results.target}?"
-
-
 def answer_section(results: StageResults) -> Section:
     """The findings, most wanted first."""
     said = [

@@ -9,7 +9,7 @@ from markupsafe import Markup, escape
 
 from vernal.common.formatting import count, listed
 from vernal.evaluation.stage_results import StageResults
-from vernal.reports.answer import answer_section, question
+from vernal.reports.answer import answer_section
 from vernal.reports.blocks import BAD, WARNING, Section, Text
 from vernal.reports.design import asked_section
 from vernal.reports.error_breakdown import where_section
@@ -61,7 +61,7 @@ def render_report(
     return environment.get_template("stage.html.j2").render(
         stage=results.spec.stage,
         target=results.target,
-        question=question(results),
+        question=results.spec.question,
         demo=DEMO_WORDS if results.is_demo else "",
         warnings=[*notices, *_warnings(results)],
         sections=listed,

@@ -61,6 +61,26 @@ class Plan:
     leftovers: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Size:
+    """How much a sweep is: points, distinct runs, configurations (runs but for the seed), trainings."""
+
+    points: int
+    runs: int
+    configurations: int
+    trainings: int
+
+
+def size_of(points: Sequence[Point | PlannedPoint]) -> Size:
+    """How much some points are; those of equal settings count once but as points."""
+    return Size(
+        len(points),
+        len({point.config_hash for point in points}),
+        len({configuration_hash(point.settings) for point in points}),
+        len({fit_hash(point.settings) for point in points}),
+    )
+
+
 def make_plan(
     spec: Spec,
     point_files: Mapping[str, Any],

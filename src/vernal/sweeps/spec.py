@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vernal.common.formatting import listed
 from vernal.common.problems import InputError, Problems, shown, suggest
 from vernal.common.safe_yaml import read_yaml
 from vernal.sweeps.point_settings import RULES, SETTINGS
@@ -46,6 +47,18 @@ class Spec:
     def n_points(self) -> int:
         """How many points the axes span."""
         return math.prod(len(values) for values in self.axes.values())
+
+    @property
+    def question(self) -> str:
+        """What the stage asks: in its own words, else made of the settings that vary.
+
+        >>> Spec("s", {"seed": (1, 2), "epochs": (1, 5)}, {}).question
+        'What does `epochs` change?'
+        """
+        varying = [f"`{name}`" for name, values in self.axes.items() if name != "seed" and len(values) > 1]
+        if self.description or not varying:
+            return self.description or "How well does one configuration do?"
+        return f"What {'does' if len(varying) == 1 else 'do'} {listed(varying)} change?"
 
 
 def read_spec(
@@ -212,18 +225,18 @@ def _axes(raw: Mapping[Any, Any], found: SettingProblems, problems: Problems) ->
     """Each axis with its values in canonical spelling; what is wrong is noted and left out."""
     axes: dict[str, tuple[Value, ...]] = {}
     not_listed, empty = [], []
-    for key, listed in raw.items():
+    for key, many in raw.items():
         name = found.name(key, at="axes.")
         if name is None:
             continue
         if name in axes:
             found.twice.append(f"axes.{name}")
-        if not isinstance(listed, list):
-            not_listed.append(f"{name}: {shown(listed)}")
+        if not isinstance(many, list):
+            not_listed.append(f"{name}: {shown(many)}")
             continue
-        if not listed:
+        if not many:
             empty.append(name)
-        values = [found.value(name, one, at="axes.") for one in listed]
+        values = [found.value(name, one, at="axes.") for one in many]
         axes[name] = tuple(value for value in values if value is not None)
     problems.add("axis that is no list", not_listed, "List its values, or move the setting to base_params.")
     problems.add("axis without values", empty, "Give it one value at least, or take it out.")

@@ -17,7 +17,6 @@ from vernal.web.results.drafts import (
     draft_from_form,
     draft_from_spec,
     reserved_names,
-    size_of,
     spec_text,
     stage_words,
 )
@@ -163,9 +162,3 @@ def test_a_number_is_the_name_of_a_stage():
     assert stage_words("21", reserved_names()) == ""
     checked = check_draft(Draft("21"), None)
     assert checked.spec is not None and checked.spec.stage == "stage21"
-
-
-def test_the_size_counts_runs_apart_from_points(project):
-    size = size_of(expand(read_stage(project / "conf" / "sweeps", "imbalance")))
-    assert (size.points, size.runs, size.configurations) == (108, 84, 28)
-    assert size_of(expand(read_stage(project / "conf" / "sweeps", "stage15"))).trainings == 7

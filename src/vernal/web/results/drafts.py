@@ -13,9 +13,8 @@ from typing import Any
 
 from vernal.common.problems import InputError
 from vernal.common.safe_yaml import parse_yaml
-from vernal.sweeps.plans import PlannedPoint
-from vernal.sweeps.point_settings import SETTINGS, configuration_hash, fit_hash
-from vernal.sweeps.points import Point, SafeDumper
+from vernal.sweeps.point_settings import SETTINGS
+from vernal.sweeps.points import SafeDumper
 from vernal.sweeps.setting import Value
 from vernal.sweeps.setting_problems import SettingProblems
 from vernal.sweeps.spec import Spec, parse_spec
@@ -59,16 +58,6 @@ class Checked:
     spec: Spec | None
     problems: Mapping[str, str]
     words: str
-
-
-@dataclass(frozen=True)
-class Size:
-    """How much a sweep is: points, distinct runs, configurations (runs but for the seed), trainings."""
-
-    points: int
-    runs: int
-    configurations: int
-    trainings: int
 
 
 def draft_from_form(pairs: Sequence[tuple[str, str]]) -> Draft:
@@ -208,16 +197,6 @@ def reserved_names() -> frozenset[str]:
     folder = Path(vernal.__file__).parent / "pipelines"
     pipelines = {path.name for path in folder.iterdir() if (path / "pipeline.py").is_file()}
     return frozenset(pipelines | {"heads", "runs", "curated"})
-
-
-def size_of(points: Sequence[Point | PlannedPoint]) -> Size:
-    """How much the points of a sweep are."""
-    return Size(
-        len(points),
-        len({point.config_hash for point in points}),
-        len({configuration_hash(point.settings) for point in points}),
-        len({fit_hash(point.settings) for point in points}),
-    )
 
 
 class _SpecDumper(SafeDumper):

@@ -21,11 +21,10 @@ from vernal.common.formatting import count, duration
 from vernal.common.problems import InputError
 from vernal.common.safe_yaml import read_yaml
 from vernal.proof.run_record import FINISHED, read_records
-from vernal.sweeps.plans import PlannedPoint
+from vernal.sweeps.plans import PlannedPoint, size_of
 from vernal.sweeps.point_settings import PointSettings, fit_hash
 from vernal.sweeps.points import Point
 from vernal.sweeps.stage_folder import StageFolder
-from vernal.web.results import drafts
 from vernal.web.results.cache import Cache
 
 # What a stage does once for every run; its other nodes are done once for the stage.
@@ -93,7 +92,7 @@ class RuntimeEstimates:
 
     def estimate(self, points: Sequence[Point | PlannedPoint]) -> Estimate | None:
         """How long some points will take; None where nothing was measured."""
-        found = most_alike(self._measured(), points, drafts.size_of(points).trainings)
+        found = most_alike(self._measured(), points, size_of(points).trainings)
         if found is None:
             return None
         trained, embedded = self._kept("done", lambda root: (trained_fits(root), embedded_audio(root)))

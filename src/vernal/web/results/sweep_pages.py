@@ -13,7 +13,7 @@ from vernal.common.formatting import count
 from vernal.common.hashing import digest
 from vernal.common.problems import InputError
 from vernal.proof.run_record import stale_because
-from vernal.sweeps.plans import DONE, FAILED, MISSING, STALE, PlannedPoint, make_plan, point_states
+from vernal.sweeps.plans import DONE, FAILED, MISSING, STALE, PlannedPoint, make_plan, point_states, size_of
 from vernal.sweeps.point_settings import SETTINGS
 from vernal.sweeps.points import read_point_records, setting_differences
 from vernal.sweeps.setting_problems import known_subsets
@@ -53,7 +53,7 @@ class SweepPages:
         except InputError as error:
             return {"stage": stage, "problem": str(error)}
         states = Counter(self._shown_states(stage, self._states(stage, plan)).values())
-        return {"stage": stage, "spec": spec, "size": drafts.size_of(plan), "states": states}
+        return {"stage": stage, "spec": spec, "size": size_of(plan), "states": states}
 
     def spec(self, request: Request, stage: str, words: str = "", status: int = 200) -> Response:
         """One spec: axes, points, and the button that runs it; `words` say why a run was not started."""
@@ -65,7 +65,7 @@ class SweepPages:
             "stage": stage,
             "spec": spec,
             "settings": SETTINGS,
-            "size": drafts.size_of(plan),
+            "size": size_of(plan),
             "states": {name: counted[name] for name in STATES},
             "varying": [name for name, levels in spec.axes.items() if len(levels) > 1],
             "rows": [(point, shown[point.name], _edits(point)) for point in plan],
@@ -138,7 +138,7 @@ class SweepPages:
         if spec is None:
             return {"size": "", "text": "", "exists": False, **estimate_words(None)}
         points = expand(spec)
-        size = drafts.size_of(points)
+        size = size_of(points)
         words = [count(size.points, "point"), count(size.runs, "distinct run")]
         words += [count(size.configurations, "configuration"), count(size.trainings, "training")]
         return {
