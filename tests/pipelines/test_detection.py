@@ -142,7 +142,13 @@ def test_a_night_that_a_person_confirmed_is_present_in_the_next_run(tmp_path):
         | {"decision": "target", "is_score_shown": True}
         | place
     )
+    before = (out / "report.html").read_text(encoding="utf-8")
     ran(root, f"detection.recordings={folder}", "workers=1")
+    after = (out / "report.html").read_text(encoding="utf-8")
+    assert "that they checked" not in before
+    assert "People confirmed 1 of 1 detection that they checked (100\xa0%)." in after
+    verified = pd.read_csv(out / "verified.csv")
+    assert verified.file_path.tolist() == [first.file_path] and verified.reviewed_by.tolist() == ["Ana"]
     nights = pd.read_csv(out / "nights.csv").dropna(subset="is_present")
     assert nights[["recorder_id", "night", "is_present"]].to_numpy().tolist() == [
         [first.recorder_id, first.night, True]

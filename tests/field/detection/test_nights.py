@@ -9,6 +9,7 @@ from tests.field.detection.conftest import Season, make_classifier, write_noise
 from vernal.field.detection.detections import DETECTION_COLUMNS, EFFORT_COLUMNS, FILE_COLUMNS, Detections
 from vernal.field.detection.false_alarms import FalseAlarmRate
 from vernal.field.detection.nights import NIGHT_COLUMNS, count_nights, season_nights
+from vernal.field.detection.verification import verdicts_of
 
 
 def file_row(name: str, recorder: str, date: str | None, state: str = "heard") -> dict:
@@ -147,7 +148,7 @@ def said(recording: str, decision: str, reviewer: str = "Ana", when: int = 0, **
     ],
 )  # fmt: skip
 def test_only_a_night_that_a_person_confirmed_is_present(decisions, nights):
-    table = count_nights(NIGHTS, ("frog",), decisions=pd.DataFrame(decisions))
+    table = count_nights(NIGHTS, ("frog",), verdicts=verdicts_of(pd.DataFrame(decisions)))
     assert table.night[table.is_present.fillna(False)].tolist() == nights
     assert table.is_present.isna().sum() == len(table) - len(nights), (
         "a night is never said to be without the animal"

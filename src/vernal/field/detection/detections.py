@@ -25,7 +25,7 @@ from vernal.field.detection.scoring import BlockScores, n_blocks_of
 
 DETECTION_COLUMNS = (
     "file_path", "recorder_id", "night", "label", "started_at", "start_s", "end_s", "peak_start_s", "logit",
-    "confidence", "n_windows",
+    "confidence", "n_windows", "review_state", "reviewed_by", "reviewed_at",
 )  # fmt: skip
 FILE_COLUMNS = (
     "file_path", "recorder_id", "date", "time", "state", "duration_s", "heard_s", "n_windows", "sample_rate_hz",
@@ -33,6 +33,7 @@ FILE_COLUMNS = (
 )  # fmt: skip
 EFFORT_COLUMNS = ("recorder_id", "night", "hour", "heard_s", "n_windows")
 HEARD, PARTLY, UNHEARD, COPY = "heard", "partly heard", "not heard", "copy"
+UNCHECKED = "unchecked"  # what nobody decided on; see `verification` for the others
 _TOLERANCE_S = 1e-6
 
 
@@ -186,13 +187,18 @@ def _placed(
         started_at=began,
         night=nights.nights_of_moments(began, start_hour).fillna(UNKNOWN),
         confidence=expit(table.logit.to_numpy()),
+        review_state=UNCHECKED,
+        reviewed_by=np.nan,
+        reviewed_at=np.nan,
     )
     return _typed(table.sort_values(["owner", "start_s", "label"], kind="stable", ignore_index=True))
 
 
 def _typed(table: pd.DataFrame) -> pd.DataFrame:
     numbers = dict.fromkeys(("start_s", "end_s", "peak_start_s", "logit", "confidence"), "float64")
-    texts = dict.fromkeys(("file_path", "recorder_id", "night", "label"), "str")
+    texts = dict.fromkeys(
+        ("file_path", "recorder_id", "night", "label", "review_state", "reviewed_by", "reviewed_at"), "str"
+    )
     return table[list(DETECTION_COLUMNS)].astype(
         {**numbers, **texts, "started_at": "datetime64[ms]", "n_windows": "int64"}
     )

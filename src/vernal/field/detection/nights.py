@@ -11,17 +11,19 @@ import numpy as np
 import pandas as pd
 
 from vernal.clips.nights import START_HOUR, nights_of_moments
-from vernal.field.detection.detections import COPY, HEARD, PARTLY, Detections
+from vernal.field.detection.detections import COPY, HEARD, PARTLY, UNCHECKED, Detections
 from vernal.field.detection.false_alarms import ENDS, FalseAlarmRate, chance_of_any
 from vernal.field.detection.listing import UNKNOWN, started_at
+from vernal.field.detection.verification import CONFIRMED, REJECTED, confirmed_nights
 
 EXPECTED, CHANCE = "expected_false_windows", "false_night_chance"
 NIGHT_COLUMNS = (
     "recorder_id", "night", "label", "state", "has_detection", "is_present", "n_detections", "n_windows",
     "n_windows_heard", *(f"{name}{end}" for name in (EXPECTED, CHANCE) for end in ENDS), "first_call", "last_call",
-    "max_confidence", "heard_h", "n_files", "n_files_unheard",
+    "max_confidence", "heard_h", "n_files", "n_files_unheard", "review_state", "n_confirmed", "n_rejected",
 )  # fmt: skip
 _KEYS = ["recorder_id", "night", "label"]
+_REVIEWED = {"n_confirmed": CONFIRMED, "n_rejected": REJECTED}
 CALLS, QUIET, UNHEARD, NO_RECORDINGS = "calls", "no calls", "not heard", "no recordings"
 # A longer stretch without any recording is a gap between deployments, or a clock that was reset.
 LONGEST_GAP_NIGHTS = 60
@@ -32,7 +34,7 @@ def count_nights(
     labels: tuple[str, ...],
     start_hour: int = START_HOUR,
     rate: FalseAlarmRate | None = None,
-    decisions: pd.DataFrame | None = None,
+    verdicts: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """One row a recorder, night and label: `NIGHT_COLUMNS`.
 
@@ -42,9 +44,10 @@ def count_nights(
 
     Args:
         rate: of false alarms; None leaves what is expected missing.
-        decisions: of people, `content_hash, start_s, end_s, asked, decision, reviewer, when`. `is_present` is true in
-            the nights of places that a reviewer heard the label in and no other spoke against, and else missing:
-            nobody hears a whole night.
+        verdicts: of people (see `verification.verdicts_of`), which the detections of `found` have already. `is_present`
+            is true in the nights of confirmed places, and else missing: nobody hears a whole night. `review_state` is
+            `confirmed` there, `rejected` where every detection of the night is, `not heard` where nothing was heard,
+            and else `unchecked`.
     """
     files = _files_by_night(found, start_hour)
     heard = found.effort.groupby(["recorder_id", "night"], as_index=False)[["heard_s", "n_windows"]].sum()
@@ -56,9 +59,9 @@ def count_nights(
         grid.merge(files, how="left", on=["recorder_id", "night"])
         .merge(heard, how="left", on=["recorder_id", "night"])
         .merge(calls, how="left", on=_KEYS)
-        .merge(_confirmed(found, decisions, start_hour), how="left", on=_KEYS)
+        .merge(_confirmed(found, verdicts, start_hour), how="left", on=_KEYS)
     )
-    counts = ("n_detections", "n_windows", "n_windows_heard", "n_files", "n_files_unheard")
+    counts = ("n_detections", "n_windows", "n_windows_heard", "n_files", "n_files_unheard", *_REVIEWED)
     table = table.assign(
         heard_h=table.heard_s.fillna(0.0) / 3_600,
         **{name: table[name].fillna(0).astype("int64") for name in counts},
@@ -68,8 +71,18 @@ def count_nights(
     state = np.select(
         [table.n_detections > 0, is_heard, table.n_files > 0], [CALLS, QUIET, UNHEARD], default=NO_RECORDINGS
     )
+    review = np.select(
+        [
+            ~is_heard,
+            table.is_present.notna(),
+            (table.n_rejected > 0) & (table.n_rejected == table.n_detections),
+        ],
+        [UNHEARD, CONFIRMED, REJECTED],
+        default=UNCHECKED,
+    )
     table = table.assign(
         has_detection=flagged,
+        review_state=pd.Series(review, index=table.index, dtype="str"),
         state=pd.Series(state, index=table.index, dtype="str"),
         **_expected(table.n_windows_heard.where(is_heard), table.night != UNKNOWN, rate),
     )
@@ -89,23 +102,12 @@ def _expected(n_windows: pd.Series, is_dated: pd.Series, rate: FalseAlarmRate | 
     return columns
 
 
-def _confirmed(found: Detections, decisions: pd.DataFrame | None, start_hour: int) -> pd.DataFrame:
+def _confirmed(found: Detections, verdicts: pd.DataFrame | None, start_hour: int) -> pd.DataFrame:
     """Nights in which people heard a label: `recorder_id, night, label, is_present` (true)."""
-    empty = pd.DataFrame(columns=[*_KEYS, "is_present"]).astype({"is_present": "boolean"})
-    if decisions is None or decisions.empty:
-        return empty
-    place = ["content_hash", "start_s", "end_s", "asked"]
-    last = decisions.sort_values("when", kind="stable").drop_duplicates([*place, "reviewer"], keep="last")
-    said = last.groupby(place).decision.agg(set)
-    heard = said[[{"target"} <= words and "not_target" not in words for words in said]].reset_index()
-    files = found.files[found.files.state != COPY]
-    files = files.assign(began=started_at(files))[["content_hash", "recorder_id", "began"]]
-    placed = heard.merge(files.dropna(subset="content_hash"), on="content_hash")
-    if placed.empty:
-        return empty
-    moments = placed.began + pd.to_timedelta(placed.start_s, unit="s")
-    placed = placed.assign(night=nights_of_moments(moments, start_hour).fillna(UNKNOWN), label=placed.asked)
-    return placed[_KEYS].drop_duplicates().assign(is_present=True).astype({"is_present": "boolean"})
+    if verdicts is None or verdicts.empty:
+        return pd.DataFrame(columns=[*_KEYS, "is_present"]).astype({"is_present": "boolean"})
+    nights = confirmed_nights(found, verdicts, start_hour)
+    return nights.assign(is_present=True).astype({"is_present": "boolean"})
 
 
 def _files_by_night(found: Detections, start_hour: int) -> pd.DataFrame:
@@ -125,13 +127,15 @@ def _files_by_night(found: Detections, start_hour: int) -> pd.DataFrame:
 
 
 def _calls(detections: pd.DataFrame) -> pd.DataFrame:
-    grouped = detections.groupby(["recorder_id", "night", "label"], as_index=False)
+    is_as = {name: detections.review_state == state for name, state in _REVIEWED.items()}
+    grouped = detections.assign(**is_as).groupby(["recorder_id", "night", "label"], as_index=False)
     return grouped.agg(
         n_detections=("start_s", "size"),
         n_windows=("n_windows", "sum"),
         first_call=("started_at", "min"),
         last_call=("started_at", "max"),
         max_confidence=("confidence", "max"),
+        **{name: (name, "sum") for name in _REVIEWED},
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
-from vernal.common.formatting import NBSP, UNDEFINED, amount, count, listed, share
+from vernal.common.formatting import NBSP, UNDEFINED, amount, count, listed, percent, share
 from vernal.common.problems import InputError
 from vernal.evaluation.proportions import BOUND_WORDS
 from vernal.field.detection.classifier import Classifier
@@ -19,6 +19,7 @@ from vernal.field.detection.listing import UNKNOWN
 from vernal.field.detection.nights import CALLS, CHANCE, EXPECTED, NO_RECORDINGS, QUIET
 from vernal.field.detection.nights import UNHEARD as NIGHT_UNHEARD
 from vernal.field.detection.options import DetectionOptions
+from vernal.field.detection.verification import CONFIRMED, REJECTED
 from vernal.reports.blocks import (
     BAD,
     GOOD,
@@ -131,9 +132,11 @@ def _warnings(run: DetectionRun) -> list[Text]:
 def _answer(run: DetectionRun) -> Section:
     dated = run.nights[run.nights.night != UNKNOWN]
     by_night = dated.groupby(["recorder_id", "night"]).agg(
-        n=("n_detections", "sum"), heard=("heard_h", "max"), is_present=("is_present", "any")
+        n=("n_detections", "sum"), heard=("heard_h", "max"), states=("review_state", set)
     )
     heard, detected = by_night[by_night.heard > 0], by_night[by_night.n > 0]
+    n_confirmed = sum(CONFIRMED in states for states in by_night.states)
+    n_rejected = sum(REJECTED in states and CONFIRMED not in states for states in by_night.states)
     detections = run.found.detections
     tiles = [
         Tile(_hours(run.heard_h), "hours heard", f"{count(len(run.recordings), 'recording')} of "
@@ -141,8 +144,8 @@ def _answer(run: DetectionRun) -> Section:
         Tile(f"{len(detections):,}", "detections", f"{count(detections.n_windows.sum(), 'window')} flagged of "
              f"{run.n_windows:,}"),
         Tile(f"{len(detected):,} of {len(heard):,}", "nights with a detection", _false_nights(run)),
-        Tile(f"{by_night.is_present.sum():,} of {len(heard):,}", "nights confirmed by a person",
-             "who heard the target in a detection"),
+        Tile(f"{n_confirmed:,} of {len(heard):,}", "nights confirmed by a person",
+             f"who heard the target; in {n_rejected:,} they heard every detection, and none was it"),
         Tile(share(run.classifier.threshold_confidence, 3), "threshold (confidence)", run.classifier.threshold_from),
     ]  # fmt: skip
     said: list[Text] = []
@@ -167,16 +170,27 @@ def headline(run: DetectionRun) -> Text:
         return Text(f"None of {count(n_windows, 'window')} was flagged.", WARNING)
     were = "was" if flagged == 1 else "were"
     said = f"{flagged:,} of {count(n_windows, 'window')} {were} flagged"
-    listen = "Listen to a sample before counting on any of them."
+    listen = _checked_words(run) or "Listen to a sample before counting on any of them."
     rate = measured_rate(run.classifier)
     if rate is None:
         why = _why_unmeasured(run)
         return Text(f"{said}. How many of them are false alarms cannot be told: {why}. {listen}", WARNING)
     most = rate.most_flagged(n_windows)
     if flagged <= most:
-        return Text(f"{said}: no more than false alarms alone would explain.", WARNING)
+        few = f"{said}: no more than false alarms alone would explain. {_checked_words(run)}"
+        return Text(few.rstrip(), WARNING)
     more = f"{said}: more than false alarms alone would explain ({most:,} at the most). {listen}"
     return Text(more, GOOD)
+
+
+def _checked_words(run: DetectionRun) -> str:
+    """How many of the detections that people checked were right; empty where none was."""
+    states = run.found.detections.review_state.value_counts()
+    n_right, n_wrong = (int(states.get(state, 0)) for state in (CONFIRMED, REJECTED))
+    if not n_right + n_wrong:
+        return ""
+    share_right = percent(n_right / (n_right + n_wrong))
+    return f"People confirmed {n_right:,} of {count(n_right + n_wrong, 'detection')} that they checked ({share_right})."
 
 
 def unheard_words(files: pd.DataFrame) -> str:
@@ -392,6 +406,7 @@ def _where(run: DetectionRun) -> Section:
             "`07_model_output/detection/scores/`",
             "the logit of every window: another threshold needs no listening",
         ],
+        ["`verified.csv`", "the detections that people confirmed, alone"],
         ["`nights.csv`", "one row a recorder, night and label"],
         ["`effort.csv`", "seconds and windows heard by recorder, night and clock hour"],
         ["`files.csv`, `broken.csv`", "what became of every recording; those with something wrong"],

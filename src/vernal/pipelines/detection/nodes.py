@@ -31,6 +31,7 @@ from vernal.field.detection.page import DetectionRun, headline, render_page
 from vernal.field.detection.scan import Piece, score_missing
 from vernal.field.detection.score_store import ScoreStore
 from vernal.field.detection.top import choose_top, cut_clips
+from vernal.field.detection.verification import review_detections, verdicts_of, verified_detections
 from vernal.reports.figures import Drawing, activity
 from vernal.reports.figures.style import drawn
 
@@ -86,15 +87,18 @@ def make_detections(
     review_log: pd.DataFrame,
     options: DetectionOptions,
     night_options: NightOptions,
-) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Detections, what became of every file, the files with something wrong, hours heard, and nights."""
-    found = find_detections(
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Detections, those that people confirmed, what became of every file, the broken ones, hours heard, and nights."""
+    listened = find_detections(
         recordings, known_files.load(), scores, classifier, options, night_options.start_hour
     )
+    verdicts = verdicts_of(review_log)
+    found = review_detections(listened, verdicts)
     rate = measured_rate(classifier)
-    nights = count_nights(found, classifier.labels, night_options.start_hour, rate, review_log)
+    nights = count_nights(found, classifier.labels, night_options.start_hour, rate, verdicts)
     broken = found.files[found.files.reason.notna()].reset_index(drop=True)
-    return found.detections, found.files, broken, found.effort, nights
+    verified = verified_detections(found.detections)
+    return found.detections, verified, found.files, broken, found.effort, nights
 
 
 def queue_detections(

@@ -68,7 +68,7 @@ def _count() -> list[Node]:
                 "params:detection",
                 "params:nights",
             ],
-            outputs=["detections", "files", "broken", "effort", "nights"],
+            outputs=["detections", "verified", "files", "broken", "effort", "nights"],
             name="make_detections",
             tags=["scores"],
         ),
