@@ -15,7 +15,8 @@ from vernal.field.detection.listing import UNKNOWN, started_at
 
 CONFIRMED, REJECTED, UNDECIDED = "confirmed", "rejected", "undecided"
 PLACE = ("content_hash", "start_s", "end_s", "asked")
-VERDICT_COLUMNS = (*PLACE, "review_state", "reviewed_by", "reviewed_at")
+_REVIEW = ("review_state", "reviewed_by", "reviewed_at")
+VERDICT_COLUMNS = (*PLACE, *_REVIEW)
 _TOLERANCE_S = 1e-6
 
 
@@ -73,11 +74,9 @@ def review_detections(found: Detections, verdicts: pd.DataFrame) -> Detections:
     )
     pairs = pairs[(pairs.from_s < pairs.end_s - _TOLERANCE_S) & (pairs.to_s > pairs.start_s + _TOLERANCE_S)]
     known = {row: verdict for row, part in pairs.groupby("row") if (verdict := _verdict(part))}
-    columns = {}
-    for at, name in enumerate(("review_state", "reviewed_by", "reviewed_at")):
-        values = np.array(table[name], dtype=object)
-        values[list(known)] = [verdict[at] for verdict in known.values()]
-        columns[name] = pd.Series(values, table.index, dtype="str")
+    told = pd.DataFrame.from_dict(known, orient="index", columns=list(_REVIEW), dtype="str")
+    told.index = table.index[np.array([*known], dtype=np.int64)]
+    columns = {name: told[name].reindex(table.index).fillna(table[name]) for name in _REVIEW}
     return Detections(table.assign(**columns), found.files, found.effort)
 
 
