@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from vernal.clips.nights import START_HOUR, nights_of_moments
-from vernal.field.detection.detections import COPY, Detections
+from vernal.field.detection.detections import COPY, UNCHECKED, Detections
 from vernal.field.detection.listing import UNKNOWN, started_at
 
 CONFIRMED, REJECTED, UNDECIDED = "confirmed", "rejected", "undecided"
@@ -76,8 +76,9 @@ def review_detections(found: Detections, verdicts: pd.DataFrame) -> Detections:
     known = {row: verdict for row, part in pairs.groupby("row") if (verdict := _verdict(part))}
     told = pd.DataFrame.from_dict(known, orient="index", columns=list(_REVIEW), dtype="str")
     told.index = table.index[np.array([*known], dtype=np.int64)]
-    columns = {name: told[name].reindex(table.index).fillna(table[name]) for name in _REVIEW}
-    return Detections(table.assign(**columns), found.files, found.effort)
+    told = told.reindex(table.index)
+    told = told.assign(review_state=told.review_state.fillna(UNCHECKED))
+    return Detections(table.assign(**told), found.files, found.effort)
 
 
 def _verdict(pairs: pd.DataFrame) -> tuple[str, str, str] | None:
