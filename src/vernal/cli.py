@@ -13,6 +13,7 @@ import click
 from kedro.io import DatasetError
 
 from vernal.commands.lazy import LazyGroup
+from vernal.common.formatting import visible
 from vernal.common.problems import InputError, mistake_in
 from vernal.framework.kedro_compat import replace_run, replace_viz
 
@@ -50,7 +51,7 @@ def _run(kedro_run: Callable[..., Any], options: dict[str, Any]) -> Any:
     except (InputError, DatasetError) as error:
         # What a dataset tells of a mistake needs nothing before it; other errors need the dataset's name and file.
         mistake = mistake_in(error)
-        words = told(mistake, options.get("params") or {}) if mistake else str(error)
+        words = told(mistake, options.get("params") or {}) if mistake else visible(str(error))
         raise click.ClickException(words) from error
     except KeyboardInterrupt:
         click.echo("\nStopped. What is finished is kept; the same command goes on from there.", err=True)

@@ -7,9 +7,11 @@ import pytest
 from click.testing import CliRunner
 
 from vernal.commands.command_line import (
+    PROBLEMS_FILE,
     ClearCommand,
     ClearErrors,
     data_root,
+    echo,
     find_project,
     parse_params,
     size_text,
@@ -92,3 +94,29 @@ def test_what_a_message_leaves_out_is_in_a_file_that_it_names(tmp_path: Path):
     assert "    8.wav\n" in path.read_text(encoding="utf-8")
     assert told(InputError("short"), {"data_root": str(tmp_path / "x")}) == "short"
     assert not (tmp_path / "x").exists()
+
+
+BAD = "a\x1b[2Jb\r\udcfc\u202e"
+GOOD = r"a\x1b[2Jb\x0d\xfc\u202e"
+
+
+def test_what_others_wrote_steers_no_terminal(tmp_path, monkeypatch):
+    @click.command(cls=ClearCommand)
+    @click.argument("how")
+    def command(how):
+        echo(BAD)
+        echo(text_table([["name", "n"], [f"{BAD}\nnext", 1]]))
+        if how == "input":
+            raise InputError(BAD)
+        raise PermissionError(13, BAD, BAD)
+
+    for how in ("input", "folder"):
+        result = CliRunner().invoke(command, [how])
+        assert result.exit_code == 1 and not set(BAD[1:]) & set("\x1b\r\u202e") & set(result.output)
+        assert result.output.count(GOOD) >= 3 and rf"{GOOD}\nnext" in result.output
+    problems = Problems("The season")
+    problems.add("odd name", [BAD] * 9, "Rename it.")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError) as raised:
+        problems.raise_if_any()
+    assert GOOD in told(raised.value, {}) and r"\udcfc" in (tmp_path / "data" / PROBLEMS_FILE).read_text()

@@ -82,22 +82,21 @@ class Served:
 
 
 @pytest.fixture
-def serve() -> Iterator[Callable[[ReviewService], Served]]:
-    """Serve a service until the test ends: `served = serve(service)`."""
-    import uvicorn
-
+def serve() -> Iterator[Callable[..., Served]]:
+    """Serve a service until the test ends: `served = serve(service)`; browsers call it by `named_port`."""
     from vernal.commands.review import _bind
     from vernal.web.app import create_app
     from vernal.web.security import Guard, served_names
+    from vernal.web.serving import make_server
 
     running = []
 
-    def start(service: ReviewService) -> Served:
+    def start(service: ReviewService, named_port: int = 0) -> Served:
         bound = _bind("127.0.0.1", 0)
         port, token = bound.getsockname()[1], "a-token-for-tests"
-        names = served_names("127.0.0.1", port)
+        names = served_names("127.0.0.1", named_port or port)
         app = create_app(service, token, names)
-        server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off"))
+        server = make_server(app)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, daemon=True)
         thread.start()
         running.append((server, thread, bound))

@@ -1,10 +1,13 @@
 """Nobody without the token, no other name, no other page, nothing outside the roots."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from tests.small_review import make_context
+from vernal.common.files import write_text
+from vernal.common.problems import InputError
 from vernal.web.project import NotThere, Refused
 
 
@@ -209,3 +212,48 @@ def test_names_that_cannot_be_are_no_fault_of_the_server(served, place, name):
     assert answer.status in (200, 303, 400, 403, 404, 405, 422), (answer.status, answer.content[:300])
     if place == "/results/{}":
         assert answer.status == (404 if name in ("%00", "a%00b", _LONG, "a" * 255) or "%2F" in name else 422)
+
+
+@pytest.mark.parametrize("foreign", ["/", "..", "/etc"])
+def test_what_a_data_folder_says_of_its_recordings_opens_nothing_else(
+    service, serve, tmp_path, write_tone, data_root, foreign
+):
+    secret = write_tone(tmp_path / "elsewhere" / "secret.wav", seconds=3)
+    roots = dict.fromkeys(("labelled", "field", "unlabelled"), foreign)
+    write_text(data_root / "02_intermediate" / "audio_roots.json", json.dumps(roots))
+    queue = service.queue("hard-negatives")
+    queue.items.loc[0, ["folder", "file_path"]] = [foreign, secret.as_posix().lstrip("/")]
+    answer = serve(service).ask(f"/review/api/sound/hard-negatives/{queue.items['item'].iloc[0]}")
+    assert answer.status == 403 and b"source.manifest" in answer.content
+
+
+def test_a_page_of_another_place_leads_to_the_cookie_by_a_page_of_this_server(served):
+    answer = served.ask(f"/review?token={served.token}", brings_token=False, sec_fetch_site="cross-site")
+    assert answer.status == 200 and answer.headers["refresh"] == "0; url=/review"
+    assert served.token in answer.headers["set-cookie"] and not answer.content
+
+
+def test_port_80_is_left_out_by_browsers(serve, service):
+    served = serve(service, named_port=80)
+    here = {"host": "127.0.0.1", "cookie": f"vernal_token_80={served.token}"}
+    answer = served.ask("/review", **here)
+    assert answer.status == 200 and answer.headers["set-cookie"].startswith("vernal_reviewer_80=")
+    answer = served.ask("/review/api/undo", "POST", {"id": "x"}, **here, origin="http://127.0.0.1")
+    assert answer.status == 422  # no such decision; the request itself is let through
+    assert served.ask("/review", **here | {"host": "127.0.0.1:81"}).status == 421
+
+
+@pytest.mark.parametrize("name", ["CON", "nul", "COM1", "lpt9.csv", "aux.", "night.", "a" * 65, "Ä"])
+def test_queues_have_names_that_every_system_has(service, name):
+    with pytest.raises(InputError, match="Windows keeps for itself"):
+        service.make_queue({"filter": "score > 3", "name": name})
+
+
+@pytest.mark.parametrize(
+    ("path", "field"), [("/review/api/queues", name) for name in ("filter", "like", "name", "scores", "n")]
+)
+def test_very_long_requests_are_refused_in_words(served, path, field):
+    for text in (_LONG, "(" * 1_999, "not " * 400 + "score > 1", "1" * 1_999, "\0", "\ud800", [1], {"a": 1}):
+        asked = {"filter": "score > 3", field: text}
+        answer = served.ask(path, "POST", asked, origin=served.origin)
+        assert answer.status in (200, 422), (field, text, answer.content[:300])

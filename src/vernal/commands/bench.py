@@ -10,7 +10,8 @@ from typing import Any
 import click
 
 from vernal.commands.benchmarks.report import Bench, Results, terminal_table, write_section
-from vernal.commands.command_line import ClearErrors, find_project
+from vernal.commands.command_line import ClearErrors, echo, find_project
+from vernal.common.formatting import visible
 
 EMBED = Bench(
     "embed",
@@ -146,7 +147,7 @@ class _Benches(ClearErrors):
         except (click.exceptions.Exit, click.Abort):  # these are runtime errors too
             raise
         except RuntimeError as error:
-            raise click.ClickException(str(error)) from error
+            raise click.ClickException(visible(str(error))) from error
 
 
 @click.group(name="bench", cls=_Benches)
@@ -402,11 +403,11 @@ def detect(
 
 
 def _say(text: str) -> None:
-    click.echo(text, err=True)
+    echo(text, err=True)
 
 
 def _report(bench: Bench, results: Results, as_json: bool, markdown: Path | None) -> None:
     if markdown is not None:
         write_section(markdown, bench, results)
         _say(f"{markdown}: section {bench.title!r} written")
-    click.echo(json.dumps(results, indent=2) if as_json else terminal_table(bench, results))
+    echo(json.dumps(results, indent=2) if as_json else terminal_table(bench, results))

@@ -14,6 +14,7 @@ import click
 
 from vernal.commands.parameter_mistakes import check_names
 from vernal.common.files import write_text
+from vernal.common.formatting import visible
 from vernal.common.problems import InputError
 from vernal.common.safe_yaml import read_yaml
 from vernal.common.storage import as_path, is_remote
@@ -24,16 +25,22 @@ PARAMS_HELP = "Parameters as for kedro run, above all data_root: --params=data_r
 PROBLEMS_FILE = "08_reporting/problems.txt"
 
 
+def echo(text: str, err: bool = False) -> None:
+    """Print what may hold names and words of others."""
+    click.echo(visible(text), err=err)
+
+
 def told(error: InputError, params: Mapping[str, Any]) -> str:
     """A mistake's message; where it shows a few of many cases, with the file in the data folder that has all."""
+    words = visible(str(error))
     if not error.whole:
-        return str(error)
+        return words
     path = data_root(find_project(), params) / PROBLEMS_FILE
     try:
         write_text(path, error.whole + "\n")
     except OSError:
-        return str(error)
-    return f"{error}\nAll cases are listed in {path}"
+        return words
+    return f"{words}\nAll cases are listed in {path}"
 
 
 @contextlib.contextmanager
@@ -45,7 +52,7 @@ def clear_errors() -> Iterator[None]:
         raise click.ClickException(told(error, {})) from error
     except OSError as error:
         what = error.filename or "A file or folder"
-        raise click.ClickException(f"{what} cannot be used: {error.strerror or error}.") from error
+        raise click.ClickException(visible(f"{what} cannot be used: {error.strerror or error}.")) from error
 
 
 class ClearErrors(click.Group):
@@ -140,12 +147,13 @@ def text_table(rows: Sequence[Sequence[Any]]) -> str:
     part  clips
     a        12
     """
-    widths = [max(len(str(row[i])) for row in rows) for i in range(len(rows[0]))]
+    texts = [[visible(str(cell)).replace("\n", r"\n") for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
     lines = []
-    for row in rows:
+    for row, written in zip(rows, texts, strict=True):
         cells = [
-            str(cell).rjust(width) if isinstance(cell, int) else str(cell).ljust(width)
-            for cell, width in zip(row, widths, strict=True)
+            text.rjust(width) if isinstance(cell, int) else text.ljust(width)
+            for cell, text, width in zip(row, written, widths, strict=True)
         ]
         lines.append("  ".join(cells).rstrip())
     return "\n".join(lines)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vernal.commands.command_line import ClearCommand, data_root, find_project, with_params
+from vernal.commands.command_line import ClearCommand, data_root, echo, find_project, with_params
 from vernal.common.problems import InputError
 
 if TYPE_CHECKING:
@@ -43,23 +43,21 @@ def export(stage: str, point: str, out: Path, label: str | None, params: Mapping
     root = data_root(project, params)
     found = find_point(root, stage, point)
     if changes := _changes_since(project, found):
-        click.echo(
+        echo(
             f"Note: {found.name} now stands for other settings than it was trained with ({changes}). What was trained "
             f"is exported; for the other, run the stage first: kedro run --pipeline={stage}",
             err=True,
         )
-    click.echo(
-        f"{found.name}: scoring the same sounds here and in BirdNET-Analyzer; some minutes ...", err=True
-    )
+    echo(f"{found.name}: scoring the same sounds here and in BirdNET-Analyzer; some minutes ...", err=True)
     folder = export_point(root, stage, found.name, out.absolute(), label)
     parity = folder / "parity.csv"
-    click.echo(f"{folder}: scores in BirdNET-Analyzer are those of {found.name} ({parity.name}).")
+    echo(f"{folder}: scores in BirdNET-Analyzer are those of {found.name} ({parity.name}).")
     if found.no_threshold:
-        click.echo(
+        echo(
             f"No threshold could be chosen: {found.no_threshold}. The minimum confidence is yours to choose.",
             err=True,
         )
-    click.echo(f"Settings for the field: {folder / f'{found.name}_settings.md'}")
+    echo(f"Settings for the field: {folder / f'{found.name}_settings.md'}")
 
 
 def _changes_since(project: Path, found: ExportPoint) -> str:

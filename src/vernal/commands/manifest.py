@@ -13,6 +13,7 @@ from vernal.commands.command_line import (
     as_groups,
     counted,
     data_root,
+    echo,
     find_project,
     text_table,
     with_params,
@@ -73,7 +74,7 @@ def tables(folder: Path, out: Path, params: Mapping[str, str]) -> None:
     root = data_root(project, params)
     clips = _collected(root / "03_primary" / "collection" / "manifest.csv")
     reports = root / "08_reporting" / "collection"
-    click.echo(f"What was held back or refused: held_back.csv and label_problems.csv in {reports}")
+    echo(f"What was held back or refused: held_back.csv and label_problems.csv in {reports}")
     problem = params.get("collection.problem")
     _write(clips, folder, out, root.as_posix() + (f",collection.problem={problem}" if problem else ""))
 
@@ -116,13 +117,13 @@ def _write(clips: pd.DataFrame, root: Path, out: Path, data_folder: str) -> None
     empty = {name: None for name in _TO_FILL_IN if name not in clips}
     write_table(clips.assign(**empty), out)
     counts = clips.label.value_counts().sort_index()
-    click.echo(text_table([["label", "clips"], *([label, int(n)] for label, n in counts.items())]))
+    echo(text_table([["label", "clips"], *([label, int(n)] for label, n in counts.items())]))
     files = clips.drop_duplicates("file_path")
     if files.recorder_id.notna().any():
-        click.echo(recorders_in_words(files.recorder_id.fillna("").tolist(), files.file_path.tolist()) + ".")
+        echo(recorders_in_words(files.recorder_id.fillna("").tolist(), files.file_path.tolist()) + ".")
     if n_undated := int(files.date.isna().sum()):
-        click.echo(f"{counted(n_undated, 'file')} without a date in the name.")
-    click.echo(
+        echo(f"{counted(n_undated, 'file')} without a date in the name.")
+    echo(
         f"\n{out} has {counted(len(clips), 'row')}; {' and '.join(_TO_FILL_IN)} are yours to fill in or mend."
     )
     targets = [label for label in counts.sort_values(ascending=False).index if _may_be_target(label)]
@@ -130,7 +131,7 @@ def _write(clips: pd.DataFrame, root: Path, out: Path, data_folder: str) -> None
         others = f" (or target={', '.join(targets[1:4])})" if len(targets) > 1 else ""
         source = f"source.manifest={out.resolve()},source.audio_root={root.resolve()}"
         params = f"{source},target={targets[0]},data_root={data_folder}"
-        click.echo(f'Train on it{others}:\n\n  kedro run --params="{params}"')
+        echo(f'Train on it{others}:\n\n  kedro run --params="{params}"')
 
 
 def _may_be_target(label: str) -> bool:

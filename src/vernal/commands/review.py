@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import socket
 import threading
-import webbrowser
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vernal.commands.command_line import ClearCommand, find_project, with_params
+from vernal.commands.command_line import ClearCommand, echo, find_project, with_params
+from vernal.common.formatting import visible
 from vernal.common.problems import InputError
 from vernal.common.storage import below
 
@@ -86,7 +87,7 @@ def open_service(
     options = ReviewOptions.from_parameters(context.parameters)
     if repeats is not None:
         options = replace(options, repeats=repeats)
-    return ReviewService(context, options, reviewer if reviewer is not None else _login(), is_blind)
+    return ReviewService(context, options, visible(_login() if reviewer is None else reviewer), is_blind)
 
 
 def _login() -> str:
@@ -119,7 +120,7 @@ def start_page(service: ReviewService, queue: str | None, asked: Mapping[str, An
         raise InputError(
             f"The queue {queue} is empty: there is nothing to review in {service.queue(queue).spec.dataset}."
         )
-    click.echo(f"{queue}: {n_items:,} clips")
+    echo(f"{queue}: {n_items:,} clips")
     return f"/review/queue/{quote(queue)}?reviewer={quote(service.reviewer)}"
 
 
@@ -129,10 +130,9 @@ def serve(service: ReviewService, host: str, port: int, path: str, opens_browser
     Raises:
         InputError: the address cannot be used.
     """
-    import uvicorn
-
     from vernal.web.app import create_app
     from vernal.web.security import new_token, served_names
+    from vernal.web.serving import make_server, opened_in_browser
 
     if host in _ANYWHERE:
         raise InputError("Give --host the one address that others reach this machine by, not all of them.")
@@ -142,18 +142,13 @@ def serve(service: ReviewService, host: str, port: int, path: str, opens_browser
     app = create_app(service, token, served_names(host, port))
     shown = f"[{host}]" if ":" in host else host
     address = f"http://{shown}:{port}{path}{'&' if '?' in path else '?'}token={token}"
-    click.echo(f"Open {address}\nDecisions go to {service.log.folder}; Ctrl+C ends the server.")
+    echo(f"Open {address}\nDecisions go to {service.log.folder}; Ctrl+C ends the server.")
     if host not in (LOOPBACK, "::1", "localhost"):
-        click.echo(
-            "Others on the network can reach this address, and the token travels unencrypted.", err=True
-        )
-    if opens_browser:
-        webbrowser.open(address)
-    # While the browser starts, so that the first sound comes at once.
-    threading.Thread(target=service.warm_up, daemon=True).start()
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off"))
-    with bound:
-        server.run(sockets=[bound])
+        echo("Others on the network can reach this address, and the token travels unencrypted.", err=True)
+    with bound, opened_in_browser(address) if opens_browser else contextlib.nullcontext():
+        # While the browser starts, so that the first sound comes at once.
+        threading.Thread(target=service.warm_up, daemon=True).start()
+        make_server(app).run(sockets=[bound])
 
 
 def _bind(host: str, port: int) -> socket.socket:

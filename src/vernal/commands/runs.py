@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from vernal.commands.command_line import ClearErrors, data_root, find_project, text_table, with_params
+from vernal.commands.command_line import ClearErrors, data_root, echo, find_project, text_table, with_params
 from vernal.proof.run_record import RUNNING, differences, find_record, read_records
 
 _LISTED = 30
@@ -35,7 +35,7 @@ def list_runs(stage: str | None, params: Mapping[str, str]) -> None:
     root = data_root(find_project(), params)
     records = read_records(root, stage)
     if not records:
-        click.echo(f"No run{f' of {stage}' if stage else ''} is recorded in {root} yet.")
+        echo(f"No run{f' of {stage}' if stage else ''} is recorded in {root} yet.")
         return
     rows = [["run", "stage", "outcome", "seconds", "results", "certificate", "code"]]
     rows += [
@@ -50,7 +50,7 @@ def list_runs(stage: str | None, params: Mapping[str, str]) -> None:
         ]
         for record in records
     ]
-    click.echo(text_table(rows))
+    echo(text_table(rows))
 
 
 @runs.command("show")
@@ -91,7 +91,7 @@ def show(run: str, params: Mapping[str, str]) -> None:
     if record.get("nodes"):
         rows = [[f"  {node['node']}", f"{node['duration_s']:8.1f} s"] for node in record["nodes"]]
         lines += ["", "nodes", text_table(rows)]
-    click.echo("\n".join(lines))
+    echo("\n".join(lines))
 
 
 @runs.command("diff")
@@ -119,7 +119,7 @@ def diff(a: str, b: str, every: bool, params: Mapping[str, str]) -> None:
         lines.append(text_table([[f"  {name}", _word(old), "->", _word(new)] for name, old, new in shown]))
         if len(shown) < len(rows):
             lines.append(f"  and {len(rows) - len(shown)} more (--all)")
-    click.echo("\n".join(lines))
+    echo("\n".join(lines))
 
 
 def _outcome(record: Mapping[str, Any]) -> str:

@@ -13,6 +13,7 @@ from vernal.commands.command_line import (
     ClearErrors,
     counted,
     data_root,
+    echo,
     find_project,
     size_text,
     text_table,
@@ -65,19 +66,19 @@ def info(params: Mapping[str, str]) -> None:
         ]
         for row in table.to_dict("records")
     ]
-    click.echo(f"Embeddings in {places.embeddings.folder}")
+    echo(f"Embeddings in {places.embeddings.folder}")
     if rows:
-        click.echo(
+        echo(
             text_table(
                 [["settings", "encoder", "version", "band", "overlap", "parts", "windows", "size"], *rows]
             )
         )
-        click.echo(f"{counted(int(table.windows.sum()), 'window')} in all, {size_text(table.bytes.sum())}")
+        echo(f"{counted(int(table.windows.sum()), 'window')} in all, {size_text(table.bytes.sum())}")
     else:
-        click.echo("nothing yet; the first run fills it")
+        echo("nothing yet; the first run fills it")
     heads = _head_files(places.heads)
     size = size_text(sum(file.stat().st_size for file in heads))
-    click.echo(f"\nHeads in {places.heads}\n{counted(len(heads), 'trained head')}, {size}")
+    echo(f"\nHeads in {places.heads}\n{counted(len(heads), 'trained head')}, {size}")
 
 
 def _in_words(row: Mapping[Any, Any]) -> list[str]:
@@ -108,7 +109,7 @@ def verify(params: Mapping[str, str]) -> None:
     damaged = [f"embeddings: {row.settings_id}/{row.file}: {row.fault}" for row in broken.itertuples()]
     heads = _head_files(places.heads)
     damaged += [f"heads: {file.name}" for file in heads if not _is_whole_head(file)]
-    click.echo(
+    echo(
         f"read {counted(len(files), 'file')} of embeddings ({size_text(files.bytes.sum())}) and "
         f"{counted(len(heads), 'head')}"
     )
@@ -118,7 +119,7 @@ def verify(params: Mapping[str, str]) -> None:
             f"{len(damaged):,} damaged:\n{listed}\nkedro store prune removes them; the next run makes them again."
             + _to_embed_again(places, broken)
         )
-    click.echo("all are whole")
+    echo("all are whole")
 
 
 @store.command("prune")
@@ -148,12 +149,12 @@ def prune(unused: bool, dry_run: bool, params: Mapping[str, str]) -> None:
         rows = removed[removed.reason == reason]
         if len(rows):
             windows = f", {counted(int(rows.windows.sum()), 'window')}" if rows.windows.sum() else ""
-            click.echo(f"{verb} {counted(len(rows), 'file')} {text}{windows}, {size_text(rows.bytes.sum())}")
+            echo(f"{verb} {counted(len(rows), 'file')} {text}{windows}, {size_text(rows.bytes.sum())}")
     if heads:
         of_heads = counted(len(heads), "damaged or left file")
-        click.echo(f"{verb} {of_heads} of heads, {size_text(sum(heads))}")
+        echo(f"{verb} {of_heads} of heads, {size_text(sum(heads))}")
     if removed.empty and not heads:
-        click.echo("nothing to remove")
+        echo("nothing to remove")
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import click
 
-from vernal.commands.command_line import ClearErrors, data_root, find_project, text_table, with_params
+from vernal.commands.command_line import ClearErrors, data_root, echo, find_project, text_table, with_params
+from vernal.common.formatting import visible
 from vernal.common.problems import InputError, suggest
 from vernal.proof.run_record import stale_because
 from vernal.sweeps.plans import (
@@ -79,9 +80,9 @@ def list_stages(params: Mapping[str, str]) -> None:
         [["stage", "points", "runs", "configurations", *STATES, "edited"], *rows]
     ).splitlines()
     for line in (title, *chain.from_iterable(zip(lines, asked, strict=True))):
-        click.echo(line)
+        echo(line)
     if errors:
-        raise click.ClickException("\n".join(errors))
+        raise click.ClickException(visible("\n".join(errors)))
 
 
 @sweep.command("show")
@@ -99,10 +100,10 @@ def show(stage: str, point: str | None, params: Mapping[str, str]) -> None:
     spec, plan = _read(project, stage)
     states = _states(project, stage, plan, params)
     if point is None:
-        click.echo(_stage_text(spec, plan, states))
+        echo(_stage_text(spec, plan, states))
     else:
         chosen = _one_point(plan, point)
-        click.echo(_point_text(spec, chosen, states[chosen.name]))
+        echo(_point_text(spec, chosen, states[chosen.name]))
 
 
 @sweep.command("expand")
@@ -134,7 +135,7 @@ def expand_stages(
     n_written = 0
     for name, spec in specs.items():
         changes = write_point_files(folder / name, spec, reset, prune, dry_run=check)
-        click.echo(_changes_text(name, spec, changes))
+        echo(_changes_text(name, spec, changes))
         n_written += changes.n_written
     if check and n_written:
         raise click.ClickException(f"{n_written} files are not as their spec says; run kedro sweep expand.")
@@ -158,11 +159,11 @@ def diff(a: str, b: str | None, params: Mapping[str, str]) -> None:
         if a not in stages:
             hint = "name a second point" if stage_of(a) in stages else suggest(a, stages)
             raise InputError(f"{a!r} alone is no stage to compare with its spec; {hint}")
-        click.echo(_edits_text(a, _read(project, a)[1]))
+        echo(_edits_text(a, _read(project, a)[1]))
     elif a in stages and b in stages:
-        click.echo(_stages_diff(a, _read(project, a)[1], b, _read(project, b)[1]))
+        echo(_stages_diff(a, _read(project, a)[1], b, _read(project, b)[1]))
     else:
-        click.echo(_points_diff(*(_named_point(project, name) for name in (a, b))))
+        echo(_points_diff(*(_named_point(project, name) for name in (a, b))))
 
 
 def _read(project: Path, stage: str) -> tuple[Spec, Plan]:

@@ -91,8 +91,8 @@ def write_bytes(path: Path | str, content: bytes) -> None:
 
 
 def write_text(path: Path | str, text: str) -> None:
-    """Write UTF-8 text with `\\n` line ends on every system, whole or not at all."""
-    write_bytes(path, text.encode("utf-8"))
+    """Write UTF-8 text with `\\n` line ends on every system, whole or not at all; what is no UTF-8 by its number."""
+    write_bytes(path, text.encode("utf-8", "backslashreplace"))
 
 
 def abandoned(folder: Path) -> list[Path]:

@@ -1,13 +1,33 @@
-"""Numbers as people read them: the same number of digits everywhere, and a dash for what is undefined."""
+"""Numbers and text as people read them: the same number of digits everywhere, and a dash for what is undefined."""
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 
 UNDEFINED = "–"
 NBSP = "\u00a0"
 MOST_EXAMPLES = 5  # of one kind, in a message
+# What a terminal obeys instead of showing it (all controls but line break and tab, and what turns the direction of
+# writing), and halves of surrogate pairs, which nothing can write.
+_UNSEEN = re.compile(
+    "[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069\\ufeff\\ud800-\\udfff]"
+)
+
+
+def visible(text: str) -> str:
+    r"""Text as it goes to a terminal or a log: what would steer it, or cannot be written, is shown by its number.
+
+    >>> print(visible("H\udcfchn\x1b[31m \u202egpj.wav"))
+    H\xfchn\x1b[31m \u202egpj.wav
+    """
+    return _UNSEEN.sub(lambda found: _number_of(ord(found[0])), text)
+
+
+def _number_of(code: int) -> str:
+    byte = code - 0xDC00 if 0xDC80 <= code <= 0xDCFF else code  # a byte of a name that is no UTF-8
+    return f"\\x{byte:02x}" if byte < 0x100 else f"\\u{byte:04x}"
 
 
 def share(value: float, decimals: int = 2) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import sys
 
+from vernal.common.formatting import visible
 from vernal.common.problems import mistake_in
 
 
@@ -16,6 +17,14 @@ def tell_mistakes_once() -> None:
     """Let no handler of this process show them; logging has to be configured before."""
     for handler in logging.getLogger().handlers:
         handler.addFilter(UsersMistakes())
+
+
+class VisibleFormatter(logging.Formatter):
+    """Lines without what would steer a terminal: names of files and people may hold anything."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line as it is shown."""
+        return visible(super().format(record))
 
 
 class UsersMistakes(logging.Filter):

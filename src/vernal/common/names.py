@@ -24,6 +24,9 @@ _GENERIC = re.compile(
     r"|nov(?:ember)?|dec(?:ember)?|spring|summer|autumn|fall|winter|season)[ _-]*(?:\d{4}|\d{1,2})?",
     re.IGNORECASE,
 )
+_DEVICE = re.compile(
+    r"(?:con|prn|aux|nul|conin\$|conout\$|clock\$|(?:com|lpt)[0-9¹²³])(?:\s*\..*)?", re.IGNORECASE
+)
 _DATE = re.compile(r"\d{4}(?:[-_ ]?\d{2}){0,2}")
 # A file name of a date, a counter or a word that every recorder uses: it does not say whose it is.
 _OF_ANY_RECORDER = re.compile(
@@ -56,6 +59,15 @@ def one_spelling(names: Iterable[str]) -> dict[str, str]:
     for name in sorted(counts, key=lambda name: (-counts[name], name)):
         best.setdefault(folded(name), " ".join(unicodedata.normalize("NFC", name).split()))
     return {name: best[folded(name)] for name in counts}
+
+
+def is_reserved(name: str) -> bool:
+    """Whether Windows can have no file or folder of this name: a device, or one that ends in a dot or a space.
+
+    >>> is_reserved("NUL"), is_reserved("com1.csv"), is_reserved("console"), is_reserved("night.")
+    (True, True, False, True)
+    """
+    return name.endswith((".", " ")) or bool(_DEVICE.fullmatch(name))
 
 
 def path_parts(path: str) -> tuple[str, ...]:

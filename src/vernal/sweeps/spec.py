@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from vernal.common.formatting import listed
+from vernal.common.names import is_reserved
 from vernal.common.problems import InputError, Problems, shown, suggest
 from vernal.common.safe_yaml import read_yaml
 from vernal.sweeps.point_settings import RULES, SETTINGS
@@ -25,8 +26,6 @@ from vernal.sweeps.setting_problems import KNOWN_SUBSETS, SettingProblems
 
 MAX_POINTS = 10_000
 SPEC_KEYS = ("stage", "description", "axes", "base_params", "out_dir")
-# Folder names that Windows cannot have; results are written to a folder of the stage's name.
-_WINDOWS_DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10))}
 
 
 @dataclass(frozen=True)
@@ -198,7 +197,7 @@ def _stage_name(raw: Any, problems: Problems) -> str:
     elif (
         not isinstance(name, str)
         or not re.fullmatch(r"[a-z][a-z0-9_]{0,39}", name)
-        or name in _WINDOWS_DEVICES
+        or is_reserved(name)  # results are written to a folder of the stage's name
     ):
         problems.add(
             "name that cannot be used",

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from vernal.common.formatting import between, share
+from vernal.common.formatting import between, share, visible
 from vernal.common.json_text import parse_json
 from vernal.common.problems import InputError
 from vernal.reports.page import code
@@ -117,6 +117,7 @@ def page(request: Request, name: str, values: Mapping[str, Any], status: int = 2
 
 def problem(request: Request, words: str, status: int) -> Response:
     """Say what went wrong: as JSON to a script, as a page to a person."""
+    words = visible(words)
     if "text/html" in request.headers.get("accept", ""):
         return page(request, "problem", {"words": words}, status)
     return JSONResponse({"problem": words}, status_code=status)

@@ -13,7 +13,6 @@ from vernal.common.problems import InputError
 if TYPE_CHECKING:
     from vernal.clips.problem_card import ProblemCard
 
-ROOT_RECORDS = ("audio_roots", "collection.audio_roots")
 SOURCE_PARAMETERS = (
     "source.audio_root",
     "source.folder",
@@ -102,13 +101,14 @@ class ProjectContext:
         return [float(edge) for edge in band] if band else None
 
     def allowed_folders(self) -> list[Path]:
-        """All folders that sound may come from: the data folder, and the sources that people configured."""
+        """All folders that sound may come from: the data folder, and the sources that people configured.
+
+        What the data folder itself says of them does not count: it may be somebody else's.
+        """
         manifest = self.setting("source.manifest")
         named = [self.setting(name) for name in SOURCE_PARAMETERS]
         named += [Path(str(manifest)).parent] if manifest else []
-        for record in ROOT_RECORDS:
-            named += (self.load_or_none(record) or {}).values()
-        return [self.data_root, *(Path(str(text)) for text in named if text)]
+        return [self.data_root, *(Path(str(text)).expanduser() for text in named if text)]
 
     def audio_file(self, folder: Path | str, file_path: str) -> Path:
         """The whole path of a recording, links resolved.
@@ -119,8 +119,9 @@ class ProjectContext:
         whole = (Path(folder) / file_path).resolve()
         if not any(is_inside(whole, allowed) for allowed in self.allowed_folders()):
             raise Refused(
-                f"{file_path} does not lie in a folder of this project's recordings. If it should, name its folder as "
-                f"for the run, with --params={SOURCE_PARAMETERS[1]}=... or {SOURCE_PARAMETERS[-1]}=..."
+                f"{file_path} does not lie in a folder of this project's recordings. If it should, name the recordings "
+                "as for the run: kedro review --params=source.manifest=..., source.folder=... or "
+                "detection.recordings=..."
             )
         if not whole.is_file():
             raise NotThere(f"The recording {file_path} is not in {folder} any more.")

@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+_HTTP = 80
 TOKEN_HEADER = "x-vernal-token"
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 HEADERS = {
@@ -37,13 +38,14 @@ def new_token() -> str:
 
 
 def served_names(host: str, port: int) -> frozenset[str]:
-    """What a browser may call this server in its Host header.
+    """What a browser may call this server in its Host header, where it leaves port 80 out.
 
-    >>> sorted(served_names("127.0.0.1", 8000))
-    ['127.0.0.1:8000', 'localhost:8000']
+    >>> sorted(served_names("127.0.0.1", 8000)), sorted(served_names("::1", 80))
+    (['127.0.0.1:8000', 'localhost:8000'], ['[::1]', '[::1]:80'])
     """
     names = {host, "127.0.0.1", "localhost"} if host in ("127.0.0.1", "localhost") else {host}
-    return frozenset(f"[{name}]:{port}" if ":" in name else f"{name}:{port}" for name in names)
+    written = [f"[{name}]" if ":" in name else name for name in names]
+    return frozenset([f"{name}:{port}" for name in written] + (written if port == _HTTP else []))
 
 
 class Guard:
@@ -54,7 +56,7 @@ class Guard:
         self.token = token
         self.names = frozenset(names)
         # Cookies are shared by all ports of a host: two servers must not take each other's.
-        ports = sorted({name.rpartition(":")[2] for name in self.names})
+        ports = sorted({port for name in self.names if (port := name.rpartition(":")[2]).isdigit()})
         self.cookie = f"vernal_token_{'_'.join(ports)}"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -84,8 +86,11 @@ class Guard:
         """Move the token from the address to a cookie, so that it stays out of the history."""
         rest = [(name, value) for name, value in request.query_params.multi_items() if name != "token"]
         # Only the path: a leading second slash would name another host.
-        path = "/" + request.url.path.lstrip("/")
-        answer = RedirectResponse(path + ("?" + urlencode(rest) if rest else ""), status_code=303)
+        place = "/" + request.url.path.lstrip("/") + ("?" + urlencode(rest) if rest else "")
+        answer: Response = RedirectResponse(place, status_code=303)
+        if request.headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
+            # From another page, as `serving.opening_page`: a browser follows a redirect without the strict cookie.
+            answer = Response(headers={"refresh": f"0; url={answer.headers['location']}"})
         answer.set_cookie(self.cookie, self.token, httponly=True, samesite="strict", path="/")
         return answer
 

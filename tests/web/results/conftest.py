@@ -257,12 +257,11 @@ def _ask(request: urllib.request.Request) -> tuple[int, str, dict[str, str]]:
 def serve(project: MadeProject) -> Iterator[Served]:
     import socket
 
-    import uvicorn
-
     from vernal.web.app import create_app
     from vernal.web.review.options import ReviewOptions
     from vernal.web.review.service import ReviewService
     from vernal.web.security import served_names
+    from vernal.web.serving import make_server
 
     bound = socket.socket()
     bound.bind(("127.0.0.1", 0))
@@ -270,7 +269,7 @@ def serve(project: MadeProject) -> Iterator[Served]:
     context = project.context()
     service = ReviewService(context, ReviewOptions(), "Ana")
     app = create_app(service, "a-token", served_names("127.0.0.1", port))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off"))
+    server = make_server(app)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, daemon=True)
     thread.start()
     until = time.monotonic() + 30

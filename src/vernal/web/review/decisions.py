@@ -26,6 +26,7 @@ import pandas as pd
 from vernal.clips.annotations import ANNOTATION_COLUMNS, annotation_table
 from vernal.clips.curation import DECISIONS
 from vernal.clips.manifest import QUALITIES
+from vernal.common.formatting import visible
 from vernal.common.json_text import parse_json
 from vernal.common.problems import InputError, Problems, is_number, is_whole, suggest
 from vernal.common.storage import as_path, on_disk
@@ -180,9 +181,11 @@ def check_decision(line: Mapping[str, Any]) -> None:
     reviewer = line["reviewer"]
     if not isinstance(reviewer, str) or not reviewer.strip() or len(reviewer) > MAX_NAME:
         problems.add("no reviewer", [repr(reviewer)], "Give a name of 1 to 80 characters.")
-    elif not _is_text(reviewer) or re.search(r"[\x00-\x1f]", reviewer):
+    elif visible(reviewer) != reviewer or re.search(r"[\t\n]", reviewer):
         problems.add(
-            "name that cannot be used", [repr(reviewer)], "Leave line breaks and broken letters out."
+            "name that cannot be used",
+            [repr(reviewer)],
+            "Leave line breaks, signs that nobody sees and broken letters out.",
         )
     for name, limit in (("note", MAX_NOTE), ("call_type", MAX_NAME)):
         value = line[name]

@@ -107,7 +107,7 @@ class ReviewPages:
 
 def _cookie(request: Request) -> str:
     # By port: cookies are shared by all servers of a host.
-    return f"vernal_reviewer_{request.url.port}"
+    return f"vernal_reviewer_{request.url.port or 80}"
 
 
 def _is_blind(request: Request) -> bool:

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from vernal.common.hashing import digest
+from vernal.common.names import is_reserved
 from vernal.common.problems import InputError
 from vernal.evaluation.calibration import sigmoid
 from vernal.web.project import NotThere, ProjectContext
@@ -70,10 +71,14 @@ def check_name(name: str) -> str:
     """Refuse a name that could not be a file.
 
     Raises:
-        InputError: it has other characters than letters, digits, `_`, `.` and `-`, or more than 64.
+        InputError: it has other characters than letters, digits, `_`, `.` and `-`, more than 64, or means something
+            else to Windows.
     """
-    if not _NAME.fullmatch(name):
-        raise InputError(f"A queue cannot be called {name[:80]!r}; use up to 64 letters, digits, _ . -")
+    if not _NAME.fullmatch(name) or is_reserved(name):
+        raise InputError(
+            f"A queue cannot be called {name[:80]!r}; use up to 64 letters, digits, _ . - and no name that Windows "
+            "keeps for itself (CON, NUL, COM1, a dot at the end)."
+        )
     return name
 
 
@@ -218,11 +223,12 @@ def all_clips(project: ProjectContext, scores_of: str = "") -> pd.DataFrame:
 
 def _scores_of(project: ProjectContext, name: str) -> pd.DataFrame:
     stage, _, point = name.partition("/")
-    scores = project.load(f"{stage}.scores")
-    scores = scores[scores.point.astype("str") == point]
-    if scores.empty:
-        raise InputError(f"{name} has no scores; name them as STAGE/POINT, such as stage5/stage5_001.")
-    return scores
+    if _NAME.fullmatch(stage):
+        scores = project.load(f"{stage}.scores")
+        scores = scores[scores.point.astype("str") == point]
+        if len(scores):
+            return scores
+    raise InputError(f"{name[:80]!r} has no scores; name them as STAGE/POINT, such as stage5/stage5_001.")
 
 
 def save_queue(project: ProjectContext, name: str, chosen: pd.DataFrame, made_from: str) -> None:
