@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from vernal.common.logging_filters import UsersMistakes, VisibleFormatter
+from vernal.common.logging_filters import UsersMistakes
 from vernal.common.problems import InputError
 
 
@@ -38,7 +38,11 @@ def test_only_kedros_lines_about_mistakes_are_dropped(name, error, is_shown):
     assert shown(name, error) is is_shown
 
 
-def test_a_line_steers_no_terminal(project):
-    record = logging.LogRecord("x", logging.INFO, "x.py", 1, "%s", ("a\x1b[2Jb\udcfc\u202e",), None)
-    assert VisibleFormatter("%(message)s").format(record) == r"a\x1b[2Jb\xfc\u202e"
-    assert VisibleFormatter.__name__ in (project / "conf" / "logging.yml").read_text(encoding="utf-8")
+def test_a_line_of_a_project_steers_no_terminal(project):
+    from kedro.framework.startup import bootstrap_project
+
+    bootstrap_project(project)
+    record = logging.getLogRecordFactory()(
+        "x", logging.INFO, "x.py", 1, "%s", ("a\x1b[2Jb\udcfc\u202e",), None
+    )
+    assert logging.Formatter("%(message)s").format(record) == r"a\x1b[2Jb\xfc\u202e"

@@ -19,12 +19,17 @@ def tell_mistakes_once() -> None:
         handler.addFilter(UsersMistakes())
 
 
-class VisibleFormatter(logging.Formatter):
-    """Lines without what would steer a terminal: names of files and people may hold anything."""
+def show_what_steers() -> None:
+    """Let no line of this process steer a terminal, whichever handler writes it."""
+    logging.setLogRecordFactory(VisibleRecord)
 
-    def format(self, record: logging.LogRecord) -> str:
+
+class VisibleRecord(logging.LogRecord):
+    """A line of a log without what would steer a terminal: names of files and people may hold anything."""
+
+    def getMessage(self) -> str:
         """The line as it is shown."""
-        return visible(super().format(record))
+        return visible(super().getMessage())
 
 
 class UsersMistakes(logging.Filter):
