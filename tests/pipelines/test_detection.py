@@ -103,8 +103,13 @@ def test_a_folder_is_searched_and_everything_comes_out(tmp_path):
     root, folder = tmp_path / "out ü", make_season(tmp_path / "season ü")
     (folder / "east" / "SMA01_20250405_210000.wav").write_bytes(b"no sound")
     add_point(root, "stage5", 3, logit=-1e6)
+    sites = tmp_path / "sites.csv"
+    sites.write_text(
+        "recorder,site,latitude,longitude,time zone\nSMA01,Pond,-27.47,153.03,+10\n", encoding="utf-8"
+    )
     said = ran(root, f"detection.recordings={folder}", "detection.model=stage5/3", "detection.formats=raven+audacity",
-               "detection.merge_gap_s=null", "detection.keep_embeddings=true", "workers=1")  # fmt: skip
+               "detection.merge_gap_s=null", "detection.keep_embeddings=true", "workers=1",
+               f"source.sites={sites}")  # fmt: skip
     out = root / "08_reporting" / "detection"
     assert str(out / "report.html") in said.replace("\n", "")
     table = pyarrow.dataset.dataset(
@@ -116,6 +121,18 @@ def test_a_folder_is_searched_and_everything_comes_out(tmp_path):
     assert nights.groupby("recorder_id").n_detections.sum().to_dict() == {"Moth08": 9, "SMA01": 9}
     assert nights.set_index(["recorder_id", "night"]).state["SMA01", "2025-04-05"] == "not heard"
     assert nights.set_index(["recorder_id", "night"]).state["Moth08", "2025-04-05"] == "no recordings"
+    pond = nights.set_index(["recorder_id", "night"]).loc["SMA01", "2025-04-03"]
+    assert (
+        pond.site == "Pond"
+        and pond.sunset.startswith("2025-04-03T17:43")
+        and pond.model == "stage5/stage5_003"
+    )
+    hours = pd.read_csv(out / "hours.csv")
+    assert hours[hours.site == "Pond"].hours_from_sunset.round(1).tolist() == [2.8, 3.8, 4.8]
+    assert hours[hours.recorder_id == "Moth08"].hours_from_sunset.isna().all()
+    history = pd.read_csv(out / "occupancy" / "rooster" / "history_thresholded.csv", index_col="site")
+    assert history.loc["Pond"].fillna(-1).tolist() == [1, -1, -1]
+    assert (out / "occupancy" / "unmarked.R").is_file()
     broken = pd.read_csv(out / "broken.csv")
     assert broken.file_path.tolist() == ["east/SMA01_20250405_210000.wav"] and broken.reason.tolist() == [
         "unreadable"
@@ -127,6 +144,21 @@ def test_a_folder_is_searched_and_everything_comes_out(tmp_path):
     assert (root / "04_feature" / "embeddings").is_dir()
     verdict = "18 of 18 windows were flagged: more than false alarms alone would explain (3 at the most)."
     assert verdict in " ".join(said.split()) and verdict in page
+
+
+def test_a_bad_table_of_sites_stops_before_anything_is_heard(tmp_path):
+    root, folder = tmp_path / "out", make_season(tmp_path / "season")
+    add_point(root, "stage5", 3)
+    sites = tmp_path / "sites.csv"
+    sites.write_text("recorder,latitude,longitude,time zone\nSMA1,95,153,Mars\n", encoding="utf-8")
+    done = run(root, f"detection.recordings={folder}", f"source.sites={sites}", "workers=1")
+    words = " ".join((done.stdout + done.stderr).split())
+    assert done.returncode == 1 and "Traceback" not in words
+    assert (
+        "has 3 kinds of problem" in words
+        and "unknown recorder (1): row 1: 'SMA1', did you mean 'SMA01'?" in words
+    )
+    assert not (root / "07_model_output" / "detection" / "scores").exists()
 
 
 def test_a_night_that_a_person_confirmed_is_present_in_the_next_run(tmp_path):

@@ -243,12 +243,12 @@ def _iso(text: str) -> datetime | None:
 def _clock(text: str, zone: str) -> datetime | None:
     """An AudioMoth's time, its day first."""
     try:
-        return datetime.strptime(text, "%d/%m/%Y %H:%M:%S").replace(tzinfo=_zone(zone))
+        return datetime.strptime(text, "%d/%m/%Y %H:%M:%S").replace(tzinfo=fixed_zone(zone))
     except ValueError:
         return None
 
 
-def _zone(text: str) -> timezone:
+def fixed_zone(text: str) -> timezone:
     """`+1`, `-05`, `+0530` or `+05:30` as a zone."""
     digits = text[1:].replace(":", "")
     hours, minutes = (int(digits[:-2]), int(digits[-2:])) if len(digits) > 2 else (int(digits), 0)

@@ -27,6 +27,7 @@ PATHS = (
     "source.field",
     "source.unlabelled",
     "source.season",
+    "source.sites",
     "published.experiments",
     "published.leaderboards",
     "audit.experiments",

@@ -36,7 +36,8 @@ class Classifier:
 
     `threshold_logit`: a window is flagged from here on, with the sensitivity in its logit. `threshold_from` says in
     words where that number came from; `notes` what a reader has to know about the settings. `results`: measured
-    rates at the classifier's own threshold, by name as in `points.csv`, as far as they are known.
+    rates at the classifier's own threshold, by name as in `points.csv`, as far as they are known. `fit_key`: of the
+    training that its weights came from.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Classifier:
     notes: tuple[str, ...]
     results: Mapping[str, float]
     encoder_version: str | None = None
+    fit_key: str | None = None
 
     @property
     def shift(self) -> float:
@@ -185,6 +187,7 @@ def _trained(data_root: Path, stage: str, point: str) -> Classifier:
         notes=(),
         results=_rates(found.results),
         encoder_version=found.model.parameters["audio"].get("encoder_version"),
+        fit_key=found.model.parameters.get("fit_key"),
     )
 
 
@@ -212,6 +215,7 @@ def _exported(path: Path) -> Classifier:
         notes=(),
         results=_rates(operating_point),
         encoder_version=record["audio"].get("encoder_version"),
+        fit_key=record.get("fit_key"),
     )
 
 

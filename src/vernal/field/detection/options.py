@@ -11,8 +11,9 @@ from pydantic import AfterValidator, Field
 from vernal.audio.embedding.options import Hertz
 from vernal.audio.reading import FULL_BAND_HZ
 from vernal.common.problems import suggest
-from vernal.common.settings import Count, CountFromZero, Number, Seconds, ShareBelowOne, settings
+from vernal.common.settings import Count, CountFromZero, Number, Seconds, ShareBelowOne, one_of, settings
 
+OCCASIONS = ("night", "week")
 FORMATS = ("raven", "audacity", "kaleidoscope", "birdnet")
 
 
@@ -43,6 +44,7 @@ class DetectionOptions:
     are one; None merges none. `silence_db`: recordings whose loudest sample lies below this level of full scale are not
     counted as heard.
     `queue`, `queue_per_night`: detections for a person to check, and how many of them one recorder's night may give.
+    `occasion`: what occupancy models count as one occasion, a night or a week of them.
     `clips`: how many of the queue are cut out as WAV, with `clip_margin_s` on both sides.
     """
 
@@ -59,6 +61,7 @@ class DetectionOptions:
     formats: Annotated[Sequence[str] | str | None, AfterValidator(_are_known)] = ()
     queue: CountFromZero = 200
     queue_per_night: Count = 5
+    occasion: Annotated[str, one_of(OCCASIONS)] = "night"
     clips: CountFromZero = 20
     clip_margin_s: Annotated[Number, Field(ge=0, le=60, description="seconds")] = 1.0
 

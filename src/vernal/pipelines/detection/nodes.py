@@ -32,6 +32,10 @@ from vernal.field.detection.scan import Piece, score_missing
 from vernal.field.detection.score_store import ScoreStore
 from vernal.field.detection.top import choose_top, cut_clips
 from vernal.field.detection.verification import review_detections, verdicts_of, verified_detections
+from vernal.field.handover.occupancy import occupancy_files
+from vernal.field.handover.places import place_recordings, with_header_times
+from vernal.field.handover.sites import read_sites
+from vernal.field.handover.tables import count_hours, place_detections, place_nights
 from vernal.reports.figures import Drawing, activity
 from vernal.reports.figures.style import drawn
 
@@ -41,10 +45,23 @@ logger = logging.getLogger(__name__)
 def list_recordings(
     options: DetectionOptions,
     recorder_options: RecorderOptions,
+    sites_file: str | None,
+    night_options: NightOptions,
+    demo_field: pd.DataFrame | None,
+    data_root: str,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The recordings of the named folder, or the demo season's, each with where and when it was made; and the sites."""
+    listed = _listed(options, recorder_options, demo_field, data_root)
+    sites = read_sites(sites_file, listed.recorder_id)
+    return place_recordings(with_header_times(listed), sites, night_options.start_hour), sites
+
+
+def _listed(
+    options: DetectionOptions,
+    recorder_options: RecorderOptions,
     demo_field: pd.DataFrame | None,
     data_root: str,
 ) -> pd.DataFrame:
-    """The recordings of the named folder, or the demo season's field recordings."""
     if options.recordings is not None:
         listed = listing.list_for_detection(
             options.recordings, data_root=data_root, recorder_pattern=recorder_options.pattern
@@ -96,9 +113,30 @@ def make_detections(
     found = review_detections(listened, verdicts)
     rate = measured_rate(classifier)
     nights = count_nights(found, classifier.labels, night_options.start_hour, rate, verdicts)
+    nights = place_nights(nights, recordings, classifier, night_options.start_hour)
     broken = found.files[found.files.reason.notna()].reset_index(drop=True)
-    verified = verified_detections(found.detections)
-    return found.detections, verified, found.files, broken, found.effort, nights
+    detections = place_detections(found.detections, recordings)
+    return detections, verified_detections(detections), found.files, broken, found.effort, nights
+
+
+def count_by_hour(
+    detections: pd.DataFrame,
+    files: pd.DataFrame,
+    effort: pd.DataFrame,
+    recordings: pd.DataFrame,
+    classifier: Classifier,
+    night_options: NightOptions,
+) -> pd.DataFrame:
+    """Detections and what was listened to, by recorder, night, clock hour and label."""
+    found = Detections(detections, files, effort)
+    return count_hours(found, recordings, classifier, night_options.start_hour)
+
+
+def write_occupancy(
+    nights: pd.DataFrame, hours: pd.DataFrame, sites: pd.DataFrame, options: DetectionOptions
+) -> dict[str, Callable[[], bytes]]:
+    """What occupancy models read, with the scripts that read it."""
+    return occupancy_files(nights, hours, sites, options.occasion)
 
 
 def queue_detections(

@@ -15,6 +15,7 @@ def create_pipeline() -> Pipeline:
             "params:detection",
             "params:nights",
             "params:recorders",
+            "params:source.sites",
             "params:workers",
             "params:data_root",
         },
@@ -25,8 +26,15 @@ def _listen() -> list[Node]:
     return [
         Node(
             nodes.list_recordings,
-            inputs=["params:detection", "params:recorders", "demo_field", "params:data_root"],
-            outputs="recordings",
+            inputs=[
+                "params:detection",
+                "params:recorders",
+                "params:source.sites",
+                "params:nights",
+                "demo_field",
+                "params:data_root",
+            ],
+            outputs=["recordings", "sites"],
             name="list_recordings",
             tags=["raw"],
         ),
@@ -71,6 +79,20 @@ def _count() -> list[Node]:
             outputs=["detections", "verified", "files", "broken", "effort", "nights"],
             name="make_detections",
             tags=["scores"],
+        ),
+        Node(
+            nodes.count_by_hour,
+            inputs=["detections", "files", "effort", "recordings", "classifier", "params:nights"],
+            outputs="hours",
+            name="count_hours",
+            tags=["scores"],
+        ),
+        Node(
+            nodes.write_occupancy,
+            inputs=["nights", "hours", "sites", "params:detection"],
+            outputs="occupancy",
+            name="write_occupancy",
+            tags=["reporting"],
         ),
         Node(
             nodes.queue_detections,

@@ -29,6 +29,7 @@ class SourceOptions:
     field: str | None = None
     unlabelled: str | None = None
     season: str | None = None
+    sites: str | None = None
 
     def __post_init__(self) -> None:
         if self.folder and (self.manifest or self.audio_root):
