@@ -222,7 +222,9 @@ def test_clips_of_one_night_are_refused_before_anything_long(make_clips: MakeCli
         refuse_unusable(splits)
     dealt = assign_splits(splits.assign(split=None).astype({"split": "str"}), SplitOptions())
     assert set(dealt.split) == {"train"}
-    with pytest.raises(InputError, match=r"No clip is in a validation or test split \(train 14\).*nights"):
+    with pytest.raises(
+        InputError, match=r"All 14 clips are of one night \(site0 \S+\).*label clips of a second night"
+    ):
         refuse_unusable(dealt)
 
 

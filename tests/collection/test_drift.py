@@ -7,7 +7,14 @@ import pandas as pd
 import pytest
 
 from tests import simulated_seasons
-from vernal.collection.drift import DriftOptions, blocks_of_dates, holm, level_shifts, measure_drift
+from vernal.collection.drift import (
+    MOST_ALIKE,
+    DriftOptions,
+    blocks_of_dates,
+    holm,
+    level_shifts,
+    measure_drift,
+)  # fmt: skip
 
 # Nights that do not resemble each other, and recorders that share no weather.
 NIGHTS_APART = DriftOptions(n_permutations=199, block_days=1)
@@ -145,6 +152,14 @@ def test_weather_that_recorders_share_is_no_drift():
     """Nights of several recorders dealt apart gave 62 % false alarms; nights that resemble each other, over 90 %."""
     assert simulated_seasons.alarms(4, 28, 0.0, 0.0, n_studies=60) <= 0.13
     assert simulated_seasons.alarms(4, 28, 0.5, 0.0, n_studies=60) <= 0.25
+
+
+def test_weather_that_outlasts_a_block_is_not_called_drift():
+    """Half of such pairs of seasons were called different."""
+    assert simulated_seasons.alarms(4, 28, 0.9, 0.0, n_studies=60) <= 0.2
+    x, nights = simulated_seasons.seasons(4, 56, 0.9, 8.0, np.random.default_rng(0))
+    row = measure_drift(x, nights, DriftOptions(n_permutations=199)).iloc[0]
+    assert row.adjusted_p <= 0.05 and row.block_correlation > MOST_ALIKE and row.verdict == "cannot be shown"
 
 
 def test_drift_is_still_found_where_recorders_share_the_weather():

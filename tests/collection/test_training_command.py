@@ -55,6 +55,15 @@ def test_a_large_collection_needs_no_settings(card):
     assert split_settings(a_manifest(60), card, NightOptions()) == {}
 
 
+def test_no_command_is_printed_that_would_be_refused_at_once(card):
+    night = a_manifest(1)
+    assert (night.label == "RADR").nunique() == 2
+    assert training_command(night, card, PLACES, "target=RADR", NightOptions()) == ""
+    assert training_command(a_manifest(2), card, PLACES, "target=RADR", NightOptions()).startswith(
+        "kedro run"
+    )
+
+
 def test_the_command_names_all_that_it_needs_or_is_not_printed(card):
     manifest = a_manifest(60)
     common = common_params(card, "cards/frog.yml", "out")

@@ -2,9 +2,10 @@
 
 Each season is cut into blocks of consecutive dates, and a block holds all recorders: they share its weather, and a
 night resembles the next. Embeddings are compared by maximum mean discrepancy within each recorder, and the seasons'
-names are dealt anew to whole blocks, so that neither a wet week nor another mix of sites counts as drift. The size of
-the drift is the distance between the seasons' means, as part of the clips' spread, without the bias that chance adds
-to distances. Octave levels of the background say it in words.
+names are dealt anew to whole blocks, so that neither a wet week nor another mix of sites counts as drift. Where
+neighbouring blocks resemble each other too, dealing them proves nothing, and drift is not claimed. The size of the
+drift is the distance between the seasons' means, as part of the clips' spread, without the bias that chance adds to
+distances. Octave levels of the background say it in words.
 """
 
 from __future__ import annotations
@@ -18,16 +19,19 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field
 
+from vernal.collection.persistence import block_correlation
 from vernal.common.hashing import rng_for
 from vernal.common.settings import Count, InnerShare, one_of, settings
 from vernal.evaluation.effects import holm
 
 DRIFT_COLUMNS = (
-    "first", "second", "n_nights_first", "n_nights_second", "n_blocks_first", "n_blocks_second", "discrepancy",
-    "p_value", "adjusted_p", "distance", "distance_low", "distance_high", "verdict",
+    "first", "second", "n_nights_first", "n_nights_second", "n_blocks_first", "n_blocks_second",
+    "block_correlation", "discrepancy", "p_value", "adjusted_p", "distance", "distance_low", "distance_high", "verdict",
 )  # fmt: skip
 SEASONS_BY = ("year", "half-year", "quarter", "month")
 _MAX_CLIPS_A_NIGHT = 20
+# With blocks more alike than this, drift is claimed too often where there is none (tests/simulated_seasons.py).
+MOST_ALIKE = 0.2
 
 
 def season_of(dates: pd.Series, by: str) -> pd.Series:
@@ -83,8 +87,9 @@ def measure_drift(x: NDArray, nights: pd.DataFrame, options: DriftOptions) -> pd
         options: blocks, permutations and rates.
     Returns:
         `DRIFT_COLUMNS`, one row a pair of seasons that share a stratum. `verdict`: `drift`, `none shown`, or
-        `cannot be shown` where there are too few blocks to deal. `discrepancy` is that within strata, which weigh
-        by their blocks. `distance` is a part of the spread of single clips.
+        `cannot be shown` where there are too few blocks to deal, or where drift would be claimed of blocks that
+        resemble their neighbours (`block_correlation` above `MOST_ALIKE`). `discrepancy` is that within strata,
+        which weigh by their blocks. `distance` is a part of the spread of single clips.
     Source: Gretton et al. (2012), A kernel two-sample test; Holm's correction over pairs.
     """
     rows = []
@@ -95,9 +100,9 @@ def measure_drift(x: NDArray, nights: pd.DataFrame, options: DriftOptions) -> pd
             rows.append(pair | _compare(x[chosen], nights.iloc[chosen], second, options))
     table = pd.DataFrame(rows).reindex(columns=list(DRIFT_COLUMNS))
     table["adjusted_p"] = holm(table.p_value.to_numpy(dtype=float))
-    verdicts = np.select(
-        [table.p_value.isna(), table.adjusted_p <= options.alpha], ["cannot be shown", "drift"], "none shown"
-    )
+    differs = table.adjusted_p <= options.alpha
+    cannot = table.p_value.isna() | (differs & (table.block_correlation > MOST_ALIKE))
+    verdicts = np.select([cannot, differs], ["cannot be shown", "drift"], "none shown")
     return table.assign(verdict=verdicts if len(table) else pd.Series(dtype="str"))
 
 
@@ -123,7 +128,7 @@ def _compare(x: NDArray, nights: pd.DataFrame, second: str, options: DriftOption
     return {
         "n_nights_first": len(names) - n_second, "n_nights_second": n_second,
         "n_blocks_first": int((~cells.is_second).sum()), "n_blocks_second": int(cells.is_second.sum()),
-        "discrepancy": float(observed),
+        "block_correlation": block_correlation(x, nights, options.block_days), "discrepancy": float(observed),
         "p_value": p_value, "distance": distance, "distance_low": low, "distance_high": high,
     }  # fmt: skip
 

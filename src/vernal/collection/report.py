@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from vernal.clips.problem_card import ProblemCard
+from vernal.collection.drift import MOST_ALIKE
 from vernal.collection.figures import FIGURES
 from vernal.collection.label_files import UNKNOWN_ANNOTATOR
 from vernal.common.formatting import UNDEFINED, between, count, listed, share
@@ -50,10 +51,11 @@ def page(
         shown=SHOWN_ROWS,
         pictures={name: inline_svg(drawings[name].svg, name, alt) for name, (_, alt) in FIGURES.items()},
         demo_words=DEMO_WORDS if facts["is_demo"] else "",
-        steps=[*what_is_missing(tables, card, facts["params"]), *next_steps(tables, card)],
+        steps=[*what_is_missing(tables, card, facts["params"], facts["command"]), *next_steps(tables, card)],
         tally=tally(tables),
         n_others=int(tables["label_files"].n_others.sum()),
         n_superseded=int((tables["inventory"].state == "superseded").sum()),
+        most_alike=MOST_ALIKE,
         has_deployment=bool((tables["recordings"].role == "deployment").any()),
         uncut_s=float(tables["uncut"].uncut_s.sum()),
         reasons=count_reasons(tables["held_back"]),
@@ -120,11 +122,13 @@ def count_reasons(held_back: pd.DataFrame) -> list[tuple[str, int]]:
     return [(str(reason), int(n)) for reason, n in short.value_counts().items()]
 
 
-def what_is_missing(tables: Mapping[str, pd.DataFrame], card: ProblemCard, params: str) -> list[str]:
-    """What has to come before any training, and how; empty where clips with the target and without are there."""
+def what_is_missing(
+    tables: Mapping[str, pd.DataFrame], card: ProblemCard, params: str, training_command: str
+) -> list[str]:
+    """What has to come before any training, and how; empty where there is a command that trains and tests."""
     is_target = tables["manifest"].label == card.target
     if is_target.nunique() == 2:
-        return []
+        return [] if training_command else [_ONE_NIGHT]
     steps = [_missing_labels(tables, card.target)]
     if not is_target.any():
         steps.append(
@@ -138,6 +142,12 @@ def what_is_missing(tables: Mapping[str, pd.DataFrame], card: ProblemCard, param
             "call is marked, or add recordings without it in a folder called negative."
         )
     return steps
+
+
+_ONE_NIGHT = (
+    "Label clips of a second night, and of a third for a threshold: all labelled clips are of one night, and clips "
+    "of a night are never divided, so a classifier could not be tested."
+)
 
 
 def _missing_labels(tables: Mapping[str, pd.DataFrame], target: str) -> str:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from vernal.clips.nights import NightOptions, with_nights
 from vernal.clips.problem_card import ProblemCard
-from vernal.clips.splits import SplitOptions, assign_splits
+from vernal.clips.splits import SplitOptions, assign_splits, blocks
 
 DEFAULT_CARD = "conf/base/problem.yml"
 # Larger shares are tried for small collections, whose usual ones hold no clip of a class.
@@ -27,7 +27,7 @@ def has_both_classes(manifest: pd.DataFrame, card: ProblemCard) -> bool:
 def training_command(
     manifest: pd.DataFrame, card: ProblemCard, places: dict[str, str], common: str, nights: NightOptions
 ) -> str:
-    """The whole command; empty where there is nothing to train on.
+    """The whole command; empty where there is nothing to train on, or all clips are of one night and none can test.
 
     Args:
         manifest: the collection's.
@@ -36,7 +36,7 @@ def training_command(
         common: as `common_params` gives them.
         nights: as the split takes them.
     """
-    if not has_both_classes(manifest, card):
+    if not has_both_classes(manifest, card) or blocks(_as_clips(manifest, card, nights)).nunique() == 1:
         return ""
     own = [f"{name}={value}" for name, value in (places | split_settings(manifest, card, nights)).items()]
     return f'kedro run --params="{",".join([*own, common])}"'
@@ -53,12 +53,7 @@ def split_settings(manifest: pd.DataFrame, card: ProblemCard, nights: NightOptio
 
     Where no split has, the one of most such parts.
     """
-    clips = with_nights(manifest, nights).assign(
-        is_positive=manifest.label == card.target,
-        clip_id=[f"{row:08d}" for row in range(len(manifest))],
-        content_hash=[PurePosixPath(path).stem for path in manifest.file_path],
-        split=pd.Series(np.nan, index=manifest.index, dtype="str"),
-    )
+    clips = _as_clips(manifest, card, nights)
     best, most = SplitOptions(), -1
     for options in _candidates(clips):
         dealt = assign_splits(clips, options)
@@ -73,6 +68,16 @@ def split_settings(manifest: pd.DataFrame, card: ProblemCard, nights: NightOptio
         for name, value in asdict(best).items()
         if value != usual[name]
     }
+
+
+def _as_clips(manifest: pd.DataFrame, card: ProblemCard, nights: NightOptions) -> pd.DataFrame:
+    """The manifest as the split takes it."""
+    return with_nights(manifest, nights).assign(
+        is_positive=manifest.label == card.target,
+        clip_id=[f"{row:08d}" for row in range(len(manifest))],
+        content_hash=[PurePosixPath(path).stem for path in manifest.file_path],
+        split=pd.Series(np.nan, index=manifest.index, dtype="str"),
+    )
 
 
 def _candidates(clips: pd.DataFrame) -> Iterator[SplitOptions]:
