@@ -53,7 +53,7 @@ def test_the_answer_says_whether_the_problem_cards_target_is_met(make_stage):
     text, tone = asked(good, at_least=0.7)
     low, high = (good.number(good.deployed, f"test_ood_average_precision_{end}") for end in ("low", "high"))
     assert "(average precision on test_ood of at least 0.7) is met" in text
-    assert f"interval {low:.3g} to {high:.3g}. Asked of `{good.deployed}`, the point to use." in text
+    assert f"interval {low:.3g} to {high:.3g}. Measured with `{good.deployed}`, the point to use." in text
     assert tone == "good"
     assert asked(make_stage(AXES, separation=-2.0).results)[1] == "bad"
     between = (low + good.number(good.deployed, "test_ood_average_precision")) / 2
@@ -75,7 +75,7 @@ def test_a_card_about_another_target_sets_none_here(make_stage):
     assert one(results, "problem card")[0].startswith(
         "The problem card is about RADR; it sets no target for rooster."
     )
-    assert not any("Asked of" in text for text in said(results))
+    assert not any("Measured with" in text for text in said(results))
     assert not any("problem card" in text for text in said(make_stage(AXES).results))
 
 
@@ -100,7 +100,9 @@ def test_a_detector_that_hears_nothing_is_called_so(make_stage):
 def test_a_shortcut_by_place_is_pointed_at(make_stage, clips):
     table = clips()
     place = table["is_positive"].map({True: "wet", False: "dry"})
-    text, tone = one(make_stage(AXES, splits=table.assign(recorder_id=place, site=place)).results, "By AUROC")
+    text, tone = one(
+        make_stage(AXES, splits=table.assign(recorder_id=place, site=place)).results, "AUROC, which"
+    )
     assert "look for a shortcut" in text
     assert tone == "bad"
 
@@ -119,9 +121,9 @@ def test_the_answer_says_how_many_were_compared_how_often_the_test_was_asked_and
     swapped = with_board(results, test_ood_f1_mean=[0.7, 0.9])
     text, _ = one(swapped, "had no part in that choice")
     assert "test_ood was measured once for each of 6 classifiers" in text
-    assert "Had it chosen, this page would report 0.900, higher by 0.200" in text
+    assert "Had it chosen, this page would report 0.900, higher by 0.200: by so much" in text
     assert (
-        one(with_board(results, test_ood_f1_mean=[0.9, 0.7]), "it would have flattered by nothing")[1]
+        one(with_board(results, test_ood_f1_mean=[0.9, 0.7]), "would not have flattered the result")[1]
         == "good"
     )
 
@@ -291,14 +293,14 @@ def test_nights_without_the_target_are_counted_with_their_interval(make_stage, c
 
 def test_each_sentence_has_one_subject(make_stage):
     results = make_stage(AXES).results
-    assert "the configuration's mean is" in one(results, "By AUROC")[0]
-    assert "of a positive and a negative)" in one(results, "By AUROC")[0]
+    assert "the configuration's mean reaches" in one(results, "AUROC, which")[0]
+    assert "of a positive and a negative)" in one(results, "AUROC, which")[0]
     (tiles,) = (block for block in answer_section(results).blocks if isinstance(block, Tiles))
     assert tiles.tiles[0].label == "F1 on test_ood, mean of the configuration"
     low, high = leader_interval(results)
     assert tiles.tiles[0].detail == f"{between(low, high)} ({percent(0.95)})"
     alone = make_stage().results
-    assert "the detector is" in one(alone, "By AUROC")[0]
+    assert "the detector reaches" in one(alone, "AUROC, which")[0]
     assert "configuration" not in one(alone, "Without listening")[0]
 
 
@@ -310,7 +312,7 @@ def test_the_guess_without_audio_says_what_it_goes_by(make_stage, clips):
     hours = table.assign(time=np.where(np.arange(len(table)) % 3, "21:10", "23:10"))
     by_hour = make_stage(AXES, splits=hours).results
     assert "guessing from the hour alone" in one(by_hour, "Without listening")[0]
-    assert "A guess from the hour alone reaches" in one(by_hour, "By AUROC")[0]
+    assert "A guess from the hour alone reaches" in one(by_hour, "AUROC, which")[0]
 
 
 def test_no_false_alarm_among_few_negatives_is_not_called_none_at_night(make_stage):
@@ -318,7 +320,7 @@ def test_no_false_alarm_among_few_negatives_is_not_called_none_at_night(make_sta
     assert stage.results.number(stage.results.deployed, "test_ood_fpr") == 0
     text, _ = one(stage.results, "checking its false alarms")
     assert "takes up to" in text
-    assert "none of the 32 negatives of test_ood was flagged, which is not none at night" in text
+    assert "none of the 32 negatives of test_ood was flagged, which does not mean none at night" in text
     (first, *_) = limits(stage.results, count_splits(stage.splits))
     assert "precision cannot be told: no false alarm was seen, and 32 negatives are few" in first.text
 

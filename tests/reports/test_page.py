@@ -213,7 +213,7 @@ def test_each_comparison_says_what_would_make_it_surer(make_stage):
     shares = np.resize([0.9, 0.2, 0.5], len(results.effects))
     results = replace(results, effects=results.effects.assign(nights_share=shares))
     shown = next(block for block in found_section(results).blocks if isinstance(block, Table))
-    helps = [row[shown.columns.index("surer with")] for row in shown.rows]
+    helps = [row[shown.columns.index("would help")] for row in shown.rows]
     assert helps == [what_would_help(row) for row in shown_effects(results).to_dict("records")]
     assert len(set(helps)) > 1
 
@@ -232,7 +232,7 @@ def test_a_floor_that_no_configuration_reaches(make_stage):
 
 def test_one_run_claims_no_spread(make_stage):
     words = text_of(make_stage().page())
-    assert "one seed, so nothing is known of how another training run would fall out" in words
+    assert "one seed, so how much another training run would differ is not known" in words
     assert "One run: no spread is known." in words
     assert "comparisons between levels" not in words
 
@@ -258,5 +258,8 @@ def test_no_headline_names_or_counts_a_configuration_that_names_an_empty_subset(
     assert stage.results.n_configurations == 2 and stage.results.leader["hidden_units"] != "128"
     assert stage.results.by_point.at[stage.results.deployed, "hidden_units"] != 128
     words = text_of(stage.page())
+    assert (
+        "6 points: 2 configurations x 2 seeds, and 1 configuration that names a subset without clips" in words
+    )
     assert "of 2 configurations" in words and "`hidden_units` 128" not in words.split("What was asked")[0]
     assert "not ranked, as it trains without hardNeg/hardneg_conf_min_99, which holds no clip" in words

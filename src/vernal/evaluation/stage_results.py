@@ -6,6 +6,7 @@ sentence or a picture is about.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -258,6 +259,12 @@ class StageResults:
             return float("nan")
         value = pd.to_numeric(pd.Series([self.by_point.at[point, column]]), errors="coerce")
         return float(value.astype(float).iloc[0])
+
+    def numbers(self, point: str, split: str) -> Mapping[str, float]:
+        """All numbers of a point on a split by metric; NaN where one is undefined or was not measured."""
+        columns = [name for name in self.points.columns if name.startswith(f"{split}_")]
+        known = {name.removeprefix(f"{split}_"): self.number(point, name) for name in columns}
+        return defaultdict(lambda: float("nan"), known)
 
     def points_of(self, row: pd.Series) -> list[str]:
         """The points that stand for a row of the leaderboard, one a run."""

@@ -10,6 +10,7 @@ from vernal.common.formatting import count
 from vernal.evaluation.operating_points import why_none
 from vernal.evaluation.stage_results import VALIDATION, StageResults, level_words
 from vernal.reports.blocks import WARNING, Block, Fold, Heading, Section, Table, Text
+from vernal.reports.sentences import sentence
 from vernal.sweeps.settings_table import CONFIGURATION, SEED
 
 SPLIT_MEANINGS = {"train": "trains the classifiers", "val": "chooses thresholds"}
@@ -40,16 +41,11 @@ def asked_section(results: StageResults, split_counts: pd.DataFrame, rejects: pd
 
 
 def _design(results: StageResults) -> str:
-    runs, n_configurations = (results.plan[name].nunique() for name in ("config_hash", CONFIGURATION))
-    text = count(len(results.plan), "point")
-    if runs != len(results.plan):
-        text += f", of which {runs:,} are distinct runs (the others would train the same thing again, and count once)"
-    chosen = f"thresholds are chosen on validation for {results.goal}, and then left alone"
-    if results.no_threshold:
-        chosen = f"no threshold could be chosen: {results.no_threshold}"
-    return (
-        f"{text}: {count(n_configurations, 'configuration')} x {count(results.n_seeds, 'seed')}. "
-        f"One score a {results.options.unit}; {chosen}."
+    named = results.plan[CONFIGURATION].nunique()
+    hollow = set(results.leaderboard[CONFIGURATION]) - set(results.compared[CONFIGURATION])
+    runs, n_empty = results.plan["config_hash"].nunique(), len(hollow)
+    return sentence(
+        "design.design", results=results, runs=runs, n_configurations=named - n_empty, n_empty=n_empty
     )
 
 
@@ -138,6 +134,6 @@ def _reject_blocks(rejects: pd.DataFrame) -> list[Block]:
     wanted = ("source", "file_path", "reason", "message")
     shown = rejects.reindex(columns=list(wanted)).head(REJECTS_SHOWN).astype("str").fillna("")
     note = f"The first {REJECTS_SHOWN:,} of {n:,}." if n > REJECTS_SHOWN else ""
-    said = f"{count(n, 'listed row')} could not be used and {'is' if n == 1 else 'are'} in no number here: {words}."
+    said = sentence("design.rejects", n=n, reasons=words)
     table = Table(["source", "file", "reason", "what was found"], shown.to_numpy().tolist(), note)
     return [Text(said, WARNING), Fold("The rejected rows", [table])]

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 from markupsafe import Markup, escape
 
-from vernal.common.formatting import count, listed
 from vernal.evaluation.stage_results import StageResults
 from vernal.reports.answer import answer_section
 from vernal.reports.blocks import BAD, WARNING, Section, Text
@@ -18,6 +17,7 @@ from vernal.reports.page_templates import page_templates
 from vernal.reports.points import failed_points, not_run, points_section
 from vernal.reports.recommendation import deploy_section
 from vernal.reports.results import found_section
+from vernal.reports.sentences import sentence
 from vernal.reports.uncertainty import sure_section
 
 DEMO_WORDS = (
@@ -74,31 +74,15 @@ def _warnings(results: StageResults) -> list[Text]:
     failed, waiting, whole = len(failed_points(results)), len(not_run(results)), len(results.plan)
     found = []
     if failed:
-        are = "is" if failed == 1 else "are"
-        found.append(Text(f"{count(failed, 'point')} failed and {are} in no comparison here.", BAD))
+        found.append(Text(sentence("design.failed", n=failed), BAD))
     if waiting:
-        found.append(
-            Text(f"A part of the stage: {waiting:,} of {count(whole, 'point')} not run yet.", WARNING)
-        )
-    empty = _empty_subsets(results)
-    if empty:
-        found.append(Text(empty, WARNING))
+        found.append(Text(sentence("design.waiting", n=waiting, whole=whole), WARNING))
+    named = results.points.get("empty_subsets", pd.Series(dtype="str")).dropna().astype(str)
+    if len(named):  # such points are trained without them
+        subsets = sorted({f"`{name}`" for text in named for name in text.split(";")})
+        said = sentence("design.empty_subsets", subsets=subsets, n=len(named), whole=len(results.points))
+        found.append(Text(said, WARNING))
     return found
-
-
-def _empty_subsets(results: StageResults) -> str:
-    """Which subsets that points name hold no clip: such points are trained without them."""
-    if "empty_subsets" not in results.points:
-        return ""
-    named = results.points["empty_subsets"].dropna().astype(str)
-    if named.empty:
-        return ""
-    subsets = sorted({f"`{name}`" for text in named for name in text.split(";")})
-    return (
-        f"{listed(subsets)} {'holds' if len(subsets) == 1 else 'hold'} no clip. Points that name such a subset "
-        f"({len(named):,} of {len(results.points):,}) train without it: they equal those that do not name it, "
-        "and show nothing about it."
-    )
 
 
 def code(text: str) -> Markup:

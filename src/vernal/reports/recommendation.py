@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from vernal.common.formatting import UNDEFINED, amount, count, share
+from vernal.common.formatting import UNDEFINED, amount, share
 from vernal.evaluation.calibration import sigmoid
 from vernal.evaluation.operating_points import Goal
 from vernal.evaluation.proportions import BOUND_WORDS
@@ -17,17 +17,8 @@ from vernal.reports.answer import configuration_text, without_threshold
 from vernal.reports.blocks import BAD, WARNING, Block, Fold, Heading, Section, Table, Text
 from vernal.reports.captions import picture
 from vernal.reports.figures.nights import UNKNOWN_NIGHTS
+from vernal.reports.sentences import sentence
 from vernal.sweeps.stage_folder import StageFolder
-
-GOALS_NOTE = (
-    f"All chosen on {VALIDATION} and applied elsewhere as they are, so a goal may be missed there. Review in minutes a "
-    "night, from the false positive rate. Cannot be told: nothing is wrong there, and one clip that is would miss the "
-    "goal. That another threshold serves a goal better on a test split is no reason to take it: the test would choose."
-)
-TOTALS_NOTE = (
-    "Intervals are for as many nights like these: of clips by drawing nights, of nights exact "
-    f"({BOUND_WORDS}), as if each were by itself."
-)
 
 
 def deploy_section(results: StageResults) -> Section:
@@ -55,16 +46,9 @@ def _thresholds(results: StageResults) -> list[Block]:
 
 
 def _why(results: StageResults) -> str:
-    if len(results.leading_points) < 2:
-        return "It is the only run of its configuration."
-    runs = count(len(results.leading_points), "run")
-    if not np.isfinite(results.number(results.deployed, f"{VALIDATION}_average_precision")):
-        return (
-            f"Of the chosen configuration's {runs}, it is the first: validation could not choose among them."
-        )
-    # Results of an earlier version are in the order of the test.
-    untouched = " No test split was asked." if results.chosen_by else ""
-    return f"Of the chosen configuration's {runs}, this one has the highest average precision on validation.{untouched}"
+    is_chosen = np.isfinite(results.number(results.deployed, f"{VALIDATION}_average_precision"))
+    runs = len(results.leading_points)
+    return sentence("recommendation.why", results=results, runs=runs, is_chosen=is_chosen)
 
 
 def _card(results: StageResults) -> Table:
@@ -116,7 +100,9 @@ def _goals_table(results: StageResults) -> Table:
         for split in results.measured_splits
         for what in ("precision", "recall", "review, min")
     ]
-    return Table(["goal", "logit", "confidence", *measured, "remark"], rows, GOALS_NOTE, tones)
+    return Table(
+        ["goal", "logit", "confidence", *measured, "remark"], rows, sentence("recommendation.goals"), tones
+    )
 
 
 def _rates(results: StageResults, goal: Goal, row: Mapping[Hashable, Any]) -> list[str]:
@@ -168,7 +154,17 @@ def _season_totals(results: StageResults) -> list[Block]:
     for row in table[table["split"].isin(results.shown_splits)].to_dict("records"):
         rows.append([f"`{row['split']}`", str(row["quantity"]), *total_words(row), share(row["per_night"])])
     columns = ["split", "quantity", "total", "interval", "a night"]
-    return [Fold("Totals over the nights", [Table(columns, rows, TOTALS_NOTE)])]
+    return [
+        Fold(
+            "Totals over the nights",
+            [Table(columns, rows, totals_note())],
+        )
+    ]
+
+
+def totals_note() -> str:
+    """What the intervals of `total_words` are."""
+    return sentence("recommendation.totals", bound=BOUND_WORDS)
 
 
 def total_words(row: Mapping[Hashable, Any]) -> list[str]:

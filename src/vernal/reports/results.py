@@ -28,7 +28,7 @@ SHORTCUT_NOTE = (
     "Where guessing from place and hour comes close to the detector, positives and negatives were recorded in "
     "different places or hours, and the numbers of the detector may come from there."
 )
-SIZES = ("change", "interval", "least found", "surer with")
+SIZES = ("change", "interval", "smallest detectable", "would help")
 
 
 def found_section(results: StageResults) -> Section:
@@ -121,9 +121,9 @@ def _effect_blocks(results: StageResults) -> list[Block]:
         tones.append({HIGHER: GOOD, LOWER: BAD}.get(verdict, ""))
     where = f"{METRIC_NAMES[results.primary_metric]} on {results.primary_split}"
     note = (
-        f"Least found is the least change that would have been found with {percent(POWER)} probability: what is "
-        "smaller may well be there and was not seen. Above 1, none could have been found. Surer with names what most "
-        "of a comparison's variance comes from."
+        f"Smallest detectable is the smallest change that would have been found with {percent(POWER)} probability: a "
+        "smaller one may well be there without being seen. Above 1, none could have been found. Would help names what "
+        "most of a comparison's variance comes from."
     )
     everything = f"All {count(len(results.effects), 'comparison')}, in every metric and split"
     return [

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 
-from vernal.common.formatting import count, listed, minutes, percent, share
+from vernal.common.formatting import share
 from vernal.evaluation.notes import CHOICE
 from vernal.evaluation.stage_results import UNIT_NAMES, VALIDATION, StageResults
 from vernal.reports.blocks import WARNING, Block, Bullets, Fold, Heading, Section, Table, Text
 from vernal.reports.captions import picture
 from vernal.reports.error_breakdown import FEW
+from vernal.reports.sentences import sentence
 
 NOTES_SHOWN = 6
 PICKED_NOTE = (
@@ -36,87 +36,32 @@ def sure_section(results: StageResults, split_counts: pd.DataFrame) -> Section:
 
 def limits(results: StageResults, split_counts: pd.DataFrame) -> list[Text]:
     """What the numbers do not show, from the data at hand."""
-    found = [
-        _choice(results),
-        _prevalence(results),
-        _places(results, split_counts),
-        _absent_nights(results),
-        _resolution(results),
-    ]
-    if results.n_seeds < 2:
-        found.append("One seed: whatever one sees contains the luck of a single training run.")
+    split = results.primary_split
+    facts = {
+        "results": results,
+        "split": split,
+        "at": results.numbers(results.deployed, split),
+        "validation": results.numbers(results.deployed, VALIDATION),
+        "units": UNIT_NAMES[results.options.unit],
+        "few": FEW,
+        "sites": _sites(split_counts, split),
+        "coarse": _resolution(results),
+    }
+    listed = ("choice", "prevalence", "places", "nights", "resolution", "seeds")
+    found = [sentence(f"uncertainty.{name}", **facts) for name in listed]
     return [Text(text) for text in found if text]
 
 
-def _choice(results: StageResults) -> str:
-    """Whether thresholds were chosen on too few clips to mean much."""
-    positive, negative = (
-        results.number(results.deployed, f"{VALIDATION}_n_{side}") for side in ("positive", "negative")
-    )
-    if not 0 < min(positive, negative) < FEW:
-        return ""
-    return (
-        f"Thresholds were chosen on {count(positive, 'positive')} and {count(negative, 'negative')} of {VALIDATION}: "
-        "with so few, other nights would have put them elsewhere."
-    )
-
-
-def _prevalence(results: StageResults) -> str:
-    split, point, unit = results.primary_split, results.deployed, UNIT_NAMES[results.options.unit]
-    positive, negative = (results.number(point, f"{split}_n_{side}") for side in ("positive", "negative"))
-    rare = results.number(point, f"{split}_precision_at_field_prevalence")
-    if not np.isfinite(rare):
-        return ""
-    here, field = percent(positive / (positive + negative)), percent(results.options.field_prevalence)
-    text = (
-        f"Precision and F1 hold where {here} of the {unit} are positive, as in {split}. Where {field} are, "
-    )
-    if results.number(point, f"{split}_fpr") == 0:
-        return (
-            f"{text}precision cannot be told: no false alarm was seen, and {negative:,.0f} negatives are few."
-        )
-    if rare <= 0:
-        return f"{text}no flagged one would be right."
-    to_check = f"about {count(round(1 / rare), 'flagged one')} to check for each true one"
-    return f"{text}the same threshold has a precision of {share(rare, 3)}: {to_check}."
-
-
-def _places(results: StageResults, split_counts: pd.DataFrame) -> str:
-    split = results.primary_split
+def _sites(split_counts: pd.DataFrame, split: str) -> list[str]:
     counts = split_counts[(split_counts["split"] == split) & (split_counts["by"] == "site")]
-    sites = [str(value) for value in counts["value"] if str(value) != "not given"]
-    if not sites:
-        return ""
-    names = f" ({', '.join(sites)})" if len(sites) <= 5 else ""
-    one = " One site says nothing about how sites differ." if len(sites) == 1 else ""
-    held = f"{split} holds {count(len(sites), 'site')}{names}."
-    return f"{held} Intervals are over its {results.block_name}, not over other sites or years.{one}"
+    return [str(value) for value in counts["value"] if str(value) != "not given"]
 
 
-def _absent_nights(results: StageResults) -> str:
-    split, point = results.primary_split, results.deployed
-    nights, present = (results.number(point, f"{split}_{name}") for name in ("n_nights", "n_present"))
-    if not np.isfinite(nights):
-        return f"Recorder or date is unknown of some clips of {split}: nothing is said about nights."
-    if nights != present:
-        return ""
-    return (
-        f"{count(nights, 'night')} of {split}, all with {results.target}: how often it would be reported on a night "
-        "without is not known."
-    )
-
-
-def _resolution(results: StageResults) -> str:
-    """The smallest review time that so few negatives can show."""
-    found = []
-    for split in dict.fromkeys([VALIDATION, results.primary_split]):
-        negatives = results.number(results.deployed, f"{split}_n_negative")
-        if negatives > 0:
-            least = results.review_minutes(1 / negatives)
-            found.append(
-                f"one false alarm among the {negatives:,.0f} negatives of {split} stands for {minutes(least)}"
-            )
-    return f"Review time is coarse: {listed(found)} a night." if found else ""
+def _resolution(results: StageResults) -> dict[str, tuple[float, float]]:
+    """By split its negatives, and the smallest review time that so few can show, in minutes a night."""
+    splits = dict.fromkeys([VALIDATION, results.primary_split])
+    negatives = {split: results.number(results.deployed, f"{split}_n_negative") for split in splits}
+    return {split: (n, results.review_minutes(1 / n)) for split, n in negatives.items() if n > 0}
 
 
 def _notes(results: StageResults) -> list[Block]:

@@ -252,7 +252,17 @@ def test_nights_on_both_sides_of_a_split_are_told(world: Path) -> None:
     edit_truth(world, lambda truth: truth.assign(split=np.where(np.arange(90) < 45, "train", "test_iid")))
     findings = found(audited(world), "split_leak")
     assert [f.severity for f in findings] == ["warning"]
-    assert "recorder-night" in findings[0].message
+    assert "share a night at one place" in findings[0].message
+
+
+def test_another_recorder_at_the_same_site_shares_the_night(world: Path) -> None:
+    alone = np.where(np.arange(90) < 45, "A", "B")
+    split = np.where(alone == "A", "train", "test_iid")
+    edit_truth(
+        world, lambda truth: truth.assign(split=split, recorder_id=alone, site="pond", date="2025-04-01")
+    )
+    (finding,) = found(audited(world), "split_leak")
+    assert "pond 2025-04-01" in finding.message
 
 
 def test_a_group_on_both_sides_in_other_letters_is_told(world: Path) -> None:

@@ -1,6 +1,6 @@
 """Who tests whom: train on all sites but one, test on that one, and so in turn; validation by group from the rest.
 
-Clips of one group (a recorder's night, one source file, what a person grouped) are never divided.
+Clips of one group (a night of a site, one source file, what a person grouped) are never divided.
 `leaky_index_shuffle` is the split that tutorials show: shuffle the rows, cut. It puts near copies on both sides
 and is here only to measure what that hides.
 """
@@ -139,7 +139,7 @@ def _roles(
 def _validation(clips: pd.DataFrame, units: pd.Series, fold: str, options: FoldOptions) -> pd.Series:
     """Whole units of each class in turn, in a stable hash order, up to the wanted share; never all of a class.
 
-    A unit may hold clips of several classes, as a recorder's night does, so none may be taken away from any of them.
+    A unit may hold clips of several classes, as a night of a site does, so none may be taken away from any of them.
     """
     chosen: set[str] = set()
     classes = set(clips["class"])

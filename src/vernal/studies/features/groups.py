@@ -1,6 +1,6 @@
 """How sure a number is: groups of clips drawn together or not at all, the same draws for every point.
 
-A group is what must not be divided: a recorder's night, a source file, what a person grouped. The spread over seeds is
+A group is what must not be divided: a night of a site, a source file, what a person grouped. The spread over seeds is
 added to the spread over groups.
 """
 

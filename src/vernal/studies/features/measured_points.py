@@ -1,6 +1,6 @@
 """A finished point: every clip predicted once, by a network that did not hear its site.
 
-Draws are of groups (recorder-nights, source files, what a person grouped), together or not at all; the same draws
+Draws are of groups (nights of a site, source files, what a person grouped), together or not at all; the same draws
 serve every point, so that differences are paired.
 """
 

@@ -17,7 +17,7 @@ from vernal.evaluation.stage_results import METRIC_NAMES, VALIDATION, StageResul
 from vernal.proof.run_record import stale_because
 from vernal.reports.figures import DEMO
 from vernal.reports.page import DEMO_WORDS
-from vernal.reports.recommendation import TOTALS_NOTE, total_words
+from vernal.reports.recommendation import total_words, totals_note
 from vernal.sweeps.settings_table import SEED
 from vernal.sweeps.stage_folder import StageFolder
 from vernal.web.http import one_of, page
@@ -163,7 +163,7 @@ class ResultPages:
             "picture": picture,
             "totals": totals[split].to_dict("records") if splits else [],
             "total_words": total_words,
-            "totals_note": TOTALS_NOTE,
+            "totals_note": totals_note(),
             "nights": shown.to_dict("records"),
             "is_validation": split == VALIDATION,
         }

@@ -1,0 +1,32 @@
+"""Sentences are words in templates, and facts from Python."""
+
+import re
+
+import pytest
+from jinja2 import UndefinedError
+
+from vernal.reports.sentences import _environment, sentence
+
+
+def test_a_sentence_is_one_line_with_its_facts_and_keeps_numbers_with_their_units():
+    found = sentence("answer.nothing_leads", floor=0.9)
+    assert found == "No configuration reaches the precision floor of 0.9, so none leads."
+    assert sentence("answer.exact", low=0.0, high=0.25) == "(exact interval 0\xa0% to 25\xa0%)"
+
+
+def test_a_fact_that_is_not_given_is_an_error():
+    with pytest.raises(UndefinedError, match="floor"):
+        sentence("answer.nothing_leads")
+
+
+def test_every_sentence_of_the_templates_is_said_by_some_section(project):
+    code = "".join(path.read_text("utf-8") for path in (project / "src" / "vernal").rglob("*.py"))
+    said = set(re.findall(r'sentence\(\s*f?"([a-z_.{}]+)"', code))
+    blocks = {
+        f"{name.removesuffix('.j2')}.{block}"
+        for name in _environment().list_templates()
+        for block in _environment().get_template(name).blocks
+    }
+    limits = {name for name in blocks if name.startswith("uncertainty.")}
+    assert "uncertainty.{name}" in said
+    assert blocks - limits == said - {"uncertainty.{name}"}
