@@ -49,6 +49,8 @@ def _review_routes(pages: ReviewPages) -> list[BaseRoute]:
     return [
         get("/review", pages.home),
         get("/review/queue/{queue}", pages.queue),
+        get("/review/decisions", pages.past),
+        get("/review/decisions.csv", pages.export),
         post_json(f"{api}/queues", pages.make_queue),
         get(f"{api}/agreement", pages.agreement),
         get(f"{api}/state/{{queue}}", pages.state),

@@ -2,6 +2,7 @@
 
 import html
 import json
+import shutil
 from dataclasses import replace
 
 import pandas as pd
@@ -50,9 +51,60 @@ def test_stretches_of_recordings_need_no_clips(service, context):
     # Compared by the clip that it overlaps most.
     first = service.queue("hard-negatives").items["item"].iloc[0]
     assert service.neighbours("top", item) == service.neighbours("hard-negatives", first)
-    elsewhere = queue.items.assign(file_path="elsewhere.wav")
-    service.narrow(Queue("top", queue.spec, elsewhere))
-    assert "no embedding to compare by" in service.neighbours("top", item)["reason"]
+
+
+def test_stretches_that_no_clip_covers_are_compared_by_their_sound(service, context):
+    queue = service.queue("hard-negatives")
+    folder = context.data_root / "01_raw" / "sounds"
+    shutil.copy(folder / queue.items.file_path[0], folder / "a whole night.wav")
+    places = queue.items[["source", "start_s", "end_s"]].assign(file_path="a whole night.wav", logit=1.5)
+    context.save("review/top", places)
+    service.narrow(load_queue(context, "top", QueueSpec("review/top", clips=None), "RADR"))
+    first = service.queue("top").items["item"].iloc[0]
+    near = service.neighbours("top", first)
+    assert len(near["clips"]) == 4 and near["reason"] is None
+    assert near == service.neighbours("top", first)
+
+
+def test_another_class_is_compared_by_the_labels_and_has_neither_the_target_s_band_nor_its_calls(service):
+    clips = service.project.load("clips")
+    names = service.near.labels("clips", clips, "negative")
+    assert set(names.label) == {"negative", "RADR"}
+    assert (names.is_positive == (names.label == "negative")).all()
+    assert service.asked_about("RADR")["call_types"] == ["grunt"]
+    assert service.asked_about("owl") == {"band_hz": None, "top_hz": 12_000, "call_types": []}
+
+
+def test_home_and_queue_count_alike_in_every_order(service):
+    options = replace(service.options, repeats=0.5, repeat_after=5)
+    service = ReviewService(service.project, options, "Ana")
+    met = service.state("hard-negatives", "Ana")["presentations"]
+    assert len(met) > len(service.queue("hard-negatives").items)
+    for shown in [*met[:3], next(shown for shown in met if shown["look"] == 2)]:
+        service.decide("hard-negatives", {**shown, "reviewer": "Ana", "decision": "target"})
+    (listed,) = [entry for entry in service.list_queues("Ana") if entry["name"] == "hard-negatives"]
+    assert (listed["n"], listed["n_done"]) == (len(met), 4)
+    for order in service.orders(service.queue("hard-negatives")):
+        again = service.state("hard-negatives", "Ana", order)
+        assert again["order"] == order
+        assert sum(shown["said"] is not None for shown in again["presentations"]) == 4
+
+
+def test_a_blind_review_offers_no_order_that_tells_a_score(service):
+    blind = ReviewService(service.project, service.options, "Ana", is_blind=True)
+    assert list(blind.orders(blind.queue("hard-negatives"))) == ["random", "place"]
+    assert blind.state("hard-negatives", "Ana", "score")["order"] == "random"
+    assert "score" in service.orders(service.queue("hard-negatives"))
+
+
+def test_columns_have_plain_names(service, context):
+    clips = service.queue("hard-negatives").items.clip_id
+    context.save("review/divided", pd.DataFrame({"clip_id": clips, "n_present": 2, "label_quality": 0.4412}))
+    service.narrow(load_queue(context, "divided", QueueSpec("review/divided"), "RADR"))
+    item = service.queue("divided").items["item"].iloc[0]
+    more = service.item("divided", item, False)["more"]
+    assert more == {"votes for": 2, "support for the label": "0.44"}
+    assert "more" not in service.item("divided", item, True)
 
 
 def test_tables_that_are_no_queue_are_refused(context):
@@ -197,7 +249,7 @@ def test_decisions_say_what_was_shown(service):
         and stored.model == "miner"
         and stored.clip_id == row["clip_id"]
     )
-    state = service.state("hard-negatives", "Ana", False)
+    state = service.state("hard-negatives", "Ana")
     assert [
         look["said"] for look in state["presentations"] if look["item"] == row["item"] and look["look"] == 1
     ] == [None]
@@ -235,6 +287,8 @@ def test_a_queue_that_is_heard_says_what_takes_its_decisions_up(service, serve):
         service.queue("hard-negatives"), spec=QueueSpec("collection.queue", clips="collection.clips")
     )
     assert service.taken_up_by(queue) == collected
+    found = replace(queue, spec=QueueSpec("detection.top", clips=None))
+    assert service.taken_up_by(found) == "kedro run --pipeline=detection"
 
 
 def test_options_are_checked():
@@ -261,7 +315,7 @@ def test_an_empty_ranking_is_an_empty_queue(service, context):
     assert isinstance(empty, Queue)
     nothing = Queue("none", empty.spec, empty.items.iloc[:0])
     service.narrow(nothing)
-    assert service.state("none", "Ana", False)["presentations"] == []
+    assert service.state("none", "Ana")["presentations"] == []
 
 
 def test_a_number_of_clips_that_is_none_is_said(service):

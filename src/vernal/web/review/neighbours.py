@@ -6,10 +6,13 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from vernal.audio.embedding.excerpts import embed_excerpt
 from vernal.audio.embedding.options import EmbeddingOptions
 from vernal.audio.embedding.store import EmbeddingStore
+from vernal.audio.excerpts import Excerpt
 from vernal.web.project import NotThere, ProjectContext
 from vernal.web.review.similarity import SimilarityIndex, open_index
 
@@ -21,29 +24,50 @@ class Neighbours:
         self.project = project
         self.target = target
         self._indices: dict[str, tuple[pd.DataFrame, SimilarityIndex]] = {}
+        self._vectors: dict[Excerpt, np.ndarray] = {}
         self._lock = threading.Lock()
+        self._hearing = threading.Lock()  # an encoder hears one thing at a time
 
-    def of(self, row: Mapping[str, Any], clips_dataset: str | None, count: int) -> dict[str, Any]:
+    def of(
+        self, row: Mapping[str, Any], clips_dataset: str | None, count: int, excerpt: Excerpt | None = None
+    ) -> dict[str, Any]:
         """The `count` labelled clips most like an item, in `clips`; a `reason` where there are none.
 
         Args:
             row: an item of a queue.
             clips_dataset: the dataset that knows the item's clip; None where the item is a stretch of a
-                recording, which is then compared by the clip that shares most with it.
+                recording, which is then compared by the clip that shares most with it, else by its own sound.
+            excerpt: where the sound of such a stretch is.
         """
         clips_name = clips_dataset or "clips"
+        try:
+            clips, index = self.index(clips_name)
+        except NotThere:
+            return _none("No clip of the project is labelled yet, so there is nothing to compare with.")
         clip_id = row["clip_id"] if clips_dataset else self._clip_at(row)
-        if clip_id is None:
-            return _none("No clip of the project lies here, so there is no embedding to compare by.")
-        clips, index = self.index(clips_name)
-        if clip_id not in index:
-            return _none("This clip has no embedding in the store yet; run the embedding pipeline.")
         labelled = self.labels(clips_name, clips, row["asked"])
-        near = index.nearest(clip_id, count, labelled.index)
+        if clip_id is not None and clip_id in index:
+            near = index.nearest(clip_id, count, labelled.index)
+        elif excerpt is None:
+            return _none("This clip has no embedding in the store yet; run the embedding pipeline.")
+        elif len(index) == 0:
+            return _none("No labelled clip has an embedding yet.")
+        else:
+            near = index.nearest_to(self._heard(excerpt), count, labelled.index)
         if near.empty:
             return _none("No labelled clip has an embedding yet.")
         told = near.join(labelled, on="clip_id").join(_places(clips), on="clip_id")
         return {"clips": told.assign(clips=clips_name).to_dict("records"), "reason": None}
+
+    def _heard(self, excerpt: Excerpt) -> np.ndarray:
+        """Embeddings of a stretch of a recording, made as those of the store are; kept as long as the server runs."""
+        with self._hearing:
+            if excerpt not in self._vectors:
+                self._vectors[excerpt] = embed_excerpt(excerpt, self._audio())
+            return self._vectors[excerpt]
+
+    def _audio(self) -> EmbeddingOptions:
+        return EmbeddingOptions(**(self.project.setting("embedding") or {}))
 
     def _clip_at(self, row: Mapping[str, Any]) -> str | None:
         """The clip of the project that shares most with a stretch of a recording; None where there is none."""
@@ -60,30 +84,33 @@ class Neighbours:
 
     def labels(self, clips_name: str, clips: pd.DataFrame, asked: str) -> pd.DataFrame:
         """What people said of the labelled clips, by `clip_id`: `is_positive`, and in words `label`."""
+        others: pd.Series | str = f"not {asked}"
         if clips_name == "collection.clips":
             agreed = self.project.load("collection.consensus")
             known = agreed[(agreed.label == asked) & agreed.is_sure]
-            name, positive, tiers = asked, known.value, None
-        else:
+            positive, tiers = known.value, None
+        elif asked == self.target:
             known = clips[clips.source == "labelled"]
-            name, positive, tiers = self.target, known.is_positive, known.quality
-        is_positive = positive.astype(bool).tolist()
-        words = [name if yes else f"not {name}" for yes in is_positive]
+            positive, tiers = known.is_positive, known.quality
+        else:
+            # Of another class it is only known where a clip is labelled with it.
+            known = clips[clips.source == "labelled"]
+            positive, tiers, others = known.label == asked, None, known.label
+        positive = positive.astype(bool)
+        words = pd.Series(asked, index=known.index)
         if tiers is not None:
-            has_tier = tiers.notna() & positive.astype(bool)
-            words = [
-                f"{word}, {tier} quality" if yes else word
-                for word, tier, yes in zip(words, tiers, has_tier, strict=True)
-            ]
+            words += (", " + tiers.astype("str") + " quality").fillna("")
+        said = words.where(positive, others).astype("str")
         names = known.clip_id.to_numpy(dtype=str)
-        return pd.DataFrame({"is_positive": is_positive, "label": words}, index=names, dtype=object)
+        told = {"is_positive": positive.tolist(), "label": said.tolist()}
+        return pd.DataFrame(told, index=names, dtype=object)
 
     def index(self, clips_name: str) -> tuple[pd.DataFrame, SimilarityIndex]:
         """A table of clips and the index over their embeddings; made once."""
         with self._lock:
             if clips_name not in self._indices:
                 clips = self.project.clips(clips_name)
-                audio = EmbeddingOptions(**(self.project.setting("embedding") or {}))
+                audio = self._audio()
                 store = EmbeddingStore(self.project.data_root / "04_feature" / "embeddings")
                 folder = self.project.data_root / "04_feature" / "similarity"
                 self._indices[clips_name] = (clips, open_index(folder, clips, store, audio))

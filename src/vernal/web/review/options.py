@@ -46,7 +46,7 @@ class ReviewOptions:
     repeats: Share = 0.1
     repeat_after: Count = 10
     neighbours: Annotated[int, Field(ge=0, le=20)] = 4
-    prepare: Annotated[int, Field(ge=1, le=20)] = 3
+    prepare: Annotated[int, Field(ge=1, le=20)] = 6
     call_types: tuple[str, ...] = ()
     seed: int = 0
 

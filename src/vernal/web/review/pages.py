@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from vernal.audio.excerpts import HOP, WINDOW, Excerpt
+from vernal.clips.manifest import QUALITIES
 from vernal.common.problems import InputError
 from vernal.web.http import page
-from vernal.web.project import top_hz
 from vernal.web.review.decisions import MAX_NAME
+from vernal.web.review.past_decisions import WANTED, WORDS, as_csv
 from vernal.web.review.service import ReviewService
 
+_SHOWN_AT_ONCE = 300
 # What a recording holds does not change while it is reviewed, and the browser is this person's own.
 _KEEP = {"cache-control": "private, max-age=3600"}
 
@@ -34,16 +36,15 @@ class ReviewPages:
 
     def queue(self, request: Request, queue: str) -> Response:
         """One queue to listen to."""
-        found, target = self._service.queue(queue), self._service.target
-        band = self._service.project.band_of(target)
+        found, service = self._service.queue(queue), self._service
         values: dict[str, Any] = {
             "queue": found.name,
             "title": found.spec.title,
-            "target": target,
-            "band": band,
+            "target": service.target,
+            "taken_up_by": service.taken_up_by(found),
+            "orders": service.orders(found),
+            **service.asked_about(service.target),
         }
-        values |= {"taken_up_by": self._service.taken_up_by(found)}
-        values |= {"top_hz": top_hz(band), "call_types": self._service.call_types()}
         return self._page(request, "review", values)
 
     def _page(self, request: Request, name: str, values: dict[str, Any]) -> Response:
@@ -61,7 +62,8 @@ class ReviewPages:
 
     def state(self, request: Request, queue: str) -> Any:
         """What one reviewer will meet in a queue, and what they have decided so far."""
-        return self._service.state(queue, self._reviewer(request), _is_blind(request))
+        order = request.query_params.get("order", "")
+        return self._service.state(queue, self._reviewer(request), order)
 
     def item(self, request: Request, queue: str, item: str) -> Any:
         """What is known of an item."""
@@ -88,6 +90,30 @@ class ReviewPages:
         is_item = "item" in place
         return (self._service.excerpt if is_item else self._service.clip_excerpt)(**place)
 
+    def past(self, request: Request) -> Response:
+        """The reviewer's own decisions, to find one again, hear it and correct it."""
+        wanted = _wanted(request)
+        past = self._service.past(self._reviewer(request), wanted)
+        values = {
+            "n_decisions": len(past),
+            "decisions": past.head(_SHOWN_AT_ONCE)
+            .astype(object)
+            .where(past.notna(), None)
+            .to_dict("records"),
+            "wanted": wanted,
+            "queues": sorted(self._service.specs()),
+            "qualities": QUALITIES,
+            "words": WORDS,
+            "export": urlencode({"reviewer": self._reviewer(request), **wanted}),
+        }
+        return self._page(request, "decisions", values)
+
+    def export(self, request: Request) -> Response:
+        """The same decisions as a CSV file that spreadsheets read."""
+        content = as_csv(self._service.past(self._reviewer(request), _wanted(request)))
+        headers = {"content-disposition": "attachment; filename=decisions.csv"}
+        return Response(content, media_type="text/csv; charset=utf-8", headers=headers)
+
     def decide(self, request: Request, content: dict[str, Any], queue: str) -> Any:
         """Keep a decision."""
         return self._service.decide(queue, content)
@@ -105,13 +131,18 @@ class ReviewPages:
         return json.loads(self._service.agreement().to_json(orient="records"))
 
 
+def _wanted(request: Request) -> dict[str, str]:
+    return {name: request.query_params.get(name, "").strip() for name in WANTED}
+
+
 def _cookie(request: Request) -> str:
     # By port: cookies are shared by all servers of a host.
     return f"vernal_reviewer_{request.url.port or 80}"
 
 
 def _is_blind(request: Request) -> bool:
-    return request.query_params.get("blind") == "1"
+    # What a model or other people say is only told to who asks for it.
+    return request.query_params.get("shown") != "1"
 
 
 def _hertz(request: Request, name: str, default: float) -> float:

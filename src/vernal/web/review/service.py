@@ -23,14 +23,27 @@ from vernal.collection.agreement import AgreementOptions
 from vernal.common.problems import InputError, suggest
 from vernal.evaluation.calibration import sigmoid
 from vernal.proof.run_record import read_records
-from vernal.web.project import NotThere, ProjectContext
+from vernal.web.project import NotThere, ProjectContext, top_hz
 from vernal.web.review import queues
 from vernal.web.review.decisions import DecisionLog, latest_decisions
 from vernal.web.review.filters import choose
 from vernal.web.review.neighbours import Neighbours
 from vernal.web.review.options import QueueSpec, ReviewOptions
-from vernal.web.review.presentation_order import presentation_order, reviewers_agree
+from vernal.web.review.past_decisions import SHOWN, choose_past
+from vernal.web.review.presentation_order import (
+    ORDERS,
+    PLACE,
+    QUEUED,
+    RANDOM,
+    SCORE,
+    UNCERTAIN,
+    Presentation,
+    ordered_items,
+    presentation_order,
+    reviewers_agree,
+)
 from vernal.web.review.queues import ITEM_COLUMNS, Queue
+from vernal.web.review.wording import in_words, name_of
 
 LOG_FOLDER = "01_raw/review"
 _AGREEMENT_DRAWS = 200
@@ -63,7 +76,7 @@ class ReviewService:
 
     Args:
         reviewer: the name that is offered to whoever opens the page.
-        is_blind: hide the scores from everybody, whatever a page asks for.
+        is_blind: hide the scores from everybody, whatever a page asks for; else only until a decision is made.
     """
 
     def __init__(
@@ -112,12 +125,13 @@ class ReviewService:
             return self._queues[name]
 
     def taken_up_by(self, queue: Queue) -> str:
-        """The command that makes the decisions on a queue count: for a collection's clips, that of its last run."""
+        """The command that makes the decisions on a queue count: the last of its kind, where there was one."""
         root = self.project.data_root
-        if queue.spec.clips != "collection.clips":
+        pipeline = _taken_up_by(queue.spec)
+        if pipeline == "curation":
             return f'kedro run --pipeline=curation --params="target={self.target},data_root={root}"'
-        commands = [record.get("command") for record in read_records(root, "collection")]
-        return next(filter(None, reversed(commands)), "kedro run --pipeline=collection")
+        commands = [record.get("command") for record in read_records(root, pipeline)]
+        return next(filter(None, reversed(commands)), f"kedro run --pipeline={pipeline}")
 
     def narrow(self, queue: Queue) -> None:
         """Put a narrowed queue in the place of the one of its name, for this server only."""
@@ -137,12 +151,36 @@ class ReviewService:
         except InputError as error:
             return entry | {"n": None, "problem": str(error)}
         decided = decisions[(decisions.queue == name) & decisions["item"].isin(queue.items["item"])]
+        met = self._met(queue, reviewer, self._order(queue, QUEUED))
+        looks = {
+            (row["item"], int(row["look"]))
+            for row in decided[decided.reviewer == reviewer].to_dict("records")
+        }
         return entry | {
             "title": queue.spec.title,
-            "n": len(queue.items),
-            "n_done": decided[decided.reviewer == reviewer]["item"].nunique(),
+            "n": len(met),
+            "n_done": sum((shown.item, shown.look) in looks for shown in met),
             "reviewers": sorted(decided.reviewer.unique()),
+            "taken_up_by": _taken_up_by(queue.spec),
         }
+
+    def orders(self, queue: Queue) -> dict[str, str]:
+        """The orders that a queue can be gone through in, each in words; a blind review has none that tells a score."""
+        offered = [RANDOM, PLACE]
+        if not self.is_blind:
+            offered = [QUEUED, *offered, *([SCORE, UNCERTAIN] if queue.items.score.notna().any() else [])]
+        return {name: ORDERS[name] for name in offered}
+
+    def _order(self, queue: Queue, asked: str) -> str:
+        """The order asked for, or the first that is offered."""
+        offered = self.orders(queue)
+        return asked if asked in offered else next(iter(offered))
+
+    def _met(self, queue: Queue, reviewer: str, order: str) -> list[Presentation]:
+        """What a reviewer meets in a queue, second looks included."""
+        ordered = ordered_items(queue.items, order, queue.name, reviewer, self.options.seed)
+        queued = queue.items["item"].tolist()
+        return presentation_order(queued, ordered, queue.name, reviewer, self.options)
 
     def make_queue(self, asked: Mapping[str, Any]) -> str:
         """Choose clips by filter or likeness, keep them as a dataset, and give the new queue's name.
@@ -185,19 +223,20 @@ class ReviewService:
 
     # One reviewer's way through a queue
 
-    def state(self, name: str, reviewer: str, is_blind: bool) -> dict[str, Any]:
-        """What one reviewer will meet, and what they have decided so far."""
-        queue, blind = self.queue(name), is_blind or self.is_blind
-        order = presentation_order(queue.items["item"].tolist(), name, reviewer, blind, self.options)
+    def state(self, name: str, reviewer: str, order: str = QUEUED) -> dict[str, Any]:
+        """What one reviewer will meet, in one of `orders`, and what they have decided so far."""
+        queue = self.queue(name)
+        order = self._order(queue, order)
         last = latest_decisions(self.log.read())
         last = last[(last.queue == name) & (last.reviewer == reviewer)]
         known = {(row["item"], int(row["look"])): _decision_fields(row) for row in last.to_dict("records")}
         return {
-            "is_blind": blind,
-            "blind_is_fixed": self.is_blind,
+            "is_blind": self.is_blind,
+            "order": order,
             "prepare": self.options.prepare,
             "presentations": [
-                asdict(shown) | {"said": known.get((shown.item, shown.look))} for shown in order
+                asdict(shown) | {"said": known.get((shown.item, shown.look))}
+                for shown in self._met(queue, reviewer, order)
             ],
         }
 
@@ -227,8 +266,14 @@ class ReviewService:
             "recording": row.get("recording") or row["file_path"],
             "can_search": queue.spec.clips == "clips" and row["clip_id"] is not None,
             "sound": describe_sound(self.excerpt(name, item)),
-            "band_hz": self.project.band_of(row["asked"]),
+            **self.asked_about(row["asked"]),
         }
+
+    def asked_about(self, asked: str) -> dict[str, Any]:
+        """What helps to hear a class: its band, the frequencies worth seeing, and the target's call types."""
+        band = self.project.band_of(asked)
+        call_types = self.call_types() if asked == self.target else []
+        return {"band_hz": band, "top_hz": top_hz(band), "call_types": call_types}
 
     def excerpt(self, queue: str, item: str) -> Excerpt:
         """Where the sound of an item is, with context."""
@@ -255,7 +300,9 @@ class ReviewService:
     def neighbours(self, name: str, item: str) -> dict[str, Any]:
         """The labelled clips most like an item, to compare with; a reason where there are none."""
         queue = self.queue(name)
-        return self.near.of(queue.row(item), queue.spec.clips, self.options.neighbours)
+        row = queue.row(item)
+        excerpt = self.excerpt(name, item) if queue.spec.clips is None else None
+        return self.near.of(row, queue.spec.clips, self.options.neighbours, excerpt)
 
     # Decisions
 
@@ -287,6 +334,16 @@ class ReviewService:
         last = latest_decisions(before[~is_taken].merge(about)).to_dict("records")
         return {"undone": identity, "said": _decision_fields(last[0]) if last else None}
 
+    def past(self, reviewer: str, wanted: Mapping[str, str]) -> pd.DataFrame:
+        """One reviewer's standing decisions, the latest first.
+
+        Args:
+            wanted: `queue` and `decision`, and a `text` that occurs in what is known of the clip; empty ones are any.
+        """
+        last = latest_decisions(self.log.read())
+        past = choose_past(last[last.reviewer == reviewer], wanted)
+        return past.drop(columns=list(SHOWN)) if self.is_blind else past
+
     def agreement(self) -> pd.DataFrame:
         """How far the reviewers agree (see `presentation_order.reviewers_agree`)."""
         options = AgreementOptions(n_draws=_AGREEMENT_DRAWS, seed=self.options.seed)
@@ -303,15 +360,24 @@ def describe_sound(excerpt: Excerpt) -> dict[str, float]:
     }
 
 
+def _taken_up_by(spec: QueueSpec) -> str:
+    """The pipeline that reads the decisions on a queue."""
+    if spec.clips == "collection.clips":
+        return "collection"
+    return "detection" if spec.dataset.startswith("detection.") else "curation"
+
+
 def _decision_fields(decision: Mapping[Any, Any]) -> dict[str, Any]:
-    return {key: _as_json(decision[key]) for key in _DECISION_FIELDS}
+    return {key: _as_json(decision[key]) for key in (*_DECISION_FIELDS, "is_score_shown")}
 
 
 def _more(row: Mapping[str, Any], queue: Queue) -> dict[str, Any]:
     """What else the queue's dataset says of an item, short values only."""
     hidden = {*ITEM_COLUMNS, *_TECHNICAL, queue.spec.score}
-    more = {name: _as_json(row[name]) for name in row if name in {*queue.own, *_FURTHER} - hidden}
-    short = {name: value for name, value in more.items() if value is not None and len(str(value)) <= 80}
+    more = {name_of(name): _as_json(row[name]) for name in row if name in {*queue.own, *_FURTHER} - hidden}
+    short = {
+        name: in_words(value) for name, value in more.items() if value is not None and len(str(value)) <= 80
+    }
     return dict(list(short.items())[:_MAX_MORE])
 
 

@@ -49,21 +49,28 @@ class SimilarityIndex:
     def __contains__(self, clip_id: str) -> bool:
         return clip_id in self._row_of
 
+    def vectors_of(self, clip_id: str) -> NDArray[np.float32]:
+        """(n_windows, n_dims) of one clip.
+
+        Raises:
+            InputError: the clip is not in the index.
+        """
+        if clip_id not in self._row_of:
+            raise InputError(
+                f"Clip {clip_id} has no embedding here; run the embedding pipeline, or name another."
+            )
+        row = self._row_of[clip_id]
+        return np.asarray(self._vectors[self._starts[row] : self._ends[row]])
+
     def similarity(self, clip_id: str) -> pd.Series:
         """Cosine similarity of every clip to one, in [-1, 1], by clip; the most alike pair of windows counts.
 
         Raises:
             InputError: the clip is not in the index.
         """
-        return pd.Series(self._scores(clip_id), index=self._names, name="similarity")
+        return pd.Series(self._scores(self.vectors_of(clip_id)), index=self._names, name="similarity")
 
-    def _scores(self, clip_id: str) -> NDArray[np.float32]:
-        if clip_id not in self._row_of:
-            raise InputError(
-                f"Clip {clip_id} has no embedding here; run the embedding pipeline, or name another."
-            )
-        row = self._row_of[clip_id]
-        asked = np.asarray(self._vectors[self._starts[row] : self._ends[row]])
+    def _scores(self, asked: NDArray[np.float32]) -> NDArray[np.float32]:
         scores = np.empty(len(self._vectors), dtype=np.float32)
         for first in range(0, len(scores), _CHUNK):
             part = self._vectors[first : first + _CHUNK] @ asked.T
@@ -78,15 +85,39 @@ class SimilarityIndex:
         Returns:
             `clip_id`, `similarity`, falling; equal ones by clip.
         """
-        scores = self._scores(clip_id)
-        wanted = np.ones(len(scores), dtype=bool)
-        if among is not None:
-            wanted = np.isin(self._names, np.asarray(list(among), dtype=str))
+        wanted = self._among(among)
+        scores = self._scores(self.vectors_of(clip_id))
         wanted[self._row_of[clip_id]] = False
+        return self._best(scores, wanted, count)
+
+    def nearest_to(
+        self, vectors: NDArray[np.float32], count: int, among: Collection[str] | None = None
+    ) -> pd.DataFrame:
+        """The `count` clips most like a sound that need not be among them.
+
+        Args:
+            vectors: (n_windows, n_dims) of the sound, of any length but 0.
+            among: clips that may be found; all by default.
+        Returns:
+            `clip_id`, `similarity`, falling; equal ones by clip.
+        """
+        return self._best(self._scores(_of_length_1(vectors)), self._among(among), count)
+
+    def _among(self, among: Collection[str] | None) -> NDArray[np.bool_]:
+        if among is None:
+            return np.ones(len(self), dtype=bool)
+        return np.isin(self._names, np.asarray(list(among), dtype=str))
+
+    def _best(self, scores: NDArray[np.float32], wanted: NDArray[np.bool_], count: int) -> pd.DataFrame:
         rows = np.flatnonzero(wanted)
         # Names are in order, so a stable sort settles ties by name and not by chance.
         best = rows[np.argsort(-scores[rows], kind="stable")[:count]]
         return pd.DataFrame({"clip_id": self._names[best], "similarity": scores[best].astype(np.float64)})
+
+
+def _of_length_1(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    length = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors / np.maximum(length, np.finfo(np.float32).tiny)
 
 
 def open_index(
@@ -112,9 +143,7 @@ def open_index(
 def _write_index(
     place: Path, windows: pd.DataFrame, store: EmbeddingStore, options: EmbeddingOptions
 ) -> None:
-    vectors = store.load(options, windows.key)
-    length = np.linalg.norm(vectors, axis=1, keepdims=True)
-    vectors /= np.maximum(length, np.finfo(np.float32).tiny)
+    vectors = _of_length_1(store.load(options, windows.key))
     with writing(place / "vectors.npy") as temporary:
         np.save(temporary, vectors)
     # Written last: where it is, the vectors are whole.

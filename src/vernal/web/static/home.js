@@ -15,7 +15,7 @@ byId("measure").addEventListener("click", async () => {
   place.textContent = "Measuring …";
   try {
     const rows = await fetchJson("/review/api/agreement");
-    place.replaceChildren(rows.length ? table(rows) : "Nothing to compare yet: no clip was heard twice, by two reviewers or by one.");
+    place.replaceChildren(rows.length ? table(rows) : "Nothing to compare yet: no clip was decided twice, by two reviewers or by one.");
   } catch (error) { place.textContent = error.message; }
 });
 

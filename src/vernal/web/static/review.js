@@ -2,17 +2,24 @@
 import { byId, element, fetchJson, post } from "/static/page.js";
 import { Player, draw, fetchSound, fetchSpectrogram, line } from "/static/sound.js";
 
-const { queue, reviewer } = byId("review").dataset;
+const { queue, reviewer, target } = byId("review").dataset;
 const pageOf = (name) => `/review/queue/${encodeURIComponent(name)}?reviewer=${encodeURIComponent(reviewer)}`;
 const address = (kind, item, more = "") => `/review/api/${kind}/${encodeURIComponent(queue)}/${encodeURIComponent(item)}${more}`;
 const WORDS = { target: "target", not_target: "not target", unsure: "unsure" };
-const KEPT = 24;
+const KEPT = 36;
+const PAUSE_MS = 60000; // who was away so long did not listen
+const LEAST_SHOWN_S = 0.1;
 
-const state = { presentations: [], at: 0, isBlind: false, blindIsFixed: false, isGrid: false, prepare: 3, quality: null, callType: null, isSaving: false, neighbour: -1 };
-const ready = new Map(); // item -> {facts, spectrogram, neighbours, sounds}
+const state = { presentations: [], at: 0, order: "", isShown: false, isBlind: false, isGrid: false, prepare: 3, quality: null, callType: null, neighbour: -1, time: null };
+const ready = new Map(); // item -> {facts: by whether the score is told, spectrogram, neighbours, sounds}
+const marked = new Set(); // looks of the grid that the next decision is about
+let together = []; // looks that were decided at once
 let drawn = null;
 let near = []; // pictures of the neighbours on the page: {canvas, spectrogram}
 let shownItem = null;
+let isHere = Promise.resolve(false); // whether the current clip came to be seen and heard
+let asked = null, bandOf = target; // the classes that the call types and the band are set for
+const toldOf = new Set(); // items whose score was on this page
 
 const player = new Player((now) => {
   byId("play-word").textContent = now.isPlaying ? "Stop" : "Play";
@@ -31,17 +38,54 @@ function complain(words) {
   place.textContent = words || "";
 }
 
+// Keys and buttons are followed one after another, so that one pressed too soon is about the clip that it comes upon.
+let turn = Promise.resolve(), round = 0, waiting = 0, giveUp = () => {};
+let isGivenUp = new Promise((resolve) => { giveUp = resolve; });
+function inTurn(action) {
+  const mine = round;
+  waiting += 1;
+  tellWaiting();
+  turn = turn.then(async () => {
+    try { if (mine === round) await action(); } catch (error) { dropWaiting(error.message); }
+    waiting -= 1;
+    tellWaiting();
+  });
+  return turn;
+}
+function tellWaiting() {
+  document.body.dataset.waiting = waiting;
+  byId("waiting").textContent = waiting > 1 ? `${waiting - 1} more wait for their clips; Esc drops them.` : "";
+}
+function dropWaiting(reason) {
+  const further = waiting - 1;
+  round += 1;
+  giveUp(false);
+  isGivenUp = new Promise((resolve) => { giveUp = resolve; });
+  complain([reason, further > 0 && `${further} further ${further === 1 ? "press was" : "presses were"} dropped.`].filter(Boolean).join(" "));
+}
+
 // Everything a clip needs, asked for once; the following clips are made ready while this one is heard.
 function prepare(item) {
   let entry = ready.get(item);
   if (!entry) {
-    const blind = state.isBlind ? "?blind=1" : "";
-    entry = { facts: fetchJson(address("item", item, blind)), spectrogram: fetchSpectrogram(address("spectrogram", item)), sounds: new Map(), neighbours: null };
-    for (const promise of [entry.facts, entry.spectrogram]) promise.catch(() => {});
+    entry = { facts: new Map(), spectrogram: fetchSpectrogram(address("spectrogram", item)), sounds: new Map(), neighbours: null };
+    entry.spectrogram.catch(() => {});
     ready.set(item, entry);
-    while (ready.size > KEPT) ready.delete(ready.keys().next().value);
+    while (ready.size > Math.max(KEPT, 3 * state.prepare)) ready.delete(ready.keys().next().value);
   }
   return entry;
+}
+
+// What a model or other people said is not even asked for before a decision, unless the reviewer wants to see it.
+const tellsScore = (look) => !state.isBlind && (state.isShown || Boolean(look.said));
+function factsOf(look) {
+  const { facts } = prepare(look.item), told = tellsScore(look);
+  if (told) toldOf.add(look.item);
+  if (!facts.has(told)) {
+    facts.set(told, fetchJson(address("item", look.item, told ? "?shown=1" : "")));
+    facts.get(told).catch(() => facts.delete(told));
+  }
+  return facts.get(told);
 }
 
 function soundOf(item) {
@@ -64,15 +108,20 @@ function neighboursOf(item) {
   return entry.neighbours;
 }
 
-function prepareNext() {
-  for (const look of state.presentations.slice(state.at + 1, state.at + 1 + state.prepare)) {
-    prepare(look.item);
-    soundOf(look.item).catch(() => {});
-    neighboursOf(look.item);
-  }
+function upcoming() {
+  const open = state.presentations.slice(state.at + 1).filter((look) => !look.said);
+  return open.slice(0, state.prepare);
 }
 
-async function show(index, { play = byId("auto").checked } = {}) {
+function prepareNext() {
+  for (const look of upcoming()) {
+    factsOf(look);
+    soundOf(look.item).catch(() => {});
+  }
+  for (const look of upcoming().slice(0, 2)) neighboursOf(look.item);
+}
+
+function show(index, { play = byId("auto").checked } = {}) {
   if (!state.presentations.length) return;
   state.at = Math.max(0, Math.min(index, state.presentations.length - 1));
   player.stop();
@@ -81,6 +130,7 @@ async function show(index, { play = byId("auto").checked } = {}) {
   state.quality = look.said?.quality ?? null;
   state.callType = look.said?.call_type ?? null;
   state.neighbour = -1;
+  state.time = null;
   byId("note").value = look.said?.note ?? "";
   showChoices();
   showProgress();
@@ -88,26 +138,57 @@ async function show(index, { play = byId("auto").checked } = {}) {
   document.body.dataset.ready = "";
   document.body.dataset.item = look.item;
   document.body.dataset.look = look.look;
+  isHere = bring(look, play);
+}
+
+async function bring(look, play) {
+  const isCurrent = () => current() === look;
   try {
-    const entry = prepare(look.item);
-    const [facts, spectrogram] = await Promise.all([entry.facts, entry.spectrogram]);
-    if (shownItem !== look.item) return;
-    showFacts(facts);
+    const [facts, spectrogram] = await Promise.all([factsOf(look), prepare(look.item).spectrogram]);
+    if (!isCurrent()) return false;
     drawn = { facts, spectrogram };
+    setFor(facts);
+    showFacts(facts, tellsScore(look));
     redraw();
+    if (pressedAt !== null) performance.measure("decision to next clip", { start: pressedAt, end: performance.now() });
+    pressedAt = null;
     await soundOf(look.item);
-    if (shownItem !== look.item) return;
-    document.body.dataset.ready = look.item;
-    if (play) await hear();
-    prepareNext();
-    await showNeighbours(look.item);
+    if (!isCurrent()) return false;
   } catch (error) {
-    if (shownItem !== look.item) return;
+    if (!isCurrent()) return false;
     document.body.dataset.ready = "failed";
     complain(`This clip cannot be shown, so nothing can be said of it: ${error.message}`);
     empty();
     prepareNext();
+    return false;
   }
+  document.body.dataset.ready = look.item;
+  prepareNext();
+  setTimeout(async () => {
+    // A decision that waits needs no sound and no neighbours of this clip.
+    if (!isCurrent() || waiting > 1) return;
+    if (play) await hear();
+    await showNeighbours(look.item);
+  });
+  return true;
+}
+
+// Controls that depend on the class in question, where the clip before asked about another.
+function setFor(facts) {
+  if (asked === facts.asked) return;
+  asked = facts.asked;
+  byId("call-types").hidden = !facts.call_types.length;
+  byId("call-types").replaceChildren(element("span", { className: "soft" }, "call"), ...facts.call_types.slice(0, 6).map((name, place) => {
+    const button = element("button", { type: "button" }, `${name} `, element("kbd", {}, String(place + 4)));
+    button.dataset.callType = name;
+    button.addEventListener("click", () => choose("callType", name));
+    return button;
+  }));
+  showChoices();
+  if (bandOf === asked) return;
+  bandOf = asked;
+  [byId("low").value, byId("high").value] = facts.band_hz ?? [0, 15000];
+  byId("to").value = facts.top_hz;
 }
 
 // Nothing of another clip may stand beside one that cannot be shown.
@@ -129,7 +210,7 @@ function redraw() {
   const { facts, spectrogram } = drawn, { sound } = facts;
   const clip = [sound.before_s, sound.before_s + sound.clip_s];
   const canvas = byId("spectrogram");
-  frame = draw(canvas, spectrogram, view(), { clip, band: facts.band_hz, origin: sound.before_s });
+  frame = draw(canvas, spectrogram, { ...view(), time: state.time }, { clip, band: facts.band_hz, origin: sound.before_s });
   frame.image = element("canvas", { width: canvas.width, height: canvas.height });
   frame.image.getContext("2d").drawImage(canvas, 0, 0);
 }
@@ -147,20 +228,54 @@ function follow() {
   const x = frame.xOf(player.position());
   paint.strokeStyle = "#ffd166";
   paint.lineWidth = 2;
-  line(paint, x, frame.box.y, x, frame.box.y + frame.box.height);
+  if (x >= frame.box.x) line(paint, x, frame.box.y, x, frame.box.y + frame.box.height);
   requestAnimationFrame(follow);
 }
 
-async function hear() {
-  const { item } = current();
+// What is heard: what is seen of the clip, of its surroundings too where they are wanted.
+function stretch(facts) {
+  const { before_s: before, clip_s: length, after_s: after } = facts.sound;
+  const [from, to] = byId("context").checked ? [0, before + length + after] : [before, before + length];
+  const [first, last] = state.time ?? [from, to];
+  const seen = { from: Math.max(from, first), to: Math.min(to, last) };
+  return seen.to - seen.from > 0.02 ? seen : { from: first, to: last };
+}
+
+async function hear(from = null) {
+  const look = current();
   try {
-    const [sound, facts] = await Promise.all([soundOf(item), prepare(item).facts]);
-    if (shownItem !== item) return;
-    const { before_s: before, clip_s: length } = facts.sound;
-    const stretch = byId("context").checked ? {} : { from: before, to: before + length };
-    const heard = await player.play(sound, { ...stretch, speed: Number(byId("speed").value), name: "clip" });
+    const [sound, facts] = await Promise.all([soundOf(look.item), factsOf(look)]);
+    if (current() !== look) return;
+    const part = stretch(facts);
+    if (from !== null) Object.assign(part, { from, to: from < part.to ? part.to : sound.duration });
+    const heard = await player.play(sound, { ...part, speed: Number(byId("speed").value), name: "clip", loops: byId("loop").checked });
     byId("hint").hidden = heard;
   } catch (error) { complain(`This clip cannot be heard: ${error.message}`); }
+}
+
+// Zoom by a factor about the middle of what is seen of the clip, or move by a share of it.
+function zoom(factor, by = 0) {
+  if (!frame || state.isGrid) return;
+  const { sound } = drawn.facts, clip = [sound.before_s, sound.before_s + sound.clip_s];
+  const [first, last] = state.time ?? (factor < 1 ? clip : [0, frame.duration]);
+  const length = Math.min(frame.duration, Math.max(LEAST_SHOWN_S, (last - first) * factor));
+  const middle = (first + last) / 2 + by * (last - first);
+  const from = Math.max(0, Math.min(frame.duration - length, middle - length / 2));
+  state.time = length >= frame.duration ? null : [from, from + length];
+  document.body.dataset.time = state.time ? state.time.map((seconds) => seconds.toFixed(3)).join(" ") : "";
+  redraw();
+  if (player.isPlaying && player.loops) hear();
+}
+
+let pressedAt = null;
+const decidedAt = [];
+function pace() {
+  const gaps = decidedAt.slice(1).map((at, place) => at - decidedAt[place]).filter((gap) => gap < PAUSE_MS).slice(-30);
+  if (gaps.length < 3) return "";
+  const each = gaps.reduce((sum, gap) => sum + gap, 0) / gaps.length;
+  const left = state.presentations.filter((look) => !look.said).length;
+  const minutes = Math.ceil((left * each) / 60000);
+  return ` · ${Math.max(1, Math.round(60000 / each))} a minute${left ? `, about ${minutes < 90 ? `${minutes} min` : `${(minutes / 60).toFixed(1)} h`} left` : ""}`;
 }
 
 function showProgress() {
@@ -169,6 +284,7 @@ function showProgress() {
   byId("bar").value = done;
   const counted = (word) => state.presentations.filter((look) => look.said?.decision === word).length;
   byId("count").textContent = `${done} of ${state.presentations.length} decided · ${counted("target")} target, ${counted("not_target")} not, ${counted("unsure")} unsure · at ${state.at + 1}`;
+  byId("pace").textContent = pace();
   document.body.dataset.done = done;
   byId("undo").disabled = done === 0;
   byId("end").hidden = state.presentations.length === 0 || done < state.presentations.length;
@@ -183,22 +299,21 @@ function showChoices() {
   byId("said").textContent = said ? `You said: ${[WORDS[said.decision], said.quality && `${said.quality} quality`, said.call_type, said.note].filter(Boolean).join(", ")}` : "";
 }
 
-const spelled = (value) => (typeof value === "number" && !Number.isInteger(value) ? value.toPrecision(4) : String(value));
-
-function showFacts(facts) {
+function showFacts(facts, isTold) {
   byId("asked").textContent = facts.asked;
   byId("alike").hidden = !facts.can_search;
+  document.body.dataset.told = isTold;
   const { sound } = facts;
   const rows = [];
-  if (!state.isBlind) {
+  if (isTold) {
     if (facts.score !== null) rows.push(["score", facts.confidence === null ? facts.score.toFixed(3) : `${facts.score.toFixed(2)} (confidence ${facts.confidence.toFixed(3)})`]);
     rows.push(["model", facts.model], ["why here", facts.reason]);
   }
   rows.push(["recorder", facts.recorder_id], ["site", facts.site], ["night", [facts.date, facts.time].filter(Boolean).join(" ")]);
   rows.push(["recording", facts.recording], ["from", `${(sound.from_s + sound.before_s).toFixed(2)} s, ${sound.clip_s.toFixed(2)} s long`]);
-  if (!state.isBlind) rows.push(["label now", [facts.label, facts.quality, facts.call_type].filter(Boolean).join(", ")], ...Object.entries(facts.more));
+  if (isTold) rows.push(["label now", [facts.label, facts.quality, facts.call_type].filter(Boolean).join(", ")], ...Object.entries(facts.more));
   const known = rows.filter(([, value]) => value !== null && value !== undefined && value !== "");
-  byId("facts").replaceChildren(...known.flatMap(([name, value]) => [element("dt", {}, name.replaceAll("_", " ")), element("dd", {}, spelled(value))]));
+  byId("facts").replaceChildren(...known.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, String(value))]));
   const around = sound.before_s + sound.after_s;
   byId("picture-words").textContent = (around > 0.05 ? `darker: ${sound.before_s.toFixed(1)} s before and ${sound.after_s.toFixed(1)} s after the clip` : "the clip is its whole recording: there is nothing before and after") + (facts.band_hz ? ` · band of ${facts.asked}: ${facts.band_hz.join("–")} Hz` : "");
   byId("spectrogram").setAttribute("aria-label", `Spectrogram of ${facts.recording}`);
@@ -240,28 +355,63 @@ function hearNeighbour() {
   tiles[state.neighbour].click();
 }
 
-async function decide(decision) {
-  const look = current();
-  // Not before the clip is there to be seen and heard: a second key pressed too soon is not about it.
-  if (!look || state.isSaving || document.body.dataset.ready !== look.item) return;
-  if (!reviewer) { complain("Nobody is named as reviewer; go back to Review and give your name."); return; }
-  state.isSaving = true;
+// Say something of one look; it is on the server's disk when this is done.
+async function save(look, decision, { quality, callType, note }, isBlind = !toldOf.has(look.item)) {
+  if (!reviewer) throw new Error("Nobody is named as reviewer; go back to Review and give your name.");
   const isPositive = decision === "target";
   try {
-    const said = await post(`/review/api/decide/${encodeURIComponent(queue)}`, {
-      item: look.item, look: look.look, reviewer, decision, is_blind: state.isBlind,
-      quality: isPositive ? state.quality : null, call_type: isPositive ? state.callType : null, note: byId("note").value.trim() || null,
+    look.said = await post(`/review/api/decide/${encodeURIComponent(queue)}`, {
+      item: look.item, look: look.look, reviewer, decision, is_blind: isBlind,
+      quality: isPositive ? quality : null, call_type: isPositive ? callType : null, note: note || null,
     });
-    look.said = said;
+  } catch (error) { throw new Error(`NOT saved: ${error.message}`); }
+}
+const choices = () => ({ quality: state.quality, callType: state.callType, note: byId("note").value.trim() });
+
+function decide(decision) {
+  const at = performance.now();
+  return inTurn(async () => {
+    if (!current()) return;
+    if (state.isGrid && marked.size) { await decideMarked(decision); return; }
+    // Not before the clip is there to be seen and heard: the decision is about what is on the screen now.
+    const look = current();
+    if (!await Promise.race([isHere, isGivenUp])) {
+      if (document.body.dataset.ready === "failed") dropWaiting(byId("problem").textContent);
+      return;
+    }
     complain("");
-    const next = nextOpen();
-    if (next === null) { await show(state.at, { play: false }); byId("end").focus(); } else await leave(next);
-  } catch (error) { complain(`NOT saved: ${error.message}`); }
-  state.isSaving = false;
+    await save(look, decision, choices());
+    together = [look];
+    countDecision();
+    pressedAt = at;
+    await goOn();
+  });
 }
 
-// Do not wait for the next clip's sound: the keys work meanwhile.
-async function leave(index) { byId("note").blur(); show(index); }
+function countDecision() { decidedAt.push(performance.now()); }
+
+async function decideMarked(decision) {
+  const looks = state.presentations.filter((look) => marked.has(look));
+  together = [];
+  // Only what has a picture on the page can be decided on together.
+  await Promise.all(looks.map((look) => prepare(look.item).spectrogram));
+  complain("");
+  for (const look of looks) {
+    await save(look, decision, { quality: state.quality, callType: state.callType, note: "" });
+    marked.delete(look);
+    together.push(look);
+    countDecision();
+  }
+  await goOn();
+}
+
+async function goOn() {
+  byId("note").blur();
+  const next = nextOpen();
+  if (next !== null) { show(next); return; }
+  show(state.at, { play: false });
+  byId("end").focus();
+}
 
 function nextOpen() {
   for (let step = 1; step <= state.presentations.length; step++) {
@@ -271,72 +421,118 @@ function nextOpen() {
   return null;
 }
 
-async function undo() {
-  const look = lastDecided();
-  if (!look || state.isSaving) return;
-  state.isSaving = true;
-  try {
-    // Where a clip was decided twice, the word before stands again.
-    look.said = (await post("/review/api/undo", { id: look.said.id, reviewer })).said;
-    complain("");
-    show(state.presentations.indexOf(look));
-  } catch (error) { complain(error.message); }
-  state.isSaving = false;
-}
+const undo = () => inTurn(async () => {
+  const last = lastDecided();
+  if (!last) return;
+  const looks = together.includes(last) ? together.filter((look) => look.said).reverse() : [last];
+  together = [];
+  complain("");
+  // Where a clip was decided twice, the word before stands again.
+  for (const look of looks) look.said = (await post("/review/api/undo", { id: look.said.id, reviewer })).said;
+  show(state.presentations.indexOf(looks.at(-1)));
+});
 
-function choose(name, value) {
+// Of a clip that is decided on, quality and call type are said at once.
+const choose = (name, value) => inTurn(async () => {
+  if (!current()) return;
   state[name] = state[name] === value ? null : value;
   showChoices();
+  await amend();
+});
+
+async function amend() {
+  const look = current(), { said } = look, now = choices();
+  if (!said) return;
+  if (said.decision !== "target" && (now.quality || now.callType)) {
+    [state.quality, state.callType] = [null, null];
+    showChoices();
+    complain("Quality and call type are those of the target; this clip is decided otherwise.");
+    return;
+  }
+  if (said.quality === now.quality && said.call_type === now.callType && (said.note ?? "") === now.note) return;
+  complain("");
+  await save(look, said.decision, now, !said.is_score_shown); // the decision itself is as old as it was
+  together = [];
+  showChoices();
+  showProgress();
 }
+
+const move = (index) => inTurn(async () => show(index()));
 
 const PER_PAGE = 12;
 const columns = () => getComputedStyle(byId("grid")).gridTemplateColumns.split(" ").length;
+const firstOfPage = () => Math.floor(state.at / PER_PAGE) * PER_PAGE;
 
-function showGrid() {
-  const grid = byId("grid"), first = Math.floor(state.at / PER_PAGE) * PER_PAGE;
-  const key = `${first}/${state.isBlind}`;
+function showGrid({ takesFocus = true } = {}) {
+  const grid = byId("grid"), first = firstOfPage();
+  const key = `${first}/${state.isShown}/${state.order}`;
   if (grid.dataset.key !== key) {
     grid.dataset.key = key;
     grid.replaceChildren();
     state.presentations.slice(first, first + PER_PAGE).forEach((look, offset) => grid.append(gridTile(look, first + offset)));
   }
-  [...grid.children].forEach((tile, offset) => {
-    const look = state.presentations[first + offset];
+  [...grid.children].forEach((cell, offset) => {
+    const look = state.presentations[first + offset], tile = cell.firstChild, mark = cell.lastChild;
     tile.dataset.said = look.said?.decision ?? "";
     tile.querySelector(".verdict").textContent = look.said ? WORDS[look.said.decision] : "";
     tile.setAttribute("aria-current", first + offset === state.at);
-    if (first + offset === state.at) tile.focus({ preventScroll: false });
+    mark.setAttribute("aria-pressed", marked.has(look));
+    if (takesFocus && first + offset === state.at) tile.focus({ preventScroll: false });
   });
+  byId("marks").textContent = marked.size ? `${marked.size} marked: the next decision is about all of them` : "";
 }
 
 function gridTile(look, index) {
   const canvas = element("canvas"), words = element("span", { className: "soft" }, `${index + 1}`);
   const tile = element("button", { type: "button", className: "tile" }, canvas, element("span", { className: "verdict" }), words);
-  tile.addEventListener("click", (event) => { if (event.detail === 0) return; if (state.at === index && player.isPlaying) player.stop(); else show(index, { play: true }); });
+  tile.addEventListener("click", (event) => { if (event.detail === 0) return; if (state.at === index && player.isPlaying) player.stop(); else inTurn(async () => show(index, { play: true })); });
   tile.addEventListener("dblclick", () => setGrid(false));
-  const entry = prepare(look.item);
-  Promise.all([entry.facts, entry.spectrogram]).then(([facts, spectrogram]) => {
+  const mark = element("button", { type: "button", className: "mark", ariaLabel: `Mark clip ${index + 1}` }, "✓");
+  mark.addEventListener("click", () => toggleMark(look));
+  Promise.all([factsOf(look), prepare(look.item).spectrogram]).then(([facts, spectrogram]) => {
     const { before_s: before, clip_s: length } = facts.sound;
     draw(canvas, spectrogram, view(), { clip: [before, before + length], band: facts.band_hz }, { axes: false });
-    const score = state.isBlind || facts.score === null ? "" : ` · score ${facts.score.toFixed(2)}`;
+    const score = !state.isShown || facts.score === null || facts.score === undefined ? "" : ` · score ${facts.score.toFixed(2)}`;
     words.textContent = `${index + 1} · ${[facts.recorder_id, facts.date].filter(Boolean).join(" ")}${score}`;
-  }).catch((error) => { words.textContent = `${index + 1} · ${error.message}`; });
-  return tile;
+  }).catch((error) => { words.textContent = `${index + 1} · ${error.message}`; mark.disabled = true; });
+  return element("div", { className: "cell" }, tile, mark);
+}
+
+function toggleMark(look) {
+  if (!state.isGrid) return;
+  if (!marked.delete(look)) marked.add(look);
+  showGrid({ takesFocus: false });
+}
+
+// All that are open on this page of the grid; or none, where all are marked.
+function markOpen() {
+  if (!state.isGrid) return;
+  const open = state.presentations.slice(firstOfPage(), firstOfPage() + PER_PAGE).filter((look) => !look.said);
+  const isAll = open.every((look) => marked.has(look));
+  for (const look of open) if (isAll) marked.delete(look); else marked.add(look);
+  showGrid({ takesFocus: false });
+}
+
+function dropMarks() {
+  marked.clear();
+  if (state.isGrid) showGrid({ takesFocus: false });
 }
 
 function setGrid(isGrid) {
   state.isGrid = isGrid;
-  byId("grid").hidden = !isGrid;
+  byId("many").hidden = !isGrid;
   byId("one").hidden = isGrid;
   byId("mode").firstChild.textContent = isGrid ? "One " : "Grid ";
+  byId("mode").setAttribute("aria-pressed", isGrid);
+  marked.clear();
   if (isGrid) showGrid(); else { redraw(); byId("spectrogram").focus({ preventScroll: true }); }
 }
 
 // What was decided elsewhere, on a second page of the same reviewer, while this one was not looked at.
 async function catchUp() {
-  if (document.visibilityState !== "visible" || state.isSaving || !state.presentations.length) return;
+  if (document.visibilityState !== "visible" || waiting || !state.presentations.length) return;
   const told = await fetchState().catch(() => null);
-  if (told === null || state.isSaving) return;
+  if (told === null || waiting) return;
   const said = new Map(told.presentations.map((look) => [`${look.item} ${look.look}`, look.said]));
   for (const look of state.presentations) look.said = said.get(`${look.item} ${look.look}`) ?? null;
   showChoices();
@@ -344,17 +540,15 @@ async function catchUp() {
   if (state.isGrid) showGrid();
 }
 
-async function setBlind(isBlind) {
-  if (state.blindIsFixed) { complain("This server hides the scores from everybody."); return; }
-  state.isBlind = isBlind;
-  ready.clear();
-  byId("grid").dataset.key = "";
-  byId("neighbours").dataset.item = "";
-  await load();
-}
+const setShown = (isShown) => inTurn(async () => {
+  if (state.isBlind) { complain("This server hides the scores from everybody."); return; }
+  state.isShown = isShown;
+  byId("reveal").setAttribute("aria-pressed", isShown);
+  show(state.at, { play: false });
+});
 
 async function alike() {
-  const facts = await prepare(current().item).facts.catch(() => null);
+  const facts = await factsOf(current()).catch(() => null);
   if (!facts) return;
   if (!facts.can_search) { complain("Only clips of the project itself can be searched by; this one is not among them."); return; }
   try {
@@ -363,40 +557,59 @@ async function alike() {
   } catch (error) { complain(error.message); }
 }
 
-const fetchState = () => fetchJson(`/review/api/state/${encodeURIComponent(queue)}?reviewer=${encodeURIComponent(reviewer)}${state.isBlind ? "&blind=1" : ""}`);
+const fetchState = () => fetchJson(`/review/api/state/${encodeURIComponent(queue)}?reviewer=${encodeURIComponent(reviewer)}&order=${encodeURIComponent(state.order)}`);
 
 async function load() {
   try {
     const told = await fetchState();
     state.presentations = told.presentations;
+    state.order = told.order;
     state.isBlind = told.is_blind;
-    state.blindIsFixed = told.blind_is_fixed;
     state.prepare = told.prepare;
-    byId("blind").setAttribute("aria-pressed", state.isBlind);
+    byId("order").value = told.order;
+    byId("reveal").hidden = state.isBlind;
+    dropMarks();
     if (!state.presentations.length) { complain("This queue is empty."); return; }
-    const first = state.presentations.findIndex((look) => !look.said);
-    await show(first < 0 ? 0 : first);
+    const wanted = new URLSearchParams(location.search).get("item");
+    const at = state.presentations.findIndex((look) => (wanted ? look.item === wanted : !look.said));
+    show(at < 0 ? 0 : at);
   } catch (error) { complain(error.message); }
 }
 
-function cycle(id, by = 1) {
-  const select = byId(id);
-  select.selectedIndex = (select.selectedIndex + by + select.options.length) % select.options.length;
+function setOrder() {
+  state.order = byId("order").value;
+  const here = new URL(location);
+  here.searchParams.set("order", state.order);
+  here.searchParams.delete("item");
+  history.replaceState(null, "", here);
+  inTurn(load);
+}
+
+function cycle(id, by = 1, goesRound = true) {
+  const select = byId(id), n = select.options.length;
+  select.selectedIndex = goesRound ? (select.selectedIndex + by + n) % n : Math.max(0, Math.min(n - 1, select.selectedIndex + by));
   select.dispatchEvent(new Event("change"));
 }
 function toggle(id) { byId(id).checked = !byId(id).checked; byId(id).dispatchEvent(new Event("change")); }
-function turn(id, by) { byId(id).value = Number(byId(id).value) + by; byId(id).dispatchEvent(new Event("input")); }
+function turnBy(id, by) { byId(id).value = Number(byId(id).value) + by; byId(id).dispatchEvent(new Event("input")); }
 function toggleHelp() { const keys = byId("keys"); keys.hidden = !keys.hidden; byId("help").setAttribute("aria-expanded", !keys.hidden); }
 function playOrStop() { if (player.isPlaying) player.stop(); else hear(); }
+function escape() {
+  if (waiting) dropWaiting("What waited for its clip was dropped.");
+  dropMarks();
+}
 
 const KEYS = {
   y: () => decide("target"), n: () => decide("not_target"), u: () => decide("unsure"), z: undo,
   1: () => choose("quality", "high"), 2: () => choose("quality", "medium"), 3: () => choose("quality", "low"),
   e: () => byId("note").focus(),
-  " ": playOrStop, c: () => toggle("context"), f: () => toggle("filter"), s: () => cycle("speed"), m: () => cycle("scale"),
-  h: hearNeighbour, l: alike, a: () => toggle("auto"), v: () => setGrid(!state.isGrid), b: () => setBlind(!state.isBlind),
-  "[": () => turn("contrast", -5), "]": () => turn("contrast", 5), "?": toggleHelp,
-  ArrowLeft: () => show(state.at - 1), ArrowRight: () => show(state.at + 1),
+  " ": playOrStop, c: () => toggle("context"), o: () => toggle("loop"), f: () => toggle("filter"),
+  s: () => cycle("speed", -1, false), d: () => cycle("speed", 1, false), m: () => cycle("scale"),
+  "+": () => zoom(0.5), "=": () => zoom(0.5), "-": () => zoom(2), ",": () => zoom(1, -0.5), ".": () => zoom(1, 0.5),
+  h: hearNeighbour, l: alike, a: () => toggle("auto"), v: () => setGrid(!state.isGrid), b: () => setShown(!state.isShown),
+  x: () => toggleMark(current()), r: markOpen, Escape: escape,
+  "[": () => turnBy("contrast", -5), "]": () => turnBy("contrast", 5), "?": toggleHelp,
+  ArrowLeft: () => move(() => state.at - 1), ArrowRight: () => move(() => state.at + 1),
 };
 for (let digit = 4; digit <= 9; digit++) KEYS[digit] = () => { const button = buttonsOf("callType")[digit - 4]; if (button) choose("callType", button.dataset.callType); };
 
@@ -411,30 +624,34 @@ document.addEventListener("keydown", (event) => {
   }
   let action = KEYS[event.key] ?? KEYS[event.key.toLowerCase()];
   const isButton = here.matches("button, a, summary, [type=checkbox]");
-  if (state.isGrid && event.key === "ArrowDown") action = () => show(Math.min(state.at + columns(), state.presentations.length - 1));
-  if (state.isGrid && event.key === "ArrowUp") action = () => show(Math.max(0, state.at - columns()));
-  if (state.isGrid && event.key === "Enter" && here.closest("#grid")) action = () => setGrid(false);
-  if (event.key === " " && isButton && !here.closest("#grid")) return; // a focused button keeps its own key
+  if (state.isGrid && event.key === "ArrowDown") action = () => move(() => Math.min(state.at + columns(), state.presentations.length - 1));
+  if (state.isGrid && event.key === "ArrowUp") action = () => move(() => Math.max(0, state.at - columns()));
+  if (state.isGrid && event.key === "Enter" && here.closest(".tile")) action = () => setGrid(false);
+  if (event.key === " " && isButton && !here.closest("#grid .tile")) return; // a focused button keeps its own key
   if (here.type === "range" && event.key.startsWith("Arrow")) return;
   if (!action) return;
-  if (event.repeat && "ynuz".includes(event.key)) return; // a key held down decides once
+  if (event.repeat && "ynuzx".includes(event.key)) return; // a key held down decides once
   event.preventDefault();
   action();
 });
 
 for (const button of buttonsOf("decision")) button.addEventListener("click", () => decide(button.dataset.decision));
-for (const name of ["quality", "callType"]) for (const button of buttonsOf(name)) button.addEventListener("click", () => choose(name, button.dataset[name]));
-for (const [id, action] of [["play", playOrStop], ["undo", undo], ["back", () => show(state.at - 1)], ["on", () => show(state.at + 1)], ["mode", () => setGrid(!state.isGrid)], ["blind", () => setBlind(!state.isBlind)], ["help", toggleHelp], ["alike", alike]]) byId(id).addEventListener("click", action);
-byId("spectrogram").addEventListener("click", async (event) => {
+for (const button of buttonsOf("quality")) button.addEventListener("click", () => choose("quality", button.dataset.quality));
+byId("note").addEventListener("change", () => { if (current()?.said) inTurn(amend); });
+for (const [id, action] of [
+  ["play", playOrStop], ["undo", undo], ["back", KEYS.ArrowLeft], ["on", KEYS.ArrowRight], ["mode", KEYS.v], ["reveal", KEYS.b], ["help", toggleHelp], ["alike", alike],
+  ["closer", KEYS["+"]], ["further", KEYS["-"]], ["earlier", KEYS[","]], ["later", KEYS["."]], ["mark-open", markOpen],
+]) byId(id).addEventListener("click", action);
+byId("order").addEventListener("change", setOrder);
+byId("spectrogram").addEventListener("click", (event) => {
   if (!frame || !drawn) return;
-  const seconds = ((event.offsetX - frame.box.x) / frame.box.width) * frame.duration;
-  const sound = await soundOf(current().item).catch(() => null);
-  if (sound && seconds >= 0 && seconds < sound.duration) player.play(sound, { from: seconds, speed: Number(byId("speed").value), name: "clip" });
+  const seconds = frame.secondsAt(event.offsetX);
+  if (seconds >= 0 && seconds < frame.duration) hear(seconds);
 });
 for (const id of ["scale", "from", "to", "contrast"]) {
   for (const kind of ["change", "input"]) byId(id).addEventListener(kind, () => { redraw(); byId("grid").dataset.key = ""; if (state.isGrid) showGrid(); });
 }
-for (const id of ["context", "speed", "filter", "low", "high"]) byId(id).addEventListener("change", () => { if (player.isPlaying || id !== "context") hear(); });
+for (const id of ["context", "loop", "speed", "filter", "low", "high"]) byId(id).addEventListener("change", () => { if (player.isPlaying || !["context", "loop"].includes(id)) hear(); });
 // A click must not leave the keys on what was clicked: Space would press it again instead of playing.
 let isPointing = false;
 document.addEventListener("pointerdown", () => { isPointing = true; }, true);
@@ -448,4 +665,5 @@ for (const [kind, what] of [["click", "button, [type=checkbox]"], ["change", "se
 document.addEventListener("visibilitychange", catchUp);
 window.addEventListener("resize", redraw);
 document.addEventListener("themechange", redraw);
+state.order = new URLSearchParams(location.search).get("order") ?? "";
 load();

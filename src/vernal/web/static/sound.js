@@ -38,7 +38,8 @@ export async function fetchSound(address) {
   return decoder.decodeAudioData(await (await ask(address)).arrayBuffer());
 }
 
-// view: {scale, from, to, contrast: per cent of the picture left dark}; marks: {clip: [s, s], band: [hz, hz]}. Returns the places of the axes.
+// view: {scale, from, to, contrast: per cent of the picture left dark, time: [s, s] or nothing for all of it};
+// marks: {clip: [s, s], band: [hz, hz]}. Returns the places of the axes.
 export function draw(canvas, spectrogram, view, marks = {}, { axes = true } = {}) {
   const ratio = axes ? window.devicePixelRatio || 1 : 1;
   const width = canvas.clientWidth || canvas.width, height = canvas.clientHeight || canvas.height;
@@ -54,14 +55,23 @@ export function draw(canvas, spectrogram, view, marks = {}, { axes = true } = {}
   const low = isMel ? toMel(from) : from, high = isMel ? toMel(to) : to;
   const frequencyAt = (part) => (isMel ? fromMel(low + part * (high - low)) : low + part * (high - low));
   const placeOf = (hz) => box.y + box.height * (1 - ((isMel ? toMel(hz) : hz) - low) / (high - low));
-  paint.drawImage(picture(spectrogram, Math.max(1, Math.round(box.height * ratio)), frequencyAt, from, to, view.contrast), box.x, box.y, box.width, box.height);
   const duration = (spectrogram.frames - 1) * spectrogram.hop;
-  const xOf = (seconds) => box.x + (box.width * seconds) / duration;
+  const [start, end] = view.time ?? [0, duration];
+  const rows = Math.max(1, Math.round(box.height * ratio)), key = [rows, from, to, isMel, view.contrast].join();
+  // Kept with the sound, so that a clip that was made ready is there at once.
+  if (spectrogram.key !== key) Object.assign(spectrogram, { key, image: picture(spectrogram, rows, frequencyAt, from, to, view.contrast) });
+  paint.drawImage(spectrogram.image, start / spectrogram.hop, 0, Math.max(1, (end - start) / spectrogram.hop), rows, box.x, box.y, box.width, box.height);
+  const xOf = (seconds) => box.x + (box.width * (seconds - start)) / (end - start);
   const style = getComputedStyle(document.documentElement), colour = (name) => style.getPropertyValue(name).trim();
+  paint.save();
+  paint.beginPath();
+  paint.rect(box.x, box.y, box.width, box.height);
+  paint.clip();
   if (marks.clip) shade(paint, box, xOf, marks.clip, duration);
   if (marks.band) drawBand(paint, box, placeOf, marks.band, [from, to], axes);
-  if (axes) drawAxes(paint, box, placeOf, xOf, [from, to], duration, marks.origin || 0, colour, isMel);
-  return { box, duration, xOf };
+  paint.restore();
+  if (axes) drawAxes(paint, box, placeOf, xOf, [from, to], [start, end], marks.origin || 0, colour, isMel);
+  return { box, duration, xOf, secondsAt: (x) => start + ((x - box.x) / box.width) * (end - start) };
 }
 
 function picture(spectrogram, rows, frequencyAt, from, to, contrast) {
@@ -141,7 +151,7 @@ function frequencies(from, to, isMel) {
   return ticks;
 }
 
-function drawAxes(paint, box, placeOf, xOf, [from, to], duration, origin, colour, isMel) {
+function drawAxes(paint, box, placeOf, xOf, [from, to], [start, end], origin, colour, isMel) {
   paint.font = "11px system-ui, sans-serif";
   paint.fillStyle = colour("--soft");
   paint.strokeStyle = colour("--line");
@@ -157,9 +167,9 @@ function drawAxes(paint, box, placeOf, xOf, [from, to], duration, origin, colour
   paint.textBaseline = "top";
   paint.textAlign = "center";
   const room = box.width / 48; // so many times can stand beside each other
-  const seconds = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20].find((size) => duration / size <= Math.min(room, 12)) || 30;
+  const seconds = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20].find((size) => (end - start) / size <= Math.min(room, 12)) || 30;
   // Counted from the start of the clip, so that 0 is always among them.
-  for (let step = Math.ceil(-origin / seconds - 1e-6); step * seconds <= duration - origin + 1e-6; step++) {
+  for (let step = Math.ceil((start - origin) / seconds - 1e-6); step * seconds <= end - origin + 1e-6; step++) {
     const x = Math.min(Math.max(xOf(step * seconds + origin), box.x + 8), box.x + box.width - 12);
     paint.fillText(`${Math.round(step * seconds * 100) / 100} s`, x, box.y + box.height + 5);
   }
@@ -172,7 +182,7 @@ export class Player {
     this.source = null;
   }
   get isPlaying() { return this.source !== null; }
-  async play(buffer, { from = 0, to = buffer.duration, speed = 1, name = "" } = {}) {
+  async play(buffer, { from = 0, to = buffer.duration, speed = 1, name = "", loops = false } = {}) {
     this.stop();
     if (!navigator.userActivation?.hasBeenActive) return false;
     const sounding = audioContext();
@@ -184,9 +194,10 @@ export class Player {
     gain.gain.value = loudness(buffer, from, to);
     source.connect(gain).connect(sounding.destination);
     source.onended = () => { if (this.source === source) this.stop(); };
-    source.start(0, from, Math.max(0.01, to - from));
+    Object.assign(source, { loop: loops, loopStart: from, loopEnd: to });
+    source.start(0, from, loops ? undefined : Math.max(0.01, to - from));
     this.source = source;
-    this.from = from; this.to = to; this.speed = speed; this.name = name;
+    Object.assign(this, { from, to, speed, name, loops });
     this.started = sounding.currentTime;
     this.onChange(this);
     return true;
@@ -201,7 +212,10 @@ export class Player {
     }
   }
   // Seconds into the buffer.
-  position() { return Math.min(this.to, this.from + (audioContext().currentTime - this.started) * this.speed); }
+  position() {
+    const heard = (audioContext().currentTime - this.started) * this.speed, length = this.to - this.from;
+    return this.from + (this.loops ? heard % length : Math.min(length, heard));
+  }
 }
 
 // Field recordings are quiet: bring the loudest sample to half of full scale, by a factor of thirty at most.
