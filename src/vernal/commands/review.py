@@ -38,7 +38,9 @@ _ANYWHERE = ("0.0.0.0", "::", "*", "")
 @click.option(
     "--reviewer", default=None, help="Your name in the decisions; default the name you are logged in by."
 )
-@click.option("--blind", is_flag=True, help="Hide scores, models and reasons even after a decision, and shuffle.")
+@click.option(
+    "--blind", is_flag=True, help="Hide scores, models and reasons even after a decision, and shuffle."
+)
 @click.option("--repeats", default=None, type=click.FloatRange(0, 1), help="Share of clips that come twice.")
 @click.option("--host", default=LOOPBACK, show_default=True, help="Address to serve on.")
 @click.option(
