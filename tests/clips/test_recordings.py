@@ -110,6 +110,15 @@ def test_field_recordings_are_cut_into_clips_and_labelled_ones_are_not(tmp_path:
     assert clips.clip_id.is_unique
 
 
+def test_field_recordings_are_cut_as_long_as_a_longer_window(tmp_path: Path, write_tone: WriteTone):
+    write_tone(tmp_path / "field.wav", 12.5, hz=200)
+    field = listed(("field", "field.wav", "negative", None, None))
+    facts = inspect_files({tmp_path / "field.wav"}, IngestOptions())
+    clips, _ = accept(field, {"field": str(tmp_path)}, facts, clip_s=5.0)
+    clips = clips.sort_values("start_s")
+    assert clips.start_s.tolist() == [0.0, 5.0, 10.0] and clips.end_s.tolist() == [5.0, 10.0, 12.5]
+
+
 def test_the_same_audio_counts_once_and_contradictions_count_never(tmp_path: Path, write_tone: WriteTone):
     for name in ("a.wav", "b.wav", "field.wav"):
         write_tone(tmp_path / name, 3.0)

@@ -72,6 +72,19 @@ def test_a_parameter_set_on_the_command_line_reaches_the_catalog(project: Path, 
         assert catalog["source_manifest"].load() is None
 
 
+def test_encoders_that_are_files_stand_among_the_audio_settings_with_whole_paths(
+    project: Path, tmp_path: Path
+):
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "newer.onnx").touch()
+    text = "encoders: {newer: {file: models/newer.onnx, n_dims: 7}, broken: x}\nembedding: {encoder: newer}"
+    loaded = loader_with(project, tmp_path, text)["parameters"]
+    path = (tmp_path / "models" / "newer.onnx").as_posix()
+    assert loaded["embedding"]["encoders"] == {"newer": {"file": path, "n_dims": 7}, "broken": "x"}
+    assert (loaded["embedding"]["encoder"], loaded["embedding"]["fmin"]) == ("newer", 0)
+    assert "encoders" not in loader_with(project, tmp_path / "other", "")["parameters"]["embedding"]
+
+
 @pytest.mark.parametrize("value", [True, 202504])
 def test_a_path_that_yaml_took_for_a_number_is_refused_with_what_to_write(tmp_path: Path, value):
     with pytest.raises(InputError, match=r"data_root is the number .*; write the path in quotes"):

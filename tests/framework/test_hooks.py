@@ -3,12 +3,14 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from click.testing import CliRunner
-from kedro.io import DataCatalog
-from kedro.pipeline import Pipeline
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.pipeline import Node, Pipeline
 
+from tests.onnx_encoders import write_encoder
 from vernal import cli
 from vernal.common.problems import InputError
-from vernal.framework.hooks import RunHooks, refuse_failures, take_lock
+from vernal.framework.hooks import RunHooks, check_encoders, refuse_failures, take_lock
+from vernal.sweeps.spec import Spec
 
 
 def test_a_folder_is_locked_for_one_run(tmp_path: Path):
@@ -36,6 +38,28 @@ def test_an_interrupted_run_does_not_keep_the_next_one_of_its_process_out(tmp_pa
         take_lock(tmp_path)
     hooks.on_pipeline_error(ValueError("x"))
     take_lock(tmp_path).release()
+
+
+def test_encoders_that_a_run_embeds_with_are_tried_before_it_begins(tmp_path: Path):
+    said = {"sample_rate_hz": 16_000, "window_s": 0.5, "n_dims": 12, "output": "embedding"}
+    files = {"good": 12, "wide": 13, "unused": 14}
+    encoders = {
+        name: said | {"file": str(write_encoder(tmp_path / f"{name}.onnx", 8_000, n_dims, has_rows=False))}
+        for name, n_dims in files.items()
+    }
+    parameters = {"encoders": encoders, "embedding": {"encoder": "good", "encoders": encoders}}
+
+    def check(**axes: tuple[str, ...]) -> None:
+        catalog = DataCatalog({"x.spec": MemoryDataset(Spec("x", axes, {}))})
+        inputs = ["params:embedding", "x.spec"]
+        plan = Node(lambda *given: 1, inputs, "x.plan", namespace="x")
+        check_encoders(parameters, Pipeline([plan]), catalog)
+
+    check()
+    check(encoder=("good", "birdnet_v2.4"))
+    with pytest.raises(InputError, match=r"The encoder wide \(wide\.onnx\) cannot be used: its output 1x13"):
+        check(encoder=("good", "wide"))
+    check_encoders(parameters, Pipeline([]), DataCatalog())
 
 
 def test_ctrl_c_is_told_what_is_kept(project: Path, monkeypatch):

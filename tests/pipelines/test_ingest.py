@@ -8,6 +8,7 @@ import pytest
 
 from tests.small_review import write_sound
 from tests.tiny_season import kedro_run
+from vernal.audio.embedding.options import EmbeddingOptions
 from vernal.clips.nights import NightOptions
 from vernal.clips.recordings import IngestOptions
 from vernal.datasets.manifest_dataset import ManifestDataset
@@ -18,7 +19,7 @@ def take_in(folder, target="rooster"):
     source = SourceOptions(folder=str(folder))
     loaded = ManifestDataset(filepath=None, folder=str(folder)).load()
     listed, roots = list_sources(source, target, NightOptions(), loaded, None, None, None, None, None, "")
-    return check_audio(listed, roots, IngestOptions(), NightOptions())
+    return check_audio(listed, roots, IngestOptions(), NightOptions(), EmbeddingOptions())
 
 
 @pytest.fixture

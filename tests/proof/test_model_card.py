@@ -65,13 +65,15 @@ def test_a_model_card_without_a_threshold_says_why(made, results, proof):
 def test_the_model_card_states_the_licence_of_birdnets_model_where_it_stands_on_it(made, results, proof):
     model = made.models[results.deployed]
 
-    def card_for(encoder):
+    def card_for(encoder, **more):
         audio = {**model.parameters["audio"], "encoder": encoder}
-        own = replace(model, parameters={**model.parameters, "audio": audio})
+        own = replace(model, parameters={**model.parameters, "audio": audio, **more})
         return model_card(results, proof, made.splits, {**made.models, results.deployed: own})
 
     assert "CC BY-NC-SA 4.0" in card_for("birdnet_v2.4")
     assert "## Licence" not in card_for("logmel")
+    assert "encoder newer, whose licence is: CC-BY-4.0." in card_for("newer", encoder_licence="CC-BY-4.0")
+    assert "encoder newer, whose licence is: not stated." in card_for("newer", encoder_licence="")
 
 
 def test_the_data_card_counts_sources_splits_licences_and_says_what_is_not_known(made, results, proof):

@@ -27,6 +27,8 @@ def values_of(name: str) -> st.SearchStrategy:
         return st.booleans()
     if one.kind == "choice":
         return st.sampled_from(one.choices)
+    if one.kind == "name":
+        return st.sampled_from(["", "birdnet_v2.4", "mine"])
     if one.kind == "names" and one.choices:
         return st.lists(st.sampled_from(one.choices), unique=True)
     if one.kind == "names":
@@ -145,6 +147,7 @@ def test_every_setting_that_acts_changes_identity(name):
         "number": 0.75,
         "boolean": not getattr(base, name),
         "choice": one.choices[-1] if one.choices else "",
+        "name": "logmel",
         "names": ["high"],
         "subsets": ["bestLowQuality/small"],
     }[one.kind]
@@ -175,10 +178,18 @@ def test_rows_of_a_table_give_the_settings_back(tmp_path_factory, listed):
     file = tmp_path_factory.mktemp("rows") / "points.csv"
     pd.DataFrame([point.as_row() for point in points]).to_csv(file, index=False)
     table = pd.read_csv(
-        file, dtype={name: str for name, one in SETTINGS.items() if one.kind in ("names", "subsets")}
+        file, dtype={name: str for name, one in SETTINGS.items() if one.kind in ("name", "names", "subsets")}
     )
     assert [PointSettings.from_row(row) for row in table.to_dict("records")] == points
     assert [PointSettings.from_row(row) for _, row in table.iterrows()] == points
+
+
+def test_a_setting_that_came_later_is_written_and_counts_only_where_it_is_set():
+    assert "encoder" not in PointSettings().as_dict() | PointSettings(encoder="").as_row()
+    own = PointSettings(encoder="logmel")
+    assert (own.as_dict()["encoder"], own.as_row()["encoder"]) == ("logmel", "logmel")
+    for identity in (config_hash, configuration_hash, fit_hash):
+        assert identity(PointSettings(encoder="")) == identity(PointSettings()) != identity(own)
 
 
 def test_values_from_tables_are_plain_again():

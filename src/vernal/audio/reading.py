@@ -354,13 +354,13 @@ def window_starts(
     sample_rate_hz: int,
     overlap_s: float = 0.0,
     window_s: float = CLIP_S,
-    min_tail_s: float = MIN_TAIL_S,
+    min_tail_s: float | None = None,
 ) -> tuple[int, ...]:
     """First sample of each window of a signal of `n_samples`.
 
     The last window may reach beyond the signal (it is padded with zeros) and is kept when at least
-    `min_tail_s` of it is signal. BirdNET-Analyzer gives no window at all for a signal shorter than that;
-    here any signal gives one, since every clip must get a score.
+    `min_tail_s` of it is signal: if nothing is said 1 s, or a third of a window shorter than three. BirdNET-Analyzer
+    gives no window at all for a signal shorter than that; here any signal gives one, since every clip must get a score.
 
     Source: `birdnet_analyzer.audio.split_signal`, the same arithmetic.
 
@@ -377,16 +377,17 @@ def window_starts(
     step = int(sample_rate_hz * (window_s - overlap_s))
     if step < 1:
         raise ValueError(f"overlap is {overlap_s} s; windows of {window_s:g} s would not move on")
+    tail_s = min(MIN_TAIL_S, window_s / 3) if min_tail_s is None else min_tail_s
     last = int((n_samples - size + step - 1) / step) * step
     if last < 0:
         last = 0
-    elif n_samples - last < int(sample_rate_hz * min_tail_s):
+    elif n_samples - last < int(sample_rate_hz * tail_s):
         last -= step
     return tuple(range(0, max(last, 0) + 1, step)) if n_samples > 0 else ()
 
 
 def cut_windows(
-    duration_s: float, overlap_s: float = 0.0, window_s: float = CLIP_S, min_tail_s: float = MIN_TAIL_S
+    duration_s: float, overlap_s: float = 0.0, window_s: float = CLIP_S, min_tail_s: float | None = None
 ) -> np.ndarray:
     """Start of each window of a recording, seconds; see `window_starts`.
 

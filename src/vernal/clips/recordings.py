@@ -1,8 +1,8 @@
 """From listed files to clips that can be trusted: every file is opened, nothing is dropped silently.
 
-Labelled rows stay one clip each. Field and unlabelled recordings are cut into three-second clips, which
-is what mining chooses from. A clip is known by the hash of its audio's bytes and its part of the file,
-never by its name.
+Labelled rows stay one clip each. Field and unlabelled recordings are cut into clips of three seconds (or as
+long as the encoder's window, where that is longer), which is what mining chooses from. A clip is known by the hash of
+its audio's bytes and its part of the file, never by its name.
 """
 
 from __future__ import annotations
@@ -158,7 +158,7 @@ def _inspect(path: Path, checks: AudioChecks) -> dict:
 
 
 def accept(
-    listed: pd.DataFrame, roots: dict[str, str], facts: dict[Path, dict]
+    listed: pd.DataFrame, roots: dict[str, str], facts: dict[Path, dict], clip_s: float = CLIP_S
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Divide listed rows into clips and rejects.
 
@@ -167,6 +167,7 @@ def accept(
             manifest's columns.
         roots: folder of each source.
         facts: what `inspect_files` found, by absolute path.
+        clip_s: length of the clips that field and unlabelled recordings are cut into, seconds.
     Returns:
         `clips`, one row a clip with a unique `clip_id`, sorted by it; `rejects`, one row a listed row that was
         not used, with `reason` and `message`, sorted by source and path. Together they hold every listed row.
@@ -197,7 +198,7 @@ def accept(
 
     good = rows[rows.reason.isna()].drop(columns=["reason", "message"])
     labelled = good[good.source == "labelled"]
-    pieces = cut_into_clips(good[good.source != "labelled"])
+    pieces = cut_into_clips(good[good.source != "labelled"], clip_s)
     clips = pd.concat([labelled, pieces]) if len(pieces) else labelled
     clips = clips.assign(
         clip_id=[clip_id(*part) for part in zip(clips.content_hash, clips.start_s, clips.end_s, strict=True)]
@@ -230,18 +231,18 @@ def clip_id(content_hash: str, start_s: float, end_s: float) -> str:
     return digest(content_hash, *part)
 
 
-def cut_into_clips(recordings: pd.DataFrame) -> pd.DataFrame:
-    """Cut recordings that nobody labelled clip by clip into clips of three seconds.
+def cut_into_clips(recordings: pd.DataFrame, clip_s: float = CLIP_S) -> pd.DataFrame:
+    """Cut recordings that nobody labelled clip by clip into clips of one length, three seconds if nothing is said.
 
     Returns:
         One row a clip with `start_s` and `end_s` filled, and `date` and `time` of the clip's own start; the
         recording's other columns are repeated.
     """
-    starts = [cut_windows(duration) for duration in recordings.duration_s]
+    starts = [cut_windows(duration, window_s=clip_s) for duration in recordings.duration_s]
     counts = [len(piece) for piece in starts]
     pieces = recordings.loc[recordings.index.repeat(counts)].reset_index(drop=True)
     pieces["start_s"] = np.concatenate(starts) if starts else np.empty(0)
-    pieces["end_s"] = np.minimum(pieces.start_s + CLIP_S, pieces.duration_s)
+    pieces["end_s"] = np.minimum(pieces.start_s + clip_s, pieces.duration_s)
     return nights.later(pieces, pieces.start_s)
 
 

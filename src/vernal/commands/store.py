@@ -253,7 +253,7 @@ def _options_of(row: Mapping[Any, Any]) -> Any:
     if _are_unknown(row):
         return None
     try:
-        return EmbeddingOptions(**{name: row[name] for name in ("encoder", "fmin", "fmax", "overlap")})
+        return EmbeddingOptions.from_settings(row)
     except InputError:
         return None
 

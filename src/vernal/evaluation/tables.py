@@ -78,7 +78,10 @@ def point_rows(
     # A point without a result of its own shows none of its configuration's.
     folds = folds.reset_index(drop=True)
     folds.loc[run_of.isna().to_numpy()] = np.nan
-    return pd.concat([head, settings_of(plan), _nullable(counts), measured_rows, folds], axis=1)
+    settings = settings_of(plan)
+    # Where encoders are compared, the one that a point was embedded with is a setting of it.
+    counts = counts[[name for name in counts if name not in settings]]
+    return pd.concat([head, settings, _nullable(counts), measured_rows, folds], axis=1)
 
 
 def _beside(basics: pd.DataFrame, split: str) -> dict[str, float]:

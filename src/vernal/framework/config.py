@@ -58,7 +58,7 @@ class VernalConfigLoader(OmegaConfigLoader):
         if "target" in loaded:
             # A label is text, and YAML reads a class named 8 as a number.
             loaded = {**loaded, "target": _target(loaded["target"])}
-        return with_whole_paths(loaded, Path(self.conf_source).parent)
+        return with_encoders(with_whole_paths(loaded, Path(self.conf_source).parent))
 
     def setting(self, name: str) -> Any:
         """The value of a parameter, dots naming the way down.
@@ -109,7 +109,24 @@ def with_whole_paths(parameters: Mapping[str, Any], project: Path) -> dict[str, 
                 )
             if isinstance(text, str):
                 parent[last] = _whole(text, project, name in MAY_BE_PATHS) if text.strip() else None
+    if isinstance(whole.get("encoders"), Mapping):
+        whole["encoders"] = {name: _with_file(one, project) for name, one in whole["encoders"].items()}
     return whole
+
+
+def _with_file(encoder: Any, project: Path) -> Any:
+    """What a person says of an encoder, with the path of its file whole; what is no path is told with the rest."""
+    if not isinstance(encoder, Mapping) or not isinstance(encoder.get("file"), str) or not encoder["file"]:
+        return encoder
+    return {**encoder, "file": _whole(encoder["file"], project, False)}
+
+
+def with_encoders(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters with the encoders that are files among the audio settings, which go to every worker."""
+    encoders, embedding = parameters.get("encoders"), parameters.get("embedding")
+    if not encoders or not isinstance(embedding, Mapping):
+        return dict(parameters)
+    return {**parameters, "embedding": {**embedding, "encoders": encoders}}
 
 
 def _whole(text: str, project: Path, may_be_no_path: bool) -> str:

@@ -57,6 +57,7 @@ class RunHooks:
         """Check what a person wrote before hours of work, not after; then take the data folder for this run alone."""
         if PROBLEM_CARD in pipeline.inputs():
             catalog.load(PROBLEM_CARD)
+        check_encoders(self._parameters, pipeline, catalog)
         self._n_nodes, self._n_done, self._running = len(pipeline.nodes), 0, None
         from vernal.framework.run_summary import DEFAULT, opening_words
 
@@ -229,6 +230,27 @@ def start_record(
             "with --params=data_root=..."
         ) from error
     return record
+
+
+def check_encoders(parameters: Mapping[str, Any], pipeline: Pipeline, catalog: CatalogProtocol) -> None:
+    """Let the encoders that are files, and that the run will embed with, hear a sound (see `networks.check_encoder`).
+
+    Raises:
+        InputError: one is not as the parameters describe it.
+    """
+    if "params:embedding" not in pipeline.inputs() or not parameters.get("encoders"):
+        return
+    from vernal.audio.embedding.options import EmbeddingOptions
+    from vernal.audio.encoders.networks import check_encoder
+
+    options = EmbeddingOptions(**parameters["embedding"])
+    specs = [catalog.load(name) for name in sorted(pipeline.inputs()) if name.endswith(".spec")]
+    named = {options.encoder}
+    for spec in specs:
+        named |= {*spec.axes.get("encoder", ()), spec.base_params.get("encoder")}
+    for file in options.encoders:
+        if file.name in named:
+            check_encoder(file)
 
 
 def stages_of(pipeline: Pipeline) -> list[str]:

@@ -123,7 +123,7 @@ def _training(results: StageResults, point: str, splits: pd.DataFrame) -> list[s
         f"{n_positive:,} positive and {n_negative:,} negative clips, subsets included (train split: {n_train:,}).",
         table(
             ["setting", "value"],
-            [[name, one.as_text(getattr(settings, name))] for name, one in SETTINGS.items()],
+            [[name, SETTINGS[name].as_text(getattr(settings, name))] for name in settings.as_dict()],
         ),
     ]
 
@@ -147,6 +147,13 @@ def _limits(results: StageResults, splits: pd.DataFrame) -> str:
 
 def _licence(model: Model) -> list[str]:
     """On whose model it stands; nothing where the embeddings are the project's own."""
+    own = model.parameters.get("encoder_licence")
+    if own is not None:
+        encoder = text(model.parameters["audio"]["encoder"])
+        return [
+            "## Licence",
+            f"It runs on the encoder {encoder}, whose licence is: {text(own) or 'not stated'}.",
+        ]
     if not str(model.parameters["audio"]["encoder"]).startswith("birdnet"):
         return []
     return [

@@ -22,7 +22,6 @@ from vernal.training.models import Model
 from vernal.training.scoring import EVALUATED_SPLITS, clip_logits, shift_of
 
 RESCORED_CLIPS = 3
-_ENCODER_SETTINGS = ("encoder", "fmin", "fmax", "overlap")
 
 
 def thresholds(
@@ -104,7 +103,7 @@ def audio_settings(
         ]
         cases += differing
         if not differing:
-            own = EmbeddingOptions(**{name: kept[name] for name in _ENCODER_SETTINGS})
+            own = EmbeddingOptions.from_settings(kept)
             groups.setdefault(own, []).append(point)
     scored = sorted(scores.point.astype(str).unique())
     cases += [f"{point}: has scores, but no model is kept" for point in scored if point not in models]

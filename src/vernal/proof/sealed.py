@@ -71,8 +71,7 @@ class DeclaredModel:
     @property
     def audio(self) -> EmbeddingOptions:
         """How its sound is read."""
-        kept = self.model.parameters["audio"]
-        return EmbeddingOptions(**{name: kept[name] for name in ("encoder", "fmin", "fmax", "overlap")})
+        return EmbeddingOptions.from_settings(self.model.parameters["audio"])
 
 
 def split_name(name: str) -> tuple[str, str]:

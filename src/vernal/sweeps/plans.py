@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from vernal.common.problems import InputError, Problems, shown, suggest
 from vernal.common.storage import as_path
 from vernal.sweeps.point_settings import (
+    SETTINGS,
     PointSettings,
     clashes,
     config_hash,
@@ -142,7 +143,7 @@ def _edited(
     if impossible:
         return point.settings
     settings = PointSettings(**values)
-    told = fingerprint(point.name, {name: before[name] for name in file.settings})
+    told = fingerprint(point.name, {name: before.get(name, SETTINGS[name].default) for name in file.settings})
     if settings != point.settings and file.made_from is not None and file.made_from != told:
         outdated.append(f"{point.name}.yml")
     return settings

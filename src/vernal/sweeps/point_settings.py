@@ -124,8 +124,12 @@ class PointSettings:
         unit="Hz",
     )
     overlap: float = setting(
-        0.0, "number", "Overlap of the encoder's 3-s windows in longer clips; changes the embedding.",
+        0.0, "number", "Overlap of the encoder's windows in longer clips; changes the embedding.",
         minimum=0, maximum=3, open_end="maximum", unit="s",
+    )  # fmt: skip
+    encoder: str = setting(
+        "", "name", "What embeds: the name of an encoder, built in or of `encoders`; changes the embedding.",
+        empty="the project's", is_later=True,
     )  # fmt: skip
     sensitivity: float = setting(
         1.0, "number", "Shift of the score, (s - 1) x 10 on the logit; nothing is trained again.",
@@ -159,13 +163,21 @@ class PointSettings:
         return cls(**values)
 
     def as_dict(self) -> dict[str, Any]:
-        """Every setting as plain data (sets of names as lists), in the order of the table."""
-        return {name: _plain_data(getattr(self, name)) for name in SETTINGS}
+        """Every setting as plain data (sets of names as lists), but for unset ones that came later."""
+        return {name: _plain_data(value) for name, value in self._written().items()}
 
     def as_row(self) -> dict[str, int | float | bool | str]:
-        """Every setting as one cell: sets of names become one text, `high;medium`, `all` or `none`."""
-        row = {name: getattr(self, name) for name in SETTINGS}
+        """Every setting of `as_dict` as one cell: sets of names become one text, `high;medium`, `all` or `none`."""
+        row = self._written()
         return {name: SETTINGS[name].as_text(v) if isinstance(v, tuple) else v for name, v in row.items()}
+
+    def _written(self) -> dict[str, Any]:
+        values = {name: getattr(self, name) for name in SETTINGS}
+        return {
+            name: value
+            for name, value in values.items()
+            if not SETTINGS[name].is_later or value != SETTINGS[name].default
+        }
 
     def neutral(self) -> PointSettings:
         """The same settings with those that change nothing set to their defaults."""

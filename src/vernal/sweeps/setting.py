@@ -15,7 +15,7 @@ from typing import Any, Literal
 from vernal.common.problems import shown, suggest
 
 Value = int | float | bool | str | tuple[str, ...]
-Kind = Literal["integer", "number", "boolean", "choice", "names", "subsets"]
+Kind = Literal["integer", "number", "boolean", "choice", "name", "names", "subsets"]
 
 # Spellings found in the study's own files, beside what they mean.
 SUBSET_ALIASES = {"hardnet_conf_min_85": "hardneg_conf_min_85"}
@@ -31,7 +31,8 @@ class Setting:
 
     `minimum` and `maximum` belong to the range, but for the one that `open_end` names; `choices` are
     the allowed words; `empty` is how an empty set of names reads in tables; `acts` tells whether the
-    setting changes anything for given settings, and `effect` says the same in words.
+    setting changes anything for given settings, and `effect` says the same in words; `is_later`: left out of files,
+    tables and hashes where it has its default, as in those that were written before there was this setting.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Setting:
     empty: str = "none"
     effect: str = "always"
     acts: Callable[[Any], bool] | None = None
+    is_later: bool = False
 
     @property
     def allowed(self) -> str:
@@ -54,6 +56,8 @@ class Setting:
             return "true or false"
         if self.kind == "choice":
             return "one of " + ", ".join(self.choices)
+        if self.kind == "name":
+            return f"a name, or nothing: {self.empty}"
         if self.kind == "subsets":
             return "a list of names of curated subsets"
         if self.kind == "names":
@@ -78,6 +82,8 @@ class Setting:
             return self._boolean(raw)
         if self.kind == "choice":
             return self._choice(raw)
+        if self.kind == "name":
+            return self._name(raw) if raw != "" else ""
         if self.kind in ("names", "subsets"):
             return self._names(raw)
         return self._number(raw)
@@ -146,7 +152,7 @@ class Setting:
             return SEPARATOR.join(value) or self.empty
         if isinstance(value, bool):
             return str(value).lower()
-        return value if isinstance(value, str) else plain_number(value)
+        return value or self.empty if isinstance(value, str) else plain_number(value)
 
 
 def canonical_subset(name: str) -> str:

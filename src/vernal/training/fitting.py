@@ -33,7 +33,7 @@ Array = np.ndarray[Any, Any]
 BACKENDS = ("vernal", "birdnet_analyzer")
 # To be raised when the same inputs train to other weights than before.
 TRAINER_REVISION = 1
-AUDIO_SETTINGS = ("fmin", "fmax", "overlap")
+AUDIO_SETTINGS = ("encoder", "fmin", "fmax", "overlap")
 
 
 @settings("training")
@@ -79,13 +79,14 @@ def trainer_of(backend: str) -> str:
 
 
 def audio_of(settings: PointSettings, base: EmbeddingOptions) -> EmbeddingOptions:
-    """The audio settings of a point: the project's encoder with the point's band and overlap."""
-    return replace(base, **{name: getattr(settings, name) for name in AUDIO_SETTINGS})
+    """The audio settings of a point: its encoder, or else the project's, with its band and overlap."""
+    own = {name: getattr(settings, name) for name in AUDIO_SETTINGS}
+    return replace(base, **own | {"encoder": settings.encoder or base.encoder})
 
 
 def audio_settings_of(plan: pd.DataFrame, base: EmbeddingOptions) -> list[EmbeddingOptions]:
     """The distinct audio settings that a plan's points need, in a fixed order."""
-    rows = plan.drop_duplicates(list(AUDIO_SETTINGS)).to_dict("records")
+    rows = plan.drop_duplicates([name for name in AUDIO_SETTINGS if name in plan]).to_dict("records")
     options = {audio_of(PointSettings.from_row(row), base) for row in rows}
     return sorted(options, key=lambda option: option.settings_id)
 
@@ -103,7 +104,7 @@ def list_fits(
         plan: one row a point, with its settings and `fit_hash`; points of one hash share a training.
         training_sets: `fit_hash`, `clip_id`, `is_positive`, `role`; a fit without rows is left out.
         clips: every clip that may occur, with `content_hash` and its part of the file.
-        base: the encoder's settings; a point may change its band and overlap.
+        base: the project's settings; a point may change encoder, band and overlap.
         backend: part of the key with its version, since trainers give different weights.
     Returns:
         Fits in the order of their hashes; clips of each sorted by `clip_id`.

@@ -9,7 +9,9 @@ import pytest
 import yaml
 
 from tests.field.detection.conftest import make_classifier, make_head
+from tests.onnx_encoders import write_encoder
 from vernal.audio.embedding.options import EmbeddingOptions
+from vernal.audio.encoders import get_encoder
 from vernal.common.files import sha256_of_file
 from vernal.common.problems import InputError
 from vernal.datasets.classifier_dataset import ClassifierDataset
@@ -21,6 +23,7 @@ from vernal.sweeps.point_settings import PointSettings, config_hash
 from vernal.training.models import Model, save_model
 
 FIT_KEY = "0123456789abcdef" * 2
+BIRDNET = EmbeddingOptions(encoder="birdnet_v2.4")
 
 
 def add_point(
@@ -30,12 +33,12 @@ def add_point(
     logit: float = -1.0,
     average_precision: float = 0.5,
     seed: int = 0,
+    audio: EmbeddingOptions = BIRDNET,
     **settings,
 ) -> None:
     """A point as a stage leaves it."""
     name, own = f"{stage}_{number:03d}", PointSettings(seed=seed, **settings)
-    audio = EmbeddingOptions(encoder="birdnet_v2.4").settings
-    parameters = {"point": name, "settings": own.as_dict(), "audio": audio, "fit_key": FIT_KEY}
+    parameters = {"point": name, "settings": own.as_dict(), "audio": audio.settings, "fit_key": FIT_KEY}
     model = Model(make_head(number), ("rooster",), parameters, pd.DataFrame({"epoch": [1], "loss": [0.5]}))
     save_model(root / "06_models" / stage / name, model)
     row = {
@@ -131,6 +134,21 @@ def test_another_version_of_the_encoder_is_refused(tmp_path):
         InputError, match=r"was trained on birdnet_v2\.4 version old-.*Train or export it again"
     ):
         choose_classifier(DetectionOptions(), tmp_path)
+
+
+def test_an_encoder_that_is_a_file_is_found_by_its_checksum_under_any_name(tmp_path):
+    file = write_encoder(tmp_path / "small.onnx", n_samples=8_000, n_dims=12)
+    said = {"file": str(file), "sample_rate_hz": 16_000, "window_s": 0.5, "n_dims": 12, "output": "embedding"}
+    trained = EmbeddingOptions(encoder="then", encoders={"then": said})
+    add_point(tmp_path, "stage5", 1, audio=trained)
+    found = choose_classifier(DetectionOptions(), tmp_path, EmbeddingOptions(encoders={"now": said}))
+    assert found.audio.settings == trained.settings and found.audio.facts.file == str(file)
+    dataset = ClassifierDataset(filepath=str(tmp_path / "classifier.npz"))
+    dataset.save(found)
+    assert dataset.load().audio == found.audio
+    elsewhere = choose_classifier(DetectionOptions(), tmp_path, EmbeddingOptions())
+    with pytest.raises(InputError, match=r"Where the file of the encoder then lies is not known"):
+        get_encoder(elsewhere.audio.source)
 
 
 def test_without_a_threshold_a_run_needs_one_of_its_own(tmp_path):

@@ -111,7 +111,7 @@ def test_trainings_that_are_there_are_not_counted_again(made_once):
 
 def test_new_audio_settings_cost_an_embedding(made_once):
     embedded = embedded_audio(made_once.data_root)
-    assert embedded == {(0.0, 15_000.0, 0.0)}
+    assert embedded == {("", 0.0, 15_000.0, 0.0)}
     points = points_of(fmax=[15_000, 4_000, 8_000])
     parts = dict(estimate(points, measured(embedding_s=7.0), frozenset(), embedded).parts)
     assert parts["embedding with 2 new audio settings"] == 14.0

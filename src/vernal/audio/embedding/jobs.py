@@ -164,7 +164,7 @@ def run_here(jobs: Iterable[list[FileJob]], options: EmbeddingOptions) -> Iterat
 
     encoder = controller = None
     for job in jobs:
-        encoder = encoder or get_encoder(options.encoder)
+        encoder = encoder or get_encoder(options.source)
         controller = controller or ThreadpoolController()
         for file_job in job:
             outcomes = embed_file(file_job, encoder, options)
@@ -185,9 +185,7 @@ def run_in_workers(
     Raises:
         InputError: a worker died at some files, and again when it was alone with them.
     """
-    from vernal.audio.encoders.base import encoder_class
-
-    prepare = encoder_class(options.encoder).prepare
+    prepare = options.facts.prepare
     if not on_cluster():
         prepare()  # here, so that workers find it done
     waiting = iter(jobs)

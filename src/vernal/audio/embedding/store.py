@@ -30,7 +30,8 @@ from vernal.common.storage import remove_tree
 
 _BATCH = 16_384  # windows that are read at once, 64 MB
 _SHOWN_SETTINGS = ("encoder", "encoder_version", "fmin", "fmax", "overlap", "n_dims")
-INFO_COLUMNS = ("settings_id", *_SHOWN_SETTINGS, "parts", "windows", "bytes")
+_ENCODER_FACTS = ("sample_rate_hz", "window_s", "encoder_file")
+INFO_COLUMNS = ("settings_id", *_SHOWN_SETTINGS, "parts", "windows", "bytes", *_ENCODER_FACTS)
 _TYPES = {"key": "string", "content_hash": "string", "start_s": "double", "end_s": "double"}
 _WHEN_DAMAGED = (
     "`kedro store verify` lists all damaged parts; `kedro store prune` removes them, and the next run embeds their "

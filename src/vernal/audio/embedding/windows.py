@@ -19,7 +19,6 @@ import pandas as pd
 
 from vernal.audio.embedding.jobs import FileJob, Outcome, Span, run_here, run_in_workers, window_key
 from vernal.audio.embedding.options import EmbeddingOptions
-from vernal.audio.encoders.base import encoder_class
 from vernal.audio.reading import is_full_band, n_samples_of, window_starts
 from vernal.common.problems import InputError, Problems
 from vernal.common.storage import as_path
@@ -68,11 +67,11 @@ def plan_windows(clips: pd.DataFrame, options: EmbeddingOptions) -> pd.DataFrame
     Raises:
         InputError: a clip's part is empty or lies outside its file.
     """
-    encoder = encoder_class(options.encoder)
+    encoder = options.facts
     rate = encoder.sample_rate_hz
     clips = clips.sort_values("clip_id", kind="stable", ignore_index=True)
     first, last = _parts_in_samples(clips, rate)
-    starts = [window_starts(int(n), rate, options.overlap, encoder.window_s) for n in last - first]
+    starts = [window_starts(int(n), rate, options.overlap_s, encoder.window_s) for n in last - first]
     counts = np.array([len(of_clip) for of_clip in starts], dtype=np.int64)
     owner = np.repeat(np.arange(len(clips)), counts)
     flat = np.fromiter(

@@ -2,7 +2,7 @@
 
 An encoder is named in the settings; its version stands in every store key and every result, so that
 vectors of two versions are never mixed. A new one is a class with the members below and a line in
-`ENCODERS`.
+`ENCODERS`, or a file that the parameters name (`files.EncoderFile`).
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ from importlib import import_module
 
 import numpy as np
 
+from vernal.audio.encoders.files import EncoderFile
 from vernal.common.problems import InputError, suggest
 
 # name -> module, class; imported when asked for, since encoders bring heavy libraries.
 ENCODERS = {
     "birdnet_v2.4": ("vernal.audio.encoders.birdnet", "BirdNetEncoder"),
     "logmel": ("vernal.audio.encoders.logmel", "LogMelEncoder"),
+    "speech_embedding": ("vernal.audio.encoders.speech", "SpeechEncoder"),
 }
 
 
@@ -33,16 +35,6 @@ class Encoder(ABC):
     n_dims: int
     sample_rate_hz: int
     window_s: float
-
-    @staticmethod
-    @abstractmethod
-    def version() -> str:
-        """What the vectors depend on beside the sound: weights, code. Cheap: nothing heavy is loaded."""
-
-    @staticmethod
-    def prepare() -> None:
-        """Do once what every worker would otherwise do again, such as deriving a model to a cache."""
-        return
 
     @abstractmethod
     def embed(self, windows: np.ndarray) -> np.ndarray:
@@ -60,8 +52,22 @@ class Encoder(ABC):
         return int(self.window_s * self.sample_rate_hz)
 
 
-def encoder_class(name: str) -> type[Encoder]:
-    """The class behind a name.
+class BuiltInEncoder(Encoder):
+    """An encoder that the project brings; what is asked of it before it is made is asked of its class."""
+
+    @staticmethod
+    @abstractmethod
+    def version() -> str:
+        """What the vectors depend on beside the sound: weights, code. Cheap: nothing heavy is loaded."""
+
+    @staticmethod
+    def prepare() -> None:
+        """Do once what every worker would otherwise do again, such as deriving a model to a cache."""
+        return
+
+
+def encoder_class(name: str) -> type[BuiltInEncoder]:
+    """The class behind the name of a built-in encoder.
 
     Raises:
         InputError: no such encoder.
@@ -73,18 +79,22 @@ def encoder_class(name: str) -> type[Encoder]:
 
 
 @lru_cache(maxsize=4)
-def get_encoder(name: str) -> Encoder:
-    """The encoder of that name, made once a process.
+def get_encoder(which: str | EncoderFile) -> Encoder:
+    """The encoder of that name or file, made once a process.
 
     Raises:
-        InputError: no such encoder, or its model is missing.
+        InputError: no such encoder, or its model is missing or not as described.
     """
-    return encoder_class(name)()
+    if isinstance(which, str):
+        return encoder_class(which)()
+    from vernal.audio.encoders.networks import FileEncoder
+
+    return FileEncoder(which)
 
 
 @lru_cache(maxsize=16)
 def encoder_version(name: str) -> str:
-    """The version of an encoder, without loading it.
+    """The version of a built-in encoder, without loading it.
 
     Raises:
         InputError: no such encoder, or its model is missing.

@@ -14,7 +14,7 @@ import numpy as np
 
 from vernal.audio.birdnet.model import N_DIMS, interpreter, model_version
 from vernal.audio.birdnet.network import N_BANDS, N_FRAMES, SpectrogramScale, network, spectrogram_scales
-from vernal.audio.encoders.base import Encoder
+from vernal.audio.encoders.base import BuiltInEncoder
 
 # About what a core's cache holds.
 _FRAMES_AT_ONCE = 64
@@ -27,7 +27,7 @@ _PROBED_EVERY = 16
 _MOST_FAINT = 0.5
 
 
-class BirdNetEncoder(Encoder):
+class BirdNetEncoder(BuiltInEncoder):
     """BirdNET V2.4: 1,024 values for three seconds at 48 kHz."""
 
     name = "birdnet_v2.4"

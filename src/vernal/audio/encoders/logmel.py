@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vernal.audio.encoders.base import Encoder
+from vernal.audio.encoders.base import BuiltInEncoder
 from vernal.common.compiling import compiling_alone
 
 _N_BANDS = 64
@@ -18,7 +18,7 @@ _FLOOR = 1e-10
 _QUANTILES = (0.1, 0.5, 0.9)
 
 
-class LogMelEncoder(Encoder):
+class LogMelEncoder(BuiltInEncoder):
     """Log-mel statistics, six a band: mean, standard deviation, three quantiles, mean change."""
 
     name = "logmel"

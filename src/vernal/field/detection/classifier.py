@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 
 from vernal.audio.embedding.options import EmbeddingOptions
-from vernal.audio.encoders.base import encoder_version
 from vernal.common.hashing import digest
 from vernal.common.problems import InputError
 from vernal.common.storage import as_path
@@ -97,7 +96,7 @@ class Classifier:
         # JSON knows no infinite threshold.
         threshold = {"threshold_logit": repr(float(self.threshold_logit))}
         return record | threshold | {
-            "audio": asdict(self.audio),
+            "audio": {name: value for name, value in asdict(self.audio).items() if value != ()},
             "labels": list(self.labels),
             "notes": list(self.notes),
             "results": dict(self.results),
@@ -118,17 +117,21 @@ class Classifier:
         )
 
 
-def choose_classifier(options: DetectionOptions, data_root: Path) -> Classifier:
+def choose_classifier(
+    options: DetectionOptions, data_root: Path, encoders: EmbeddingOptions | None = None
+) -> Classifier:
     """The classifier that the settings name, with the settings applied.
 
     A name is a file or folder if there is one of that name, else a stage with or without a point. A stage stands for
     its chosen configuration's point with the highest average precision on validation, as its report names it.
-    Without a name it is that of stage5, or else the baseline's.
+    Without a name it is that of stage5, or else the baseline's. `encoders` says where the files of encoders lie.
 
     Raises:
         InputError: no such classifier, or none yet.
     """
     own = _named(options.model, data_root) if options.model else _default(data_root)
+    if encoders is not None:
+        own = dataclasses.replace(own, audio=own.audio.with_files_of(encoders))
     return _with_settings(own, options)
 
 
@@ -287,10 +290,11 @@ def _with_settings(own: Classifier, options: DetectionOptions) -> Classifier:
 
 def _check_version(own: Classifier) -> None:
     """Refuse vectors of another encoder than the head was trained on."""
-    if own.encoder_version not in (None, encoder_version(own.audio.encoder)):
+    installed = own.audio.facts.version()
+    if own.encoder_version not in (None, installed):
         raise InputError(
             f"{own.name} was trained on {own.audio.encoder} version {own.encoder_version}; installed is "
-            f"{encoder_version(own.audio.encoder)}, whose vectors differ. Train or export it again."
+            f"{installed}, whose vectors differ. Train or export it again."
         )
 
 

@@ -48,9 +48,7 @@ def run_schedule(schedule: Schedule, scorer: Scorer, workers: int | None) -> Ite
     Raises:
         InputError: workers die whatever they are given, or the encoder's model is missing.
     """
-    from vernal.audio.encoders.base import encoder_class
-
-    encoder_class(scorer.audio.encoder).prepare()
+    scorer.audio.facts.prepare()
     results = (
         _here(schedule, scorer)
         if workers == 0 and not on_cluster()

@@ -18,7 +18,7 @@ import numpy as np
 
 from vernal.audio.embedding.jobs import Filtered, whole_window, window_key
 from vernal.audio.embedding.options import EmbeddingOptions
-from vernal.audio.encoders.base import encoder_class, get_encoder
+from vernal.audio.encoders.base import get_encoder
 from vernal.audio.reading import AudioError, AudioReader, Bandpass, is_full_band, window_starts
 from vernal.common.storage import as_path
 from vernal.field.detection.file_facts import FileFacts, words
@@ -95,10 +95,10 @@ def starts_of(facts: FileFacts, audio: EmbeddingOptions) -> tuple[int, ...]:
     """First sample of every window of a file, at the encoder's rate."""
     if not facts.is_readable:
         return ()
-    encoder = encoder_class(audio.encoder)
+    encoder = audio.facts
     # Not through its cache, which would hold the windows of thousands of long files.
     return window_starts.__wrapped__(
-        facts.n_samples(encoder.sample_rate_hz), encoder.sample_rate_hz, audio.overlap, encoder.window_s
+        facts.n_samples(encoder.sample_rate_hz), encoder.sample_rate_hz, audio.overlap_s, encoder.window_s
     )
 
 
@@ -119,7 +119,7 @@ class _BlockPlan:
 
 
 def _plan(task: BlockTask, audio: EmbeddingOptions) -> _BlockPlan:
-    encoder = encoder_class(audio.encoder)
+    encoder = audio.facts
     size = int(encoder.window_s * encoder.sample_rate_hz)
     starts, end = starts_of(task.facts, audio), task.facts.n_samples(encoder.sample_rate_hz)
     per_block = BLOCK_WINDOWS if task.facts.can_seek else len(starts)
@@ -241,7 +241,7 @@ def _add(
     missing = [number for number, key in enumerate(keys) if key not in known]
     fresh: dict[str, np.ndarray] = {}
     if missing:
-        vectors = get_encoder(scorer.audio.encoder).embed(np.stack([windows[number] for number in missing]))
+        vectors = get_encoder(scorer.audio.source).embed(np.stack([windows[number] for number in missing]))
         fresh = {keys[number]: vector for number, vector in zip(missing, vectors, strict=True)}
     heard.logits.append(scorer.head.logits(np.stack([fresh[k] if k in fresh else known[k] for k in keys])))
     if scorer.keep_vectors:
@@ -255,7 +255,7 @@ class _Sound:
         self, reader: AudioReader, task: BlockTask, plan: _BlockPlan, audio: EmbeddingOptions
     ) -> None:
         self._meter = _Meter(reader)
-        self._size = int(encoder_class(audio.encoder).window_s * plan.rate)
+        self._size = int(audio.facts.window_s * plan.rate)
         self._next_start = plan.next_start
         self._next_state: tuple[float, ...] = ()
         self._filtered: _ResumedFilter | None = None

@@ -91,7 +91,7 @@ def audio_of_model(model: Model, where: str) -> EmbeddingOptions:
     names = ("encoder", "fmin", "fmax", "overlap")
     if not isinstance(audio, dict) or any(name not in audio for name in names):
         raise InputError(f"{where} does not say how its audio has to be read ({', '.join(names)}).")
-    return EmbeddingOptions(**{name: audio[name] for name in names})
+    return EmbeddingOptions.from_settings(audio)
 
 
 def _point_name(folder: Path, stage: str, point: str) -> str:

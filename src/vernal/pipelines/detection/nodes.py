@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 
 import pandas as pd
 
+from vernal.audio.embedding.options import EmbeddingOptions
 from vernal.audio.embedding.store import EmbeddingStore
 from vernal.clips import demo_season
 from vernal.clips.nights import NightOptions
@@ -76,9 +77,9 @@ def _listed(
     return listing.list_demo(as_path(data_root).joinpath(*demo_season.FOLDER), demo_field.file_path)
 
 
-def choose_classifier(options: DetectionOptions, data_root: str) -> Classifier:
+def choose_classifier(options: DetectionOptions, data_root: str, embedding: EmbeddingOptions) -> Classifier:
     """The classifier that was named, or the best there is, with its threshold."""
-    return choose(options, as_path(data_root))
+    return choose(options, as_path(data_root), embedding)
 
 
 def score_recordings(

@@ -18,6 +18,7 @@ def create_pipeline() -> Pipeline:
             "params:source.sites",
             "params:workers",
             "params:data_root",
+            "params:embedding",
         },
     )
 
@@ -40,7 +41,7 @@ def _listen() -> list[Node]:
         ),
         Node(
             nodes.choose_classifier,
-            inputs=["params:detection", "params:data_root"],
+            inputs=["params:detection", "params:data_root", "params:embedding"],
             outputs="classifier",
             name="choose_classifier",
             tags=["models"],

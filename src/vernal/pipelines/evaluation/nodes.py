@@ -11,6 +11,7 @@ import pandas as pd
 from vernal import __version__
 from vernal.audio.embedding.store import EmbeddingStore
 from vernal.audio.embedding.windows import EmbeddingOptions
+from vernal.audio.encoders.files import EncoderFile
 from vernal.clips.folds import folds_of
 from vernal.clips.problem_card import ProblemCard
 from vernal.common.hashing import digest
@@ -159,6 +160,8 @@ def _model(point: str, fit: fitting.Fit, fitted: Any, settings: PointSettings, t
         "best_epoch": int(fitted.best_epoch),
         "n_steps": int(fitted.n_steps),
     }
+    if isinstance(fit.audio.source, EncoderFile):
+        parameters["encoder_licence"] = fit.audio.source.licence
     return Model(fitted.head, (target,), parameters, fitted.history)
 
 

@@ -38,7 +38,7 @@ def prepare_sealed(
     own = sealed.sealed_clips(splits)
     sealed.refuse_second(entries, declared, splits)
     sealed.refuse_seen(declared, clips, own, base, training.backend)
-    yield from embed_missing(own, audio_roots, declared.audio, known, workers)
+    yield from embed_missing(own, audio_roots, declared.audio.with_files_of(base), known, workers)
 
 
 def open_sealed(

@@ -6,6 +6,8 @@ import logging
 
 import pandas as pd
 
+from vernal.audio.embedding.options import EmbeddingOptions
+from vernal.audio.reading import CLIP_S
 from vernal.clips import manifest, nights, recordings
 from vernal.clips.class_folders import classes_in_words
 from vernal.clips.nights import NightOptions
@@ -113,7 +115,11 @@ def _public(demo: pd.DataFrame) -> pd.DataFrame:
 
 
 def check_audio(
-    listed: pd.DataFrame, audio_roots: dict[str, str], options: IngestOptions, night_options: NightOptions
+    listed: pd.DataFrame,
+    audio_roots: dict[str, str],
+    options: IngestOptions,
+    night_options: NightOptions,
+    embedding: EmbeddingOptions,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Open every listed file; return the accepted clips with their nights, and the rejected rows with their reasons."""
     paths = {
@@ -122,7 +128,7 @@ def check_audio(
     }
     with progress_bar(len(paths), "checking audio", "file") as progress:
         facts = recordings.inspect_files(paths, options, progress)
-    clips, rejects = recordings.accept(listed, audio_roots, facts)
+    clips, rejects = recordings.accept(listed, audio_roots, facts, max(CLIP_S, embedding.facts.window_s))
     recordings.refuse_too_many(listed, rejects, options)
     if contradicting := recordings.contradictions(rejects):
         logger.warning("%s", contradicting)

@@ -29,7 +29,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 check_audio,
-                inputs=["listed_clips", "audio_roots", "params:ingest", "params:nights"],
+                inputs=["listed_clips", "audio_roots", "params:ingest", "params:nights", "params:embedding"],
                 outputs=["clips", "rejects"],
                 name="check_audio",
                 tags=["raw"],

@@ -13,7 +13,7 @@ def create_pipeline(stage: str = BASELINE) -> Pipeline:
         [
             Node(
                 plan_stage,
-                inputs=["spec", "points", "params:points", "params:mining"],
+                inputs=["spec", "points", "params:points", "params:mining", "params:embedding"],
                 outputs="plan",
                 name="plan",
                 tags=["split"],

@@ -71,13 +71,14 @@ def _least(
 
 def _embed(sound: ClipSound, embedding: EmbeddingOptions) -> None:
     from vernal.audio.encoders.base import get_encoder
-    from vernal.audio.reading import SAMPLE_RATE_HZ, bandpass, load_clip, window_starts
+    from vernal.audio.reading import bandpass, load_clip, window_starts
 
-    encoder = get_encoder(embedding.encoder)
-    samples = load_clip(sound.path, sound.start_s or 0.0, sound.end_s, SAMPLE_RATE_HZ)
-    samples = bandpass(samples, embedding.fmin, embedding.fmax, SAMPLE_RATE_HZ)
+    encoder = get_encoder(embedding.source)
+    rate = encoder.sample_rate_hz
+    samples = load_clip(sound.path, sound.start_s or 0.0, sound.end_s, rate)
+    samples = bandpass(samples, embedding.fmin, embedding.fmax, rate)
     size = encoder.n_samples
-    starts = window_starts(len(samples), SAMPLE_RATE_HZ, embedding.overlap, encoder.window_s)
+    starts = window_starts(len(samples), rate, embedding.overlap_s, encoder.window_s)
     windows = np.zeros((len(starts), size), dtype=np.float32)
     for row, start in zip(windows, starts, strict=True):
         part = samples[start : start + size]

@@ -237,7 +237,7 @@ def estimate(
 
     Args:
         trained: fit hashes that are trained already, for any stage; they are taken as they are.
-        embedded: audio settings (`fmin, fmax, overlap`) that clips are embedded with already; None: not known.
+        embedded: audio settings (`encoder, fmin, fmax, overlap`) that clips are embedded with already; None: not known.
     """
     n_runs = len({point.config_hash for point in points})
     fits = {fit_hash(point.settings) for point in points}
@@ -261,8 +261,8 @@ def estimate(
     return Estimate(tuple(parts), measured.source, tuple(remarks), bool(beyond))
 
 
-def _audio_of(settings: PointSettings) -> tuple[float, ...]:
-    return tuple(float(getattr(settings, name)) for name in AUDIO)
+def _audio_of(settings: PointSettings) -> tuple[Any, ...]:
+    return (settings.encoder, *(float(getattr(settings, name)) for name in AUDIO))
 
 
 def _each(seconds: float) -> str:
@@ -312,7 +312,10 @@ def embedded_audio(data_root: Path) -> frozenset[tuple[float, ...]]:
     found = {_audio_of(PointSettings())}
     for folder, plan in _plans(data_root):
         if folder.scores.is_file():
-            found |= set(plan[list(AUDIO)].astype(float).itertuples(index=False, name=None))
+            found |= {
+                _audio_of(PointSettings.from_row(row))
+                for row in plan.drop_duplicates(AUDIO).to_dict("records")
+            }
     return frozenset(found)
 
 

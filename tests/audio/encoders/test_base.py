@@ -28,32 +28,40 @@ def sounds() -> np.ndarray:
 
 @pytest.fixture(params=sorted(ENCODERS))
 def encoder(request):
+    if request.param == "speech_embedding":
+        pytest.importorskip("pyopen_wakeword", reason="an extra")
     return get_encoder(request.param)
 
 
-def test_shape_type_and_finite(encoder, sounds):
-    vectors = encoder.embed(sounds)
+@pytest.fixture
+def windows(encoder, sounds):
+    """The sounds as the encoder hears them, but for their rate: as many samples as it takes."""
+    return sounds[:, 72_000 - encoder.n_samples // 2 :][:, : encoder.n_samples]
+
+
+def test_shape_type_and_finite(encoder, windows):
+    vectors = encoder.embed(windows)
     assert vectors.shape == (4, encoder.n_dims)
     assert vectors.dtype == np.float32
     assert np.isfinite(vectors).all()
-    assert encoder.embed(sounds[:0]).shape == (0, encoder.n_dims)
+    assert encoder.embed(windows[:0]).shape == (0, encoder.n_dims)
 
 
-def test_a_window_alone_equals_the_window_among_others(encoder, sounds):
-    together = encoder.embed(sounds)
-    assert np.array_equal(together[::-1], encoder.embed(sounds[::-1]))
-    assert np.array_equal(together[2:3], encoder.embed(sounds[2:3]))
+def test_a_window_alone_equals_the_window_among_others(encoder, windows):
+    together = encoder.embed(windows)
+    assert np.array_equal(together[::-1], encoder.embed(windows[::-1]))
+    assert np.array_equal(together[2:3], encoder.embed(windows[2:3]))
 
 
-def test_different_sounds_differ_and_arguments_stay_as_they_were(encoder, sounds):
-    before = sounds.copy()
-    vectors = encoder.embed(sounds)
-    assert np.array_equal(sounds, before)
+def test_different_sounds_differ_and_arguments_stay_as_they_were(encoder, windows):
+    before = windows.copy()
+    vectors = encoder.embed(windows)
+    assert np.array_equal(windows, before)
     assert min(np.abs(vectors[0] - other).max() for other in vectors[1:]) > 0.01
 
 
 def test_silence_and_full_scale_give_finite_vectors(encoder):
-    extremes = np.zeros((3, 144_000), dtype=np.float32)
+    extremes = np.zeros((3, encoder.n_samples), dtype=np.float32)
     extremes[1] = 1.0
     extremes[2, ::2] = -1.0
     assert np.isfinite(encoder.embed(extremes)).all()
@@ -62,7 +70,7 @@ def test_silence_and_full_scale_give_finite_vectors(encoder):
 def test_name_version_and_window_are_stated(encoder):
     assert encoder.name in ENCODERS
     assert encoder.version() == encoder_version(encoder.name) != ""
-    assert encoder.n_samples == encoder.window_s * encoder.sample_rate_hz == 144_000
+    assert encoder.n_samples == encoder.window_s * encoder.sample_rate_hz
 
 
 def test_an_unknown_encoder_is_named_with_the_nearest():
