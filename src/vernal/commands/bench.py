@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
-from vernal.commands.benchmarks.report import Bench, Results, terminal_table, write_section
-from vernal.commands.command_line import ClearErrors, echo, find_project
+from vernal.commands.benchmarks.report import terminal_table
+from vernal.commands.command_line import ClearErrors, echo
 from vernal.common.formatting import visible
 
-EMBED = Bench(
-    "embed",
-    "Embedding a folder",
-    "From the start of Python to the last vector on disk, both sides with the same number of worker processes. "
-    "Processor time is that of all processes. The difference is the largest of any value of any embedding. Memory is "
-    "the peak of the largest worker, with the whole model in it, and of the process that collects.",
-    {
+# What the terminal shows of each benchmark: result -> heading.
+COLUMNS = {
+    "embed": {
         "n_windows": "windows",
         "ours_s": "Vernal, s",
         "peer_s": "BirdNET-Analyzer, s",
@@ -31,19 +28,7 @@ EMBED = Bench(
         "peer_worker_memory_mb": "BirdNET-Analyzer, MB a worker",
         "ours_main_memory_mb": "Vernal, MB of the main process",
     },
-    {
-        "48_kHz": "ratio 2.5, difference 1e-4",
-        "memory_1000_clips": "below 1,000 MB",
-        "memory_20000_clips": "below 1,000 MB, no more than with 1,000 clips",
-    },
-)
-TRAIN = Bench(
-    "train",
-    "Training one point",
-    "The same arrays on both sides, a fifth of the clips for validation. BirdNET-Analyzer trains one head after the "
-    "other; Vernal all points of a stage as one batch, and its seconds are those of one point within it, compilation "
-    "included. AUPRC is the mean over seeds on the validation clips; the spread is the largest less the smallest.",
-    {
+    "train": {
         "clips": "clips",
         "epochs": "epochs",
         "points": "points in the batch",
@@ -55,16 +40,7 @@ TRAIN = Bench(
         "peer_auprc": "BirdNET-Analyzer, AUPRC",
         "seed_spread": "spread of seeds",
     },
-    {"linear": "ratio 40, AUPRC within the spread", "hidden_512": "ratio 3"},
-)
-SWEEP = Bench(
-    "sweep",
-    "Stage 5 at the scale of the study",
-    "Made embeddings in the study's numbers: in full 12,110 training, 3,249 validation, 6,528 test and 2,857 curated "
-    "clips. Vernal's time is the whole stage from the store on: sets drawn, heads trained, clips scored, points "
-    "evaluated, everything written. BirdNET-Analyzer's is training alone: the mean of a few points, times the number "
-    "of points. Memory is that of all processes together, shared pages counted in each.",
-    {
+    "sweep": {
         "points": "points",
         "clips": "clips",
         "ours_s": "Vernal, s",
@@ -76,17 +52,7 @@ SWEEP = Bench(
         "cpu_s": "processor time, s",
         "peak_memory_mb": "Vernal, MB",
     },
-    {"stage5_120": "below 180 s and 3,000 MB"},
-)
-DETECT = Bench(
-    "detect",
-    "Searching recordings",
-    "One-minute recordings and a classifier, the same on both sides: Vernal's detection against "
-    "`birdnet_analyzer.analyze`, from the start of Python to the last table on disk, with the same number of worker "
-    "processes. Processor time is that of all processes. The difference is the largest of any window's confidence, of "
-    "which BirdNET-Analyzer writes four decimals. Memory is that of the largest worker, and of all processes together, "
-    "with shared pages counted in each. The long recordings are one file and one worker each.",
-    {
+    "detect": {
         "hours": "hours of sound",
         "ours_s": "Vernal, s",
         "peer_s": "BirdNET-Analyzer, s",
@@ -99,40 +65,10 @@ DETECT = Bench(
         "ours_all_memory_mb": "Vernal, MB in all",
         "peer_all_memory_mb": "BirdNET-Analyzer, MB in all",
     },
-    {
-        "48_kHz": "ratio 2.5",
-        "one_file_of_10_minutes": "",
-        "one_file_of_24_hours": "memory as for 10 minutes",
-    },
-)
-CLUSTER = Bench(
-    "cluster",
-    "Workers of a Dask cluster",
-    "The embedding node of `kedro run --runner=vernal.runners.DaskRunner` on one-minute recordings, from its start to "
-    "its last vector on disk, with workers on this machine. The ratio is over the fewest workers; runs take turns, and "
-    "the quickest of each counts. Where other programs take part, the ratio of seconds says little. The start of "
-    "processes counts, so that less sound (`--minutes`) scales worse.",
-    {
-        "hours": "hours of sound",
-        "ours_s": "s",
-        "peer_s": "with the fewest, s",
-        "ratio": "ratio",
-        "ours_cpu_s": "processor time, s",
-        "cpu_ratio": "ratio of processor time",
-        "hours_a_core_hour": "hours of sound a core hour",
-        "others_share": "other programs' share of the machine",
-    },
-    {"2_workers": "ratio 1.7"},
-)
+}
 _STAMPED = 200
-ASSUMPTIONS = Path("conf/base/scaling.yml")
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
-to_markdown = click.option(
-    "--markdown",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Also write this page's section of the benchmark.",
-)
 with_workers = click.option(
     "--workers", type=click.IntRange(1), default=2, show_default=True, help="Processes on each side."
 )
@@ -176,46 +112,22 @@ def bench() -> None:
 @click.option(
     "--large", is_flag=True, help="Also our memory with 1,000 and 20,000 clips (6 GB of disk, minutes)."
 )
-@click.option("--dask", is_flag=True, help="Instead: 1 and more workers of a Dask cluster on this machine.")
-@click.option(
-    "--minutes", type=click.IntRange(1), default=180, show_default=True, help="With --dask: sound to embed."
-)
-@click.option(
-    "--repeats", type=click.IntRange(1), default=2, show_default=True, help="With --dask: runs of each."
-)
-@click.option(
-    "--scaling",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="With --dask: also write this page's tables of hours and cost (see conf/base/scaling.yml).",
-)
 @with_workers
 @as_json
-@to_markdown
 def embed(
     folder: Path | None,
     clips: int,
     other_rates: bool,
     large: bool,
-    dask: bool,
-    minutes: int,
-    repeats: int,
-    scaling: Path | None,
     workers: int,
     as_json: bool,
-    markdown: Path | None,
 ) -> None:
     """Embed a folder, from the start of Python to the last vector.
 
     \b
     Example:  kedro bench embed
     Example:  kedro bench embed --folder /x/recordings --clips 1000 --json
-    Example:  kedro bench embed --dask --scaling docs/scaling.md
     """
-    if dask:
-        _report(CLUSTER, _on_dask(minutes, workers, repeats, scaling), as_json, markdown)
-        return
-    if scaling is not None:
-        raise click.UsageError("--scaling is rendered from what --dask measures; give both.")
     from vernal.commands.benchmarks.embed import bench_embed, make_clips
 
     results: dict[str, dict[str, Any]] = {}
@@ -231,27 +143,7 @@ def embed(
             _say(f"making and embedding {count:,} clips ...")
             make_many_clips(Path(scratch), count)
             results[f"memory_{count}_clips"] = bench_embed(Path(scratch), count, workers, sides="ours")
-    _report(EMBED, results, as_json, markdown)
-
-
-def _on_dask(minutes: int, workers: int, repeats: int, scaling: Path | None) -> dict[str, dict[str, Any]]:
-    """Measure with one worker and with all, and write the page of scaling where asked for."""
-    from vernal.commands.benchmarks.cluster import bench_cluster
-    from vernal.commands.benchmarks.scaling import Speed, read_assumptions, write_page
-
-    known = None if scaling is None else read_assumptions(find_project() / ASSUMPTIONS)
-    results = bench_cluster(minutes, sorted({1, workers}), repeats, _say)
-    if scaling is not None and known is not None:
-        most = max(results.values(), key=lambda values: values["workers"])
-        speed = Speed(
-            most["hours_a_core_hour"],
-            most["read_bytes_an_hour"],
-            most["kept_bytes_an_hour"],
-            most["workers"],
-        )
-        write_page(scaling, speed, known, ASSUMPTIONS.as_posix())
-        _say(f"{scaling}: tables written")
-    return results
+    _report("embed", results, as_json)
 
 
 def make_many_clips(folder: Path, count: int) -> None:
@@ -283,8 +175,7 @@ def make_many_clips(folder: Path, count: int) -> None:
     help="Seeds that BirdNET-Analyzer trains.",
 )
 @as_json
-@to_markdown
-def train(points: int, clips: int, epochs: int, seeds: int, as_json: bool, markdown: Path | None) -> None:
+def train(points: int, clips: int, epochs: int, seeds: int, as_json: bool) -> None:
     """Train the same arrays, linear and with 512 hidden units.
 
     \b
@@ -301,7 +192,7 @@ def train(points: int, clips: int, epochs: int, seeds: int, as_json: bool, markd
         if isinstance(values, dict):
             ours, peer = values.get("ours_cpu_s"), values.get("peer_cpu_s")
             results[name] = {**values, "cpu_ratio": peer / ours if ours and peer else None, **common}
-    _report(TRAIN, results, as_json, markdown)
+    _report("train", results, as_json)
 
 
 @bench.command("sweep")
@@ -325,7 +216,6 @@ def train(points: int, clips: int, epochs: int, seeds: int, as_json: bool, markd
 )
 @with_workers
 @as_json
-@to_markdown
 def sweep(
     points: tuple[int, ...],
     large: bool,
@@ -333,7 +223,6 @@ def sweep(
     peer_points: int,
     workers: int,
     as_json: bool,
-    markdown: Path | None,
 ) -> None:
     """Run stage 5 at the study's scale, from the store on.
 
@@ -348,7 +237,7 @@ def sweep(
     _say(
         f"running {', '.join(map(str, sizes))} points of stage 5, and {peer_points} with BirdNET-Analyzer ..."
     )
-    _report(SWEEP, bench_stage(sizes, workers, scale, peer_points, _say), as_json, markdown)
+    _report("sweep", bench_stage(sizes, workers, scale, peer_points, _say), as_json)
 
 
 @bench.command("detect")
@@ -372,7 +261,6 @@ def sweep(
 )
 @with_workers
 @as_json
-@to_markdown
 def detect(
     folder: Path | None,
     files: int,
@@ -380,7 +268,6 @@ def detect(
     large: bool,
     workers: int,
     as_json: bool,
-    markdown: Path | None,
 ) -> None:
     """Search recordings, from the start of Python to the last table.
 
@@ -399,15 +286,12 @@ def detect(
     for name, minutes in (("10_minutes", 10), ("24_hours", 24 * 60)) if large else ():
         _say(f"making and searching one recording of {name.replace('_', ' ')} ...")
         results[f"one_file_of_{name}"] = bench_memory(minutes)
-    _report(DETECT, results, as_json, markdown)
+    _report("detect", results, as_json)
 
 
 def _say(text: str) -> None:
     echo(text, err=True)
 
 
-def _report(bench: Bench, results: Results, as_json: bool, markdown: Path | None) -> None:
-    if markdown is not None:
-        write_section(markdown, bench, results)
-        _say(f"{markdown}: section {bench.title!r} written")
-    echo(json.dumps(results, indent=2) if as_json else terminal_table(bench, results))
+def _report(name: str, results: Mapping[str, Mapping[str, Any]], as_json: bool) -> None:
+    click.echo(json.dumps(results, indent=2) if as_json else terminal_table(COLUMNS[name], results))

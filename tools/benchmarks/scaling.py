@@ -12,7 +12,8 @@ from typing import Annotated, NoReturn
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
-from vernal.commands.benchmarks.report import machine, shown, versions
+from tools.benchmarks.page import machine, versions
+from vernal.commands.benchmarks.report import shown
 from vernal.common.files import write_text
 from vernal.common.problems import InputError, Problems
 from vernal.common.safe_yaml import read_yaml

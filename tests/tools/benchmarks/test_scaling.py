@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from vernal.commands.benchmarks.scaling import (
+from tools.benchmarks.scaling import (
     END,
     START,
     Assumptions,

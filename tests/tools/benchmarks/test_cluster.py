@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from vernal.commands.benchmarks.cluster import bench_cluster, make_recordings
+from tools.benchmarks.cluster import bench_cluster, make_recordings
 
 pytestmark = pytest.mark.processes
 
@@ -28,19 +28,12 @@ def test_recordings_are_all_different(tmp_path: Path):
     assert make_recordings(tmp_path / "r", 3).content_hash.is_unique
 
 
-def test_tables_of_scaling_need_the_measurement():
-    from vernal.commands.bench import bench
-
-    result = CliRunner().invoke(bench, ["embed", "--scaling", "x.md"])
-    assert result.exit_code == 2 and "--scaling is rendered from what --dask measures" in result.output
-
-
 def test_the_command_measures_and_writes_the_page(
     project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    from vernal.commands.bench import bench
-    from vernal.commands.benchmarks import cluster
-    from vernal.commands.benchmarks.scaling import END, START
+    from tools.benchmarks import cluster
+    from tools.benchmarks.__main__ import main
+    from tools.benchmarks.scaling import END, START
 
     values = {
         "workers": 2,
@@ -56,7 +49,7 @@ def test_the_command_measures_and_writes_the_page(
     monkeypatch.chdir(project)
     page = tmp_path / "scaling.md"
     page.write_text(f"{START}\n{END}\n", encoding="utf-8")
-    result = CliRunner().invoke(bench, ["embed", "--dask", "--json", "--scaling", str(page)])
+    result = CliRunner().invoke(main, ["cluster", "--scaling", str(page)])
     assert result.exit_code == 0, result.output
     assert json.loads(result.stdout)["2_workers"]["ratio"] == 1.9
     assert "| one season |" in page.read_text(encoding="utf-8")
