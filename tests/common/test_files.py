@@ -6,6 +6,7 @@ from vernal.common.files import (
     TEMPORARY_PREFIX,
     is_inside,
     sha256_of_file,
+    write_bytes,
     write_text,
     writing,
     writing_folder,
@@ -91,3 +92,16 @@ def test_a_link_that_leads_out_is_not_inside(tmp_path: Path):
     assert not is_inside(root / "a\0b.wav", root)
     assert not is_inside(root / "link" / "x.wav", root)
     assert not is_inside(root / ".." / "outside", root)
+
+
+def test_pieces_are_written_whole_or_not_at_all(tmp_path):
+    write_bytes(tmp_path / "a.csv", (bytes([number]) for number in range(3)))
+    assert (tmp_path / "a.csv").read_bytes() == b"\x00\x01\x02"
+
+    def broken():
+        yield b"x"
+        raise ValueError("no more")
+
+    with pytest.raises(ValueError, match="no more"):
+        write_bytes(tmp_path / "a.csv", broken())
+    assert (tmp_path / "a.csv").read_bytes() == b"\x00\x01\x02"

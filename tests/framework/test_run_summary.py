@@ -188,3 +188,8 @@ def test_what_the_point_to_use_does_is_said_in_plain_ascii():
     words = _what_it_does(row, "test_ood")
     assert words == ". On test_ood it finds 76 % of the clips with the target and flags 5 % of those without"
     assert words.isascii()
+
+
+def test_a_data_package_is_named(tmp_path):
+    words = closing_words(tmp_path, ["detection.camtrap_dp"])
+    assert words.strip() == str(tmp_path / "08_reporting" / "detection" / "camtrap-dp" / "datapackage.json")

@@ -24,17 +24,27 @@ pytestmark = pytest.mark.chain
 PROJECT = Path(__file__).resolve().parents[2]
 
 
-def command(data_root: Path, *params: str) -> list[str]:
+def command(data_root: Path, *params: str, pipeline: str = "detection") -> list[str]:
     values = ",".join([f"data_root={data_root}", *params])
-    return [sys.executable, "-m", "kedro", "run", "--env=test", "--pipeline=detection", f"--params={values}"]
+    return [
+        sys.executable,
+        "-m",
+        "kedro",
+        "run",
+        "--env=test",
+        f"--pipeline={pipeline}",
+        f"--params={values}",
+    ]
 
 
-def run(data_root: Path, *params: str) -> subprocess.CompletedProcess:
-    return subprocess.run(command(data_root, *params), cwd=PROJECT, capture_output=True, text=True)
+def run(data_root: Path, *params: str, pipeline: str = "detection") -> subprocess.CompletedProcess:
+    return subprocess.run(
+        command(data_root, *params, pipeline=pipeline), cwd=PROJECT, capture_output=True, text=True
+    )
 
 
-def ran(data_root: Path, *params: str) -> str:
-    done = run(data_root, *params)
+def ran(data_root: Path, *params: str, pipeline: str = "detection") -> str:
+    done = run(data_root, *params, pipeline=pipeline)
     assert done.returncode == 0, done.stdout[-3_000:] + done.stderr[-3_000:]
     return done.stdout + done.stderr
 

@@ -13,7 +13,7 @@ import shutil
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from vernal.common.storage import RemotePath, as_path, local_copy
@@ -80,14 +80,15 @@ def writing_folder(place: Path) -> Iterator[Path]:
                 parent.rmdir()
 
 
-def write_bytes(path: Path | str, content: bytes) -> None:
-    """Write `content` whole or not at all."""
+def write_bytes(path: Path | str, content: bytes | Iterable[bytes]) -> None:
+    """Write `content`, in one piece or in several, whole or not at all."""
     path = as_path(path)
+    pieces = [content] if isinstance(content, bytes) else content
     if isinstance(path, RemotePath):
-        path.write_bytes(content)
+        path.write_bytes(b"".join(pieces))
         return
-    with writing(path) as temporary:
-        temporary.write_bytes(content)
+    with writing(path) as temporary, temporary.open("wb") as file:
+        file.writelines(pieces)
 
 
 def write_text(path: Path | str, text: str) -> None:

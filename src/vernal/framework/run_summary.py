@@ -76,8 +76,12 @@ def closing_words(data_root: Path, datasets: Iterable[str]) -> str:
         data_root: the data folder of the run.
         datasets: names of the written datasets, such as `stage5.report`.
     """
-    stages = sorted({name.partition(".")[0] for name in datasets if name.endswith(".report")})
+    written = set(datasets)
+    stages = sorted({name.partition(".")[0] for name in written if name.endswith(".report")})
     blocks = []
+    if "detection.camtrap_dp" in written:
+        package = StageFolder(data_root, "detection").reporting / "camtrap-dp" / "datapackage.json"
+        blocks.append(f"\n  {package}")
     for stage in stages:
         folder = StageFolder(data_root, stage)
         files = [path for name in _SHOWN if (path := getattr(folder, name)).is_file()]
