@@ -21,7 +21,6 @@ from kedro.io import AbstractDataset, DataCatalog, DatasetError
 import vernal.datasets
 from tests.object_storage import s3_server
 from vernal.audio.embedding.windows import EmbeddingOptions, EmbeddingPart
-from vernal.audio.reading import Audio
 from vernal.common.files import TEMPORARY_PREFIX
 from vernal.common.safe_yaml import read_yaml
 from vernal.field.detection.classifier import Classifier
@@ -124,13 +123,6 @@ def named(text: str) -> dict[str, Callable[[], bytes]]:
 
 
 CASES = [
-    Case(
-        "AudioDataset",
-        "filepath",
-        ".wav",
-        (Audio(np.zeros(9, np.float32), 8_000), Audio(np.zeros(5, np.float32), 8_000)),
-        lambda audio: len(audio.samples),
-    ),
     Case(
         "AudioFolderDataset",
         values=({"a/x.wav": lambda: np.zeros(9)}, {"b/y.wav": lambda: np.zeros(9)}),

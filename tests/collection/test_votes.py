@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from vernal.clips.annotations import annotation_table, split_by_strength, weaken
+from vernal.clips.annotations import annotation_table, split_by_strength
 from vernal.clips.problem_card import make_problem_card
 from vernal.collection.clipping import ClipOptions, cut_clips
 from vernal.collection.votes import add_decisions, count_votes, first_sessions, single_labels
@@ -66,17 +66,6 @@ def test_presence_somewhere_says_nothing_of_single_clips_but_absence_does(clips,
 def test_presence_in_a_recording_of_one_clip_is_presence_in_the_clip(clips, card):
     said, _ = count(clips, card, {"label": "growl", "of": 1})
     assert said == {((1, 0.0), name): (True, "recording of one clip") for name in ("growl", "RADR")}
-
-
-def test_weakening_is_asked_for_and_loses_the_times(card):
-    strong = spoken(
-        {"recording": "a", "label": "RADR", "start_s": 1, "end_s": 2, "quality": "high"},
-        {"recording": "a", "label": "RADR", "start_s": 5, "end_s": 6},
-    )
-    weak = weaken(strong)
-    assert (
-        len(weak) == 1 and weak.start_s.isna().all() and weak.quality.isna().all() and weak.is_present.all()
-    )
 
 
 def test_no_votes_without_annotations(clips, card):

@@ -74,18 +74,6 @@ def split_by_strength(annotations: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataF
     return annotations[is_strong], annotations[~is_strong]
 
 
-def weaken(strong: pd.DataFrame) -> pd.DataFrame:
-    """Say of whole recordings what strong annotations say of parts: the class occurs in it.
-
-    Returns:
-        One weak row for each recording, label, annotator, session and model; times and bands are gone, and
-        with them every statement about how the single call sounded. Absence is never derived.
-    """
-    keys = ["recording", "label", "annotator", "session", "model"]
-    kept = strong.sort_values([*keys, "start_s"], kind="stable").drop_duplicates(keys)
-    return annotation_table(kept.drop(columns=[*NUMBER_COLUMNS, *WORDS]).to_dict("records"))
-
-
 _REMEDIES = {
     "missing label": "Name what was heard.",
     "only one of start and end": "Give both for a part of the recording, neither for all of it.",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from vernal.datasets.audio_dataset import wav_bytes
 from vernal.datasets.file_folder_dataset import FileFolderDataset
 
 
@@ -38,4 +38,9 @@ class AudioFolderDataset(FileFolderDataset):
 
 
 def _wav(render: Callable[[], np.ndarray], sample_rate_hz: int) -> bytes:
-    return wav_bytes(render(), sample_rate_hz)
+    import soundfile
+
+    # Encoded in memory, because libsndfile reports a full disk as "System error".
+    encoded = io.BytesIO()
+    soundfile.write(encoded, render(), sample_rate_hz, subtype="PCM_16", format="WAV")
+    return encoded.getvalue()

@@ -2,58 +2,20 @@
 
 from __future__ import annotations
 
-import shutil
-import time
-
 import pytest
 
+from tests.small_browser import console_errors, open_browser, wait_for
 from tests.web.results.conftest import Served
 
 pytestmark = pytest.mark.browser
 
-webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-DRIVER = shutil.which("chromedriver")
-
 
 @pytest.fixture(scope="module")
 def browser(served: Served):
-    if not (CHROMIUM and DRIVER):
-        pytest.skip("Chromium and its driver are not installed")
-    from selenium.webdriver.chrome.options import Options
-    from selenium.webdriver.chrome.service import Service
-
-    options = Options()
-    options.binary_location = CHROMIUM
-    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1400,1200"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=Service(DRIVER))
-    driver.implicitly_wait(10)
-    driver.get(f"{served.address}/results?token={served.token}")
-    yield driver
-    driver.quit()
-
-
-def wait_for(condition, seconds: float = 20.0):
-    """What a condition gives once it gives anything; what it asked for may be replaced by the next page meanwhile."""
-    from selenium.common.exceptions import StaleElementReferenceException
-
-    until = time.monotonic() + seconds
-    found = None
-    while not found and time.monotonic() < until:
-        try:
-            found = condition()
-        except StaleElementReferenceException:
-            found = None
-        if not found:
-            time.sleep(0.1)
-    assert found
-    return found
-
-
-def complaints(driver) -> list[str]:
-    return [entry["message"] for entry in driver.get_log("browser") if entry["level"] == "SEVERE"]
+    with open_browser(1400, 1200) as driver:
+        driver.implicitly_wait(10)
+        driver.get(f"{served.address}/results?token={served.token}")
+        yield driver
 
 
 def find(driver, selector: str):
@@ -69,7 +31,7 @@ def test_the_leaderboard_is_filtered_and_two_points_opened(browser, served):
     assert len(texts(browser, ".board tbody tr")) == 4
     find(browser, 'input[name="s.hidden_units"][value="64"]').click()
     find(browser, ".filters button.main").click()
-    wait_for(lambda: "2 of 4 configurations" in find(browser, "#count").text)
+    wait_for(browser, lambda _: "2 of 4 configurations" in find(browser, "#count").text)
     assert "token" not in browser.current_url
     hidden = [row.split()[2] for row in texts(browser, ".board tbody tr")]
     assert len(hidden) == 2
@@ -77,8 +39,8 @@ def test_the_leaderboard_is_filtered_and_two_points_opened(browser, served):
     find(browser, 'input[name="a"][value="made_001"]').click()
     find(browser, 'input[name="b"][value="made_003"]').click()
     browser.find_element("xpath", "//button[text()='Compare A and B']").click()
-    assert "hidden_units" in wait_for(lambda: texts(browser, "main table tbody tr"))[0]
-    assert complaints(browser) == []
+    assert "hidden_units" in wait_for(browser, lambda _: texts(browser, "main table tbody tr"))[0]
+    assert console_errors(browser) == []
 
 
 def test_clips_are_gone_through_by_keyboard_and_heard(browser, served):
@@ -97,9 +59,9 @@ def test_clips_are_gone_through_by_keyboard_and_heard(browser, served):
     assert browser.switch_to.active_element.get_attribute("data-clip") == first
     browser.switch_to.active_element.send_keys(Keys.SPACE)
     playing = "return [...document.querySelectorAll('audio')].some(one => one.currentTime > 0 && one.src.includes(arguments[0]))"
-    wait_for(lambda: browser.execute_script(playing, first))
-    wait_for(lambda: find(browser, ".clip .spectrogram").get_attribute("data-drawn") == "1")
-    assert complaints(browser) == []
+    wait_for(browser, lambda _: browser.execute_script(playing, first))
+    wait_for(browser, lambda _: find(browser, ".clip .spectrogram").get_attribute("data-drawn") == "1")
+    assert console_errors(browser) == []
 
 
 def test_a_sweep_is_built_checked_and_saved(browser, served):
@@ -111,7 +73,7 @@ def test_a_sweep_is_built_checked_and_saved(browser, served):
     find(browser, "#stage").send_keys("Not Good")
     field("seed").send_keys("1, 2")
     field("dropout").send_keys("0.2, 1.5")
-    wait_for(lambda: "0 to below 1" in find(browser, "#problem-dropout").text)
+    wait_for(browser, lambda _: "0 to below 1" in find(browser, "#problem-dropout").text)
     assert "small letters" in find(browser, "#problem-stage").text
     assert (
         field("dropout").get_attribute("aria-invalid") == "true" and not find(browser, "#save").is_enabled()
@@ -121,11 +83,11 @@ def test_a_sweep_is_built_checked_and_saved(browser, served):
     field("dropout").clear()
     field("dropout").send_keys("0.2, 0.5")
     find(browser, '[data-setting="balance"] [data-add="true"]').click()
-    wait_for(lambda: "4 points, 4 distinct runs, 2 configurations" in find(browser, "#size").text)
+    wait_for(browser, lambda _: "4 points, 4 distinct runs, 2 configurations" in find(browser, "#size").text)
     assert find(browser, "#time").text and "Measured: the run of made" in find(browser, "#parts").text
     assert find(browser, "#problem-dropout").text == ""
     find(browser, "#save").click()
-    wait_for(lambda: browser.current_url.endswith("/sweeps/in_browser?saved=1"))
+    wait_for(browser, lambda _: browser.current_url.endswith("/sweeps/in_browser?saved=1"))
     text = (served.project.sweeps / "in_browser.yml").read_text(encoding="utf-8")
     assert (
         text
@@ -133,7 +95,7 @@ def test_a_sweep_is_built_checked_and_saved(browser, served):
     )
     assert "Run all 4 points of in_browser" in find(browser, ".run button").text
     assert not (served.project.data_root / "08_reporting" / "in_browser").exists()
-    assert complaints(browser) == []
+    assert console_errors(browser) == []
 
 
 def test_pages_read_well_in_the_dark_and_in_the_light(browser, served):

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from tests.web.results.conftest import STARTED, write_record
+from tests.web.results.conftest import STARTED
 from vernal.common.table_files import read_table
 from vernal.sweeps.spec import expand, parse_spec
 from vernal.web.results.runtime_estimates import (
@@ -28,7 +28,7 @@ def points_of(**axes):
 
 def measured(**changes) -> Measured:
     values = {
-        "source": "a run", "trainings": 12, "start_s": 2.0, "training_s": 1.0, "run_s": 0.5, "stage_s": 6.0,
+        "source": "a run", "trainings": 12, "training_s": 1.0, "run_s": 0.5,
         "extremes": {"hidden_units": 64, "epochs": 50, "batch_size": 32},
     } | changes  # fmt: skip
     return Measured(**values)
@@ -37,10 +37,8 @@ def measured(**changes) -> Measured:
 def test_a_record_tells_what_each_part_took(made_once):
     (found,) = measured_runs(made_once.data_root)
     assert found.trainings == 12
-    assert found.start_s == 2.0 and found.training_s == pytest.approx((14.0 - 2.0) / 12)
-    assert found.run_s == pytest.approx((1.0 + 2.0 + 9.0) / 12)
-    assert found.stage_s == pytest.approx(0.5 + 4.0 + 1.5)
-    assert found.preparation_s == pytest.approx(3.0 + 7.0 + 2.0) and found.checking_s is None
+    assert found.training_s == pytest.approx(14.0 / 12)
+    assert found.run_s == pytest.approx((1.0 + 2.0 + 9.0 + 0.5 + 4.0 + 1.5) / 12)
     assert found.embedding_s == 7.0
     assert found.extremes == {"hidden_units": 64, "epochs": 20, "batch_size": 32}
     assert "run of made of 2026-03-01 20:00:00 UTC: 12 trainings in 14.0 s" in found.source
@@ -54,50 +52,23 @@ def test_heads_that_were_there_before_do_not_count_as_trained(made):
     for head in heads[:8]:
         os.utime(head, (before, before))
     (found,) = measured_runs(made.data_root)
-    assert found.trainings == 4 and found.training_s == pytest.approx(12.0 / 4)
+    assert found.trainings == 4 and found.training_s == pytest.approx(14.0 / 4)
     for head in heads:
         os.utime(head, (before, before))
     assert measured_runs(made.data_root) == []
 
 
-def test_a_second_run_tells_what_checking_costs(made):
-    plan = read_table(made.data_root / "05_model_input" / "made" / "plan.parquet")
-    nodes = [
-        ("ingest.check_audio", 0.5),
-        ("embedding.embed_clips", 0.25),
-        ("mining.train_miner", 0.1),
-        ("made.train", 5.0),
-    ]
-    write_record(
-        made.data_root, "made", plan, run="later", started="2026-03-02T20:00:00+00:00",
-        nodes=[{"node": name, "started": STARTED, "duration_s": took} for name, took in nodes],
-    )  # fmt: skip
-    first, second = measured_runs(made.data_root)
-    assert first.checking_s == second.checking_s == pytest.approx(0.85)
-    assert second.start_s == 2.0  # the miner trained in the first run alone
-
-
-def test_a_run_of_another_pipeline_tells_nothing_about_checking(made):
-    plan = read_table(made.data_root / "05_model_input" / "made" / "plan.parquet")
-    write_record(
-        made.data_root, "collection", plan, run="other", started="2026-03-02T20:00:00+00:00",
-        nodes=[{"node": "collection.cut_clips", "started": STARTED, "duration_s": 9.0}],
-    )  # fmt: skip
-    (found,) = measured_runs(made.data_root)
-    assert found.checking_s is None
-
-
 def test_an_estimate_adds_up_its_parts():
     found = estimate(points_of(), measured())
-    assert found.seconds == pytest.approx(2.0 + 3 * 1.0 + 3 * 0.5 + 6.0)
+    assert found.seconds == pytest.approx(3 * 1.0 + 3 * 0.5)
     assert found.remarks == () and found.source == "a run"
 
 
 def test_points_that_share_a_run_count_once():
     shared = points_of(upsampling_mode=["linear", "mean", "smote"])  # ratio 0: one run
-    assert estimate(shared, measured()).seconds == pytest.approx(2.0 + 1.0 + 0.5 + 6.0)
+    assert estimate(shared, measured()).seconds == pytest.approx(1.0 + 0.5)
     scores_only = points_of(sensitivity=[0.5, 1.0, 1.5])  # one training, three runs
-    assert estimate(scores_only, measured()).seconds == pytest.approx(2.0 + 1.0 + 1.5 + 6.0)
+    assert estimate(scores_only, measured()).seconds == pytest.approx(1.0 + 1.5)
 
 
 def test_trainings_that_are_there_are_not_counted_again(made_once):

@@ -1,15 +1,14 @@
 """How long a sweep will take, from what runs have taken before; never from a guess.
 
 A run's record says how long each node took; the heads on the disk say which of its trainings it really did. The
-record most like the sweep is taken: one that trained heads at least as wide, and at least as many of them. What
-training costs before the first head is done is known from the miner, which trains few.
+record most like the sweep is taken: one that trained heads at least as wide, and at least as many of them.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -27,9 +26,7 @@ from vernal.sweeps.points import Point
 from vernal.sweeps.stage_folder import StageFolder
 from vernal.web.results.cache import Cache
 
-# What a stage does once for every run; its other nodes are done once for the stage.
-PER_RUN = ("balance", "score", "evaluate")
-TRAIN, EMBED, MINER = "train", "embed", "train_miner"
+TRAIN, EMBED = "train", "embed"
 AUDIO = ("fmin", "fmax", "overlap")
 # Settings that make a training longer, and which of two values costs more.
 LONGER_WITH: Mapping[str, Callable[..., float]] = {
@@ -41,22 +38,17 @@ LONGER_WITH: Mapping[str, Callable[..., float]] = {
 
 @dataclass(frozen=True)
 class Measured:
-    """What was measured, in seconds: to start training, a training, a run, and what a stage does once.
+    """What a run took, in seconds.
 
-    `source` says where from, in words. `trainings` is how many that rests on; `extremes` the most costly value of each
-    setting of `LONGER_WITH` among them. `preparation_s`: preparing the data in that run; `checking_s`: the least that
-    preparation took, which is when everything was there, None where it was done once. `embedding_s`: embedding all
-    clips.
+    `source` says which run, in words. `trainings` is how many heads it trained; `training_s` what each took, `run_s`
+    what everything else of the stage took for each of its runs; `embedding_s` embedding all clips. `extremes`: the
+    most costly value of each setting of `LONGER_WITH` among the trainings.
     """
 
     source: str
     trainings: int
-    start_s: float
     training_s: float
     run_s: float
-    stage_s: float
-    preparation_s: float = 0.0
-    checking_s: float | None = None
     embedding_s: float = 0.0
     extremes: Mapping[str, float] = field(default_factory=dict)
 
@@ -122,14 +114,8 @@ def measured_runs(data_root: Path) -> list[Measured]:
         for record in read_records(data_root)
         if record["stage"] and record["outcome"] == FINISHED and record.get("nodes")
     ]
-    if not records:
-        return []
-    nodes = [_nodes(record) for record in records]
-    every = pd.concat(nodes)
-    start_s = float(every[every["name"] == MINER]["duration_s"].max())  # NaN where no run trained a miner
-    checking_s = _least_preparation(every)
-    found = (_measured(data_root, *run, start_s) for run in zip(records, nodes, strict=True))
-    return [replace(one, checking_s=checking_s) for one in found if one is not None]
+    found = [_measured(data_root, record) for record in records]
+    return [one for one in found if one is not None]
 
 
 def _nodes(record: Mapping[str, Any]) -> pd.DataFrame:
@@ -139,21 +125,9 @@ def _nodes(record: Mapping[str, Any]) -> pd.DataFrame:
     return nodes.assign(name=whole.str.rpartition(".")[2], is_own=whole.str.startswith(f"{record['stage']}."))
 
 
-def _least_preparation(nodes: pd.DataFrame) -> float | None:
-    """Seconds of preparing nodes that were run more than once, each when it was quickest; None where none was."""
-    times = nodes[~nodes["is_own"]].groupby("name")["duration_s"].agg(["min", "size"])
-    again = times[times["size"] > 1]
-    return float(again["min"].sum()) if len(again) else None
-
-
-def _measured(
-    data_root: Path, record: Mapping[str, Any], nodes: pd.DataFrame, start_s: float
-) -> Measured | None:
-    """What one run took; None if it trained nothing, so that nothing is known of training.
-
-    Args:
-        start_s: what a training of few heads took, most of which is the start of the workers.
-    """
+def _measured(data_root: Path, record: Mapping[str, Any]) -> Measured | None:
+    """What one run took; None if it trained nothing, so that nothing is known of training."""
+    nodes = _nodes(record)
     own = {node["name"]: node for node in nodes[nodes["is_own"]].to_dict("records")}
     if TRAIN not in own or not record.get("points"):
         return None
@@ -161,23 +135,17 @@ def _measured(
     if not trained:
         return None
     train_s = float(own.pop(TRAIN)["duration_s"])
-    per_run = sum(own[name]["duration_s"] for name in PER_RUN if name in own)
-    rest = sum(node["duration_s"] for node in own.values()) - per_run
-    start_s = min(start_s, train_s) if start_s == start_s else 0.0
-    n_runs = len({str(point["config_hash"]) for point in record["points"].values()})
+    rest_s = float(sum(node["duration_s"] for node in own.values()))
     embeds = nodes[nodes["name"].str.startswith(EMBED)]["duration_s"]
     when = str(record["started"]).replace("T", " ").removesuffix("+00:00")
     return Measured(
         f"the run of {record['stage']} of {when} UTC: {count(len(trained), 'training')} in {train_s:.1f} s, the rest "
-        f"of the stage in {per_run + rest:.1f} s",
+        f"of the stage in {rest_s:.1f} s",
         len(trained),
-        start_s,
-        (train_s - start_s) / len(trained),
-        per_run / max(n_runs, 1),
-        rest,
-        preparation_s=float(nodes[~nodes["is_own"]]["duration_s"].sum()),
-        embedding_s=float(embeds.max()) if len(embeds) else 0.0,
-        extremes=extremes(trained),
+        train_s / len(trained),
+        rest_s / len({str(point["config_hash"]) for point in record["points"].values()}),
+        float(embeds.max()) if len(embeds) else 0.0,
+        extremes(trained),
     )
 
 
@@ -244,15 +212,12 @@ def estimate(
     n_new = len(fits - trained)
     audio = {_audio_of(point.settings) for point in points}
     n_unheard = len(audio - embedded) if embedded is not None else 0
-    training = f"{count(n_new, 'training')}, {_each(measured.training_s)} after the start of workers"
-    running = f"balance, scores and evaluation of {count(n_runs, 'run')}, {_each(measured.run_s)}"
+    training = f"{count(n_new, 'training')}, {_each(measured.training_s)}"
+    running = f"scores, evaluation and report of {count(n_runs, 'run')}, {_each(measured.run_s)}"
     parts = [
-        (training, measured.start_s + n_new * measured.training_s) if n_new else ("no training", 0.0),
+        (training, n_new * measured.training_s) if n_new else ("no training", 0.0),
         (running, n_runs * measured.run_s),
-        ("plan, pictures, proof and report", measured.stage_s),
     ]
-    if measured.checking_s is not None:
-        parts.append(("checking that what is prepared is up to date", measured.checking_s))
     if n_unheard:
         words = f"embedding with {count(n_unheard, 'new audio setting')}"
         parts.append((words, n_unheard * measured.embedding_s))
@@ -278,11 +243,6 @@ def _remarks(measured: Measured, n_fits: int, n_new: int, beyond: Sequence[str])
     if beyond:
         known = ", ".join(f"{name} {measured.extremes[name]:g}" for name in beyond)
         yield f"It will take longer: nothing as costly was measured in {', '.join(beyond)} (up to {known})."
-    if measured.preparation_s and (measured.checking_s or 0.0) < measured.preparation_s:
-        yield (
-            f"Preparing the data took {duration(measured.preparation_s)} in that run. What is prepared is taken as it "
-            "is, so that time comes on top only after the data or their settings change."
-        )
 
 
 def _plans(data_root: Path) -> Iterator[tuple[StageFolder, pd.DataFrame]]:
