@@ -29,7 +29,8 @@ COMMANDS = {
 
 RUN_EXAMPLES = """\
 Example:  kedro run --pipeline=stage5
-Example:  kedro run --pipeline=stage5 --params=source.manifest=/x/manifest.csv,target=rooster,data_root=/x/out"""
+Example:  kedro run --pipeline=stage5 --params=source.manifest=/x/manifest.csv,target=rooster,data_root=/x/out
+Example:  kedro run --params=source.folder=/x/classes,targets=all,data_root=/x/out"""
 
 
 @click.group(name="vernal", cls=LazyGroup, commands_by_module=COMMANDS)
@@ -42,11 +43,14 @@ def _run(kedro_run: Callable[..., Any], options: dict[str, Any]) -> Any:
 
     from vernal.commands.command_line import told
     from vernal.commands.run_mistakes import check_run
+    from vernal.commands.targets import are_asked, run_targets
     from vernal.common.logging_filters import tell_mistakes_once
 
     tell_mistakes_once()
     try:
-        check_run(options)
+        parameters = check_run(options)
+        if are_asked(options, parameters):
+            return run_targets(kedro_run, options, parameters)
         return kedro_run(**options)
     except (InputError, DatasetError) as error:
         # What a dataset tells of a mistake needs nothing before it; other errors need the dataset's name and file.

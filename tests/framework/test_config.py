@@ -101,6 +101,27 @@ def test_a_target_that_yaml_took_for_true_is_refused_with_what_to_write(project:
         loader_with(project, tmp_path, "target: yes")["parameters"]
 
 
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [("", None), ("all", "all"), ("owl;8", ["owl", "8"]), ("[owl, 8]", ["owl", "8"]), ("[]", None)],
+)
+def test_targets_in_a_file_are_names_or_all(project: Path, tmp_path: Path, written: str, read):
+    assert loader_with(project, tmp_path, f"targets: {written}")["parameters"]["targets"] == read
+
+
+@pytest.mark.parametrize(("written", "said"), [("3", "give a list of classes"), ("[yes]", "in quotes")])
+def test_targets_that_are_no_names_are_refused(project: Path, tmp_path: Path, written: str, said: str):
+    with pytest.raises(InputError, match=said):
+        loader_with(project, tmp_path, f"targets: {written}")["parameters"]
+
+
+def test_stores_lie_in_the_data_folder_unless_another_is_named(project: Path, tmp_path: Path):
+    assert loader_with(project, tmp_path, "data_root: /x/y")["parameters"]["store_root"] == "/x/y"
+    (tmp_path / "conf" / "local" / "parameters.yml").write_text("store_root: /z", encoding="utf-8")
+    loader = VernalConfigLoader(str(tmp_path / "conf"), **CONFIG_LOADER_ARGS)
+    assert loader["parameters"]["store_root"] == "/z"
+
+
 def loader_with(project: Path, tmp_path: Path, text: str) -> VernalConfigLoader:
     conf = tmp_path / "conf"
     shutil.copytree(project / "conf" / "base", conf / "base")

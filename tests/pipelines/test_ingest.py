@@ -9,6 +9,7 @@ import pytest
 from tests.small_review import write_sound
 from tests.tiny_season import kedro_run
 from vernal.audio.embedding.options import EmbeddingOptions
+from vernal.clips.labels import LabelOptions
 from vernal.clips.nights import NightOptions
 from vernal.clips.recordings import IngestOptions
 from vernal.datasets.manifest_dataset import ManifestDataset
@@ -18,7 +19,9 @@ from vernal.pipelines.ingest.nodes import SourceOptions, check_audio, list_sourc
 def take_in(folder, target="rooster"):
     source = SourceOptions(folder=str(folder))
     loaded = ManifestDataset(filepath=None, folder=str(folder)).load()
-    listed, roots = list_sources(source, target, NightOptions(), loaded, None, None, None, None, None, "")
+    listed, roots = list_sources(
+        source, target, LabelOptions(), NightOptions(), loaded, None, None, None, None, None, ""
+    )
     return check_audio(listed, roots, IngestOptions(), NightOptions(), EmbeddingOptions())
 
 

@@ -14,16 +14,16 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from vernal.clips.manifest import CLASS_DIVIDER, NOT
+from vernal.clips.labels import NEGATIVE, NOT, POSITIVE
 from vernal.clips.recordings import list_recordings
 from vernal.common.formatting import examples
+from vernal.common.names import CLASS_DIVIDER
 from vernal.common.problems import InputError
 from vernal.common.storage import as_path
 
 logger = logging.getLogger(__name__)
 
 COLUMNS = ("file_path", "label", "recorder_id", "date", "time")
-POSITIVE, NEGATIVE = "positive", "negative"
 # The first four are BirdNET-Analyzer's; compared without spaces, hyphens and underscores.
 NEGATIVE_NAMES = {
     "noise", "other", "background", "silence", "negative", "negatives", "neg", "others", "nonevent", "nontarget",

@@ -15,9 +15,10 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import pandas as pd
 
-from vernal.clips import nights
+from vernal.clips import labels, nights
+from vernal.clips.labels import LabelOptions
 from vernal.common.files import is_inside, resolved
-from vernal.common.names import folded, one_spelling
+from vernal.common.names import CLASS_DIVIDER, folded, one_spelling
 from vernal.common.problems import InputError, Problems, suggest
 from vernal.common.storage import as_path, local_copy
 from vernal.common.tables import plain_csv_text, read_cells, read_foreign_parquet
@@ -44,8 +45,6 @@ OPTIONAL_TEXT_COLUMNS = (
 PART_COLUMNS = ("start_s", "end_s")
 NAMES_OF_PLACES = ("site", "recorder_id", "group")
 POSITIVE_LABELS = ("positive",)
-# A label may name several classes, and some as absent: `rooster;not dog`.
-CLASS_DIVIDER, NOT = ";", "not "
 # What the project computes itself; a manifest that brings its own would be overwritten silently.
 RESERVED_COLUMNS = ("clip_id", "source", "content_hash", "is_positive", "night_from")
 
@@ -91,7 +90,11 @@ def _as_text(column: pd.Series) -> pd.Series:
 
 
 def check_manifest(
-    frame: pd.DataFrame, target: str | None, audio_root: Path | str, where: str = "The manifest"
+    frame: pd.DataFrame,
+    target: str | None,
+    audio_root: Path | str,
+    where: str = "The manifest",
+    options: LabelOptions | None = None,
 ) -> pd.DataFrame:
     """Check a manifest whole and give it plain types.
 
@@ -101,6 +104,8 @@ def check_manifest(
             is positive.
         audio_root: the folder that `file_path` starts from.
         where: how messages call the manifest.
+        options: how labels of several classes are read; None, or where nothing is set: all but the target's are
+            negative.
     Returns:
         A row each clip, sorted by file and part: the manifest's columns, the optional ones added as
         missing, `date` and `time` filled from the file's name where it tells, `start_s` and `end_s` as float
@@ -119,13 +124,23 @@ def check_manifest(
     problems.add("column that is nearly a known one", _near_columns(frame), remedy)
     problems.raise_if_any()
 
+    root = as_path(audio_root)
+    by_class = options if options is not None and options.is_set else None
     clips = _with_all_columns(frame)
     _check_values(clips, target, problems)
-    _check_files(clips, as_path(audio_root), problems)
+    clips["file_path"] = _spelled_paths(clips.file_path, root)
+    if by_class is not None:
+        clips = labels.joined_rows(clips, ["file_path", *PART_COLUMNS], target, problems)
+        labels.check_words(clips, by_class, problems)
+    if target is not None and clips.label.notna().any():
+        _check_classes(clips, target, by_class, problems)
+    _check_files(clips, root, problems)
     problems.raise_if_any()
+    if by_class is not None:
+        clips = labels.with_class_words(clips)
     known = {folded(name): name for name in (*POSITIVE_LABELS, "negative", *([target] if target else []))}
-    labels = clips.label.map(lambda label: known.get(folded(label), label), na_action="ignore").astype("str")
-    clips = nights.fill_from_names(with_one_spelling(clips.assign(label=labels), ("label", *NAMES_OF_PLACES)))
+    words = clips.label.map(lambda label: known.get(folded(label), label), na_action="ignore").astype("str")
+    clips = nights.fill_from_names(with_one_spelling(clips.assign(label=words), ("label", *NAMES_OF_PLACES)))
     return clips.sort_values(["file_path", "start_s", "end_s"], na_position="first", ignore_index=True)
 
 
@@ -190,24 +205,26 @@ def _check_values(clips: pd.DataFrame, target: str | None, problems: Problems) -
     backwards = clips.end_s <= clips.start_s.fillna(0)
     problems.add("end_s not after start_s", _rows(clips, backwards), "Each part ends after it starts.")
     clips["is_positive"] = is_positive(clips.label, target)
-    if target is not None and clips.label.notna().any():
-        _check_classes(clips, target, problems)
 
 
-def is_positive(labels: pd.Series, target: str | None) -> pd.Series:
+def is_positive(words: pd.Series, target: str | None) -> pd.Series:
     """Which labels mean the target, alone or with other classes, by its name or as `positive`; letters' case is one."""
     positive = set() if target is None else {folded(name) for name in (*POSITIVE_LABELS, target)}
 
     def names_it(label: str) -> bool:
         return not positive.isdisjoint(folded(part) for part in (label, *label.split(CLASS_DIVIDER)))
 
-    return labels.fillna("").map(names_it).astype(bool)
+    return words.fillna("").map(names_it).astype(bool)
 
 
-def _check_classes(clips: pd.DataFrame, target: str, problems: Problems) -> None:
-    labels = sorted(clips.label.dropna().unique())
-    shown = f"The labels are: {', '.join(labels[:20])}."
-    near = [name for name in get_close_matches(target, labels, cutoff=0.85) if folded(name) != folded(target)]
+def _check_classes(
+    clips: pd.DataFrame, target: str, options: LabelOptions | None, problems: Problems
+) -> None:
+    names = (
+        sorted(clips.label.dropna().unique()) if options is None else labels.classes_in(clips.label.dropna())
+    )
+    shown = f"The labels are: {', '.join(names[:20])}."
+    near = [name for name in get_close_matches(target, names, cutoff=0.85) if folded(name) != folded(target)]
     if near:
         logger.warning(
             "label: %s counts as another class than the target %r.", ", ".join(map(repr, near)), target
@@ -215,19 +232,29 @@ def _check_classes(clips: pd.DataFrame, target: str, problems: Problems) -> None
     if not clips.is_positive.any():
         remedy = f"{shown} Name the label of interest with target=..."
         problems.add("no positive clip", [f"no label is 'positive' or the target {target!r}"], remedy)
-    if clips.is_positive[clips.label.notna()].all():
+    if options is not None and not (labels.states(clips.label, target, options) == 0).any():
+        remedy = (
+            f"Where what is not named is unknown, a class learns from clips that say so: label some 'not {target}' "
+            "or 'negative', or set labels.world=closed."
+        )
+        problems.add("class that is absent from no clip", [target], remedy)
+    elif clips.is_positive[clips.label.notna()].all():
         remedy = f"{shown} A detector learns from clips without the target too: list some as 'negative'."
         problems.add("no negative clip", [f"every label is 'positive' or the target {target!r}"], remedy)
 
 
+def _spelled_paths(paths: pd.Series, root: Path) -> pd.Series:
+    """Paths tidied, those that lead to no file as they are spelled on the disk."""
+    tidy = paths.map(_tidy, na_action="ignore").astype("str")
+    if not root.is_dir():
+        return tidy
+    absent = _misplaced(sorted(set(tidy.dropna())), root.resolve())[2]
+    spelled = spelled_on_disk(absent, root)
+    return tidy.map(lambda path: spelled.get(path, path), na_action="ignore").astype("str")
+
+
 def _check_files(clips: pd.DataFrame, root: Path, problems: Problems) -> None:
     is_named = clips.file_path.notna()
-    clips["file_path"] = clips.file_path.map(_tidy, na_action="ignore").astype("str")
-    if root.is_dir():
-        absent = _misplaced(sorted(set(clips.file_path[is_named])), root.resolve())[2]
-        spelled = spelled_on_disk(absent, root)
-        clips["file_path"] = clips.file_path.map(lambda path: spelled.get(path, path), na_action="ignore")
-        clips["file_path"] = clips.file_path.astype("str")
     repeated = clips.duplicated(["file_path", *PART_COLUMNS], keep=False) & is_named
     remedy = "Keep one row each, or give the parts start_s and end_s."
     problems.add("duplicate file_path", _rows(clips, repeated, "file_path"), remedy)

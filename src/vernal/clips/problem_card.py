@@ -12,13 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from vernal.clips.labels import LABELLINGS, WORLDS
 from vernal.clips.manifest import SPLITS
 from vernal.common.names import folded
 from vernal.common.problems import InputError, Problems, is_number, suggest
 from vernal.common.safe_yaml import read_yaml
 
-LABELLINGS = ("single", "multi")
-WORLDS = ("closed", "open")
 UNITS = ("clip", "recording", "recorder-night", "site-season")
 _CARD_NAMES = (
     "title", "target", "labelling", "world", "unit", "performance", "classes", "users", "use", "limits"

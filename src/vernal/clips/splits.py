@@ -61,22 +61,28 @@ def _as_names(sites: list | str | int) -> list[str]:
     return [str(site) for site in (sites if isinstance(sites, list) else [sites])]
 
 
-def assign_splits(clips: pd.DataFrame, options: SplitOptions) -> pd.DataFrame:
+def assign_splits(
+    clips: pd.DataFrame, options: SplitOptions, states: pd.DataFrame | None = None
+) -> pd.DataFrame:
     """Give every clip a split.
 
     Args:
         clips: labelled clips with `clip_id`, `content_hash`, `is_positive`, `site`, `recorder_id`, `night`, `group`,
             `split`.
         options: shares and held-out sites.
+        states: what is known of several classes, one column a class and a row a clip (1 there, 0 absent, NaN
+            unknown), so that one deal gives each of them both sides; None: the class is `is_positive`.
     Returns:
         The same rows sorted by `clip_id`, with `split` filled and `block`, the name of the group of clips
         that are never divided (see `blocks`).
     Raises:
         InputError: a named site does not occur, or a block is asked to be in two places.
     """
+    states = clips[["is_positive"]] if states is None else states
+    states = states.loc[clips.sort_values("clip_id").index].reset_index(drop=True)
     ordered = clips.sort_values("clip_id", ignore_index=True)
     ordered["block"] = blocks(ordered)
-    held_out = held_out_sites(ordered, options)
+    held_out = held_out_sites(ordered, options, states)
     given = ordered.split.groupby(ordered.block).agg(lambda column: sorted(set(column.dropna())))
     whole = dict.fromkeys(held_out, "test_ood") | dict.fromkeys(_spelled(options.sealed, ordered), SEALED)
     named = ordered.site.map(whole).astype("str").fillna("")
@@ -99,7 +105,7 @@ def assign_splits(clips: pd.DataFrame, options: SplitOptions) -> pd.DataFrame:
     problems.raise_if_any()
 
     fixed = {str(name): splits[0] if splits else places[str(name)][0] for name, splits in given.items()}
-    dealt = _deal_all(ordered, {name: split for name, split in fixed.items() if split}, options)
+    dealt = _deal_all(ordered.block, states, {name: split for name, split in fixed.items() if split}, options)
     return ordered.assign(split=ordered.block.map(dealt).astype("str"))
 
 
@@ -149,8 +155,12 @@ def _spelled(sites: list[str], clips: pd.DataFrame) -> list[str]:
     return [spelling.get(folded(site), site) for site in sites]
 
 
-def held_out_sites(clips: pd.DataFrame, options: SplitOptions) -> list[str]:
+def held_out_sites(
+    clips: pd.DataFrame, options: SplitOptions, states: pd.DataFrame | None = None
+) -> list[str]:
     """The sites that no training clip comes from: as named, else one chosen by stable hash.
+
+    Of several classes (`states`, as for `assign_splits`), the site leaves both sides to as many as can be.
 
     Raises:
         InputError: a named site does not occur in the manifest.
@@ -171,27 +181,29 @@ def held_out_sites(clips: pd.DataFrame, options: SplitOptions) -> list[str]:
     if len(open_sites) < 3:
         return []
     ordered = sorted(open_sites, key=lambda site: unit_hash("quality_splitting", site), reverse=True)
-    return next(
-        ([site] for site in ordered if _can_be_held_out(clips[clips.site.isin(open_sites)], site)), []
-    )
+    is_open = clips.site.isin(open_sites)
+    known = (clips[["is_positive"]] if states is None else states)[is_open]
+    served = {site: _n_served(known, clips.site[is_open] == site) for site in ordered}
+    best = max(served.values())
+    return [next(site for site in ordered if served[site] == best)] if best else []
 
 
-def _can_be_held_out(clips: pd.DataFrame, site: str) -> bool:
-    """Whether both the site and the others have clips of both classes."""
-    is_there = clips.site == site
-    return all(clips.is_positive[part].nunique() == 2 for part in (is_there, ~is_there))
+def _n_served(states: pd.DataFrame, is_there: pd.Series) -> int:
+    """Classes of which both the clips there and the others hold some that have it and some that lack it."""
+    both = [states[part].nunique() == 2 for part in (is_there, ~is_there)]
+    return int((both[0] & both[1]).sum())
 
 
-def _deal_all(clips: pd.DataFrame, fixed: dict[str, str], options: SplitOptions) -> dict[str, str]:
-    """The split of every block: as fixed, else by hash, such that each split gets its share of both classes.
+def _deal_all(
+    block: pd.Series, states: pd.DataFrame, fixed: dict[str, str], options: SplitOptions
+) -> dict[str, str]:
+    """The split of every block: as fixed, else by hash, such that each split gets its share of both sides.
 
     Deals are tried in a fixed order and the first that is good enough is taken, else the best. A deal depends on the
     names of blocks alone, so a large collection keeps the first one, and a night that is added later moves no other.
     """
-    counts = pd.DataFrame(
-        {"block": clips.block, "positive": clips.is_positive, "negative": ~clips.is_positive}
-    )
-    counts = counts.groupby("block").sum()
+    sides = {(name, side): states[name] == side for name in states for side in (1, 0)}
+    counts = pd.DataFrame(sides).groupby(block.to_numpy()).sum()
     free = sorted(set(map(str, counts.index)) - set(fixed))
     if not free:
         return dict(fixed)
@@ -199,7 +211,7 @@ def _deal_all(clips: pd.DataFrame, fixed: dict[str, str], options: SplitOptions)
     shares = {
         name: share for name, share in (shares | {"test_iid": options.test_iid_share}).items() if share > 0
     }
-    dealable = counts.loc[[name for name in counts.index if fixed.get(name, "train") in shares]]
+    dealable = counts[[fixed.get(str(name), "train") in shares for name in counts.index]]
     enough = [share * (ENOUGH_TO_TRAIN if name == "train" else ENOUGH) for name, share in shares.items()]
     wanted = np.outer(enough, dealable.sum().to_numpy())
     best: dict[str, str] = dict(fixed)
@@ -221,7 +233,7 @@ def _score(got: np.ndarray, wanted: np.ndarray) -> tuple[float, ...]:
     """How good a deal is: first both classes to train on, then the number of filled cells, then shares.
 
     Args:
-        got, wanted: (n_splits, 2) clips of both classes, `train` first.
+        got, wanted: (n_splits, 2 n_classes) clips that have and that lack each class, `train` first.
     """
     reached = np.minimum(1.0, got / np.maximum(wanted, 1e-9))
     return float((got[0] > 0).sum()), float((got > 0).sum()), float(reached.min()), float(reached.sum())

@@ -14,7 +14,8 @@ from typing import Any
 import pandas as pd
 
 from vernal.clips.annotations import annotation_table
-from vernal.clips.class_folders import NEGATIVE, POSITIVE, label_of_folder
+from vernal.clips.class_folders import label_of_folder
+from vernal.clips.labels import NEGATIVE, POSITIVE
 from vernal.clips.problem_card import ProblemCard
 from vernal.common.names import folded
 from vernal.common.problems import InputError

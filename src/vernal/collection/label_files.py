@@ -19,7 +19,7 @@ import pandas as pd
 from vernal.clips.annotation_formats import FORMATS, recognise
 from vernal.clips.annotation_formats.lines import first_line
 from vernal.clips.annotations import annotation_table
-from vernal.clips.class_folders import NEGATIVE
+from vernal.clips.labels import NEGATIVE
 from vernal.clips.problem_card import ProblemCard
 from vernal.collection import class_words
 from vernal.collection.inventory import keepers

@@ -135,7 +135,7 @@ def _write(clips: pd.DataFrame, root: Path, out: Path, data_folder: str) -> None
 
 
 def _may_be_target(label: str) -> bool:
-    from vernal.clips.class_folders import NEGATIVE
-    from vernal.clips.manifest import CLASS_DIVIDER, NOT
+    from vernal.clips.labels import NEGATIVE, NOT
+    from vernal.common.names import CLASS_DIVIDER
 
     return label != NEGATIVE and CLASS_DIVIDER not in label and not label.startswith(NOT)

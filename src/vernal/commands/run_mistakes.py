@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from kedro.pipeline import Pipeline
 
 
-def check_run(options: Mapping[str, Any]) -> None:
+def check_run(options: Mapping[str, Any]) -> Mapping[str, Any]:
     """Compare what was typed with what there is.
 
+    Returns:
+        All parameters as the run will have them; none where only Kedro can read them (an archive or an address).
     Raises:
         InputError: an environment, parameter, runner, pipeline, node, tag or dataset that there is not, or a
             parameter's value that cannot be.
@@ -35,8 +37,10 @@ def check_run(options: Mapping[str, Any]) -> None:
             "workers=... says how many processes work at once."
         )
     chosen = _check_selection(options)
+    parameters = _parameters(conf, env, params) if is_folder else {}
     if is_folder:
-        check_values(_parameters(conf, env, params), _kinds(chosen))
+        check_values(parameters, _kinds(chosen))
+    return parameters
 
 
 def _parameters(conf: Path, env: str | None, params: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -12,6 +12,8 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from itertools import takewhile
 
+# Several classes in one text, as in `rooster;dog`; and the word for all that there are.
+CLASS_DIVIDER, ALL_CLASSES = ";", "all"
 # Folders that say when, what or which card, not whose: those that people, computers and recorders make.
 _GENERIC = re.compile(
     r"\d{4}(?:[-_ ]?\d{2}){0,2}|[\d_ -]+|[a-z]:"

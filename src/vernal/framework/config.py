@@ -7,12 +7,13 @@ once, here, so that the catalog and the nodes mean the same file.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from kedro.config import OmegaConfigLoader
 
+from vernal.common.names import ALL_CLASSES, CLASS_DIVIDER
 from vernal.common.problems import InputError
 from vernal.common.storage import is_remote
 from vernal.framework.kedro_compat import new_resolver
@@ -21,6 +22,7 @@ from vernal.framework.kedro_compat import new_resolver
 MAY_BE_PATHS = ("detection.model",)
 PATHS = (
     "data_root",
+    "store_root",
     "source.manifest",
     "source.audio_root",
     "source.folder",
@@ -39,7 +41,7 @@ PATHS = (
     *MAY_BE_PATHS,
 )
 # What is text, whatever YAML would make of it on a command line.
-TEXTS = ("target", "quality_splitting.test_ood_sites", "quality_splitting.sealed_sites", *PATHS)
+TEXTS = ("target", "targets", "quality_splitting.test_ood_sites", "quality_splitting.sealed_sites", *PATHS)
 
 
 class VernalConfigLoader(OmegaConfigLoader):
@@ -58,6 +60,9 @@ class VernalConfigLoader(OmegaConfigLoader):
         if "target" in loaded:
             # A label is text, and YAML reads a class named 8 as a number.
             loaded = {**loaded, "target": _target(loaded["target"])}
+        if "data_root" in loaded:
+            store = loaded.get("store_root") or loaded["data_root"]
+            loaded = {**loaded, "store_root": store, "targets": _targets(loaded.get("targets"))}
         return with_encoders(with_whole_paths(loaded, Path(self.conf_source).parent))
 
     def setting(self, name: str) -> Any:
@@ -81,6 +86,16 @@ def _target(value: Any) -> str:
             f"target is {str(value).lower()} to YAML; write the class in quotes, as in target: 'yes'."
         )
     return "" if value is None else str(value)
+
+
+def _targets(value: Any) -> list[str] | str | None:
+    """Several targets as names, or `all`; None where there are none."""
+    if isinstance(value, str):
+        value = value.split(CLASS_DIVIDER)
+    if value is not None and not isinstance(value, Sequence):
+        raise InputError(f"targets is {value!r}; give a list of classes, a;b or all.")
+    names = [name for name in (_target(one).strip() for one in value or ()) if name]
+    return ALL_CLASSES if names == [ALL_CLASSES] else names or None
 
 
 def with_whole_paths(parameters: Mapping[str, Any], project: Path) -> dict[str, Any]:

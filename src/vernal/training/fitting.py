@@ -5,10 +5,11 @@ Everything that a head's weights depend on goes into its key, and nothing else d
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
@@ -148,6 +149,32 @@ def list_fold_fits(
     """
     parts = fold_sets.groupby("fold", observed=True, sort=True)
     return {str(fold): list_fits(plan, part, clips, base, backend) for fold, part in parts}
+
+
+def fits_of_stage(
+    plan: pd.DataFrame,
+    training_sets: pd.DataFrame,
+    fold_sets: pd.DataFrame,
+    clips: pd.DataFrame,
+    base: EmbeddingOptions,
+    backend: str,
+    finished: Collection[str],
+) -> tuple[list[Fit], list[Fit]]:
+    """What a stage trains: each selected point, and once for every fold that is held out each configuration that has
+    a point; and the trainings of points, whose references are solved.
+
+    Args:
+        finished: keys that the library has; their points are compared too, selected or not.
+    """
+    listed = list_fits(plan, training_sets, clips, base, backend)
+    selected = set(plan.fit_hash[plan.is_selected])
+    points = [fit for fit in listed if fit.fit_hash in selected]
+    trained = selected | {fit.fit_hash for fit in listed if fit.key in finished}
+    compared = plan[plan.configuration_hash.isin(plan.configuration_hash[plan.fit_hash.isin(trained)])]
+    of_folds = list_fold_fits(compared, fold_sets, clips, base, backend)
+    # Where a fold holds nothing that a configuration trains on, the point's own head serves.
+    heads = list({fit.key: fit for fit in chain(points, *of_folds.values())}.values())
+    return heads, [fit for fit in listed if fit.fit_hash in trained]
 
 
 def train_missing(

@@ -10,6 +10,7 @@ from vernal.audio.embedding.options import EmbeddingOptions
 from vernal.audio.reading import CLIP_S
 from vernal.clips import manifest, nights, recordings
 from vernal.clips.class_folders import classes_in_words
+from vernal.clips.labels import LabelOptions
 from vernal.clips.nights import NightOptions
 from vernal.clips.recordings import IngestOptions
 from vernal.clips.synthesis import MANIFEST_COLUMNS
@@ -56,6 +57,7 @@ class SourceOptions:
 def list_sources(
     source: SourceOptions,
     target: str,
+    label_options: LabelOptions,
     night_options: NightOptions,
     source_manifest: pd.DataFrame | None,
     field_recordings: pd.DataFrame | None,
@@ -74,14 +76,18 @@ def list_sources(
                 "yet. Run `kedro run --pipeline=demo` first."
             )
         roots = {"labelled": demo_folder}
-        labelled = manifest.check_manifest(_public(demo_clips), target, demo_folder, "The demo season")
+        labelled = manifest.check_manifest(
+            _public(demo_clips), target, demo_folder, "The demo season", label_options
+        )
         field = _public(demo_field) if field is None else field
         unlabelled = _public(demo_unlabelled) if unlabelled is None else unlabelled
     else:
         roots = {"labelled": source.manifest_root}
         if source_manifest is None:
             raise AssertionError("a source is set, but no manifest was loaded")
-        labelled = manifest.check_manifest(source_manifest, target, source.manifest_root, source.name)
+        labelled = manifest.check_manifest(
+            source_manifest, target, source.manifest_root, source.name, label_options
+        )
         logger.info("%s: %s.", source.name, classes_in_words(labelled))
         problems = Problems(source.name)
         rows = [f"row {row}" for row in labelled.manifest_row]

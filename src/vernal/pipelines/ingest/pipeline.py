@@ -14,6 +14,7 @@ def create_pipeline() -> Pipeline:
                 inputs=[
                     "params:source",
                     "params:target",
+                    "params:labels",
                     "params:nights",
                     "source_manifest",
                     "field_recordings",

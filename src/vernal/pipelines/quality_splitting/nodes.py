@@ -6,16 +6,29 @@ import logging
 
 import pandas as pd
 
-from vernal.clips import splits
+from vernal.clips import labels, splits
+from vernal.clips.labels import LabelOptions
 from vernal.clips.nights import night_words
 from vernal.clips.splits import SplitOptions
 
 logger = logging.getLogger(__name__)
 
 
-def split_clips(clips: pd.DataFrame, options: SplitOptions) -> pd.DataFrame:
-    """Give every labelled clip its split; say what a split lacks and what would mend it, before anything long."""
-    dealt = splits.assign_splits(clips[clips.source == "labelled"], options)
+def split_clips(
+    clips: pd.DataFrame, options: SplitOptions, target: str, label_options: LabelOptions
+) -> pd.DataFrame:
+    """Give every labelled clip its split; say what a split lacks and what would mend it, before anything long.
+
+    Several classes share one deal, and clips of which the target is unknown leave it afterwards.
+    """
+    labelled = clips[clips.source == "labelled"]
+    if label_options.is_set:
+        states = labels.state_table(labelled.label, target, label_options)
+        dealt = splits.assign_splits(labelled, options, states)
+        is_known = labels.states(dealt.label, target, label_options).notna()
+        dealt = dealt[is_known].reset_index(drop=True)
+    else:
+        dealt = splits.assign_splits(labelled, options)
     splits.refuse_unusable(dealt)
     for words in filter(None, [night_words(dealt), *splits.missing_classes(dealt, options)]):
         logger.warning("%s", words)

@@ -11,7 +11,7 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 split_clips,
-                inputs=["clips", "params:quality_splitting"],
+                inputs=["clips", "params:quality_splitting", "params:target", "params:labels"],
                 outputs="splits",
                 name="split_clips",
                 tags=["split"],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import chain
 
 import pandas as pd
 
@@ -59,19 +58,14 @@ def train_points(
     reference on the clips of each point.
     """
     finished = known.keys()
-    listed = fitting.list_fits(plan, training_sets, clips, audio, options.backend)
-    selected = set(plan.fit_hash[plan.is_selected])
-    points = [fit for fit in listed if fit.fit_hash in selected]
-    trained = selected | {fit.fit_hash for fit in listed if fit.key in finished}
-    compared = plan[plan.configuration_hash.isin(plan.configuration_hash[plan.fit_hash.isin(trained)])]
-    of_folds = fitting.list_fold_fits(compared, fold_sets, clips, audio, options.backend)
-    # Where a fold holds nothing that a configuration trains on, the point's own head serves.
-    fits = list({fit.key: fit for fit in chain(points, *of_folds.values())}.values())
+    fits, compared = fitting.fits_of_stage(
+        plan, training_sets, fold_sets, clips, audio, options.backend, finished
+    )
     missing = sum(fit.key not in finished for fit in fits)
     with progress_bar(missing, "training", "head") as progress:
         for result in fitting.train_missing(fits, known, clips, store, options, n_workers(workers), progress):
             yield [result]
-    references = fitting.missing_references([fit for fit in listed if fit.fit_hash in trained], known)
+    references = fitting.missing_references(compared, known)
     with progress_bar(len(references), "references", "reference") as progress:
         for solved in fitting.solve_references(references, clips, store, n_workers(workers), progress):
             yield [solved]

@@ -1,0 +1,138 @@
+"""Training for several targets at once: what each target's run would train is trained together, before it asks for it.
+
+Heads are kept by all that they depend on, so a target's own run finds what was trained here and trains nothing. One
+start of the trainer and few, full batches take the time of one target instead of many.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from vernal.common.problems import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from vernal.training.fitting import Fit
+
+logger = logging.getLogger(__name__)
+DEFAULT = "__default__"
+# What a person may choose of a pipeline; a part of one is run as it is, target by target.
+SELECTIONS = (
+    "tags", "from_nodes", "to_nodes", "node_names", "from_inputs", "to_outputs", "namespaces", "runner"
+)  # fmt: skip
+AFTER_EMBEDDING = ("mining.choose_pools", "embedding.embed_clips")
+AFTER_DRAWING = ("balance", "fold")
+
+
+def stages_of(options: Mapping[str, Any]) -> list[str]:
+    """The stages among the pipelines that were asked for."""
+    from vernal.pipeline_registry import BASELINE, stages_on_disk
+
+    names = [BASELINE if name == DEFAULT else name for name in options.get("pipelines") or [DEFAULT]]
+    return [name for name in names if name in stages_on_disk()]
+
+
+def phases_of(options: Mapping[str, Any]) -> list[list[str]]:
+    """Nodes up to the miner, up to the points' training, and the rest; one phase without names where parts are run."""
+    from kedro.framework.project import pipelines
+    from kedro.pipeline import Pipeline
+
+    stages = stages_of(options)
+    names = options.get("pipelines") or [DEFAULT]
+    if len(stages) < len(names) or any(options.get(name) for name in SELECTIONS):
+        return [[]]
+    whole = sum((pipelines[name] for name in names), Pipeline([]))
+    first = whole.to_nodes(*AFTER_EMBEDDING)
+    drawn = whole.to_nodes(*(f"{stage}.{node}" for stage in stages for node in AFTER_DRAWING)) - first
+    return [[node.name for node in part.nodes] for part in (first, drawn, whole - first - drawn)]
+
+
+def train_together(
+    options: Mapping[str, Any],
+    runs: Mapping[str, Mapping[str, Any]],
+    parameters: Mapping[str, Any],
+    phase: int,
+) -> None:
+    """Train what the next phase of every target asks for: the miners, or the points of the stages and their folds.
+
+    A head that cannot be trained is no failure here: the target's own run tells of it.
+    """
+    from vernal.audio.embedding.options import EmbeddingOptions
+    from vernal.common.progress import progress_bar
+    from vernal.common.workers import n_workers
+    from vernal.training import fitting
+    from vernal.training.fitting import TrainingOptions
+
+    catalogs = {name: _catalog(options, params) for name, params in runs.items()}
+    if not catalogs:
+        return
+    audio, training = EmbeddingOptions(**parameters["embedding"]), TrainingOptions(**parameters["training"])
+    any_catalog = next(iter(catalogs.values()))
+    library, store = any_catalog.load("known_heads"), any_catalog.load("known_embeddings")
+    fits, compared, clips = _wanted(options, catalogs, parameters, phase, audio, training)
+    finished = library.keys()
+    missing = [fit for fit in fits if fit.key not in finished]
+    workers = n_workers(parameters["workers"])
+    try:
+        with progress_bar(len(missing), "training", "head") as progress:
+            for result in fitting.train_missing(missing, library, clips, store, training, workers, progress):
+                library.add([result])
+        for solved in fitting.solve_references(
+            fitting.missing_references(compared, library), clips, store, workers
+        ):
+            library.add([solved])
+    except InputError as error:
+        logger.warning("Training for all targets together ended early: %s", error)
+
+
+def _catalog(options: Mapping[str, Any], params: Mapping[str, Any]) -> Any:
+    from kedro.framework.session import KedroSession
+
+    from vernal.commands.command_line import find_project
+
+    session: Any = KedroSession.create(
+        find_project(),
+        env=options.get("env"),
+        runtime_params=dict(params),
+        conf_source=options.get("conf_source"),
+    )
+    with session:
+        return session.load_context().catalog
+
+
+def _wanted(
+    options: Mapping[str, Any],
+    catalogs: Mapping[str, Any],
+    parameters: Mapping[str, Any],
+    phase: int,
+    audio: Any,
+    training: Any,
+) -> tuple[list[Fit], list[Fit], pd.DataFrame]:
+    """The trainings of all targets, those whose references are solved, and every clip that they are about."""
+    import pandas as pd
+
+    from vernal.pipelines.mining.nodes import miner_fits
+    from vernal.sweeps.point_settings import PointSettings
+    from vernal.training import fitting
+
+    fits: list[Fit] = []
+    compared: list[Fit] = []
+    tables = []
+    for catalog in catalogs.values():
+        if phase == 1:
+            clips = catalog.load("miner_clips")
+            fits += miner_fits(clips, PointSettings(**parameters["miner"]), audio, training)
+        else:
+            clips, finished = catalog.load("all_clips"), catalog.load("known_heads").keys()
+            for stage in stages_of(options):
+                plan, sets, folds = (
+                    catalog.load(f"{stage}.{name}") for name in ("plan", "training_sets", "fold_sets")
+                )
+                found = fitting.fits_of_stage(plan, sets, folds, clips, audio, training.backend, finished)
+                fits, compared = [*fits, *found[0]], [*compared, *found[1]]
+        tables.append(clips)
+    every_clip = pd.concat(tables, ignore_index=True).drop_duplicates("clip_id", ignore_index=True)
+    return list({fit.key: fit for fit in fits}.values()), compared, every_clip

@@ -1,0 +1,188 @@
+"""Several targets as one page: a row each, their means, the choice of configurations, who is taken for whom."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from vernal.common.formatting import UNDEFINED, between, count, percent, share
+from vernal.evaluation.across import EACH, FOR_ALL, NOBODY, AcrossTargets
+from vernal.evaluation.coverage import SPLITS
+from vernal.evaluation.stage_results import METRIC_NAMES
+from vernal.reports.blocks import BAD, Block, Fold, Section, Table, Text
+from vernal.reports.page import code
+from vernal.reports.page_templates import page_templates
+
+AVERAGES = {
+    "macro": "mean of targets",
+    "weighted": "weighted by positives",
+    "micro": "of all counts together",
+    "worst": "worst target",
+}
+
+
+def targets_page(
+    stage: str, found: AcrossTargets, folders: Mapping[str, str], failed: Mapping[str, str]
+) -> str:
+    """The page as HTML text; the same results give the same text.
+
+    Args:
+        folders: where each target's own report is, for the reader.
+        failed: targets without results, with the reason.
+    """
+    environment = page_templates()
+    environment.filters["code"] = code
+    sections = [
+        Section("targets", "What each target reaches", list(_each(found, folders))),
+        Section("means", "Over all targets", [_means(found.means)]),
+        Section("configurations", "One configuration for all, or one a target", list(_choices(found))),
+        Section("confusion", "Who is taken for whom", list(_confusion(found.confusion))),
+    ]
+    return environment.get_template("stage.html.j2").render(
+        stage=stage,
+        target=count(len(found.targets), "target"),
+        question=f"How good is a detector of each of {count(len(found.targets), 'target')}, and are they so together?",
+        kind="Several targets",
+        demo="",
+        warnings=[Text(f"{name} has no results: {reason}", BAD) for name, reason in failed.items()],
+        sections=sections,
+        figures={},
+    )
+
+
+def _splits_in(columns: Iterable[str]) -> list[str]:
+    known = set(columns)
+    tests = [name for name in ("test_ood", "test_iid") if f"{name}_auroc" in known]
+    return tests or [name for name in SPLITS if f"{name}_auroc" in known]
+
+
+def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
+
+
+def _each(found: AcrossTargets, folders: Mapping[str, str]) -> Iterable[Block]:
+    for split in _splits_in(found.targets.columns):
+        rows = [_target_row(row, split) for row in _records(found.targets)]
+        columns = ("target", "point", "trained on", f"clips of {split}", "AUROC", "interval", "average precision",
+                   "precision", "recall", "F1", "target met", "note")  # fmt: skip
+        yield Table(
+            columns,
+            rows,
+            f"Deployed points on `{split}`, each at the threshold that validation chose. Intervals are over nights; "
+            "a target with too few nights has none.",
+        )
+    places = [[name, f"`{folder}`"] for name, folder in folders.items()]
+    yield Fold("Where each target's own report is", [Table(("target", "report"), places)])
+
+
+def _target_row(row: Mapping[str, Any], split: str) -> list[str]:
+    def number(name: str) -> float:
+        return float(row.get(f"{split}_{name}", float("nan")))
+
+    return [
+        row["target"],
+        row["point"],
+        f"{_whole(row['n_train_positive'])} and {_whole(row['n_train_negative'])}",
+        f"{_whole(number('n_positive'))} and {_whole(number('n_negative'))}",
+        share(number("auroc"), 3),
+        between(number("auroc_low"), number("auroc_high"), 3),
+        *(share(number(name), 3) for name in ("average_precision", "precision", "recall", "f1")),
+        row["verdict"] or UNDEFINED,
+        row["note"],
+    ]
+
+
+def _whole(value: float) -> str:
+    return UNDEFINED if value != value else f"{value:,.0f}"
+
+
+def _means(means: pd.DataFrame) -> Table:
+    rows = [
+        [
+            row["split"],
+            METRIC_NAMES[row["metric"]],
+            AVERAGES[row["average"]] + (f": {row['target']}" if isinstance(row["target"], str) else ""),
+            share(row["value"], 3),
+            between(row["low"], row["high"], 3),
+            f"{row['n_targets']:,}",
+            row["left_out"] or "",
+        ]
+        for row in _records(means)
+    ]
+    return Table(
+        ("split", "measure", "mean", "value", "interval", "targets", "not in it"),
+        rows,
+        "Means are over targets with nights enough for an interval; where none has, over all that are defined. Nights "
+        "are drawn once for all targets.",
+    )
+
+
+def _choices(found: AcrossTargets) -> Iterable[Block]:
+    choices = {row["choice"]: row for row in _records(found.choices)}
+    (column,) = (name.removesuffix("_mean") for name in choices[EACH] if name.endswith("_mean"))
+    n = len(found.configurations)
+    if n == 1:
+        yield Text("The stage has one configuration, so there is nothing to choose.")
+        return
+    yield Text(
+        "Configurations are ordered by their mean score over targets, which no test split has a part in. One for all "
+        "is less to look after; one a target follows each target's own order, and may follow chance where data are few."
+    )
+    rows = [
+        [
+            words,
+            share(row["mean_score"], 3),
+            share(row[f"{column}_mean"], 3),
+            between(row[f"{column}_low"], row[f"{column}_high"], 3),
+            f"{share(row[f'{column}_worst'], 3)} ({row[f'{column}_worst_target']})",
+        ]
+        for words in (EACH, FOR_ALL)
+        for row in [choices[words]]
+    ]
+    yield Table(("choice", "mean score", column, "interval", "worst target"), rows)
+    yield Fold(f"All {count(n, 'configuration')}", [_board(found.configurations, column)])
+
+
+def _board(table: pd.DataFrame, column: str) -> Table:
+    names = list(table.columns)
+    axes = names[names.index("configuration_hash") + 1 : names.index("n_scored")]
+    rows = [
+        [
+            UNDEFINED if pd.isna(row["rank"]) else str(row["rank"]),
+            *(str(row[axis]) for axis in axes),
+            share(row["mean_score"], 3),
+            f"{share(row['worst_score'], 3)} ({row['worst_target']})",
+            share(row[f"{column}_mean"], 3),
+            between(row[f"{column}_low"], row[f"{column}_high"], 3),
+            share(row["difference"], 3),
+            between(row["difference_low"], row["difference_high"], 3),
+        ]
+        for row in _records(table)
+    ]
+    return Table(
+        ("rank", *axes, "mean score", "worst", column, "interval", "to the first", "interval of that"),
+        rows,
+        "Differences are paired: the same nights of the same targets.",
+    )
+
+
+def _confusion(table: pd.DataFrame) -> Iterable[Block]:
+    yield Text(
+        "Of the clips of each class, in rows, how many each target flags, in columns: its own is its recall, every "
+        "other is somebody taken for it. Only clips where the target is known to be absent count against it."
+    )
+    for split in [name for name in ("test_ood", "test_iid", "val") if (table.split == name).any()]:
+        yield _matrix(table[table.split == split], split)
+
+
+def _matrix(rows: pd.DataFrame, split: str) -> Table:
+    targets = list(dict.fromkeys(rows.target))
+    cells = rows.set_index(["true", "target"])
+    body: list[Sequence[str]] = []
+    for true in dict.fromkeys(rows.true):
+        own = cells.loc[true]
+        body.append([true, f"{own.n.max():,}", *(percent(own.share[name]) for name in targets)])
+    return Table(("class", "clips", *targets), body, f"`{split}`, at each target's own threshold.",
+                 tones=["" if true != NOBODY else "soft" for true in dict.fromkeys(rows.true)])  # fmt: skip

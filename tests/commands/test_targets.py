@@ -1,0 +1,156 @@
+"""Several targets in one command: what they are, where they lie, and that each is what it would be alone."""
+
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from kedro.framework.project import pipelines
+from kedro.framework.startup import bootstrap_project
+from kedro.pipeline import Pipeline
+
+from tests.small_review import write_sound
+from tests.tiny_season import kedro_run
+from vernal.commands import targets
+from vernal.commands.targets_training import phases_of
+from vernal.common.problems import InputError
+from vernal.common.target_folders import TargetFolders
+
+NAMES = ("owl", "frog", "dog")
+
+
+@pytest.fixture
+def manifest(tmp_path):
+    """Tones of three classes and noise, over nights of one recorder, with the split of each night."""
+    rows = []
+    for night in range(12):
+        split = "test_iid" if night % 4 == 0 else "val" if night % 4 == 1 else "train"
+        for at, label in enumerate(("owl", "frog", "dog", "owl;frog", "negative")):
+            name = f"clips/R1_202504{night + 1:02d}_2{at % 4}000{at}.wav"
+            pitch = {"owl": 400.0, "frog": 1500.0, "dog": 5000.0, "owl;frog": 900.0}.get(label, 0.0)
+            write_sound(tmp_path / name, 3, pitch, seed=10 * night + at)
+            rows.append({"file_path": name, "label": label, "split": split, "recorder_id": "R1"})
+    pd.DataFrame(rows).to_csv(tmp_path / "manifest.csv", index=False)
+    return tmp_path / "manifest.csv"
+
+
+@pytest.fixture
+def parameters(manifest, tmp_path):
+    source = {
+        "manifest": str(manifest),
+        "folder": None,
+        "audio_root": None,
+        "field": None,
+        "unlabelled": None,
+    }
+    return {
+        "source": source | {"season": None},
+        "labels": {"labelling": None, "world": None, "classes": []},
+        "recorders": {"pattern": None},
+        "collection": {"problem": str(tmp_path / "none.yml")},
+        "targets": "all",
+        "data_root": str(tmp_path / "out"),
+        "store_root": str(tmp_path / "out"),
+        "workers": None,
+    }
+
+
+def test_targets_are_settled_from_the_manifest(parameters):
+    labels = targets.settle_labels(parameters)
+    assert (labels.classes, labels.labelling, labels.world) == (["dog", "frog", "owl"], "multi", "closed")
+    with pytest.raises(InputError, match=r"no label names \(1\): 'fox'"):
+        targets.settle_labels(parameters | {"targets": ["owl", "fox"]})
+    with pytest.raises(InputError, match="The demo season has one target"):
+        targets.settle_labels(parameters | {"source": dict.fromkeys(parameters["source"])})
+
+
+def test_folders_are_told_apart_where_file_systems_would_not():
+    names = targets._folder_names(["A/B", "A:B", "con", "owl"])
+    assert names == {"A/B": "A_B", "A:B": "A_B_2", "con": "_con", "owl": "owl"}
+
+
+def test_only_pipelines_of_one_target_are_run_for_each(project, monkeypatch):
+    monkeypatch.chdir(project)
+    bootstrap_project(project)
+    asked = {"targets": ["owl", "frog"]}
+    assert targets.are_asked({}, asked) and targets.are_asked({"pipelines": ["stage5", "ingest"]}, asked)
+    assert not targets.are_asked({"pipelines": ["features"]}, asked)
+    assert not targets.are_asked({}, {"targets": None})
+
+
+def test_the_phases_are_the_whole_stage_each_node_once_and_in_order(project, monkeypatch):
+    monkeypatch.chdir(project)
+    bootstrap_project(project)
+    phases = phases_of({"pipelines": ["stage5"]})
+    nodes = {node.name: node for node in pipelines["stage5"].nodes}
+    assert len(phases) == 3 and sorted(name for part in phases for name in part) == sorted(nodes)
+    assert "mining.train_miner" in phases[1] and "stage5.train" in phases[2]
+    made: set[str] = set()
+    for phase in phases:
+        part = Pipeline([nodes[name] for name in phase])
+        later = {out for name in nodes if name not in phase for out in nodes[name].outputs} - made
+        assert not part.inputs() & later
+        made |= part.all_outputs()
+    assert phases_of({"pipelines": ["stage5"], "tags": ["split"]}) == [[]]
+    assert phases_of({"pipelines": ["ingest"]}) == [[]]
+
+
+def test_a_target_that_fails_stops_no_other_and_is_told_at_the_end(parameters, monkeypatch, caplog):
+    ran = []
+
+    def run(**options):
+        ran.append(options["params"]["target"])
+        if options["params"]["target"] == "frog":
+            raise InputError("frog has no nights")
+
+    monkeypatch.setattr("vernal.commands.targets_training.phases_of", lambda options: [[]])
+    with pytest.raises(InputError, match=r"target that failed \(1\): frog: frog has no nights"):
+        targets.run_targets(run, {"params": {"workers": 2}}, parameters)
+    assert ran == ["dog", "frog", "owl"]
+    known = TargetFolders(parameters["data_root"]).read()
+    assert [folder.name for folder in known.values()] == ["dog", "frog", "owl"]
+
+
+def test_each_target_is_told_its_labels_and_shares_the_store(parameters, monkeypatch):
+    given = []
+    monkeypatch.setattr("vernal.commands.targets_training.phases_of", lambda options: [[]])
+    targets.run_targets(
+        lambda **options: given.append(SimpleNamespace(**options)), {"params": {"a": 1}}, parameters
+    )
+    for own, name in zip(given, ("dog", "frog", "owl"), strict=True):
+        assert own.params["a"] == 1 and own.params["target"] == name and own.params["targets"] is None
+        assert own.params["labels"] == {
+            "labelling": "multi",
+            "world": "closed",
+            "classes": ["dog", "frog", "owl"],
+        }
+        assert own.params["store_root"] == parameters["store_root"]
+        assert own.params["data_root"].endswith(f"out/targets/{name}")
+
+
+@pytest.mark.chain
+def test_every_target_is_what_it_is_alone_and_one_page_has_a_row_for_each(project, manifest, tmp_path):
+    out = tmp_path / "out"
+    result = kedro_run(project, f"--params=source.manifest={manifest},targets=owl;frog;dog,data_root={out}")
+    folder = out / "08_reporting" / "baseline" / "targets"
+    table = pd.read_csv(folder / "targets.csv")
+    assert table.target.tolist() == list(NAMES)
+    assert "Who is taken for whom" in (folder / "report.html").read_text(encoding="utf-8")
+    assert all(name in result.stdout + result.stderr for name in NAMES)
+    assert json.loads((out / "targets" / "targets.json").read_text()) == {name: name for name in NAMES}
+    assert not (out / "targets" / "owl" / "04_feature").exists()
+    confusion = pd.read_csv(folder / "confusion.csv").set_index(["split", "true", "target"])
+    assert confusion.n["test_iid", "owl", "frog"] == 3  # six owls of that split, three of them with a frog
+
+    alone = tmp_path / "alone"
+    kedro_run(
+        project, f"--params=source.manifest={manifest},target=owl,data_root={alone},labels.world=closed"
+    )
+    for name in ("points.csv", "leaderboard.csv", "effects.csv"):
+        together = out / "targets" / "owl" / "08_reporting" / "baseline" / name
+        assert together.read_bytes() == (alone / "08_reporting" / "baseline" / name).read_bytes(), name
+    np.testing.assert_allclose(
+        table.set_index("target").test_iid_auroc["owl"],
+        pd.read_csv(alone / "08_reporting" / "baseline" / "points.csv").test_iid_auroc[0],
+    )
