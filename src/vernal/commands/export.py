@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 
 @click.command(name="export", cls=ClearCommand)
-@click.argument("stage")
-@click.argument("point")
+@click.argument("names", metavar="STAGE POINT", nargs=-1)
+@click.option("--merge", is_flag=True, help="One classifier of several points, named as STAGE/POINT.")
 @click.option(
     "--out",
     required=True,
@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 )
 @click.option("--label", help="Name of the class in BirdNET-Analyzer; default: the target.")
 @with_params
-def export(stage: str, point: str, out: Path, label: str | None, params: Mapping[str, str]) -> None:
+def export(
+    names: tuple[str, ...], merge: bool, out: Path, label: str | None, params: Mapping[str, str]
+) -> None:
     """Write a classifier for BirdNET-Analyzer, parity proven.
 
     \b
@@ -35,12 +37,44 @@ def export(stage: str, point: str, out: Path, label: str | None, params: Mapping
     and the scores that both programs gave to the same clips. If they differ, nothing is written.
     Example:  kedro export stage5 17 --out classifiers/frog
     Example:  kedro export stage5 stage5_017 --out /x/frog --params=data_root=/x/out
+
+    \b
+    With --merge, names are STAGE/POINT, and the file has a label for each. Of several targets they are
+    TARGET/STAGE/POINT, TARGET/STAGE for the target's point to use, or STAGE alone for that of every target.
+    Example:  kedro export --merge stage5/17 stage6/3 --out classifiers/pond
+    Example:  kedro export --merge baseline --out /x/pond --params=data_root=/x/out
     """
+    root = data_root(find_project(), params)
+    if merge:
+        _export_merged(root, names, out.absolute(), label)
+        return
+    if len(names) != 2:
+        raise click.UsageError(
+            "Name a stage and a point, as in: kedro export stage5 17 --out classifiers/frog"
+        )
+    _export_one(root, *names, out, label)
+
+
+def _export_merged(root: Path, names: tuple[str, ...], out: Path, label: str | None) -> None:
+    from vernal.field.export.merging import export_merged, find_points
+
+    if label is not None:
+        raise click.UsageError("--label names the class of one point; merged ones keep their own.")
+    labels = [name for one in find_points(root, names) for name in one.point.model.labels]
+    echo(
+        f"{', '.join(labels)}: scoring the same sounds here and in BirdNET-Analyzer; some minutes ...",
+        err=True,
+    )
+    folder = export_merged(root, names, out)
+    echo(f"{folder}: scores in BirdNET-Analyzer are those of each of {len(labels)} points (parity.csv).")
+    echo(f"Settings for the field: {folder / 'merged_settings.md'}")
+
+
+def _export_one(root: Path, stage: str, point: str, out: Path, label: str | None) -> None:
     from vernal.field.export.folder import export_point
     from vernal.field.export.trained_point import find_point
 
     project = find_project()
-    root = data_root(project, params)
     found = find_point(root, stage, point)
     if changes := _changes_since(project, found):
         echo(

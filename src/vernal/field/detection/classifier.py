@@ -15,18 +15,36 @@ import pandas as pd
 
 from vernal.audio.embedding.options import EmbeddingOptions
 from vernal.common.hashing import digest
+from vernal.common.names import CLASS_DIVIDER, folded
 from vernal.common.problems import InputError
 from vernal.common.storage import as_path
-from vernal.evaluation.deployment import deployed_point, leading_points
+from vernal.common.target_folders import TargetFolders
 from vernal.field.detection.options import DetectionOptions
 from vernal.field.export.folder import load_export
-from vernal.field.export.trained_point import audio_of_model, trained_point
+from vernal.field.export.merging import MergedPoint, find_points, merged_head, same_audio
+from vernal.field.export.trained_point import audio_of_model, deployed_of_stage, trained_point
 from vernal.sweeps.stage_folder import StageFolder
 from vernal.training.heads import Head
 from vernal.training.scoring import shift_of
 
 DEFAULT_STAGES = ("stage5", "baseline")
 _SCORES_REVISION = 1  # raise it when windows or their scores change
+
+
+@dataclass(frozen=True)
+class LabelThreshold:
+    """A label's own threshold where a classifier has several: where it came from, and the rates measured there."""
+
+    threshold_logit: float
+    threshold_from: str
+    results: Mapping[str, float]
+
+    @property
+    def threshold_confidence(self) -> float:
+        """The threshold as a confidence; 1 where the label is flagged nowhere."""
+        from scipy.special import expit
+
+        return float(expit(self.threshold_logit))
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +54,8 @@ class Classifier:
     `threshold_logit`: a window is flagged from here on, with the sensitivity in its logit. `threshold_from` says in
     words where that number came from; `notes` what a reader has to know about the settings. `results`: measured
     rates at the classifier's own threshold, by name as in `points.csv`, as far as they are known. `fit_key`: of the
-    training that its weights came from.
+    training that its weights came from. `of_labels`: of several merged points, one for each label; their
+    `threshold_logit` is then the lowest.
     """
 
     name: str
@@ -51,6 +70,13 @@ class Classifier:
     results: Mapping[str, float]
     encoder_version: str | None = None
     fit_key: str | None = None
+    of_labels: tuple[LabelThreshold, ...] = ()
+
+    @property
+    def thresholds(self) -> tuple[float, ...]:
+        """The logit from which each label is flagged."""
+        own = tuple(one.threshold_logit for one in self.of_labels)
+        return own or (self.threshold_logit,) * len(self.labels)
 
     @property
     def shift(self) -> float:
@@ -100,6 +126,9 @@ class Classifier:
             "labels": list(self.labels),
             "notes": list(self.notes),
             "results": dict(self.results),
+            "of_labels": [
+                [repr(float(one.threshold_logit)), one.threshold_from, dict(one.results)] for one in self.of_labels
+            ],
         }  # fmt: skip
 
     @classmethod
@@ -113,6 +142,10 @@ class Classifier:
                 "threshold_logit": float(record["threshold_logit"]),
                 "labels": tuple(record["labels"]),
                 "notes": tuple(record["notes"]),
+                "of_labels": tuple(
+                    LabelThreshold(float(logit), words, results)
+                    for logit, words, results in record.get("of_labels", ())
+                ),
             }
         )
 
@@ -123,8 +156,10 @@ def choose_classifier(
     """The classifier that the settings name, with the settings applied.
 
     A name is a file or folder if there is one of that name, else a stage with or without a point. A stage stands for
-    its chosen configuration's point with the highest average precision on validation, as its report names it.
-    Without a name it is that of stage5, or else the baseline's. `encoders` says where the files of encoders lie.
+    its chosen configuration's point with the highest average precision on validation, as its report names it; in a
+    data folder of several targets, for that of every target. Several names are divided by `;` (see
+    `merging.find_points`). Without a name it is that of stage5, or else the baseline's. `encoders` says where the
+    files of encoders lie.
 
     Raises:
         InputError: no such classifier, or none yet.
@@ -139,41 +174,38 @@ def _named(model: str, data_root: Path) -> Classifier:
     path = as_path(model).expanduser()
     if path.exists():
         return _exported(path)
+    names = [name.strip() for name in model.split(CLASS_DIVIDER) if name.strip()]
+    if len(names) > 1 or _is_of_targets(names, data_root):
+        return _merged(find_points(data_root, names, trained_point), model)
     stage, _, point = model.strip("/").partition("/")
     if path.suffix or path.is_absolute() or "/" in point or not stage:
         raise InputError(
             f"detection.model is {model!r}, and there is no such file. Give a .tflite file or folder that "
             "`kedro export` wrote, or a point as STAGE/POINT, such as stage5/stage5_017."
         )
-    return _trained(data_root, stage, point or _leading(data_root, stage))
+    return _trained(data_root, stage, point or deployed_of_stage(data_root, stage))
+
+
+def _is_of_targets(names: list[str], data_root: Path) -> bool:
+    """Whether one name means points of several targets, or of one of them."""
+    parts, targets = names[0].strip("/").split("/") if names else [""], TargetFolders(data_root).read()
+    if len(parts) == 1:
+        return bool(targets) and not StageFolder(data_root, parts[0]).points_table.is_file()
+    return folded(parts[0]) in map(folded, targets)
 
 
 def _default(data_root: Path) -> Classifier:
+    targets = TargetFolders(data_root).read()
     for stage in DEFAULT_STAGES:
         if StageFolder(data_root, stage).points_table.is_file():
-            return _trained(data_root, stage, _leading(data_root, stage))
+            return _trained(data_root, stage, deployed_of_stage(data_root, stage))
+        if any(StageFolder(folder, stage).points_table.is_file() for folder in targets.values()):
+            return _named(stage, data_root)
     raise InputError(
         f"There is no trained classifier in {data_root} yet. `kedro run` trains the baseline, `kedro run "
         "--pipeline=stage5` a sweep; or name one with --params=detection.model=, as STAGE/POINT or as an exported "
         ".tflite file."
     )
-
-
-def _leading(data_root: Path, stage: str) -> str:
-    """The stage's point to deploy."""
-    folder = StageFolder(data_root, stage)
-    file = folder.points_table
-    if not file.is_file():
-        raise InputError(
-            f"Stage {stage!r} has no results in {data_root} ({file} does not exist). Run it to its end first, name a "
-            "point of another stage as STAGE/POINT, or give an exported .tflite file."
-        )
-    board = folder.leaderboard
-    leading = leading_points(folder.read_table(board)) if board.is_file() else []
-    point = deployed_point(folder.read_table(file), leading)
-    if point is None:
-        raise InputError(f"No point of stage {stage!r} in {file} has results. Run the stage to its end.")
-    return point
 
 
 def _trained(data_root: Path, stage: str, point: str) -> Classifier:
@@ -194,6 +226,60 @@ def _trained(data_root: Path, stage: str, point: str) -> Classifier:
     )
 
 
+def _merged(found: list[MergedPoint], name: str) -> Classifier:
+    """Several points as one classifier, each label with the threshold of its own point."""
+    points = [one.point for one in found]
+    if len(points) == 1:
+        return _trained(found[0].data_root, points[0].stage, points[0].name)
+    labels = same_audio(points)
+    head = merged_head(
+        [p.model.head for p in points], [shift_of(float(p.settings.sensitivity)) for p in points]
+    )
+    own = [
+        _label_threshold({**p.results, "no_threshold": p.no_threshold})
+        for p in points
+        for _ in p.model.labels
+    ]
+    return _of_labels(name, head, labels, points[0].audio, own, points[0].model.parameters["audio"])
+
+
+def _label_threshold(results: Mapping[str, Any]) -> LabelThreshold:
+    """A label's threshold from its row of results; one that has none is flagged nowhere."""
+    lacking = str(results.get("no_threshold") or "")
+    logit = math.inf if lacking else float(results["threshold_logit"])
+    return LabelThreshold(logit, lacking or _goal(results), _rates(results))
+
+
+def _of_labels(
+    name: str,
+    head: Head,
+    labels: tuple[str, ...],
+    audio: EmbeddingOptions,
+    own: list[LabelThreshold],
+    recorded: Mapping[str, Any],
+) -> Classifier:
+    lowest = min(one.threshold_logit for one in own)
+    notes = [
+        f"{label} has no threshold, as {one.threshold_from}; it is flagged nowhere."
+        for label, one in zip(labels, own, strict=True)
+        if math.isinf(one.threshold_logit)
+    ]
+    return Classifier(
+        name=name,
+        head=head,
+        labels=labels,
+        audio=audio,
+        sensitivity=1.0,
+        threshold_logit=float("nan") if math.isinf(lowest) else lowest,
+        threshold_from="the lowest of its labels, each of which has its own",
+        has_own_threshold=True,
+        notes=tuple(notes),
+        results={},
+        encoder_version=recorded.get("encoder_version"),
+        of_labels=tuple(own),
+    )
+
+
 def _exported(path: Path) -> Classifier:
     if path.is_dir() and (path / "parameters.yml").is_file():
         raise InputError(
@@ -202,6 +288,10 @@ def _exported(path: Path) -> Classifier:
         )
     model = load_export(path)
     record = model.parameters
+    if merged := record.get("merged"):
+        own = [_label_threshold(part["operating_point"]) for part in merged for _ in part["labels"]]
+        audio = audio_of_model(model, str(path))
+        return _of_labels(f"{path.name}, exported", model.head, model.labels, audio, own, record["audio"])
     operating_point = record.get("operating_point") or {}
     lacking = str(operating_point.get("no_threshold") or "")
     if not lacking and not isinstance(operating_point.get("threshold_logit"), int | float):
@@ -279,12 +369,13 @@ def _with_settings(own: Classifier, options: DetectionOptions) -> Classifier:
     has_own = options.min_confidence is None and sensitivity == own.sensitivity
     return dataclasses.replace(
         own,
+        of_labels=own.of_labels if options.min_confidence is None else (),
         audio=audio,
         sensitivity=sensitivity,
         threshold_logit=threshold,
         threshold_from=threshold_from,
         has_own_threshold=has_own and (audio.fmin, audio.fmax) == (own.audio.fmin, own.audio.fmax),
-        notes=tuple(notes),
+        notes=(*(own.notes if options.min_confidence is None else ()), *notes),
     )
 
 

@@ -158,10 +158,11 @@ def _flagged(blocks: list[BlockScores], classifier: Classifier, gap_s: float | N
         np.concatenate([getattr(block, name) for block in blocks]) for name in ("start_s", "end_s", "logits")
     )
     shifted = logits + classifier.shift
-    if not (shifted >= classifier.threshold_logit).any():
+    thresholds = classifier.thresholds
+    if not (shifted >= np.array(thresholds)).any():
         return pd.DataFrame()
     found = [
-        merge_flagged(start_s, end_s, shifted[:, at], classifier.threshold_logit, gap_s).assign(label=label)
+        merge_flagged(start_s, end_s, shifted[:, at], thresholds[at], gap_s).assign(label=label)
         for at, label in enumerate(classifier.labels)
     ]
     return pd.concat([table for table in found if len(table)] or found[:1], ignore_index=True)

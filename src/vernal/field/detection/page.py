@@ -333,7 +333,33 @@ def _threshold(run: DetectionRun) -> Section:
             else "On labelled clips, at the classifier's own threshold and settings, which are not those of this run."
         )
         blocks.append(Table(["measured on", "precision", "recall", "false positive rate"], measured, note))
+    if own.of_labels:
+        blocks.append(_thresholds_of_labels(own))
     return Section("threshold", "Threshold", blocks)
+
+
+def _thresholds_of_labels(own: Classifier) -> Table:
+    rows = [
+        [
+            label,
+            f"{one.threshold_confidence:.4f}" if one.threshold_confidence < 1 else UNDEFINED,
+            one.threshold_from,
+            *(_rate(one.results, f"val_{name}") for name in ("precision", "recall", "fpr")),
+        ]
+        for label, one in zip(own.labels, own.of_labels, strict=True)
+    ]
+    return Table(
+        [
+            "label",
+            "threshold (confidence)",
+            "where it came from",
+            "precision",
+            "recall",
+            "false positive rate",
+        ],
+        rows,
+        "Each label is flagged from its own threshold. Rates are those on validation.",
+    )
 
 
 def _gap(options: DetectionOptions) -> str:

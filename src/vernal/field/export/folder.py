@@ -7,7 +7,7 @@ proven leaves nothing behind.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -28,12 +28,13 @@ from vernal.field.export.tool_settings import express_threshold
 from vernal.field.export.trained_point import ExportPoint, audio_of_model, find_point
 from vernal.sweeps.point_settings import config_hash
 from vernal.training.birdnet_analyzer import birdnet_analyzer_version
+from vernal.training.heads import Head
 from vernal.training.models import Model
 
 PARITY = "parity.csv"
-_PARAMETERS = "_parameters.yml"
-_MARK = "vernal_export"
-_FORMAT = 1
+PARAMETERS = "_parameters.yml"
+MARK = "vernal_export"
+FORMAT = 1
 
 
 def export_point(
@@ -54,16 +55,16 @@ def export_point(
             files, or scores that differ; nothing is left behind then.
     """
     found = find_point(data_root, stage, point)
-    labels = _labels(found.model.labels, label)
-    _check_place(out)
-    clips = _run_clips(data_root, n_clips)
+    labels = checked_labels(found.model.labels, label)
+    check_place(out)
+    clips = run_clips(data_root, n_clips)
     with writing_folder(out) as folder:
         _write(folder, found, labels, clips)
-        _check_place(out)  # somebody may have written there meanwhile
+        check_place(out)  # somebody may have written there meanwhile
     return out
 
 
-def _labels(own: Sequence[str], label: str | None) -> tuple[str, ...]:
+def checked_labels(own: Sequence[str], label: str | None = None) -> tuple[str, ...]:
     """Names of the classes as that program can read them: it splits files by lines, and tables by commas."""
     if label is not None and len(own) != 1:
         raise InputError(f"--label renames a single class; this classifier has {len(own)}: {', '.join(own)}.")
@@ -84,7 +85,7 @@ def _labels(own: Sequence[str], label: str | None) -> tuple[str, ...]:
 # Writing --------------------------------------------------------------------------------------------
 
 
-def _run_clips(data_root: Path, n: int) -> list[Any]:
+def run_clips(data_root: Path, n: int) -> list[Any]:
     """The run's own clips whose audio is still there."""
     data = DataFolder(data_root)
     if not data.splits.is_file() or not data.audio_roots.is_file():
@@ -93,37 +94,47 @@ def _run_clips(data_root: Path, n: int) -> list[Any]:
 
 
 def _write(folder: Path, point: ExportPoint, labels: tuple[str, ...], clips: Sequence[Any]) -> None:
-    classifiers = {
-        f"{point.name}_head": head_file(point.model.head),
-        point.name: stand_alone_file(point.model.head),
-    }
-    params = params_csv(point.settings)
-    for name, content in classifiers.items():
-        write_bytes(folder / f"{name}.tflite", content)
-        write_text(folder / f"{name}_Labels.txt", "".join(f"{label}\n" for label in labels))
-        write_text(folder / f"{name}_Params.csv", params)
-    parity = _prove(folder, [folder / f"{name}.tflite" for name in classifiers], point, labels, clips)
-    write_table(parity.round({"ours": 7, "difference": 7, "start_s": 3}), folder / PARITY)
+    parity = write_proven(
+        folder, point.name, point.model.head, labels, params_csv(point.settings),
+        lambda files, sounds: compare(
+            files, point.model.head, labels, point.audio, point.settings.sensitivity, sounds
+        ),
+        clips,
+    )  # fmt: skip
     _write_record(folder, point, labels, parity)
 
 
-def _prove(
+def write_proven(
     folder: Path,
-    classifiers: Sequence[Path],
-    point: ExportPoint,
+    name: str,
+    head: Head,
     labels: Sequence[str],
+    params: str,
+    score: Callable[[list[Path], list[Any]], pd.DataFrame],
     clips: Sequence[Any],
 ) -> pd.DataFrame:
-    """Compare on recorded clips and a few made ones, or on made ones alone where there is no audio."""
+    """Write both classifiers with their labels and parameters, and the table that proves them equal to ours.
+
+    Proven on recorded clips and a few made ones, or on made ones alone where there is no audio.
+
+    Args:
+        score: what compares both programs on files and sounds (see `parity.compare`).
+    Raises:
+        InputError: scores differ.
+    """
+    files = []
+    for stem, content in ((f"{name}_head", head_file(head)), (name, stand_alone_file(head))):
+        files.append(folder / f"{stem}.tflite")
+        write_bytes(files[-1], content)
+        write_text(folder / f"{stem}_Labels.txt", "".join(f"{label}\n" for label in labels))
+        write_text(folder / f"{stem}_Params.csv", params)
     made = folder / "made"
-    sounds = [*clips, *(made_clips(made) if clips else made_clips(made, N_CLIPS))]
     try:
-        table = compare(
-            classifiers, point.model.head, labels, point.audio, point.settings.sensitivity, sounds
-        )
+        table = score(files, [*clips, *(made_clips(made) if clips else made_clips(made, N_CLIPS))])
     finally:
         shutil.rmtree(made, ignore_errors=True)
     check_parity(table)
+    write_table(table.round({"ours": 7, "difference": 7, "start_s": 3}), folder / PARITY)
     return table
 
 
@@ -135,35 +146,41 @@ def _write_record(folder: Path, point: ExportPoint, labels: tuple[str, ...], par
     threshold = None if point.no_threshold else express_threshold(point.threshold_logit, own)
     files = {path.name: sha256_of_file(path) for path in sorted(folder.iterdir())}
     record = {
-        _MARK: _FORMAT,
+        MARK: FORMAT,
         "vernal_version": __version__,
         "birdnet_analyzer_version": birdnet_analyzer_version(),
         "stage": point.stage,
         **point.model.parameters,
         "config_hash": config_hash(point.settings),
         "labels": list(labels),
-        "operating_point": _operating_point(point),
+        "operating_point": operating_point(point),
         "birdnet_analyzer": {
             **(asdict(threshold) if threshold else {"sensitivity": own}),
             "fmin": int(point.audio.fmin),
             "fmax": int(point.audio.fmax),
             "overlap": float(point.audio.overlap),
         },
-        "parity": {
-            "recorded_clips": int(parity.loc[parity.is_real, "clip"].nunique()),
-            "made_sounds": int(parity.loc[~parity.is_real, "clip"].nunique()),
-            "scores": int(parity["ours"].notna().sum()),
-            "scores_of_windows_only_there": int(parity["ours"].isna().sum()),
-            "largest_difference": round(float(parity.difference.max()), 7),
-        },
+        "parity": parity_record(parity),
         "files": files,
     }
     name = point.name
-    write_text(folder / f"{name}{_PARAMETERS}", yaml.safe_dump(record, sort_keys=False, allow_unicode=True))
+    write_text(folder / f"{name}{PARAMETERS}", yaml.safe_dump(record, sort_keys=False, allow_unicode=True))
     write_text(folder / f"{name}_settings.md", settings_sheet(name, record, threshold))
 
 
-def _operating_point(point: ExportPoint) -> dict[str, Any]:
+def parity_record(parity: pd.DataFrame) -> dict[str, Any]:
+    """What a parameters file says of the proof."""
+    return {
+        "recorded_clips": int(parity.loc[parity.is_real, "clip"].nunique()),
+        "made_sounds": int(parity.loc[~parity.is_real, "clip"].nunique()),
+        "scores": int(parity["ours"].notna().sum()),
+        "scores_of_windows_only_there": int(parity["ours"].isna().sum()),
+        "largest_difference": round(float(parity.difference.max()), 7),
+    }
+
+
+def operating_point(point: ExportPoint) -> dict[str, Any]:
+    """The threshold of a point and what it did on each split, as a parameters file says it."""
     kept = (
         "no_threshold",
         "goal",
@@ -189,7 +206,7 @@ def _plain(value: Any) -> Any:
 # The place ------------------------------------------------------------------------------------------
 
 
-def _check_place(out: Path) -> None:
+def check_place(out: Path) -> None:
     """Refuse to write where somebody else's files are."""
     if out.exists() and not out.is_dir():
         raise InputError(f"{out} is a file; name a folder to write the export to.")
@@ -209,10 +226,10 @@ def _strangers(out: Path) -> list[str]:
     if not out.is_dir():
         return []
     names = {path.name for path in out.iterdir()}
-    for record in out.glob(f"*{_PARAMETERS}"):
+    for record in out.glob(f"*{PARAMETERS}"):
         content = _read_record(record)
         if content is not None:
-            point = record.name.removesuffix(_PARAMETERS)
+            point = record.name.removesuffix(PARAMETERS)
             names -= {record.name, f"{point}_settings.md", *content["files"]}
     return sorted(names)
 
@@ -252,19 +269,19 @@ def load_export(path: Path | str) -> Model:
 def _exported_files(path: Path) -> tuple[Path, Path]:
     """The parameters and the classifier that a path means."""
     if path.is_dir():
-        records = sorted(path.glob(f"*{_PARAMETERS}"))
+        records = sorted(path.glob(f"*{PARAMETERS}"))
         if len(records) != 1:
             raise InputError(f"{path} holds {len(records)} exports; name the .tflite file of one.")
         path = records[0]
     if not path.is_file():
         raise InputError(f"{path} does not exist; give an exported folder or a .tflite file of it.")
-    if path.name.endswith(_PARAMETERS):
-        return path, path.with_name(path.name.removesuffix(_PARAMETERS) + "_head.tflite")
+    if path.name.endswith(PARAMETERS):
+        return path, path.with_name(path.name.removesuffix(PARAMETERS) + "_head.tflite")
     if path.suffix != ".tflite":
         raise InputError(
             f"{path} is no exported classifier; give an exported folder or a .tflite file of it."
         )
-    record = path.with_name(path.stem.removesuffix("_head") + _PARAMETERS)
+    record = path.with_name(path.stem.removesuffix("_head") + PARAMETERS)
     if not record.is_file():
         raise InputError(
             f"{record} is missing, so nobody knows how audio has to be read for {path.name}. Keep the files of an "
@@ -279,5 +296,5 @@ def _read_record(path: Path) -> dict[str, Any] | None:
         content = read_yaml(path)
     except InputError:
         return None
-    is_ours = isinstance(content, dict) and content.get(_MARK) == _FORMAT
+    is_ours = isinstance(content, dict) and content.get(MARK) == FORMAT
     return content if is_ours and isinstance(content.get("files"), dict) and content.get("labels") else None

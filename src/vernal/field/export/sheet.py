@@ -16,6 +16,7 @@ _SCORES = (
     "Confidences are scores, not probabilities. Sensitivity moves them all, (s - 1) x 10 on the logit scale: with "
     "another sensitivity this minimum confidence is another operating point."
 )
+_RECORD = "_parameters.yml"
 _SPLITS = {"val": "validation", "test_iid": "`test_iid`", "test_ood": "`test_ood`"}
 # Names of its columns, one of them misspelt there.
 _PARAMS = (
@@ -71,6 +72,45 @@ def settings_sheet(name: str, record: Mapping[str, Any], threshold: ToolThreshol
         _licence(),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def merged_sheet(name: str, record: Mapping[str, Any]) -> str:
+    """The settings sheet of several points in one classifier, in Markdown; `record` as it stands in its parameters."""
+    tool = record["birdnet_analyzer"]
+    min_conf = "MIN_CONF" if tool["min_conf"] is None else f"{tool['min_conf']:g}"
+    command = (
+        f"python -m birdnet_analyzer.analyze RECORDINGS --output RESULTS --classifier {name}.tflite "
+        f"--min_conf {min_conf} --sensitivity 1 --overlap {tool['overlap']:g} --fmin {tool['fmin']} "
+        f"--fmax {tool['fmax']}"
+    )
+    rows = [_merged_row(part) for part in record["merged"]]
+    opening = (
+        f"{len(rows)} trained points in one classifier, exported by Vernal {record['vernal_version']}. Each label "
+        f"scores as its own point does alone; `{name}{_RECORD}` names them."
+    )
+    settings = (
+        f"## Set these\n\n    {command}\n\nThe program has one minimum confidence for all labels: the lowest of their "
+        "thresholds, rounded down. In its results keep of each label what reaches its own:"
+    )
+    thresholds = [
+        "| label | point | threshold (confidence) | precision on validation | recall on validation |",
+        "| --- | --- | ---: | ---: | ---: |",
+        *(f"| {' | '.join(row)} |" for row in rows),
+    ]
+    use = (
+        "`kedro run --pipeline=detection` takes each label's threshold by itself. The sensitivity stays at 1: that "
+        f"of each point is in its weights. {_SCORES}"
+    )
+    title = f"# {name} for BirdNET-Analyzer {record['birdnet_analyzer_version']}"
+    parts = [title, opening, settings, "\n".join(thresholds), use, _files(name), _parity(record), _licence()]
+    return "\n\n".join(parts) + "\n"
+
+
+def _merged_row(part: Mapping[str, Any]) -> list[str]:
+    point = part["operating_point"]
+    values = [point.get("threshold_confidence"), point.get("val_precision"), point.get("val_recall")]
+    cells = ["none" if value is None else f"{value:.4f}" for value in values]
+    return [", ".join(part["labels"]), f"`{part['stage']}/{part['point']}`", *cells]
 
 
 def _set_these(name: str, record: Mapping[str, Any], threshold: ToolThreshold | None) -> str:

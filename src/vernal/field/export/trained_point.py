@@ -10,6 +10,7 @@ import pandas as pd
 
 from vernal.audio.embedding.options import EmbeddingOptions
 from vernal.common.problems import InputError, suggest
+from vernal.evaluation.deployment import deployed_point, leading_points
 from vernal.evaluation.operating_points import why_none
 from vernal.sweeps.point_settings import PointSettings, config_hash
 from vernal.sweeps.stage_folder import StageFolder
@@ -79,6 +80,27 @@ def trained_point(data_root: Path, stage: str, point: str) -> ExportPoint:
         audio,
         _results(data_root, stage, name, settings, model.parameters.get("fit_key")),
     )
+
+
+def deployed_of_stage(data_root: Path, stage: str) -> str:
+    """The name of a stage's point to deploy.
+
+    Raises:
+        InputError: it has no results.
+    """
+    folder = StageFolder(data_root, stage)
+    file = folder.points_table
+    if not file.is_file():
+        raise InputError(
+            f"Stage {stage!r} has no results in {data_root} ({file} does not exist). Run it to its end first, name a "
+            "point of another stage as STAGE/POINT, or give an exported .tflite file."
+        )
+    board = folder.leaderboard
+    leading = leading_points(folder.read_table(board)) if board.is_file() else []
+    point = deployed_point(folder.read_table(file), leading)
+    if point is None:
+        raise InputError(f"No point of stage {stage!r} in {file} has results. Run the stage to its end.")
+    return point
 
 
 def audio_of_model(model: Model, where: str) -> EmbeddingOptions:
