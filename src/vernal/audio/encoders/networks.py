@@ -205,9 +205,7 @@ def _open_tflite(file: EncoderFile) -> Network:
         output = _chosen(file, outputs)
     taken, given = made.get_input_details()[0]["index"], made.get_output_details()[output]["index"]
     try:
-        made.resize_tensor_input(taken, shape)
-        with quiet_file_descriptors():
-            made.allocate_tensors()
+        allocate(made, taken, shape)
     except (ValueError, RuntimeError) as error:
         raise _problem(file, f"it does not take samples of {shape} ({_first_line(error)})") from error
     return partial(_run_tflite, file, made, shape, taken, given)
@@ -230,6 +228,13 @@ def tflite_interpreter(content: bytes) -> Any:
 
     with quiet_file_descriptors():  # the library announces itself for every interpreter
         return Interpreter(model_content=content, num_threads=1)
+
+
+def allocate(made: Any, taken: int, shape: tuple[int, ...]) -> None:
+    """Give an interpreter's input its shape, and all tensors their memory."""
+    made.resize_tensor_input(taken, shape)
+    with quiet_file_descriptors():
+        made.allocate_tensors()
 
 
 def _interpreter(file: EncoderFile, content: bytes) -> Any:

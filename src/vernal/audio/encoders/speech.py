@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from vernal.audio.encoders.base import BuiltInEncoder
-from vernal.audio.encoders.networks import tflite_interpreter
+from vernal.audio.encoders.networks import allocate, tflite_interpreter
 from vernal.common.files import sha256_of_file
 from vernal.common.problems import InputError
 
@@ -36,9 +36,8 @@ class SpeechEncoder(BuiltInEncoder):
         self._mels, self._network = (
             tflite_interpreter(_file(name).read_bytes()) for name in (_MELS, _NETWORK)
         )
-        self._mels.resize_tensor_input(0, (1, self.n_samples))
-        for made in (self._mels, self._network):
-            made.allocate_tensors()
+        allocate(self._mels, 0, (1, self.n_samples))
+        allocate(self._network, 0, (1, 76, 32, 1))
         self._bands, self._output = (
             made.get_output_details()[0]["index"] for made in (self._mels, self._network)
         )

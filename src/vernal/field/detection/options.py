@@ -45,6 +45,7 @@ class DetectionOptions:
     counted as heard.
     `queue`, `queue_per_night`: detections for a person to check, and how many of them one recorder's night may give.
     `occasion`: what occupancy models count as one occasion, a night or a week of them.
+    `species_likelihood`: BirdNET's species at least this likely at a site in a week are listed; None: none.
     `clips`: how many of the queue are cut out as WAV, with `clip_margin_s` on both sides.
     """
 
@@ -62,6 +63,7 @@ class DetectionOptions:
     queue: CountFromZero = 200
     queue_per_night: Count = 5
     occasion: Annotated[str, one_of(OCCASIONS)] = "night"
+    species_likelihood: ShareBelowOne | None = None
     clips: CountFromZero = 20
     clip_margin_s: Annotated[Number, Field(ge=0, le=60, description="seconds")] = 1.0
 

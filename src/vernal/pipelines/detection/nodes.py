@@ -31,6 +31,7 @@ from vernal.field.detection.options import DetectionOptions
 from vernal.field.detection.page import DetectionRun, headline, render_page
 from vernal.field.detection.scan import Piece, score_missing
 from vernal.field.detection.score_store import ScoreStore
+from vernal.field.detection.species import expected_species
 from vernal.field.detection.top import choose_top, cut_clips
 from vernal.field.detection.verification import review_detections, verdicts_of, verified_detections
 from vernal.field.handover.occupancy import occupancy_files
@@ -154,6 +155,16 @@ def queue_detections(
 def cut_top_clips(top: pd.DataFrame, options: DetectionOptions) -> dict[str, Callable[[], bytes]]:
     """The sound of the strongest detections."""
     return cut_clips(top, options.clip_margin_s)
+
+
+def list_species(
+    detections: pd.DataFrame, recordings: pd.DataFrame, classifier: Classifier, options: DetectionOptions
+) -> dict[str, Callable[[], bytes]]:
+    """BirdNET's species that may be met at each site and week, where a likelihood was asked for."""
+    if options.species_likelihood is None:
+        return {}
+    table = expected_species(recordings, detections, classifier.labels, options.species_likelihood)
+    return {"expected.csv": lambda: table.to_csv(index=False, lineterminator="\n").encode()}
 
 
 def write_label_tables(

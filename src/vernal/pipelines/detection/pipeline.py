@@ -110,6 +110,13 @@ def _count() -> list[Node]:
             tags=["reporting"],
         ),
         Node(
+            nodes.list_species,
+            inputs=["detections", "recordings", "classifier", "params:detection"],
+            outputs="species",
+            name="list_species",
+            tags=["reporting"],
+        ),
+        Node(
             nodes.write_label_tables,
             inputs=["detections", "files", "recordings", "classifier", "params:detection"],
             outputs="label_tables",
