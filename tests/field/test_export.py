@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import tracemalloc
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -16,7 +17,7 @@ from vernal.audio.embedding.windows import EmbeddingOptions
 from vernal.commands.export import export
 from vernal.common.problems import InputError
 from vernal.field.export import parity
-from vernal.field.export.classifier_files import read_head, stand_alone_file
+from vernal.field.export.classifier_files import head_file, read_head, stand_alone_file
 from vernal.field.export.folder import export_point, load_export
 from vernal.field.export.parity import PARITY_COLUMNS, ROUNDING
 from vernal.field.export.trained_point import find_point
@@ -436,6 +437,73 @@ def test_other_files_are_no_classifiers(tmp_path: Path):
     assert read_head(model_path()).n_classes == 6_522
     with pytest.raises(InputError, match="cannot be read"):
         read_head(tmp_path / "nothing.tflite")
+
+
+def head_graph(hidden_units: int = 4):
+    """The object tree of a head's file."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.ModelT.InitFromPackedBuf(head_file(make_head(hidden_units)), 0)
+    for operator in model.subgraphs[0].operators:
+        operator.inputs = operator.inputs.copy()
+    return model
+
+
+def feed_itself(model):
+    for operator in model.subgraphs[0].operators:
+        operator.inputs[0] = operator.outputs[0]
+
+
+def feed_each_other(model):
+    first, last = model.subgraphs[0].operators
+    first.inputs[0] = last.outputs[0]
+
+
+def repeat_one_layer(model):
+    """Two thousand layers of one matrix, 8 MB each in memory: 33 GB."""
+    import copy
+
+    from vernal.audio.birdnet.model import set_constant, set_shape
+
+    graph = model.subgraphs[0]
+    last = graph.operators[-1]
+    set_constant(model, last.inputs[1], np.zeros((2_000, 1_024), np.float32))
+    for _ in range(2_000):
+        tensor = copy.copy(graph.tensors[last.outputs[0]])
+        set_shape(tensor, (1, 2_000))
+        graph.tensors.append(tensor)
+        layer = copy.copy(last)
+        layer.outputs = np.array([graph.outputs[0]], np.int32)
+        layer.inputs = np.array([len(graph.tensors) - 1, *last.inputs[1:]], np.int32)
+        graph.operators[-1].outputs = layer.inputs[:1]
+        graph.operators.append(layer)
+
+
+def name_no_tensor(model):
+    model.subgraphs[0].operators[-1].inputs[1] = 2**31 - 1
+
+
+def give_a_vector_for_a_matrix(model):
+    from vernal.audio.birdnet.model import set_shape
+
+    set_shape(model.subgraphs[0].tensors[model.subgraphs[0].operators[-1].inputs[1]], (-1,))
+
+
+@pytest.mark.parametrize(
+    "change", [feed_itself, feed_each_other, repeat_one_layer, name_no_tensor, give_a_vector_for_a_matrix]
+)
+def test_graphs_that_are_no_heads_cost_nothing(tmp_path: Path, change):
+    from vernal.audio.birdnet.model import packed
+
+    model = head_graph()
+    change(model)
+    file = tmp_path / "x.tflite"
+    file.write_bytes(packed(model))
+    tracemalloc.start()
+    with pytest.raises(InputError, match=r"x\.tflite (is not a classifier|holds no head)"):
+        read_head(file)
+    assert tracemalloc.get_traced_memory()[1] < 20 * file.stat().st_size + 2**20
+    tracemalloc.stop()
 
 
 def test_the_command_explains_itself():

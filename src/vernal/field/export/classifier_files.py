@@ -16,6 +16,10 @@ from vernal.audio.birdnet.model import N_DIMS
 from vernal.common.problems import InputError
 from vernal.training.heads import Head
 
+MOST_BYTES = 512 * 1024**2
+_MOST_OPERATORS = 10_000
+Layer = tuple[np.ndarray, np.ndarray]
+
 
 def head_file(head: Head) -> bytes:
     """The head alone: (n, 1024) embeddings in, (n, n_classes) logits out."""
@@ -44,6 +48,8 @@ def read_head(path: Path | str) -> Head:
     """
     path = Path(path)
     try:
+        if path.stat().st_size > MOST_BYTES:
+            raise InputError(f"{path} has more than {MOST_BYTES:,} bytes, which no classifier has.")
         content = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}); check the path.") from error
@@ -53,40 +59,70 @@ def read_head(path: Path | str) -> Head:
             f"{path} is not a classifier on BirdNET's embedding: it does not end in fully connected layers that "
             f"read {N_DIMS:,} values. Give a .tflite file that `kedro export` wrote."
         )
-    return Head(tuple(layers))
+    try:
+        return Head(tuple(layers))
+    except InputError as error:
+        raise InputError(f"{path} holds no head: {error}") from error
 
 
-def _read_layers(content: bytes) -> list[tuple[np.ndarray, np.ndarray]]:
+def _read_layers(content: bytes) -> list[Layer]:
     """Walk from the output back through fully connected layers; empty where a file is something else."""
     import struct
 
     from ai_edge_litert import schema_py_generated as schema
 
     try:
-        model = schema.ModelT.InitFromPackedBuf(content, 0)
-        graph = model.subgraphs[0]
-        maker = {int(output): operator for operator in graph.operators for output in operator.outputs}
-        layers: list[tuple[np.ndarray, np.ndarray]] = []
-        tensor = int(graph.outputs[0])
-        while (operator := maker.get(tensor)) is not None and _is_dense(model, operator, schema):
-            source, weights, bias = (int(index) for index in operator.inputs)
-            activation = operator.builtinOptions.fusedActivationFunction
-            if activation != (
-                schema.ActivationFunctionType.RELU if layers else schema.ActivationFunctionType.NONE
-            ):
-                return []
-            layers.append((_values(model, weights).T, _values(model, bias).reshape(-1)))
-            tensor = source
-    except (struct.error, IndexError, TypeError, ValueError, AttributeError):
+        return _walk_back(schema.Model.GetRootAs(content, 0), len(content))
+    except (struct.error, IndexError, TypeError, ValueError, AttributeError, OverflowError):
         return []
+
+
+def _walk_back(model: Any, most_bytes: int) -> list[Layer]:
+    """The layers of a graph that may be anything: fed by itself, or of one table that is listed a million times.
+
+    Raises:
+        ValueError: as other errors, where the file is something else, or its layers are larger than itself.
+    """
+    graph = model.Subgraphs(0)
+    listed = (graph.Operators(at) for at in range(min(graph.OperatorsLength(), _MOST_OPERATORS)))
+    maker = {operator.Outputs(0): operator for operator in listed if operator.OutputsLength() == 1}
+    layers: list[Layer] = []
+    tensor = graph.Outputs(0)
+    # Taken out, so that no layer comes twice.
+    while (operator := maker.pop(tensor, None)) is not None and _is_dense(model, operator):
+        if _activation(operator) != _expected_activation(is_last=not layers):
+            return []
+        tensor, weights, bias = (operator.Inputs(at) for at in range(3))
+        layers.append((_values(model, graph, weights).T, _values(model, graph, bias).reshape(-1)))
+        most_bytes -= sum(values.nbytes for values in layers[-1])
+        if most_bytes < 0 or layers[-1][0].ndim != 2:
+            raise ValueError("larger than the file, or no matrix")
     return layers[::-1]
 
 
-def _is_dense(model: Any, operator: Any, schema: Any) -> bool:
-    code = model.operatorCodes[operator.opcodeIndex]
-    return max(code.builtinCode, code.deprecatedBuiltinCode) == schema.BuiltinOperator.FULLY_CONNECTED
+def _is_dense(model: Any, operator: Any) -> bool:
+    from ai_edge_litert import schema_py_generated as schema
+
+    code = model.OperatorCodes(operator.OpcodeIndex())
+    return max(code.BuiltinCode(), code.DeprecatedBuiltinCode()) == schema.BuiltinOperator.FULLY_CONNECTED
 
 
-def _values(model: Any, index: int) -> np.ndarray:
-    tensor = model.subgraphs[0].tensors[index]
-    return np.frombuffer(bytes(model.buffers[tensor.buffer].data), dtype="<f4").reshape(tensor.shape)
+def _activation(operator: Any) -> int:
+    from ai_edge_litert import schema_py_generated as schema
+
+    options, table = schema.FullyConnectedOptions(), operator.BuiltinOptions()
+    options.Init(table.Bytes, table.Pos)
+    return options.FusedActivationFunction()
+
+
+def _expected_activation(is_last: bool) -> int:
+    from ai_edge_litert import schema_py_generated as schema
+
+    kinds = schema.ActivationFunctionType
+    return kinds.NONE if is_last else kinds.RELU
+
+
+def _values(model: Any, graph: Any, index: int) -> np.ndarray:
+    tensor = graph.Tensors(index)
+    values = np.frombuffer(model.Buffers(tensor.Buffer()).DataAsNumpy().tobytes(), dtype="<f4")
+    return values.reshape(tensor.ShapeAsNumpy())
