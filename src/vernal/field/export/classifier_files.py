@@ -88,15 +88,16 @@ def _walk_back(model: Any, most_bytes: int) -> list[Layer]:
     maker = {operator.Outputs(0): operator for operator in listed if operator.OutputsLength() == 1}
     layers: list[Layer] = []
     tensor = graph.Outputs(0)
-    # Taken out, so that no layer comes twice.
-    while (operator := maker.pop(tensor, None)) is not None and _is_dense(model, operator):
+    seen: set[int] = set()
+    while (operator := maker.get(tensor)) is not None and _is_dense(model, operator):
         if _activation(operator) != _expected_activation(is_last=not layers):
             return []
+        seen.add(tensor)
         tensor, weights, bias = (operator.Inputs(at) for at in range(3))
         layers.append((_values(model, graph, weights).T, _values(model, graph, bias).reshape(-1)))
         most_bytes -= sum(values.nbytes for values in layers[-1])
-        if most_bytes < 0 or layers[-1][0].ndim != 2:
-            raise ValueError("larger than the file, or no matrix")
+        if tensor in seen or most_bytes < 0 or layers[-1][0].ndim != 2:
+            raise ValueError("fed by itself, larger than the file, or no matrix")
     return layers[::-1]
 
 
