@@ -17,6 +17,7 @@ import pandas as pd
 
 from vernal.common.files import write_text
 from vernal.common.hashing import canonical_json, digest
+from vernal.common.json_text import parse_json
 from vernal.common.problems import InputError
 from vernal.common.storage import as_path
 from vernal.training.scoring import EVALUATED_SPLITS
@@ -63,14 +64,14 @@ def read_ledger(path: Path | str) -> list[dict[str, Any]]:
     if not path.is_file():
         return []
     entries = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(path.read_bytes().splitlines(), start=1):
         try:
-            entry = json.loads(line)
-        except ValueError as error:
+            entry = parse_json(line, "It")
+        except InputError as error:
             raise InputError(
                 f"Line {number} of the test ledger {path} cannot be read ({error}). Restore the file."
             ) from error
-        if not isinstance(entry, dict) or not isinstance(entry.get("splits"), dict):
+        if not isinstance(entry, dict) or not isinstance(entry.get("splits"), dict) or not _is_named(entry):
             raise InputError(
                 f"Line {number} of the test ledger {path} is no entry of a ledger. Restore the file."
             )
@@ -87,8 +88,8 @@ def append_entries(path: Path | str, entries: Iterable[Entry], now: str) -> list
         What was added.
     """
     path = as_path(path)
-    before = path.read_text(encoding="utf-8") if path.is_file() else ""
     listed = read_ledger(path)
+    before = path.read_text(encoding="utf-8") if path.is_file() else ""
     known = {(entry.get("stage"), entry.get("evaluation")) for entry in listed}
     previous = _hash(listed[-1]) if listed else _FIRST
     added = []
@@ -104,6 +105,10 @@ def append_entries(path: Path | str, entries: Iterable[Entry], now: str) -> list
             before += "\n"
         write_text(path, before + "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in added))
     return added
+
+
+def _is_named(entry: Entry) -> bool:
+    return all(isinstance(entry.get(name), str | None) for name in ("stage", "evaluation"))
 
 
 def _hash(entry: Entry) -> str:

@@ -17,13 +17,19 @@ from typing import Any
 from vernal import __version__
 from vernal.common.data_folder import DataFolder
 from vernal.common.files import sha256_of_file, write_text
-from vernal.common.problems import InputError
+from vernal.common.json_text import read_json
+from vernal.common.problems import InputError, is_number
 from vernal.common.storage import as_path
 from vernal.proof.environment import environment
 from vernal.sweeps.stage_folder import StageFolder
 
 FORMAT = 1
 RUNNING, FINISHED, FAILED = "running", "finished", "failed"
+_NAMED = ("run", "stage", "started", "outcome")
+_GROUPS = (
+    "data", "settings", "seeds", "points", "parameters", "environment", "environment.code", "environment.packages",
+    "environment.machine",
+)  # fmt: skip
 
 
 @dataclass
@@ -210,7 +216,7 @@ def stage_facts(data_root: Path, stage: str, is_whole: bool = True) -> dict[str,
             for row in plan.to_dict("records")
         }
     if is_whole and folder.certificate.is_file():
-        content = json.loads(folder.certificate.read_text(encoding="utf-8"))
+        content = read_json(folder.certificate)
         facts |= {"results": content.get("results"), "verdict": content.get("verdict")}
         facts["checks"] = {line["check"]: line["verdict"] for line in content.get("checks", [])}
     return facts
@@ -236,12 +242,38 @@ def read_record(path: Path) -> dict[str, Any]:
         InputError: the file is no record.
     """
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = read_json(path)
     except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read as a run record ({error}). Remove it.") from error
-    if not isinstance(record, dict) or not {"run", "stage", "started", "outcome"} <= set(record):
+    if not isinstance(record, dict) or not _is_record(record):
         raise InputError(f"{path} is no run record. Remove it.")
     return record
+
+
+def _is_record(record: Mapping[str, Any]) -> bool:
+    """Whether those who show and compare records find what they look for, of the kinds that they expect."""
+    groups = [_group(record, *path.split(".")) for path in _GROUPS]
+    nodes = record.get("nodes", [])
+    return (
+        all(isinstance(record.get(name), str) for name in _NAMED)
+        and all(isinstance(group, dict) for group in groups)
+        and all(isinstance(point, dict) for point in _group(record, "points").values())
+        and isinstance(nodes, list)
+        and all(isinstance(node, dict) and _is_node(node) for node in nodes)
+        and isinstance(record.get("duration_s"), float | int | None)
+    )
+
+
+def _group(record: Mapping[str, Any], *names: str) -> Any:
+    """A group within groups; an empty one where it is not there, None where something else stands in its place."""
+    for name in names:
+        record = record.get(name, {}) if isinstance(record, dict) else None  # type: ignore[assignment]
+    return record
+
+
+def _is_node(node: Mapping[str, Any]) -> bool:
+    texts, seconds = (node.get("node"), node.get("started", "")), node.get("duration_s")
+    return all(isinstance(text, str) for text in texts) and is_number(seconds)
 
 
 def find_record(records: Iterable[Mapping[str, Any]], name: str) -> Mapping[str, Any]:
