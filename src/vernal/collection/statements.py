@@ -166,6 +166,9 @@ def read_files_table(path: Path) -> dict[str, Statement]:
     twice: list[str] = []
     wrong: list[str] = []
     for line, cells in rows:
+        if not cells.get(name):  # below a further header, or an empty cell
+            wrong.append(f"line {line}: no file")
+            continue
         key = cells.pop(name).replace("\\", "/").removeprefix("./")
         twice += [f"line {line}: {key!r}"] if key in statements else []
         values = {column: cell for column, cell in cells.items() if cell}

@@ -173,9 +173,26 @@ def read_part(
         with open_part(part) as file:
             if check is not None:
                 check(file)
-            return file.read(columns=columns, use_threads=False)
+            table = file.read(columns=columns, use_threads=False)
+            check_rows(table, file.metadata.num_rows)
+            return table
     except (ArrowException, OSError, KeyError, ValueError) as error:
         raise damaged(part, error, when_damaged) from error
+
+
+def check_rows(table: Any, n_rows: int) -> None:
+    """Refuse an Arrow table whose columns have other numbers of rows than its file tells.
+
+    Raises:
+        ValueError: says which.
+    """
+    odd = [
+        f"{name} has {len(column):,} rows"
+        for name, column in zip(table.column_names, table.columns, strict=True)
+        if len(column) != n_rows
+    ]
+    if odd:
+        raise ValueError(f"{examples(odd)}, of {n_rows:,}")
 
 
 def check_types(file: Any, types: Mapping[str, str]) -> None:

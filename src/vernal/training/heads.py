@@ -12,6 +12,7 @@ import io
 import itertools
 import json
 import math
+import re
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
@@ -273,6 +274,12 @@ def read_npz(file: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     return meta, arrays
 
 
+_ARRAY_HEADER = re.compile(
+    rb"\{'descr': '(?P<kind>[<>|=]?[a-zA-Z]\d*)', 'fortran_order': (?:True|False), "
+    rb"'shape': \((?P<shape>[\d, ]*)\), \} *\n"
+)
+
+
 def _check_members(file: Path) -> None:
     """Refuse what would be larger in memory than on the disk, by the archive's directory and each array's header."""
     with zipfile.ZipFile(file) as archive:
@@ -281,18 +288,23 @@ def _check_members(file: Path) -> None:
         if len(members) > MOST_ARRAYS or told > size:
             raise ValueError(f"{len(members):,} arrays of {told:,} bytes in {size:,} bytes")
         for member in members:
-            if member.filename.endswith(".npy"):
-                with archive.open(member) as content:
-                    _check_array(content, member)
+            with archive.open(member) as content:
+                # numpy reads what begins so as an array, whatever its name.
+                magic = content.read(np.lib.format.MAGIC_LEN)
+                if member.filename.endswith(".npy") or magic.startswith(np.lib.format.MAGIC_PREFIX):
+                    _check_array(magic, content, member)
 
 
-def _check_array(content: Any, member: zipfile.ZipInfo) -> None:
-    version = np.lib.format.read_magic(content)
-    if version != (1, 0):
-        raise ValueError(f"{member.filename} is of another version")
-    shape, _, kind = np.lib.format.read_array_header_1_0(content)
-    if math.prod(shape) * kind.itemsize > member.file_size:
-        raise ValueError(f"{member.filename} says that it holds {math.prod(shape):,} numbers")
+def _check_array(magic: bytes, content: Any, member: zipfile.ZipInfo) -> None:
+    if magic != np.lib.format.magic(1, 0):
+        raise ValueError(f"{member.filename} is no array, or of another version")
+    # Not numpy's own reading: it takes headers of other writers apart as Python, and fails in many ways.
+    told = _ARRAY_HEADER.fullmatch(content.read(int.from_bytes(content.read(2), "little")))
+    if told is None:
+        raise ValueError(f"{member.filename} has no header of an array")
+    n_numbers = math.prod(map(int, re.findall(rb"\d+", told["shape"])))
+    if n_numbers * np.dtype(told["kind"].decode()).itemsize > member.file_size:
+        raise ValueError(f"{member.filename} says that it holds {n_numbers:,} numbers")
 
 
 def load_head(path: Path | str) -> tuple[Head, dict[str, Any]]:

@@ -16,7 +16,7 @@ import pandas as pd
 from vernal.audio.embedding.options import EmbeddingOptions
 from vernal.common.hashing import digest
 from vernal.common.names import CLASS_DIVIDER, folded
-from vernal.common.problems import InputError
+from vernal.common.problems import InputError, is_number
 from vernal.common.storage import as_path
 from vernal.common.target_folders import TargetFolders
 from vernal.field.detection.options import DetectionOptions
@@ -280,6 +280,27 @@ def _of_labels(
     )
 
 
+_NO_EXPORT = "The parameters of {path} are not what an export writes. Export the point again."
+
+
+def _thresholds_of(merged: Any, path: Path, n_labels: int) -> list[LabelThreshold]:
+    """The threshold of every label of merged points, whose record may be anybody's."""
+    parts = merged if isinstance(merged, list) and all(map(_is_part, merged)) else []
+    own = [_label_threshold(part["operating_point"]) for part in parts for _ in part["labels"]]
+    if not own or len(own) != n_labels:
+        raise InputError(_NO_EXPORT.format(path=path))
+    return own
+
+
+def _is_part(part: Any) -> bool:
+    point = part.get("operating_point") if isinstance(part, dict) else None
+    return (
+        isinstance(point, dict)
+        and isinstance(part.get("labels"), list)
+        and bool(point.get("no_threshold") or is_number(point.get("threshold_logit")))
+    )
+
+
 def _exported(path: Path) -> Classifier:
     if path.is_dir() and (path / "parameters.yml").is_file():
         raise InputError(
@@ -289,19 +310,22 @@ def _exported(path: Path) -> Classifier:
     model = load_export(path)
     record = model.parameters
     if merged := record.get("merged"):
-        own = [_label_threshold(part["operating_point"]) for part in merged for _ in part["labels"]]
+        own = _thresholds_of(merged, path, len(model.labels))
         audio = audio_of_model(model, str(path))
         return _of_labels(f"{path.name}, exported", model.head, model.labels, audio, own, record["audio"])
-    operating_point = record.get("operating_point") or {}
+    operating_point, settings = (record.get(name) or {} for name in ("operating_point", "settings"))
+    sensitivity = settings.get("sensitivity", 1.0) if isinstance(settings, dict) else None
+    if not isinstance(operating_point, dict) or not is_number(sensitivity):
+        raise InputError(_NO_EXPORT.format(path=path))
     lacking = str(operating_point.get("no_threshold") or "")
-    if not lacking and not isinstance(operating_point.get("threshold_logit"), int | float):
+    if not lacking and not is_number(operating_point.get("threshold_logit")):
         raise InputError(f"The export {path} has no threshold. Export the point again.")
     return Classifier(
         name=f"{record.get('stage')}/{record.get('point')}, exported",
         head=model.head,
         labels=model.labels,
         audio=audio_of_model(model, str(path)),
-        sensitivity=float((record.get("settings") or {}).get("sensitivity", 1.0)),
+        sensitivity=float(sensitivity),
         threshold_logit=float("nan") if lacking else float(operating_point["threshold_logit"]),
         threshold_from=lacking or _goal(operating_point),
         has_own_threshold=True,
@@ -324,7 +348,8 @@ def _rates(results: Mapping[str, Any]) -> dict[str, float]:
         for split in ("val", "test_iid", "test_ood")
         for metric in ("precision", "recall", "f1", "fpr", "fp", "n_negative")
     ]
-    found = {name: pd.to_numeric(results[name], errors="coerce") for name in names if name in results}
+    # As text, for an export's record may hold anything.
+    found = {name: pd.to_numeric(str(results[name]), errors="coerce") for name in names if name in results}
     return {name: float(value) for name, value in found.items() if value is not None and math.isfinite(value)}
 
 

@@ -297,4 +297,5 @@ def _read_record(path: Path) -> dict[str, Any] | None:
     except InputError:
         return None
     is_ours = isinstance(content, dict) and content.get(MARK) == FORMAT
-    return content if is_ours and isinstance(content.get("files"), dict) and content.get("labels") else None
+    is_whole = is_ours and isinstance(content.get("files"), dict) and isinstance(content.get("labels"), list)
+    return content if is_whole and content["labels"] else None

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from vernal.common.hashing import digest
-from vernal.common.part_store import PartStore, as_parquet, check_types, damaged, open_part
+from vernal.common.part_store import PartStore, as_parquet, check_rows, check_types, damaged, open_part
 from vernal.common.problems import InputError
 from vernal.common.storage import local_copy
 from vernal.studies.features.options import FeatureOptions, Kind
@@ -146,6 +146,8 @@ class FeatureStore(PartStore):
             file = self._file(path)
             columns = {"columns": [column], "use_threads": False}
             table = file.read(**columns) if group is None else file.read_row_group(group, **columns)
+            told = file.metadata if group is None else file.metadata.row_group(group)
+            check_rows(table, told.num_rows)
             values = table.column(column).combine_chunks()
             if values.null_count:
                 raise ValueError(f"{column} has missing values")

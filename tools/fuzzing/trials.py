@@ -1,0 +1,455 @@
+"""Trials of readers, the page and interrupted work: how often something was tried, and what came of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from tools.fuzzing.mutation import MOST_BYTES, mutated
+from tools.fuzzing.readers import Reader, readers
+from vernal.common.files import sha256_of_file, write_bytes, write_text
+from vernal.common.json_text import read_json
+from vernal.common.problems import InputError
+
+TRIAL_COLUMNS = ("what", "tries", "refused", "taken", "faults", "seconds", "slowest_s", "more_mb", "guided")
+SLOW_S = 20.0
+_TELL_EVERY_S = 2.0
+_GRACE_S = 180.0
+
+
+@dataclass
+class Trial:
+    """What became of many tries of one kind.
+
+    `refused`: in words. `taken`: read, or answered. `faults`: anything else, a try that takes over `SLOW_S` among
+    them. `slowest_s`: longest try, seconds. `more_mb`: memory beyond what valid files need, MB. `guided`: whether new
+    code that a file reaches led to more such files.
+    """
+
+    what: str
+    tries: int = 0
+    refused: int = 0
+    taken: int = 0
+    faults: int = 0
+    seconds: float = 0.0
+    slowest_s: float = 0.0
+    more_mb: float = 0.0
+    guided: bool = False
+    found: dict[str, str] = field(default_factory=dict)
+
+    def row(self) -> dict[str, Any]:
+        """As the table has it."""
+        values = asdict(self) | {
+            name: round(getattr(self, name), 1) for name in ("seconds", "slowest_s", "more_mb")
+        }
+        return {name: values[name] for name in TRIAL_COLUMNS}
+
+
+def table_of(trials: Iterable[Trial]) -> pd.DataFrame:
+    """One row a trial: `TRIAL_COLUMNS`."""
+    return pd.DataFrame([trial.row() for trial in trials], columns=list(TRIAL_COLUMNS))
+
+
+# Readers --------------------------------------------------------------------------------------------
+
+
+class ReaderTrial:
+    """One reader on damaged files, in this process; what it does with each is counted."""
+
+    def __init__(self, reader: Reader, folder: Path) -> None:
+        self.reader, self.folder = reader, folder
+        self.trial = Trial(reader.name)
+        with tempfile.TemporaryDirectory() as scratch:
+            self.samples = reader.samples(Path(scratch))
+        for sample in self.samples:
+            self.read(sample)
+        self._least_mb = peak_mb()
+
+    def read(self, content: bytes) -> None:
+        """Read a file.
+
+        Raises:
+            InputError: as a person would see it; anything else is a fault.
+        """
+        place = self.folder / "case"
+        shutil.rmtree(place, ignore_errors=True)
+        place.mkdir(parents=True)
+        self.reader.read(place, content)
+
+    def try_one(self, content: bytes) -> None:
+        """Read a file and count what came of it; files of a new fault are kept."""
+        began = time.perf_counter()
+        trial = self.trial
+        trial.tries += 1
+        try:
+            self.read(content)
+            trial.taken += 1
+        except InputError:
+            trial.refused += 1
+        except (Exception, RecursionError) as error:
+            self._note(content, error)
+        took = time.perf_counter() - began
+        trial.slowest_s = max(trial.slowest_s, took)
+        if took > SLOW_S:
+            self._note(content, TimeoutError(f"{took:.0f} s"))
+
+    def _note(self, content: bytes, error: BaseException) -> None:
+        self.trial.faults += 1
+        last = traceback.extract_tb(error.__traceback__)[-1:]
+        kind = (
+            f"{type(error).__name__} at {last[0].filename}:{last[0].lineno}" if last else type(error).__name__
+        )
+        if kind not in self.trial.found:
+            name = f"{len(self.trial.found):03d}.bin"
+            self.trial.found[kind] = f"{name}: {error}"[:300]
+            write_bytes(self.folder / "faults" / name, content)
+
+    def tell(self, seconds: float) -> None:
+        """Leave the counts so far, for whoever started this process."""
+        self.trial.seconds = seconds
+        self.trial.more_mb = max(peak_mb() - self._least_mb, 0.0)
+        write_text(self.folder / "trial.json", json.dumps(asdict(self.trial)))
+
+
+def fuzz(reader: Reader, folder: Path, seconds: float, seed: int = 0, is_guided: bool = False) -> None:
+    """Try a reader for a while; counts are in `trial.json` of the folder, files of each fault in `faults`."""
+    trial = ReaderTrial(reader, folder)
+    began = told = time.monotonic()
+
+    def one(content: bytes) -> None:
+        nonlocal told
+        trial.try_one(content)
+        now = time.monotonic()
+        if now - told > _TELL_EVERY_S or now - began >= seconds:
+            told = now
+            trial.tell(now - began)
+
+    trial.tell(0.0)
+    if is_guided:
+        _by_coverage(trial, one, seconds, seed)
+        return
+    rng = random.Random(seed)
+    while time.monotonic() - began < seconds:
+        one(mutated(rng.choice(trial.samples), rng, trial.samples))
+
+
+def _by_coverage(trial: ReaderTrial, one: Any, seconds: float, seed: int) -> None:
+    """Let `atheris` choose which files to go on from; the process ends with it."""
+    import atheris
+
+    trial.trial.guided = True
+    corpus = trial.folder / "corpus"
+    for number, sample in enumerate(trial.samples):
+        write_bytes(corpus / f"{number}", sample)
+
+    def change(content: bytes, most: int, number: int) -> bytes:
+        rng = random.Random(number)
+        changed = (
+            mutated(content, rng, trial.samples) if rng.random() < 0.8 else atheris.Mutate(content, most)
+        )
+        return changed[:most]
+
+    options = [f"-max_total_time={round(seconds)}", f"-seed={seed + 1}"]
+    options += [f"-max_len={MOST_BYTES}", "-rss_limit_mb=0", f"-artifact_prefix={trial.folder}/"]
+    options.append(f"-timeout={round(_GRACE_S)}")
+    atheris.Setup([sys.argv[0], *options, str(corpus)], one, custom_mutator=change)
+    atheris.Fuzz()
+
+
+def try_readers(
+    names: Sequence[str], seconds: float, folder: Path, seed: int = 0, is_guided: bool = False
+) -> list[Trial]:
+    """Try each reader in a process of its own, so that one that dies is a fault and no end."""
+    return [_in_a_process(name, seconds, folder / name, seed, is_guided) for name in names]
+
+
+def _in_a_process(name: str, seconds: float, folder: Path, seed: int, is_guided: bool) -> Trial:
+    command = [sys.executable, "-m", "tools.fuzzing.one_reader", name, str(folder), str(seconds), str(seed)]
+    command += ["guided"] if is_guided else []
+    with (folder.parent / f"{name}.log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+        try:
+            code = process.wait(seconds + _GRACE_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            code = process.wait()
+    told = folder / "trial.json"
+    trial = Trial(**read_json(told)) if told.is_file() else Trial(readers()[name].name)
+    if code:
+        trial.faults += 1
+        trial.found[f"the process ended with {code}"] = "case"
+    return trial
+
+
+def peak_mb() -> float:
+    """The most memory that this process has used, MB."""
+    import psutil
+
+    memory = psutil.Process().memory_info()
+    if sys.platform == "win32":
+        return memory.peak_wset / 2**20
+    import resource
+
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+# The page -------------------------------------------------------------------------------------------
+
+_UP = (
+    "..",
+    "%2e%2e",
+    "..%2f",
+    "..%5c",
+    "....//",
+    "%252e%252e",
+    ".%2e",
+    "..;",
+    "%c0%ae%c0%ae",
+    "..%00",
+    "\\..",
+)
+_TARGETS = (
+    "secret.txt",
+    "etc/passwd",
+    "secret.txt%00.wav",
+    "conf/local/credentials.yml",
+    "C:/Windows/win.ini",
+)
+_PLACES = (
+    "/static/{}", "/review/queue/{}", "/review/api/state/{}", "/review/api/item/candidates/{}",
+    "/review/api/clip/clips/{}/sound", "/review/api/clip/{}/x/sound", "/review/api/sound/candidates/{}", "/results/{}",
+    "/results/{}/compare", "/sweeps/{}", "/sweeps/{}/output/text?file={}", "/sweeps/_new?from={}", "/{}",
+)  # fmt: skip
+SECRET = "nobody outside reads this"
+
+
+def try_page(project: Path) -> Trial:
+    """Ask a server for files outside its folders, in every spelling; an answer that holds one, or a 5xx, is a fault."""
+    trial = Trial("requests for files outside the page's folders")
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory() as scratch, Served(project, Path(scratch)) as served:
+        write_text(Path(scratch) / "secret.txt", SECRET)
+        if served.ask("/review")[0] != 200:
+            raise InputError("The page does not answer, so nothing can be tried.")
+        for place in _PLACES:
+            for up in _UP:
+                for depth in (1, 3, 8):
+                    for target in _TARGETS:
+                        status, content = served.ask(
+                            place.replace("{}", "/".join([up] * depth) + "/" + target)
+                        )
+                        is_leak = SECRET.encode() in content or b"root:" in content
+                        trial.tries += 1
+                        trial.faults += is_leak or status >= 500
+                        trial.refused += status >= 400 and status < 500
+                        trial.taken += status < 400 and not is_leak
+                        if is_leak or status >= 500:
+                            trial.found[f"{status} for {place}"] = f"{up} {depth} {target}"
+    trial.seconds = time.monotonic() - began
+    return trial
+
+
+class Served:
+    """`kedro review` on an empty data folder, in a process of its own."""
+
+    def __init__(self, project: Path, folder: Path) -> None:
+        self.project, self.data_root = project, folder / "data"
+
+    def __enter__(self) -> Served:
+        self.data_root.mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, "-m", "kedro", "review", "--no-browser"]
+        command.append(f"--params=data_root={self.data_root}")
+        self.process = subprocess.Popen(
+            command,
+            cwd=self.project,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            encoding="utf-8",
+        )
+        assert self.process.stdout is not None
+        line = next((line for line in self.process.stdout if line.startswith("Open ")), "")
+        address, _, self.token = line.removeprefix("Open ").strip().partition("token=")
+        self.host = address.split("/")[2] if address else ""
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.kill()
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        self.process.kill()
+        self.process.wait()
+
+    def ask(self, path: str, body: Any = None) -> tuple[int, bytes]:
+        """Status and content of an answer; a path goes out as it is."""
+        import http.client
+
+        connection = http.client.HTTPConnection(self.host, timeout=30)
+        headers = {"x-vernal-token": self.token} | (
+            {"content-type": "application/json"} if body is not None else {}
+        )
+        connection.putrequest("GET" if body is None else "POST", path.replace(" ", "%20"))
+        content = json.dumps(body).encode() if body is not None else None
+        for name, value in headers.items():
+            connection.putheader(name, value)
+        if content is not None:
+            connection.putheader("content-length", str(len(content)))
+        connection.endheaders(content)
+        answer = connection.getresponse()
+        made = answer.status, answer.read()
+        connection.close()
+        return made
+
+
+# Interrupted work -----------------------------------------------------------------------------------
+
+
+def try_killed_servers(project: Path, n: int, seed: int = 0) -> Trial:
+    """Kill servers while decisions are made; one that was confirmed and is gone is a fault.
+
+    `tries`: decisions that were sent; `taken`: those confirmed; `refused`: those cut off.
+    """
+    trial = Trial(f"decisions sent to {n} servers that were killed")
+    draw, began = random.Random(seed), time.monotonic()
+    with tempfile.TemporaryDirectory() as scratch:
+        made = _make_queue(Path(scratch) / "data")
+        confirmed: set[str] = set()
+        for _ in range(n):
+            with Served(project, Path(scratch)) as served:
+                for at in range(draw.randint(3, 30)):
+                    trial.tries += 1
+                    confirmed |= _decide(served, made[at % len(made)], is_last=False)
+                confirmed |= _decide(served, made[0], is_last=True)
+                trial.tries += 1
+        kept = _kept(Path(scratch) / "data")
+        trial.taken, trial.faults = len(confirmed), len(confirmed - kept)
+        trial.refused = trial.tries - len(confirmed)
+    trial.seconds = time.monotonic() - began
+    return trial
+
+
+def _make_queue(data_root: Path) -> list[str]:
+    """A data folder with a queue of twenty stretches; their names."""
+    import numpy as np
+    import soundfile
+
+    from vernal.common.table_files import write_table
+
+    sound = data_root / "01_raw" / "a.wav"
+    sound.parent.mkdir(parents=True)
+    soundfile.write(sound, 0.1 * np.random.default_rng(0).normal(size=60 * 8_000).clip(-1, 1), 8_000)
+    starts = np.arange(20) * 3.0
+    names = [f"c{at:02d}" for at in range(20)]
+    rows = {
+        "clip_id": names,
+        "source": "labelled",
+        "file_path": "a.wav",
+        "start_s": starts,
+        "end_s": starts + 3.0,
+    }
+    clips = pd.DataFrame(rows).assign(label="RADR", is_positive=True, score=1.0, made_from="fuzzing")
+    write_table(clips, data_root / "03_primary" / "review" / "all.parquet")
+    write_table(clips, data_root / "02_intermediate" / "clips.parquet")
+    write_table(clips, data_root / "03_primary" / "all_clips.parquet")
+    write_text(
+        data_root / "02_intermediate" / "audio_roots.json", json.dumps({"labelled": str(sound.parent)})
+    )
+    return names
+
+
+def _decide(served: Served, item: str, is_last: bool) -> set[str]:
+    """The decision's name if it was confirmed; the server is killed while the last one is on its way."""
+    import threading
+
+    if is_last:
+        threading.Timer(0.005, served.process.kill).start()
+    said = {"item": item, "look": 1, "reviewer": "Ana", "decision": "target"}
+    try:
+        status, content = served.ask("/review/api/decide/all", said)
+    except OSError:
+        return set()
+    if status != 200:
+        raise InputError(f"A decision was refused with {status}: {content[:200]!r}")
+    return {json.loads(content)["id"]}
+
+
+def _kept(data_root: Path) -> set[str]:
+    from vernal.web.review.decisions import DecisionLog
+
+    return set(DecisionLog(data_root / "01_raw" / "review").read().id)
+
+
+_PIPELINES = "demo,ingest,quality_splitting,embedding"
+
+
+def try_killed_runs(project: Path, n: int, seed: int = 0, pipelines: str = _PIPELINES) -> Trial:
+    """Kill runs at random moments and go on; results of other bytes than an undisturbed run's are faults."""
+    trial = Trial("runs that were killed and gone on with")
+    draw, began = random.Random(seed), time.monotonic()
+    with tempfile.TemporaryDirectory() as scratch:
+        whole, broken = (Path(scratch) / name for name in ("whole", "broken"))
+        _, took = _run(project, whole, pipelines, None)
+        while trial.tries < n:
+            is_killed, _ = _run(project, broken, pipelines, draw.uniform(0.1, 0.7) * took)
+            trial.tries += is_killed
+            if not is_killed:  # it was finished before: from the start again
+                shutil.rmtree(broken)
+        _run(project, broken, pipelines, None)
+        one, other = (_digests(folder) for folder in (whole, broken))
+        different = {name for name in one.keys() | other.keys() if one.get(name) != other.get(name)}
+        trial.taken = trial.tries
+        trial.faults, trial.found = len(different), dict.fromkeys(sorted(different), "other bytes")
+    trial.seconds = time.monotonic() - began
+    return trial
+
+
+def _run(project: Path, data_root: Path, pipelines: str, kill_after_s: float | None) -> tuple[bool, float]:
+    command = [sys.executable, "-m", "kedro", "run", "--env=test", f"--pipelines={pipelines}"]
+    command.append(f"--params=data_root={data_root}")
+    began = time.monotonic()
+    process = subprocess.Popen(
+        command, cwd=project, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    try:
+        code = process.wait(kill_after_s)
+    except subprocess.TimeoutExpired:
+        if sys.platform == "win32":
+            process.kill()
+        else:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        return True, time.monotonic() - began
+    if code:
+        raise InputError(f"{' '.join(command)} ended with {code}")
+    return False, time.monotonic() - began
+
+
+def _digests(data_root: Path) -> dict[str, str]:
+    """Hashes of the tables that a run leaves, and of its embeddings, which lie in parts as workers finish."""
+    from vernal.common.table_files import digest_of_table, read_table
+
+    files = [file for file in sorted(data_root.rglob("*.parquet")) if not file.name.startswith(".")]
+    parts = [file for file in files if "embeddings" in file.parts]
+    found = {
+        file.relative_to(data_root).as_posix(): sha256_of_file(file) for file in files if file not in parts
+    }
+    stored = pd.concat([read_table(file) for file in parts])
+    vectors = stored.vector.map(lambda vector: vector.tobytes())
+    stored = stored.assign(vector=vectors).drop_duplicates("key").sort_values("key")
+    return found | {"embeddings": digest_of_table(stored)}
