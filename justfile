@@ -25,6 +25,10 @@ coverage:
 stage name:
     python -m pytest -m "{{ if name == "slow" { name } else { name + " and not slow" } }}"
 
+# Damaged files for every reader of other people's bytes; what ends one otherwise than in words is kept in faults/.
+fuzz seconds="3":
+    python -m tools.fuzzing readers --seconds={{ seconds }} --keep=faults
+
 # The documentation site in site/: strictly, without a network; every link is followed and every number must be of today.
 docs:
     mkdocs build --strict
