@@ -169,6 +169,7 @@ OF_THE_WHOLE = {
     "studies/audit/test_malformed_tables.py",
     "studies/audit/test_real_results.py",
     "studies/audit/test_result_checks.py",
+    "test_cases.py",
     "test_chain.py",
     "test_examples.py",
     "test_project_files.py",

@@ -9,7 +9,7 @@ import soundfile
 from vernal.audio import headers
 from vernal.audio.checks import AudioChecks, check_audio, length_in_words
 from vernal.audio.headers import open_sound, true_length
-from vernal.audio.reading import AudioReader, load_clip
+from vernal.audio.reading import AudioError, AudioReader, load_clip
 from vernal.clips.recording_facts import recording_facts
 from vernal.field.detection.file_facts import identify
 
@@ -177,3 +177,15 @@ def test_any_bytes_are_a_file_or_a_refusal(tmp_path):
             check_audio(path, AudioChecks())
         except ValueError:
             continue
+
+
+def test_a_git_lfs_pointer_is_called_one(tmp_path):
+    path = tmp_path / "night.wav"
+    path.write_text(
+        "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 1152044\n", encoding="utf-8"
+    )
+    words = "is a Git LFS pointer, not the recording: `git lfs pull`"
+    with pytest.raises(AudioError, match=words):
+        check_audio(path, AudioChecks())
+    assert recording_facts(path)["problem"] == words
+    assert identify(str(path)).message == words

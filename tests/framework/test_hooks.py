@@ -8,8 +8,9 @@ from kedro.pipeline import Node, Pipeline
 
 from tests.onnx_encoders import write_encoder
 from vernal import cli
+from vernal.common import progress
 from vernal.common.problems import InputError
-from vernal.framework.hooks import RunHooks, check_encoders, refuse_failures, take_lock
+from vernal.framework.hooks import RunHooks, check_encoders, idle_steps, refuse_failures, take_lock
 from vernal.sweeps.spec import Spec
 
 
@@ -80,3 +81,33 @@ def test_failed_points_end_a_run_and_points_not_asked_for_do_not():
     with pytest.raises(InputError, match=r"failed point of s \(1\): s_002 \(balance\): No positive clip"):
         refuse_failures({"s.failures": table})
     refuse_failures({"s.failures": table[:1]})
+
+
+def test_steps_without_work_are_not_shown():
+    names = ["demo.plan_demo_season", "ingest.check_audio", "mining.scan_season", "mining.score_pools"]
+    assert idle_steps(names, {"source": {"manifest": "/x/m.csv"}}) == {names[0], names[2]}
+    assert idle_steps(names, {"source": {"season": "/x"}}) == frozenset()
+    assert idle_steps(names[:1], {"source": {"folder": "/x"}}) == frozenset()
+    collection = ["collection.make_demo_group", "collection.compare_with_planted", "collection.take_stock"]
+    assert idle_steps(collection, {"collection": {"inbox": "/x"}}) == set(collection[:2])
+    assert idle_steps(collection, {"collection": {"inbox": None}}) == frozenset()
+
+
+def test_steps_are_numbered_as_they_are_shown_and_a_step_ends_with_the_run(tmp_path, caplog, monkeypatch):
+    caplog.set_level("INFO", "vernal")
+    monkeypatch.setattr("vernal.common.progress.SHOWN_AFTER_S", 0.0)
+    hooks = RunHooks()
+    hooks._data_root, hooks._project = tmp_path, tmp_path
+    hooks._parameters = {"data_root": str(tmp_path), "source": {"folder": "/x/clips"}}
+    nodes = [Node(lambda: 1, None, name, name=name, namespace="demo") for name in ("plan_demo_season",)]
+    nodes += [Node(lambda: 1, None, name, name=name, namespace="ingest") for name in ("one", "two")]
+    hooks.before_pipeline_run({"run_id": "r", "pipeline_names": None}, Pipeline(nodes), DataCatalog())
+    for node in nodes:
+        hooks.before_node_run(node)
+    (running,) = progress._steps
+    assert running.words().startswith("  2/2  ingest.two")
+    hooks.on_pipeline_error(ValueError("x"))
+    assert not progress._steps
+    assert "2 steps, results in" in caplog.messages[0]
+    assert any(message.startswith("  1/2  ingest.one  ") for message in caplog.messages)
+    assert not any("demo" in message for message in caplog.messages)

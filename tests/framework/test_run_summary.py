@@ -160,7 +160,7 @@ def test_a_run_begins_with_what_it_will_do_with_whose_data(tmp_path):
     )
     assert words.splitlines() == [
         "stage5: looking for RADR in recordings of /x/clips.",
-        f"31 steps, results in {tmp_path}; how long it takes is known after the first run.",
+        f"31 steps, results in {tmp_path}; a first run takes minutes for hundreds of clips, hours for tens of thousands.",
     ]
     assert opening_words(tmp_path, [DEFAULT], {"target": "RADR"}, [], 2).startswith(
         "baseline: looking for RADR in the demo season (synthetic recordings)."
@@ -180,7 +180,7 @@ def test_how_long_is_what_the_last_finished_run_took(tmp_path):
         (folder / f"{name}.json").write_text(json.dumps({**record, "duration_s": seconds}), encoding="utf-8")
     assert "; the last such run took 1 min 35 s." in opening_words(tmp_path, ["stage5"], {}, ["stage5"], 31)
     (folder / "d.json").write_text("{", encoding="utf-8")
-    assert "known after the first run" in opening_words(tmp_path, ["stage5"], {}, ["stage5"], 31)
+    assert "; a first run takes minutes" in opening_words(tmp_path, ["stage5"], {}, ["stage5"], 31)
 
 
 def test_what_the_point_to_use_does_is_said_in_plain_ascii():
@@ -193,3 +193,62 @@ def test_what_the_point_to_use_does_is_said_in_plain_ascii():
 def test_a_data_package_is_named(tmp_path):
     words = closing_words(tmp_path, ["detection.camtrap_dp"])
     assert words.strip() == str(tmp_path / "08_reporting" / "detection" / "camtrap-dp" / "datapackage.json")
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "parameters", "begins"),
+    [
+        (
+            "collection",
+            {"collection": {"inbox": "/x/in"}, "card_target": "frog"},
+            "looking for frog in /x/in.",
+        ),
+        (
+            "collection",
+            {"target": "RADR"},
+            "looking for RADR in what the demo group brings (synthetic recordings).",
+        ),
+        (
+            "detection",
+            {"detection": {"recordings": "/x/in", "model": "stage5/1"}},
+            "searching /x/in with stage5/1.",
+        ),
+        ("detection", {}, "searching the field recordings of the demo season (synthetic) with the trained"),
+        ("audit", {"audit": {"experiments": "/x/a.csv"}}, "checking /x/a.csv."),
+    ],
+)
+def test_each_pipeline_says_whose_data_it_reads(tmp_path, pipeline, parameters, begins):
+    words = opening_words(tmp_path, [pipeline], {"source": {"folder": "/y"}, **parameters}, [pipeline], 1)
+    assert words.startswith(f"{pipeline}: {begins}") and "\n1 step, results in" in words
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("kedro review detections", "kedro review detections --params=data_root={}"),
+        ("kedro review x --params=a=b", "kedro review x --params=a=b,data_root={}"),
+        ('kedro review x --params="data_root=/o"', 'kedro review x --params="data_root=/o"'),
+    ],
+)
+def test_a_run_ends_with_its_answer_and_the_next_command(tmp_path, command, said):
+    folder = tmp_path / "08_reporting" / "detection"
+    folder.mkdir(parents=True)
+    (folder / "answer.txt").write_text(f"None of 6 windows was flagged.\n{command}\n", encoding="utf-8")
+    words = closing_words(tmp_path, ["detection.report", "detection.answer"])
+    assert words.splitlines() == [
+        "",
+        "  None of 6 windows was flagged.",
+        f"  Next:   {said.format(tmp_path)}",
+    ]
+    # What an earlier run left is not this run's answer.
+    assert "None of 6" not in closing_words(tmp_path, ["detection.report"])
+
+
+def test_the_usual_data_folder_is_not_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "data" / "08_reporting" / "detection"
+    folder.mkdir(parents=True)
+    (folder / "answer.txt").write_text("None.\nkedro review detections\n", encoding="utf-8")
+    assert "Next:   kedro review detections\n" in closing_words(
+        tmp_path / "data", ["detection.report", "detection.answer"]
+    )

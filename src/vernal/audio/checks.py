@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from vernal.audio.chunks import STREAMED, chunks_of
+from vernal.audio.decoder_noise import n_complaints
 from vernal.audio.headers import is_triggered, true_length
 from vernal.audio.reading import (
     BLOCK_VALUES,
@@ -78,7 +79,7 @@ def check_audio(path: Path | str, options: AudioChecks | None = None) -> AudioFa
     check_amplitude(*tally.extremes)
     if tally.peak_db < options.silence_db:
         raise AudioError("silent", f"its loudest sample is at {tally.peak_db:.0f} dB of full scale")
-    return AudioFacts(duration_s, rate, channels, tally.n)
+    return AudioFacts(duration_s, rate, channels, tally.n, tally.n_passed_over)
 
 
 class _Tally:
@@ -86,6 +87,7 @@ class _Tally:
 
     def __init__(self) -> None:
         self.n = 0
+        self.n_passed_over = 0
         self._sum = 0.0
         self._low, self._high = np.inf, -np.inf
 
@@ -126,6 +128,7 @@ def _read_on(path: Path, tally: _Tally, limit: int, frames: int) -> str | None:
             while tally.n <= limit:
                 block = file.read(max(1, frames), dtype="float32", always_2d=True)
                 if not len(block):
+                    tally.n_passed_over = n_complaints(file)
                     return None
                 tally.add(to_mono(block))
         except (soundfile.SoundFileError, RuntimeError) as error:

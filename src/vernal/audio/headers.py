@@ -24,7 +24,12 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from vernal.audio.chunks import Chunk, chunks_of
+from vernal.audio.decoder_noise import quiet_sound_file
+from vernal.common.files import POINTER
 
+# Files of which no decoder complains by itself.
+_QUIET = (b"RIFF", b"RF64", b"fLaC", b"FORM")
+IS_POINTER = "is a Git LFS pointer, not the recording: `git lfs pull`"
 _CHUNK_NAME = re.compile(rb"[A-Za-z0-9][A-Za-z0-9 _\-]{3}")
 _LAST_BYTES = 1 << 18  # a FLAC frame is shorter
 _ZEROS = 4_096
@@ -41,7 +46,16 @@ def open_sound(path: Path | str) -> Any:
     """
     import soundfile
 
-    return soundfile.SoundFile(_mended(Path(path)) or path)
+    path = Path(path)
+    with path.open("rb") as file:
+        is_quiet = file.read(4) in _QUIET
+    return (soundfile.SoundFile if is_quiet else quiet_sound_file())(_mended(path) or path)
+
+
+def is_pointer(path: Path) -> bool:
+    """Whether a file only says where Git LFS keeps the real one."""
+    with path.open("rb") as file:
+        return file.read(len(POINTER)) == POINTER.encode()
 
 
 def true_length(path: Path | str) -> tuple[int, int] | None:

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from vernal.audio.headers import open_sound
+from vernal.audio.decoder_noise import complaints_in_words
+from vernal.audio.headers import IS_POINTER, is_pointer, open_sound
 from vernal.audio.resampling import Resampler, resampler
 from vernal.common.storage import local_copy
 
@@ -82,12 +83,16 @@ class Audio:
 
 @dataclass(frozen=True)
 class AudioFacts:
-    """Length and form of a recording; `n_frames` counts samples per channel."""
+    """Length and form of a recording; `n_frames` counts samples per channel.
+
+    `n_passed_over`: places that are no sound, where the file was decoded.
+    """
 
     duration_s: float
     sample_rate_hz: int
     channels: int
     n_frames: int
+    n_passed_over: int = 0
 
 
 def open_audio(path: Path):
@@ -98,6 +103,8 @@ def open_audio(path: Path):
         raise AudioError("not_found", why_not_found(path))
     if path.stat().st_size == 0:
         raise AudioError("empty", "the file has 0 bytes")
+    if is_pointer(path):
+        raise AudioError("unreadable", IS_POINTER)
     try:
         file = open_sound(path)
     except (soundfile.SoundFileError, RuntimeError, TypeError, ValueError) as error:
@@ -185,6 +192,11 @@ class AudioReader:
         """Length at `sample_rate_hz`, by the header or, once the end was read, by what is there."""
         n_frames = self.facts.n_frames if self._end is None else self._end
         return n_frames if self._resampler is None else self._resampler.n_outputs(n_frames)
+
+    @property
+    def note(self) -> str:
+        """What the decoder has complained of so far, in words."""
+        return complaints_in_words(self._file)
 
     @property
     def can_seek(self) -> bool:

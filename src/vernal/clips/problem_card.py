@@ -110,6 +110,11 @@ class ProblemCard:
         by_name = {sound.name: sound for sound in self.classes}
         return next((by_name[above].band_hz for above in self.lineage(name) if by_name[above].band_hz), None)
 
+    def spellings_of_target(self) -> list[str]:
+        """The target's name and its other spellings."""
+        others = [sound.also_written for sound in self.classes if sound.name == self.target]
+        return [self.target, *(name for names in others for name in names)]
+
     def kinds_of_target(self) -> list[str]:
         """The classes below the target, in the card's order: its call types."""
         return [name for name in self.names if name != self.target and self.target in self.lineage(name)]

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from vernal.audio.checks import length_in_words
-from vernal.audio.headers import open_sound
+from vernal.audio.decoder_noise import complaints_in_words
+from vernal.audio.headers import IS_POINTER, is_pointer, open_sound
 from vernal.clips.recording_metadata import read_header
 
 FACTS_VERSION = 3
@@ -52,10 +53,14 @@ def _sound_facts(path: Path) -> dict[str, Any]:
 
     if path.suffix.lower() in UNREADABLE_SUFFIXES:
         return {"problem": f"{path.suffix.lower()} cannot be read; convert it to WAV or FLAC and add that"}
+    if is_pointer(path):
+        return {"problem": IS_POINTER}
     try:
         with open_sound(path) as file:
             n_frames, sound_hash, problem = _read_through(file)
-            length = length_in_words(path, n_frames, file.frames, file.samplerate)
+            length = length_in_words(path, n_frames, file.frames, file.samplerate) or complaints_in_words(
+                file
+            )
     except (soundfile.SoundFileError, RuntimeError, TypeError, ValueError) as error:
         # Where the lake keeps the file is no help, and another machine would say something else.
         return {"problem": f"cannot be read as sound: {getattr(error, 'error_string', error)}"}

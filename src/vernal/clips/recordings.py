@@ -20,7 +20,7 @@ from vernal.audio.checks import AudioChecks, check_audio
 from vernal.audio.reading import CLIP_S, AudioError, cut_windows
 from vernal.clips import nights, recording_names
 from vernal.common.files import is_inside, printable, sha256_of_file
-from vernal.common.formatting import examples
+from vernal.common.formatting import count, examples
 from vernal.common.hashing import digest
 from vernal.common.problems import InputError
 from vernal.common.settings import Share, settings
@@ -154,7 +154,17 @@ def _inspect(path: Path, checks: AudioChecks) -> dict:
         "duration_s": audio.duration_s,
         "sample_rate_hz": audio.sample_rate_hz,
         "channels": audio.channels,
+        "n_passed_over": audio.n_passed_over,
     }
+
+
+def passed_over_in_words(facts: dict[Path, dict]) -> str:
+    """Files with places that are no sound, and how many; empty where there are none."""
+    told = [f"{path.name} ({n:,})" for path, fact in facts.items() if (n := fact.get("n_passed_over", 0))]
+    if not told:
+        return ""
+    files = count(len(told), "file has", "files have")
+    return f"{files} places that are no sound, which the decoder passed over: {examples(told, ', ')}."
 
 
 def accept(

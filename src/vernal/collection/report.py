@@ -12,7 +12,7 @@ from vernal.clips.problem_card import ProblemCard
 from vernal.collection.drift import MOST_ALIKE
 from vernal.collection.figures import FIGURES
 from vernal.collection.label_files import UNKNOWN_ANNOTATOR
-from vernal.common.formatting import UNDEFINED, between, count, listed, share
+from vernal.common.formatting import UNDEFINED, between, count, listed, percent, share
 from vernal.reports.figures.style import Drawing, inline_svg
 from vernal.reports.page_templates import page_templates
 
@@ -131,11 +131,7 @@ def what_is_missing(
         return [] if training_command else [_ONE_NIGHT]
     steps = [_missing_labels(tables, card.target)]
     if not is_target.any():
-        steps.append(
-            f"Listen to the clips that would teach most, and decide whether {card.target} is there: kedro review "
-            f'label-next --params="{params}". Then run this collection again: what was decided counts, and the next '
-            "clips are chosen by it. A few of each kind are enough to begin."
-        )
+        steps += [*_what_birdnet_says(tables["birdnet"], card, params), _what_to_listen_to(card, params)]
     if is_target.all():
         steps.append(
             f"Say where {card.target} is not: write `complete: yes` into the source.yml of label files in which every "
@@ -148,6 +144,59 @@ _ONE_NIGHT = (
     "Label clips of a second night, and of a third for a threshold: all labelled clips are of one night, and clips "
     "of a night are never divided, so a classifier could not be tested."
 )
+
+
+def _what_birdnet_says(found: pd.DataFrame, card: ProblemCard, params: str) -> Iterator[str]:
+    from vernal.audio.birdnet.own_classes import find_own_class, own_classes_like
+
+    names = card.spellings_of_target()
+    if len(found):
+        first = found.iloc[0]
+        yield (
+            f"BirdNET has a class for {card.target} ({first.birdnet_class}). Listen to what it takes for it, "
+            f"the surest first, here {percent(first.probability)}: {review_command('birdnet', params)}. Whether it is "
+            "right on your recordings is what your decisions will show."
+        )
+    elif find_own_class(names) is None and (like := own_classes_like(names)):
+        yield (
+            f"BirdNET may know {card.target} already: if it is {' or '.join(like)}, write that into `also_written` of "
+            "the problem card and run this collection again. The clips are then ordered by what BirdNET says of them."
+        )
+
+
+def _what_to_listen_to(card: ProblemCard, params: str) -> str:
+    return (
+        f"Listen to clips that differ from each other, and decide whether {card.target} is there: "
+        f"{review_command('label-next', params)}. Then run this collection again: what was decided counts, and "
+        "the next clips are like what you found, or unlike all of it. A few of each kind are enough to begin."
+    )
+
+
+def answer(tables: Mapping[str, pd.DataFrame], card: ProblemCard, command: str, params: str) -> str:
+    """What came of the collection in one sentence, and below it what to type next.
+
+    Args:
+        command: what trains on it; empty where something is missing.
+        params: those of every command.
+    """
+    missing = what_is_missing(tables, card, params, command)
+    is_target = tables["manifest"].label == card.target
+    n_recordings = tables["manifest"].recording.nunique()
+    counted = (
+        f"{count(is_target.sum(), 'clip')} with {card.target} and {(~is_target).sum():,} without, "
+        f"from {count(n_recordings, 'recording')}, can be trained on."
+    )
+    lines = [missing[0] if missing else counted]
+    if command:
+        lines.append(command)
+    elif name := next((name for name in ("birdnet", "queue") if len(tables[name])), ""):
+        lines.append(review_command("birdnet" if name == "birdnet" else "label-next", params))
+    return "\n".join(lines) + "\n"
+
+
+def review_command(queue: str, params: str) -> str:
+    """The command that opens a queue of the collection."""
+    return f'kedro review {queue} --params="{params}"'
 
 
 def _missing_labels(tables: Mapping[str, pd.DataFrame], target: str) -> str:

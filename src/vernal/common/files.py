@@ -20,6 +20,8 @@ from vernal.common.storage import RemotePath, as_path, local_copy
 
 TEMPORARY_PREFIX = ".partial-"
 _ABANDONED_AFTER_S = 3_600.0
+# How a file begins that only says where Git LFS keeps the real one.
+POINTER = "version https://git-lfs.github.com/spec/"
 _LONGEST_NAME = 200  # characters that a path may have everywhere
 
 

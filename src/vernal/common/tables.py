@@ -15,6 +15,7 @@ from typing import Any
 
 import pandas as pd
 
+from vernal.common.files import POINTER
 from vernal.common.problems import InputError, Problems
 from vernal.common.storage import as_path
 
@@ -203,6 +204,8 @@ def read_cells(path: Path | str, what: str, setting: str) -> pd.DataFrame:
         check_bounds(f"{what} {path}", n_bytes=path.stat().st_size)
         text = plain_text(path.read_text(encoding="utf-8-sig")).lstrip("\r\n")
         header = text.split("\n", 1)[0]
+        if header.startswith(POINTER):
+            raise InputError(f"{what} {path} is a Git LFS pointer, not the table: `git lfs pull`")
         delimiter = delimiter_of(header)
         n_cells = text.count(delimiter) + text.count("\n") + 1
         check_bounds(f"{what} {path}", header.count(delimiter) + 1, n_cells)

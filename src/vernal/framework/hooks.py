@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
 from vernal.common.problems import InputError, Problems
+from vernal.common.progress import Step
 from vernal.common.storage import below, is_remote
 from vernal.pipelines import DATA_PREPARATION
 
@@ -38,7 +39,8 @@ class RunHooks:
         self._parameters: dict[str, Any] = {}
         self._lock: Any = None
         self._record: RunRecord | None = None
-        self._running: tuple[str, float] | None = None
+        self._running: tuple[str, float, Step | None] | None = None
+        self._idle: frozenset[str] = frozenset()
         self._n_nodes = 0
         self._n_done = 0
 
@@ -55,14 +57,14 @@ class RunHooks:
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol
     ) -> None:
         """Check what a person wrote before hours of work, not after; then take the data folder for this run alone."""
-        if PROBLEM_CARD in pipeline.inputs():
-            catalog.load(PROBLEM_CARD)
+        card = catalog.load(PROBLEM_CARD) if PROBLEM_CARD in pipeline.inputs() else None
         check_encoders(self._parameters, pipeline, catalog)
-        self._n_nodes, self._n_done, self._running = len(pipeline.nodes), 0, None
         from vernal.framework.run_summary import DEFAULT, opening_words
 
         # Kedro tells nobody of a run that was interrupted; in a notebook its lock would outlive it.
         self._release()
+        self._idle = idle_steps([node.name for node in pipeline.nodes], self._parameters)
+        self._n_nodes, self._n_done = len(pipeline.nodes) - len(self._idle), 0
         self._lock = take_lock(self._data_root)
         try:
             self._record = start_record(
@@ -72,9 +74,8 @@ class RunHooks:
             self._release()
             raise
         names = run_params.get("pipeline_names") or [DEFAULT]
-        logger.info(
-            "%s", opening_words(self._data_root, names, self._parameters, stages_of(pipeline), self._n_nodes)
-        )
+        told = {**self._parameters, "card_target": getattr(card, "target", None)}
+        logger.info("%s", opening_words(self._data_root, names, told, stages_of(pipeline), self._n_nodes))
 
     @hook_impl
     def before_node_run(self, node: Node) -> None:
@@ -82,7 +83,9 @@ class RunHooks:
         if self._lock is None:  # on a worker of a cluster: the run is elsewhere, and is told by its runner
             return
         self._report_node()
-        self._running = (node.name, time.perf_counter())
+        is_idle = node.name in self._idle
+        step = None if is_idle else Step(f"{self._n_done + 1:3d}/{self._n_nodes}  {node.name}")
+        self._running = (node.name, time.perf_counter(), step)
 
     @hook_impl
     def after_node_run_elsewhere(self, node: Node, seconds: float) -> None:
@@ -92,11 +95,18 @@ class RunHooks:
     def _report_node(self) -> None:
         if self._running is None:
             return
-        name, started = self._running
-        self._running = None
+        name, started, _ = self._running
+        self._stop_showing()
         self._add_node(name, time.perf_counter() - started)
 
+    def _stop_showing(self) -> None:
+        if self._running is not None and self._running[2] is not None:
+            self._running[2].end()
+        self._running = None
+
     def _add_node(self, name: str, seconds: float) -> None:
+        if name in self._idle:
+            return
         self._n_done += 1
         if self._record is not None:
             self._record.add_node(name, seconds)
@@ -163,6 +173,7 @@ class RunHooks:
             self._release()
 
     def _release(self) -> None:
+        self._stop_showing()
         if self._lock is not None:
             self._lock.release()
             self._lock = None
@@ -251,6 +262,29 @@ def check_encoders(parameters: Mapping[str, Any], pipeline: Pipeline, catalog: C
     for file in options.encoders:
         if file.name in named:
             check_encoder(file)
+
+
+def idle_steps(names: Iterable[str], parameters: Mapping[str, Any]) -> frozenset[str]:
+    """Steps that have nothing to do with what a run was given: the demo's, or those of a season that is not named.
+
+    None where nothing else would be left to show.
+    """
+    source, collection = (parameters.get(group) or {} for group in ("source", "collection"))
+    parts: tuple[str, ...] = ()
+    if source.get("manifest") or source.get("folder"):
+        parts += ("demo.", "features.plan_companion", "features.render_companion")
+    if not source.get("season"):
+        parts += (
+            "mining.list_season",
+            "mining.scan_season",
+            "mining.take_season_clips",
+            "mining.embed_season_clips",
+        )
+    if collection.get("inbox"):
+        parts += ("collection.make_demo_group", "collection.compare_with_planted")
+    names = frozenset(names)
+    idle = frozenset(name for name in names if name.startswith(parts)) if parts else frozenset()
+    return idle if idle != names else frozenset()
 
 
 def stages_of(pipeline: Pipeline) -> list[str]:

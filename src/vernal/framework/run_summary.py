@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from vernal.clips.demo_season import is_demo_data
-from vernal.common.formatting import NBSP, duration, percent
+from vernal.common.formatting import NBSP, count, duration, percent
 from vernal.common.problems import InputError
 from vernal.evaluation.choice import WAYS
 from vernal.evaluation.coverage import SPLITS, VALIDATION
@@ -19,12 +19,14 @@ from vernal.evaluation.deployment import deployed_point, leading_points
 from vernal.evaluation.operating_points import why_none
 from vernal.proof.run_record import FINISHED, read_records
 from vernal.sweeps.stage_folder import StageFolder
+from vernal.web.project import find_setting
 
 # What a person opens, by the dataset's name in the stage, in the order they would open it.
 _SHOWN = ("report", "leaderboard", "effects", "points_table", "certificate")
 DEFAULT = "__default__"
 SHOWN_ROWS = 10
 SCALE = 30  # characters of the axis
+FIRST_RUN = "a first run takes minutes for hundreds of clips, hours for tens of thousands"
 DEMO = "DEMO: synthetic recordings, these numbers are no result"
 
 
@@ -35,26 +37,48 @@ def opening_words(
     stages: Iterable[str],
     n_steps: int,
 ) -> str:
-    """What a run is going to do, with whose data, where results go, and how long the last such run took.
+    """What a run is going to do, with whose data, where results go, and how long about.
 
     Args:
         pipelines: names as they were asked for; Kedro's default is the baseline.
-        parameters: the run's parameters: `source`, `target`.
+        parameters: the run's parameters, and `card_target`, what the problem card looks for, where it is read.
         stages: stages that the run records, such as `stage5`.
-        n_steps: number of nodes.
+        n_steps: number of nodes that have something to do.
     """
-    names = ", ".join("baseline" if name == DEFAULT else name for name in pipelines)
-    source = parameters.get("source") or {}
-    own = source.get("manifest") or source.get("folder")
-    data = f"recordings of {own}" if own else "the demo season (synthetic recordings)"
+    names = ["baseline" if name == DEFAULT else name for name in pipelines]
+    task = next((_TASKS[name] for name in names if name in _TASKS), _train)
     took = _last_duration(data_root, stages)
-    how_long = (
-        "how long it takes is known after the first run" if took is None else f"the last such run took {took}"
-    )
+    how_long = FIRST_RUN if took is None else f"the last such run took {took}"
     return (
-        f"{names}: looking for {parameters.get('target')} in {data}.\n"
-        f"{n_steps} steps, results in {data_root}; {how_long}."
+        f"{', '.join(names)}: {task(parameters)}.\n"
+        f"{count(n_steps, 'step')}, results in {data_root}; {how_long}."
     )
+
+
+def _train(parameters: Mapping[str, Any]) -> str:
+    own = find_setting(parameters, "source.manifest") or find_setting(parameters, "source.folder")
+    data = f"recordings of {own}" if own else "the demo season (synthetic recordings)"
+    return f"looking for {parameters.get('target')} in {data}"
+
+
+def _collect(parameters: Mapping[str, Any]) -> str:
+    inbox = find_setting(parameters, "collection.inbox")
+    target = parameters.get("card_target") or parameters.get("target")
+    return f"looking for {target} in {inbox or 'what the demo group brings (synthetic recordings)'}"
+
+
+def _detect(parameters: Mapping[str, Any]) -> str:
+    own = find_setting(parameters, "detection.recordings")
+    model = find_setting(parameters, "detection.model") or "the trained classifier"
+    return f"searching {own or 'the field recordings of the demo season (synthetic)'} with {model}"
+
+
+def _audit(parameters: Mapping[str, Any]) -> str:
+    results = find_setting(parameters, "audit.experiments") or find_setting(parameters, "audit.results")
+    return f"checking {results or 'no results: none are named'}"
+
+
+_TASKS = {"collection": _collect, "detection": _detect, "audit": _audit}
 
 
 def _last_duration(data_root: Path, stages: Iterable[str]) -> str | None:
@@ -89,6 +113,8 @@ def closing_words(data_root: Path, datasets: Iterable[str]) -> str:
             leaderboard_picture(folder.leaderboard, is_demo_data(data_root, stage)) if len(files) else []
         )
         words = [*threshold_words(folder.points_table), *_to_use(folder, data_root)]
+        if f"{stage}.answer" in written:
+            words += _answer(folder.reporting / "answer.txt", data_root)
         blocks.append("\n".join(["", *picture, *words, *(f"  {path}" for path in files)]))
     return "\n".join(blocks)
 
@@ -117,13 +143,34 @@ def _to_use(folder: StageFolder, data_root: Path) -> list[str]:
     ends = [name for name in leaderboard.columns if name.endswith("_low")]
     split = next((name for name in SPLITS if ends and ends[0].startswith(f"{name}_")), VALIDATION)
     (row,) = points[points["point"] == point].to_dict("records")
-    place = "" if data_root == Path("data") else f",data_root={data_root}"
+    place = _place(data_root)
     search = "kedro run --pipeline=detection --params=detection.recordings=/path/to/recordings,"
     return [
         f"  To use: {_ascii(point)}{_what_it_does(row, split)}.",
         f"  Next:   {search}detection.model={folder.stage}/{_ascii(point)}{place}",
         "",
     ]
+
+
+def _place(data_root: Path) -> str:
+    return "" if data_root.absolute() == Path("data").absolute() else f",data_root={data_root}"
+
+
+def _answer(path: Path, data_root: Path) -> list[str]:
+    """The answer that a pipeline wrote, and what to type next, as lines; nothing where there is none."""
+    try:
+        sentence, *commands = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError, ValueError):
+        return []
+    nexts = [f"  Next:   {_ascii(_with_place(command, data_root))}" for command in commands]
+    return [f"  {_ascii(sentence)}", *nexts, ""]
+
+
+def _with_place(command: str, data_root: Path) -> str:
+    place = _place(data_root)
+    if not place or "data_root=" in command:
+        return command
+    return command + (place if "--params=" in command else f" --params={place[1:]}")
 
 
 def _what_it_does(row: Mapping[Any, Any], split: str) -> str:

@@ -3,6 +3,7 @@
 import html
 import re
 import shutil
+import zlib
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ import pytest
 import soundfile
 
 from tests.problem_cards import CARD
+from vernal.audio.embedding.options import EmbeddingOptions
 from vernal.clips.nights import NightOptions
 from vernal.clips.problem_card import make_problem_card
 from vernal.clips.recording_names import RecorderOptions
@@ -130,6 +132,11 @@ def run(inbox, tmp_path, card):
         "queue simulation strategy",
         judging.label_next(vectors, clips, found["consensus"], card, found["edges"], queue),
     )
+    audio = EmbeddingOptions()
+    keep(
+        "birdnet",
+        judging.ask_birdnet(clips, DrawnVectors(), found["consensus"], found["edges"], card, audio, queue),
+    )
     keep("first_check", judging.check_target(vectors, clips, found["consensus"], card, 0))
     keep(
         "recovery",
@@ -142,7 +149,7 @@ def run(inbox, tmp_path, card):
     drawings = showing.draw_figures(card, {}, learning, queue, drift, **drawn)
     assert set(drawings) == set(showing.PLOTS)
     tables = {name: found[name] for name in showing.TABLES}
-    page = showing.write_report(
+    page, found["answer"] = showing.write_report(
         card,
         str(inbox),
         "data",
@@ -154,6 +161,14 @@ def run(inbox, tmp_path, card):
         **drawings,
     )
     return found, page, lake
+
+
+class DrawnVectors:
+    """A store in the place of BirdNET's, the same for the same windows."""
+
+    def load(self, options, keys):
+        rows = [np.random.default_rng(zlib.crc32(str(key).encode())).standard_normal(1_024) for key in keys]
+        return np.array(rows, dtype="float32").reshape(-1, 1_024)
 
 
 @pytest.fixture(scope="module")
@@ -303,12 +318,38 @@ def test_nothing_labelled_ends_with_a_report_that_says_so_first(inbox, tmp_path,
     found, page, _ = run(without_labels(inbox, tmp_path), tmp_path, card)
     assert found["manifest"].empty and len(found["queue"]) == 12
     missing, listen, *_ = steps_of(page)
-    assert missing == "Nothing is labelled yet."
+    assert missing == "Nothing is labelled yet." and found["birdnet"].empty
     command = (
         'kedro review label-next --params="target=RADR,collection.problem=cards/frog.yml,data_root=data"'
     )
     assert command in html.unescape(listen)
     assert "kedro run --params" not in page and "nothing to train on yet" in page
+    assert found["answer"] == f"{missing}\n{command}\n"
+
+
+def test_where_birdnet_knows_the_target_its_own_class_says_what_to_listen_to_first(
+    inbox, tmp_path, card_values
+):
+    classes = [{"name": "RADR", "also_written": ["southern boobook"]}]
+    own = make_problem_card({**card_values, "classes": classes})
+    found, page, _ = run(without_labels(inbox, tmp_path), tmp_path, own)
+    table = found["birdnet"]
+    assert len(table) == 12 and set(table.birdnet_class) == {"Ninox boobook_Southern Boobook"}
+    assert table.probability.is_monotonic_decreasing and table["rank"].tolist() == list(range(1, 13))
+    said = html.unescape(steps_of(page)[1])
+    assert said.startswith("BirdNET has a class for RADR (Ninox boobook_Southern Boobook).")
+    assert "kedro review birdnet --params=" in said
+    assert found["answer"].splitlines()[1].startswith("kedro review birdnet --params=")
+
+
+def test_what_birdnet_may_know_under_another_name_is_named_and_not_guessed(inbox, tmp_path, card_values):
+    own = make_problem_card(
+        {**card_values, "classes": [{"name": "RADR", "also_written": ["luzon boobook owl", "Luzon"]}]}
+    )
+    found, page, _ = run(without_labels(inbox, tmp_path), tmp_path, own)
+    assert found["birdnet"].empty
+    said = html.unescape(steps_of(page)[1])
+    assert "if it is" in said and "Ninox philippensis_Luzon Boobook" in said and "also_written" in said
 
 
 def test_labels_of_whole_recordings_alone_give_negatives_and_wait_for_a_listener(inbox, tmp_path, card):

@@ -14,7 +14,7 @@ import pandas as pd
 
 from vernal.clips.annotation_formats import audacity, birdnet, kaleidoscope, plain_csv, raven
 from vernal.clips.annotation_formats.lines import first_line
-from vernal.common.files import write_text
+from vernal.common.files import POINTER, write_text
 from vernal.common.problems import InputError, suggest
 
 # The order matters for recognition: the most particular first.
@@ -84,6 +84,8 @@ def read_text(path: Path, where: str | None = None) -> str:
         content = path.read_bytes()
     except OSError as error:
         raise InputError(f"{where} cannot be read: {error.strerror or error}") from error
+    if content.startswith(POINTER.encode()):
+        raise InputError(f"{where} is a Git LFS pointer, not the label file: `git lfs pull`")
     return decode(content, where)
 
 

@@ -79,7 +79,8 @@ def _opened(path: str, facts: FileFacts) -> FileFacts:
     if not can_seek or n_frames > _LONGEST_S * rate:
         can_seek, (n_frames, reason, message) = False, _count(path, rate)
     if not reason and header.n_frames <= _LONGEST_S * rate:
-        reason, message = _cut_off(path, n_frames, header.n_frames, rate)
+        reason, cut_off = _cut_off(path, n_frames, header.n_frames, rate)
+        message = cut_off or message
     found = dataclasses.replace(
         facts,
         n_frames=n_frames,
@@ -104,7 +105,7 @@ def _count(path: str, rate: int) -> tuple[int, str, str]:
                 n_frames += len(piece)
         except AudioError as error:
             return n_frames, error.reason, error.message
-    return n_frames, "", ""
+        return n_frames, "", reader.note
 
 
 def _cut_off(path: str, n_frames: int, announced: int, rate: int) -> tuple[str, str]:

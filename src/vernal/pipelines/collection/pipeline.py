@@ -169,6 +169,20 @@ def _judge() -> Pipeline:
                 name="label_next",
             ),
             Node(
+                judging.ask_birdnet,
+                inputs=[
+                    "clips",
+                    "embeddings",
+                    "consensus",
+                    "edges",
+                    "problem_card",
+                    "params:embedding",
+                    "params:label_next",
+                ],
+                outputs="birdnet",
+                name="ask_birdnet",
+            ),
+            Node(
                 judging.check_target,
                 inputs=[*labelled, "params:seed"],
                 outputs="first_check",
@@ -206,7 +220,7 @@ def _show() -> Pipeline:
                 inputs=facts
                 | _named("audio_roots", "strategy", *showing.TABLES, *showing.PLOTS)
                 | {"card": "problem_card"},
-                outputs="report",
+                outputs=["report", "answer"],
                 name="write_report",
             ),
         ],

@@ -27,7 +27,7 @@ TABLES = (
     "inventory", "recordings", "doubles", "differences", "left_out", "label_files", "label_problems",
     "strong_annotations", "weak_annotations", "detections", "reviews", "uncut", "agreement", "disagreements",
     "consensus", "manifest", "adversarial", "held_back", "gains", "suspects", "coverage", "choosers", "drift",
-    "queue", "first_check", "recovery",
+    "queue", "birdnet", "first_check", "recovery",
 )  # fmt: skip
 PLOTS = tuple(f"{name}_plot" for name in FIGURES)
 
@@ -75,8 +75,8 @@ def write_report(
     problem: str,
     nights: NightOptions,
     **parts: Any,
-) -> str:
-    """The collection's page.
+) -> tuple[str, str]:
+    """The collection's page, and its answer in one sentence with the next command.
 
     Args:
         card: the problem card.
@@ -97,4 +97,5 @@ def write_report(
     facts = {"is_demo": inbox is None, "command": command, "strategy": strategy, "data_root": data_root}
     facts |= {"params": common}
     drawings = {name: parts[f"{name}_plot"] for name in FIGURES}
-    return report.page(card, {name: parts[name] for name in TABLES}, drawings, facts)
+    tables = {name: parts[name] for name in TABLES}
+    return report.page(card, tables, drawings, facts), report.answer(tables, card, command, common)

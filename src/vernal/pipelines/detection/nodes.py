@@ -203,10 +203,14 @@ def write_report(
     activity_plot: Drawing,
     hours_plot: Drawing,
     options: DetectionOptions,
-) -> str:
-    """The report as a page."""
+) -> tuple[str, str]:
+    """The report as a page, and its answer in one sentence with the next command."""
     root = recordings.audio_root.iloc[0]
     found = Detections(detections, files, effort)
     run = DetectionRun(found, nights, top, classifier, options, root, demo_season.is_demo_root(root))
-    logger.info("%s", headline(run).text)
-    return render_page(run, {"activity": activity_plot, "hours": hours_plot})
+    lines = [headline(run).text]
+    if len(top):
+        own = "" if options.recordings is None else f" --params=detection.recordings={options.recordings}"
+        lines.append(f"kedro review detections{own}")
+    figures = {"activity": activity_plot, "hours": hours_plot}
+    return render_page(run, figures), "\n".join(lines) + "\n"

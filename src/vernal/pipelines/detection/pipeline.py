@@ -149,7 +149,7 @@ def _show() -> list[Node]:
                 "hours_plot",
                 "params:detection",
             ],
-            outputs="report",
+            outputs=["report", "answer"],
             name="write_report",
             tags=["reporting"],
         ),

@@ -136,6 +136,8 @@ def check_audio(
         facts = recordings.inspect_files(paths, options, progress)
     clips, rejects = recordings.accept(listed, audio_roots, facts, max(CLIP_S, embedding.facts.window_s))
     recordings.refuse_too_many(listed, rejects, options)
+    if noted := recordings.passed_over_in_words(facts):
+        logger.warning("%s", noted)
     if contradicting := recordings.contradictions(rejects):
         logger.warning("%s", contradicting)
     return nights.with_nights(clips, night_options), rejects
