@@ -163,7 +163,7 @@ def _answer(path: Path, data_root: Path) -> list[str]:
     except (OSError, UnicodeDecodeError, ValueError):
         return []
     nexts = [f"  Next:   {_ascii(_with_place(command, data_root))}" for command in commands]
-    return [f"  {_ascii(sentence)}", *nexts, ""]
+    return [f"  {_ascii(sentence.replace(NBSP, ' '))}", *nexts, ""]
 
 
 def _with_place(command: str, data_root: Path) -> str:
