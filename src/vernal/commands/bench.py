@@ -67,6 +67,7 @@ COLUMNS = {
     },
 }
 _STAMPED = 200
+SEASON = 540_000  # one-minute recordings of nine recorders
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 with_workers = click.option(
@@ -257,7 +258,7 @@ def sweep(
 @click.option(
     "--large",
     is_flag=True,
-    help="Also our memory with one file of 10 minutes and of 24 hours (8 GB of disk, minutes).",
+    help="Also our memory with one file of 10 minutes and of 24 hours (8 GB of disk, minutes), and a season's tables.",
 )
 @with_workers
 @as_json
@@ -276,6 +277,7 @@ def detect(
     Example:  kedro bench detect --files 432 --large --json
     """
     from vernal.commands.benchmarks.detect import bench_detect, bench_memory
+    from vernal.commands.benchmarks.season import bench_season
 
     results: dict[str, dict[str, Any]] = {}
     _say("searching recordings on both sides ...")
@@ -286,6 +288,9 @@ def detect(
     for name, minutes in (("10_minutes", 10), ("24_hours", 24 * 60)) if large else ():
         _say(f"making and searching one recording of {name.replace('_', ' ')} ...")
         results[f"one_file_of_{name}"] = bench_memory(minutes)
+    if large:
+        _say(f"making the tables of a season of {SEASON:,} recordings ...")
+        results["tables_of_a_season"] = bench_season(SEASON)
     _report("detect", results, as_json)
 
 

@@ -7,9 +7,9 @@ import pytest
 import soundfile
 from click.testing import CliRunner
 
-from vernal.commands.bench import DETECT, bench
+from tools.benchmarks.page import SECTIONS
+from vernal.commands.bench import bench
 from vernal.commands.benchmarks import detect as bench_detect
-from vernal.commands.benchmarks.report import shown
 from vernal.common.problems import InputError
 
 
@@ -56,6 +56,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple]:
 
     monkeypatch.setattr(bench_detect, "bench_detect", detect)
     monkeypatch.setattr(bench_detect, "bench_memory", memory)
+    monkeypatch.setattr("vernal.commands.benchmarks.season.bench_season", memory)
     return found
 
 
@@ -67,19 +68,22 @@ def call(*arguments: str) -> str:
 
 def test_the_command_measures_what_was_asked(asked, tmp_path: Path):
     said = json.loads(call("--json", "--files", "432", "--other-rates", "--large"))
-    assert list(said) == ["48_kHz", "44.1_kHz", "one_file_of_10_minutes", "one_file_of_24_hours"]
+    assert list(said) == [
+        "48_kHz",
+        "44.1_kHz",
+        "one_file_of_10_minutes",
+        "one_file_of_24_hours",
+        "tables_of_a_season",
+    ]
     assert all({"ours_s", "peer_s", "ratio"} <= set(values) for values in said.values())
-    assert asked == [(None, 432, 2, 48_000), (None, 432, 2, 44_100), 10, 1_440]
-    assert set(said) <= {*DETECT.asked, "44.1_kHz"}
+    assert asked == [(None, 432, 2, 48_000), (None, 432, 2, 44_100), 10, 1_440, 540_000]
+    assert set(said) <= {*SECTIONS["detect"].asked, "44.1_kHz"}
     call("--folder", str(tmp_path), "--workers", "1")
     assert asked[-1] == (tmp_path, 120, 1, 48_000)
 
 
-def test_the_page_says_what_is_asked_for(asked, tmp_path: Path):
-    page = tmp_path / "benchmarks.md"
-    assert "BirdNET-Analyzer, hours a minute" in call("--markdown", str(page))
-    text = page.read_text(encoding="utf-8")
-    assert "## Searching recordings" in text and "ratio 2.5" in text and shown(6.0) in text
+def test_the_table_says_hours_a_minute(asked):
+    assert "BirdNET-Analyzer, hours a minute" in call()
 
 
 @pytest.mark.slow

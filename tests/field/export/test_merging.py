@@ -153,6 +153,7 @@ def test_detection_flags_each_label_from_its_own_threshold(root, quick, tmp_path
     for own in (choose_classifier(DetectionOptions(model=str(exported)), root), trained):
         assert own.labels == tuple(HEADS) and own.thresholds == pytest.approx(tuple(LOGITS.values()))
         assert own.sensitivity == 1.0 and own.has_own_threshold
+        assert own.fit_key == FIT_KEY, "one key for three labels, which is said once"
         assert own.__class__.from_record(own.head, own.as_record()).thresholds == own.thresholds
     assert choose_classifier(DetectionOptions(), root).labels == tuple(HEADS)
     chosen = choose_classifier(DetectionOptions(model="owl/baseline;dog/baseline"), root)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -52,10 +52,10 @@ class Classifier:
     """What listens, ready to use: the settings of the run are already in it.
 
     `threshold_logit`: a window is flagged from here on, with the sensitivity in its logit. `threshold_from` says in
-    words where that number came from; `notes` what a reader has to know about the settings. `results`: measured
-    rates at the classifier's own threshold, by name as in `points.csv`, as far as they are known. `fit_key`: of the
-    training that its weights came from. `of_labels`: of several merged points, one for each label; their
-    `threshold_logit` is then the lowest.
+    words where that number came from; `notes` what a reader has to know about the settings. `results`: measured rates
+    at the classifier's own threshold, by name as in `points.csv`, as far as they are known. `fit_key`: of the
+    training that its weights came from; of several trainings, one after the other. `of_labels`: of several merged
+    points, one for each label; their `threshold_logit` is then the lowest.
     """
 
     name: str
@@ -240,7 +240,8 @@ def _merged(found: list[MergedPoint], name: str) -> Classifier:
         for p in points
         for _ in p.model.labels
     ]
-    return _of_labels(name, head, labels, points[0].audio, own, points[0].model.parameters["audio"])
+    keys = [point.model.parameters.get("fit_key") for point in points]
+    return _of_labels(name, head, labels, points[0].audio, own, points[0].model.parameters["audio"], keys)
 
 
 def _label_threshold(results: Mapping[str, Any]) -> LabelThreshold:
@@ -257,6 +258,7 @@ def _of_labels(
     audio: EmbeddingOptions,
     own: list[LabelThreshold],
     recorded: Mapping[str, Any],
+    fit_keys: Iterable[Any],
 ) -> Classifier:
     lowest = min(one.threshold_logit for one in own)
     notes = [
@@ -276,11 +278,17 @@ def _of_labels(
         notes=tuple(notes),
         results={},
         encoder_version=recorded.get("encoder_version"),
+        fit_key=_one_key(*fit_keys),
         of_labels=tuple(own),
     )
 
 
 _NO_EXPORT = "The parameters of {path} are not what an export writes. Export the point again."
+
+
+def _one_key(*keys: Any) -> str | None:
+    """The keys of trainings, each once; what is no text is none."""
+    return "; ".join(dict.fromkeys(key for key in keys if isinstance(key, str))) or None
 
 
 def _thresholds_of(merged: Any, path: Path, n_labels: int) -> list[LabelThreshold]:
@@ -312,7 +320,10 @@ def _exported(path: Path) -> Classifier:
     if merged := record.get("merged"):
         own = _thresholds_of(merged, path, len(model.labels))
         audio = audio_of_model(model, str(path))
-        return _of_labels(f"{path.name}, exported", model.head, model.labels, audio, own, record["audio"])
+        keys = [part.get("fit_key") for part in merged]
+        return _of_labels(
+            f"{path.name}, exported", model.head, model.labels, audio, own, record["audio"], keys
+        )
     operating_point, settings = (record.get(name) or {} for name in ("operating_point", "settings"))
     sensitivity = settings.get("sensitivity", 1.0) if isinstance(settings, dict) else None
     if not isinstance(operating_point, dict) or not is_number(sensitivity):
@@ -332,7 +343,7 @@ def _exported(path: Path) -> Classifier:
         notes=(),
         results=_rates(operating_point),
         encoder_version=record["audio"].get("encoder_version"),
-        fit_key=record.get("fit_key"),
+        fit_key=_one_key(record.get("fit_key")),
     )
 
 
