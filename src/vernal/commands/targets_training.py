@@ -23,6 +23,8 @@ DEFAULT = "__default__"
 SELECTIONS = (
     "tags", "from_nodes", "to_nodes", "node_names", "from_inputs", "to_outputs", "namespaces", "runner"
 )  # fmt: skip
+# Heads that are listed for the trainer at once, so that their rows fit into memory however many targets there are.
+MOST_AT_ONCE = 2_000
 AFTER_EMBEDDING = ("mining.choose_pools", "embedding.embed_clips")
 AFTER_DRAWING = ("balance", "fold")
 
@@ -78,8 +80,10 @@ def train_together(
     workers = n_workers(parameters["workers"])
     try:
         with progress_bar(len(missing), "training", "head") as progress:
-            for result in fitting.train_missing(missing, library, clips, store, training, workers, progress):
-                library.add([result])
+            for at in range(0, len(missing), MOST_AT_ONCE):
+                part = missing[at : at + MOST_AT_ONCE]
+                for result in fitting.train_missing(part, library, clips, store, training, workers, progress):
+                    library.add([result])
         for solved in fitting.solve_references(
             fitting.missing_references(compared, library), clips, store, workers
         ):

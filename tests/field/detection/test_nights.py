@@ -102,9 +102,15 @@ NIGHTS = found(
 )  # fmt: skip
 
 
+def test_what_is_expected_of_a_night_is_by_label():
+    table = count_nights(NIGHTS, ("frog", "toad"), rates={"frog": FalseAlarmRate("val", 1, 100)})
+    of = table[(table.night == "2025-04-01") & (table.heard_h > 0)].set_index("label").expected_false_windows
+    assert of["frog"] == pytest.approx(12) and pd.isna(of["toad"])
+
+
 def by_night(rate: FalseAlarmRate) -> pd.DataFrame:
     """The nights that something was heard in."""
-    table = count_nights(NIGHTS, ("frog",), rate=rate)
+    table = count_nights(NIGHTS, ("frog",), rates={"frog": rate})
     return table[table.heard_h > 0].set_index("night")
 
 

@@ -14,7 +14,8 @@ from vernal.clips.annotation_formats import read_labels
 from vernal.common.problems import InputError
 from vernal.datasets.partitioned_table_dataset import PartitionedTableDataset
 from vernal.datasets.written_files_dataset import WrittenFilesDataset
-from vernal.field.detection.false_alarms import measured_rate
+from vernal.field.detection.classifier import LabelThreshold
+from vernal.field.detection.false_alarms import measured_rates
 from vernal.field.detection.label_tables import ENDINGS, label_tables
 from vernal.field.detection.listing import list_for_detection
 from vernal.field.detection.nights import count_nights
@@ -237,7 +238,7 @@ def test_figures_without_dates_say_why():
 def page_of(found, recordings, **changes) -> str:
     options = DetectionOptions()
     own = dataclasses.replace(OWN, **changes)
-    nights = count_nights(found, own.labels, rate=measured_rate(own))
+    nights = count_nights(found, own.labels, rates=measured_rates(own))
     top = choose_top(found.detections, list_for_detection(recordings), found.files, own.name, options)
     figures = {
         "activity": drawn(activity.activity, nights, "t"),
@@ -254,6 +255,16 @@ def test_the_page_says_effort_threshold_and_what_counts_are_not(found, recording
     assert "chosen on the validation split" in page and "What these counts do not mean" in page
     assert "/season &lt;b&gt;" in page and "<b>" not in page.split("season")[1][:20]
     assert "http://" not in page.replace("http://www.w3.org", "") and "<script" not in page
+
+
+def test_several_labels_have_a_threshold_and_an_expectation_each(found, recordings):
+    own = (
+        LabelThreshold(0.0, "chosen on the validation split", OWN.results),
+        LabelThreshold(np.inf, "none", {}),
+    )
+    page = page_of(found, recordings, labels=("frog", "toad"), of_labels=own)
+    assert "their rates differ by label, see below" in page
+    assert "by false alarms alone" in page and "Each label is flagged from its own threshold" in page
 
 
 def test_alarms_are_expected_only_at_the_classifiers_own_threshold(found, recordings):

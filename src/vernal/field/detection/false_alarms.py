@@ -5,6 +5,7 @@ A rate is a count of labelled clips. It is carried with its interval, as none of
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,14 +46,32 @@ def measured_rate(classifier: Classifier) -> FalseAlarmRate | None:
     """
     if not classifier.has_own_threshold or len(classifier.labels) > 1:
         return None
+    return _rate_of(classifier.results)
+
+
+def measured_rates(classifier: Classifier) -> dict[str, FalseAlarmRate]:
+    """The rate of each label that has one: of its own point, where several were merged (see `measured_rate`)."""
+    if not classifier.of_labels:
+        rate = measured_rate(classifier)
+        return {} if rate is None else {classifier.labels[0]: rate}
+    if not classifier.has_own_threshold:
+        return {}
+    found = {
+        label: _rate_of(own.results)
+        for label, own in zip(classifier.labels, classifier.of_labels, strict=True)
+    }
+    return {label: rate for label, rate in found.items() if rate is not None}
+
+
+def _rate_of(results: Mapping[str, float]) -> FalseAlarmRate | None:
     for split in _SPLITS:
-        counts = [classifier.results.get(f"{split}_{name}", np.nan) for name in ("fp", "n_negative")]
+        counts = [results.get(f"{split}_{name}", np.nan) for name in ("fp", "n_negative")]
         if np.isfinite(counts).all() and counts[1] > 0:
             return FalseAlarmRate(split, int(counts[0]), int(counts[1]))
     return None
 
 
-def chance_of_any(rate: float, n_windows: np.ndarray) -> np.ndarray:
+def chance_of_any(rate: float | np.ndarray, n_windows: np.ndarray) -> np.ndarray:
     """Chance that at least one of some windows is flagged, as if each were by itself.
 
     >>> chance_of_any(0.5, np.array([0, 2])).tolist()

@@ -7,6 +7,8 @@ things, and are kept apart. A detection is not yet a presence: that takes a pers
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
@@ -33,7 +35,7 @@ def count_nights(
     found: Detections,
     labels: tuple[str, ...],
     start_hour: int = START_HOUR,
-    rate: FalseAlarmRate | None = None,
+    rates: Mapping[str, FalseAlarmRate] | None = None,
     verdicts: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """One row a recorder, night and label: `NIGHT_COLUMNS`.
@@ -43,7 +45,7 @@ def count_nights(
     when the first and the last detection begin.
 
     Args:
-        rate: of false alarms; None leaves what is expected missing.
+        rates: of false alarms, by label; what is expected of a label without one is missing.
         verdicts: of people (see `verification.verdicts_of`), which the detections of `found` have already. `is_present`
             is true in the nights of confirmed places, and else missing: nobody hears a whole night. `review_state` is
             `confirmed` there, `rejected` where every detection of the night is, `not heard` where nothing was heard,
@@ -84,21 +86,22 @@ def count_nights(
         has_detection=flagged,
         review_state=pd.Series(review, index=table.index, dtype="str"),
         state=pd.Series(state, index=table.index, dtype="str"),
-        **_expected(table.n_windows_heard.where(is_heard), table.night != UNKNOWN, rate),
+        **_expected(table.n_windows_heard.where(is_heard), table.night != UNKNOWN, table.label, rates or {}),
     )
     return table[list(NIGHT_COLUMNS)].sort_values(_KEYS, ignore_index=True)
 
 
-def _expected(n_windows: pd.Series, is_dated: pd.Series, rate: FalseAlarmRate | None) -> dict[str, pd.Series]:
+def _expected(
+    n_windows: pd.Series, is_dated: pd.Series, labels: pd.Series, rates: Mapping[str, FalseAlarmRate]
+) -> dict[str, pd.Series]:
     """Flagged windows that as much sound without the target would give, and the chance that it gives any."""
-    rates = (np.nan,) * len(ENDS) if rate is None else rate.rates
     columns = {}
-    for end, value in zip(ENDS, rates, strict=True):
+    for at, end in enumerate(ENDS):
+        value = labels.map({label: rate.rates[at] for label, rate in rates.items()}).astype("float64")
         columns[f"{EXPECTED}{end}"] = n_windows * value
         # What has no date may be of many nights.
-        columns[f"{CHANCE}{end}"] = pd.Series(
-            chance_of_any(value, n_windows.to_numpy()), n_windows.index
-        ).where(is_dated)
+        chance = chance_of_any(value.to_numpy(), n_windows.to_numpy())
+        columns[f"{CHANCE}{end}"] = pd.Series(chance, n_windows.index).where(is_dated)
     return columns
 
 

@@ -224,6 +224,8 @@ def _why_unmeasured(run: DetectionRun) -> str:
     if not run.classifier.has_own_threshold:
         return "threshold, band or sensitivity of this run are not those that were measured"
     if len(run.classifier.labels) > 1:
+        if run.classifier.of_labels:
+            return "their rates differ by label, see below"
         return "they were not measured class by class"
     return "the classifier does not tell how many labelled clips without the target it flagged"
 
@@ -334,32 +336,29 @@ def _threshold(run: DetectionRun) -> Section:
         )
         blocks.append(Table(["measured on", "precision", "recall", "false positive rate"], measured, note))
     if own.of_labels:
-        blocks.append(_thresholds_of_labels(own))
+        blocks.append(_thresholds_of_labels(run))
     return Section("threshold", "Threshold", blocks)
 
 
-def _thresholds_of_labels(own: Classifier) -> Table:
+def _thresholds_of_labels(run: DetectionRun) -> Table:
+    own, detections = run.classifier, run.found.detections
     rows = [
         [
             label,
             f"{one.threshold_confidence:.4f}" if one.threshold_confidence < 1 else UNDEFINED,
-            one.threshold_from,
             *(_rate(one.results, f"val_{name}") for name in ("precision", "recall", "fpr")),
+            f"{detections.n_windows[detections.label == label].sum():,}",
+            _expected_range(run.nights[run.nights.label == label]),
         ]
         for label, one in zip(own.labels, own.of_labels, strict=True)
     ]
     return Table(
-        [
-            "label",
-            "threshold (confidence)",
-            "where it came from",
-            "precision",
-            "recall",
-            "false positive rate",
-        ],
+        ["label", "threshold (confidence)", "precision", "recall", "false positive rate", "windows flagged",
+         "by false alarms alone"],
         rows,
-        "Each label is flagged from its own threshold. Rates are those on validation.",
-    )
+        "Each label is flagged from its own threshold, which was chosen on validation; rates are those there. The last "
+        f"column is what as much sound without the label would give ({BOUND_WORDS}).",
+    )  # fmt: skip
 
 
 def _gap(options: DetectionOptions) -> str:

@@ -23,7 +23,7 @@ from vernal.field.detection import listing
 from vernal.field.detection.classifier import Classifier
 from vernal.field.detection.classifier import choose_classifier as choose
 from vernal.field.detection.detections import Detections, find_detections
-from vernal.field.detection.false_alarms import measured_rate
+from vernal.field.detection.false_alarms import measured_rates
 from vernal.field.detection.file_journal import KnownFiles
 from vernal.field.detection.label_tables import label_tables
 from vernal.field.detection.nights import count_nights
@@ -113,8 +113,8 @@ def make_detections(
     )
     verdicts = verdicts_of(review_log)
     found = review_detections(listened, verdicts)
-    rate = measured_rate(classifier)
-    nights = count_nights(found, classifier.labels, night_options.start_hour, rate, verdicts)
+    rates = measured_rates(classifier)
+    nights = count_nights(found, classifier.labels, night_options.start_hour, rates, verdicts)
     nights = place_nights(nights, recordings, classifier, night_options.start_hour)
     broken = found.files[found.files.reason.notna()].reset_index(drop=True)
     detections = place_detections(found.detections, recordings)
