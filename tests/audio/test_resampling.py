@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from vernal.audio.resampling import Resampler
+from vernal.audio.resampling_kernel import add_taps, add_taps_by_phase
 
 RATES = [8_000, 22_000, 32_000, 44_100, 44_101, 96_000]
 
@@ -50,6 +51,23 @@ def test_the_reference_gives_the_same_bits(rate):
 @pytest.mark.parametrize("rate", [8_000, 11_025, 22_000, 32_000, 192_000, 250_000, 384_000])
 def test_the_reference_gives_the_same_bits_at_every_rate_of_recorders(rate):
     test_the_reference_gives_the_same_bits(rate)
+
+
+@pytest.mark.parametrize(
+    ("from_hz", "to_hz"),
+    [(44_100, 48_000), (24_000, 48_000), (32_000, 48_000), (11_025, 48_000), (250_000, 48_000), (44_100, 16_000), (47_999, 48_000)],
+)  # fmt: skip
+@pytest.mark.parametrize("block", [0, 1, 1_799])
+def test_outputs_of_one_phase_taken_together_are_the_sums_of_each(from_hz, to_hz, block):
+    # The last block of a piece has the largest times, whose rounding divides a phase.
+    made = Resampler(from_hz, to_hz)
+    first, last = made.input_span(block)
+    signal = (0.1 * np.random.default_rng(block).standard_normal(last - first)).astype(np.float32)
+    told = (signal, first, block * made.block_outputs, made._increment, made._window, made._slopes, 512)
+    alone, together = np.full((2, made.block_outputs), np.nan, np.float32)
+    add_taps(*told, made.scale, made.index_step, alone)
+    add_taps_by_phase(*told, made.scale, made.index_step, made.up, made.down, together)
+    assert np.isfinite(alone).all() and together.tobytes() == alone.tobytes()
 
 
 @pytest.mark.parametrize("rate", [22_050, 44_100, 96_000])

@@ -24,6 +24,9 @@ _ROLLOFF = 0.8682120388377784
 # the product `time * ratio` loses digits as it grows.
 _PIECE_S = 600
 
+# With fewer outputs of one phase in a block than these, taking them together wins nothing.
+_LEAST_ALIKE = 16
+
 
 @lru_cache(maxsize=1)
 def _table() -> np.ndarray:
@@ -80,25 +83,20 @@ class Resampler:
         Raises:
             ValueError: `samples` has another length.
         """
-        from vernal.audio.resampling_kernel import add_taps
+        from vernal.audio.resampling_kernel import add_taps, add_taps_by_phase
 
         first, last = self.input_span(block)
         if len(samples) != last - first:
             raise ValueError(f"block {block} needs {last - first} samples, not {len(samples)}")
         piece, start = divmod(block * self.block_outputs, self._piece[0])
         outputs = np.empty(self.block_outputs, dtype=np.float32)
-        add_taps(
-            np.ascontiguousarray(samples, dtype=np.float32),
-            first - piece * self._piece[1],
-            start,
-            self._increment,
-            self._window,
-            self._slopes,
-            _TABLE_STEPS,
-            self.scale,
-            self.index_step,
-            outputs,
-        )
+        table = (self._window, self._slopes, _TABLE_STEPS, self.scale, self.index_step)
+        at = (first - piece * self._piece[1], start, self._increment)
+        held = np.ascontiguousarray(samples, dtype=np.float32)
+        if self.block_outputs >= _LEAST_ALIKE * self.up:
+            add_taps_by_phase(held, *at, *table, self.up, self.down, outputs)
+        else:
+            add_taps(held, *at, *table, outputs)
         return outputs
 
 

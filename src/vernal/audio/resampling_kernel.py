@@ -1,6 +1,7 @@
-"""The inner loop of the resampler, compiled when it is first needed and kept for the next process.
+"""The inner loops of the resampler, compiled when they are first needed and kept for the next process.
 
-It stands alone because importing the compiler costs a third of a second, and most recordings are at 48 kHz.
+Every output is a sum of its own, taken in one order, so any number of them can be computed together and no bit changes.
+They stand alone because importing the compiler costs a third of a second, and most recordings are at 48 kHz.
 """
 
 from __future__ import annotations
@@ -60,3 +61,59 @@ def add_taps(samples, first, start, increment, window, slopes, steps, scale, ind
                         k = offset[j] + i * index_step
                         total[j] += (window[k] + rest[j] * slopes[k]) * samples[at[j] + direction * i]
         outputs[begin : begin + count] = total[:count]
+
+
+@_compiled
+def add_taps_by_phase(
+    samples, first, start, increment, window, slopes, steps, scale, index_step, up, down, outputs
+):
+    """The same sums as `add_taps`, many times faster where the two rates have a large common divisor.
+
+    `up` outputs further on lies `down` inputs further on and at the same place between two inputs, so those outputs
+    read the same entries of the table, and inputs that are neighbours once the input stands in `down` rows. As times
+    are rounded, some fall on the other side of an entry or of an input: outputs that agree in both go together.
+
+    Args:
+        up, down: the two rates, without their common divisor. Others as for `add_taps`.
+    """
+    columns = np.zeros((down, len(samples) // down + 3), np.float32)
+    for number in range(len(samples)):
+        columns[number % down, number // down + 1] = samples[number]
+    place, is_done = np.empty(_AT_ONCE, np.int64), np.empty(_AT_ONCE, np.bool_)
+    offset, rest = np.empty((2, _AT_ONCE), np.int64), np.empty((2, _AT_ONCE), np.float64)
+    total = np.empty(_AT_ONCE, np.float32)
+    for phase in range(min(up, len(outputs))):
+        n_alike = (len(outputs) - phase + up - 1) // up
+        for begin in range(0, n_alike, _AT_ONCE):
+            count = min(_AT_ONCE, n_alike - begin)
+            for j in range(count):
+                time = (start + phase + (begin + j) * up) * increment
+                whole = int(time)
+                place[j] = whole - first - down * j
+                fraction = scale * (time - whole)
+                for wing in range(2):
+                    index = (scale - fraction if wing else fraction) * steps
+                    offset[wing, j] = int(index)
+                    rest[wing, j] = index - offset[wing, j]
+                is_done[j] = False
+            for lead in range(count):
+                if is_done[lead]:
+                    continue
+                total[:count] = 0
+                for wing in range(2):
+                    taps = (len(window) - offset[wing, lead]) // index_step
+                    own = rest[wing, :count]
+                    for i in range(taps):
+                        k = offset[wing, lead] + i * index_step
+                        weight, slope = window[k], slopes[k]
+                        number = place[lead] + 1 + i if wing else place[lead] - i
+                        row, column = number % down, number // down + 1
+                        heard = columns[row, column : column + count]
+                        for j in range(count):
+                            total[j] += (weight + own[j] * slope) * heard[j]
+                for j in range(lead, count):
+                    # Compared one by one: a comparison of arrays would cost as much as the sums.
+                    is_left = place[j] == place[lead] and offset[0, j] == offset[0, lead]
+                    if is_left and offset[1, j] == offset[1, lead]:
+                        outputs[phase + (begin + j) * up] = total[j]
+                        is_done[j] = True
