@@ -314,7 +314,7 @@ def test_failures_come_out_as_rows_and_the_rest_is_embedded(season):
 def test_failures_end_in_one_error_after_everything_else(season):
     clips, roots = broken(season)
     got = []
-    with pytest.raises(InputError, match="Embedding has 2 kinds of problem") as caught:
+    with pytest.raises(InputError, match="Embedding: 2 problems") as caught:
         for part in embed_windows(plan_windows(clips, LOGMEL), roots, LOGMEL):
             got += part.keys
     assert len(got) == 5

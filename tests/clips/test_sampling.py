@@ -217,7 +217,7 @@ def test_misspelled_filters_are_reported_together():
             call_type=["chirp"],
         )
     message = str(caught.value)
-    assert "4 kinds of problem" in message
+    assert "4 problems" in message
     assert "did you mean 'high'?" in message and "did you mean 'pond'?" in message
 
 

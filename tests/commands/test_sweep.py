@@ -79,7 +79,7 @@ def test_list_goes_on_after_a_wrong_spec_and_fails_at_the_end(workplace: Path):
     )
     output = complaint("list")
     assert "stage5" in output
-    assert "mine.yml has 1 kind of problem" in output
+    assert "mine.yml: 1 problem" in output
     assert "did you mean 'seed'?" in output
 
 
@@ -145,7 +145,7 @@ def test_expand_checks_every_spec_before_it_writes(workplace: Path):
     (workplace / "conf" / "sweeps" / "mine.yml").write_text(
         "stage: mine\naxes: {sead: [1]}\n", encoding="utf-8"
     )
-    assert "mine.yml has" in complaint("expand", "stage5", "mine")
+    assert "mine.yml: 1 problem" in complaint("expand", "stage5", "mine")
     assert not (workplace / "conf" / "sweeps" / "stage5").exists()
 
 

@@ -12,7 +12,7 @@ def test_all_kinds_are_reported_at_once_with_counts_and_remedy():
     with pytest.raises(InputError) as caught:
         problems.raise_if_any()
     message = str(caught.value)
-    assert message.startswith("The manifest m.csv has 2 kinds of problem:")
+    assert message.startswith("The manifest m.csv: 2 problems")
     assert "unknown quality (25): row 0; " in message
     assert "row 4; and 20 more. Use high, medium or low." in message
     assert "- file not found (1): a.wav. Check the path." in message
@@ -28,7 +28,7 @@ def test_the_whole_has_every_case_and_only_where_some_are_left_out():
     with pytest.raises(InputError) as caught:
         problems.raise_if_any()
     whole = caught.value.whole.splitlines()
-    assert whole[0] == "The manifest m.csv has 2 kinds of problem:"
+    assert whole[0] == "The manifest m.csv: 2 problems"
     assert "    row 24" in whole and "    4.wav" in whole
     # Workers send their mistakes pickled.
     assert copy.copy(caught.value).whole == caught.value.whole

@@ -63,7 +63,7 @@ def test_scores_of_training_clips_are_refused(stage):
 def test_all_kinds_of_problem_are_told_at_once(stage):
     plan, scores, splits = stage
     spoilt = pd.concat([scores[scores.point == "made_001"].iloc[1:], scores.iloc[[5]]])
-    with pytest.raises(InputError, match="3 kinds of problem"):
+    with pytest.raises(InputError, match="3 problems"):
         coverage.join(plan, spoilt, splits)
 
 

@@ -87,7 +87,7 @@ def test_unreadable_files_stop_everything_before_anything_is_written(tmp_path: P
     (tmp_path / "x_001.yml").write_text("dropout: [", encoding="utf-8")
     (tmp_path / "x_009.yml").write_text("drpout: 1", encoding="utf-8")
     with pytest.raises(
-        InputError, match=r"cannot be read \(2\): x_001.yml is not valid YAML.*x_009.yml has 1 kind"
+        InputError, match=r"cannot be read \(2\): x_001.yml is not valid YAML.*x_009.yml: 1 problem"
     ):
         write_point_files(tmp_path, TWO)
     assert not (tmp_path / "x_002.yml").exists()

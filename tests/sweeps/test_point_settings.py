@@ -235,7 +235,7 @@ def test_everything_wrong_is_said_at_once():
     with pytest.raises(InputError) as caught:
         settings_from({"drpout": 1, "epocs": 1, "dropout": 2, "epochs": -1, "focal-loss": 1, "focal_loss": 0})
     for expected in (
-        "3 kinds of problem",
+        "3 problems",
         "did you mean 'dropout'",
         "did you mean 'epochs'",
         "dropout: 2",

@@ -86,7 +86,7 @@ def test_wrong_point_files_are_all_named():
     with pytest.raises(InputError) as caught:
         read_records(records, "conf/sweeps/x")
     for expected in (
-        "conf/sweeps/x has 3 kinds", "x_001.yml: 'drpout' (did you mean 'dropout'?)", "x_002.yml: dropout: 7",
+        "conf/sweeps/x: 3 problems", "x_001.yml: 'drpout' (did you mean 'dropout'?)", "x_002.yml: dropout: 7",
         "x_003.yml: [1]; x_004.yml: None",
     ):  # fmt: skip
         assert expected in str(caught.value)

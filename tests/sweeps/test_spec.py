@@ -286,7 +286,7 @@ REFUSED = {
 def test_wrong_specs_are_refused_in_words(content, message):
     with pytest.raises(InputError, match=message) as caught:
         parse_spec(content, "x.yml")
-    assert str(caught.value).startswith("x.yml ")
+    assert str(caught.value).startswith(("x.yml: ", "x.yml holds "))
 
 
 def test_everything_wrong_with_a_spec_is_said_at_once():
@@ -304,7 +304,7 @@ def test_everything_wrong_with_a_spec_is_said_at_once():
     with pytest.raises(InputError) as caught:
         parse_spec(content, "x.yml")
     message = str(caught.value)
-    assert message.startswith("x.yml has 7 kinds of problem")
+    assert message.startswith("x.yml: 7 problems")
     for expected in (
         "'No Good'", "did you mean 'axes'", "axes.'sead' (did you mean 'seed'?)", "axes.dropout: 1.5",
         "axis without values (1): epochs", "'bestLowQuality/big'",
@@ -386,7 +386,7 @@ def test_a_spec_is_read_from_a_path_with_spaces(tmp_path: Path):
     file.write_text("stage: x\naxes: {seed: [1]}\n", encoding="utf-8")
     assert read_spec(file).n_points == 1
     file.write_text("stage: x\naxes: {sed: [1]}\n", encoding="utf-8")
-    with pytest.raises(InputError, match=r"x y\.yml has 1 kind of problem"):
+    with pytest.raises(InputError, match=r"x y\.yml: 1 problem"):
         read_spec(file)
 
 

@@ -11,6 +11,7 @@ import click
 
 from vernal.commands.command_line import ClearErrors, data_root, echo, find_project, text_table, with_params
 from vernal.common.formatting import visible
+from vernal.common.formatting import examples
 from vernal.common.problems import InputError, suggest
 from vernal.proof.run_record import stale_because
 from vernal.sweeps.plans import (
@@ -227,7 +228,7 @@ def _stage_text(spec: Spec, plan: Plan, states: Mapping[str, str]) -> str:
         text_table([["point", *varying, "state", ""], *rows]),
     ]
     if plan.leftovers:
-        listed = ", ".join(plan.leftovers[:5]) + (", ..." if len(plan.leftovers) > 5 else "")
+        listed = examples(plan.leftovers, ", ")
         lines.append(f"\n{len(plan.leftovers)} files belong to no point any more ({listed}): expand --prune.")
     return "\n".join(lines)
 
@@ -280,8 +281,7 @@ def _changes_text(stage: str, spec: Spec, changes: FolderChanges) -> str:
 
 
 def _listed(names: Iterable[str]) -> str:
-    listed = list(names)
-    return ", ".join(listed[:10]) + (f" and {len(listed) - 10} more" if len(listed) > 10 else "")
+    return examples(list(names), ", ", most=10)
 
 
 def _edits_text(stage: str, plan: Plan) -> str:

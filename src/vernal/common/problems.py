@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import TypeGuard
 
-from vernal.common.formatting import MOST_EXAMPLES, examples
+from vernal.common.formatting import MOST_EXAMPLES, count, examples
 
 
 class InputError(ValueError):
@@ -46,7 +46,7 @@ class Problems:
     >>> problems.raise_if_any()
     Traceback (most recent call last):
     ...
-    vernal.common.problems.InputError: manifest.csv has 1 kind of problem:
+    vernal.common.problems.InputError: manifest.csv: 1 problem
     - unknown quality (2): row 3: 'hihg'; row 9: 'meduim'. Use high, medium or low.
     """
 
@@ -74,21 +74,21 @@ class Problems:
             InputError: something was found.
         """
         if self.found:
-            kinds = "1 kind of problem" if len(self.found) == 1 else f"{len(self.found)} kinds of problem"
-            error = InputError(f"{self.where} has {kinds}:\n" + "\n".join(self.found))
+            head = f"{self.where}: {count(len(self.found), 'problem')}\n"
+            error = InputError(head + "\n".join(self.found))
             if self.is_cut:
-                error.whole = f"{self.where} has {kinds}:\n" + "\n".join(self.whole)
+                error.whole = head + "\n".join(self.whole)
             raise error
 
 
 def on_one_line(error: InputError) -> str:
     """A message as one case of another, without counting its kinds.
 
-    >>> on_one_line(InputError("line 2 has 1 kind of problem:\\n- no label (1): ''. Name it."))
+    >>> on_one_line(InputError("line 2: 1 problem\\n- no label (1): ''. Name it."))
     "line 2: no label (1): ''. Name it"
     """
     head, *kinds = str(error).split("\n- ")
-    where = re.sub(r" has \d+ kinds? of problem:$", ": ", head) if kinds else head
+    where = re.sub(r": \d+ problems?$", ": ", head) if kinds else head
     return (where + " ".join(kinds)).removesuffix(".")
 
 

@@ -43,6 +43,7 @@ METRIC_NAMES = {
 }
 CHOSEN_BEFORE = "an earlier version, which let the test choose; run the stage again"
 KEY = "key"  # the evaluation's table, and its one column, that names what it was made from
+GROUP_NAMES = {"quality": "quality", "call_type": "call type", "recorder_id": "recorder", "site": "site"}
 UNIT_NAMES = {"clip": "clips", "file": "files", "night": "recorder-nights"}
 
 

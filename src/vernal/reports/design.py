@@ -8,7 +8,7 @@ from vernal.clips.manifest import QUALITIES
 from vernal.clips.splits import NIGHT_TRAINS, NO, NOT_GIVEN, PLACE_TRAINS, YES
 from vernal.common.formatting import count
 from vernal.evaluation.operating_points import why_none
-from vernal.evaluation.stage_results import VALIDATION, StageResults, level_words
+from vernal.evaluation.stage_results import GROUP_NAMES, VALIDATION, StageResults, level_words
 from vernal.reports.blocks import WARNING, Block, Fold, Heading, Section, Table, Text
 from vernal.reports.sentences import sentence
 from vernal.sweeps.settings_table import CONFIGURATION, SEED
@@ -20,7 +20,6 @@ SEEN_PLACES = {
     NOT_GIVEN: "from places that are not known",
 }
 SEEN_NIGHTS = {YES: "from nights that train there too", NOT_GIVEN: "from nights that may train there too"}
-BY_NAMES = {"call_type": "call type", "recorder_id": "recorder", "site": "site"}
 REJECTS_SHOWN = 200
 BLOCKS_NOTE = (
     "Clips by split. A block is a night of a site, a group or a file: what is never divided between splits."
@@ -108,14 +107,14 @@ def _split_table(split_counts: pd.DataFrame) -> Table:
 
 
 def _split_details(split_counts: pd.DataFrame) -> list[Block]:
-    details = split_counts[split_counts["by"].isin(list(BY_NAMES))]
+    details = split_counts[split_counts["by"].isin([name for name in GROUP_NAMES if name != "quality"])]
     if details.empty:
         return []
     numbers = ("n_positive", "n_negative", "n_blocks")
     rows = [
         [
             f"`{row['split']}`",
-            BY_NAMES[str(row["by"])],
+            GROUP_NAMES[str(row["by"])],
             str(row["value"]),
             *(f"{int(row[n]):,}" for n in numbers),
         ]

@@ -6,19 +6,12 @@ import pandas as pd
 
 from vernal.clips.manifest import QUALITIES
 from vernal.common.formatting import share
-from vernal.evaluation.stage_results import StageResults
+from vernal.evaluation.stage_results import GROUP_NAMES, METRIC_NAMES, StageResults
 from vernal.reports.blocks import SOFT, Block, Heading, Section, Table, Text
 from vernal.reports.captions import picture
 
-GROUP_NAMES = {"quality": "quality", "call_type": "call type", "recorder_id": "recorder", "site": "site"}
 FEW = 10  # positives; below, a group's numbers are printed in grey
-METRICS = {
-    "recall": "recall",
-    "fpr": "false positive rate",
-    "precision": "precision",
-    "f1": "F1",
-    "auroc": "AUROC",
-}
+METRICS = ("recall", "fpr", "precision", "f1", "auroc")
 
 
 def where_section(results: StageResults) -> Section:
@@ -47,7 +40,9 @@ def _groups(table: pd.DataFrame) -> Table:
         for row in table.to_dict("records")
     ]
     tones = [SOFT if n < FEW else "" for n in table["n_positive"]]
-    return Table(["by", "value", "positive", "negative", *METRICS.values()], rows, "", tones)
+    return Table(
+        ["by", "value", "positive", "negative", *(METRIC_NAMES[name] for name in METRICS)], rows, "", tones
+    )
 
 
 def _in_order(groups: pd.DataFrame) -> pd.DataFrame:

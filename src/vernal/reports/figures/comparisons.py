@@ -115,7 +115,7 @@ def effects(results: StageResults, title: str) -> Figure:
     """What each level of each axis changes, with intervals and the least change that would have been found."""
     table = main_effects(results)
     if table.empty:
-        return nothing(title, "No setting varies in pairs of points, so no effect can be told.")
+        return nothing(title, "No setting varies in pairs of points, so no effect can be estimated.")
     splits = [name for name in results.test_splits if (table["split"] == name).any()]
     return contrasts(table, splits, METRIC_NAMES[results.primary_metric], title)
 

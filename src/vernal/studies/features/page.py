@@ -149,7 +149,7 @@ def _target(card: ProblemCard, first: Mapping[str, Any]) -> str:
             "apart, by accuracy and macro F1."
         )
     numbers = (float(first[f"{metric}_{end}"]) for end in ("mean", "low", "high"))
-    return f"{verdict(card, *numbers).sentence} Asked of the first in the table."
+    return f"{verdict(card, *numbers).sentence} Measured with the first in the table."
 
 
 def _verdict(row: Mapping[str, float]) -> str:
