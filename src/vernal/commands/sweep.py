@@ -10,8 +10,7 @@ from pathlib import Path
 import click
 
 from vernal.commands.command_line import ClearErrors, data_root, echo, find_project, text_table, with_params
-from vernal.common.formatting import visible
-from vernal.common.formatting import examples
+from vernal.common.formatting import examples, visible
 from vernal.common.problems import InputError, suggest
 from vernal.proof.run_record import stale_because
 from vernal.sweeps.plans import (
