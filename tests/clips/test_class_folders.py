@@ -1,6 +1,7 @@
 """One folder a class."""
 
 import logging
+import sys
 
 import pytest
 
@@ -86,3 +87,22 @@ def test_one_class_alone_says_what_is_missing(tmp_path, write_tone):
     write_tone(tmp_path / "owl" / "a.wav")
     with pytest.raises(InputError, match="no negative clip"):
         check_manifest(read_class_folders(tmp_path), "owl", tmp_path)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+def test_names_that_no_manifest_can_hold_are_left_out_and_told(tmp_path, write_tone, caplog):
+    names = (
+        "frog/a.wav",
+        "frog/H\udcfchn.wav",
+        "r\u202eain/b\x1b[31m.wav",
+        "r\u202eain/new\nline.wav",
+        "no\udcfft/c.wav",
+    )
+    for name in names:
+        write_tone(tmp_path / "x.wav")
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "x.wav").rename(tmp_path / name)
+    write_tone(tmp_path / "frog" / "back\\slash.wav")
+    clips = read_class_folders(tmp_path)
+    assert sorted(clips.file_path) == sorted([names[0], names[2], names[3]])
+    assert "3 recordings" in caplog.text and r"H\xfchn.wav" in caplog.text

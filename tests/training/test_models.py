@@ -60,6 +60,18 @@ def test_parameters_that_somebody_changed_are_named(tmp_path: Path, text: str, s
         load_model(tmp_path / "p")
 
 
+@pytest.mark.parametrize("name", ["labels.txt", "history.csv"])
+@pytest.mark.parametrize("content", [b"\xff\xfe\xed", None])
+def test_a_damaged_folder_is_named(tmp_path: Path, name: str, content: bytes | None):
+    save_model(tmp_path / "p", model())
+    assert (tmp_path / "p" / name).is_file()
+    (tmp_path / "p" / name).unlink()
+    if content:
+        (tmp_path / "p" / name).write_bytes(content)
+    with pytest.raises(InputError, match=r"p is not as it was written .* Remove it"):
+        load_model(tmp_path / "p")
+
+
 @pytest.mark.parametrize(
     ("epochs", "n_epochs", "best", "is_still_improving"),
     [

@@ -146,6 +146,27 @@ def missed_copies(project: Path) -> str:
     return table(["the copy is", "copies", "found"], rows, ["copies", "found"])
 
 
+def hostile_trials(project: Path) -> str:
+    """How often readers, the page and interrupted work were tried, and what came of it."""
+    found = read_table(project / "docs" / "results" / "hostile_trials.csv")
+    rows = [
+        (
+            row.what,
+            f"{row.tries:,}",
+            f"{row.refused:,}",
+            f"{row.taken:,}",
+            row.faults,
+            f"{row.seconds:.0f}",
+            f"{row.slowest_s:.1f}" if row.slowest_s else "",
+            f"{row.more_mb:.0f}" if row.slowest_s else "",
+        )
+        for row in found.itertuples()
+    ]
+    head = ["tried", "times", "refused in words", "taken", "faults", "s in all", "s for one at most", "MB more"]
+    led = "Coverage led the readers' trials" if found.guided.any() else "No coverage led the readers' trials"
+    return f"{table(head, rows, head[1:])}\n\n{led}."
+
+
 def near_duplicates(project: Path) -> str:
     """How alike copies and other clips are, and what that says about the limits."""
     found = read_table(project / "docs" / "results" / "near_duplicates.csv")

@@ -31,6 +31,7 @@ MAKERS: dict[str, Callable[[Path], str]] = {
         numbers.features_esc10,
         numbers.features_companion,
         numbers.features_lab,
+        numbers.hostile_trials,
         numbers.near_duplicates,
         numbers.missed_copies,
         numbers.published_tables,

@@ -67,7 +67,9 @@ def read_class_folders(folder: Path | str, recorder_pattern: str | None = None) 
         InputError: no such folder, or no recording in a folder of its own.
     """
     folder = as_path(folder)
-    listed = list_recordings(folder, setting="source.folder", recorder_pattern=recorder_pattern)
+    listed = _well_named(
+        list_recordings(folder, setting="source.folder", recorder_pattern=recorder_pattern), folder
+    )
     is_sorted = listed.file_path.str.contains("/", regex=False)
     outside = listed.file_path[~is_sorted].tolist()
     if not is_sorted.any():
@@ -89,6 +91,17 @@ def read_class_folders(folder: Path | str, recorder_pattern: str | None = None) 
     clips = listed[is_sorted].reset_index(drop=True)
     labels = [label_of_folder(PurePosixPath(path).parts[0]) for path in clips.file_path]
     return clips.assign(label=pd.Series(labels, dtype="str"))[list(COLUMNS)]
+
+
+def _well_named(listed: pd.DataFrame, folder: Path) -> pd.DataFrame:
+    """The recordings that a manifest can name: a backslash is a divider there, and stands for what is no UTF-8."""
+    is_odd = listed.file_path.str.contains("\\", regex=False)
+    if is_odd.any():
+        logger.warning(
+            "%s of %s have names that are no UTF-8 or hold a backslash, and are not used: %s. Rename them.",
+            f"{int(is_odd.sum()):,} recordings", folder, examples(listed.file_path[is_odd].tolist()),
+        )  # fmt: skip
+    return listed[~is_odd].reset_index(drop=True)
 
 
 def _tables_beside(folder: Path, recordings: list[str]) -> list[str]:

@@ -74,9 +74,11 @@ def load_model(folder: Path | str) -> Model:
             "again; nothing is trained anew."
         )
     head, _ = load_head(folder / HEAD)
-    return Model(
-        head,
-        tuple((folder / LABELS).read_text(encoding="utf-8").splitlines()),
-        parameters,
-        read_table(folder / HISTORY),
-    )
+    try:
+        labels = (folder / LABELS).read_text(encoding="utf-8").splitlines()
+        history = read_table(folder / HISTORY)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{folder} is not as it was written ({error}). Remove it and run its stage again; nothing is trained anew."
+        ) from error
+    return Model(head, tuple(labels), parameters, history)
