@@ -543,3 +543,16 @@ def test_on_a_phone_everything_is_under_the_thumb(browser, start):
     finally:
         browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
         browser.set_window_size(size["width"], size["height"])
+
+
+def test_a_file_of_this_account_leads_the_browser_to_the_page(browser, start, monkeypatch, tmp_path):
+    from vernal.web import serving
+
+    monkeypatch.setattr(serving, "_private_folder", lambda: tmp_path)
+    server = start()
+    page = serving.opening_page(server.address)
+    browser.get(page.as_uri())
+    until(browser, "return location.protocol === 'http:' && location.search.indexOf('token') < 0")
+    until(browser, "return document.title.length > 0 && document.readyState === 'complete'")
+    assert browser.current_url.split("/")[3].startswith("review")
+    assert "token is missing" not in browser.page_source and "Queues" in browser.page_source
