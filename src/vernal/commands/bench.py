@@ -299,4 +299,4 @@ def _say(text: str) -> None:
 
 
 def _report(name: str, results: Mapping[str, Mapping[str, Any]], as_json: bool) -> None:
-    click.echo(json.dumps(results, indent=2) if as_json else terminal_table(COLUMNS[name], results))
+    echo(json.dumps(results, indent=2) if as_json else terminal_table(COLUMNS[name], results))

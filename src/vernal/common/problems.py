@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import TypeGuard
@@ -93,12 +94,14 @@ def on_one_line(error: InputError) -> str:
 
 
 def is_number(value: object) -> TypeGuard[int | float]:
-    """Whether a setting is a finite number; true and false are none.
+    """Whether a setting is a finite number, as large as they get; true and false are none.
 
-    >>> is_number(0.5), is_number("0.5"), is_number(True), is_number(float("inf"))
-    (True, False, False, False)
+    >>> is_number(0.5), is_number("0.5"), is_number(True), is_number(float("inf")), is_number(10**400)
+    (True, False, False, False, False)
     """
-    return is_whole(value) or (isinstance(value, float) and math.isfinite(value))
+    if is_whole(value):
+        return abs(value) <= sys.float_info.max
+    return isinstance(value, float) and math.isfinite(value)
 
 
 def is_whole(value: object) -> TypeGuard[int]:
