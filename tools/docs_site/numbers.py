@@ -162,7 +162,16 @@ def hostile_trials(project: Path) -> str:
         )
         for row in found.itertuples()
     ]
-    head = ["tried", "times", "refused in words", "taken", "faults", "s in all", "s for one at most", "MB more"]
+    head = [
+        "tried",
+        "times",
+        "refused in words",
+        "taken",
+        "faults",
+        "s in all",
+        "s for one at most",
+        "MB more",
+    ]
     led = "Coverage led the readers' trials" if found.guided.any() else "No coverage led the readers' trials"
     return f"{table(head, rows, head[1:])}\n\n{led}."
 

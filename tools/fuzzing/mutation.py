@@ -20,6 +20,16 @@ _WORDS = (
     b"\xef\xbb\xbf", b"\xe2\x80\xae", b"\x1b[2J", b'"', b"'", b"\t", b",", b";", b"\r", b"\n", b":", b"- ", b"=1+1",
     b"../" * 40, b"/etc/passwd", b"C:\\CON", b"a" * 5_000, b"12:99:99", b"9999-99-99", b"0001-01-01",
 )  # fmt: skip
+_NO_ARCHIVE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    ValueError,
+    NotImplementedError,
+    RuntimeError,
+    OSError,
+    EOFError,
+    IndexError,
+)
 Change = Callable[[bytes, Random, Sequence[bytes]], bytes]
 
 
@@ -30,9 +40,7 @@ def mutated(content: bytes, rng: Random, others: Sequence[bytes] = ()) -> bytes:
         others: valid files to take pieces from.
     """
     if content[:4] == b"PK\x03\x04" and rng.random() < 0.7:
-        with contextlib.suppress(
-            zipfile.BadZipFile, ValueError, NotImplementedError, OSError, EOFError, zlib.error
-        ):
+        with contextlib.suppress(*_NO_ARCHIVE):
             return _member_mutated(content, rng)
     for _ in range(rng.choice((1, 1, 1, 2, 3, 6))):
         content = rng.choice(_CHANGES)(content, rng, others)[:MOST_BYTES]

@@ -158,6 +158,8 @@ def _by_coverage(trial: ReaderTrial, one: Any, seconds: float, seed: int) -> Non
 
     def change(content: bytes, most: int, number: int) -> bytes:
         rng = random.Random(number)
+        if rng.random() < 0.4:  # a valid file again, for most of what was found is refused at once
+            content = rng.choice(trial.samples)
         changed = (
             mutated(content, rng, trial.samples) if rng.random() < 0.8 else atheris.Mutate(content, most)
         )

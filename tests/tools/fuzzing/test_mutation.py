@@ -33,6 +33,13 @@ def test_what_a_zip_file_holds_is_damaged_behind_checksums_that_hold(number):
     assert sum(map(is_whole, draws)) > 10
 
 
+def test_an_archive_of_nothing_is_damaged_as_other_bytes_are():
+    file = io.BytesIO()
+    zipfile.ZipFile(file, "w").close()
+    empty = b"PK\x03\x04" + file.getvalue()
+    assert len({mutated(empty, Random(number)) for number in range(50)}) > 20
+
+
 def is_whole(content):
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
