@@ -117,6 +117,10 @@ def test_each_label_has_a_folder_and_what_has_no_date_none():
     assert row(files, "effort.csv", "R1") == [8], "a night is not longer for two labels"
 
 
+def test_without_a_date_there_are_no_histories():
+    assert pack([night("R1", 0, "calls", "confirmed", night="unknown")]) == {}
+
+
 def test_what_the_table_of_sites_says_goes_along(tmp_path):
     (tmp_path / "s.csv").write_text(
         "site,recorder,elevation\nPond,R1,12\nPond,R2,13\n=Sum,R3,4\n", encoding="utf-8"

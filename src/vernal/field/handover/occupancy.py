@@ -47,7 +47,11 @@ def occupancy_files(
         hours: as `count_hours` gives them.
         sites: as `read_sites` gives them.
         occasion: one night, or seven from the season's first.
+    Returns:
+        Nothing where no night has a date.
     """
+    if (nights.night == UNKNOWN).all():
+        return {}
     dated = _occasions(nights, occasion)
     shape = _shape(dated)
     files: dict[str, pd.DataFrame] = {"sites.csv": site_covariates(dated, sites, shape.index)}
