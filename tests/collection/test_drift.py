@@ -171,6 +171,7 @@ def test_drift_is_still_found_where_recorders_share_the_weather():
 def test_false_alarms_stay_near_their_rate_in_many_studies(n_recorders, n_nights):
     assert simulated_seasons.alarms(n_recorders, n_nights, 0.0, 0.0, n_studies=300) <= 0.09
     assert simulated_seasons.alarms(n_recorders, n_nights, 0.5, 0.0, n_studies=300) <= 0.17
+    assert simulated_seasons.alarms(n_recorders, n_nights, 0.9, 0.0, n_studies=300) <= 0.25
 
 
 def test_a_shift_of_level_allows_for_weather_that_recorders_share():
