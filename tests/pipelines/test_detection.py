@@ -68,6 +68,8 @@ def test_the_pipeline_stands_under_its_own_name():
         "review_log",
         "detection.demo_field",
         "detection.known_files",
+        "detection.known_sample",
+        "detection.known_strata",
         "detection.known_scores",
     }
     assert {
@@ -75,6 +77,8 @@ def test_the_pipeline_stands_under_its_own_name():
         "detection.detections",
         "detection.nights",
         "detection.top",
+        "detection.sample",
+        "detection.call_density",
     } <= pipeline.all_outputs()
 
 
@@ -192,6 +196,42 @@ def test_a_night_that_a_person_confirmed_is_present_in_the_next_run(tmp_path):
     assert nights[["recorder_id", "night", "is_present"]].to_numpy().tolist() == [
         [first.recorder_id, first.night, True]
     ]
+
+
+def test_a_checked_sample_tells_precision_in_the_next_run(tmp_path):
+    root, folder = tmp_path / "out", make_season(tmp_path / "season", 13.0)
+    add_point(root, "stage5", 3, logit=0.0)
+    settings = (
+        f"detection.recordings={folder}",
+        "workers=1",
+        "detection.sample=20",
+        "detection.sample_floor=0.001",
+    )
+    ran(root, *settings)
+    out = root / "08_reporting" / "detection"
+    page = (out / "report.html").read_text(encoding="utf-8")
+    sample = pd.read_csv(out / "sample.csv")
+    assert len(sample) == 20 and set(sample.review_state) == {"unchecked"}
+    assert "20 windows were drawn over scores and nights" in page
+    log = DecisionLog(root / "01_raw" / "review")
+    place = ["file_path", "start_s", "end_s", "content_hash"]
+    for row in sample.to_dict("records"):
+        log.add(
+            {"reviewer": "Ana", "queue": "sample", "item": "1", "look": 1, "asked": row["label"]}
+            | {"decision": "target" if row["logit"] >= 0 else "not_target", "is_score_shown": False}
+            | {name: row[name] for name in place}
+        )
+    ran(root, *settings)
+    again = pd.read_csv(out / "sample.csv")
+    columns = [name for name in sample if not name.startswith("review")]
+    pd.testing.assert_frame_equal(again[columns], sample[columns])
+    assert set(again.review_state) == {"confirmed", "rejected"}
+    told = pd.read_csv(out / "validation.csv").iloc[0]
+    assert told.n_checked == 20 and told.precision == 1 and told.share_of_calls == 1
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert "By the checked sample, 1.00 of the flagged windows are right" in page
+    assert pd.read_csv(out / "precision.csv").precision.notna().any()
+    assert pd.read_csv(out / "call_density.csv").call_density.between(0, 1).all()
 
 
 def test_where_nothing_is_to_be_done_the_message_says_what_to_do(tmp_path):

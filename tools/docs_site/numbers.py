@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tools.docs_site.markdown import code, table
 from tools.docs_site.results import read_demo, read_features
-from vernal.common.formatting import between
+from vernal.common.formatting import between, percent, share
 from vernal.common.table_files import read_table
 from vernal.evaluation.effects import HIGHER, LOWER
 from vernal.evaluation.proportions import exact_interval
@@ -137,6 +137,40 @@ def features_lab(project: Path) -> str:
     from vernal.studies.features.lab_tables import lab_tables
 
     return f"```text\n{lab_tables()['Mel raw'].text()}```"
+
+
+def validation(project: Path) -> str:
+    """How often what a checked sample says holds, by how it was drawn and who checked it."""
+    found = read_table(project / "docs" / "results" / "validation.csv")
+    shares = ["precision_covered", "precision_covered_by_nights", "density_covered", "nights_covered"]
+    shares += ["share_covered", "threshold_found", "threshold_holds", "calls_kept"]
+    rows = [
+        (
+            row["way"],
+            row["reviewer"],
+            *(percent(row[name]) for name in shares[:2]),
+            share(row["precision_error"], 3),
+            *(percent(row[name]) for name in shares[2:5]),
+            share(row["density_error"]),
+            *(percent(row[name]) for name in shares[5:]),
+        )
+        for row in found.to_dict("records")
+    ]
+    head = [
+        "drawn over",
+        "reviewer",
+        "precision within its interval",
+        "the same by resampling nights",
+        "its error",
+    ]
+    head += [
+        "windows with calls within theirs",
+        "nights within theirs",
+        "share of calls within its",
+        "their error",
+    ]
+    head += ["a threshold for 0.9 found", "of these, holds on the rest", "calls it keeps"]
+    return table(head, rows, head[2:])
 
 
 def missed_copies(project: Path) -> str:

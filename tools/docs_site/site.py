@@ -34,6 +34,7 @@ MAKERS: dict[str, Callable[[Path], str]] = {
         numbers.hostile_trials,
         numbers.near_duplicates,
         numbers.missed_copies,
+        numbers.validation,
         numbers.published_tables,
         numbers.published_findings,
         numbers.published_counts,

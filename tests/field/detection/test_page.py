@@ -22,6 +22,7 @@ from vernal.field.detection.nights import count_nights
 from vernal.field.detection.options import FORMATS, DetectionOptions
 from vernal.field.detection.page import DetectionRun, render_page
 from vernal.field.detection.top import TOP_COLUMNS, choose_top, cut_clips
+from vernal.field.detection.validation import Validation
 from vernal.reports.figures import activity
 from vernal.reports.figures.style import drawn
 
@@ -235,6 +236,9 @@ def test_figures_without_dates_say_why():
     assert "nothing can be said by the hour" in drawn(activity.hours, calls, effort, "t").svg
 
 
+UNCHECKED = Validation(*(pd.DataFrame() for _ in range(4)))
+
+
 def page_of(found, recordings, **changes) -> str:
     options = DetectionOptions()
     own = dataclasses.replace(OWN, **changes)
@@ -244,7 +248,9 @@ def page_of(found, recordings, **changes) -> str:
         "activity": drawn(activity.activity, nights, "t"),
         "hours": drawn(activity.hours, found.detections, found.effort, "t"),
     }
-    return render_page(DetectionRun(found, nights, top, own, options, "/season <b>", False), figures)
+    return render_page(
+        DetectionRun(found, nights, top, UNCHECKED, own, options, "/season <b>", False), figures
+    )
 
 
 def test_the_page_says_effort_threshold_and_what_counts_are_not(found, recordings):

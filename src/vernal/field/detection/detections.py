@@ -6,8 +6,8 @@ recorder with a dead microphone made, counts for nothing. A second copy of a fil
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +20,7 @@ from vernal.field.detection.classifier import Classifier
 from vernal.field.detection.file_facts import FileFacts
 from vernal.field.detection.listing import RECORDING_COLUMNS, UNKNOWN, started_at
 from vernal.field.detection.options import DetectionOptions
+from vernal.field.detection.score_counts import ScoreCounts
 from vernal.field.detection.score_store import ScoreStore
 from vernal.field.detection.scoring import BlockScores, n_blocks_of
 
@@ -43,11 +44,13 @@ class Detections:
 
     `detections`: `DETECTION_COLUMNS`, sorted by file and start. `files`: `FILE_COLUMNS`, one row a recording. `effort`:
     `EFFORT_COLUMNS`, seconds and windows heard by recorder, night and clock hour (-1 where the time is unknown).
+    `counts`: windows by score, recorder and night (`score_counts.COUNT_COLUMNS`).
     """
 
     detections: pd.DataFrame
     files: pd.DataFrame
     effort: pd.DataFrame
+    counts: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
 def find_detections(
@@ -57,6 +60,7 @@ def find_detections(
     classifier: Classifier,
     options: DetectionOptions,
     start_hour: int = START_HOUR,
+    lines: Sequence[float] = (),
 ) -> Detections:
     """Read the scores of every recording, one at a time, and keep what is flagged.
 
@@ -64,7 +68,9 @@ def find_detections(
         recordings: as listed.
         facts: by absolute path.
         start_hour: when a night begins.
+        lines: logits, ascending, that windows are counted between.
     """
+    counts = ScoreCounts(classifier.labels, np.array(lines), start_hour)
     found: list[pd.DataFrame] = []
     found_in: list[tuple[_Listed, pd.Timestamp]] = []
     files: list[dict[str, object]] = []
@@ -86,6 +92,7 @@ def find_detections(
         if outcome["state"] not in (HEARD, PARTLY):
             continue
         for block in blocks:
+            counts.add(file.recorder_id, start, block, classifier.shift)
             for night, hour, *heard in _spread_windows(start, block, start_hour):
                 so_far = effort.setdefault((file.recorder_id, night, hour), [0.0, 0])
                 so_far[:] = [before + more for before, more in zip(so_far, heard, strict=True)]
@@ -94,7 +101,7 @@ def find_detections(
             found.append(flagged)
             found_in.append((file, start))
     detections = _placed(found, found_in, start_hour)
-    return Detections(detections, _file_table(files), _effort_table(effort))
+    return Detections(detections, _file_table(files), _effort_table(effort), counts.table())
 
 
 class _Listed(NamedTuple):

@@ -11,7 +11,16 @@ from pydantic import AfterValidator, Field
 from vernal.audio.embedding.options import Hertz
 from vernal.audio.reading import FULL_BAND_HZ
 from vernal.common.problems import suggest
-from vernal.common.settings import Count, CountFromZero, Number, Seconds, ShareBelowOne, one_of, settings
+from vernal.common.settings import (
+    Count,
+    CountFromZero,
+    InnerShare,
+    Number,
+    Seconds,
+    ShareBelowOne,
+    one_of,
+    settings,
+)
 
 OCCASIONS = ("night", "week")
 FORMATS = ("raven", "audacity", "kaleidoscope", "birdnet")
@@ -47,6 +56,9 @@ class DetectionOptions:
     `occasion`: what occupancy models count as one occasion, a night or a week of them.
     `species_likelihood`: BirdNET's species at least this likely at a site in a week are listed; None: none.
     `clips`: how many of the queue are cut out as WAV, with `clip_margin_s` on both sides.
+    `sample`: windows of each label drawn to be checked (see `detection.sample`), of confidence `sample_floor` and more,
+    by `sample_seed`. `wanted_precision`: what a threshold is looked for. `reviewer_error`: share of decisions on the
+    sample taken to be wrong, either way.
     """
 
     recordings: str | None = None
@@ -66,6 +78,11 @@ class DetectionOptions:
     species_likelihood: ShareBelowOne | None = None
     clips: CountFromZero = 20
     clip_margin_s: Annotated[Number, Field(ge=0, le=60, description="seconds")] = 1.0
+    sample: CountFromZero = 96
+    sample_floor: InnerShare = 0.05
+    sample_seed: int = 0
+    wanted_precision: InnerShare = 0.9
+    reviewer_error: Annotated[Number, Field(ge=0, lt=0.4, description="a share")] = 0.0
 
     def __post_init__(self) -> None:
         lowest, highest = FULL_BAND_HZ

@@ -19,6 +19,8 @@ from vernal.field.detection.listing import UNKNOWN
 from vernal.field.detection.nights import CALLS, CHANCE, EXPECTED, NO_RECORDINGS, QUIET
 from vernal.field.detection.nights import UNHEARD as NIGHT_UNHEARD
 from vernal.field.detection.options import DetectionOptions
+from vernal.field.detection.validation import Validation
+from vernal.field.detection.validation_section import precision_words, validation_section
 from vernal.field.detection.verification import CONFIRMED, REJECTED
 from vernal.reports.blocks import (
     BAD,
@@ -73,6 +75,7 @@ class DetectionRun:
     found: Detections
     nights: pd.DataFrame
     top: pd.DataFrame
+    validation: Validation
     classifier: Classifier
     options: DetectionOptions
     audio_root: str
@@ -94,11 +97,22 @@ class DetectionRun:
 
 
 def render_page(run: DetectionRun, figures: Mapping[str, Drawing]) -> str:
-    """The page as text; the same results give the same text. `figures`: `activity` and `hours`."""
+    """The page as text; the same results give the same text.
+
+    Args:
+        figures: `activity`, `hours`, `precision` and `call_density`.
+    """
     environment = page_templates()
     environment.filters["code"] = code
     sections = [
         _answer(run),
+        validation_section(
+            run.validation,
+            run.options,
+            run.classifier.results.get("val_precision", float("nan"))
+            if run.classifier.has_own_threshold
+            else float("nan"),
+        ),
         _nights(run),
         _threshold(run),
         _meaning(run),
@@ -106,7 +120,12 @@ def render_page(run: DetectionRun, figures: Mapping[str, Drawing]) -> str:
         _listen(run),
         _where(run),
     ]
-    alt = {"activity": "detections by recorder and night", "hours": "detections by the hour"}
+    alt = {
+        "activity": "detections by recorder and night",
+        "hours": "detections by the hour",
+        "precision": "precision and share of calls by threshold",
+        "call_density": "call density by night",
+    }
     return environment.get_template("stage.html.j2").render(
         kind="Detection report",
         stage="Detection",
@@ -170,7 +189,9 @@ def headline(run: DetectionRun) -> Text:
         return Text(f"None of {count(n_windows, 'window')} was flagged.", WARNING)
     were = "was" if flagged == 1 else "were"
     said = f"{flagged:,} of {count(n_windows, 'window')} {were} flagged"
-    listen = _checked_words(run) or "Listen to a sample before counting on any of them."
+    listen = (
+        _checked_words(run) or "Listen to a sample before counting on any of them: `kedro review sample`."
+    )
     rate = measured_rate(run.classifier)
     if rate is None:
         why = _why_unmeasured(run)
@@ -184,13 +205,19 @@ def headline(run: DetectionRun) -> Text:
 
 
 def _checked_words(run: DetectionRun) -> str:
-    """How many of the detections that people checked were right; empty where none was."""
+    """Precision by the checked sample, and how many of the detections that people checked were right."""
+    rows = run.validation.summary.to_dict("records")
+    by_sample = precision_words(rows[0]) if len(rows) == 1 else ""
     states = run.found.detections.review_state.value_counts()
     n_right, n_wrong = (int(states.get(state, 0)) for state in (CONFIRMED, REJECTED))
-    if not n_right + n_wrong:
-        return ""
+    # Of a detection of several windows one confirms it and all are needed to reject it, so the sample goes first.
+    if by_sample or not n_right + n_wrong:
+        return by_sample
     share_right = percent(n_right / (n_right + n_wrong))
-    return f"People confirmed {n_right:,} of {count(n_right + n_wrong, 'detection')} that they checked ({share_right})."
+    checked = count(n_right + n_wrong, "detection")
+    return (
+        f"{by_sample} People confirmed {n_right:,} of {checked} that they checked ({share_right}).".lstrip()
+    )
 
 
 def unheard_words(files: pd.DataFrame) -> str:
@@ -432,6 +459,10 @@ def _where(run: DetectionRun) -> Section:
             "the logit of every window: another threshold needs no listening",
         ],
         ["`verified.csv`", "the detections that people confirmed, alone"],
+        ["`sample.csv`", "windows drawn to be checked, each with what it stands for and what people said"],
+        ["`precision.csv`, `precision_by_recorder.csv`", "precision and share of calls at every threshold"],
+        ["`call_density.csv`", "share of windows with the target by recorder and night, without a threshold"],
+        ["`validation.csv`", "what the checked sample says, one row a label"],
         ["`nights.csv`", "one row a recorder, night and label"],
         ["`effort.csv`", "seconds and windows heard by recorder, night and clock hour"],
         ["`files.csv`, `broken.csv`", "what became of every recording; those with something wrong"],

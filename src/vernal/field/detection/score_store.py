@@ -55,6 +55,10 @@ class ScoreStore(PartStore):
                 found.add((content, int(block)))
         return found
 
+    def has(self, run_key: str, content_hash: str, block: int) -> bool:
+        """Whether a block is finished."""
+        return self._file(run_key, content_hash, block).is_file()
+
     def append(self, scores: StoredScores) -> None:
         """Keep finished blocks, each whole or not at all.
 

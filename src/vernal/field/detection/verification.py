@@ -6,6 +6,8 @@ and by time, so that they outlive renamed files, another threshold and another c
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
@@ -78,7 +80,7 @@ def review_detections(found: Detections, verdicts: pd.DataFrame) -> Detections:
     told.index = table.index[np.array([*known], dtype=np.int64)]
     told = told.reindex(table.index)
     told = told.assign(review_state=told.review_state.fillna(UNCHECKED))
-    return Detections(table.assign(**told), found.files, found.effort)
+    return replace(found, detections=table.assign(**told))
 
 
 def _verdict(pairs: pd.DataFrame) -> tuple[str, str, str] | None:
@@ -109,6 +111,24 @@ def _cover(pairs: pd.DataFrame) -> bool:
 def _told(state: str, pairs: pd.DataFrame) -> tuple[str, str, str]:
     reviewers = {name for names in pairs.reviewed_by for name in names.split("; ")}
     return state, "; ".join(sorted(reviewers)), str(pairs.reviewed_at.max())
+
+
+def review_windows(windows: pd.DataFrame, verdicts: pd.DataFrame) -> pd.DataFrame:
+    """Windows (`content_hash, start_s, end_s, label`) with the verdict on just that place: state, by whom, when."""
+    place = ["content_hash", "label", "from_ms", "to_ms"]
+
+    def placed(table: pd.DataFrame) -> pd.DataFrame:
+        times = {"from_ms": table.start_s, "to_ms": table.end_s}
+        return table.assign(**{name: (value * 1_000).round() for name, value in times.items()})
+
+    said = placed(verdicts.rename(columns={"asked": "label"}))[[*place, *_REVIEW]].drop_duplicates(place)
+    kept = placed(windows.drop(columns=list(_REVIEW), errors="ignore"))
+    kinds = {"content_hash": "str", "label": "str"}
+    merged = (
+        kept.astype(kinds).merge(said.astype(kinds), how="left", on=place).drop(columns=["from_ms", "to_ms"])
+    )
+    merged = merged.assign(review_state=merged.review_state.astype("str").fillna(UNCHECKED))
+    return merged.astype(dict.fromkeys(_REVIEW, "str"))
 
 
 def confirmed_nights(found: Detections, verdicts: pd.DataFrame, start_hour: int = START_HOUR) -> pd.DataFrame:

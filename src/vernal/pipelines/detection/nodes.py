@@ -29,16 +29,23 @@ from vernal.field.detection.label_tables import label_tables
 from vernal.field.detection.nights import count_nights
 from vernal.field.detection.options import DetectionOptions
 from vernal.field.detection.page import DetectionRun, headline, render_page
+from vernal.field.detection.sample import ScoredSeason, count_lines, draw_sample
 from vernal.field.detection.scan import Piece, score_missing
 from vernal.field.detection.score_store import ScoreStore
 from vernal.field.detection.species import expected_species
 from vernal.field.detection.top import choose_top, cut_clips
-from vernal.field.detection.verification import review_detections, verdicts_of, verified_detections
+from vernal.field.detection.validation import Validation, validate
+from vernal.field.detection.verification import (
+    review_detections,
+    review_windows,
+    verdicts_of,
+    verified_detections,
+)
 from vernal.field.handover.occupancy import occupancy_files
 from vernal.field.handover.places import place_recordings, with_header_times
 from vernal.field.handover.sites import read_sites
 from vernal.field.handover.tables import count_hours, place_detections, place_nights
-from vernal.reports.figures import Drawing, activity
+from vernal.reports.figures import Drawing, activity, validation
 from vernal.reports.figures.style import drawn
 
 logger = logging.getLogger(__name__)
@@ -104,12 +111,19 @@ def make_detections(
     known_files: KnownFiles,
     scores: ScoreStore,
     review_log: pd.DataFrame,
+    known_strata: pd.DataFrame | None,
     options: DetectionOptions,
     night_options: NightOptions,
-) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Detections, those that people confirmed, what became of every file, the broken ones, hours heard, and nights."""
+) -> tuple[pd.DataFrame, ...]:
+    """Detections and what is known beside them.
+
+    Returns:
+        Detections, those that people confirmed, what became of every file, the broken ones, hours heard, nights, and
+        windows by score.
+    """
+    lines = count_lines(options, classifier, known_strata)
     listened = find_detections(
-        recordings, known_files.load(), scores, classifier, options, night_options.start_hour
+        recordings, known_files.load(), scores, classifier, options, night_options.start_hour, lines
     )
     verdicts = verdicts_of(review_log)
     found = review_detections(listened, verdicts)
@@ -118,7 +132,8 @@ def make_detections(
     nights = place_nights(nights, recordings, classifier, night_options.start_hour)
     broken = found.files[found.files.reason.notna()].reset_index(drop=True)
     detections = place_detections(found.detections, recordings)
-    return detections, verified_detections(detections), found.files, broken, found.effort, nights
+    verified = verified_detections(detections)
+    return detections, verified, found.files, broken, found.effort, nights, found.counts
 
 
 def count_by_hour(
@@ -139,6 +154,45 @@ def write_occupancy(
 ) -> dict[str, Callable[[], bytes]]:
     """What occupancy models read, with the scripts that read it."""
     return occupancy_files(nights, hours, sites, options.occasion)
+
+
+def sample_windows(
+    counts: pd.DataFrame,
+    files: pd.DataFrame,
+    recordings: pd.DataFrame,
+    classifier: Classifier,
+    known_files: KnownFiles,
+    scores: ScoreStore,
+    known_sample: pd.DataFrame | None,
+    known_strata: pd.DataFrame | None,
+    review_log: pd.DataFrame,
+    options: DetectionOptions,
+    night_options: NightOptions,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Windows to check, with what people said of them, and the strata they were drawn from, by night."""
+    root = recordings.audio_root.iloc[0] if len(recordings) else ""
+    season = ScoredSeason(files, root, known_files.load(), scores, classifier, night_options.start_hour)
+    sample, strata = draw_sample(season, counts, options, known_sample, known_strata)
+    return review_windows(sample, verdicts_of(review_log)), strata
+
+
+def validate_sample(
+    sample: pd.DataFrame,
+    counts: pd.DataFrame,
+    strata: pd.DataFrame,
+    classifier: Classifier,
+    options: DetectionOptions,
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """What the checked sample says: precision by threshold, call density by night, by recorder, and in short."""
+    told = validate(
+        sample,
+        counts,
+        strata,
+        classifier.threshold_logit,
+        options.wanted_precision,
+        options.reviewer_error,
+    )
+    return told.precision, told.density, told.recorders, told.summary
 
 
 def queue_detections(
@@ -180,15 +234,23 @@ def write_label_tables(
 
 
 def draw(
-    nights: pd.DataFrame, detections: pd.DataFrame, effort: pd.DataFrame, recordings: pd.DataFrame
-) -> tuple[Drawing, Drawing]:
-    """Nights by recorders, and detections by the hour."""
+    nights: pd.DataFrame,
+    detections: pd.DataFrame,
+    effort: pd.DataFrame,
+    precision: pd.DataFrame,
+    density: pd.DataFrame,
+    recordings: pd.DataFrame,
+    options: DetectionOptions,
+) -> tuple[Drawing, Drawing, Drawing, Drawing]:
+    """Nights by recorders, detections by the hour, precision by threshold, and call density by night."""
     is_demo = demo_season.is_demo_root(recordings.audio_root.iloc[0])
     end = "  ·  DEMO SEASON, no result" if is_demo else ""
     target = listed(sorted(nights.label.unique()))
     return (
         drawn(activity.activity, nights, f"{target}: detections by night{end}"),
         drawn(activity.hours, detections, effort, f"{target}: detections by the hour{end}"),
+        drawn(validation.precision, precision, options.wanted_precision, f"{target}: checked sample{end}"),
+        drawn(validation.call_density, density, f"{target}: call density by night{end}"),
     )
 
 
@@ -200,17 +262,29 @@ def write_report(
     effort: pd.DataFrame,
     nights: pd.DataFrame,
     top: pd.DataFrame,
+    precision: pd.DataFrame,
+    density: pd.DataFrame,
+    recorders: pd.DataFrame,
+    summary: pd.DataFrame,
     activity_plot: Drawing,
     hours_plot: Drawing,
+    precision_plot: Drawing,
+    call_density_plot: Drawing,
     options: DetectionOptions,
 ) -> tuple[str, str]:
     """The report as a page, and its answer in one sentence with the next command."""
+    told = Validation(precision, density, recorders, summary)
     root = recordings.audio_root.iloc[0]
     found = Detections(detections, files, effort)
-    run = DetectionRun(found, nights, top, classifier, options, root, demo_season.is_demo_root(root))
+    run = DetectionRun(found, nights, top, told, classifier, options, root, demo_season.is_demo_root(root))
     lines = [headline(run).text]
     if len(top):
         own = "" if options.recordings is None else f" --params=detection.recordings={options.recordings}"
         lines.append(f"kedro review detections{own}")
-    figures = {"activity": activity_plot, "hours": hours_plot}
+    figures = {
+        "activity": activity_plot,
+        "hours": hours_plot,
+        "precision": precision_plot,
+        "call_density": call_density_plot,
+    }
     return render_page(run, figures), "\n".join(lines) + "\n"

@@ -1,4 +1,4 @@
-"""Long recordings and a classifier in; detections, nights, a queue and a report out."""
+"""Long recordings and a classifier in; detections, nights, windows to check, what they tell, and a report out."""
 
 from kedro.pipeline import Node, Pipeline
 
@@ -6,9 +6,9 @@ from vernal.pipelines.detection import nodes
 
 
 def create_pipeline() -> Pipeline:
-    """List, choose, listen, count, show."""
+    """List, choose, listen, count, validate, show."""
     return Pipeline(
-        [*_listen(), *_count(), *_show()],
+        [*_listen(), *_count(), *_validate(), *_show()],
         namespace="detection",
         inputs={"known_embeddings", "review_log"},
         parameters={
@@ -74,10 +74,11 @@ def _count() -> list[Node]:
                 "files_seen",
                 "scores",
                 "review_log",
+                "known_strata",
                 "params:detection",
                 "params:nights",
             ],
-            outputs=["detections", "verified", "files", "broken", "effort", "nights"],
+            outputs=["detections", "verified", "files", "broken", "effort", "nights", "window_counts"],
             name="make_detections",
             tags=["scores"],
         ),
@@ -126,12 +127,51 @@ def _count() -> list[Node]:
     ]
 
 
+def _validate() -> list[Node]:
+    return [
+        Node(
+            nodes.sample_windows,
+            inputs=[
+                "window_counts",
+                "files",
+                "recordings",
+                "classifier",
+                "files_seen",
+                "scores",
+                "known_sample",
+                "known_strata",
+                "review_log",
+                "params:detection",
+                "params:nights",
+            ],
+            outputs=["sample", "strata"],
+            name="sample_windows",
+            tags=["scores"],
+        ),
+        Node(
+            nodes.validate_sample,
+            inputs=["sample", "window_counts", "strata", "classifier", "params:detection"],
+            outputs=["precision", "call_density", "precision_by_recorder", "validation"],
+            name="validate_sample",
+            tags=["reporting"],
+        ),
+    ]
+
+
 def _show() -> list[Node]:
     return [
         Node(
             nodes.draw,
-            inputs=["nights", "detections", "effort", "recordings"],
-            outputs=["activity_plot", "hours_plot"],
+            inputs=[
+                "nights",
+                "detections",
+                "effort",
+                "precision",
+                "call_density",
+                "recordings",
+                "params:detection",
+            ],
+            outputs=["activity_plot", "hours_plot", "precision_plot", "call_density_plot"],
             name="draw_activity",
             tags=["reporting"],
         ),
@@ -145,8 +185,14 @@ def _show() -> list[Node]:
                 "effort",
                 "nights",
                 "top",
+                "precision",
+                "call_density",
+                "precision_by_recorder",
+                "validation",
                 "activity_plot",
                 "hours_plot",
+                "precision_plot",
+                "call_density_plot",
                 "params:detection",
             ],
             outputs=["report", "answer"],

@@ -20,7 +20,7 @@ class QueueSpec:
     `clips`: the dataset that knows the clips (empty where the table does itself). `roots`: the dataset with the folder
     of each `source`; or `folder`, the column that names each row's folder. `score`: the column that is shown as the
     score. `model`: what gave it. `asked`: the column that names the class in question; empty is the target. `title`:
-    one line for people. `made_by`: the command that makes the dataset.
+    one line for people. `made_by`: the command that makes the dataset. `blind`: scores are never shown.
     """
 
     dataset: Annotated[str, Field(min_length=1, description="the name of a dataset")]
@@ -32,6 +32,7 @@ class QueueSpec:
     asked: str | None = None
     folder: str | None = None
     made_by: str | None = None
+    blind: bool = False
 
 
 @settings("review")

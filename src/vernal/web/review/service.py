@@ -124,6 +124,10 @@ class ReviewService:
                 self._queues[name] = queues.load_queue(self.project, name, specs[name], self.target)
             return self._queues[name]
 
+    def is_always_blind(self, queue: Queue) -> bool:
+        """Whether a queue's scores are hidden, whatever a page asks for."""
+        return self.is_blind or queue.spec.blind
+
     def taken_up_by(self, queue: Queue) -> str:
         """The command that makes the decisions on a queue count: the last of its kind, where there was one."""
         root = self.project.data_root
@@ -167,7 +171,7 @@ class ReviewService:
     def orders(self, queue: Queue) -> dict[str, str]:
         """The orders that a queue can be gone through in, each in words; a blind review has none that tells a score."""
         offered = [RANDOM, PLACE]
-        if not self.is_blind:
+        if not self.is_always_blind(queue):
             offered = [QUEUED, *offered, *([SCORE, UNCERTAIN] if queue.items.score.notna().any() else [])]
         return {name: ORDERS[name] for name in offered}
 
@@ -231,7 +235,7 @@ class ReviewService:
         last = last[(last.queue == name) & (last.reviewer == reviewer)]
         known = {(row["item"], int(row["look"])): _decision_fields(row) for row in last.to_dict("records")}
         return {
-            "is_blind": self.is_blind,
+            "is_blind": self.is_always_blind(queue),
             "order": order,
             "prepare": self.options.prepare,
             "presentations": [
@@ -253,7 +257,7 @@ class ReviewService:
         """One item as the page shows it."""
         queue = self.queue(name)
         row = queue.row(item)
-        blind = is_blind or self.is_blind
+        blind = is_blind or self.is_always_blind(queue)
         shown = {
             key: _as_json(row[key])
             for key in (_ALWAYS_SHOWN if blind else (*_ALWAYS_SHOWN, *_HIDDEN_IF_BLIND))
@@ -312,13 +316,14 @@ class ReviewService:
         Args:
             said: `item`, `look`, `reviewer`, `decision`, and optional `quality`, `call_type`, `note`, `is_blind`.
         """
-        row = self.queue(name).row(str(said.get("item")))
+        queue = self.queue(name)
+        row = queue.row(str(said.get("item")))
         shown = {key: _as_json(row[key]) for key in ("item", *_LOGGED)}
         spoken = {key: said.get(key) or None for key in ("reviewer", *_DECISION_FIELDS[2:])}
         line = self.log.add(shown | spoken | {
             "queue": name,
             "look": 2 if said.get("look") == 2 else 1,
-            "is_score_shown": not (bool(said.get("is_blind")) or self.is_blind),
+            "is_score_shown": not (bool(said.get("is_blind")) or self.is_always_blind(queue)),
             # What people call the recording, where its path is only a place in the lake.
             "recording": row.get("recording") or row["file_path"],
         })  # fmt: skip

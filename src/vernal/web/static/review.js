@@ -541,7 +541,7 @@ async function catchUp() {
 }
 
 const setShown = (isShown) => inTurn(async () => {
-  if (state.isBlind) { complain("This server hides the scores from everybody."); return; }
+  if (state.isBlind) { complain("Scores stay hidden in this queue."); return; }
   state.isShown = isShown;
   byId("reveal").setAttribute("aria-pressed", isShown);
   show(state.at, { play: false });
