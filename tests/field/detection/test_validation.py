@@ -168,5 +168,7 @@ def test_intervals_hold_as_often_as_the_documentation_says():
         assert ours[name] >= 0.9, name
     blind = table.loc[simulated_validation.OVER_NIGHTS, "errs in 5 %"]
     allowed = table.loc[simulated_validation.OVER_NIGHTS, "errs in 5 %, allowed for"]
-    assert blind.precision_covered < 0.9 <= allowed.precision_covered
-    assert ours.precision_error < table.loc[simulated_validation.BY_CLIPS, "never errs"].precision_error * 1.1
+    assert blind.precision_covered < 0.85 <= allowed.precision_covered
+    assert (
+        ours.precision_error < table.loc[simulated_validation.BY_CLIPS, "never errs"].precision_error * 1.25
+    )

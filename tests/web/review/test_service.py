@@ -97,6 +97,19 @@ def test_a_blind_review_offers_no_order_that_tells_a_score(service):
     assert "score" in service.orders(service.queue("hard-negatives"))
 
 
+def test_a_queue_may_be_blind_for_everybody(service):
+    queue = service.queue("hard-negatives")
+    item = queue.items["item"].iloc[1]
+    service.narrow(replace(queue, spec=replace(queue.spec, blind=True)))
+    assert list(service.orders(service.queue("hard-negatives"))) == ["random", "place"]
+    assert service.state("hard-negatives", "Ana")["is_blind"]
+    assert "score" not in service.item("hard-negatives", item, False)
+    said = {"item": item, "look": 1, "reviewer": "Ana", "decision": "target", "is_blind": False}
+    service.decide("hard-negatives", said)
+    assert not service.log.read().is_score_shown.any()
+    assert not ReviewService(service.project, service.options).state("hard-negatives", "Ana")["is_blind"]
+
+
 def test_columns_have_plain_names(service, context):
     clips = service.queue("hard-negatives").items.clip_id
     context.save("review/divided", pd.DataFrame({"clip_id": clips, "n_present": 2, "label_quality": 0.4412}))
