@@ -77,6 +77,21 @@ def table(folder: Path, name: str) -> pd.DataFrame:
     return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
 
 
+@pytest.mark.slow
+def test_two_folders_of_published_clips_train_with_one_command(tmp_path: Path):
+    """Crowing roosters and rain of ESC-10, as `docs/your-recordings.md` has them."""
+    for name in ("rooster", "rain"):
+        shutil.copytree(SHARED / "data" / "esc10" / name, tmp_path / "clips" / name)
+    out = tmp_path / "out"
+    status, said = kedro_run(f"--params=source.folder={tmp_path / 'clips'},target=rooster,data_root={out}")
+    assert status == 0 and "looking for rooster in recordings of" in said, said
+    assert "demo." not in said and "To use: baseline_001. On test_iid it finds 100 %" in said
+    (point,) = pd.read_csv(out / "08_reporting/baseline/points.csv").to_dict("records")
+    assert point["n_train_positive"] >= 10 and point["test_iid_auroc"] == 1.0
+    command = f"kedro export baseline baseline_001 --out DIR --params=data_root={out}"
+    assert command in (out / "08_reporting/baseline/report.html").read_text("utf-8")
+
+
 # Whole commands ---------------------------------------------------------------------------------------
 
 

@@ -189,3 +189,22 @@ def test_a_git_lfs_pointer_is_called_one(tmp_path):
         check_audio(path, AudioChecks())
     assert recording_facts(path)["problem"] == words
     assert identify(str(path)).message == words
+
+
+def test_a_flac_that_announces_more_than_it_holds_is_read_as_far_as_it_goes_by_all(tmp_path):
+    path = tmp_path / "night.flac"
+    soundfile.write(path, SOUND, RATE)
+    content = bytearray(path.read_bytes())
+    numbers = int.from_bytes(content[18:26], "big")
+    content[18:26] = ((numbers >> 36 << 36) | 2 * len(SOUND)).to_bytes(8, "big")
+    path.write_bytes(content)
+    facts, found = recording_facts(path), identify(str(path))
+    assert facts["n_frames"] == found.n_frames
+    # The last frame, a tenth of a second at the most, may be cut off itself.
+    assert 0 <= len(SOUND) - found.n_frames <= RATE / 10
+    assert facts["length"].startswith("the header announces 8 s; 3.9") and found.reason == "truncated"
+    with open_sound(path) as file:
+        assert len(file.read()) == found.n_frames
+    with pytest.raises(AudioError, match="the header announces 8 s") as caught:
+        check_audio(path, AudioChecks())
+    assert caught.value.reason == "truncated"

@@ -286,3 +286,8 @@ def test_what_is_no_label_file_is_shown_by_its_first_line():
         InputError, match=r"file\.txt is no label file .* begins with 'file,start,end'.*columns recording"
     ):
         parse("\nfile,start,end\na.wav,1,2\n")
+
+
+def test_one_quoted_column_name_is_enough_to_take_quotes_for_a_programs():
+    quoted = RAVEN.replace("Annotation", '"Annotation"', 1).replace("\tRADR", '\t"RADR"')
+    pd.testing.assert_frame_equal(parse(quoted)[1], parse(RAVEN)[1])

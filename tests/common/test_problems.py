@@ -42,3 +42,4 @@ def test_nothing_found_raises_nothing():
 
 def test_suggest_lists_what_is_known_when_nothing_is_near():
     assert suggest("zzz", ["low", "high"]) == "known: high, low"
+    assert suggest("zzz", map(str, range(8))) == "known: 0, 1, 2, 3, 4, and 3 more"

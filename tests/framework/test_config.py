@@ -96,9 +96,25 @@ def test_a_target_in_a_file_is_text(project: Path, tmp_path: Path, written: str,
     assert loader_with(project, tmp_path, f"target: {written}")["parameters"]["target"] == read
 
 
-def test_a_target_that_yaml_took_for_true_is_refused_with_what_to_write(project: Path, tmp_path: Path):
+@pytest.mark.parametrize("written", ["007", "yes", "0x10", "1_000", "1e3", "2025-04-03", "NO", "0o17"])
+def test_a_target_in_a_file_stays_as_it_is_written(project: Path, tmp_path: Path, written: str):
+    assert loader_with(project, tmp_path, f"target: {written}  # mine")["parameters"]["target"] == written
+
+
+def test_paths_in_a_file_stay_as_they_are_written_and_the_last_file_counts(project: Path, tmp_path: Path):
+    loader = loader_with(
+        project, tmp_path, "data_root: 2025_04\nsource:\n  manifest: 007\ndetection:\n  model: 1_0"
+    )
+    found = loader["parameters"]
+    assert Path(found["data_root"]).name == "2025_04" and Path(found["source"]["manifest"]).name == "007"
+    assert found["detection"]["model"] == "1_0" and found["target"] == "RADR"
+
+
+def test_what_a_program_gives_is_not_replaced_by_what_a_file_says(project: Path, tmp_path: Path):
+    conf = loader_with(project, tmp_path, "target: frog").conf_source
+    loader = VernalConfigLoader(conf, runtime_params={"target": True}, **CONFIG_LOADER_ARGS)
     with pytest.raises(InputError, match="target is true to YAML; write the class in quotes"):
-        loader_with(project, tmp_path, "target: yes")["parameters"]
+        loader["parameters"]
 
 
 @pytest.mark.parametrize(

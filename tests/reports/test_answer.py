@@ -329,3 +329,15 @@ def test_groups_are_not_called_nights(make_stage, clips):
     table = clips().assign(night=pd.Series(np.nan, dtype="str"), group=clips()["block"])
     text, _ = one(make_stage(AXES, splits=table).results, "First of 2 configurations")
     assert "over groups and seeds" in text
+
+
+def test_the_command_that_takes_a_point_to_the_field_finds_the_data_folder(make_stage):
+    results = make_stage().results
+    for place, end in (("", " --out DIR`"), ("data_root=/x/out", " --out DIR --params=data_root=/x/out`")):
+        (card,) = (
+            block
+            for block in deploy_section(results, place).blocks
+            if isinstance(block, Table) and block.columns == ["what", "value"]
+        )
+        command = dict(card.rows)["to take it to the field"]
+        assert command == f"`kedro export {results.spec.stage} {results.deployed}{end}"

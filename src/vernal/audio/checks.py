@@ -12,7 +12,7 @@ import numpy as np
 
 from vernal.audio.chunks import STREAMED, chunks_of
 from vernal.audio.decoder_noise import n_complaints
-from vernal.audio.headers import is_triggered, true_length
+from vernal.audio.headers import announced_samples, is_triggered, true_length
 from vernal.audio.reading import (
     BLOCK_VALUES,
     AudioError,
@@ -145,6 +145,8 @@ def _raise_if_cut_off(path: Path, n_frames: int, announced: int, rate: int, brok
         of_all = f" of {announced / rate:.3g} s" if announced < 1 << 62 else ""
         raise AudioError("truncated", f"the audio breaks off after {heard}{of_all}")
     form = _form(path)
+    if form == "flac":
+        announced = announced_samples(path) or announced
     if n_frames < announced and form != "mp3_without_length":
         raise AudioError("truncated", f"the header announces {announced / rate:.3g} s; {heard} are there")
     missing = _missing_bytes(path) if form == "chunks" else 0

@@ -64,7 +64,8 @@ def true_length(path: Path | str) -> tuple[int, int] | None:
     with path.open("rb") as file:
         mark = file.read(4)
         if mark == b"fLaC":
-            return _flac_samples(file)
+            lengths = _flac_samples(file)
+            return lengths if lengths is not None and lengths[1] > lengths[0] else None
         if mark not in (b"RIFF", b"RF64"):
             return None
         found = _riff_data(file)
@@ -87,7 +88,7 @@ def _mended(path: Path) -> _Pieced | None:
                 return _Pieced(path, [_riff_header(file, expanded.lengths[1]), *expanded.pieces])
             return None
         lengths = _flac_samples(file) if mark == b"fLaC" else None
-        if lengths is None:
+        if lengths is None or (lengths[1] < lengths[0] and not _breaks_off(path, lengths[0])):
             return None
         file.seek(0)
         head = bytearray(file.read(42))
@@ -193,8 +194,29 @@ def _riff_header(file: BinaryIO, n_bytes: int) -> bytes:
     return b"RF64\xff\xff\xff\xffWAVE" + long + body + b"data\xff\xff\xff\xff"
 
 
+def announced_samples(path: Path) -> int:
+    """How many samples a FLAC file's header says."""
+    with path.open("rb") as file:
+        return int.from_bytes(file.read(26)[18:26], "big") & ((1 << 36) - 1)
+
+
+def _breaks_off(path: Path, n_samples: int) -> bool:
+    """Whether libsndfile finds no such last sample."""
+    import soundfile
+
+    try:
+        with soundfile.SoundFile(path) as file:
+            file.seek(n_samples - 1)
+            return len(file.read(1)) == 0
+    except (soundfile.SoundFileError, RuntimeError):
+        return True
+
+
 def _flac_samples(file: BinaryIO) -> tuple[int, int] | None:
-    """Samples by the header, and by the last frame where these are more; else None."""
+    """Samples by the header, and those that are there where these are others; None where they agree.
+
+    Where there are fewer, those of the last frame are not counted: it may be cut off itself.
+    """
     size = file.seek(0, os.SEEK_END)
     file.seek(0)
     head = file.read(42)
@@ -211,8 +233,10 @@ def _flac_samples(file: BinaryIO) -> tuple[int, int] | None:
     spans = {span for span in frames if span is not None}
     # What looks like a frame by chance has none before it.
     ends = {0} | {end for _, end in spans}
-    there = max((end for first, end in spans if first in ends), default=0)
-    return (said, there) if there > said else None
+    first, there = max(((first, end) for first, end in spans if first in ends), default=(0, 0))
+    if there < said:
+        there = first
+    return (said, there) if there not in (0, said) else None
 
 
 def _frame(head: bytes, block: int) -> tuple[int, int] | None:

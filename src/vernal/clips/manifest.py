@@ -18,6 +18,7 @@ import pandas as pd
 from vernal.clips import labels, nights
 from vernal.clips.labels import LabelOptions
 from vernal.common.files import is_inside, resolved
+from vernal.common.formatting import examples
 from vernal.common.names import CLASS_DIVIDER, folded, one_spelling
 from vernal.common.problems import InputError, Problems, suggest
 from vernal.common.storage import as_path, local_copy
@@ -153,8 +154,7 @@ def with_one_spelling(clips: pd.DataFrame, columns: Iterable[str]) -> pd.DataFra
         spelling = one_spelling(clips[column].dropna())
         changed = [f"{name!r} as {known!r}" for name, known in sorted(spelling.items()) if name != known]
         if changed:
-            more = f" and {len(changed) - 5:,} more" if len(changed) > 5 else ""
-            logger.warning("%s: read %s%s.", column, ", ".join(changed[:5]), more)
+            logger.warning("%s: read %s.", column, examples(changed, ", "))
             clips = clips.assign(**{column: clips[column].map(spelling).astype("str")})
     return clips
 
@@ -223,7 +223,7 @@ def _check_classes(
     names = (
         sorted(clips.label.dropna().unique()) if options is None else labels.classes_in(clips.label.dropna())
     )
-    shown = f"The labels are: {', '.join(names[:20])}."
+    shown = f"The labels are: {examples(names, ', ')}."
     near = [name for name in get_close_matches(target, names, cutoff=0.85) if folded(name) != folded(target)]
     if near:
         logger.warning(

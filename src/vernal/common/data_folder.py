@@ -5,7 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from vernal.common.storage import as_path
+from vernal.common.storage import as_path, is_remote
+
+
+def data_root_param(data_root: Path | str) -> str:
+    """`data_root=...` as a command needs it; empty for the folder `data` of the project that one works in."""
+    is_usual = not is_remote(data_root) and Path(data_root).absolute() == Path("data").absolute()
+    return "" if is_usual else f"data_root={data_root}"
 
 
 class DataFolder:

@@ -119,7 +119,7 @@ def shown(value: object) -> str:
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
-    """Name the nearest known spelling, or list what is known.
+    """Name the nearest known spelling, or list what is known, the first five.
 
     >>> suggest("meduim", ["high", "medium", "low"])
     "did you mean 'medium'?"
@@ -128,4 +128,4 @@ def suggest(name: str, known: Iterable[str]) -> str:
     near = get_close_matches(name, names, n=1)
     if near:
         return f"did you mean {near[0]!r}?"
-    return "known: " + ", ".join(names)
+    return "known: " + examples(names, ", ")

@@ -8,9 +8,11 @@ once, here, so that the catalog and the nodes mean the same file.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
 
+import yaml
 from kedro.config import OmegaConfigLoader
 
 from vernal.common.names import ALL_CLASSES, CLASS_DIVIDER
@@ -41,7 +43,8 @@ PATHS = (
     *MAY_BE_PATHS,
 )
 # What is text, whatever YAML would make of it on a command line.
-TEXTS = ("target", "targets", "quality_splitting.test_ood_sites", "quality_splitting.sealed_sites", *PATHS)
+LISTS = ("targets",)
+TEXTS = ("target", *LISTS, "quality_splitting.test_ood_sites", "quality_splitting.sealed_sites", *PATHS)
 
 
 class VernalConfigLoader(OmegaConfigLoader):
@@ -57,6 +60,7 @@ class VernalConfigLoader(OmegaConfigLoader):
         loaded = super().__getitem__(key)
         if key != "parameters":
             return loaded
+        loaded = self._with_texts(loaded)
         if "target" in loaded:
             # A label is text, and YAML reads a class named 8 as a number.
             loaded = {**loaded, "target": _target(loaded["target"])}
@@ -64,6 +68,29 @@ class VernalConfigLoader(OmegaConfigLoader):
             store = loaded.get("store_root") or loaded["data_root"]
             loaded = {**loaded, "store_root": store, "targets": _targets(loaded.get("targets"))}
         return with_encoders(with_whole_paths(loaded, Path(self.conf_source).parent))
+
+    def _with_texts(self, parameters: dict[str, Any]) -> dict[str, Any]:
+        """The parameters with what is text as it stands in the files: YAML reads `007` as 7, `yes` as true."""
+        whole = dict(parameters)
+        for name in (name for name in TEXTS if name not in LISTS):
+            is_no_text = isinstance(_value_of(parameters, name), bool | int | float | date)
+            if is_no_text and _value_of(self.runtime_params or {}, name) is None:
+                *groups, last = name.split(".")
+                parent: Any = whole
+                for group in groups:
+                    parent[group] = parent = dict(parent[group])
+                parent[last] = self._typed(name) or parent[last]
+        return whole
+
+    def _typed(self, name: str) -> str | None:
+        """The value of a parameter as it is written in the last file that has it."""
+        for env in (self.env or self.default_run_env, self.base_env):
+            for path in sorted((Path(self.conf_source) / str(env)).rglob("parameters*.yml")):
+                # This loader makes text of every value.
+                content = yaml.load(path.read_text(encoding="utf-8-sig"), Loader=yaml.BaseLoader)  # noqa: S506
+                if isinstance(value := _value_of(content, name), str):
+                    return value
+        return None
 
     def setting(self, name: str) -> Any:
         """The value of a parameter, dots naming the way down.
@@ -78,6 +105,13 @@ class VernalConfigLoader(OmegaConfigLoader):
         for part in name.split("."):
             value = value[part]
         return value
+
+
+def _value_of(parameters: Any, name: str) -> Any:
+    """The value of a parameter, dots naming the way down; None where it is absent."""
+    for part in name.split("."):
+        parameters = parameters.get(part) if isinstance(parameters, Mapping) else None
+    return parameters
 
 
 def _target(value: Any) -> str:

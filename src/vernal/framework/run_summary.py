@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from vernal.clips.demo_season import is_demo_data
+from vernal.common.data_folder import data_root_param
 from vernal.common.formatting import NBSP, count, duration, percent
 from vernal.common.problems import InputError
 from vernal.evaluation.choice import WAYS
@@ -143,17 +144,13 @@ def _to_use(folder: StageFolder, data_root: Path) -> list[str]:
     ends = [name for name in leaderboard.columns if name.endswith("_low")]
     split = next((name for name in SPLITS if ends and ends[0].startswith(f"{name}_")), VALIDATION)
     (row,) = points[points["point"] == point].to_dict("records")
-    place = _place(data_root)
     search = "kedro run --pipeline=detection --params=detection.recordings=/path/to/recordings,"
+    command = f"{search}detection.model={folder.stage}/{_ascii(point)}"
     return [
         f"  To use: {_ascii(point)}{_what_it_does(row, split)}.",
-        f"  Next:   {search}detection.model={folder.stage}/{_ascii(point)}{place}",
+        f"  Next:   {_with_place(command, data_root)}",
         "",
     ]
-
-
-def _place(data_root: Path) -> str:
-    return "" if data_root.absolute() == Path("data").absolute() else f",data_root={data_root}"
 
 
 def _answer(path: Path, data_root: Path) -> list[str]:
@@ -167,10 +164,10 @@ def _answer(path: Path, data_root: Path) -> list[str]:
 
 
 def _with_place(command: str, data_root: Path) -> str:
-    place = _place(data_root)
+    place = data_root_param(data_root)
     if not place or "data_root=" in command:
         return command
-    return command + (place if "--params=" in command else f" --params={place[1:]}")
+    return f"{command},{place}" if "--params=" in command else f"{command} --params={place}"
 
 
 def _what_it_does(row: Mapping[Any, Any], split: str) -> str:

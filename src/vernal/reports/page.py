@@ -32,6 +32,7 @@ def render_report(
     rejects: pd.DataFrame,
     more: Sequence[Section] = (),
     notices: Sequence[Text] = (),
+    place: str = "",
 ) -> str:
     """The report of a stage as HTML text; the same results give the same text.
 
@@ -41,6 +42,7 @@ def render_report(
         rejects: listed rows that could not be used.
         more: further sections, put at the end.
         notices: what a reader has to know before any number, beside what the results say themselves.
+        place: the parameter that commands need to find the data folder; empty for the usual one.
     """
     environment = page_templates()
     environment.filters["code"] = code
@@ -49,7 +51,7 @@ def render_report(
         asked_section(results, split_counts, rejects),
         found_section(results),
         sure_section(results, split_counts),
-        deploy_section(results),
+        deploy_section(results, place),
         where_section(results),
         points_section(results),
         *more,

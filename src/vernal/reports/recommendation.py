@@ -21,11 +21,15 @@ from vernal.reports.sentences import sentence
 from vernal.sweeps.stage_folder import StageFolder
 
 
-def deploy_section(results: StageResults) -> Section:
-    """The point to use, what else could be chosen on validation, and what it makes of nights."""
+def deploy_section(results: StageResults, place: str = "") -> Section:
+    """The point to use, what else could be chosen on validation, and what it makes of nights.
+
+    Args:
+        place: the parameter that commands need to find the data folder; empty for the usual one.
+    """
     blocks: list[Block] = [
         Text(_why(results)),
-        _card(results),
+        _card(results, place),
         *_thresholds(results),
         Heading("At night"),
         *_nights(results),
@@ -51,7 +55,7 @@ def _why(results: StageResults) -> str:
     return sentence("recommendation.why", results=results, runs=runs, is_chosen=is_chosen)
 
 
-def _card(results: StageResults) -> Table:
+def _card(results: StageResults, place: str) -> Table:
     """Everything that a person types or copies."""
     stage, point, logit = results.spec.stage, results.deployed, results.threshold(results.deployed)
     settings = (
@@ -65,7 +69,10 @@ def _card(results: StageResults) -> Table:
         ["configuration chosen by", results.choice_name],
         *_threshold_rows(results, logit),
         ["folder", f"`{(StageFolder('', stage).models / point).as_posix()}` in the data folder"],
-        ["to take it to the field", f"`kedro export {stage} {point} --out DIR`"],
+        [
+            "to take it to the field",
+            f"`kedro export {stage} {point} --out DIR{place and ' --params=' + place}`",
+        ],
     ]
     return Table(["what", "value"], rows)
 

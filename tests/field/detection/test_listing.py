@@ -51,6 +51,17 @@ def test_recorders_of_different_parents_are_apart(tmp_path: Path):
     assert sorted(found.values()) == ["B7", "B7", "Cole Creek/A12", "Mill Pond/A12"]
 
 
+def test_recorders_whose_names_differ_in_letters_alone_are_one_and_that_is_told(tmp_path: Path, caplog):
+    found = list_of(
+        tmp_path / "s",
+        "moth08/20250404_210000.WAV",
+        "Moth08/20250403_210000.WAV",
+        "Moth08/20250405_210000.WAV",
+    )
+    assert set(found.values()) == {"Moth08"}
+    assert "recorder_id: read 'moth08' as 'Moth08'." in caplog.text
+
+
 def test_cards_that_began_a_recording_at_one_time_are_of_several_recorders(tmp_path: Path):
     one_after_another = [f"Card {card}/2025040{day}_210000.WAV" for day, card in enumerate("AB", 3)]
     assert set(list_of(tmp_path / "pond", *one_after_another).values()) == {"pond"}

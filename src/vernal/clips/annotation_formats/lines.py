@@ -55,7 +55,8 @@ def read_rows(text: str, where: str) -> tuple[list[str], list[tuple[int, dict[st
             if not headers:
                 headers.append([_unquoted(cell.strip(), is_always=is_tabbed) for cell in cells])
                 if is_tabbed:
-                    plain = partial(_unquoted, is_always=cells[0].lstrip().startswith('"'))
+                    has_quotes = any(cell.lstrip().startswith('"') for cell in cells)
+                    plain = partial(_unquoted, is_always=has_quotes)
                 continue
             padded = [*(plain(cell.strip()) for cell in cells), *[""] * (len(headers[-1]) - len(cells))]
             if _is_header(padded, headers[-1]):

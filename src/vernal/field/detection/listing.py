@@ -8,10 +8,11 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import pandas as pd
 
+from vernal.clips.manifest import with_one_spelling
 from vernal.clips.recording_facts import READABLE_SUFFIXES, UNREADABLE_SUFFIXES
 from vernal.clips.recording_names import recorders_of_folders
 from vernal.clips.recordings import list_recordings, read_name
-from vernal.common.names import is_generic, one_spelling
+from vernal.common.names import is_generic
 from vernal.common.problems import InputError
 from vernal.common.storage import as_path
 
@@ -87,8 +88,7 @@ def _with_recorder(folder: Path, found: pd.DataFrame) -> pd.DataFrame:
     recorders = from_names.fillna(by_folder).fillna(UNKNOWN)
     listed = found.assign(audio_root=root.as_posix(), recorder_id=recorders)
     listed = _apart_at_one_time(listed, from_names.isna())
-    spelling = one_spelling(listed.recorder_id)
-    listed = listed.assign(recorder_id=listed.recorder_id.map(spelling))[list(RECORDING_COLUMNS)]
+    listed = with_one_spelling(listed, ("recorder_id",))[list(RECORDING_COLUMNS)]
     return listed.astype(dict.fromkeys(RECORDING_COLUMNS, "str")).reset_index(drop=True)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from vernal.common.data_folder import data_root_param
 from vernal.evaluation.stage_results import StageResults
 from vernal.reports import render_report
 from vernal.reports.figures import FIGURES, Drawing, draw_figures
@@ -37,13 +38,17 @@ def report(
     split_counts: pd.DataFrame,
     rejects: pd.DataFrame,
     splits: pd.DataFrame,
+    data_root: str,
     **plots: Drawing,
 ) -> str:
     """The stage's report as one HTML page; `plots` holds every figure as `<name>_plot`."""
+    # The demo season's is shown elsewhere, where its folder would say nothing.
+    place = "" if results.is_demo else data_root_param(data_root)
     drawings = {name: plots[f"{name}_plot"] for name in FIGURES}
     proof = [
         certificate_section(certificate, splits),
         ledger_section(test_ledger, splits, results.spec.stage),
         card_section(model_card, data_card),
     ]
-    return render_report(results, drawings, split_counts, rejects, proof, certificate_notices(certificate))
+    notices = certificate_notices(certificate)
+    return render_report(results, drawings, split_counts, rejects, proof, notices, place)

@@ -25,7 +25,8 @@ def create_pipeline(stage: str = BASELINE) -> Pipeline:
             ),
             Node(
                 report,
-                inputs={name: name for name in ("results", *PROOF, *DATA, *PLOTS)},
+                inputs={name: name for name in ("results", *PROOF, *DATA, *PLOTS)}
+                | {"data_root": "params:data_root"},
                 outputs="report",
                 name="report",
                 tags=["reporting"],

@@ -217,7 +217,7 @@ def check_label(scored: Scored, options: AuditOptions) -> Told:
     """Whether the results know the target at all."""
     label, labels = scored.label
     if label is None:
-        told = some(labels, 10) or "none"
+        told = some(labels) or "none"
         text = (
             f"No detection is labelled {scored.truth.target!r}; the labels are: {told}. Every clip would "
             "count as not detected. Name the label of the results with target=..."

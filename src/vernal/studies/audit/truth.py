@@ -84,7 +84,7 @@ def read_truth(path: Path | str, target: str) -> Truth:
     labels = frame["label"].str.strip()
     is_positive = manifest.is_positive(labels, target)
     if not is_positive.any():
-        found = some(sorted(labels.unique()), 20)
+        found = some(sorted(labels.unique()))
         raise InputError(
             f"The table of truth {path} has no positive clip: no label is 'positive' or the target "
             f"{target!r}. Its labels are: {found}. Name the label of interest with target=..."
