@@ -143,6 +143,8 @@ def test_every_target_is_what_it_is_alone_and_one_page_has_a_row_for_each(projec
     confusion = pd.read_csv(folder / "confusion.csv").set_index(["split", "true", "target"])
     assert confusion.n["test_iid", "owl", "frog"] == 3  # six owls of that split, three of them with a frog
 
+    assert set(pd.read_csv(folder / "confusers.csv").target) == set(NAMES)
+
     alone = tmp_path / "alone"
     kedro_run(
         project, f"--params=source.manifest={manifest},target=owl,data_root={alone},labels.world=closed"

@@ -18,7 +18,10 @@ from vernal.common.target_folders import TargetFolders
 from vernal.pipelines import DATA_PREPARATION
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from vernal.clips.labels import LabelOptions
+    from vernal.evaluation.across import OneTarget
 
 logger = logging.getLogger(__name__)
 DEFAULT = "__default__"
@@ -61,7 +64,8 @@ def run_targets(
             for name, folder in TargetFolders(root).read().items()
         }
         failed = _run_phases(kedro_run, options, runs, parameters)
-        _tell_together(root, options.get("pipelines") or [DEFAULT], failed)
+        store = Path(parameters["store_root"])
+        _tell_together(root, options.get("pipelines") or [DEFAULT], failed, store)
     finally:
         lock.release()
     problems = Problems("The run")
@@ -165,19 +169,26 @@ def _folder_names(targets: Iterable[str]) -> dict[str, str]:
     return names
 
 
-def _tell_together(root: Path, pipelines: Iterable[str], failed: Mapping[str, str]) -> None:
+def _tell_together(root: Path, pipelines: Iterable[str], failed: Mapping[str, str], store: Path) -> None:
     """Write and name what the targets are together, for every stage that was run."""
     from vernal.pipeline_registry import BASELINE, stages_on_disk
 
     stages = [BASELINE if name == DEFAULT else name for name in pipelines]
     for stage in [name for name in stages if name in stages_on_disk()]:
-        folder = write_together(root, stage, failed)
+        folder = write_together(root, stage, failed, store)
         if folder is not None:
             logger.info("\n%s\n  %s", _words(folder / "targets.csv"), folder / "report.html")
 
 
-def write_together(root: Path, stage: str, failed: Mapping[str, str]) -> Path | None:
-    """Write the tables and the page of several targets of a stage; the folder, or None where none has results."""
+def write_together(
+    root: Path, stage: str, failed: Mapping[str, str], store_root: Path | None = None
+) -> Path | None:
+    """Write the tables and the page of several targets of a stage; the folder, or None where none has results.
+
+    Args:
+        failed: targets without results, with the reason.
+        store_root: the data folder that holds the embeddings; None: `root`.
+    """
     from vernal.common.files import write_text
     from vernal.common.table_files import write_table
     from vernal.datasets.stage_results_dataset import StageResultsDataset
@@ -200,8 +211,40 @@ def write_together(root: Path, stage: str, failed: Mapping[str, str]) -> Path | 
     place = StageFolder(root, stage).reporting / "targets"
     for name, table in found.tables().items():
         write_table(table, place / f"{name}.csv")
-    write_text(place / "report.html", targets_page(stage, found, reports, failed))
+    confusers = confusers_table(of, folders, stage, store_root or root)
+    write_table(confusers, place / "confusers.csv")
+    write_text(place / "report.html", targets_page(stage, found, reports, failed, confusers))
     return place
+
+
+def confusers_table(
+    of: Mapping[str, OneTarget], folders: Mapping[str, Path], stage: str, store_root: Path
+) -> pd.DataFrame:
+    """What BirdNET hears in the held-out clips that each target takes, or nearly takes, for its own (see
+    `field.confusers`); no rows of targets that were trained on another encoder."""
+    import pandas as pd
+
+    from vernal.audio.embedding.store import EmbeddingStore
+    from vernal.common.data_folder import DataFolder
+    from vernal.evaluation.coverage import SPLITS
+    from vernal.evaluation.rounding import settled
+    from vernal.field.confusers import COLUMNS, highest_negatives, with_species
+    from vernal.field.export.trained_point import ENCODER, audio_of_model
+    from vernal.sweeps.stage_folder import StageFolder
+    from vernal.training.models import load_model
+
+    store, parts = EmbeddingStore(DataFolder(store_root).embeddings), []
+    for name, one in of.items():
+        folder = StageFolder(folders[name], stage).models / one.point
+        audio = audio_of_model(load_model(folder), str(folder))
+        if audio.encoder != ENCODER:
+            continue
+        scores = pd.concat([one.scored(one.point, split) for split in SPLITS])
+        threshold = one.results.number(one.point, "threshold_logit")
+        clips = highest_negatives(scores, one.splits, threshold)
+        parts.append(with_species(clips, audio, store).assign(target=name))
+    table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=[*COLUMNS, "target"])
+    return settled(table[["target", *COLUMNS]])
 
 
 def _words(path: Path) -> str:

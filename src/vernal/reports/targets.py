@@ -23,14 +23,22 @@ AVERAGES = {
 }
 
 
+MOST_SPECIES = 4
+
+
 def targets_page(
-    stage: str, found: AcrossTargets, folders: Mapping[str, str], failed: Mapping[str, str]
+    stage: str,
+    found: AcrossTargets,
+    folders: Mapping[str, str],
+    failed: Mapping[str, str],
+    confusers: pd.DataFrame,
 ) -> str:
     """The page as HTML text; the same results give the same text.
 
     Args:
         folders: where each target's own report is, for the reader.
         failed: targets without results, with the reason.
+        confusers: the highest clips without each target, with what BirdNET hears in them (see `field.confusers`).
     """
     environment = page_templates()
     environment.filters["code"] = code
@@ -39,6 +47,7 @@ def targets_page(
         Section("means", "Over all targets", [_means(found.means)]),
         Section("configurations", "One configuration for all, or one a target", list(_choices(found))),
         Section("confusion", "Who is taken for whom", list(_confusion(found.confusion))),
+        Section("confusers", "What BirdNET hears in false alarms", list(_confusers(confusers))),
     ]
     return environment.get_template("stage.html.j2").render(
         stage=stage,
@@ -186,3 +195,37 @@ def _matrix(rows: pd.DataFrame, split: str) -> Table:
         body.append([true, f"{own.n.max():,}", *(percent(own.share[name]) for name in targets)])
     return Table(("class", "clips", *targets), body, f"`{split}`, at each target's own threshold.",
                  tones=["" if true != NOBODY else "soft" for true in dict.fromkeys(rows.true)])  # fmt: skip
+
+
+def _confusers(table: pd.DataFrame) -> Iterable[Block]:
+    if table.empty:
+        yield Text("No target was trained on BirdNET's embedding, so its classes cannot be read.")
+        return
+    yield Text(
+        "Of the held-out clips without each target, those that score highest, with the one of BirdNET's 6,522 classes "
+        "that it is most confident in. These are names for what to listen to, and to collect as negatives; they are no "
+        "labels, and most sounds here were never told to BirdNET. `confusers.csv` has every clip."
+    )
+    rows = [
+        [str(target), f"{len(own):,}", f"{int(own.is_flagged.sum()):,}", _species_words(own)]
+        for target, own in table.groupby("target", sort=False)
+    ]
+    yield Table(
+        (
+            "target",
+            "clips",
+            "of them flagged",
+            "BirdNET's most confident classes (clips, highest confidence)",
+        ),
+        rows,
+    )
+
+
+def _species_words(clips: pd.DataFrame) -> str:
+    """The classes that most of some clips are taken for, with the clips of each and the highest confidence."""
+    by_name = clips.groupby("birdnet_species").birdnet_confidence.agg(["size", "max"]).reset_index()
+    ordered = by_name.sort_values(["size", "max", "birdnet_species"], ascending=[False, False, True])
+    return ", ".join(
+        f"{str(name).partition('_')[2] or name} ({n:,}, up to {percent(highest)})"
+        for name, n, highest in ordered.head(MOST_SPECIES).itertuples(index=False)
+    )
