@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from kedro.io import DatasetError
 
 from vernal.common.problems import InputError, Problems, mistake_in, on_one_line
+from vernal.common.storage import as_path, is_remote
 from vernal.common.target_folders import TargetFolders
 from vernal.pipelines import DATA_PREPARATION
 
@@ -53,7 +54,7 @@ def run_targets(
     """
     from vernal.framework.hooks import take_lock
 
-    root = Path(parameters["data_root"])
+    root = as_path(parameters["data_root"])
     labels = settle_labels(parameters)
     folders = _folder_names(labels.classes)
     lock = take_lock(root)
@@ -64,7 +65,7 @@ def run_targets(
             for name, folder in TargetFolders(root).read().items()
         }
         failed = _run_phases(kedro_run, options, runs, parameters)
-        store = Path(parameters["store_root"])
+        store = as_path(parameters["store_root"])
         _tell_together(root, options.get("pipelines") or [DEFAULT], failed, store)
     finally:
         lock.release()
@@ -80,7 +81,7 @@ def _own(name: str, folder: Path, labels: LabelOptions, parameters: Mapping[str,
         "target": name,
         "targets": None,
         "labels": {"labelling": labels.labelling, "world": labels.world, "classes": list(labels.classes)},
-        "data_root": folder.as_posix(),
+        "data_root": str(folder) if is_remote(folder) else folder.as_posix(),
         "store_root": str(parameters["store_root"]),
     }
 
