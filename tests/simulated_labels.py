@@ -26,6 +26,7 @@ from vernal.clips.synthesis.season import plan_season
 from vernal.common.files import sha256_of_file
 from vernal.common.hashing import rng_for
 from vernal.evaluation import metrics
+from vernal.evaluation.operating_points import Goal, choose
 from vernal.sweeps.point_settings import PointSettings
 from vernal.training.rules import MOST_EPOCHS, HeadOptions
 from vernal.training.train import FitJob, fit_heads, until_converged
@@ -34,9 +35,9 @@ FROG, CHORUS = "RADR", "PSCR"
 TEST_SITES = ("Sylvan Pond", "Wheatley")
 N_DRAWS = 10
 SHARES = (0.25, 0.5)
-TRUTH = "truth"
-# Louder callers, and as many beside the red-legged frog as without it.
-SEASON = SeasonOptions(confuser_scale=2.0, positive_confuser_scale=2.0)
+TRUTH, MEASURES = "truth", ("auroc", "average_precision", "f1")
+# More callers and fainter ones, as many beside the red-legged frog as without it.
+SEASON = SeasonOptions(confuser_scale=2.0, positive_confuser_scale=2.0, confuser_snr_db=2.0)
 
 
 def season(options: SeasonOptions = SEASON) -> pd.DataFrame:
@@ -108,16 +109,22 @@ def jobs(clips: pd.DataFrame) -> Iterator[FitJob]:
 
 
 def results(clips: pd.DataFrame, x: np.ndarray) -> pd.DataFrame:
-    """AUROC and average precision at the other sites: one row a share, draw and treatment."""
+    """Measures at the other sites: one row a share, draw and treatment.
+
+    The threshold of F1 is the best one on the clips that ended training, as those who labelled them would choose it.
+    """
     at = np.flatnonzero(clips.is_test)
     truth = clips.is_chorus.to_numpy()[at]
+    listed = {one.key: one for one in jobs(clips)}
     rows = []
-    for fitted in fit_heads(x, list(jobs(clips))):
-        share, draw, treatment = fitted.key.split()
+    for fitted in fit_heads(x, list(listed.values())):
+        own = listed[fitted.key]
+        chosen = choose(fitted.head.logits(x[own.val_rows])[:, 0], own.val_y > 0.5, Goal(), "val")
         scores = fitted.head.logits(x[at])[:, 0]
-        measured = metrics.auroc(scores, truth), metrics.average_precision(scores, truth)
-        rows.append((float(share), int(draw), treatment, *measured))
-    return pd.DataFrame(rows, columns=["listened", "draw", "treatment", "auroc", "average_precision"])
+        share, draw, treatment = fitted.key.split()
+        found = metrics.measured(scores, truth, chosen.logit)
+        rows.append((float(share), int(draw), treatment, *(found[name] for name in MEASURES)))
+    return pd.DataFrame(rows, columns=["listened", "draw", "treatment", *MEASURES])
 
 
 def summary(found: pd.DataFrame) -> pd.DataFrame:
@@ -126,7 +133,7 @@ def summary(found: pd.DataFrame) -> pd.DataFrame:
 
     known, rows = found[found.treatment == TRUTH], []
     for share, part in found[found.treatment != TRUTH].groupby("listened", sort=True):
-        for metric in ("auroc", "average_precision"):
+        for metric in MEASURES:
             wide = part.pivot(index="draw", columns="treatment", values=metric)
             gain = wide.open - wide.closed
             reach = stats.t.ppf(0.975, len(gain) - 1) * gain.std(ddof=1) / np.sqrt(len(gain))
