@@ -5,7 +5,9 @@ import re
 import pytest
 from jinja2 import UndefinedError
 
+from vernal.reports.figures import FIGURES
 from vernal.reports.sentences import _environment, sentence
+from vernal.reports.uncertainty import LIMITS
 
 
 def test_a_sentence_is_one_line_with_its_facts_and_keeps_numbers_with_their_units():
@@ -27,6 +29,8 @@ def test_every_sentence_of_the_templates_is_said_by_some_section(project):
         for name in _environment().list_templates()
         for block in _environment().get_template(name).blocks
     }
-    limits = {name for name in blocks if name.startswith("uncertainty.")}
-    assert "uncertainty.{name}" in said
-    assert blocks - limits == said - {"uncertainty.{name}"}
+    # Limits and captions are said by name.
+    by_name = {"uncertainty.{name}", "captions.{name}"}
+    assert by_name <= said
+    named = {f"uncertainty.{name}" for name in LIMITS} | {f"captions.{name}" for name in FIGURES}
+    assert blocks == (said - by_name) | named

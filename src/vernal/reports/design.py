@@ -21,9 +21,6 @@ SEEN_PLACES = {
 }
 SEEN_NIGHTS = {YES: "from nights that train there too", NOT_GIVEN: "from nights that may train there too"}
 REJECTS_SHOWN = 200
-BLOCKS_NOTE = (
-    "Clips by split. A block is a night of a site, a group or a file: what is never divided between splits."
-)
 
 
 def asked_section(results: StageResults, split_counts: pd.DataFrame, rejects: pd.DataFrame) -> Section:
@@ -103,7 +100,7 @@ def _split_table(split_counts: pd.DataFrame) -> Table:
         rows.append([f"`{row['split']}`", meaning, *(f"{int(number):,}" for number in numbers)])
     tier_columns = [f"of these {tier}" for tier in QUALITIES]
     columns = ["split", "what it is for", "positive", *tier_columns, "negative", "blocks"]
-    return Table(columns, rows, BLOCKS_NOTE)
+    return Table(columns, rows, sentence("design.blocks"))
 
 
 def _split_details(split_counts: pd.DataFrame) -> list[Block]:

@@ -6,9 +6,10 @@ from math import isfinite
 
 import pandas as pd
 
-from vernal.common.formatting import UNDEFINED, count, share
+from vernal.common.formatting import UNDEFINED, share
 from vernal.evaluation.stage_results import StageResults, level_words
 from vernal.reports.blocks import BAD, SOFT, WARNING, Block, Fold, Section, Table, Text
+from vernal.reports.sentences import sentence
 from vernal.sweeps.settings_table import SEED
 
 Mark = tuple[str, str]
@@ -68,18 +69,15 @@ def not_run(results: StageResults) -> list[str]:
 
 
 def _points_words(results: StageResults, n_failed: int) -> str:
-    waiting = len(not_run(results))
-    edited = int(results.plan["is_edited"].sum())
-    shared = int((results.plan["shares_with"] != results.plan["point"]).sum())
-    empty = int(results.points["empty_subsets"].notna().sum()) if "empty_subsets" in results.points else 0
-    parts = [
-        f"{n_failed:,} failed" if n_failed else "none failed",
-        f"{waiting:,} not run yet" if waiting else "",
-        f"{shared:,} the same run as another" if shared else "",
-        f"{empty:,} naming a subset that holds no clip, and so trained without it" if empty else "",
-        f"{edited:,} edited by hand" if edited else "",
-    ]
-    return f"{count(len(results.plan), 'point')}: {', '.join(part for part in parts if part)}."
+    return sentence(
+        "points.points",
+        n=len(results.plan),
+        failed=n_failed,
+        waiting=len(not_run(results)),
+        shared=(results.plan["shares_with"] != results.plan["point"]).sum(),
+        empty=results.points["empty_subsets"].notna().sum() if "empty_subsets" in results.points else 0,
+        edited=results.plan["is_edited"].sum(),
+    )
 
 
 def point_marks(results: StageResults) -> dict[str, list[Mark]]:

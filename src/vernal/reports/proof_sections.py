@@ -8,11 +8,11 @@ from typing import Any
 
 import pandas as pd
 
-from vernal.common.formatting import count
 from vernal.proof.certificate import FAIL, NOT_CHECKED, PASS, WARNING
 from vernal.proof.ledger import Entry, is_intact, times_opened
 from vernal.reports import Bullets, Fold, Heading, Section, Table, Text
 from vernal.reports import blocks as tones
+from vernal.reports.sentences import sentence
 
 _TONES = {PASS: "", NOT_CHECKED: tones.WARNING, WARNING: tones.BAD, FAIL: tones.BAD}
 _WORDS = {
@@ -43,7 +43,13 @@ def certificate_section(certificate: Mapping[str, Any], splits: pd.DataFrame | N
     unchecked = [line for line in lines if line["verdict"] == NOT_CHECKED]
     blocks: list[Any] = [
         Text(
-            f"{_counted(len(lines), len(wrong), len(unchecked))} for the results `{certificate['results']}`.",
+            sentence(
+                "proof.checks",
+                n=len(lines),
+                wrong=len(wrong),
+                unchecked=len(unchecked),
+                results=certificate["results"],
+            ),
             tones.BAD if wrong else tones.WARNING if unchecked else tones.GOOD,
         ),
         Table(
@@ -52,33 +58,18 @@ def certificate_section(certificate: Mapping[str, Any], splits: pd.DataFrame | N
             "Each line was found again from what the run left behind.",
             [_TONES[line["verdict"]] for line in lines],
         ),
-        *(Text(f"{line['title']}: not checked. {line['remedy']}", tones.WARNING) for line in unchecked),
+        *(Text(sentence("proof.unchecked", line=line), tones.WARNING) for line in unchecked),
     ]
     for line in wrong:
         more = line["n_cases"] - len(line["cases"])
         cases = [*line["cases"], *([f"and {more:,} more"] if more else [])]
         blocks += [
-            Text(f"{line['title']}: {count(line['n_cases'], 'case')}. {line['remedy']}", tones.BAD),
+            Text(sentence("proof.wrong", line=line), tones.BAD),
             Bullets([Text(case) for case in cases]),
         ]
     if certificate["closest_pairs"]:
         blocks.append(Fold("The closest pairs of two splits", [_pairs(certificate["closest_pairs"], splits)]))
     return Section("certificate", "Proof", blocks)
-
-
-def _counted(n: int, n_wrong: int, n_unchecked: int) -> str:
-    """How many checks passed, did not, and were not made.
-
-    >>> _counted(9, 0, 0), _counted(9, 1, 2)
-    ('All 9 checks passed', '1 of 9 checks did not pass, 2 were not checked')
-    """
-    checks = count(n, "check")
-    parts = [f"{n_wrong} of {checks} did not pass"] if n_wrong else []
-    if not parts and n_unchecked:
-        parts = [f"{n - n_unchecked} of {checks} passed"]
-    if n_unchecked:
-        parts.append(f"{n_unchecked} {'was' if n_unchecked == 1 else 'were'} not checked")
-    return ", ".join(parts) or f"All {checks} passed"
 
 
 def _pairs(pairs: Sequence[Mapping[str, Any]], splits: pd.DataFrame | None) -> Table:
@@ -94,8 +85,8 @@ def _pairs(pairs: Sequence[Mapping[str, Any]], splits: pd.DataFrame | None) -> T
         ]
         for pair in pairs
     ]
-    caption = "Cosine of embeddings, and correlation of whitened sound at its best shift: only this one tells a copy."
-    return Table(["clip", "split", "clip ", "split ", "cosine", "correlation"], rows, caption)
+    columns = ["clip", "split", "clip ", "split ", "cosine", "correlation"]
+    return Table(columns, rows, sentence("proof.closest"))
 
 
 def ledger_section(entries: Sequence[Entry], splits: pd.DataFrame, stage: str) -> Section:
@@ -103,19 +94,13 @@ def ledger_section(entries: Sequence[Entry], splits: pd.DataFrame, stage: str) -
     own, every = times_opened(entries, splits, stage), times_opened(entries, splits)
     rows = [[name, f"{own[name]:,}", f"{every[name]:,}"] for name in every]
     blocks: list[Any] = [
-        Text(
-            "Each evaluation whose numbers were new is one look at the test. A choice made after a look makes the next "
-            "number on the same clips too good; what many looks chose deserves clips that nobody has looked at."
-        ),
+        Text(sentence("proof.ledger")),
         Table(
             ["split", "by this stage", "by all stages"], rows, "Evaluations that looked at these very clips."
         ),
     ]
     if not is_intact(entries):
-        blocks.insert(
-            0,
-            Text("The test ledger was changed by hand: its lines do not follow from each other.", tones.BAD),
-        )
+        blocks.insert(0, Text(sentence("proof.ledger_changed"), tones.BAD))
     return Section("ledger", "How often the test was used", blocks)
 
 

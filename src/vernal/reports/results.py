@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from vernal.clips.folds import BY_VALIDATION
-from vernal.common.formatting import UNDEFINED, between, count, listed, percent, share
+from vernal.common.formatting import UNDEFINED, between, count, percent, share
 from vernal.evaluation.baselines import ALL_POSITIVE, PREVALENCE
 from vernal.evaluation.choice import CROSS_VALIDATED
 from vernal.evaluation.effects import HIGHER, LOWER, POWER, what_would_help
@@ -18,16 +18,13 @@ from vernal.evaluation.stage_results import METRIC_NAMES, StageResults, level_wo
 from vernal.reports.answer import shown_effects
 from vernal.reports.blocks import BAD, GOOD, SOFT, STRONG, Block, Fold, Heading, Section, Table, Text
 from vernal.reports.captions import picture
+from vernal.reports.sentences import sentence
 
 BASELINE_NAMES = {
     ALL_POSITIVE: "flag every clip",
     PREVALENCE: "flag at random, as often as training held positives",
 }
 BESIDE = ("f1", "precision", "recall", "fpr", "auroc", "auroc_within_recorder", "average_precision")
-SHORTCUT_NOTE = (
-    "Where guessing from place and hour comes close to the detector, positives and negatives were recorded in "
-    "different places or hours, and the numbers of the detector may come from there."
-)
 SIZES = ("change", "interval", "smallest detectable", "would help")
 
 
@@ -46,7 +43,7 @@ def found_section(results: StageResults) -> Section:
     blocks += [
         Heading("On every split, and beside what is reached without listening"),
         _beside_baselines(results),
-        Text(SHORTCUT_NOTE, SOFT),
+        Text(sentence("results.shortcut"), SOFT),
         Heading("Ranking"),
         picture("precision_recall", blocks=results.block_name),
         picture("roc"),
@@ -56,10 +53,8 @@ def found_section(results: StageResults) -> Section:
 
 def order_words(results: StageResults) -> str:
     """What the order of configurations goes by."""
-    words = results.choice_name
-    if results.chosen_by == BY_VALIDATION:
-        words = f"mean {words} less {results.options.penalty:g} standard deviations over seeds"
-    return f"{words}; no test split has a part in it" if results.choice_column else words
+    penalty = results.options.penalty if results.chosen_by == BY_VALIDATION else float("nan")
+    return sentence("results.order", results=results, penalty=penalty)
 
 
 def leaderboard_table(results: StageResults) -> Table:
@@ -98,12 +93,9 @@ def leaderboard_table(results: StageResults) -> Table:
 def _points_listed(row: pd.Series) -> str:
     """A configuration's points, and why it is listed alone where it is."""
     empty = row.get(EMPTY_SUBSETS)
-    reason = (
-        f"; not ranked, as it trains without {level_words(empty)}, which holds no clip"
-        if isinstance(empty, str)
-        else ""
-    )
-    return f"{row['points']}{reason}"
+    if not isinstance(empty, str):
+        return str(row["points"])
+    return sentence("results.not_ranked", points=row["points"], subsets=level_words(empty))
 
 
 def _effect_blocks(results: StageResults) -> list[Block]:
@@ -120,11 +112,7 @@ def _effect_blocks(results: StageResults) -> list[Block]:
         rows.append([*_contrast(row), change, *_size(row)])
         tones.append({HIGHER: GOOD, LOWER: BAD}.get(verdict, ""))
     where = f"{METRIC_NAMES[results.primary_metric]} on {results.primary_split}"
-    note = (
-        f"Smallest detectable is the smallest change that would have been found with {percent(POWER)} probability: a "
-        "smaller one may well be there without being seen. Above 1, none could have been found. Would help names what "
-        "most of a comparison's variance comes from."
-    )
+    note = sentence("results.smallest", power=POWER)
     everything = f"All {count(len(results.effects), 'comparison')}, in every metric and split"
     return [
         Table(["setting", "from", "to", where, *SIZES], rows, note, tones),
@@ -177,33 +165,18 @@ def _beside_baselines(results: StageResults) -> Table:
         if len(values) > 1:
             spreads = [share(spread, 3) for spread in values.std(axis=0, ddof=1)]
             lines.append(("", ["", "its standard deviation over seeds", *spreads]))
+        guess = sentence("results.guess", source=results.guessed_from(split))
         for row in results.table("baselines", split=split).to_dict("records"):
-            said = BASELINE_NAMES.get(str(row["baseline"])) or _guess_words(results, split)
+            said = BASELINE_NAMES.get(str(row["baseline"])) or guess
             lines.append((SOFT, ["", said, *_numbers(row)]))
-    mean = "Means over seeds." if len(results.leading_points) > 1 else "One run: no spread is known."
-    at = "undefined without a threshold" if results.no_threshold else "at the threshold from validation"
-    note = f"{mean} F1, precision, recall and false positive rate {at}."
-    columns = ["split", "what", *(METRIC_NAMES[metric] for metric in BESIDE)]
-    note += _pairs_words(results)
-    return Table(columns, [row for _, row in lines], note, [tone for tone, _ in lines])
-
-
-def _guess_words(results: StageResults, split: str) -> str:
-    return f"guess from {results.guessed_from(split) or 'place and hour, neither of which training knows'}"
-
-
-def _pairs_words(results: StageResults) -> str:
-    """How many pairs each split's AUROC within recorders rests on."""
     pairs = {
         split: results.number(results.deployed, f"{split}_n_pairs_within_recorder")
         for split in results.measured_splits
     }
     counted = [f"{n:,.0f} on {split}" for split, n in pairs.items() if np.isfinite(n)]
-    return (
-        f" AUROC within recorder rests on pairs of a positive and a negative: {listed(counted)}."
-        if counted
-        else ""
-    )
+    note = sentence("results.beside", results=results, pairs=counted)
+    columns = ["split", "what", *(METRIC_NAMES[metric] for metric in BESIDE)]
+    return Table(columns, [row for _, row in lines], note, [tone for tone, _ in lines])
 
 
 def _numbers(row: Mapping[Any, float]) -> list[str]:

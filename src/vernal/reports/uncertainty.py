@@ -13,9 +13,7 @@ from vernal.reports.error_breakdown import FEW
 from vernal.reports.sentences import sentence
 
 NOTES_SHOWN = 6
-PICKED_NOTE = (
-    "A threshold picked on a test split describes that split alone; what it would have claimed is never used."
-)
+LIMITS = ("choice", "prevalence", "places", "nights", "resolution", "seeds")
 METHOD_NAMES = {"none": "as it is (sigmoid)", "platt": "Platt", "isotonic": "isotonic"}
 
 
@@ -47,8 +45,7 @@ def limits(results: StageResults, split_counts: pd.DataFrame) -> list[Text]:
         "sites": _sites(split_counts, split),
         "coarse": _resolution(results),
     }
-    listed = ("choice", "prevalence", "places", "nights", "resolution", "seeds")
-    found = [sentence(f"uncertainty.{name}", **facts) for name in listed]
+    found = [sentence(f"uncertainty.{name}", **facts) for name in LIMITS]
     return [Text(text) for text in found if text]
 
 
@@ -88,7 +85,9 @@ def _optimism(results: StageResults) -> list[Block]:
             rows.append([f"`{split}`", f"`{point}`", *(share(value, 3) for value in values)])
     if not rows:
         return []
-    table = Table(["split", "point", "F1 as it is", "F1 claimed", "optimism"], rows, PICKED_NOTE)
+    table = Table(
+        ["split", "point", "F1 as it is", "F1 claimed", "optimism"], rows, sentence("uncertainty.picked")
+    )
     return [Heading("Had the threshold been picked on the test"), table]
 
 
