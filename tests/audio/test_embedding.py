@@ -14,6 +14,7 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.onnx_encoders import write_encoder
 from vernal.audio.embedding import jobs as embedding_jobs
 from vernal.audio.embedding import windows as embedding
 from vernal.audio.embedding.windows import EmbeddingOptions, embed_windows, plan_windows
@@ -84,6 +85,24 @@ def same(one: pd.Series, other: pd.Series) -> bool:
 
 
 # Windows -------------------------------------------------------------------------------------------
+
+
+def test_sound_that_an_encoder_in_a_file_fails_on_is_listed_and_the_rest_embedded(tmp_path):
+    file = write_encoder(tmp_path / "own.onnx", 24_000, n_dims=6, nan_above=1.0, has_rows=False)
+    own = {"file": str(file), "sample_rate_hz": 48_000, "window_s": 0.5, "n_dims": 6}
+    options = EmbeddingOptions(encoder="own", encoders={"own": own})
+    for name, level in (("loud.wav", 100.0), ("soft.wav", 1.0)):
+        soundfile.write(tmp_path / name, level * noise(1.0, 48_000, 0), 48_000, subtype="FLOAT")
+    windows = plan_windows(
+        table(tmp_path, ("loud.wav", np.nan, np.nan), ("soft.wav", np.nan, np.nan)), options
+    )
+    assert windows.groupby("file_path").start_s.apply(list).tolist() == [[0.0, 0.5]] * 2
+    found: list = []
+    with pytest.raises(
+        InputError, match=r"now not_finite \(1\): labelled: loud\.wav \(the encoder own gives values"
+    ):
+        found.extend(embed_windows(windows, {"labelled": str(tmp_path)}, options, workers=1))
+    assert sum(len(part.keys) for part in found) == 2
 
 
 def test_windows_of_whole_files_and_parts(season):

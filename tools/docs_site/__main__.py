@@ -67,6 +67,20 @@ def features(data_root: Path, name: str) -> None:
     write_features(data_root, name, find_project() / "docs" / "results")
 
 
+@main.command()
+@click.argument("data_root", type=_folder)
+@click.argument("name", type=click.Choice(["esc10", "boobook"]))
+def encoders(data_root: Path, name: str) -> None:
+    """Copy what a finished sweep over encoders found on ESC-10 or on the boobook's recordings.
+
+    \b
+    Example:  python -m tools.docs_site encoders data esc10
+    """
+    from tools.docs_site.results import write_encoders
+
+    write_encoders(data_root, name, find_project() / "docs" / "results")
+
+
 @main.command("near-duplicates")
 @click.argument("recordings", type=_folder)
 @click.option("--workers", type=int, default=1, show_default=True, help="Processes that embed.")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pandas as pd
+
 from tools.docs_site.markdown import code, table
 from tools.docs_site.results import read_demo, read_features
 from vernal.common.formatting import between, percent, share
@@ -130,6 +132,33 @@ def _standings(project: Path, name: str) -> str:
     ]
     head = ["", "accuracy", "95 % interval", "macro F1", "95 % interval", "bytes a clip"]
     return table(head, rows, ["accuracy", "macro F1", "bytes a clip"])
+
+
+def encoders_esc10(project: Path) -> str:
+    """Encoders compared on ESC-10."""
+    return _encoders(project, "esc10")
+
+
+def encoders_boobook(project: Path) -> str:
+    """Encoders compared on the boobook's recordings."""
+    return _encoders(project, "boobook")
+
+
+def _encoders(project: Path, name: str) -> str:
+    """Average precision with each encoder, and its difference from the first with interval and verdict."""
+    found = read_table(project / "docs" / "results" / f"encoders_{name}.csv")
+    rows = [
+        (
+            code(row["encoder"]),
+            f"{row['average_precision']:.2f}",
+            "" if pd.isna(row["effect"]) else _signed(row["effect"]),
+            "" if pd.isna(row["low"]) else f"{_signed(row['low'])} to {_signed(row['high'])}",
+            "" if pd.isna(row["effect"]) else row["verdict"],
+        )
+        for row in found.to_dict("records")
+    ]
+    head = ["encoder", "average precision", "difference", "95 % interval", "verdict"]
+    return table(head, rows, ["average precision", "difference"])
 
 
 def features_lab(project: Path) -> str:

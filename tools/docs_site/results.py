@@ -23,6 +23,7 @@ FIGURES = ("leaderboard", "effects", "nights")
 # What a demo run's numbers depend on; its digest stands beside them.
 _SETTINGS = ("demo", "ingest", "quality_splitting", "embedding", "mining", "curation", "stages")
 _SHOWN_LINES = 5
+_HELD_OUT, _MEASURE = "test_ood", "average_precision"
 
 
 def demo_digest(project: Path) -> str:
@@ -122,6 +123,27 @@ def read_features(project: Path, name: str) -> pd.DataFrame:
             f"then python -m tools.docs_site features DATA_ROOT {name}."
         )
     return board
+
+
+def write_encoders(data_root: Path, name: str, folder: Path) -> None:
+    """Copy what a finished sweep over encoders found in the test that was held out: each against the first, and alone.
+
+    Args:
+        data_root: with a stage `encoders`, whose one axis beside the seed is `encoder`.
+        name: of the recordings, `esc10` or `boobook`.
+    Raises:
+        InputError: the run is not there.
+    """
+    reporting = data_root / "08_reporting" / "encoders"
+    if not (reporting / "effects.csv").is_file():
+        raise InputError(f"{data_root} has no finished stage `encoders`; run it there first.")
+    board, effects = (read_table(reporting / f"{file}.csv") for file in ("leaderboard", "effects"))
+    effects = effects[(effects.split == _HELD_OUT) & (effects.metric == _MEASURE) & effects.within.isna()]
+    mean = board[["encoder", f"{_HELD_OUT}_{_MEASURE}_mean"]].set_axis(["encoder", _MEASURE], axis=1)
+    changes = effects[["level_b", "n_pairs", "effect", "low", "high", "verdict"]]
+    found = mean.merge(changes, left_on="encoder", right_on="level_b", how="left").drop(columns="level_b")
+    found = found.sort_values("effect", ascending=False, na_position="first", kind="stable")
+    write_table(found, folder / f"encoders_{name}.csv")
 
 
 def write_published(experiments: Path, leaderboards: Path, folder: Path) -> None:

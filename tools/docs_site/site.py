@@ -32,6 +32,8 @@ MAKERS: dict[str, Callable[[Path], str]] = {
         numbers.features_companion,
         numbers.features_lab,
         numbers.hostile_trials,
+        numbers.encoders_esc10,
+        numbers.encoders_boobook,
         numbers.near_duplicates,
         numbers.missed_copies,
         numbers.validation,

@@ -9,6 +9,8 @@ import pytest
 import soundfile
 
 from tests.field.detection.conftest import Season, make_classifier, write_noise
+from tests.onnx_encoders import write_encoder
+from vernal.audio.embedding.options import EmbeddingOptions
 from vernal.audio.embedding.windows import embed_windows, plan_windows
 from vernal.audio.reading import probe_audio
 from vernal.common.files import sha256_of_file
@@ -16,6 +18,7 @@ from vernal.field.detection import scoring
 from vernal.field.detection.file_facts import identify
 from vernal.field.detection.running import do_task
 from vernal.field.detection.scoring import BlockTask, Scorer, n_blocks_of, score_block
+from vernal.training.heads import Head
 
 
 def scorer(keep: bool = True, **audio) -> Scorer:
@@ -65,6 +68,29 @@ def test_blocks_are_the_whole_file_and_as_training_hears_it(tmp_path, monkeypatc
     assert keys == [key for block in blocks for key in block.keys]
     assert np.array_equal(vectors, whole.vectors)
     assert np.array_equal(whole.logits, own.head.logits(vectors))
+
+
+@pytest.mark.parametrize(
+    ("rate", "window_s", "hop_s"), [(16_000, 0.5, 0.0), (32_000, 5.0, 0.0), (16_000, 0.5, 0.3)]
+)
+def test_an_encoder_of_another_rate_and_window_is_heard_as_in_training(
+    tmp_path, monkeypatch, rate, window_s, hop_s
+):
+    file = write_encoder(tmp_path / "own.onnx", round(rate * window_s), n_dims=6, has_rows=False)
+    said = {"file": str(file), "sample_rate_hz": rate, "window_s": window_s, "hop_s": hop_s, "n_dims": 6}
+    audio = EmbeddingOptions(encoder="own", encoders={"own": said})
+    rng = np.random.default_rng(3)
+    own = Scorer(Head(((rng.normal(size=(6, 1)), rng.normal(size=1)),)), audio, True)
+    path = write_noise(tmp_path / "a.wav", 13.2, rate=22_000)
+    (whole,) = score_file(path, own)
+    lengths = np.round(whole.end_s - whole.start_s, 6)
+    assert (lengths[:-1] == window_s).all() and lengths[-1] >= min(1.0, window_s / 3)
+    assert np.allclose(np.diff(whole.start_s), hop_s or window_s) and whole.end_s[-1] <= 13.2 + 1e-4
+    monkeypatch.setattr(scoring, "BLOCK_WINDOWS", 2)
+    blocks = score_file(path, own)
+    assert np.array_equal(np.concatenate([block.vectors for block in blocks]), whole.vectors)
+    vectors, keys = embedded(path, own)
+    assert keys == list(whole.keys) and np.array_equal(vectors, whole.vectors)
 
 
 def test_formats_without_places_are_one_block_of_their_true_length(tmp_path, monkeypatch):

@@ -6,8 +6,14 @@ import pandas as pd
 import pytest
 import yaml
 
-from tools.docs_site.numbers import features_companion, features_esc10, features_lab
-from tools.docs_site.results import read_features, write_features
+from tools.docs_site.numbers import (
+    encoders_boobook,
+    encoders_esc10,
+    features_companion,
+    features_esc10,
+    features_lab,
+)
+from tools.docs_site.results import read_features, write_encoders, write_features
 from vernal.common.problems import InputError
 from vernal.studies.features.lab_tables import lab_tables
 
@@ -75,3 +81,35 @@ def test_the_labs_gain_by_beats_is_what_the_page_says(project):
     raw, synced = (lab_tables()[name].accuracy for name in ("Mel raw", "Mel beat-sync"))
     assert f"({raw:.2f} to {synced:.2f})" in page
     assert lab_tables()["Mel raw"].text() in features_lab(project)
+
+
+def test_what_the_page_says_of_encoders_holds(project):
+    for name, made in (("boobook", encoders_boobook), ("esc10", encoders_esc10)):
+        found = pd.read_csv(project / "docs" / "results" / f"encoders_{name}.csv").set_index("encoder")
+        assert set(found.index) == {"birdnet_v2.4", "birdnet_file", "logmel", "speech_embedding"}
+        assert found.average_precision["birdnet_file"] == found.average_precision["birdnet_v2.4"]
+        others = found.drop("birdnet_v2.4")
+        assert (others.n_pairs == 3).all() and (others.low <= others.effect).all()
+        is_shown = others.verdict != "no difference shown"
+        assert (others.high[is_shown] < 0).all() and set(others.index[is_shown]) <= {"logmel"}
+        assert len(made(project).splitlines()) == 6
+
+
+def test_a_finished_sweep_over_encoders_is_copied_and_a_missing_one_is_told(tmp_path):
+    with pytest.raises(InputError, match="has no finished stage `encoders`"):
+        write_encoders(tmp_path, "esc10", tmp_path)
+    reporting = tmp_path / "08_reporting" / "encoders"
+    reporting.mkdir(parents=True)
+    board = {"encoder": ["a", "b"], "test_ood_average_precision_mean": [0.9, 0.5], "rank": [1, 2]}
+    pd.DataFrame(board).to_csv(reporting / "leaderboard.csv", index=False)
+    effect = {"metric": "average_precision", "level_a": "a", "level_b": "b", "n_pairs": 3, "effect": -0.4, "low": -0.5,
+              "high": -0.3, "verdict": "lower"}  # fmt: skip
+    rows = [
+        {"split": split, "within": within, **effect}
+        for split, within in (("test_ood", None), ("test_iid", None), ("test_ood", "seed=1"))
+    ]
+    pd.DataFrame(rows).to_csv(reporting / "effects.csv", index=False)
+    write_encoders(tmp_path, "esc10", tmp_path)
+    text = (tmp_path / "encoders_esc10.csv").read_text(encoding="utf-8").splitlines()
+    assert text[0] == "encoder,average_precision,n_pairs,effect,low,high,verdict"
+    assert text[1].startswith("a,0.9,") and text[2] == "b,0.5,3.0,-0.4,-0.5,-0.3,lower"
