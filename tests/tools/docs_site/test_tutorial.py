@@ -10,6 +10,11 @@ import sys
 import pandas as pd
 import pytest
 
+from tests.pipelines.test_handover import assert_valid
+from vernal.clips.nights import moments_of, nights_of_moments
+from vernal.common.table_files import read_table
+from vernal.web.review.decisions import DecisionLog
+
 pytestmark = pytest.mark.docs
 
 FENCE = re.compile(
@@ -17,10 +22,10 @@ FENCE = re.compile(
 )
 
 
-def steps(project):
-    """The page's commands and the files it asks to write, in order."""
+def steps(project, page="tutorial.md"):
+    """A page's commands and the files it asks to write, in order."""
     found = []
-    for match in FENCE.finditer((project / "docs" / "tutorial.md").read_text(encoding="utf-8")):
+    for match in FENCE.finditer((project / "docs" / page).read_text(encoding="utf-8")):
         if match["kind"] == "bash":
             found += [("run", line) for line in match["body"].splitlines() if line.strip()]
         elif match["title"]:
@@ -28,17 +33,19 @@ def steps(project):
     return found
 
 
-def follow(project, folder, is_followed):
-    """Do what the page says in a copy of the project; what each command printed."""
+def follow(project, folder, is_followed, page="tutorial.md", then=lambda command: None):
+    """Do what a page says in a copy of the project, and something after each command; what each command printed."""
     for name in ("pyproject.toml", ".telemetry"):
         shutil.copy(project / name, folder)
     for name in ("conf", "src"):
         left_out = shutil.ignore_patterns("__pycache__", "*.egg-info")
         shutil.copytree(project / name, folder / name, ignore=left_out)
     said = {}
-    for kind, what in steps(project):
+    for kind, what in steps(project, page):
         if kind == "write":
-            (folder / what[0]).write_text(what[1], encoding="utf-8")
+            # The tiny season's environment stands in for a person's own settings.
+            with (folder / what[0].replace("conf/local", "conf/test")).open("a", encoding="utf-8") as file:
+                file.write(what[1])
         elif is_followed(what):
             done = subprocess.run(
                 [sys.executable, "-m", *shlex.split(what)],
@@ -50,6 +57,7 @@ def follow(project, folder, is_followed):
             )
             assert done.returncode == 0, f"{what}\n{done.stdout}{done.stderr}"
             said[what] = done.stdout + done.stderr
+            then(what)
     return said
 
 
@@ -77,3 +85,63 @@ def test_the_whole_page_gives_what_it_says(project, tmp_path):
     assert "done" in said["kedro runs list my_heads"] or "my_heads" in said["kedro runs list my_heads"]
     made = {file.name for file in (tmp_path / "classifiers" / "demo").iterdir()}
     assert {"my_heads_001.tflite", "my_heads_001_settings.md"} <= made
+
+
+def check_sample(data):
+    """Decide on every drawn window as the season's tables have it, with the names that the page would write."""
+    tables = [pd.read_parquet(data / "01_raw" / "demo" / f"{name}.parquet") for name in ("clips", "field")]
+    positive = {row.file_path for table in tables for row in table.itertuples() if row.label == "positive"}
+    log = DecisionLog(data / "01_raw" / "review")
+    sample = read_table(data / "08_reporting" / "detection" / "sample.csv")
+    for number, row in enumerate(sample.to_dict("records"), start=1):
+        place = {name: row[name] for name in ("file_path", "start_s", "end_s", "content_hash")}
+        said = "target" if row["file_path"] in positive else "not_target"
+        about = {"reviewer": "Ana", "queue": "sample", "item": str(number), "look": 1, "asked": row["label"]}
+        log.add({**about, **place, "decision": said, "is_score_shown": False})
+    return len(sample)
+
+
+def test_the_road_from_detections_to_evidence(project, tmp_path):
+    """The page evidence.md, its windows checked by the truth; what each step leaves is there and says what it should."""
+    data, checked = tmp_path / "data", []
+    reporting = data / "08_reporting" / "detection"
+
+    def then(command):
+        if "--pipeline=detection" in command and not checked:
+            assert (
+                "precision"
+                not in (reporting / "report.html").read_text(encoding="utf-8").split("</h1>")[1][:600]
+            )
+            checked.append(check_sample(data))
+
+    follow(project, tmp_path, lambda command: True, "evidence.md", then)
+    assert checked and checked[0] > 20
+    precision = pd.read_csv(reporting / "precision.csv")
+    assert (
+        precision.precision.between(0, 1).all()
+        and (precision.precision_low <= precision.precision_high).all()
+    )
+    validation = pd.read_csv(reporting / "validation.csv")
+    assert validation.label.tolist() == ["RADR"] and validation.wanted_answer.notna().all()
+    hours = pd.read_csv(reporting / "hours.csv")
+    assert hours.hours_from_sunset.notna().all() and set(hours.fit_key.notna()) == {True}
+    occupancy = reporting / "occupancy"
+    histories = {
+        kind: pd.read_csv(occupancy / "RADR" / f"history_{kind}.csv", index_col="site")
+        for kind in ("verified", "thresholded")
+    }
+    assert sorted(histories["verified"].index) == ["Cole Creek", "Rancho Meling", "Sylvan Pond", "Wheatley"]
+    nights = read_table(reporting / "nights.csv")
+    confirmed = nights[nights.review_state == "confirmed"]
+    clips = pd.read_parquet(data / "01_raw" / "demo" / "clips.parquet")
+    told = nights_of_moments(moments_of(clips[clips.label == "positive"]), 12)
+    truth = set(zip(clips.recorder_id[told.index], told, strict=True))
+    assert len(confirmed) and set(zip(confirmed.recorder_id, confirmed.night, strict=True)) <= truth
+    weeks = (pd.to_datetime(confirmed.night) - pd.to_datetime(nights.night).min()).dt.days // 7
+    assert (histories["verified"] == 1).sum().sum() == len(set(zip(confirmed.site, weeks, strict=True)))
+    assert histories["verified"].isna().sum().sum() >= histories["thresholded"].isna().sum().sum()
+    observations = pd.read_csv(reporting / "camtrap-dp" / "observations.csv")
+    counts = observations.classificationMethod.value_counts()
+    assert counts["human"] == checked[0] and counts["machine"] > 0
+    assert set(observations.scientificName.dropna()) == {"Rana draytonii"}
+    assert_valid(reporting / "camtrap-dp")
