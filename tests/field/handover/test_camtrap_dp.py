@@ -177,6 +177,17 @@ def test_deployments_are_placements_and_media_what_was_heard(package):
     assert media.deploymentID.tolist() == ["R1_20250403", "R1_20250404"] and not media.filePublic.any()
 
 
+def test_a_deployment_is_called_by_the_day_of_its_own_clock(tmp_path):
+    files = [
+        ("a.wav", "R1", "2025-04-03", "09:00:00", "heard"),
+        ("b.wav", "R1", "2025-04-05", "09:00:00", "heard"),
+    ]
+    package = written(tmp_path, package_files(season(tmp_path, files=files), OPTIONS))
+    deployments = pd.read_csv(package / "deployments.csv")
+    assert deployments.deploymentStart.tolist()[0] == "2025-04-04T23:00:00Z"
+    assert sorted(deployments.deploymentID) == ["R1_20250403", "R1_20250405"]
+
+
 def test_every_label_has_its_observations(tmp_path):
     labels = ("Gallus gallus_Red Junglefowl", "frog")
     package = written(tmp_path, package_files(season(tmp_path, labels=labels), OPTIONS))

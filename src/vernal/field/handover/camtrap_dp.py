@@ -129,10 +129,11 @@ def _deployments(media: pd.DataFrame, sites: pd.DataFrame) -> pd.DataFrame:
         deviceID=("recorder_id", "first"),
         latitude=("latitude", "first"),
         longitude=("longitude", "first"),
+        date=("date", "min"),
         began=("started_at_utc", "min"),
         ended=("ended_at_utc", "max"),
     )
-    names = found.deviceID + "_" + found.began.dt.strftime("%Y%m%d").astype("str")
+    names = found.deviceID + "_" + found.date.str.replace("-", "")
     again = names.groupby(names).cumcount()
     tags = _tags(sites)
     keys = list(zip(found.deviceID, found.locationID, strict=True))
