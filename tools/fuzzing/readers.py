@@ -39,6 +39,7 @@ def readers() -> dict[str, Reader]:
         "statements": Reader("statements beside recordings", _statements, _read_statement),
         "manifests": Reader("manifests: CSV", _manifests, _read_manifest),
         "parquet": Reader("manifests: Parquet", _parquet_manifests, _read_parquet_manifest),
+        "sites": Reader("tables of sites", _sites, _read_sites),
         "specs": Reader("specs of sweeps, points, problem cards", _specs, _read_spec),
         "decisions": Reader("decisions of reviewers", _decisions, _read_decisions),
         "records": Reader("run records and ledgers", _records, _read_record),
@@ -181,6 +182,21 @@ def _read_manifest(folder: Path, content: bytes, name: str = "m.csv") -> object:
     for recording in set(_MANIFEST.file_path):
         write_bytes(folder / recording, b"")
     return check_manifest(read_manifest(path), "RADR", folder)
+
+
+def _sites(folder: Path) -> list[bytes]:
+    text = (
+        "site,recorder,latitude,longitude,time zone,from,to,elevation\n"
+        "Pond,A12,-27.5,153,Australia/Brisbane,2025-04-01,2025-04-10,12\nPond,B,,,+10:30,,,\n"
+    )
+    return [text.replace(",", mark).encode("utf-8") for mark in ",;"]
+
+
+def _read_sites(folder: Path, content: bytes) -> object:
+    from vernal.field.handover.sites import read_sites
+
+    (folder / "sites.csv").write_bytes(content)
+    return read_sites(str(folder / "sites.csv"), ["A12", "B"])
 
 
 _read_parquet_manifest = partial(_read_manifest, name="m.parquet")
