@@ -21,7 +21,13 @@ from vernal.field.detection.listing import list_for_detection
 from vernal.field.detection.nights import count_nights
 from vernal.field.detection.options import FORMATS, DetectionOptions
 from vernal.field.detection.page import DetectionRun, render_page
-from vernal.field.detection.top import TOP_COLUMNS, choose_top, cut_clips
+from vernal.field.detection.top import (
+    TOP_COLUMNS,
+    choose_for_nights,
+    choose_top,
+    cut_clips,
+    nights_to_confirm,
+)
 from vernal.field.detection.validation import Validation
 from vernal.reports.figures import activity
 from vernal.reports.figures.style import drawn
@@ -120,6 +126,46 @@ def test_the_queue_is_the_strongest_with_no_night_over_its_share(recordings, sea
     assert top.groupby(["recorder_id", "night"]).size().max() <= 4
     assert top.clip_file.notna().tolist() == [True, True] + [False] * 5
     assert set(top.model) == {own.name} and set(top.audio_root) == {recordings.resolve().as_posix()}
+
+
+def night_case(rows: list[tuple[str, float, str]]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Detections (`rows`: night, logit, review_state) and their nights, confirmed where one of them is."""
+    table = pd.DataFrame(rows, columns=["night", "logit", "review_state"]).assign(
+        recorder_id="R1", label="frog", file_path="a.wav", start_s=np.arange(len(rows)) * 3.0, end_s=3.0,
+        started_at=pd.Timestamp("2025-04-01"), confidence=0.9,
+    )  # fmt: skip
+    nights = pd.DataFrame({"recorder_id": "R1", "label": "frog", "night": ["a", "b", "c", "d"]})
+    confirmed = set(table.night[table.review_state == "confirmed"])
+    states = ["confirmed" if night in confirmed else "unchecked" for night in nights.night]
+    return table, nights.assign(review_state=states)
+
+
+def test_nights_are_confirmed_one_detection_after_another_within_their_budget():
+    detections, nights = night_case(
+        [("a", 5.0, "confirmed"), ("a", 4.0, "unchecked"),
+         ("b", 3.0, "unchecked"), ("b", 2.0, "unchecked"), ("b", 9.0, "rejected"),
+         ("c", 8.0, "rejected"), ("c", 7.0, "rejected"), ("c", 6.0, "undecided"), ("c", 1.0, "unchecked"),
+         ("d", 1.0, "unchecked"), ("d", 0.5, "unchecked"), ("d", 0.2, "unchecked"), ("d", 0.1, "unchecked")]
+    )  # fmt: skip
+    left = nights_to_confirm(detections, nights, 3).set_index("night")
+    assert left.n_left.to_dict() == {"a": 0, "b": 2, "c": 0, "d": 3}
+    assert left.n_heard.to_dict() == {"a": 1, "b": 1, "c": 3, "d": 0}
+    recordings = pd.DataFrame({"audio_root": ["/x"]})
+    files = pd.DataFrame({"file_path": ["a.wav"], "content_hash": ["hash"]})
+    options = DetectionOptions(night_budget=3)
+    queue = choose_for_nights(detections, nights, recordings, files, "m", options)
+    assert queue.night.tolist() == ["b", "d", "b", "d", "d"], "every night's first before any night's second"
+    assert queue.logit.tolist() == [3.0, 1.0, 2.0, 0.5, 0.2] and queue["rank"].tolist() == [1, 2, 3, 4, 5]
+    assert list(queue.columns) == [name for name in TOP_COLUMNS if name != "clip_file"]
+    assert choose_for_nights(detections.iloc[:1], nights, recordings, files, "m", options).empty
+
+
+def test_the_page_says_what_confirming_nights_cost(found, recordings):
+    page = page_of(found, recordings)
+    assert "nights with detections 0 are confirmed and 0 rejected (0 detections heard)" in page
+    heard = found.detections.assign(review_state=["confirmed", *["rejected"] * (len(found.detections) - 1)])
+    confirmed = page_of(dataclasses.replace(found, detections=heard), recordings)
+    assert f"{len(heard)} detections heard" in confirmed
 
 
 def test_the_order_of_detections_does_not_matter(found, recordings):

@@ -16,7 +16,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tests.small_review import SCRIPT, make_data_root
+from tests.small_review import SCRIPT, make_data_root, write_sound
+from vernal.field.detection.verification import review_windows, verdicts_of
+from vernal.web.review.decisions import DecisionLog
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 READY = "return document.body.dataset.ready === document.body.dataset.item && document.body.dataset.item"
@@ -556,3 +558,47 @@ def test_a_file_of_this_account_leads_the_browser_to_the_page(browser, start, mo
     until(browser, "return document.title.length > 0 && document.readyState === 'complete'")
     assert browser.current_url.split("/")[3].startswith("review")
     assert "token is missing" not in browser.page_source and "Queues" in browser.page_source
+
+
+def write_queue(root: Path, name: str, n_windows: int, n_nights: int) -> pd.DataFrame:
+    """A table of windows of one made recording, as detection writes it."""
+    audio = root / "field" / "SMA01_20250403_210000.wav"
+    audio.parent.mkdir(parents=True, exist_ok=True)
+    write_sound(audio, 3.0 * n_windows, 800.0, 1)
+    table = pd.DataFrame({"start_s": [3.0 * at for at in range(n_windows)]})
+    table = table.assign(
+        end_s=table.start_s + 3.0, audio_root=audio.parent.as_posix(), file_path=audio.name, content_hash="hash",
+        recorder_id="SMA01", night=[f"2025-04-{at % n_nights + 1:02}" for at in range(n_windows)], label="RADR",
+        logit=[at / 10 for at in range(n_windows)], model="stage5/stage5_001", started_at="2025-04-03 21:00:00",
+    )  # fmt: skip
+    out = root / "08_reporting" / "detection" / f"{name}.csv"
+    out.parent.mkdir(parents=True, exist_ok=True)
+    table.to_csv(out, index=False)
+    return table
+
+
+def test_a_sample_of_96_windows_is_checked_by_keyboard_and_no_score_is_seen(browser, start, tmp_path):
+    sample = write_queue(tmp_path / "season", "sample", 96, 8)
+    browser.get(start("sample", "--reviewer", "Ana", "--repeats", "0").address)
+    met = [decide(browser, "yn"[number % 2]) for number in range(96)]
+    assert len(set(met)) == 96 and browser.execute_script("return document.body.dataset.done") == "96"
+    assert not browser.find_elements("xpath", "//dt[text()='score' or text()='model' or text()='rank']")
+    log = DecisionLog(tmp_path / "season" / "01_raw" / "review").read()
+    assert len(log) == 96 and not log.is_score_shown.any()
+    assert not log.score.is_monotonic_increasing and not log.score.is_monotonic_decreasing, "shuffled"
+    checked = review_windows(sample, verdicts_of(log))
+    assert checked.review_state.value_counts().to_dict() == {"confirmed": 48, "rejected": 48}
+    assert complaints(browser) == []
+
+
+def test_a_night_that_was_confirmed_is_passed_over(browser, start, tmp_path):
+    write_queue(tmp_path / "season", "night_queue", 9, 3)
+    browser.get(start("nights", "--reviewer", "Ana", "--repeats", "0").address)
+    for key in "ynyy":  # the first and the last of three nights at once, the second at its second window
+        decide(browser, key)
+    log = DecisionLog(tmp_path / "season" / "01_raw" / "review").read()
+    assert (
+        log.start_s.tolist() == [0, 3, 6, 12]
+        and browser.execute_script("return document.body.dataset.done") == "4"
+    )
+    until(browser, "return !document.getElementById('end').hidden")

@@ -110,6 +110,17 @@ def test_a_queue_may_be_blind_for_everybody(service):
     assert not ReviewService(service.project, service.options).state("hard-negatives", "Ana")["is_blind"]
 
 
+def test_a_queue_of_nights_names_the_night_of_each_look(service):
+    plain = service.state("hard-negatives", "Ana")["presentations"]
+    assert {look["night"] for look in plain} == {None}
+    queue = service.queue("hard-negatives")
+    service.narrow(replace(queue, spec=replace(queue.spec, one_a_night=True)))
+    named = service.state("hard-negatives", "Ana")["presentations"]
+    row = queue.items.iloc[0]
+    (first, *_) = (look for look in named if look["item"] == row["item"])
+    assert first["night"] == f"{row.recorder_id} {row.date} {row.asked}"
+
+
 def test_columns_have_plain_names(service, context):
     clips = service.queue("hard-negatives").items.clip_id
     context.save("review/divided", pd.DataFrame({"clip_id": clips, "n_present": 2, "label_quality": 0.4412}))

@@ -53,6 +53,7 @@ class DetectionOptions:
     are one; None merges none. `silence_db`: recordings whose loudest sample lies below this level of full scale are not
     counted as heard.
     `queue`, `queue_per_night`: detections for a person to check, and how many of them one recorder's night may give.
+    `night_budget`: detections of a night to hear at most, to confirm it.
     `occasion`: what occupancy models count as one occasion, a night or a week of them.
     `species_likelihood`: BirdNET's species at least this likely at a site in a week are listed; None: none.
     `clips`: how many of the queue are cut out as WAV, with `clip_margin_s` on both sides.
@@ -74,6 +75,7 @@ class DetectionOptions:
     formats: Annotated[Sequence[str] | str | None, AfterValidator(_are_known)] = ()
     queue: CountFromZero = 200
     queue_per_night: Count = 5
+    night_budget: Count = 5
     occasion: Annotated[str, one_of(OCCASIONS)] = "night"
     species_likelihood: ShareBelowOne | None = None
     clips: CountFromZero = 20

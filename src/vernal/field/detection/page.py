@@ -13,12 +13,13 @@ from vernal.common.formatting import NBSP, UNDEFINED, amount, count, listed, per
 from vernal.common.problems import InputError
 from vernal.evaluation.proportions import BOUND_WORDS
 from vernal.field.detection.classifier import Classifier
-from vernal.field.detection.detections import COPY, HEARD, PARTLY, UNHEARD, Detections
+from vernal.field.detection.detections import COPY, HEARD, PARTLY, UNCHECKED, UNHEARD, Detections
 from vernal.field.detection.false_alarms import ENDS, measured_rate
 from vernal.field.detection.listing import UNKNOWN
 from vernal.field.detection.nights import CALLS, CHANCE, EXPECTED, NO_RECORDINGS, QUIET
 from vernal.field.detection.nights import UNHEARD as NIGHT_UNHEARD
 from vernal.field.detection.options import DetectionOptions
+from vernal.field.detection.top import nights_to_confirm
 from vernal.field.detection.validation import Validation
 from vernal.field.detection.validation_section import precision_words, validation_section
 from vernal.field.detection.verification import CONFIRMED, REJECTED
@@ -433,7 +434,28 @@ def _listen(run: DetectionRun) -> Section:
         f"The strongest detections, at most {run.options.queue_per_night} of a recorder's night; all "
         f"{len(run.top):,} are in `top.csv`. Clips have {run.options.clip_margin_s:g}\u00a0s more on both sides."
     )
-    return Section("listen", "To listen to", [Text(text), Fold(f"The first {len(rows)}", [table])])
+    first = Fold(f"The first {len(rows)}", [table])
+    return Section("listen", "To listen to", [Text(_nights_words(run)), Text(text), first])
+
+
+def _nights_words(run: DetectionRun) -> str:
+    """How far the nights are confirmed, what that cost, and what is left to hear."""
+    nights = nights_to_confirm(run.found.detections, run.nights, run.options.night_budget)
+    states = nights.review_state.value_counts()
+    n_confirmed, n_rejected = (int(states.get(state, 0)) for state in (CONFIRMED, REJECTED))
+    is_spent = (nights.review_state == UNCHECKED) & (nights.n_left == 0)
+    n_heard = int(nights.n_heard.sum())
+    cost = (
+        f"{count(n_heard, 'detection')} heard, {n_heard / n_confirmed:.1f} a confirmed night"
+        if n_confirmed
+        else (f"{count(n_heard, 'detection')} heard")
+    )
+    settled = f"{n_confirmed:,} are confirmed and {n_rejected:,} rejected ({cost})"
+    return (
+        f"Of {count(len(nights), 'night')} with detections {settled}; {is_spent.sum():,} have spent their budget of "
+        f"{run.options.night_budget}. `kedro review nights` asks for {nights.n_left.sum():,} more at the most, and "
+        "passes over each night once it is confirmed."
+    )
 
 
 def _top_cells(row: Mapping[Hashable, Any]) -> list[str]:
@@ -467,6 +489,7 @@ def _where(run: DetectionRun) -> Section:
         ["`effort.csv`", "seconds and windows heard by recorder, night and clock hour"],
         ["`files.csv`, `broken.csv`", "what became of every recording; those with something wrong"],
         ["`top.csv`, `clips/`", "the queue for checking, and its sound"],
+        ["`night_queue.csv`", "what to hear next to confirm each night"],
     ]
     if run.options.wanted_formats:
         rows.append(["`label_tables/`", f"detections for {listed(run.options.wanted_formats)}"])

@@ -17,12 +17,56 @@ import numpy as np
 import pandas as pd
 
 from vernal.common.problems import InputError
+from vernal.field.detection.detections import UNCHECKED
 from vernal.field.detection.options import DetectionOptions
 
 TOP_COLUMNS = (
     "rank", "clip_file", "audio_root", "file_path", "start_s", "end_s", "recorder_id", "night", "started_at", "label",
     "logit", "confidence", "model", "content_hash",
 )  # fmt: skip
+_NIGHT = ["recorder_id", "night", "label"]
+_STRONGEST = ["logit", "file_path", "start_s", "label"]
+
+
+def nights_to_confirm(detections: pd.DataFrame, nights: pd.DataFrame, budget: int) -> pd.DataFrame:
+    """Nights with detections: how many of these people heard, and how many more are worth hearing to confirm the night.
+
+    Args:
+        detections: with `review_state`; `nights`: as `count_nights` gives them.
+        budget: detections of a night to hear at most; a confirmed or rejected night needs no more.
+    Returns:
+        `recorder_id, night, label, review_state, n_heard, n_left`, by night.
+    """
+    heard = detections.assign(n_heard=detections.review_state != UNCHECKED).groupby(_NIGHT).n_heard
+    counts = heard.agg(["size", "sum"]).reset_index().astype({"size": "int64", "sum": "int64"})
+    table = nights[[*_NIGHT, "review_state"]].merge(counts, on=_NIGHT)
+    left = (table["size"].clip(upper=budget) - table["sum"]).clip(lower=0)
+    table = table.assign(n_heard=table["sum"], n_left=left.where(table.review_state == UNCHECKED, 0))
+    return table[[*_NIGHT, "review_state", "n_heard", "n_left"]]
+
+
+def choose_for_nights(
+    detections: pd.DataFrame,
+    nights: pd.DataFrame,
+    recordings: pd.DataFrame,
+    files: pd.DataFrame,
+    model: str,
+    options: DetectionOptions,
+) -> pd.DataFrame:
+    """The queue that confirms nights: of each that is not settled the strongest unheard detections, within its budget.
+
+    Every night's first comes before any night's second, so that the review page, which passes over the nights that its
+    reviewer has confirmed, asks night by night for the next one to hear.
+
+    Returns:
+        `TOP_COLUMNS` but for `clip_file`.
+    """
+    wanted = nights_to_confirm(detections, nights, options.night_budget)
+    open_ones = detections[detections.review_state == UNCHECKED].merge(wanted[[*_NIGHT, "n_left"]], on=_NIGHT)
+    ordered = open_ones.sort_values(_STRONGEST, ascending=[False, True, True, True], kind="stable")
+    ordered = ordered.assign(turn=ordered.groupby(_NIGHT).cumcount())
+    chosen = ordered[ordered.turn < ordered.n_left].sort_values("turn", kind="stable")
+    return _queued(chosen, recordings, files, model)[[name for name in TOP_COLUMNS if name != "clip_file"]]
 
 
 def choose_top(
@@ -38,21 +82,22 @@ def choose_top(
     out of it, for the first `options.clips` rows. `content_hash` is the recording's, from `files`: decisions are known
     again by it.
     """
-    ordered = detections.sort_values(
-        ["logit", "file_path", "start_s", "label"], ascending=[False, True, True, True], kind="stable"
-    )
+    ordered = detections.sort_values(_STRONGEST, ascending=[False, True, True, True], kind="stable")
     place = ordered.groupby(["recorder_id", "night"]).cumcount()
-    chosen = ordered[place < options.queue_per_night].head(options.queue).reset_index(drop=True)
-    root = recordings.audio_root.iloc[0] if len(recordings) else ""
-    hashes = files.set_index("file_path").content_hash
-    chosen = chosen.assign(
-        rank=np.arange(1, len(chosen) + 1),
-        audio_root=root,
-        model=model,
-        content_hash=chosen.file_path.map(hashes).astype("str"),
-    )
+    chosen = _queued(ordered[place < options.queue_per_night].head(options.queue), recordings, files, model)
     names = [_clip_name(row) if row["rank"] <= options.clips else None for row in chosen.to_dict("records")]
     return chosen.assign(clip_file=pd.Series(names, index=chosen.index, dtype="str"))[list(TOP_COLUMNS)]
+
+
+def _queued(chosen: pd.DataFrame, recordings: pd.DataFrame, files: pd.DataFrame, model: str) -> pd.DataFrame:
+    """Detections with their rank and where their recordings lie."""
+    hashes = files.set_index("file_path").content_hash
+    return chosen.reset_index(drop=True).assign(
+        rank=np.arange(1, len(chosen) + 1),
+        audio_root=recordings.audio_root.iloc[0] if len(recordings) else "",
+        model=model,
+        content_hash=chosen.file_path.map(hashes).astype("str").to_numpy(),
+    )
 
 
 def _clip_name(row: Mapping[Hashable, Any]) -> str:

@@ -33,7 +33,7 @@ from vernal.field.detection.sample import ScoredSeason, count_lines, draw_sample
 from vernal.field.detection.scan import Piece, score_missing
 from vernal.field.detection.score_store import ScoreStore
 from vernal.field.detection.species import expected_species
-from vernal.field.detection.top import choose_top, cut_clips
+from vernal.field.detection.top import choose_for_nights, choose_top, cut_clips
 from vernal.field.detection.validation import Validation, validate
 from vernal.field.detection.verification import (
     review_detections,
@@ -197,13 +197,17 @@ def validate_sample(
 
 def queue_detections(
     detections: pd.DataFrame,
+    nights: pd.DataFrame,
     recordings: pd.DataFrame,
     files: pd.DataFrame,
     classifier: Classifier,
     options: DetectionOptions,
-) -> pd.DataFrame:
-    """The detections that a person should check first."""
-    return choose_top(detections, recordings, files, classifier.name, options)
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The detections that a person should check first, and those that confirm nights."""
+    return (
+        choose_top(detections, recordings, files, classifier.name, options),
+        choose_for_nights(detections, nights, recordings, files, classifier.name, options),
+    )
 
 
 def cut_top_clips(top: pd.DataFrame, options: DetectionOptions) -> dict[str, Callable[[], bytes]]:

@@ -98,8 +98,8 @@ def _count() -> list[Node]:
         ),
         Node(
             nodes.queue_detections,
-            inputs=["detections", "recordings", "files", "classifier", "params:detection"],
-            outputs="top",
+            inputs=["detections", "nights", "recordings", "files", "classifier", "params:detection"],
+            outputs=["top", "night_queue"],
             name="queue_detections",
             tags=["scores"],
         ),

@@ -21,6 +21,7 @@ class QueueSpec:
     of each `source`; or `folder`, the column that names each row's folder. `score`: the column that is shown as the
     score. `model`: what gave it. `asked`: the column that names the class in question; empty is the target. `title`:
     one line for people. `made_by`: the command that makes the dataset. `blind`: scores are never shown.
+    `one_a_night`: a recorder's night that the reviewer confirmed is passed over.
     """
 
     dataset: Annotated[str, Field(min_length=1, description="the name of a dataset")]
@@ -33,6 +34,7 @@ class QueueSpec:
     folder: str | None = None
     made_by: str | None = None
     blind: bool = False
+    one_a_night: bool = False
 
 
 @settings("review")

@@ -234,12 +234,13 @@ class ReviewService:
         last = latest_decisions(self.log.read())
         last = last[(last.queue == name) & (last.reviewer == reviewer)]
         known = {(row["item"], int(row["look"])): _decision_fields(row) for row in last.to_dict("records")}
+        nights = _nights_of(queue.items) if queue.spec.one_a_night else {}
         return {
             "is_blind": self.is_always_blind(queue),
             "order": order,
             "prepare": self.options.prepare,
             "presentations": [
-                asdict(shown) | {"said": known.get((shown.item, shown.look))}
+                asdict(shown) | {"said": known.get((shown.item, shown.look)), "night": nights.get(shown.item)}
                 for shown in self._met(queue, reviewer, order)
             ],
         }
@@ -353,6 +354,12 @@ class ReviewService:
         """How far the reviewers agree (see `presentation_order.reviewers_agree`)."""
         options = AgreementOptions(n_draws=_AGREEMENT_DRAWS, seed=self.options.seed)
         return reviewers_agree(self.log.read(), options)
+
+
+def _nights_of(items: pd.DataFrame) -> dict[str, str]:
+    """The recorder's night and the class that each item is asked for."""
+    named = items.recorder_id + " " + items.date + " " + items.asked
+    return dict(zip(items["item"], named, strict=True))
 
 
 def describe_sound(excerpt: Excerpt) -> dict[str, float]:

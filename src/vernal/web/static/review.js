@@ -108,8 +108,15 @@ function neighboursOf(item) {
   return entry.neighbours;
 }
 
+// Where one confirmed clip settles a night, its others need no decision any more.
+const settledNights = () => new Set(state.presentations.filter((look) => look.night && look.said?.decision === "target").map((look) => look.night));
+function openLooks(from = 0, to = state.presentations.length) {
+  const settled = settledNights();
+  return state.presentations.slice(from, to).filter((look) => !look.said && !settled.has(look.night));
+}
+
 function upcoming() {
-  const open = state.presentations.slice(state.at + 1).filter((look) => !look.said);
+  const open = openLooks(state.at + 1);
   return open.slice(0, state.prepare);
 }
 
@@ -273,7 +280,7 @@ function pace() {
   const gaps = decidedAt.slice(1).map((at, place) => at - decidedAt[place]).filter((gap) => gap < PAUSE_MS).slice(-30);
   if (gaps.length < 3) return "";
   const each = gaps.reduce((sum, gap) => sum + gap, 0) / gaps.length;
-  const left = state.presentations.filter((look) => !look.said).length;
+  const left = openLooks().length;
   const minutes = Math.ceil((left * each) / 60000);
   return ` · ${Math.max(1, Math.round(60000 / each))} a minute${left ? `, about ${minutes < 90 ? `${minutes} min` : `${(minutes / 60).toFixed(1)} h`} left` : ""}`;
 }
@@ -287,7 +294,7 @@ function showProgress() {
   byId("pace").textContent = pace();
   document.body.dataset.done = done;
   byId("undo").disabled = done === 0;
-  byId("end").hidden = state.presentations.length === 0 || done < state.presentations.length;
+  byId("end").hidden = state.presentations.length === 0 || openLooks().length > 0;
 }
 
 const buttonsOf = (name) => document.querySelectorAll({ quality: "[data-quality]", callType: "[data-call-type]", decision: "[data-decision]" }[name]);
@@ -414,9 +421,10 @@ async function goOn() {
 }
 
 function nextOpen() {
+  const open = new Set(openLooks());
   for (let step = 1; step <= state.presentations.length; step++) {
     const index = (state.at + step) % state.presentations.length;
-    if (!state.presentations[index].said) return index;
+    if (open.has(state.presentations[index])) return index;
   }
   return null;
 }
@@ -507,7 +515,7 @@ function toggleMark(look) {
 // All that are open on this page of the grid; or none, where all are marked.
 function markOpen() {
   if (!state.isGrid) return;
-  const open = state.presentations.slice(firstOfPage(), firstOfPage() + PER_PAGE).filter((look) => !look.said);
+  const open = openLooks(firstOfPage(), firstOfPage() + PER_PAGE);
   const isAll = open.every((look) => marked.has(look));
   for (const look of open) if (isAll) marked.delete(look); else marked.add(look);
   showGrid({ takesFocus: false });
@@ -571,7 +579,8 @@ async function load() {
     dropMarks();
     if (!state.presentations.length) { complain("This queue is empty."); return; }
     const wanted = new URLSearchParams(location.search).get("item");
-    const at = state.presentations.findIndex((look) => (wanted ? look.item === wanted : !look.said));
+    const first = openLooks()[0];
+    const at = state.presentations.findIndex((look) => (wanted ? look.item === wanted : look === first));
     show(at < 0 ? 0 : at);
   } catch (error) { complain(error.message); }
 }
