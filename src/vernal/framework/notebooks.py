@@ -143,8 +143,8 @@ def difference_table(
     Returns:
         `split`, `metric`, `difference`, `low`, `high` (its interval over nights) and the verdict.
     """
-    from vernal.evaluation.stage_results import VALIDATION
-    from vernal.web.results.comparing import COMPARED, differences, verdict
+    from vernal.evaluation.stage_results import METRIC_NAMES, VALIDATION
+    from vernal.web.results.comparing import differences, verdict
 
     rows = []
     for split, units in pair.units.items():
@@ -152,7 +152,7 @@ def difference_table(
             found = differences(units, pair.logits[split], list(thresholds), split, options)
             rows += [
                 (split, metric, *found[metric], verdict(*found[metric]))
-                for metric in COMPARED
+                for metric in METRIC_NAMES
                 if metric in found
             ]
     return pd.DataFrame(rows, columns=["split", "metric", "difference", "low", "high", "verdict"])

@@ -24,7 +24,7 @@ BASELINE_NAMES = {
     ALL_POSITIVE: "flag every clip",
     PREVALENCE: "flag at random, as often as training held positives",
 }
-BESIDE = ("f1", "precision", "recall", "fpr", "auroc", "auroc_within_recorder", "average_precision")
+SHOWN_METRICS = ("f1", "precision", "recall", "auroc", "average_precision")
 SIZES = ("change", "interval", "smallest detectable", "would help")
 
 
@@ -60,7 +60,7 @@ def order_words(results: StageResults) -> str:
 def leaderboard_table(results: StageResults) -> Table:
     """Every configuration by what was chosen by, with its numbers on the split reported and the metric elsewhere."""
     split, metric, primary = results.primary_split, results.primary_metric, results.primary
-    others = [name for name in ("f1", "precision", "recall", "auroc", "average_precision") if name != metric]
+    others = [name for name in SHOWN_METRICS if name != metric]
     numbers = {f"{split}_{name}_mean": f"{split} {METRIC_NAMES[name]}" for name in others}
     numbers |= {
         f"{name}_{metric}_mean": f"{name} {METRIC_NAMES[metric]}"
@@ -155,12 +155,15 @@ def _beside_baselines(results: StageResults) -> Table:
     for split in results.measured_splits:
         values = np.array(
             [
-                [results.number(point, f"{split}_{metric}") for metric in BESIDE]
+                [results.number(point, f"{split}_{metric}") for metric in METRIC_NAMES]
                 for point in results.leading_points
             ]
         )
         lines.append(
-            (STRONG, [f"`{split}`", name, *_numbers(dict(zip(BESIDE, values.mean(axis=0), strict=True)))])
+            (
+                STRONG,
+                [f"`{split}`", name, *_numbers(dict(zip(METRIC_NAMES, values.mean(axis=0), strict=True)))],
+            )
         )
         if len(values) > 1:
             spreads = [share(spread, 3) for spread in values.std(axis=0, ddof=1)]
@@ -175,10 +178,10 @@ def _beside_baselines(results: StageResults) -> Table:
     }
     counted = [f"{n:,.0f} on {split}" for split, n in pairs.items() if np.isfinite(n)]
     note = sentence("results.beside", results=results, pairs=counted)
-    columns = ["split", "what", *(METRIC_NAMES[metric] for metric in BESIDE)]
+    columns = ["split", "what", *METRIC_NAMES.values()]
     return Table(columns, [row for _, row in lines], note, [tone for tone, _ in lines])
 
 
 def _numbers(row: Mapping[Any, float]) -> list[str]:
     """The metrics of a line; false positive rates to a digit more, as nights have thousands of negatives."""
-    return [share(row[metric], 3 if metric == "fpr" else 2) for metric in BESIDE]
+    return [share(row[metric], 3 if metric == "fpr" else 2) for metric in METRIC_NAMES]

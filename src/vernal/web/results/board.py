@@ -18,13 +18,12 @@ from vernal.evaluation.choice import CROSS_VALIDATED
 from vernal.evaluation.deployment import deployed_point
 from vernal.evaluation.stage_results import METRIC_NAMES, VALIDATION, StageResults, level_words, short_levels
 from vernal.reports.points import point_marks
-from vernal.reports.results import order_words
+from vernal.reports.results import SHOWN_METRICS, order_words
 from vernal.sweeps.point_settings import SETTINGS
 from vernal.sweeps.settings_table import SEED
 from vernal.web.http import one_of
 
 CONFIGURATIONS, POINTS = "configurations", "points"
-SHOWN_METRICS = ("f1", "precision", "recall", "auroc", "average_precision")
 RANK = "rank"
 
 

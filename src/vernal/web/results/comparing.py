@@ -20,11 +20,10 @@ from vernal.evaluation.coverage import join
 from vernal.evaluation.measuring import draw_metrics
 from vernal.evaluation.metrics import FloatArray, measured
 from vernal.evaluation.options import EvaluationOptions
-from vernal.evaluation.stage_results import VALIDATION, StageResults, level_words
+from vernal.evaluation.stage_results import METRIC_NAMES, VALIDATION, StageResults, level_words
 from vernal.sweeps.point_settings import SETTINGS, PointSettings
 from vernal.sweeps.stage_folder import StageFolder
 
-COMPARED = ("f1", "precision", "recall", "fpr", "auroc", "average_precision", "auroc_within_recorder")
 NO_INTERVAL, NO_DIFFERENCE, SAME = "no interval", "no difference shown", "the same"
 HIGHER, LOWER = "B higher", "B lower"
 
@@ -149,7 +148,7 @@ def metric_rows(results: StageResults, pair: ScoredPair) -> list[MetricRow]:
         units, logits = pair.units[split], pair.logits[split]
         thresholds = [results.number(point, "threshold_logit") for point in pair.points]
         found = differences(units, logits, thresholds, split, results.options)
-        for metric in COMPARED:
+        for metric in METRIC_NAMES:
             if f"{split}_{metric}" in results.points.columns and metric in found:
                 of_a, of_b = (_with_interval(results, point, f"{split}_{metric}") for point in (a, b))
                 rows.append(MetricRow(split, metric, of_a, of_b, found[metric], verdict(*found[metric])))
