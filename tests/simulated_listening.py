@@ -1,0 +1,172 @@
+"""How many labels a loop of listening needs: mixtures, uncertainty alone, the likeliest alone, and random choice.
+
+Clips whose labels are known play the unlabelled season, and answer as a reviewer would. Three positives begin; after
+each batch of 20 the detector is fitted and tested on clips of a third of the recordings, which each seed holds out
+anew. The goal is 95 % of the average precision that labels of all clips to choose from give. Where more than a tenth
+of these are positive, as in no season, each seed leaves most of the positives out.
+
+`python -m tests.simulated_listening NAME=DATA_FOLDER ...` prints the table of docs/reviewing.md from the data folders of
+runs, and with `--picture FILE` draws it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from vernal.audio.embedding.options import EmbeddingOptions
+from vernal.audio.embedding.store import EmbeddingStore
+from vernal.audio.embedding.windows import plan_windows
+from vernal.collection.listening import LoopOptions, choose_batch, fit_detector, random_order
+from vernal.common.hashing import rng_for
+from vernal.common.table_files import read_table
+from vernal.evaluation.metrics import average_precision
+
+STRATEGIES = {
+    "random choice": (0, 0, 1),
+    "uncertainty alone": (0, 1, 0),
+    "likeliest alone": (1, 0, 0),
+    "half likely, half uncertain": (2, 2, 0),
+    "half likely, a quarter uncertain, a quarter random": (2, 1, 1),
+    "a quarter likely, half uncertain, a quarter random": (1, 2, 1),
+}
+N_SEEDS, N_EXAMPLES, N_ROUNDS, MOST_POSITIVE, REACHED = 20, 3, 15, 0.1, 0.95
+
+
+@dataclass(frozen=True, eq=False)
+class Season:
+    """Embeddings (n, n_dims), labels and recordings of clips."""
+
+    x: NDArray
+    y: NDArray
+    groups: NDArray
+
+    def part(self, rows: NDArray) -> Season:
+        """The clips at these rows."""
+        return Season(self.x[rows], self.y[rows], self.groups[rows])
+
+    def deal(self, seed: int) -> tuple[Season, Season]:
+        """Clips to choose from, and clips of other recordings to test on."""
+        rng = rng_for(seed, "season")
+        names = np.unique(self.groups)
+        is_test = np.zeros(len(self.y), dtype=bool)
+        while not self.y[is_test].any() or self.y[~is_test].sum() <= N_EXAMPLES:
+            is_test = np.isin(self.groups, rng.permutation(names)[: len(names) // 3])
+        positive, negative = np.flatnonzero(self.y & ~is_test), np.flatnonzero(~self.y & ~is_test)
+        most = round(len(negative) * MOST_POSITIVE / (1 - MOST_POSITIVE))
+        rows = np.sort(np.concatenate([negative, rng.permutation(positive)[:most]]))
+        return self.part(rows), self.part(np.flatnonzero(is_test))
+
+
+def read_season(root: Path) -> Season:
+    """The labelled clips and field negatives of a run."""
+    known = read_table(root / "03_primary/splits.parquet")
+    clips = read_table(root / "03_primary/all_clips.parquet")
+    table = pd.concat([known, clips[clips.source == "field"]], ignore_index=True)
+    options = EmbeddingOptions()
+    windows = plan_windows(table, options).drop_duplicates("clip_id")
+    x = EmbeddingStore(root / "04_feature/embeddings").load(options, windows.key)
+    table = table.set_index("clip_id").loc[windows.clip_id]
+    return Season(x, table.is_positive.to_numpy(dtype=bool), table.content_hash.to_numpy(dtype=str))
+
+
+def learn(season: Season, test: Season, options: LoopOptions) -> list[float]:
+    """Average precision on the test clips with the examples alone and after each batch."""
+    names = [str(row) for row in range(len(season.y))]
+    order = random_order(names, options.seed)
+    presumed_rows = rng_for(options.seed, "presumed").permutation(len(names))[:50]
+    is_decided = np.zeros(len(names), dtype=bool)
+    is_decided[rng_for(options.seed, "examples").permutation(np.flatnonzero(season.y))[:N_EXAMPLES]] = True
+    found = []
+    for _ in range(N_ROUNDS + 1):
+        rows = np.flatnonzero(is_decided)
+        presumed = season.x[presumed_rows[~is_decided[presumed_rows]]]
+        detector = fit_detector(season.x[rows], season.y[rows], presumed)
+        found.append(average_precision(detector.logits(test.x), test.y))
+        batch = choose_batch(detector.logits(season.x), ~is_decided, order, options)
+        is_decided[batch.row] = True
+    return found
+
+
+def labels_needed(curves: NDArray, goal: NDArray, batch: int) -> NDArray:
+    """(n_seeds,) decisions until a curve (n_seeds, n_rounds) reaches its goal for good; one batch more where it never does."""
+    is_below = curves < goal[:, None]
+    return batch * np.array([below.nonzero()[0].max(initial=-1) + 1 for below in is_below])
+
+
+def study(season: Season, say: Callable[[str], object] = print) -> dict[str, NDArray]:
+    """The curve of every strategy: (n_seeds, n_rounds), and of all labels, `goal` (n_seeds,)."""
+    curves: dict[str, NDArray] = {}
+    dealt = [season.deal(seed) for seed in range(N_SEEDS)]
+    whole = [fit_detector(pool.x, pool.y, pool.x[:0]).logits(test.x) for pool, test in dealt]
+    found = [average_precision(scores, test.y) for scores, (_, test) in zip(whole, dealt, strict=True)]
+    curves["goal"] = REACHED * np.array(found)
+    for name, (likely, uncertain, random) in STRATEGIES.items():
+        mixed = {"likely": likely, "uncertain": uncertain, "random": random}
+        curves[name] = np.array(
+            [learn(*parts, LoopOptions(**mixed, seed=seed)) for seed, parts in enumerate(dealt)]
+        )
+        say(f"  {name}")
+    return curves
+
+
+def mean_interval(values: NDArray) -> tuple[float, float, float]:
+    """Mean over seeds and the 95 % interval of it, bootstrapped."""
+    rng = np.random.default_rng(0)
+    means = rng.choice(values, (2_000, len(values))).mean(axis=1)
+    low, high = np.percentile(means, [2.5, 97.5])
+    return float(values.mean()), float(low), float(high)
+
+
+def table_of(curves: dict[str, NDArray], name: str, batch: int = 20) -> list[str]:
+    """Lines of a Markdown table: decisions needed, and average precision after 100."""
+    lines = []
+    for strategy in STRATEGIES:
+        needed = labels_needed(curves[strategy], curves["goal"], batch)
+        mean, low, high = mean_interval(needed.astype(float))
+        after, after_low, after_high = mean_interval(curves[strategy][:, 100 // batch])
+        lines.append(
+            f"| {name} | {strategy} | {mean:.0f} ({low:.0f} to {high:.0f}) | {after:.3f} ({after_low:.3f} to {after_high:.3f}) |"
+        )
+    return lines
+
+
+def draw(studies: dict[str, dict[str, NDArray]], path: Path) -> None:
+    """Average precision by decisions, one panel a data set."""
+    import matplotlib.pyplot as plt
+
+    figure, panels = plt.subplots(1, len(studies), figsize=(4.2 * len(studies), 3.6), layout="constrained")
+    for panel, (name, curves) in zip(np.atleast_1d(panels), studies.items(), strict=True):
+        for strategy in STRATEGIES:
+            mean = curves[strategy].mean(axis=0)
+            panel.plot(20 * np.arange(len(mean)), mean, label=strategy)
+        panel.axhline(curves["goal"].mean(), color="grey", linestyle=":", label="95 % of all labels")
+        panel.set(title=name, xlabel="decisions", ylabel="average precision")
+    np.atleast_1d(panels)[0].legend(fontsize=7)
+    figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
+
+
+def main(arguments: list[str]) -> None:
+    """Print the table of the data folders named, and draw it where asked."""
+    picture = Path(arguments[arguments.index("--picture") + 1]) if "--picture" in arguments else None
+    studies = {}
+    for argument in arguments:
+        name, is_folder, folder = argument.partition("=")
+        if is_folder:
+            print(name, file=sys.stderr)
+            studies[name] = study(read_season(Path(folder)), lambda line: print(line, file=sys.stderr))
+    print("| data | chosen by | decisions needed | average precision after 100 |\n| --- | --- | --- | --- |")
+    for name, curves in studies.items():
+        print("\n".join(table_of(curves, name)))
+    if picture is not None:
+        draw(studies, picture)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
