@@ -32,11 +32,13 @@ STRATEGIES = {
     "random choice": (0, 0, 1),
     "uncertainty alone": (0, 1, 0),
     "likeliest alone": (1, 0, 0),
-    "half likely, half uncertain": (2, 2, 0),
-    "half likely, a quarter uncertain, a quarter random": (2, 1, 1),
-    "a quarter likely, half uncertain, a quarter random": (1, 2, 1),
+    "half likely, half uncertain": (1, 1, 0),
+    "uncertain, an eighth random": (0, 7, 1),
+    "likely, an eighth random": (7, 0, 1),
+    "likely and uncertain alike, an eighth random": (7, 7, 2),
+    "likely and uncertain alike, a quarter random": (3, 3, 2),
 }
-N_SEEDS, N_EXAMPLES, N_ROUNDS, MOST_POSITIVE, REACHED = 20, 3, 15, 0.1, 0.95
+N_SEEDS, N_EXAMPLES, N_ROUNDS, MOST_POSITIVE, REACHED = 20, 3, 10, 0.1, 0.95
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,7 @@ The detector is a logistic regression on embeddings. It depends on what was deci
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -45,9 +45,9 @@ class LoopOptions:
     """
 
     batch: Count = 20
-    likely: Weight = 0.5
-    uncertain: Weight = 0.25
-    random: Weight = 0.25
+    likely: Weight = 0.0
+    uncertain: Weight = 0.875
+    random: Weight = 0.125
     gain: Annotated[Number, Field(gt=0, lt=1)] = 0.02
     seed: int = 0
     n_draws: Annotated[int, Field(ge=50)] = 200
@@ -60,8 +60,8 @@ class LoopOptions:
     def shares(self) -> tuple[int, int, int]:
         """Clips of a batch that are likely, uncertain and random; together a batch.
 
-        >>> LoopOptions(batch=20).shares(), LoopOptions(batch=1, likely=0).shares()
-        ((10, 5, 5), (0, 1, 0))
+        >>> LoopOptions(batch=20).shares(), LoopOptions(batch=20, likely=1, uncertain=1, random=2).shares()
+        ((0, 18, 2), (5, 5, 10))
         """
         total = self.likely + self.uncertain + self.random
         edges = np.cumsum([self.likely, self.uncertain, self.random]) / total * self.batch
@@ -93,7 +93,9 @@ def fit_detector(x: NDArray, y: NDArray, presumed: NDArray) -> LinearDetector:
         presumed: (m, n_dims) clips drawn at random that nobody decided on. They count as negatives of half the weight
             as long as fewer than `N_PRESUMED` are decided, since almost all clips of a season are.
     """
+    from scipy.linalg import solve_triangular
     from sklearn.linear_model import LogisticRegression
+    from threadpoolctl import threadpool_limits
 
     y = np.asarray(y, dtype=bool)
     presumed = presumed[: max(0, N_PRESUMED - int((~y).sum()))]
@@ -108,10 +110,15 @@ def fit_detector(x: NDArray, y: NDArray, presumed: NDArray) -> LinearDetector:
     for of_class in (known, ~known):
         weight[of_class] *= len(known) / (2 * weight[of_class].sum())
     scale = float(np.sqrt((rows**2).mean())) or 1.0
+    rows /= scale
     # In the space that the rows span: the same solution, found in as many dimensions as there are rows.
-    left, lengths, axes = np.linalg.svd(rows / scale, full_matrices=False)
-    model = LogisticRegression(C=_C, solver="newton-cholesky", tol=1e-6).fit(left * lengths, known, weight)
-    return LinearDetector(axes.T @ model.coef_[0] / scale, float(model.intercept_[0]))
+    # One thread is quickest for so few, and gives the same numbers on every machine.
+    with threadpool_limits(1):
+        products = rows @ rows.T
+        root = np.linalg.cholesky(products + np.eye(len(rows)) * 1e-9 * np.trace(products) / len(rows))
+        model = LogisticRegression(C=_C, solver="newton-cholesky", tol=1e-6).fit(root, known, weight)
+        weights = rows.T @ solve_triangular(root, model.coef_[0], lower=True, trans="T")
+    return LinearDetector(weights / scale, float(model.intercept_[0]))
 
 
 def random_order(names: Sequence[str], seed: int) -> NDArray[np.intp]:
@@ -134,22 +141,29 @@ def choose_batch(scores: NDArray, is_open: NDArray, order: NDArray, options: Loo
     is_free = np.array(is_open, dtype=bool)
     chosen: list[tuple[int, str]] = []
 
-    def take(ranked: NDArray, count: int, chosen_by: str) -> None:
-        rows = ranked[is_free[ranked]][:count]
+    def take(rows: NDArray, chosen_by: str) -> None:
         is_free[rows] = False
         chosen.extend((int(row), chosen_by) for row in rows)
 
     # The random share first, or what is likely would be missing from it.
-    take(order, n_random, RANDOM)
-    take(_lowest(-scores, is_free, n_likely), n_likely, LIKELY)
-    take(_lowest(np.abs(scores), is_free, n_uncertain), n_uncertain, UNCERTAIN)
-    take(order, options.batch - len(chosen), RANDOM)
-    place = np.empty(len(order), dtype=np.int64)
-    place[order] = np.arange(len(order))
+    take(_first_free(order, is_free, n_random), RANDOM)
+    take(_lowest(-scores, is_free, n_likely), LIKELY)
+    take(_lowest(np.abs(scores), is_free, n_uncertain), UNCERTAIN)
+    take(_first_free(order, is_free, options.batch - len(chosen)), RANDOM)
+    chosen.sort(key=lambda one: unit_hash(options.seed, "place in a batch", one[0]))
     table = pd.DataFrame(chosen, columns=["row", "chosen_by"]).astype({"row": "int64"})
-    table = table.assign(score=np.asarray(scores, dtype=np.float64)[table.row])
-    # Rows of the random share lie early in `order`: their place is mixed with that of the others by the last digits.
-    return table.iloc[np.argsort(place[table.row] * 7_919 % 1_000_003, kind="stable")].reset_index(drop=True)
+    return table.assign(score=np.asarray(scores)[table.row].astype(np.float64))
+
+
+def _first_free(order: NDArray, is_free: NDArray, count: int) -> NDArray[np.intp]:
+    """The first free rows of an order, looked for no further than needed."""
+    found = order[:0]
+    for first in range(0, len(order), _CHUNK):
+        if len(found) >= count:
+            break
+        part = order[first : first + _CHUNK]
+        found = np.concatenate([found, part[is_free[part]]])
+    return found[:count]
 
 
 def _lowest(values: NDArray, is_free: NDArray, count: int) -> NDArray[np.intp]:
@@ -158,7 +172,7 @@ def _lowest(values: NDArray, is_free: NDArray, count: int) -> NDArray[np.intp]:
     if 0 < count < len(rows):
         edge = np.partition(values[rows], count - 1)[count - 1]
         rows = rows[values[rows] <= edge]
-    return rows[np.argsort(values[rows], kind="stable")]
+    return rows[np.argsort(values[rows], kind="stable")[:count]]
 
 
 def random_share(order: NDArray, is_decided: NDArray) -> NDArray[np.intp]:
@@ -168,23 +182,34 @@ def random_share(order: NDArray, is_decided: NDArray) -> NDArray[np.intp]:
 
 
 def out_of_fold(
-    x: NDArray, y: NDArray, groups: NDArray, asked: NDArray, presumed: NDArray, seed: int
+    x: NDArray,
+    groups: Sequence[str],
+    learned_groups: Sequence[str],
+    fit: Callable[[NDArray[np.bool_]], LinearDetector | None],
+    seed: int,
 ) -> Float:
-    """Logits of some of the decided clips, each by a detector that learned nothing from its group.
+    """Logits of clips, each by a detector that learned nothing from its group.
 
     Args:
-        x, y, groups: of all decided clips.
-        asked: rows of them to score.
+        x, groups: of the clips to score.
+        learned_groups: of the clips to learn from.
+        fit: the detector that some of these give, by a mask; None where they give none.
     Returns:
-        (n_asked,); NaN where no positive was left to learn from.
+        (n,); NaN where there was no detector.
     """
-    fold = np.array([int(unit_hash(seed, "listening fold", str(group)) * _N_FOLDS) for group in groups])
-    scores = np.full(len(asked), np.nan)
-    for number in np.unique(fold[asked]):
-        learned, inside = fold != number, fold[asked] == number
-        if y[learned].any():
-            scores[inside] = fit_detector(x[learned], y[learned], presumed).logits(x[asked[inside]])
+    inside, learned = _fold_of(groups, seed), _fold_of(learned_groups, seed)
+    scores = np.full(len(x), np.nan)
+    for number in np.unique(inside):
+        detector = fit(learned != number)
+        if detector is not None:
+            scores[inside == number] = detector.logits(x[inside == number])
     return scores
+
+
+def _fold_of(groups: Sequence[str], seed: int) -> NDArray[np.intp]:
+    return np.array(
+        [int(unit_hash(seed, "listening fold", group) * _N_FOLDS) for group in groups], dtype=np.intp
+    )
 
 
 def measure(scores: Float, y: NDArray, groups: NDArray, options: LoopOptions) -> dict[str, float]:

@@ -30,6 +30,18 @@ _ANYWHERE = ("0.0.0.0", "::", "*", "")
 @click.argument("queue", required=False)
 @click.option("--filter", "expression", default="", help='Only clips for which this is true: "score > 2"')
 @click.option("--like", default="", metavar="CLIP_ID", help="The clips most like this one.")
+@click.option(
+    "--loop",
+    is_flag=True,
+    help="Begin a detector from --example or BirdNET's own class: decide, refit, rank again.",
+)
+@click.option(
+    "--example",
+    "examples",
+    multiple=True,
+    metavar="CLIP_ID|RECORDING@SECONDS",
+    help="One of 1 to 10 for --loop.",
+)
 @click.option("--n", "count", default=100, show_default=True, help="How many clips a new queue has at most.")
 @click.option(
     "--scores", default="", metavar="STAGE/POINT", help="Whose scores a filter means; default the miner's."
@@ -52,6 +64,8 @@ def review(
     queue: str | None,
     expression: str,
     like: str,
+    loop: bool,
+    examples: tuple[str, ...],
     count: int,
     scores: str,
     name: str,
@@ -71,8 +85,12 @@ def review(
     Example:  kedro review hard-negatives --filter "score > 2 and recorder_id == 'Moth07'"
     Example:  kedro review --filter "confidence > 0.5 and source == 'unlabelled'" --name likely
     Example:  kedro review --like 0f3a5c7e9b1d2f40 --n 100
+    Example:  kedro review --loop --example night/Moth07_20260412_220000.wav@754.5 --name frogs
     """
     asked = {"filter": expression, "like": like, "n": count, "name": name, "scores": scores}
+    if examples and not loop:
+        raise InputError("--example is for --loop; name a clip that others are to be like with --like.")
+    asked |= {"examples": examples, "loop": loop}
     service = open_service(find_project(), params, reviewer, blind, repeats)
     path = start_page(service, queue, asked)
     serve(service, host, port, path, not no_browser)
@@ -109,9 +127,15 @@ def start_page(service: ReviewService, queue: str | None, asked: Mapping[str, An
 
     from vernal.web.review.queues import filter_queue
 
-    if queue is None and not asked["filter"] and not asked["like"]:
+    if asked.get("loop"):
+        if queue is not None or asked["like"] or asked["scores"]:
+            raise InputError(
+                "--loop begins a queue of its own; leave the queue's name, --like and --scores out."
+            )
+        queue = service.begin_loop(asked)
+    elif queue is None and not asked["filter"] and not asked["like"]:
         return f"/review?reviewer={quote(service.reviewer)}"
-    if queue is None:
+    elif queue is None:
         queue = service.make_queue(asked)
     elif asked["like"] or asked["name"] or asked["scores"]:
         raise InputError("--like, --name and --scores make a queue of their own; leave the queue's name out.")

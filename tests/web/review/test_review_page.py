@@ -602,3 +602,43 @@ def test_a_night_that_was_confirmed_is_passed_over(browser, start, tmp_path):
         and browser.execute_script("return document.body.dataset.done") == "4"
     )
     until(browser, "return !document.getElementById('end').hidden")
+
+
+def test_a_detector_from_an_example_by_keyboard_with_a_kill_between_the_batches(
+    browser, start, tmp_path, project
+):
+    root = tmp_path / "season"
+    clips = pd.read_parquet(root / "02_intermediate/clips.parquet")
+    example = clips[(clips.source == "labelled") & clips.is_positive].clip_id.iloc[0]
+    begin = ("--loop", "--example", example, "--name", "frogs", "--reviewer", "Ana", "--repeats", "0")
+    server = start(*begin)
+    browser.get(server.address)
+    until(browser, READY)
+    press(browser, "a")
+    text = "return document.getElementById('loop-advice').textContent"
+    assert "Among the 0 clips" in until(browser, text)
+    for number in range(12):
+        decide(browser, "yn"[number % 2])
+    until(browser, READY)
+    server.kill()
+    again = start("frogs", "--reviewer", "Ana", "--repeats", "0")
+    browser.get(again.address)
+    until(browser, READY)
+    assert browser.execute_script("return document.body.dataset.done") == "12"
+    press(browser, "a")
+    for number in range(7):
+        decide(browser, "yn"[number % 2])
+    until(browser, READY)
+    press(browser, "y")  # the last of the batch: the detector is fitted, and the next batch is there
+    until(browser, "return document.getElementById('count').textContent.startsWith('20 of 30 decided')", 60)
+    until(browser, READY)
+    until(browser, "return document.body.dataset.batch === '2'")
+    took = browser.execute_script("return performance.getEntriesByName('next batch')[0].duration")
+    print(f"refit, rank and next batch: {took:.0f} ms")
+    assert took < 5_000  # a fraction of a second where nothing else runs
+    assert len(log_lines(root)) == 20 and not any(line["is_score_shown"] for line in log_lines(root))
+    browser.find_element("id", "loop-finish").click()
+    made = until(browser, "return document.getElementById('loop-made').innerText")
+    assert "detection.model=" in made and (root / "06_models/listening/frogs/frogs_head.tflite").is_file()
+    browser.save_screenshot(str(tmp_path / "loop.png"))
+    assert complaints(browser) == []

@@ -54,6 +54,11 @@ def own_logits(embeddings: NDArray[np.float32], label: str) -> NDArray[np.float3
     Returns:
         (n_windows,)
     """
+    weights, bias = own_weights(label)
+    return embeddings @ weights + np.float32(bias)
+
+
+def own_weights(label: str) -> tuple[NDArray[np.float32], float]:
+    """What BirdNET's last layer does for one of its classes: (1,024) weights of an embedding, and the bias."""
     model, number = read_model(), own_classes().index(label)
-    weights, bias = constant(model, LAST_WEIGHTS)[number], constant(model, LAST_BIAS)[number]
-    return embeddings @ weights + bias
+    return constant(model, LAST_WEIGHTS)[number], float(constant(model, LAST_BIAS)[number])

@@ -7,7 +7,7 @@ proven leaves nothing behind.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 import pandas as pd
 
 from vernal import __version__
+from vernal.audio.embedding.options import EmbeddingOptions
 from vernal.common.data_folder import DataFolder
 from vernal.common.files import sha256_of_file, write_bytes, write_text, writing_folder
 from vernal.common.json_text import read_json
@@ -235,6 +236,46 @@ def _strangers(out: Path) -> list[str]:
 
 
 # Reading back ---------------------------------------------------------------------------------------
+
+
+def export_head(
+    out: Path,
+    name: str,
+    head: Head,
+    labels: Sequence[str],
+    audio: EmbeddingOptions,
+    operating_point: Mapping[str, Any],
+) -> Path:
+    """Write a head that no stage trained, as `load_export` and detection read it.
+
+    Args:
+        out: folder to make; an earlier one of the same name is replaced.
+        name: of the files.
+        operating_point: `threshold_logit`, or `no_threshold` with the reason, and what is measured at it.
+    Raises:
+        InputError: the head reads no embeddings of BirdNET's, or `out` holds files that no export wrote.
+    """
+    import yaml
+
+    check_place(out)
+    with writing_folder(out) as folder:
+        file = folder / f"{name}_head.tflite"
+        write_bytes(file, head_file(head))
+        record = {
+            MARK: FORMAT,
+            "vernal_version": __version__,
+            "stage": "listening",
+            "point": name,
+            "audio": audio.settings,
+            "labels": list(labels),
+            "settings": {"sensitivity": 1.0},
+            "operating_point": dict(operating_point),
+            "files": {file.name: sha256_of_file(file)},
+        }
+        write_text(
+            folder / f"{name}{PARAMETERS}", yaml.safe_dump(record, sort_keys=False, allow_unicode=True)
+        )
+    return out
 
 
 def load_export(path: Path | str) -> Model:

@@ -63,10 +63,11 @@ class Neighbours:
         """Embeddings of a stretch of a recording, made as those of the store are; kept as long as the server runs."""
         with self._hearing:
             if excerpt not in self._vectors:
-                self._vectors[excerpt] = embed_excerpt(excerpt, self._audio())
+                self._vectors[excerpt] = embed_excerpt(excerpt, self.audio())
             return self._vectors[excerpt]
 
-    def _audio(self) -> EmbeddingOptions:
+    def audio(self) -> EmbeddingOptions:
+        """The audio settings of the project's embeddings."""
         return EmbeddingOptions(**(self.project.setting("embedding") or {}))
 
     def _clip_at(self, row: Mapping[str, Any]) -> str | None:
@@ -110,7 +111,7 @@ class Neighbours:
         with self._lock:
             if clips_name not in self._indices:
                 clips = self.project.clips(clips_name)
-                audio = self._audio()
+                audio = self.audio()
                 store = EmbeddingStore(self.project.data_root / "04_feature" / "embeddings")
                 folder = self.project.data_root / "04_feature" / "similarity"
                 self._indices[clips_name] = (clips, open_index(folder, clips, store, audio))

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from vernal.collection.listening import LoopOptions
 from vernal.common.problems import InputError
 from vernal.common.settings import Count, Number, Share, problems_in, settings
 
@@ -41,7 +42,8 @@ class QueueSpec:
 class ReviewOptions:
     """`queues`: by name. `context_s`: seconds before and after a clip. `repeats`: share of clips that come a second
     time, `repeat_after` clips later at the least. `neighbours`: labelled clips shown to compare with. `prepare`:
-    clips made ready ahead. `call_types`: offered to choose from. `seed`: draws the repeats and the blind order.
+    clips made ready ahead. `call_types`: offered to choose from. `loop`: how a loop of listening goes. `seed`: draws
+    the repeats and the random order.
     """
 
     queues: dict[str, Any] = field(default_factory=dict)
@@ -51,6 +53,7 @@ class ReviewOptions:
     neighbours: Annotated[int, Field(ge=0, le=20)] = 4
     prepare: Annotated[int, Field(ge=1, le=20)] = 6
     call_types: tuple[str, ...] = ()
+    loop: LoopOptions = field(default_factory=LoopOptions)
     seed: int = 0
 
     @classmethod
@@ -67,9 +70,13 @@ class ReviewOptions:
             for name, spec in queues.items()
             for line in problems_in(QueueSpec, spec, f"review.queues.{name}")
         ]
+        loop = given.get("loop") or {}
+        wrong += problems_in(LoopOptions, loop, "review.loop")
         types = tuple(str(word) for word in given.get("call_types") or ())
-        wrong += problems_in(cls, given | {"queues": queues, "call_types": types}, "review")
+        wrong += problems_in(
+            cls, given | {"queues": queues, "call_types": types, "loop": LoopOptions()}, "review"
+        )
         if wrong:
             raise InputError("\n".join(wrong))
         specs = {name: QueueSpec(**spec) for name, spec in queues.items()}
-        return cls(**(given | {"queues": specs, "call_types": types}))
+        return cls(**(given | {"queues": specs, "call_types": types, "loop": LoopOptions(**loop)}))

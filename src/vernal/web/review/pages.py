@@ -43,6 +43,7 @@ class ReviewPages:
             "target": service.target,
             "taken_up_by": service.taken_up_by(found),
             "orders": service.orders(found),
+            "is_loop": service.loop(queue) is not None,
             **service.asked_about(service.target),
         }
         return self._page(request, "review", values)
@@ -125,6 +126,22 @@ class ReviewPages:
     def make_queue(self, request: Request, content: dict[str, Any]) -> Any:
         """Make a queue by filter or likeness."""
         return {"queue": self._service.make_queue(content)}
+
+    def begin_loop(self, request: Request, content: dict[str, Any]) -> Any:
+        """Begin a loop of listening."""
+        return {"queue": self._service.begin_loop(content)}
+
+    def loop(self, request: Request, queue: str) -> Any:
+        """How good the detector of a loop is."""
+        return self._service.loop_summary(queue)
+
+    def advance(self, request: Request, content: dict[str, Any], queue: str) -> Any:
+        """Add the next batch of a loop."""
+        return self._service.advance(queue, content)
+
+    def finish(self, request: Request, content: dict[str, Any], queue: str) -> Any:
+        """Write what came out of a loop."""
+        return self._service.finish_loop(queue)
 
     def agreement(self, request: Request) -> Any:
         """How far the reviewers agree."""

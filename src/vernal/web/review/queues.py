@@ -29,7 +29,7 @@ ITEM_COLUMNS = (
     "rank", "reason", "label", "is_positive", "quality", "call_type", "recorder_id", "site", "date", "time",
 )  # fmt: skip
 _PLACE = ("source", "file_path", "start_s", "end_s")
-_KEPT = ("clip_id", "score", "model", "similarity", "reason")
+_KEPT = ("clip_id", "score", "model", "similarity", "reason", "batch")
 _TEXT = (
     "clip_id", "content_hash", "reason", "label", "quality", "call_type", "recorder_id", "site", "date", "time",
     "model",

@@ -27,6 +27,7 @@ from vernal.web.project import NotThere, ProjectContext, top_hz
 from vernal.web.review import queues
 from vernal.web.review.decisions import DecisionLog, latest_decisions
 from vernal.web.review.filters import choose
+from vernal.web.review.loops import WEIGHTS, Loop, begin_loop, is_loop
 from vernal.web.review.neighbours import Neighbours
 from vernal.web.review.options import QueueSpec, ReviewOptions
 from vernal.web.review.past_decisions import SHOWN, choose_past
@@ -91,6 +92,7 @@ class ReviewService:
         self.sounds = Sounds()
         self.near = Neighbours(project, self.target)
         self._queues: dict[str, Queue] = {}
+        self._loops: dict[str, Loop] = {}
         self._excerpts: dict[tuple[str, str], Excerpt] = {}
         self._lock = threading.RLock()
 
@@ -101,6 +103,8 @@ class ReviewService:
             self.project.band_of(self.target)
             bandpass(np.zeros(SAMPLE_RATE_HZ, dtype=np.float32), 200.0, 1_200.0)
             self.near.index("clips")
+            for loop in filter(None, map(self.loop, self.specs())):
+                loop.detector()
 
     # Queues
 
@@ -224,6 +228,63 @@ class ReviewService:
     def _free_name(self, stem: str) -> str:
         taken = self.specs()
         return next(name for number in range(1, len(taken) + 2) if (name := f"{stem}-{number}") not in taken)
+
+    # Loops of listening
+
+    def loop(self, name: str) -> Loop | None:
+        """The loop behind a queue, if there is one."""
+        with self._lock:
+            if name not in self._loops and is_loop(self.project, name):
+                self._loops[name] = Loop(self.project, self.near, self.log, name)
+            return self._loops.get(name)
+
+    def begin_loop(self, asked: Mapping[str, Any]) -> str:
+        """Begin a loop and choose its first batch; the name of its queue.
+
+        Args:
+            asked: `examples` (texts, or one a line), `filter`, `name`, and weights `likely`, `uncertain`, `random`;
+                all may be empty (see `loops.begin_loop`).
+        """
+        examples = asked.get("examples") or ""
+        lines = examples.splitlines() if isinstance(examples, str) else examples
+        name = str(asked.get("name") or "").strip() or self._free_name("loop")
+        if name in self.specs():
+            raise InputError(f"There is a queue {name} already; choose another name.")
+        found = [text for line in lines if (text := str(line).strip())]
+        expression = str(asked.get("filter") or "").strip()
+        begin_loop(self.project, self.near, name, found, expression, self.options.loop)
+        self._loops.pop(name, None)
+        self.advance(name, asked)
+        return name
+
+    def advance(self, name: str, weights: Mapping[str, Any]) -> dict[str, Any]:
+        """Refit, rank again and add the next batch, where the last one is decided on; `n_added` says whether.
+
+        Args:
+            weights: `likely`, `uncertain` and `random` from here on; those that are absent stay.
+        """
+        loop = self._loop(name)
+        given = {key: _number(weights[key]) for key in WEIGHTS if weights.get(key) not in (None, "")}
+        is_added = loop.advance(given)
+        with self._lock:
+            self._queues.pop(name, None)
+        return {"is_added": is_added}
+
+    def loop_summary(self, name: str) -> dict[str, Any]:
+        """How good the detector of a loop is, and whether more listening pays (see `Loop.summary`)."""
+        told = self._loop(name).summary()
+        curve = [{key: _as_json(value) for key, value in point.items()} for point in told["curve"]]
+        return told | {"curve": curve}
+
+    def finish_loop(self, name: str) -> dict[str, Any]:
+        """Write manifests and the detector (see `Loop.finish`)."""
+        return self._loop(name).finish()
+
+    def _loop(self, name: str) -> Loop:
+        loop = self.loop(name)
+        if loop is None:
+            raise NotThere(f"There is no loop {name[:80]!r}.")
+        return loop
 
     # One reviewer's way through a queue
 
@@ -402,6 +463,13 @@ def _as_json(value: Any) -> Any:
     if isinstance(value, datetime | date):
         return value.isoformat()
     return value if value is None or isinstance(value, str | int | float | bool) else str(value)
+
+
+def _number(value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise InputError(f"{str(value)[:40]!r} is no weight; give a number of 0 or more.") from None
 
 
 def _whole_number(value: Any) -> int:

@@ -31,9 +31,12 @@ class SimilarityIndex:
     Args:
         clip_ids: (n_windows,) the clip of each window, sorted.
         vectors: (n_windows, n_dims) float32 of length 1; may be memory-mapped.
+        lengths: (n_windows,) of the embeddings that they were; 1 by default.
     """
 
-    def __init__(self, clip_ids: NDArray, vectors: NDArray[np.float32]) -> None:
+    def __init__(
+        self, clip_ids: NDArray, vectors: NDArray[np.float32], lengths: NDArray[np.float32] | None = None
+    ) -> None:
         if len(clip_ids) != len(vectors):
             raise ValueError(f"{len(clip_ids)} windows came with {len(vectors)} vectors")
         self._names, self._starts = np.unique(np.asarray(clip_ids, dtype=str), return_index=True)
@@ -41,6 +44,7 @@ class SimilarityIndex:
             raise ValueError("windows must be sorted by clip")
         self._ends = np.append(self._starts[1:], len(vectors))
         self._vectors = vectors
+        self._lengths = np.ones(len(vectors), dtype=np.float32) if lengths is None else lengths
         self._row_of = {name: row for row, name in enumerate(self._names.tolist())}
 
     def __len__(self) -> int:
@@ -61,6 +65,41 @@ class SimilarityIndex:
             )
         row = self._row_of[clip_id]
         return np.asarray(self._vectors[self._starts[row] : self._ends[row]])
+
+    def embeddings_of(self, clip_id: str) -> NDArray[np.float32]:
+        """(n_windows, n_dims) of one clip as its encoder gave them.
+
+        Raises:
+            InputError: the clip is not in the index.
+        """
+        vectors = self.vectors_of(clip_id)
+        row = self._row_of[clip_id]
+        return vectors * self._lengths[self._starts[row] : self._ends[row], None]
+
+    @property
+    def clip_ids(self) -> NDArray:
+        """(n_clips,) names, sorted."""
+        return self._names
+
+    def linear_scores(self, weights: NDArray, bias: float) -> NDArray[np.float32]:
+        """(n_clips,) of a linear classifier of embeddings, exact; the highest of a clip's windows counts.
+
+        Memory is that of a block and of one number a window, however many there are.
+        """
+        if not len(self):
+            return np.empty(0, dtype=np.float32)
+        scores = self._products(np.asarray(weights, dtype=np.float32)) * self._lengths
+        return np.maximum.reduceat(scores, self._starts) + np.float32(bias)
+
+    def likeness(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(n_clips,) cosine similarity to the most alike of some embeddings (n, n_dims)."""
+        return self._scores(_of_length_1(vectors)) if len(self) else np.empty(0, dtype=np.float32)
+
+    def _products(self, weights: NDArray[np.float32]) -> NDArray[np.float32]:
+        products = np.empty(len(self._vectors), dtype=np.float32)
+        for first in range(0, len(products), _CHUNK):
+            products[first : first + _CHUNK] = self._vectors[first : first + _CHUNK] @ weights
+        return products
 
     def similarity(self, clip_id: str) -> pd.Series:
         """Cosine similarity of every clip to one, in [-1, 1], by clip; the most alike pair of windows counts.
@@ -115,9 +154,17 @@ class SimilarityIndex:
         return pd.DataFrame({"clip_id": self._names[best], "similarity": scores[best].astype(np.float64)})
 
 
+def _lengths(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.maximum(np.linalg.norm(vectors, axis=1), np.finfo(np.float32).tiny)
+
+
 def _of_length_1(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    length = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return vectors / np.maximum(length, np.finfo(np.float32).tiny)
+    return vectors / _lengths(vectors)[:, None]
+
+
+def _save(path: Path, values: NDArray) -> None:
+    with writing(path) as temporary:
+        np.save(temporary, values)
 
 
 def open_index(
@@ -137,14 +184,17 @@ def open_index(
     names = read_table(place / "windows.parquet").clip_id.to_numpy(dtype=str)
     if not len(names):
         return SimilarityIndex(names, np.empty((0, options.n_dims), dtype=np.float32))
-    return SimilarityIndex(names, np.load(place / "vectors.npy", mmap_mode="r"))
+    lengths = place / "lengths.npy"
+    if not lengths.is_file():  # an index of a version that did not keep them
+        _save(lengths, _lengths(store.load(options, stored.key)))
+    return SimilarityIndex(names, np.load(place / "vectors.npy", mmap_mode="r"), np.load(lengths))
 
 
 def _write_index(
     place: Path, windows: pd.DataFrame, store: EmbeddingStore, options: EmbeddingOptions
 ) -> None:
-    vectors = _of_length_1(store.load(options, windows.key))
-    with writing(place / "vectors.npy") as temporary:
-        np.save(temporary, vectors)
+    vectors = store.load(options, windows.key)
+    _save(place / "lengths.npy", _lengths(vectors))
+    _save(place / "vectors.npy", _of_length_1(vectors))
     # Written last: where it is, the vectors are whole.
     write_table(windows, place / "windows.parquet")

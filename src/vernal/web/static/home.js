@@ -1,14 +1,17 @@
 // The list of queues: make a new one, and measure agreement when somebody asks.
 import { byId, element, fetchJson, post } from "/static/page.js";
 
-byId("make").addEventListener("submit", async (event) => {
-  event.preventDefault();
-  const told = Object.assign(byId("made"), { hidden: false, className: "notice", textContent: "Looking …" });
-  try {
-    const made = await post("/review/api/queues", Object.fromEntries(new FormData(event.target)));
-    location.assign(`/review/queue/${encodeURIComponent(made.queue)}?reviewer=${encodeURIComponent(byId("reviewer").value)}`);
-  } catch (error) { Object.assign(told, { className: "notice bad", textContent: error.message }); }
-});
+for (const [form, address] of [["make", "/review/api/queues"], ["loop", "/review/api/loops"]]) {
+  byId(form).addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const told = Object.assign(byId("made"), { hidden: false, className: "notice", textContent: "Looking …" });
+    event.target.after(told);
+    try {
+      const made = await post(address, Object.fromEntries(new FormData(event.target)));
+      location.assign(`/review/queue/${encodeURIComponent(made.queue)}?reviewer=${encodeURIComponent(byId("reviewer").value)}`);
+    } catch (error) { Object.assign(told, { className: "notice bad", textContent: error.message }); }
+  });
+}
 
 byId("measure").addEventListener("click", async () => {
   const place = byId("agreement");

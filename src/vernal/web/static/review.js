@@ -1,5 +1,6 @@
 // The page of one queue. Whatever is decided is on the server's disk before the next clip is shown.
 import { byId, element, fetchJson, post } from "/static/page.js";
+import { advance, followLoop, isLoop } from "/static/loop.js";
 import { Player, draw, fetchSound, fetchSpectrogram, line } from "/static/sound.js";
 
 const { queue, reviewer, target } = byId("review").dataset;
@@ -416,6 +417,7 @@ async function goOn() {
   byId("note").blur();
   const next = nextOpen();
   if (next !== null) { show(next); return; }
+  if (isLoop && await advance(queue)) { await load(); return; }
   show(state.at, { play: false });
   byId("end").focus();
 }
@@ -676,3 +678,4 @@ window.addEventListener("resize", redraw);
 document.addEventListener("themechange", redraw);
 state.order = new URLSearchParams(location.search).get("order") ?? "";
 load();
+if (isLoop) followLoop(queue, complain);
