@@ -625,6 +625,7 @@ def test_a_detector_from_an_example_by_keyboard_with_a_kill_between_the_batches(
     browser.get(again.address)
     until(browser, READY)
     assert browser.execute_script("return document.body.dataset.done") == "12"
+    complaints(browser)  # of what the killed server did not answer any more
     press(browser, "a")
     for number in range(7):
         decide(browser, "yn"[number % 2])
@@ -640,5 +641,5 @@ def test_a_detector_from_an_example_by_keyboard_with_a_kill_between_the_batches(
     browser.find_element("id", "loop-finish").click()
     made = until(browser, "return document.getElementById('loop-made').innerText")
     assert "detection.model=" in made and (root / "06_models/listening/frogs/frogs_head.tflite").is_file()
-    browser.save_screenshot(str(tmp_path / "loop.png"))
+    browser.find_element("id", "loop").screenshot(str(tmp_path / "loop.png"))
     assert complaints(browser) == []
