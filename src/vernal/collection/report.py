@@ -14,6 +14,7 @@ from vernal.collection.figures import FIGURES
 from vernal.collection.label_files import UNKNOWN_ANNOTATOR
 from vernal.common.formatting import UNDEFINED, between, count, listed, percent, share
 from vernal.reports.figures.style import Drawing, inline_svg
+from vernal.reports.page import code
 from vernal.reports.page_templates import page_templates
 
 SHOWN_ROWS = 12
@@ -35,7 +36,7 @@ def page(
         facts: single values: `is_demo`, `command`, `strategy`, `data_root`, and the `params` of every command.
     """
     environment = page_templates("vernal.collection")
-    environment.filters |= {"number": number, "interval": interval}
+    environment.filters |= {"number": number, "interval": interval, "code": code}
     shown = {**tables, "disagreements": _target_first(tables["disagreements"], card)}
     words = tables["suspects"].is_positive.map({True: "there", False: "not there"})
     shown["suspects"] = tables["suspects"].assign(labelled=words)
@@ -52,6 +53,7 @@ def page(
         pictures={name: inline_svg(drawings[name].svg, name, alt) for name, (_, alt) in FIGURES.items()},
         demo_words=DEMO_WORDS if facts["is_demo"] else "",
         steps=[*what_is_missing(tables, card, facts["params"], facts["command"]), *next_steps(tables, card)],
+        is_tried=bool((tables["first_check"].n_clips > 0).any()),
         tally=tally(tables),
         n_others=int(tables["label_files"].n_others.sum()),
         n_superseded=int((tables["inventory"].state == "superseded").sum()),
@@ -154,8 +156,8 @@ def _what_birdnet_says(found: pd.DataFrame, card: ProblemCard, params: str) -> I
         first = found.iloc[0]
         yield (
             f"BirdNET has a class for {card.target} ({first.birdnet_class}). Listen to what it takes for it, "
-            f"the surest first, here {percent(first.probability)}: {review_command('birdnet', params)}. Whether it is "
-            "right on your recordings is what your decisions will show."
+            f"the surest first, here {percent(first.probability)}: `{review_command('birdnet', params)}`. Whether it "
+            "is right on your recordings is what your decisions will show."
         )
     elif find_own_class(names) is None and (like := own_classes_like(names)):
         yield (
@@ -167,7 +169,7 @@ def _what_birdnet_says(found: pd.DataFrame, card: ProblemCard, params: str) -> I
 def _what_to_listen_to(card: ProblemCard, params: str) -> str:
     return (
         f"Listen to clips that differ from each other, and decide whether {card.target} is there: "
-        f"{review_command('label-next', params)}. Then run this collection again: what was decided counts, and "
+        f"`{review_command('label-next', params)}`. Then run this collection again: what was decided counts, and "
         "the next clips are like what you found, or unlike all of it. A few of each kind are enough to begin."
     )
 

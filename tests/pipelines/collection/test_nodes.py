@@ -325,6 +325,11 @@ def test_nothing_labelled_ends_with_a_report_that_says_so_first(inbox, tmp_path,
     assert command in html.unescape(listen)
     assert "kedro run --params" not in page and "nothing to train on yet" in page
     assert found["answer"] == f"{missing}\n{command}\n"
+    # What is missing stands before all that could not be tried.
+    assert (
+        "within reach?" not in page
+        and f"<code>{html.escape(command)}</code>".replace("&quot;", "&#34;") in page
+    )
 
 
 def test_where_birdnet_knows_the_target_its_own_class_says_what_to_listen_to_first(
