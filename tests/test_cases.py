@@ -193,7 +193,7 @@ def check_23(out: Path, said: str) -> None:
 
 
 def check_24(_: Path, said: str) -> None:
-    assert said.count("[exit 1]") == 2 and "No clip is in a validation or test split (train 14)" in said
+    assert said.count("[exit 1]") == 2 and "All 14 clips are of one night (R1 2025-04-03)" in said
     assert "Only one of 9 clips is positive" in said
 
 

@@ -176,6 +176,13 @@ def test_a_dataset_that_tells_a_mistake_needs_nothing_before_it(here, tmp_path):
     assert "Error: The manifest " in result.output and "Failed while loading" not in result.output
 
 
+def test_what_has_to_be_run_first_is_named(here, tmp_path):
+    manifest = f"source.manifest={tmp_path / 'no.csv'},data_root={tmp_path / 'out'}"
+    result = CliRunner().invoke(cli, ["run", "--pipeline=quality_splitting", f"--params={manifest}"])
+    assert result.exit_code == 1
+    assert "That is: kedro run --pipeline=ingest, with the same parameters." in result.output
+
+
 def test_a_stage_without_a_run_is_told_with_the_folder(here, tmp_path):
     result = CliRunner().invoke(cli, ["runs", "list", "stage5", f"--params=data_root={tmp_path}"])
     assert f"No run of stage5 is recorded in {tmp_path} yet." in result.output

@@ -55,11 +55,26 @@ def _run(kedro_run: Callable[..., Any], options: dict[str, Any]) -> Any:
     except (InputError, DatasetError) as error:
         # What a dataset tells of a mistake needs nothing before it; other errors need the dataset's name and file.
         mistake = mistake_in(error)
-        words = told(mistake, options.get("params") or {}) if mistake else visible(str(error))
+        words = told(mistake, options.get("params") or {}) if mistake else visible(_with_writer(str(error)))
         raise click.ClickException(words) from error
     except KeyboardInterrupt:
         click.echo("\nStopped. What is finished is kept; the same command goes on from there.", err=True)
         raise SystemExit(130) from None
+
+
+def _with_writer(words: str) -> str:
+    """What a dataset says, with the pipeline to run first where nothing has written it yet."""
+    from vernal.pipeline_registry import package, package_names
+
+    if "run the pipeline that writes it" not in words:
+        return words
+    dataset = words.partition(":")[0]
+    writer = next((name for name in package_names() if dataset in package(name).all_outputs()), None)
+    return (
+        words
+        if writer is None
+        else f"{words} That is: kedro run --pipeline={writer}, with the same parameters."
+    )
 
 
 # `python -m vernal` and a packaged project look for it under this name.

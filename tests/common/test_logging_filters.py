@@ -46,3 +46,9 @@ def test_a_line_of_a_project_steers_no_terminal(project):
         "x", logging.INFO, "x.py", 1, "%s", ("a\x1b[2Jb\udcfc\u202e",), None
     )
     assert logging.Formatter("%(message)s").format(record) == r"a\x1b[2Jb\xfc\u202e"
+
+
+def test_that_a_run_without_results_can_be_repeated_is_not_told():
+    said = "No nodes ran. Repeat the previous command to attempt a new run."
+    record = logging.LogRecord("kedro.runner.runner", logging.WARNING, "x.py", 1, said, (), None)
+    assert not UsersMistakes().filter(record)

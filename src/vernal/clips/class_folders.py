@@ -75,7 +75,8 @@ def read_class_folders(folder: Path | str, recorder_pattern: str | None = None) 
     if not is_sorted.any():
         raise InputError(
             f"The recordings in {folder} lie in no class folder ({examples(outside)}). Give source.folder one folder a "
-            "class, such as Rooster and Negative, or list the recordings in a manifest (source.manifest)."
+            "class, such as Rooster and Negative, or list the recordings in a manifest (source.manifest). Where "
+            f"nothing is labelled yet, begin with `kedro run --pipeline=collection --params=collection.inbox={folder}`."
         )
     if outside:
         logger.warning(

@@ -18,6 +18,7 @@ from vernal.reports.page import code
 from vernal.reports.page_templates import page_templates
 
 SHOWN_ROWS = 12
+NO_LICENCE = "no licence"
 DEMO_WORDS = "Demo group: synthesised, no result. Its numbers say nothing about any animal."
 
 
@@ -189,8 +190,14 @@ def answer(tables: Mapping[str, pd.DataFrame], card: ProblemCard, command: str, 
         f"from {count(n_recordings, 'recording')}, can be trained on."
     )
     lines = [missing[0] if missing else counted]
+    held_back = tables["recordings"].held_back
     if command:
         lines.append(command)
+    elif len(held_back) and (held_back == NO_LICENCE).all():
+        lines.append(
+            "write a file source.yml beside the recordings, with the lines `collector: ...` and `licence: ...`, and "
+            "run this again"
+        )
     elif name := next((name for name in ("birdnet", "queue") if len(tables[name])), ""):
         lines.append(review_command("birdnet" if name == "birdnet" else "label-next", params))
     return "\n".join(lines) + "\n"
@@ -240,7 +247,7 @@ def next_steps(tables: Mapping[str, pd.DataFrame], card: ProblemCard) -> list[st
 
 def _next_steps(tables: Mapping[str, pd.DataFrame], card: ProblemCard) -> Iterator[str]:
     inventory, problems, coverage = tables["inventory"], tables["label_problems"], tables["coverage"]
-    unlicensed = inventory[inventory.reason.fillna("") == "no licence"]
+    unlicensed = inventory[inventory.reason.fillna("") == NO_LICENCE]
     if len(unlicensed):
         who = ", ".join(sorted(unlicensed.collector.dropna().unique())) or "their givers"
         waiting = count(len(unlicensed), "recording waits", "recordings wait")

@@ -37,4 +37,7 @@ class UsersMistakes(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether the line is shown."""
-        return not (record.name.partition(".")[0] == "kedro" and mistake_in(sys.exc_info()[1]))
+        if record.name.partition(".")[0] != "kedro":
+            return True
+        # That a run of which nothing is finished can be repeated as it was helps nobody.
+        return not mistake_in(sys.exc_info()[1]) and "No nodes ran." not in str(record.msg)

@@ -165,7 +165,7 @@ def _answer(path: Path, data_root: Path) -> list[str]:
 
 def _with_place(command: str, data_root: Path) -> str:
     place = data_root_param(data_root)
-    if not place or "data_root=" in command:
+    if not place or "data_root=" in command or not command.startswith("kedro "):
         return command
     return f"{command},{place}" if "--params=" in command else f"{command} --params={place}"
 

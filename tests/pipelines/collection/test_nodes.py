@@ -382,7 +382,8 @@ def test_where_every_table_is_refused_the_first_reason_is_told(inbox, tmp_path, 
 def test_recordings_without_a_licence_come_before_missing_labels(inbox, tmp_path, card):
     own = without_labels(inbox, tmp_path)
     (own / "rec" / "source.yml").unlink()
-    _, page, _ = run(own, tmp_path, card)
+    found, page, _ = run(own, tmp_path, card)
+    assert found["answer"].splitlines()[1].startswith("write a file source.yml beside the recordings")
     assert (
         steps_of(page)[0]
         == "No recording can be used yet: 6 are held back, most for this reason: no licence."
