@@ -297,6 +297,8 @@ class Served:
         """End it as a power cut would."""
         self.process.kill()
         self.process.wait()
+        if self.process.stdout is not None:
+            self.process.stdout.close()
 
     def ask(self, path: str, body: Any = None) -> tuple[int, bytes]:
         """Status and content of an answer; a path goes out as it is."""
