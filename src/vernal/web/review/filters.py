@@ -14,10 +14,11 @@ from typing import Any
 
 import pandas as pd
 
-from vernal.common.problems import InputError, suggest
+from vernal.common.problems import InputError, is_whole, shown, suggest
 
 MAX_LENGTH = 2_000
 MAX_DEPTH = 30
+_LARGEST = 2**63 - 1
 _COMPARE: dict[type, Callable[[Any, Any], Any]] = {
     ast.Lt: operator.lt,
     ast.LtE: operator.le,
@@ -127,6 +128,10 @@ class _Reader:
             value = self._value(node.operand)
             if isinstance(value, int | float):
                 return -value
+        if isinstance(node, ast.Constant) and is_whole(node.value) and abs(node.value) > _LARGEST:
+            raise InputError(
+                f"{shown(node.value)} in the filter is larger than any number of a table. {_HOW}"
+            )
         if isinstance(node, ast.Constant) and (
             node.value is None or isinstance(node.value, str | int | float)
         ):
