@@ -7,7 +7,6 @@ from typing import BinaryIO, NamedTuple
 
 MAX_CHUNKS = 1_000
 _NOT_KNOWN = 0xFFFFFFFF
-_FARTHEST = 2**62  # no file is as long, and no system moves farther
 # What programs write for a length that they do not know yet, and cannot come back to.
 STREAMED = {0x7FFFFFFF, 0x7FFFF000, 0x7FFFFFDB, 0x80000000, 0xFFFFFFFE, 0xFFFFF000, 0xFFFFFFDB}
 
@@ -26,6 +25,7 @@ def chunks_of(file: BinaryIO) -> Iterator[Chunk]:
     Args:
         file: a RIFF, RF64, BW64 or FORM file; it may be read and moved between two chunks.
     """
+    end = file.seek(0, 2)
     file.seek(0)
     order = "big" if file.read(4) == b"FORM" else "little"
     position, long_length = 12, None
@@ -45,5 +45,5 @@ def chunks_of(file: BinaryIO) -> Iterator[Chunk]:
         if length is None:
             return
         position += 8 + length + length % 2
-        if position > _FARTHEST:
+        if position >= end:  # not by moving there, which no system does as far as a header may claim
             return
