@@ -138,10 +138,8 @@ def verdict(card: ProblemCard, value: float, low: float, high: float) -> Verdict
     if math.isnan(value):
         return Verdict("not measured", f"The target ({wanted}) was not measured.")
     if math.isnan(low) or math.isnan(high):
-        sentence = (
-            f"The target ({wanted}) is not shown: {value:.3g} was measured, too little data for an interval."
-        )
-        return Verdict("not shown", sentence)
+        measured = f"{value:.3g} was measured, with too little data for an interval"
+        return Verdict("not shown", f"Whether the target ({wanted}) is met is not clear: {measured}.")
     measured = f"{value:.3g} was measured, interval {low:.3g} to {high:.3g}"
     is_met = low >= target.at_least if target.at_least is not None else high <= (target.at_most or 0.0)
     is_missed = high < target.at_least if target.at_least is not None else low > (target.at_most or 0.0)
@@ -149,7 +147,7 @@ def verdict(card: ProblemCard, value: float, low: float, high: float) -> Verdict
         return Verdict("met", f"The target ({wanted}) is met: {measured}.")
     if is_missed:
         return Verdict("not met", f"The target ({wanted}) is not met: {measured}.")
-    return Verdict("not shown", f"The target ({wanted}) is neither met nor missed for sure: {measured}.")
+    return Verdict("not shown", f"Whether the target ({wanted}) is met is not clear: {measured}.")
 
 
 def read_problem_card(path: Path | str) -> ProblemCard:
