@@ -185,7 +185,7 @@ def write_project(folder: Path, splits: pd.DataFrame) -> MadeProject:
     write_table(splits, root / "03_primary" / "splits.parquet")
     write_table(splits.drop(columns="split"), root / "02_intermediate" / "clips.parquet")
     write_table(splits.iloc[:0][["clip_id"]], root / "02_intermediate" / "rejects.csv")
-    audio = folder / "audio"
+    audio = root / "audio"
     write_text(root / "02_intermediate" / "audio_roots.json", json.dumps({"labelled": audio.as_posix()}))
     write_tones(audio, splits[splits.split != "train"])
     write_stage(folder, root, SPECS["made"], splits)
