@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from vernal.audio.checks import check_audio
 from vernal.clips.recordings import (
     IngestOptions,
     accept,
@@ -192,6 +193,25 @@ def test_too_many_rejects_stop_the_run_with_counts():
 def test_identity_is_content_and_part_not_name():
     assert clip_id("a" * 64, np.nan, np.nan) == clip_id("a" * 64, 0.0, np.nan)
     assert clip_id("a" * 64, 0.0, 3.0) != clip_id("a" * 64, 3.0, 6.0)
+
+
+def test_a_file_is_opened_once_until_it_changes(tmp_path: Path, write_tone: WriteTone, monkeypatch):
+    opened = []
+
+    def counted(path, checks):
+        opened.append(path)
+        return check_audio(path, checks)
+
+    monkeypatch.setattr("vernal.clips.recordings.check_audio", counted)
+    path = write_tone(tmp_path / "a.wav", 3.0)
+    first = inspect_files([path], IngestOptions())
+    first[path]["content_hash"] = "changed by a caller"
+    again = inspect_files([path], IngestOptions())
+    assert opened == [path] and again[path]["content_hash"] != "changed by a caller"
+    inspect_files([path], IngestOptions(min_duration_s=1.0))
+    write_tone(path, 4.0)
+    assert inspect_files([path], IngestOptions())[path]["duration_s"] == 4.0
+    assert opened == [path] * 3
 
 
 def test_real_odd_files_are_told_apart(shared_data: Path):

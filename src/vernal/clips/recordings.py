@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -24,11 +24,12 @@ from vernal.common.formatting import count, examples
 from vernal.common.hashing import digest
 from vernal.common.problems import InputError
 from vernal.common.settings import Share, settings
-from vernal.common.storage import as_path
+from vernal.common.storage import as_path, is_remote
 from vernal.common.workers import as_they_finish, n_workers, on_cluster, worker_pool
 
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
 SOURCES = ("labelled", "field", "unlabelled")
+_FILES_REMEMBERED = 100_000
 _BATCH_FILES = 32
 DUPLICATE = "duplicate_audio"
 CONTRADICTION = "contradicting_labels"
@@ -142,6 +143,22 @@ def _inspect_some(paths: list[Path], checks: AudioChecks) -> dict[Path, dict]:
 
 
 def _inspect(path: Path, checks: AudioChecks) -> dict:
+    """What is found in a file; a run of several targets opens each of them once."""
+    if is_remote(path):
+        return _open(path, checks)
+    try:
+        now = path.stat()
+    except (OSError, ValueError):
+        return _open(path, checks)
+    return dict(_open_once(path, checks, (now.st_size, now.st_mtime_ns, now.st_ctime_ns)))
+
+
+@lru_cache(maxsize=_FILES_REMEMBERED)
+def _open_once(path: Path, checks: AudioChecks, as_it_is: tuple[int, ...]) -> dict:
+    return _open(path, checks)
+
+
+def _open(path: Path, checks: AudioChecks) -> dict:
     try:
         audio = check_audio(path, checks)
         content_hash = sha256_of_file(path)
