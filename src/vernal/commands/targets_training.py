@@ -7,7 +7,7 @@ start of the trainer and few, full batches take the time of one target instead o
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from vernal.common.problems import InputError
@@ -15,7 +15,10 @@ from vernal.common.problems import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from vernal.training.fitting import Fit
+    from vernal.audio.embedding.options import EmbeddingOptions
+    from vernal.common.data_folder import DataFolder
+    from vernal.sweeps.point_settings import PointSettings
+    from vernal.training.fitting import Fit, TrainingOptions
 
 logger = logging.getLogger(__name__)
 DEFAULT = "__default__"
@@ -26,7 +29,7 @@ SELECTIONS = (
 # Heads that are listed for the trainer at once, so that their rows fit into memory however many targets there are.
 MOST_AT_ONCE = 2_000
 AFTER_EMBEDDING = ("mining.choose_pools", "embedding.embed_clips")
-AFTER_DRAWING = ("balance", "fold")
+AFTER_DRAWING = ("balance", "fold", "embed")
 
 
 def stages_of(options: Mapping[str, Any]) -> list[str]:
@@ -63,18 +66,26 @@ def train_together(
     A head that cannot be trained is no failure here: the target's own run tells of it.
     """
     from vernal.audio.embedding.options import EmbeddingOptions
+    from vernal.audio.embedding.store import EmbeddingStore
+    from vernal.common.data_folder import DataFolder
     from vernal.common.progress import progress_bar
     from vernal.common.workers import n_workers
+    from vernal.sweeps.point_settings import PointSettings
     from vernal.training import fitting
     from vernal.training.fitting import TrainingOptions
+    from vernal.training.head_library import HeadLibrary
 
-    catalogs = {name: _catalog(options, params) for name, params in runs.items()}
-    if not catalogs:
+    folders = [DataFolder(params["data_root"]) for params in runs.values()]
+    if not folders:
         return
     audio, training = EmbeddingOptions(**parameters["embedding"]), TrainingOptions(**parameters["training"])
-    any_catalog = next(iter(catalogs.values()))
-    library, store = any_catalog.load("known_heads"), any_catalog.load("known_embeddings")
-    fits, compared, clips = _wanted(options, catalogs, parameters, phase, audio, training)
+    stores = DataFolder(parameters["store_root"])
+    library, store = HeadLibrary(stores.heads), EmbeddingStore(stores.embeddings)
+    if phase == 1:
+        miner = PointSettings(**parameters["miner"])
+        fits, compared, clips = _miners(folders, miner, audio, training)
+    else:
+        fits, compared, clips = _points(folders, stages_of(options), audio, training, library.keys())
     finished = library.keys()
     missing = [fit for fit in fits if fit.key not in finished]
     workers = n_workers(parameters["workers"])
@@ -92,51 +103,49 @@ def train_together(
         logger.warning("Training for all targets together ended early: %s", error)
 
 
-def _catalog(options: Mapping[str, Any], params: Mapping[str, Any]) -> Any:
-    from kedro.framework.session import KedroSession
+def _miners(
+    folders: Sequence[DataFolder], settings: PointSettings, audio: EmbeddingOptions, training: TrainingOptions
+) -> tuple[list[Fit], list[Fit], pd.DataFrame]:
+    """The miners of all targets, nothing whose reference is solved, and the clips that they are about."""
+    from vernal.common.table_files import read_table
+    from vernal.pipelines.mining.nodes import miner_fits
 
-    from vernal.commands.command_line import find_project
-
-    session: Any = KedroSession.create(
-        find_project(),
-        env=options.get("env"),
-        runtime_params=dict(params),
-        conf_source=options.get("conf_source"),
-    )
-    with session:
-        return session.load_context().catalog
+    tables = [read_table(folder.miner_clips) for folder in folders]
+    fits = [fit for clips in tables for fit in miner_fits(clips, settings, audio, training)]
+    return _distinct(fits), [], _every_clip(tables)
 
 
-def _wanted(
-    options: Mapping[str, Any],
-    catalogs: Mapping[str, Any],
-    parameters: Mapping[str, Any],
-    phase: int,
-    audio: Any,
-    training: Any,
+def _points(
+    folders: Sequence[DataFolder],
+    stages: Sequence[str],
+    audio: EmbeddingOptions,
+    training: TrainingOptions,
+    finished: Collection[str],
 ) -> tuple[list[Fit], list[Fit], pd.DataFrame]:
     """The trainings of all targets, those whose references are solved, and every clip that they are about."""
-    import pandas as pd
-
-    from vernal.pipelines.mining.nodes import miner_fits
-    from vernal.sweeps.point_settings import PointSettings
-    from vernal.training import fitting
+    from vernal.common.table_files import read_table
+    from vernal.sweeps.stage_folder import StageFolder
+    from vernal.training.fitting import fits_of_stage
 
     fits: list[Fit] = []
     compared: list[Fit] = []
     tables = []
-    for catalog in catalogs.values():
-        if phase == 1:
-            clips = catalog.load("miner_clips")
-            fits += miner_fits(clips, PointSettings(**parameters["miner"]), audio, training)
-        else:
-            clips, finished = catalog.load("all_clips"), catalog.load("known_heads").keys()
-            for stage in stages_of(options):
-                plan, sets, folds = (
-                    catalog.load(f"{stage}.{name}") for name in ("plan", "training_sets", "fold_sets")
-                )
-                found = fitting.fits_of_stage(plan, sets, folds, clips, audio, training.backend, finished)
-                fits, compared = [*fits, *found[0]], [*compared, *found[1]]
+    for folder in folders:
+        clips = read_table(folder.all_clips)
         tables.append(clips)
-    every_clip = pd.concat(tables, ignore_index=True).drop_duplicates("clip_id", ignore_index=True)
-    return list({fit.key: fit for fit in fits}.values()), compared, every_clip
+        for stage in stages:
+            files = StageFolder(folder.root, stage)
+            plan, sets, folds = map(read_table, (files.plan, files.training_sets, files.fold_sets))
+            heads, points = fits_of_stage(plan, sets, folds, clips, audio, training.backend, finished)
+            fits, compared = [*fits, *heads], [*compared, *points]
+    return _distinct(fits), compared, _every_clip(tables)
+
+
+def _distinct(fits: Sequence[Fit]) -> list[Fit]:
+    return list({fit.key: fit for fit in fits}.values())
+
+
+def _every_clip(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.concat(tables, ignore_index=True).drop_duplicates("clip_id", ignore_index=True)

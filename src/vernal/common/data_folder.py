@@ -21,6 +21,7 @@ class DataFolder:
         root: the folder that holds `01_raw` to `08_reporting`.
         audio_roots, clips, rejects: what ingest leaves.
         splits, curated: labelled clips with their split; the folder of curated subsets.
+        miner_clips, all_clips: what trains the miner; the clips of every source.
         embeddings, heads: the folders of embeddings and of trained classifiers, by what they were made from.
         models: the folder that holds one folder of trained points a stage.
         reporting: the folder that holds one folder of results a stage.
@@ -35,6 +36,8 @@ class DataFolder:
         self.rejects = found / "rejects.csv"
         self.splits = self.root / "03_primary" / "splits.parquet"
         self.curated = self.root / "03_primary" / "curated"
+        self.miner_clips = self.root / "03_primary" / "mining" / "miner_clips.parquet"
+        self.all_clips = self.root / "03_primary" / "all_clips.parquet"
         self.embeddings = self.root / "04_feature" / "embeddings"
         self.models = self.root / "06_models"
         self.heads = self.models / "heads"
