@@ -17,6 +17,8 @@ SHARED = {
     "rejects": "rejects",
     "splits": "splits",
     "curated_subsets": "curated",
+    "miner_clips": "miner_clips",
+    "all_clips": "all_clips",
     "known_embeddings": "embeddings",
     "known_heads": "heads",
     "final.known_results": "sealed_results",
@@ -36,7 +38,8 @@ def catalog(project: Path) -> dict[str, dict]:
 
 
 def place(entry: dict) -> str:
-    return str(entry.get("filepath") or entry.get("path"))
+    """Where an entry lies; what is kept in `store_root` is in the data folder unless somebody sets that."""
+    return str(entry.get("filepath") or entry.get("path")).replace("${setting:store_root}", ROOT)
 
 
 def test_the_catalog_and_the_stage_folder_say_the_same(catalog: dict[str, dict]):
