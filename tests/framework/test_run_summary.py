@@ -1,4 +1,5 @@
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ from vernal.clips.demo_season import is_demo_data
 from vernal.framework.run_summary import (
     DEFAULT,
     DEMO,
+    _flags_all_or_none,
     _what_it_does,
     closing_words,
     leaderboard_picture,
@@ -188,6 +190,21 @@ def test_what_the_point_to_use_does_is_said_in_plain_ascii():
     words = _what_it_does(row, "test_ood")
     assert words == ". On test_ood it finds 76 % of the clips with the target and flags 5 % of those without"
     assert words.isascii()
+
+
+@pytest.mark.parametrize(
+    ("found", "flagged", "said"),
+    [
+        (1.0, 1.0, "every"),
+        (0.0, 0.0, "no"),
+        (1.0, 0.0, ""),
+        (0.0, 1.0, ""),
+        (1.0, 0.9, ""),
+        (math.nan, math.nan, ""),
+    ],
+)
+def test_a_point_that_tells_none_apart_is_not_recommended(found, flagged, said):
+    assert _flags_all_or_none({"val_recall": found, "val_fpr": flagged}, "val") == said
 
 
 def test_a_data_package_is_named(tmp_path):

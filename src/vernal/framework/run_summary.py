@@ -144,6 +144,12 @@ def _to_use(folder: StageFolder, data_root: Path) -> list[str]:
     ends = [name for name in leaderboard.columns if name.endswith("_low")]
     split = next((name for name in SPLITS if ends and ends[0].startswith(f"{name}_")), VALIDATION)
     (row,) = points[points["point"] == point].to_dict("records")
+    if flags := _flags_all_or_none(row, split):
+        return [
+            f"  {_ascii(point)} flags {flags} clip of {split}, with the target and without: its threshold tells",
+            "  nothing apart. Label clips of more nights before it is used.",
+            "",
+        ]
     search = "kedro run --pipeline=detection --params=detection.recordings=/path/to/recordings,"
     command = f"{search}detection.model={folder.stage}/{_ascii(point)}"
     return [
@@ -168,6 +174,12 @@ def _with_place(command: str, data_root: Path) -> str:
     if not place or "data_root=" in command or not command.startswith("kedro "):
         return command
     return f"{command},{place}" if "--params=" in command else f"{command} --params={place}"
+
+
+def _flags_all_or_none(row: Mapping[Any, Any], split: str) -> str:
+    """`every` or `no` where that is what a point flags, else empty."""
+    rates = {row.get(f"{split}_recall"), row.get(f"{split}_fpr")}
+    return {(1.0,): "every", (0.0,): "no"}.get(tuple(rates), "")
 
 
 def _what_it_does(row: Mapping[Any, Any], split: str) -> str:
