@@ -178,8 +178,8 @@ def _with_place(command: str, data_root: Path) -> str:
 
 def _flags_all_or_none(row: Mapping[Any, Any], split: str) -> str:
     """`every` or `no` where that is what a point flags, else empty."""
-    rates = {row.get(f"{split}_recall"), row.get(f"{split}_fpr")}
-    return {(1.0,): "every", (0.0,): "no"}.get(tuple(rates), "")
+    rates = [row.get(f"{split}_{name}") for name in ("recall", "fpr")]
+    return "every" if rates == [1, 1] else "no" if rates == [0, 0] else ""
 
 
 def _what_it_does(row: Mapping[Any, Any], split: str) -> str:
