@@ -65,3 +65,9 @@ def test_tables_say_which_part_of_a_recording_is_meant(project, tmp_path, write_
     ]
     assert f"target=RADR,data_root={tmp_path / 'data'}" in said
     check_manifest(read_manifest(out), "RADR", inbox)
+
+
+def test_no_command_trains_on_clips_of_one_kind(tmp_path, write_tone):
+    write_tone(tmp_path / "mine" / "rooster" / "R1_20250403_210000.wav")
+    said = call("folder", tmp_path / "mine", "--out", tmp_path / "one.csv")
+    assert "Nothing to train on yet" in said and "kedro run" not in said

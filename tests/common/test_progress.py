@@ -52,7 +52,7 @@ def test_what_is_counted_within_a_step_is_shown_with_it(quick, caplog):
     caplog.set_level(logging.INFO, "vernal")
     step = Step("6/20  embed")
     with progress_bar(5_000, "embedding", "window") as add:
-        assert step.words() == "6/20  embed  embedding: 0 of 5,000 windows"
+        assert step.words() == "6/20  embed  embedding: 0 of 5,000 windows, 1 s so far"
         add(1_250)
         assert step.words().startswith("6/20  embed  embedding: 1,250 of 5,000 windows, 25%, about ")
     step.end()

@@ -28,7 +28,7 @@ from vernal.audio.decoder_noise import quiet_sound_file
 from vernal.common.files import POINTER
 
 # Files of which no decoder complains by itself.
-_QUIET = (b"RIFF", b"RF64", b"fLaC", b"FORM")
+_QUIET = (b"RIFF", b"RF64", b"fLaC", b"FORM", b"OggS")
 IS_POINTER = "is a Git LFS pointer, not the recording: `git lfs pull`"
 _CHUNK_NAME = re.compile(rb"[A-Za-z0-9][A-Za-z0-9 _\-]{3}")
 _LAST_BYTES = 1 << 18  # a FLAC frame is shorter

@@ -127,7 +127,9 @@ def _write(clips: pd.DataFrame, root: Path, out: Path, data_folder: str) -> None
         f"\n{out} has {counted(len(clips), 'row')}; {' and '.join(_TO_FILL_IN)} are yours to fill in or mend."
     )
     targets = [label for label in counts.sort_values(ascending=False).index if _may_be_target(label)]
-    if targets:
+    if len(counts) < 2:
+        echo("Nothing to train on yet: it takes clips with what is looked for and clips without.")
+    elif targets:
         others = f" (or target={', '.join(targets[1:4])})" if len(targets) > 1 else ""
         source = f"source.manifest={out.resolve()},source.audio_root={root.resolve()}"
         params = f"{source},target={targets[0]},data_root={data_folder}"

@@ -104,9 +104,10 @@ class _Count:
         done = min(self._done, self._total)
         units = self._unit if self._unit.isupper() else f"{self._unit}s"
         words = f"{self._what}: {done:,} of {self._total:,} {units}"
+        elapsed_s = time.monotonic() - self._started
         if not done:
-            return words
-        left_s = (time.monotonic() - self._started) * (self._total / done - 1)
+            return f"{words}, {duration(elapsed_s)} so far"
+        left_s = elapsed_s * (self._total / done - 1)
         return f"{words}, {done / self._total:.0%}, about {duration(left_s)} left"
 
 
