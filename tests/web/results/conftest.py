@@ -70,7 +70,11 @@ class MadeProject:
                 raise NotThere(f"{name} is not there yet")
             return datasets[name]
 
-        parameters = {"data_root": str(self.data_root), "target": "RADR", "source": {"manifest": None}}
+        parameters = {
+            "data_root": str(self.data_root),
+            "target": "RADR",
+            "source": {"audio_root": roots["labelled"]},
+        }
         return ProjectContext(self.folder, self.data_root, parameters, load)
 
 
@@ -185,7 +189,7 @@ def write_project(folder: Path, splits: pd.DataFrame) -> MadeProject:
     write_table(splits, root / "03_primary" / "splits.parquet")
     write_table(splits.drop(columns="split"), root / "02_intermediate" / "clips.parquet")
     write_table(splits.iloc[:0][["clip_id"]], root / "02_intermediate" / "rejects.csv")
-    audio = root / "audio"
+    audio = folder / "audio"
     write_text(root / "02_intermediate" / "audio_roots.json", json.dumps({"labelled": audio.as_posix()}))
     write_tones(audio, splits[splits.split != "train"])
     write_stage(folder, root, SPECS["made"], splits)
