@@ -34,7 +34,7 @@ class StageFolder:
         evaluation_tables: the folder of the evaluation's further tables, sealed when whole.
         results: what the stage was asked, which makes the tables one object.
         points_table, leaderboard, effects: the tables that a person opens.
-        plots, report, certificate, model_card, data_card: what a person reads.
+        plots, report, answer, certificate, model_card, data_card: what a person reads.
         runs: the folder of run records.
 
     >>> StageFolder("data", "stage5").leaderboard.as_posix()
@@ -62,6 +62,7 @@ class StageFolder:
         self.effects = self.reporting / "effects.csv"
         self.plots = self.reporting / "plots"
         self.report = self.reporting / "report.html"
+        self.answer = self.reporting / "answer.txt"
         self.certificate = self.reporting / "certificate.json"
         self.model_card = self.reporting / "model_card.md"
         self.data_card = self.reporting / "data_card.md"
