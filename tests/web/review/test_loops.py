@@ -1,6 +1,7 @@
 """A loop of listening: it begins, goes on after a kill, depends on decisions alone, and leaves a detector."""
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -72,6 +73,8 @@ def test_a_loop_goes_on_batch_by_batch_until_nothing_is_left(service, example):
     assert (told["decided"], told["clips"], told["heard_at_random"]) == (30, 30, 30)
     assert [point["decisions"] for point in told["curve"]] == [6, 12, 18, 24, 30]
     json.dumps(told, allow_nan=False)
+    service.undo({"id": service.log.read()["id"].iloc[-1], "reviewer": "Ana"})
+    assert service.loop_summary(name)["curve"][-1]["decisions"] == 29
     assert service.queue(name).spec.title == f"a loop that began with {example}"
 
 
@@ -186,7 +189,18 @@ def test_pages_follow_a_loop(service, serve, example):
     name = json.loads(answer.content)["queue"]
     assert b"The detector so far" in served.ask(f"/review/queue/{name}").content
     told = json.loads(served.ask(f"/review/api/loop/{name}").content)
-    assert told["decided"] == 0 and told["advice"].startswith("Among the 0 clips")
+    assert told["decided"] == 0 and told["advice"] == "Decide on the first batch." and not told["curve"]
     assert served.ask("/review/api/loop/none").status == 422
     added = served.ask(f"/review/api/loop/{name}/next", "POST", {}, origin=served.origin)
     assert json.loads(added.content) == {"is_added": False}
+
+
+def test_names_on_the_page_of_a_loop_stand_once(service, serve, example):
+    name = service.begin_loop({"examples": example})
+    served = serve(service)
+    page = served.ask(f"/review/queue/{name}").content.decode()
+    names = re.findall(r' id="([^"]+)"', page)
+    assert len(names) == len(set(names)) and "listening" in names
+    other = service.make_queue({"filter": "source == 'field'"})
+    page = served.ask(f"/review/queue/{other}")
+    assert page.status == 200 and b'id="listening"' not in page.content

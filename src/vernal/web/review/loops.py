@@ -228,11 +228,12 @@ class Loop:
             _, y = self._known(decided)
             sample, truth = self._sample(decided)
             groups = self.season.groups[sample]
-            batches = table.batch.unique().tolist() if len(table) else []
+            heard = table[table.clip_id.isin(list(decided))]
+            batches = heard.batch.unique().tolist()
             scores = {batch: self._held_out(decided, table, batch, sample) for batch in batches}
             curve = [
                 {
-                    "decisions": int((table.batch <= batch).sum()),
+                    "decisions": int((heard.batch <= batch).sum()),
                     **measure(scores[batch], truth, groups, options),
                 }
                 for batch in batches

@@ -1,7 +1,7 @@
 // A loop of listening: after the last clip of a batch comes the next batch, and how good the detector is by then.
 import { byId, element, fetchJson, post } from "/static/page.js";
 
-export const isLoop = byId("loop") !== null;
+export const isLoop = byId("listening") !== null;
 const WEIGHTS = ["likely", "uncertain", "random"];
 const addressOf = (queue, more = "") => `/review/api/loop/${encodeURIComponent(queue)}${more}`;
 
