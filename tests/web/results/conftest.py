@@ -73,7 +73,7 @@ class MadeProject:
         parameters = {
             "data_root": str(self.data_root),
             "target": "RADR",
-            "source": {"audio_root": roots["labelled"]},
+            "source": {"season": roots["labelled"]},
         }
         return ProjectContext(self.folder, self.data_root, parameters, load)
 
