@@ -1,8 +1,10 @@
 """What checking 96 windows of a season is worth, where the truth of every window is known.
 
 In made seasons nights differ: in how much is called, in how loud it is, and in rain or another species that the classifier
-takes for calls in some nights. A reviewer hears every drawn window rightly, or errs in one of twenty. `python -m
-tests.simulated_validation` prints the table of docs/detecting.md and writes it to docs/results/validation.csv.
+takes for calls in some nights. A reviewer hears every drawn window rightly, or errs in one of twenty. A second kind of
+season has the scores that a point of the demo season's stage 5 gave to test clips, each night those of one night there.
+`python -m tests.simulated_validation 200 DATA_ROOT/07_model_output/stage5/scores.parquet DATA_ROOT/03_primary/
+all_clips.parquet` prints the table of docs/detecting.md and writes it to docs/results/validation.csv.
 """
 
 from __future__ import annotations
@@ -48,16 +50,32 @@ class MadeSeason:
         return strata_edges(self.counts, self.threshold, FLOOR)
 
 
-def make_season(rng: np.random.Generator) -> MadeSeason:
-    """A season of 120 recorders' nights; how common calls, rain and loud nights are differs between seasons."""
+Nights = list[tuple[np.ndarray, np.ndarray]]
+
+
+def make_season(rng: np.random.Generator, scores: Nights | None = None) -> MadeSeason:
+    """A season of 120 recorders' nights; how common calls, rain and loud nights are differs between seasons.
+
+    Args:
+        scores: of windows without and with a call, by night, that nights take theirs from; None makes them up.
+    """
     n_nights = N_RECORDERS * N_NIGHTS
     night = np.repeat(np.arange(n_nights), N_WINDOWS)
     # Most nights have few calls, some many.
-    rate = np.minimum(rng.uniform(0.01, 0.06) * rng.gamma(0.4, 2.5, n_nights), 0.6)
+    common = rng.uniform(0.01, 0.06) if scores is None else rng.uniform(0.05, 0.3)
+    rate = np.minimum(common * rng.gamma(0.4, 2.5, n_nights), 0.6)
     is_call = rng.random(night.size) < rate[night]
-    loudness = rng.uniform(1.0, 3.0) + rng.normal(0, 0.7, n_nights)
-    quiet = rng.normal(-5.5, 0.5, n_nights) + 3.0 * (rng.random(n_nights) < rng.uniform(0, 0.2))
-    logit = np.where(is_call, loudness[night], quiet[night]) + rng.normal(0, 1.5, night.size)
+    if scores is None:
+        loudness = rng.uniform(1.0, 3.0) + rng.normal(0, 0.7, n_nights)
+        quiet = rng.normal(-5.5, 0.5, n_nights) + 3.0 * (rng.random(n_nights) < rng.uniform(0, 0.2))
+        logit = np.where(is_call, loudness[night], quiet[night]) + rng.normal(0, 1.5, night.size)
+    else:
+        taken = [scores[at] for at in rng.integers(len(scores), size=n_nights)]
+        logit = np.empty(night.size)
+        for at, kinds in enumerate(taken):
+            here = slice(at * N_WINDOWS, (at + 1) * N_WINDOWS)
+            without, with_call = (rng.choice(kind, N_WINDOWS) for kind in kinds)
+            logit[here] = np.where(is_call[here], with_call, without) + rng.normal(0, 0.3, N_WINDOWS)
     threshold = float(rng.uniform(-1, 2))
     lines = lines_of(FLOOR, [threshold])
     cell = np.searchsorted(lines, logit, side="right")
@@ -72,6 +90,24 @@ def make_season(rng: np.random.Generator) -> MadeSeason:
         }
     )
     return MadeSeason(logit, is_call, night, threshold, counts)
+
+
+def demo_scores(scores: pd.DataFrame, clips: pd.DataFrame) -> Nights:
+    """Scores of the demo season's test clips without and with a call, by night, of its best point on them.
+
+    A night with none of one kind has all nights' of that kind.
+    """
+    tests = scores[scores.split.isin(["test_iid", "test_ood"])]
+    means = tests.groupby(["point", "is_positive"]).logit.mean().unstack()
+    point = (means[True] - means[False]).idxmax()
+    own = tests[tests.point == point].merge(clips[["clip_id", "recorder_id", "date"]], on="clip_id")
+    of_all = [own.logit[own.is_positive == kind].to_numpy() for kind in (False, True)]
+    nights = []
+    for _, part in own.groupby(["recorder_id", "date"]):
+        kinds = [part.logit[part.is_positive == kind].to_numpy() for kind in (False, True)]
+        without, with_call = (own if len(own) else every for own, every in zip(kinds, of_all, strict=True))
+        nights.append((without, with_call))
+    return nights
 
 
 def _recorders(night: np.ndarray | pd.Series) -> np.ndarray:
@@ -189,17 +225,28 @@ def _bootstrap_covers(
     return bool(ends[0] <= truth <= ends[1])
 
 
-def simulate(n_reviews: int, seed: int = 0) -> pd.DataFrame:
-    """One row a way and reviewer, over reviews of many seasons: shares that were covered, errors, widths."""
+def simulate(
+    n_reviews: int,
+    seed: int = 0,
+    scores: Nights | None = None,
+    ways: tuple[str, ...] = (OVER_NIGHTS, BY_CLIPS),
+    reviewers: tuple[str, ...] = tuple(REVIEWERS),
+) -> pd.DataFrame:
+    """One row a way and reviewer, over reviews of many seasons: shares that were covered, errors, widths.
+
+    Args:
+        scores: see `make_season`.
+    """
     rng = np.random.default_rng(seed)
     rows: list[dict[str, object]] = []
     for number in range(n_reviews):
         if number % REVIEWS_A_SEASON == 0:
-            season = make_season(rng)
+            season = make_season(rng, scores)
             rows.append({"way": FIXED, "reviewer": "–", **_fixed(season)})
-        for way in (OVER_NIGHTS, BY_CLIPS):
+        for way in ways:
             places = draw(season, N_CHECKED, way, rng)
-            for reviewer, (errs, allowed) in REVIEWERS.items():
+            for reviewer in reviewers:
+                errs, allowed = REVIEWERS[reviewer]
                 rows.append({"way": way, "reviewer": reviewer, **review(season, places, errs, allowed, rng)})
     return _summed_up(pd.DataFrame(rows))
 
@@ -225,11 +272,20 @@ def _summed_up(rows: pd.DataFrame) -> pd.DataFrame:
     return table.assign(**errors, n_reviews=grouped.size()).reset_index()
 
 
-if __name__ == "__main__":
+def main(n_reviews: int = 200, *demo: str) -> None:
+    """Simulate both kinds of seasons, print the table, and keep it where it is whole."""
     from pathlib import Path
 
-    n_reviews = int(sys.argv[1]) if len(sys.argv) > 1 else 200
-    simulated = simulate(n_reviews)
-    print(simulated.round(3).T.to_string())
-    if n_reviews >= 200:
-        simulated.round(4).to_csv(Path("docs/results/validation.csv"), index=False, lineterminator="\n")
+    parts = [simulate(n_reviews).assign(season="made")]
+    if demo:
+        nights = demo_scores(*map(pd.read_parquet, demo))
+        of_demo = simulate(n_reviews, scores=nights, ways=(OVER_NIGHTS,), reviewers=("never errs",))
+        parts.append(of_demo.assign(season="the demo season's scores"))
+    table = pd.concat(parts, ignore_index=True)
+    print(table.round(3).T.to_string())
+    if demo and n_reviews >= 200:
+        table.round(4).to_csv(Path("docs/results/validation.csv"), index=False, lineterminator="\n")
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:2]), *sys.argv[2:])

@@ -175,6 +175,7 @@ def validation(project: Path) -> str:
     shares += ["share_covered", "threshold_found", "threshold_holds", "calls_kept"]
     rows = [
         (
+            row["season"],
             row["way"],
             row["reviewer"],
             *(percent(row[name]) for name in shares[:2]),
@@ -199,7 +200,7 @@ def validation(project: Path) -> str:
         "their error",
     ]
     head += ["a threshold for 0.9 found", "of these, holds on the rest", "calls it keeps"]
-    return table(head, rows, head[2:])
+    return table(head, rows, head[3:])
 
 
 def missed_copies(project: Path) -> str:

@@ -1,10 +1,14 @@
 """What a checked sample tells, against counting by hand, and how often it is right where the truth is known."""
 
+import tracemalloc
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from tests import simulated_validation
+from vernal.field.detection.sample_design import by_stratum, draw_number, plan_draw, strata_edges
+from vernal.field.detection.score_counts import lines_of
 from vernal.field.detection.validation import (
     DENSITY_COLUMNS,
     PRECISION_COLUMNS,
@@ -172,3 +176,29 @@ def test_intervals_hold_as_often_as_the_documentation_says():
     assert (
         ours.precision_error < table.loc[simulated_validation.BY_CLIPS, "never errs"].precision_error * 1.25
     )
+
+
+@pytest.mark.slow
+def test_a_season_of_7500_nights_fits_into_little_memory():
+    rng = np.random.default_rng(0)
+    lines = lines_of(-3.0, [0.3])
+    tracemalloc.start()
+    rows = [
+        pd.DataFrame({"recorder_id": f"R{at % 50:02}", "night": f"n{at // 50:03}", "logit": [-np.inf, *lines],
+                      "n_windows": np.bincount(np.searchsorted(lines, rng.normal(-4, 2.5, 1_440), side="right"),
+                                               minlength=len(lines) + 1)})
+        for at in range(7_500)
+    ]  # fmt: skip
+    counts = pd.concat(rows, ignore_index=True).assign(label="frog").query("n_windows > 0")
+    del rows
+    tracemalloc.reset_peak()
+    before = tracemalloc.get_traced_memory()[0]
+    edges = strata_edges(counts, 0.3, -3.0)
+    strata = by_stratum(counts, edges)
+    none = pd.DataFrame({"stratum_low": [0.0], "recorder_id": [""], "night": [""]}).iloc[:0]
+    picks = plan_draw(strata, None, none, 96, 0.3, draw_number(0, "frog"))
+    sample = pd.DataFrame(picks).assign(label="frog", review_state="confirmed")
+    told = validate(sample.assign(logit=sample.stratum_low), counts, strata.assign(label="frog"), 0.3, 0.9)
+    peak = tracemalloc.get_traced_memory()[1] - before
+    tracemalloc.stop()
+    assert len(sample) == 96 and len(told.density) == 7_500 and peak < 150e6

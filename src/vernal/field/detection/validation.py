@@ -27,8 +27,9 @@ ENOUGH = 10  # checked windows, to say something of a recorder or that a precisi
 _ENOUGH_TO_FIT = 20
 _FOLDS = 5
 _MOST_TIMES = 64
-# Taken for how alike windows of one night are beyond their score, as strongly as so many pairs of checked windows say.
-_ALIKE, _ALIKE_PAIRS = 0.3, 10
+# Taken for how alike windows of one night are beyond their score, as strongly as so many pairs of checked windows say:
+# much, since 96 windows tell little of it, and intervals of nights are hardly wider for it.
+_ALIKE, _ALIKE_PAIRS = 0.7, 150
 
 
 @dataclass(frozen=True, eq=False)
