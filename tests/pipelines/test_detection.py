@@ -212,6 +212,7 @@ def test_a_checked_sample_tells_precision_in_the_next_run(tmp_path):
     page = (out / "report.html").read_text(encoding="utf-8")
     sample = pd.read_csv(out / "sample.csv")
     assert len(sample) == 20 and set(sample.review_state) == {"unchecked"}
+    assert (out / "answer.txt").read_text(encoding="utf-8").splitlines()[1].startswith("kedro review sample")
     assert "20 windows were drawn over scores and nights" in page
     log = DecisionLog(root / "01_raw" / "review")
     place = ["file_path", "start_s", "end_s", "content_hash"]
@@ -230,6 +231,9 @@ def test_a_checked_sample_tells_precision_in_the_next_run(tmp_path):
     assert told.n_checked == 20 and told.precision == 1 and told.share_of_calls == 1
     page = (out / "report.html").read_text(encoding="utf-8")
     assert "By the checked sample, 1.00 of the flagged windows are right" in page
+    assert (
+        (out / "answer.txt").read_text(encoding="utf-8").splitlines()[1].startswith("kedro review detections")
+    )
     assert pd.read_csv(out / "precision.csv").precision.notna().any()
     assert pd.read_csv(out / "call_density.csv").call_density.between(0, 1).all()
 

@@ -165,7 +165,7 @@ def _answer(run: DetectionRun) -> Section:
              f"{run.n_windows:,}"),
         Tile(f"{len(detected):,} of {len(heard):,}", "nights with a detection", _false_nights(run)),
         Tile(f"{n_confirmed:,} of {len(heard):,}", "nights confirmed by a person",
-             f"who heard the target; in {n_rejected:,} they heard every detection, and none was it"),
+             f"rejected: {n_rejected:,}, where every detection was heard and none was the target"),
         Tile(share(run.classifier.threshold_confidence, 3), "threshold (confidence)", run.classifier.threshold_from),
     ]  # fmt: skip
     said: list[Text] = []
@@ -485,11 +485,12 @@ def _where(run: DetectionRun) -> Section:
         ["`precision.csv`, `precision_by_recorder.csv`", "precision and share of calls at every threshold"],
         ["`call_density.csv`", "share of windows with the target by recorder and night, without a threshold"],
         ["`validation.csv`", "what the checked sample says, one row a label"],
-        ["`nights.csv`", "one row a recorder, night and label"],
+        ["`nights.csv`, `hours.csv`", "one row a recorder, night (and hour) and label"],
         ["`effort.csv`", "seconds and windows heard by recorder, night and clock hour"],
         ["`files.csv`, `broken.csv`", "what became of every recording; those with something wrong"],
         ["`top.csv`, `clips/`", "the queue for checking, and its sound"],
         ["`night_queue.csv`", "what to hear next to confirm each night"],
+        ["`occupancy/`", "detection histories, effort and covariates, with scripts for R"],
     ]
     if run.options.wanted_formats:
         rows.append(["`label_tables/`", f"detections for {listed(run.options.wanted_formats)}"])

@@ -282,9 +282,10 @@ def write_report(
     found = Detections(detections, files, effort)
     run = DetectionRun(found, nights, top, told, classifier, options, root, demo_season.is_demo_root(root))
     lines = [headline(run).text]
-    if len(top):
+    is_sample_left = (summary.n_checked < summary.n_sampled).any()
+    if is_sample_left or len(top):
         own = "" if options.recordings is None else f" --params=detection.recordings={options.recordings}"
-        lines.append(f"kedro review detections{own}")
+        lines.append(f"kedro review {'sample' if is_sample_left else 'detections'}{own}")
     figures = {
         "activity": activity_plot,
         "hours": hours_plot,
