@@ -14,7 +14,9 @@ import pytest
 import soundfile
 from kedro.io import DatasetError
 
+from vernal.audio.embedding.options import EmbeddingOptions
 from vernal.audio.embedding.store import EmbeddingStore
+from vernal.clips.labels import LabelOptions
 from vernal.clips.manifest import check_manifest
 from vernal.clips.nights import NightOptions
 from vernal.clips.recordings import IngestOptions
@@ -38,6 +40,7 @@ from vernal.common.files import write_text
 from vernal.datasets.tables_dataset import TablesDataset
 from vernal.audio.embedding.windows import EmbeddingOptions, EmbeddingPart
 from vernal.proof.ledger import append_entries, read_ledger
+from vernal.audio.embedding.options import EmbeddingOptions
 from vernal.audio.embedding.store import EmbeddingStore
 from vernal.common.table_files import write_table, read_table
 root = Path(sys.argv[1])
@@ -199,9 +202,19 @@ def soak(tmp_path: Path, n: int) -> None:
     check_manifest(frame, "RADR", tmp_path)
     nothing = frame.iloc[:0]
     listed, roots = list_sources(
-        source, "RADR", NightOptions(), frame, None, None, nothing, nothing, nothing, str(tmp_path)
+        source,
+        "RADR",
+        LabelOptions(),
+        NightOptions(),
+        frame,
+        None,
+        None,
+        nothing,
+        nothing,
+        nothing,
+        str(tmp_path),
     )
-    clips, rejects = check_audio(listed, roots, IngestOptions(), NightOptions())
+    clips, rejects = check_audio(listed, roots, IngestOptions(), NightOptions(), EmbeddingOptions())
     assert dict(zip(rejects.file_path, rejects.reason, strict=True)) == expected
     assert rejects.message.str.len().min() > 5
     assert set(clips.file_path) == set(frame.file_path) - set(expected)

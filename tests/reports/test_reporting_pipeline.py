@@ -29,6 +29,7 @@ def catalog_of(stage, drawings) -> DataCatalog:
         **{f"{name}_plot": drawing for name, drawing in drawings.items()},
     }
     shared = {
+        "params:data_root": "data",
         "splits": stage.splits,
         "split_counts": count_splits(stage.splits),
         "rejects": stage.rejects,

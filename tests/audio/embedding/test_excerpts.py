@@ -9,7 +9,9 @@ from vernal.audio.embedding.options import EmbeddingOptions
 from vernal.audio.excerpts import place_excerpt
 
 
-@pytest.mark.parametrize("options", [EmbeddingOptions("logmel"), EmbeddingOptions("logmel", 500, 4_000)])
+@pytest.mark.parametrize(
+    "options", [EmbeddingOptions(encoder="logmel"), EmbeddingOptions(encoder="logmel", fmin=500, fmax=4_000)]
+)
 def test_context_changes_nothing_and_long_stretches_have_many_windows(tmp_path, options):
     path = tmp_path / "night.wav"
     write_sound(path, 12, 900, 3)
