@@ -11,9 +11,9 @@ from vernal.field.detection.sample_design import by_stratum, draw_number, plan_d
 from vernal.field.detection.score_counts import lines_of
 from vernal.field.detection.validation import (
     DENSITY_COLUMNS,
+    PLACE_COLUMNS,
     PRECISION_COLUMNS,
     REACHED,
-    RECORDER_COLUMNS,
     UNREACHABLE,
     UNTOLD,
     checked_of,
@@ -140,12 +140,13 @@ def test_everything_has_its_columns_whether_checked_or_not():
             list(told.precision.columns) == list(PRECISION_COLUMNS)
             and told.precision.is_own_threshold.sum() == 1
         )
-        assert list(told.density.columns) == list(DENSITY_COLUMNS) and list(told.recorders) == list(
-            RECORDER_COLUMNS
+        assert list(told.density.columns) == list(DENSITY_COLUMNS) and list(told.places) == list(
+            PLACE_COLUMNS
         )
         assert len(told.summary) == 1 and told.summary.n_windows_heard[0] == 110_000
     told = validate(SAMPLE, COUNTS, strata, 0.0, 0.9)
-    assert told.recorders.precision[0] == pytest.approx(told.summary.precision[0])
+    assert told.places.precision[0] == pytest.approx(told.summary.precision[0])
+    assert (told.places.by[0], told.places.place[0], len(told.places)) == ("recorder", "R1", 1)
     night = told.density.iloc[0]
     assert night.call_density_low < night.call_density < night.call_density_high
     assert night.call_density == pytest.approx(told.summary.call_density[0])
@@ -202,3 +203,26 @@ def test_a_season_of_7500_nights_fits_into_little_memory():
     peak = tracemalloc.get_traced_memory()[1] - before
     tracemalloc.stop()
     assert len(sample) == 96 and len(told.density) == 7_500 and peak < 150e6
+
+
+def test_the_recorders_of_a_site_are_taken_together():
+    """Two recorders at one pond, each with half of the checks; one of them elsewhere in another night."""
+    half = np.arange(len(SAMPLE)) % 2 == 0
+    sample = SAMPLE.assign(recorder_id=np.where(half, "R1", "R2"))
+    counts = pd.concat(
+        [COUNTS.assign(recorder_id=name, n_windows=COUNTS.n_windows // 2) for name in ("R1", "R2")],
+        ignore_index=True,
+    )
+    nights = [f"n{at}" for at in range(5)]
+    sites = pd.DataFrame({"recorder_id": ["R1"] * 5 + ["R2"] * 5, "night": nights * 2, "site": "pond"})
+    sites.loc[len(sites)] = ["R2", "another night", "creek"]
+    sites.loc[len(sites)] = ["R3", "n0", None]
+    strata = COUNTS.drop_duplicates("label").assign(stratum_low=EDGES[0], n_windows=10_000)
+    strata = pd.concat([strata.assign(stratum_low=edge) for edge in EDGES], ignore_index=True)
+    places = validate(sample, counts, strata, 0.0, 0.9, sites=sites).places.set_index("place")
+    assert places.by.to_dict() == {"R1": "recorder", "R2": "recorder", "pond": "site"}
+    whole = precision_at(CHECKED, np.array([0.0])).iloc[0]
+    assert places.n_checked["pond"] == whole.n_checked and places.precision["pond"] == pytest.approx(
+        whole.precision
+    )
+    assert places.n_windows["R1"] + places.n_windows["R2"] == places.n_windows["pond"]

@@ -482,7 +482,7 @@ def _where(run: DetectionRun) -> Section:
         ],
         ["`verified.csv`", "the detections that people confirmed, alone"],
         ["`sample.csv`", "windows drawn to be checked, each with what it stands for and what people said"],
-        ["`precision.csv`, `precision_by_recorder.csv`", "precision and share of calls at every threshold"],
+        ["`precision.csv`, `precision_by_place.csv`", "precision and share of calls at every threshold"],
         ["`call_density.csv`", "share of windows with the target by recorder and night, without a threshold"],
         ["`validation.csv`", "what the checked sample says, one row a label"],
         ["`nights.csv`, `hours.csv`", "one row a recorder, night (and hour) and label"],

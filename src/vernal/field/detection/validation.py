@@ -292,18 +292,18 @@ DENSITY_COLUMNS = (
     "label", "recorder_id", "night", "n_windows_heard", "n_windows_sampled_from", "n_checked", "n_confirmed",
     "call_density", "call_density_low", "call_density_high",
 )  # fmt: skip
-RECORDER_COLUMNS = (
-    "label", "recorder_id", "n_windows", "n_checked", "n_confirmed", "precision", "precision_low", "precision_high",
+PLACE_COLUMNS = (
+    "label", "by", "place", "n_windows", "n_checked", "n_confirmed", "precision", "precision_low", "precision_high",
 )  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
 class Validation:
-    """`precision` by threshold, `density` by night, `recorders` with enough checks, and `summary`, a row a label."""
+    """`precision` by threshold, `density` by night, `places` with enough checks, and `summary`, a row a label."""
 
     precision: pd.DataFrame
     density: pd.DataFrame
-    recorders: pd.DataFrame
+    places: pd.DataFrame
     summary: pd.DataFrame
 
 
@@ -314,6 +314,7 @@ def validate(
     threshold: float,
     wanted: float,
     error: float = 0.0,
+    sites: pd.DataFrame | None = None,
 ) -> Validation:
     """Everything that follows from the decisions on the sample.
 
@@ -324,8 +325,9 @@ def validate(
         threshold: the run's own, a logit.
         wanted: precision that a threshold is looked for.
         error: share of decisions taken to be wrong, either way.
+        sites: `recorder_id`, `night` and `site`, where the sites of recorders are known.
     """
-    parts: dict[str, list[pd.DataFrame]] = {"precision": [], "density": [], "recorders": []}
+    parts: dict[str, list[pd.DataFrame]] = {"precision": [], "density": [], "places": []}
     summaries = []
     for label, by_night in strata.groupby("label", sort=True):
         here, all_here = sample[sample.label == label], counts[counts.label == label]
@@ -337,13 +339,13 @@ def validate(
             all_here.groupby(["recorder_id", "night"]).n_windows.sum().rename("n_windows_heard").reset_index()
         )
         density = density_by_night(checked, here, by_night[by_night.n_windows > 0], heard)
-        recorders = _by_recorder(checked, here, all_here, edges, threshold)
-        for name, table in (("precision", curve), ("density", density), ("recorders", recorders)):
+        places = _by_place(checked, here, all_here, edges, threshold, sites)
+        for name, table in (("precision", curve), ("density", density), ("places", places)):
             parts[name].append(table.assign(label=label))
         summaries.append(
             {"label": label, **_summary(checked, curve, here, heard, threshold, wanted), **platt}
         )
-    columns = {"precision": PRECISION_COLUMNS, "density": DENSITY_COLUMNS, "recorders": RECORDER_COLUMNS}
+    columns = {"precision": PRECISION_COLUMNS, "density": DENSITY_COLUMNS, "places": PLACE_COLUMNS}
     tables = {
         name: pd.concat(parts[name], ignore_index=True)[list(names)]
         if parts[name]
@@ -364,17 +366,34 @@ def _curve(checked: Checked, threshold: float, platt: dict[str, float]) -> pd.Da
     )
 
 
-def _by_recorder(
-    checked: Checked, sample: pd.DataFrame, counts: pd.DataFrame, edges: list[float], threshold: float
+def _by_place(
+    checked: Checked,
+    sample: pd.DataFrame,
+    counts: pd.DataFrame,
+    edges: list[float],
+    threshold: float,
+    sites: pd.DataFrame | None,
 ) -> pd.DataFrame:
-    """Precision at the run's threshold of recorders with enough checked windows above it."""
+    """Precision at the run's threshold of recorders, and of sites, with enough checked windows above it."""
+    kinds = {"recorder": (sample.recorder_id, counts.recorder_id)}
+    if sites is not None:
+        nights = sites.dropna(subset=["site"]).drop_duplicates(["recorder_id", "night"])
+        known = nights.set_index(["recorder_id", "night"])["site"]
+        kinds["site"] = (_site_of(sample, known), _site_of(counts, known))
     rows = []
-    for recorder, part in counts.groupby("recorder_id", sort=True):
-        own = checked_of(sample[sample.recorder_id == recorder], part, edges, checked.error)
-        if (own.logits >= threshold).sum() >= ENOUGH:
-            rows.append(precision_at(own, np.array([threshold])).assign(recorder_id=recorder))
-    empty = pd.DataFrame(columns=[name for name in RECORDER_COLUMNS if name != "label"])
+    for kind, (of_sample, of_counts) in kinds.items():
+        for place in sorted(of_counts.dropna().unique()):
+            own = checked_of(sample[of_sample == place], counts[of_counts == place], edges, checked.error)
+            if (own.logits >= threshold).sum() >= ENOUGH:
+                rows.append(precision_at(own, np.array([threshold])).assign(by=kind, place=place))
+    empty = pd.DataFrame(columns=[name for name in PLACE_COLUMNS if name != "label"])
     return pd.concat(rows, ignore_index=True) if rows else empty
+
+
+def _site_of(windows: pd.DataFrame, known: pd.Series) -> pd.Series:
+    """The site of each window's recorder in its night; missing where unknown."""
+    at = pd.MultiIndex.from_frame(windows[["recorder_id", "night"]].astype(str))
+    return pd.Series(known.reindex(at).to_numpy(), index=windows.index, dtype="str")
 
 
 def _summary(

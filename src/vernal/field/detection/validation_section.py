@@ -51,8 +51,8 @@ def validation_section(told: Validation, options: DetectionOptions, promised: fl
             "95 % intervals, which allow for nights that differ beyond their scores.",
         ),
     ]
-    if len(told.recorders):
-        blocks.append(_by_recorder(told.recorders, several))
+    if len(told.places):
+        blocks.append(_by_place(told.places, several))
     return Section("validation", "Checked sample", [*blocks, Text(_INTERVALS, SOFT)])
 
 
@@ -160,18 +160,18 @@ def _calibration_words(row: Mapping[Hashable, Any]) -> str:
     )
 
 
-def _by_recorder(recorders: pd.DataFrame, several: bool) -> Table:
+def _by_place(places: pd.DataFrame, several: bool) -> Table:
     rows = [
         [
             *([str(row["label"])] if several else []),
-            str(row["recorder_id"]),
+            f"{row['by']} {row['place']}",
             f"{row['n_windows']:,}",
             f"{row['n_confirmed']:,} of {row['n_checked']:,}",
             share(row["precision"]),
             between(row["precision_low"], row["precision_high"]),
         ]
-        for row in recorders.to_dict("records")
+        for row in places.to_dict("records")
     ]
-    columns = ["recorder", "windows flagged", "checked and right", "precision", "95 %"]
-    note = f"Recorders of which at least {ENOUGH} flagged windows were checked."
+    columns = ["place", "windows flagged", "checked and right", "precision", "95 %"]
+    note = f"Recorders and sites of which at least {ENOUGH} flagged windows were checked."
     return Table(["label", *columns] if several else columns, rows, note)

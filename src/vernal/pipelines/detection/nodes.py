@@ -180,10 +180,11 @@ def validate_sample(
     sample: pd.DataFrame,
     counts: pd.DataFrame,
     strata: pd.DataFrame,
+    nights: pd.DataFrame,
     classifier: Classifier,
     options: DetectionOptions,
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """What the checked sample says: precision by threshold, call density by night, by recorder, and in short."""
+    """What the checked sample says: precision by threshold, call density by night, by place, and in short."""
     told = validate(
         sample,
         counts,
@@ -191,8 +192,9 @@ def validate_sample(
         classifier.threshold_logit,
         options.wanted_precision,
         options.reviewer_error,
+        nights[["recorder_id", "night", "site"]],
     )
-    return told.precision, told.density, told.recorders, told.summary
+    return told.precision, told.density, told.places, told.summary
 
 
 def queue_detections(
@@ -268,7 +270,7 @@ def write_report(
     top: pd.DataFrame,
     precision: pd.DataFrame,
     density: pd.DataFrame,
-    recorders: pd.DataFrame,
+    places: pd.DataFrame,
     summary: pd.DataFrame,
     activity_plot: Drawing,
     hours_plot: Drawing,
@@ -277,7 +279,7 @@ def write_report(
     options: DetectionOptions,
 ) -> tuple[str, str]:
     """The report as a page, and its answer in one sentence with the next command."""
-    told = Validation(precision, density, recorders, summary)
+    told = Validation(precision, density, places, summary)
     root = recordings.audio_root.iloc[0]
     found = Detections(detections, files, effort)
     run = DetectionRun(found, nights, top, told, classifier, options, root, demo_season.is_demo_root(root))
