@@ -16,7 +16,7 @@ import pandas as pd
 
 from vernal.clips.labels import NEGATIVE, NOT, POSITIVE
 from vernal.clips.recordings import list_recordings
-from vernal.common.formatting import examples
+from vernal.common.formatting import count, examples
 from vernal.common.names import CLASS_DIVIDER
 from vernal.common.problems import InputError
 from vernal.common.storage import as_path
@@ -99,8 +99,8 @@ def _well_named(listed: pd.DataFrame, folder: Path) -> pd.DataFrame:
     is_odd = listed.file_path.str.contains("\\", regex=False)
     if is_odd.any():
         logger.warning(
-            "%s of %s have names that are no UTF-8 or hold a backslash, and are not used: %s. Rename them.",
-            f"{int(is_odd.sum()):,} recordings", folder, examples(listed.file_path[is_odd].tolist()),
+            "Not used: %s of %s whose names are no UTF-8 or hold a backslash: %s. Rename them.",
+            count(is_odd.sum(), "recording"), folder, examples(listed.file_path[is_odd].tolist()),
         )  # fmt: skip
     return listed[~is_odd].reset_index(drop=True)
 
