@@ -53,3 +53,12 @@ def test_one_configuration_leaves_nothing_to_choose(found):
     alone = found.__class__(**{**found.tables(), "configurations": found.configurations.head(1)})
     assert "there is nothing to choose" in page(alone)
     assert "one a target" in page(found) and "All 2 configurations" in page(found)
+
+
+def test_what_is_to_be_said_of_several_targets_is_said_once(found):
+    rows = found.targets.assign(note=["a made note"] * 2 + [""] * (len(found.targets) - 2))
+    text = page(found.__class__(**{**found.tables(), "targets": rows}))
+    first, second = rows.target[:2]
+    assert text.count("a made note") == 1 and f"{first} and {second}: a made note" in text
+    every = found.targets.assign(note="no threshold")
+    assert "All targets: no threshold" in page(found.__class__(**{**found.tables(), "targets": every}))

@@ -7,11 +7,11 @@ from typing import Any
 
 import pandas as pd
 
-from vernal.common.formatting import UNDEFINED, between, count, percent, share
+from vernal.common.formatting import UNDEFINED, between, count, listed, percent, share
 from vernal.evaluation.across import EACH, FOR_ALL, NOBODY, AcrossTargets
 from vernal.evaluation.coverage import SPLITS
 from vernal.evaluation.stage_results import METRIC_NAMES
-from vernal.reports.blocks import BAD, Block, Fold, Section, Table, Text
+from vernal.reports.blocks import BAD, WARNING, Block, Fold, Section, Table, Text
 from vernal.reports.page import code
 from vernal.reports.page_templates import page_templates
 
@@ -75,13 +75,14 @@ def _each(found: AcrossTargets, folders: Mapping[str, str]) -> Iterable[Block]:
     for split in _splits_in(found.targets.columns):
         rows = [_target_row(row, split) for row in _records(found.targets)]
         columns = ("target", "point", "trained on", f"clips of {split}", "AUROC", "interval", "average precision",
-                   "precision", "recall", "F1", "target met", "note")  # fmt: skip
+                   "precision", "recall", "F1", "target met")  # fmt: skip
         yield Table(
             columns,
             rows,
             f"Deployed points on `{split}`, each at the threshold that validation chose. Intervals are over nights; "
             "a target with too few nights has none.",
         )
+    yield from _notes(found.targets)
     places = [[name, f"`{folder}`"] for name, folder in folders.items()]
     yield Fold("Where each target's own report is", [Table(("target", "report"), places)])
 
@@ -99,8 +100,14 @@ def _target_row(row: Mapping[str, Any], split: str) -> list[str]:
         between(number("auroc_low"), number("auroc_high"), 3),
         *(share(number(name), 3) for name in ("average_precision", "precision", "recall", "f1")),
         row["verdict"] or UNDEFINED,
-        row["note"],
     ]
+
+
+def _notes(targets: pd.DataFrame) -> Iterable[Block]:
+    """What is to be said of several targets alike, once."""
+    for note, rows in targets[targets.note.fillna("") != ""].groupby("note", sort=False):
+        whose = "All targets" if len(rows) == len(targets) else listed(rows.target.tolist())
+        yield Text(f"{whose}: {note}", WARNING)
 
 
 def _whole(value: float) -> str:
