@@ -53,6 +53,15 @@ def counts_of(*rows: tuple[float, int]) -> pd.DataFrame:
 COUNTS = counts_of((-np.inf, 100_000), (-3.0, 9_000), (0.0, 600), (1.0, 200), (2.0, 200))
 SAMPLE = sample_of([(-1.0, 20, 1), (0.5, 10, 5), (1.5, 10, 8), (3.0, 20, 20)])
 CHECKED = checked_of(SAMPLE, COUNTS, EDGES)
+STRATA = pd.DataFrame(
+    {
+        "label": "frog",
+        "stratum_low": EDGES,
+        "recorder_id": "R1",
+        "night": "n0",
+        "n_windows": [9_000, 800, 200],
+    }
+)
 
 
 def test_precision_is_the_weighted_share_above():
@@ -125,17 +134,8 @@ def test_scores_are_recalibrated_on_other_nights():
 
 
 def test_everything_has_its_columns_whether_checked_or_not():
-    strata = pd.DataFrame(
-        {
-            "label": "frog",
-            "stratum_low": EDGES,
-            "recorder_id": "R1",
-            "night": "n0",
-            "n_windows": [9_000, 800, 200],
-        }
-    )
     for sample in (SAMPLE, SAMPLE.assign(review_state="unchecked"), SAMPLE.iloc[:0]):
-        told = validate(sample, COUNTS, strata, 0.0, 0.9)
+        told = validate(sample, COUNTS, STRATA, 0.0, 0.9)
         assert (
             list(told.precision.columns) == list(PRECISION_COLUMNS)
             and told.precision.is_own_threshold.sum() == 1
@@ -144,7 +144,7 @@ def test_everything_has_its_columns_whether_checked_or_not():
             PLACE_COLUMNS
         )
         assert len(told.summary) == 1 and told.summary.n_windows_heard[0] == 110_000
-    told = validate(SAMPLE, COUNTS, strata, 0.0, 0.9)
+    told = validate(SAMPLE, COUNTS, STRATA, 0.0, 0.9)
     assert told.places.precision[0] == pytest.approx(told.summary.precision[0])
     assert (told.places.by[0], told.places.place[0], len(told.places)) == ("recorder", "R1", 1)
     night = told.density.iloc[0]

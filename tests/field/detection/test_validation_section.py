@@ -4,21 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.field.detection.test_validation import COUNTS, EDGES, SAMPLE
+from tests.field.detection.test_validation import COUNTS, SAMPLE, STRATA
 from vernal.field.detection.options import DetectionOptions
 from vernal.field.detection.validation import validate
 from vernal.field.detection.validation_section import validation_section
 from vernal.reports.blocks import Bullets, Text
-
-STRATA = pd.DataFrame(
-    {
-        "label": "frog",
-        "stratum_low": EDGES,
-        "recorder_id": "R1",
-        "night": "n0",
-        "n_windows": [9_000, 800, 200],
-    }
-)
 
 
 def words_of(sample: pd.DataFrame, promised: float = np.nan, **options) -> list[str]:
