@@ -21,7 +21,7 @@ test *what:
 coverage:
     python -m pytest --cov --cov-report= --hypothesis-profile=thorough
 
-# What takes longer than the unit tests, by its marker: chain, processes, browser, docs or slow.
+# What takes longer than the unit tests, by its marker: chain, processes, simulation, browser, docs or slow.
 stage name:
     python -m pytest -m "{{ if name == "slow" { name } else { name + " and not slow" } }}"
 

@@ -128,6 +128,7 @@ def test_one_annotator_agrees_with_nobody():
     assert len(measure_agreement(ratings(np.zeros((9, 1))), blocks_of(ratings(np.zeros((9, 1)))), QUICK)) == 0
 
 
+@pytest.mark.simulation
 def test_intervals_cover_the_truth_at_about_their_rate():
     """Two annotators with known errors: their kappa follows by arithmetic."""
     prevalence, miss, false_alarm = 0.4, 0.15, 0.1

@@ -48,6 +48,7 @@ def test_known_error_rates_are_found_within_their_intervals():
     assert inside / (24 * 6) >= 0.89
 
 
+@pytest.mark.simulation
 def test_the_model_is_right_more_often_than_the_majority():
     wrong = {"dawid_skene": 0, "vote": 0}
     rates = {"Ana": (0.03, 0.02), "Ben": (0.4, 0.3), "Cho": (0.4, 0.3)}

@@ -38,6 +38,7 @@ def seasons(seed, shift=0.0, n_nights=10, a_night=6, n_dims=5, n_recorders=2, be
     return np.concatenate(xs), pd.DataFrame(rows)
 
 
+@pytest.mark.simulation
 def test_no_drift_raises_no_more_alarms_than_promised():
     alarms = sum(
         measure_drift(*seasons(seed), replace(NIGHTS_APART, seed=seed)).verdict[0] == "drift"
@@ -72,6 +73,7 @@ def distance_of(table):
     return table[["distance", "distance_low", "distance_high"]].to_numpy(dtype=float)[0]
 
 
+@pytest.mark.simulation
 @pytest.mark.parametrize("shift", [0.8, 2.0])
 def test_its_size_lies_in_the_interval(shift):
     inside = 0
@@ -148,12 +150,14 @@ def test_a_planted_change_of_level_is_measured_in_decibels():
     assert 64 <= inside <= 79
 
 
+@pytest.mark.simulation
 def test_weather_that_recorders_share_is_no_drift():
     """Nights of several recorders dealt apart gave 62 % false alarms; nights that resemble each other, over 90 %."""
     assert simulated_seasons.alarms(4, 28, 0.0, 0.0, n_studies=60) <= 0.13
     assert simulated_seasons.alarms(4, 28, 0.5, 0.0, n_studies=60) <= 0.25
 
 
+@pytest.mark.simulation
 def test_weather_that_outlasts_a_block_is_not_called_drift():
     """Half of such pairs of seasons were called different."""
     assert simulated_seasons.alarms(4, 28, 0.9, 0.0, n_studies=60) <= 0.2
@@ -162,6 +166,7 @@ def test_weather_that_outlasts_a_block_is_not_called_drift():
     assert row.adjusted_p <= 0.05 and row.block_correlation > MOST_ALIKE and row.verdict == "cannot be shown"
 
 
+@pytest.mark.simulation
 def test_drift_is_still_found_where_recorders_share_the_weather():
     assert simulated_seasons.alarms(4, 56, 0.5, 1.0, n_studies=20) >= 0.9
 

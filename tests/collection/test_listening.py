@@ -108,6 +108,7 @@ def test_nothing_of_a_recording_teaches_the_detector_that_scores_it():
     assert np.isnan(unknown).all()
 
 
+@pytest.mark.simulation
 def test_chosen_clips_would_flatter_the_detector_and_the_random_share_does_not():
     """Held out by recording, the random share says what the detector does on the rest; what it learned from does not."""
     flattery, error = [], []

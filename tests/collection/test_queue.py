@@ -24,6 +24,7 @@ def pool(seed, n=600, rare=0.06):
     )
 
 
+@pytest.mark.simulation
 def test_the_queue_learns_faster_than_chance_where_labels_are_rare():
     clips, nights = pool(0)
     options = QueueOptions(n_replicates=8, n_rounds=4)
@@ -31,6 +32,7 @@ def test_the_queue_learns_faster_than_chance_where_labels_are_rare():
     assert result["verdict"] == "better" and result["low"] > 0
 
 
+@pytest.mark.simulation
 def test_without_anything_to_learn_no_difference_is_claimed():
     false_alarms = 0
     for seed in range(8):

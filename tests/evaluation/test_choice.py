@@ -168,6 +168,7 @@ def test_the_order_of_rows_changes_nothing():
     pd.testing.assert_frame_equal(one.values, other.values)
 
 
+@pytest.mark.simulation
 def test_a_choice_by_folds_is_not_flattered_as_one_by_the_test_is():
     found = chosen(40)
     flattered = found.test - found.truth

@@ -294,11 +294,13 @@ def check_planted(kind, metric, n_studies):
     return table, truth
 
 
+@pytest.mark.simulation
 @pytest.mark.parametrize("name", ["four levels", "seeds that hang together"])
 def test_false_alarms_stay_at_their_rate(name):
     check_null(NULL[name], "f1", 150)
 
 
+@pytest.mark.simulation
 def test_intervals_cover_a_planted_effect():
     table, _ = check_planted(PLANTED["large"], "f1", 100)
     assert (table.verdict == effects.HIGHER).mean() > 0.8

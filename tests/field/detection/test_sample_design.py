@@ -46,6 +46,7 @@ def test_every_night_has_its_share_to_within_one(sizes, n, start):
         assert abs(got - share) < 2 and got <= size
 
 
+@pytest.mark.simulation
 def test_every_window_has_the_same_chance():
     sizes = [1, 7, 30, 2]
     starts = (np.arange(4_000) + 0.5) / 4_000
