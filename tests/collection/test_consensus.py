@@ -36,6 +36,7 @@ def error_rates(annotators):
     return {(row.annotator, row.true_value): row for row in wrong.itertuples()}
 
 
+@pytest.mark.simulation
 def test_known_error_rates_are_found_within_their_intervals():
     inside = 0
     for seed in range(24):

@@ -47,6 +47,7 @@ def test_no_drift_raises_no_more_alarms_than_promised():
     assert alarms <= 11
 
 
+@pytest.mark.simulation
 def test_another_mix_of_sites_is_no_drift():
     """The second season has three times as many nights at the second recorder."""
     alarms = 0

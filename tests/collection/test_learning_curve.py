@@ -125,6 +125,7 @@ def test_intervals_cover_the_expected_gain_in_many_collections(design):
     assert found["gain"] >= 0.82 and found["score"] >= 0.78, found
 
 
+@pytest.mark.simulation
 def test_more_clips_are_really_worth_what_was_promised():
     """The curve of a small collection, extrapolated, against models trained on a larger one of the same kind."""
     x, y, groups = collection(3, n_nights=200)

@@ -198,6 +198,7 @@ def test_a_bucket_that_is_not_there_is_one_message(bucket: str):
     assert not as_path("s3://other-bucket/a.txt").exists()
 
 
+@pytest.mark.processes
 def test_an_address_where_nobody_answers_is_one_message(monkeypatch: pytest.MonkeyPatch, bucket: str):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")

@@ -183,6 +183,7 @@ def test_joint_degrees_of_freedom():
     assert bootstrap.joint_df([0.0, 0.0], [10, 2]) == 10
 
 
+@pytest.mark.simulation
 @pytest.mark.parametrize("n_nights", [5, 12])
 def test_intervals_cover_the_truth(n_nights):
     check_coverage(n_nights, n_studies=120)
@@ -229,6 +230,7 @@ def simulated(n_nights, rng):
     return rng.normal(size=code.size) + hard[code] + truth * (2 + loud[code]), truth, code
 
 
+@pytest.mark.simulation
 def test_intervals_cover_where_recorders_of_a_site_share_its_nights():
     found = simulated_recorders.coverage(8, 4, "site", n_studies=60)
     assert min(found.values()) >= 0.90 - 3 * np.sqrt(0.9 * 0.1 / 60), found

@@ -126,6 +126,7 @@ def check_intervals(kind, n_studies, configuration=0):
     assert np.mean(covered) > 0.93 - 3 * np.sqrt(0.95 * 0.05 / n_studies)
 
 
+@pytest.mark.simulation
 def test_intervals_over_nights_and_seeds_cover_the_truth():
     check_intervals(Kind(n_cells=1, run_sd=0.3), 50)
 

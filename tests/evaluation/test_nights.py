@@ -130,6 +130,7 @@ def test_without_a_night_without_the_target_false_presences_are_not_known():
     assert np.isnan([silent["missed_nights"], silent["false_absences"]]).all()
 
 
+@pytest.mark.simulation
 def test_intervals_of_totals_cover_what_other_seasons_would_give():
     rng, covered = np.random.default_rng(6), []
     for number in range(80):

@@ -231,6 +231,7 @@ def test_a_header_that_claims_years_is_not_believed(tmp_path):
     assert len(block.logits) == 2
 
 
+@pytest.mark.processes
 def test_memory_does_not_grow_with_the_length(tmp_path, monkeypatch):
     """One minute and ten: the peak of a block is the same."""
     monkeypatch.setattr(scoring, "BLOCK_WINDOWS", 10)

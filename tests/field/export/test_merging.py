@@ -95,6 +95,7 @@ def test_names_mean_points_of_targets_or_of_the_folder_itself(root):
         find_points(root, ["owl/nosuch/1"])
 
 
+@pytest.mark.chain
 def test_one_file_has_all_labels_and_is_proven_for_each(root, quick, tmp_path):
     out = tmp_path / "pond"
     result = CliRunner().invoke(
@@ -147,6 +148,7 @@ def test_names_that_do_not_fit_the_way_of_export_are_told(root, args, said):
     assert result.exit_code == 2 and said in result.output
 
 
+@pytest.mark.chain
 def test_detection_flags_each_label_from_its_own_threshold(root, quick, tmp_path):
     exported = export_merged(root, ["baseline"], tmp_path / "pond")
     trained = choose_classifier(DetectionOptions(model="baseline"), root)

@@ -38,6 +38,7 @@ def test_a_site_of_files_opens_in_a_folder_and_names_no_machine(project, tmp_pat
     assert again.returncode == 0 and (site / "index.html").is_file()
 
 
+@pytest.mark.docs
 def test_a_folder_of_something_else_is_left_alone(project, tmp_path):
     (tmp_path / "thesis.txt").write_text("years of work")
     done = kedro(project, "build", "--pipeline=ingest", f"--out={tmp_path}")
@@ -45,6 +46,7 @@ def test_a_folder_of_something_else_is_left_alone(project, tmp_path):
     assert "Traceback" not in done.stderr and (tmp_path / "thesis.txt").read_text() == "years of work"
 
 
+@pytest.mark.docs
 def test_a_misspelt_pipeline_is_told(project):
     done = kedro(project, "run", "--pipeline=stage55", "--no-browser")
     assert done.returncode == 1 and "did you mean 'stage5'?" in done.stderr and "Traceback" not in done.stderr
