@@ -59,7 +59,7 @@ def test_a_reference_that_is_no_better_marks_none():
     assert not is_under_trained(points, "test_ood").any()
 
 
-@pytest.mark.chain  # a minute
+@pytest.mark.simulation  # a minute
 @pytest.mark.parametrize("n_studies", [60])
 def test_equals_are_seldom_marked(n_studies: int):
     """Points and references of one kind: beyond the interval, one-sided, no more than some 2.5 % can be."""
