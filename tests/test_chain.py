@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from tests.runners.stage_runs import results
 from tests.tiny_season import kedro_run, run_once
 from vernal.audio.encoders.base import encoder_version
 
@@ -90,6 +92,22 @@ def test_a_second_run_trains_nothing_and_gives_the_same_bytes(project: Path, sta
     kedro_run(project, "--pipeline=stage5", f"--params=data_root={data_root}")
     assert digests(data_root / "08_reporting" / "stage5") == before
     assert {file: file.stat().st_mtime_ns for file in (data_root / "06_models" / "heads").iterdir()} == heads
+
+
+def test_what_stands_is_what_a_full_run_gives_and_what_is_deleted_is_made_again(project: Path, stage5):
+    data_root, said = stage5
+    params = f"--params=data_root={data_root}"
+    assert " stands" not in said
+    before = results(data_root)
+    said = kedro_run(project, "--pipeline=stage5", params).stderr
+    for node in ("balance", "fold", "score", "evaluate", "draw", "prove", "report"):
+        assert re.search(rf"stage5\.{node} +stands", said), node
+    assert results(data_root) == before
+    for note in data_root.rglob(".*.stands"):
+        note.unlink()
+    (data_root / "08_reporting" / "stage5" / "plots" / "roc.svg").unlink()
+    assert " stands" not in kedro_run(project, "--pipeline=stage5", params).stderr
+    assert results(data_root) == before
 
 
 def test_rejected_rows_of_the_demo_are_none_and_excluded_pool_clips_have_reasons(stage5):

@@ -1,7 +1,7 @@
 """The project's own commands, beside and in place of Kedro's.
 
-`kedro run` is Kedro's, with two changes: `--pipeline` works without a warning, and a user's mistake is
-told in its own words instead of a traceback.
+`kedro run` is Kedro's, with three changes: `--pipeline` works without a warning, a user's mistake is told in its own
+words instead of a traceback, and what stands is not made again.
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ def _run(kedro_run: Callable[..., Any], options: dict[str, Any]) -> Any:
     from vernal.common.logging_filters import tell_mistakes_once
 
     tell_mistakes_once()
+    options["runner"] = options.get("runner") or "vernal.runners.SequentialRunner"
     try:
         parameters = check_run(options)
         if are_asked(options, parameters):

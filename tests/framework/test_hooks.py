@@ -102,6 +102,12 @@ def test_steps_are_numbered_as_they_are_shown_and_a_step_ends_with_the_run(tmp_p
     nodes = [Node(lambda: 1, None, name, name=name, namespace="demo") for name in ("plan_demo_season",)]
     nodes += [Node(lambda: 1, None, name, name=name, namespace="ingest") for name in ("one", "two")]
     hooks.before_pipeline_run({"run_id": "r", "pipeline_names": None}, Pipeline(nodes), DataCatalog())
+    hooks.node_stands(nodes[0])
+    hooks.before_node_run(nodes[1])
+    hooks.node_stands(nodes[1])
+    assert not progress._steps
+    assert caplog.messages[-1].split() == ["2/2", "ingest.one", "stands"]
+    hooks._n_done = 0
     for node in nodes:
         hooks.before_node_run(node)
     (running,) = progress._steps

@@ -63,6 +63,7 @@ def results(data_root: Path | str) -> dict[str, str]:
             and not name.startswith(DIFFERENT)
             and "/runs/" not in name
             and "ledger" not in name
+            and file.suffix != ".stands"
         ):
             found[name] = hashlib.sha256(file.read_bytes()).hexdigest()
     return found

@@ -24,23 +24,30 @@ class _AtomicDataset(AbstractDataset[Saved, Loaded], Generic[Saved, Loaded]):
     `loads_before_written`: what no run has written yet loads as an empty one instead of being a mistake.
     `exists_before_written`: such a one also counts as there.
     `is_read_where_started`: a person's file beside the project; workers of a cluster are sent what it holds.
+    `only_grows`: a store whose files are named by what they hold and never changed.
     """
 
     loads_before_written: ClassVar[bool] = False
     exists_before_written: ClassVar[bool] = False
     is_read_where_started: ClassVar[bool] = False
+    only_grows: ClassVar[bool] = False
     metadata: dict[str, Any] | None
 
     def load(self) -> Loaded:
         if not self.loads_before_written and not self._is_there():
-            raise absent(self._place)
+            raise absent(self.place)
         return self._read()
 
     def save(self, data: Saved) -> None:
         self._write(data)
 
     @property
-    def _place(self) -> Path:
+    def place(self) -> Path:
+        """The file or folder."""
+        raise NotImplementedError
+
+    def contents(self) -> list[Path]:
+        """The files that loading reads, sorted; those that are not there may be among them."""
         raise NotImplementedError
 
     def _read(self) -> Loaded:
@@ -69,8 +76,11 @@ class AtomicFile(_AtomicDataset[Saved, Loaded]):
         self.metadata = metadata
 
     @property
-    def _place(self) -> Path:
+    def place(self) -> Path:
         return self._filepath
+
+    def contents(self) -> list[Path]:
+        return [self._filepath]
 
     def _is_there(self) -> bool:
         return self._filepath.is_file()
@@ -92,8 +102,13 @@ class AtomicFolder(_AtomicDataset[Saved, Loaded]):
         self.metadata = metadata
 
     @property
-    def _place(self) -> Path:
+    def place(self) -> Path:
         return self._path
+
+    def contents(self) -> list[Path]:
+        return sorted(
+            file for file in self._path.rglob("*") if file.is_file() and not file.name.startswith(".")
+        )
 
     def _is_there(self) -> bool:
         return self._path.is_dir()
@@ -112,7 +127,7 @@ class StoreFolder(AtomicFolder[Saved, Loaded]):
 
     store: ClassVar[type]
     adds_with: ClassVar[str] = "append"
-    loads_before_written = True
+    loads_before_written = only_grows = True
 
     def _read(self) -> Loaded:
         return self.store(self._path)

@@ -32,6 +32,9 @@ class DrawingDataset(AtomicFile[Drawing, Drawing]):
     def _is_there(self) -> bool:
         return super()._is_there() and self._png.is_file()
 
+    def contents(self) -> list[Path]:
+        return [self._png, self._filepath]
+
     def _read(self) -> Drawing:
         return read_drawing(self._filepath)
 

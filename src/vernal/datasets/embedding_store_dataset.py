@@ -21,7 +21,7 @@ class EmbeddingStoreDataset(AtomicFolder[EmbeddingPart, EmbeddingStore]):
     EmbeddingStore('data/04_feature/embeddings')
     """
 
-    loads_before_written = True
+    loads_before_written = only_grows = True
 
     def __init__(self, filepath: str, metadata: dict[str, Any] | None = None) -> None:
         super().__init__(filepath, metadata)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import TypeAdapter
 
 from vernal.common.files import write_text
@@ -20,9 +22,18 @@ class StageResultsDataset(AtomicFile[StageQuestion, StageResults]):
     from there.
     """
 
+    def contents(self) -> list[Path]:
+        folder = self._folder
+        tables = [*folder.tables.values(), folder.failures, *folder.evaluation_tables.glob("*.parquet")]
+        # That says whether the stage is of the demo season.
+        return [*super().contents(), *sorted(tables), folder.data.audio_roots]
+
+    @property
+    def _folder(self) -> StageFolder:
+        return StageFolder(self._filepath.parent.parent.parent, self._filepath.parent.name)
+
     def _read(self) -> StageResults:
-        folder = StageFolder(self._filepath.parent.parent.parent, self._filepath.parent.name)
-        return StageResults.read(folder, self._question())
+        return StageResults.read(self._folder, self._question())
 
     def _write(self, data: StageQuestion) -> None:
         write_text(self._filepath, _QUESTION.dump_json(data, indent=2).decode() + "\n")

@@ -92,6 +92,14 @@ class RunHooks:
         """Report a node that a worker of a cluster has run; called by `vernal.runners`, not by Kedro."""
         self._add_node(node.name, seconds)
 
+    @hook_impl
+    def node_stands(self, node: Node) -> None:
+        """Report a node that was passed over; called by `vernal.runners`, not by Kedro."""
+        self._report_node()
+        if node.name not in self._idle:
+            self._n_done += 1
+            logger.info("%3d/%d  %-42s  stands", self._n_done, self._n_nodes, node.name)
+
     def _report_node(self) -> None:
         if self._running is None:
             return

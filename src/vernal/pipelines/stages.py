@@ -8,6 +8,9 @@ from collections.abc import Iterable
 from kedro.pipeline import Node, Pipeline
 
 BASELINE = "baseline"
+# A node's tag: it reads no sound and nothing that is not in its inputs, so that what it gave stands while they do
+# (see `vernal.runners.standing`).
+STANDS = "stands"
 SHARED = frozenset(
     {
         "all_clips",

@@ -1,5 +1,6 @@
-"""Where nodes run: `kedro run --runner=vernal.runners.DaskRunner` uses many machines."""
+"""Where nodes run: one after the other, or on many machines with `kedro run --runner=vernal.runners.DaskRunner`."""
 
 from vernal.runners.dask_runner import DaskRunner
+from vernal.runners.sequential_runner import SequentialRunner
 
-__all__ = ["DaskRunner"]
+__all__ = ["DaskRunner", "SequentialRunner"]

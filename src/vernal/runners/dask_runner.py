@@ -30,6 +30,7 @@ from vernal.runners.connection import (
     connected,
 )
 from vernal.runners.node_task import NodeDone, NodeTask, run_node
+from vernal.runners.standing import Standing, tell
 
 SCRATCH = ".scratch"
 _LOOK_EVERY_S = 5.0
@@ -100,20 +101,28 @@ class DaskRunner(AbstractRunner):
     ) -> None:
         waits_for = {node: set(needed) for node, needed in pipeline.node_dependencies.items()}
         todo, done, running = list(pipeline.nodes), set[Node](), dict[Any, Node]()
+        standing, keys = Standing(catalog), dict[Node, str | None]()
         try:
             while todo or running:
                 for node in [node for node in todo if waits_for[node] <= done]:
                     todo.remove(node)
+                    keys[node] = standing.key(node)
+                    if standing.stands(node, keys[node]):
+                        done.add(node)
+                        tell(hook_manager, "node_stands", node=node)
+                        continue
                     running[client.submit(run_node, sender.task(node), key=sender.key(node), pure=False)] = (
                         node
                     )
-                for future in self._finished(client, running):
+                for future in self._finished(client, running) if running else ():
                     node = running.pop(future)
                     result = _result(future, node)
                     for name, value in result.kept.items():
                         catalog.save(name, value)
+                    standing.note(node, keys[node])
                     done.add(node)
-                    _tell(hook_manager, node, result.seconds)
+                    # Its hooks were called where it ran; those here learn that it has ended.
+                    tell(hook_manager, "after_node_run_elsewhere", node=node, seconds=result.seconds)
         except BaseException:
             client.cancel(list(running), force=True)
             self._suggest_resume_scenario(pipeline, done, catalog)
@@ -191,13 +200,6 @@ def _paths(parameters: dict[str, Any]) -> Iterator[str]:
             value = value.get(part) if isinstance(value, dict) else None
         if isinstance(value, str):
             yield value
-
-
-def _tell(hook_manager: Any, node: Node, seconds: float) -> None:
-    """The hooks of the node were called where it ran; those here learn that it has ended."""
-    hook = getattr(hook_manager.hook, "after_node_run_elsewhere", None)
-    if hook is not None:
-        hook(node=node, seconds=seconds)
 
 
 def _result(future: Any, node: Node) -> NodeDone:

@@ -3,7 +3,7 @@
 from kedro.pipeline import Node, Pipeline
 
 from vernal.pipelines.balancing.nodes import draw_fold_sets, draw_training_sets
-from vernal.pipelines.stages import BASELINE, in_stage
+from vernal.pipelines.stages import BASELINE, STANDS, in_stage
 
 
 def create_pipeline(stage: str = BASELINE) -> Pipeline:
@@ -16,7 +16,7 @@ def create_pipeline(stage: str = BASELINE) -> Pipeline:
                 inputs=["plan", "splits", "curated_subsets", "near_duplicates", "params:proof"],
                 outputs=["training_sets", "training_counts", "undrawn_points"],
                 name="balance",
-                tags=["split"],
+                tags=["split", STANDS],
             ),
             Node(
                 draw_fold_sets,
@@ -30,7 +30,7 @@ def create_pipeline(stage: str = BASELINE) -> Pipeline:
                 ],
                 outputs="fold_sets",
                 name="fold",
-                tags=["split"],
+                tags=["split", STANDS],
             ),
         ],
     )

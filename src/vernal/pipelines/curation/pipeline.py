@@ -8,6 +8,7 @@ from vernal.pipelines.curation.nodes import (
     find_near_duplicates,
     gather_reviews,
 )
+from vernal.pipelines.stages import STANDS
 
 
 def create_pipeline() -> Pipeline:
@@ -33,7 +34,7 @@ def create_pipeline() -> Pipeline:
                 ],
                 outputs=["curated_subsets", "curation_dropped", "curation_record"],
                 name="curate_subsets",
-                tags=["curated"],
+                tags=["curated", STANDS],
             ),
             Node(
                 find_near_duplicates,

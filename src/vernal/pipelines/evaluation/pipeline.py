@@ -3,7 +3,7 @@
 from kedro.pipeline import Node, Pipeline
 
 from vernal.pipelines.evaluation.nodes import evaluate_points, score_folds, score_points
-from vernal.pipelines.stages import BASELINE, in_stage
+from vernal.pipelines.stages import BASELINE, STANDS, in_stage
 
 
 def create_pipeline(stage: str = BASELINE) -> Pipeline:
@@ -27,7 +27,7 @@ def create_pipeline(stage: str = BASELINE) -> Pipeline:
                 ],
                 outputs=["scores", "models", "failures", "reference_scores"],
                 name="score",
-                tags=["scores"],
+                tags=["scores", STANDS],
             ),
             Node(
                 score_folds,
@@ -44,7 +44,7 @@ def create_pipeline(stage: str = BASELINE) -> Pipeline:
                 ],
                 outputs="fold_scores",
                 name="score_folds",
-                tags=["scores"],
+                tags=["scores", STANDS],
             ),
             Node(
                 evaluate_points,
@@ -65,7 +65,7 @@ def create_pipeline(stage: str = BASELINE) -> Pipeline:
                 ],
                 outputs=["points_table", "leaderboard", "effects", "evaluation_tables", "results"],
                 name="evaluate",
-                tags=["reporting"],
+                tags=["reporting", STANDS],
             ),
         ],
     )

@@ -3,6 +3,7 @@
 from kedro.pipeline import Node, Pipeline
 
 from vernal.pipelines.mining import nodes, season_nodes
+from vernal.pipelines.stages import STANDS
 
 _MINER = ["params:miner", "params:embedding", "params:training"]
 
@@ -34,7 +35,7 @@ def _score() -> list[Node]:
             inputs=["mining_pools", "miner_clips", "miner_heads", "embeddings", *_MINER],
             outputs="pool_scores",
             name="score_pools",
-            tags=["curated", "scores"],
+            tags=["curated", "scores", STANDS],
         ),
     ]
 
@@ -124,6 +125,6 @@ def _take() -> list[Node]:
             ],
             outputs=["best_low_quality", "hard_negatives", "hard_negatives_aside", "review_candidates"],
             name="rank_pools",
-            tags=["curated"],
+            tags=["curated", STANDS],
         ),
     ]

@@ -3,7 +3,7 @@
 from kedro.pipeline import Node, Pipeline
 
 from vernal.pipelines.planning.nodes import plan_stage
-from vernal.pipelines.stages import BASELINE, in_stage
+from vernal.pipelines.stages import BASELINE, STANDS, in_stage
 
 
 def create_pipeline(stage: str = BASELINE) -> Pipeline:
@@ -16,7 +16,7 @@ def create_pipeline(stage: str = BASELINE) -> Pipeline:
                 inputs=["spec", "points", "params:points", "params:mining", "params:embedding"],
                 outputs="plan",
                 name="plan",
-                tags=["split"],
+                tags=["split", STANDS],
             )
         ],
     )

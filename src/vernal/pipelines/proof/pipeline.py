@@ -3,7 +3,7 @@
 from kedro.pipeline import Node, Pipeline
 
 from vernal.pipelines.proof.nodes import prove
-from vernal.pipelines.stages import BASELINE, in_stage
+from vernal.pipelines.stages import BASELINE, STANDS, in_stage
 
 
 def create_pipeline(stage: str = BASELINE) -> Pipeline:
@@ -30,7 +30,7 @@ def create_pipeline(stage: str = BASELINE) -> Pipeline:
                 ],
                 outputs=["certificate", "test_ledger", "model_card", "data_card"],
                 name="prove",
-                tags=["reporting"],
+                tags=["reporting", STANDS],
             )
         ],
     )

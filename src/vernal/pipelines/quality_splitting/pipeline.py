@@ -3,6 +3,7 @@
 from kedro.pipeline import Node, Pipeline
 
 from vernal.pipelines.quality_splitting.nodes import count_splits, split_clips
+from vernal.pipelines.stages import STANDS
 
 
 def create_pipeline() -> Pipeline:
@@ -14,8 +15,14 @@ def create_pipeline() -> Pipeline:
                 inputs=["clips", "params:quality_splitting", "params:target", "params:labels"],
                 outputs="splits",
                 name="split_clips",
-                tags=["split"],
+                tags=["split", STANDS],
             ),
-            Node(count_splits, inputs="splits", outputs="split_counts", name="count_splits", tags=["split"]),
+            Node(
+                count_splits,
+                inputs="splits",
+                outputs="split_counts",
+                name="count_splits",
+                tags=["split", STANDS],
+            ),
         ]
     )

@@ -3,7 +3,7 @@
 from kedro.pipeline import Node, Pipeline
 
 from vernal.pipelines.reporting.nodes import draw, report
-from vernal.pipelines.stages import BASELINE, in_stage
+from vernal.pipelines.stages import BASELINE, STANDS, in_stage
 from vernal.reports.figures import FIGURES
 
 PROOF = ("certificate", "test_ledger", "model_card", "data_card")
@@ -21,7 +21,7 @@ def create_pipeline(stage: str = BASELINE) -> Pipeline:
                 inputs=["results", "scores", "splits", "models"],
                 outputs=PLOTS,
                 name="draw",
-                tags=["reporting"],
+                tags=["reporting", STANDS],
             ),
             Node(
                 report,
@@ -29,7 +29,7 @@ def create_pipeline(stage: str = BASELINE) -> Pipeline:
                 | {"data_root": "params:data_root"},
                 outputs="report",
                 name="report",
-                tags=["reporting"],
+                tags=["reporting", STANDS],
             ),
         ],
     )
