@@ -102,12 +102,6 @@ def test_steps_are_numbered_as_they_are_shown_and_a_step_ends_with_the_run(tmp_p
     nodes = [Node(lambda: 1, None, name, name=name, namespace="demo") for name in ("plan_demo_season",)]
     nodes += [Node(lambda: 1, None, name, name=name, namespace="ingest") for name in ("one", "two")]
     hooks.before_pipeline_run({"run_id": "r", "pipeline_names": None}, Pipeline(nodes), DataCatalog())
-    hooks.node_stands(nodes[0])
-    hooks.before_node_run(nodes[1])
-    hooks.node_stands(nodes[1])
-    assert not progress._steps
-    assert caplog.messages[-1].split() == ["2/2", "ingest.one", "stands"]
-    hooks._n_done = 0
     for node in nodes:
         hooks.before_node_run(node)
     (running,) = progress._steps
@@ -117,3 +111,20 @@ def test_steps_are_numbered_as_they_are_shown_and_a_step_ends_with_the_run(tmp_p
     assert "2 steps, results in" in caplog.messages[0]
     assert any(message.startswith("  1/2  ingest.one  ") for message in caplog.messages)
     assert not any("demo" in message for message in caplog.messages)
+
+
+def test_a_step_that_stands_is_numbered_among_the_others(tmp_path, caplog):
+    caplog.set_level("INFO", "vernal")
+    hooks = RunHooks()
+    hooks._data_root, hooks._project, hooks._parameters = tmp_path, tmp_path, {"data_root": str(tmp_path)}
+    nodes = [Node(lambda: 1, None, name, name=name, namespace="ingest") for name in ("one", "two")]
+    hooks.before_pipeline_run({"run_id": "r", "pipeline_names": None}, Pipeline(nodes), DataCatalog())
+    hooks.before_node_run(nodes[0])
+    hooks.node_stands(nodes[1])
+    assert not progress._steps
+    assert [message.split()[:2] for message in caplog.messages[-2:]] == [
+        ["1/2", "ingest.one"],
+        ["2/2", "ingest.two"],
+    ]
+    assert caplog.messages[-1].endswith(" stands")
+    hooks.on_pipeline_error(ValueError("x"))

@@ -82,7 +82,9 @@ def test_it_is_made_again_where_anything_changed(
         note.write_text("{")
     assert run(catalog, made())
     assert not run(catalog, made())
-    assert catalog.load("result").n.tolist() == [n * catalog.load("params:times") for n in catalog.load("given").n]
+    assert catalog.load("result").n.tolist() == [
+        n * catalog.load("params:times") for n in catalog.load("given").n
+    ]
 
 
 def test_what_an_earlier_run_left_in_the_same_place_is_no_input(catalog: DataCatalog):
