@@ -21,7 +21,8 @@ def main() -> None:
 def demo(data_root: Path) -> None:
     """Copy what the pages show of a finished stage 5 on the demo season, and take their pictures.
 
-    The pictures need Chromium with chromedriver, and `pip install selenium`; without them the rest is copied.
+    The pictures also show detection and collection, run on the same data folder. They need Chromium with
+    chromedriver, and `pip install selenium`; without them the rest is copied.
 
     \b
     Example:  python -m tools.docs_site demo data

@@ -1,4 +1,4 @@
-"""Pictures of the product for the first pages, taken from a finished stage 5 on the demo season.
+"""Pictures of the product for the first pages and the gallery, taken from finished runs on the demo season.
 
 They stand in `docs/results` beside a record of the results that they show. Taking them needs Chromium; knowing whether
 they are of today's results does not.
@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 import pandas as pd
 
@@ -35,8 +36,35 @@ PICTURES = {
     "clips": "What it has to tell apart: calls of each quality above, what the miner mistook for one below.",
     "review": "`kedro review`: listen to what is doubtful and decide.",
 }
+# Shown in the gallery beside those above: a heading, and a line on what the picture shows.
+GALLERY = {
+    "detection": (
+        "A season searched",
+        "The report on detections: precision from a checked sample, nights, and how much was heard.",
+    ),
+    "leaderboard": (
+        "Results in the browser",
+        "The leaderboard of a stage: filter it by setting, sort it, and ask for a precision on validation.",
+    ),
+    "points": (
+        "Two classifiers side by side",
+        "What differs in their settings and metrics; below, the clips on which they disagree, to be heard.",
+    ),
+    "collection": (
+        "A collection",
+        "The report on recordings and labels: what can be trained on, whether people agree, and what to label next.",
+    ),
+    "phone": ("Review on a phone", "The buttons pressed for every clip stay at the bottom of the screen."),
+}
+_ADDRESSES = {
+    "leaderboard": f"/results/{STAGE}",
+    "points": f"/results/{STAGE}/compare?a={STAGE}_001&b={STAGE}_002",
+}
+_REPORTS = {"report": STAGE, "detection": "detection", "collection": "collection"}
 _RECORD = "demo_pictures.json"
 _SCALE = 0.75  # pages show them in a narrow column
+_DESKTOP = (1_200, 900)
+_PHONE = (520, 1_000)
 _COLOURS = 128
 _TOP_HZ = 3_000.0
 # Drawing gives a picture its width.
@@ -53,10 +81,23 @@ def product(project: Path) -> str:
     """
     read_demo(project)
     check_pictures(project / "docs" / "results")
-    return "\n\n".join(
-        f"![{words.replace('`', '')}](results/demo_{name}.png){{ .figure }}\n\n{words}"
-        for name, words in PICTURES.items()
-    )
+    return "\n\n".join(_figure(name, words) for name, words in PICTURES.items())
+
+
+def gallery(project: Path) -> str:
+    """The further pictures, each under its heading.
+
+    Raises:
+        InputError: they are of other results than those of the pages.
+    """
+    read_demo(project)
+    check_pictures(project / "docs" / "results")
+    return "\n\n".join(f"## {heading}\n\n{_figure(name, words)}" for name, (heading, words) in GALLERY.items())
+
+
+def _figure(name: str, words: str) -> str:
+    kind = ".figure .phone" if name == "phone" else ".figure"
+    return f"![{words.replace('`', '')}](results/demo_{name}.png){{ {kind} }}\n\n{words}"
 
 
 def check_pictures(folder: Path) -> None:
@@ -74,16 +115,22 @@ def check_pictures(folder: Path) -> None:
 
 
 def write_pictures(project: Path, data_root: Path, folder: Path) -> None:
-    """Take the pictures of a finished stage 5 on the demo season, whose results were copied before.
+    """Take the pictures of finished runs on the demo season, whose results were copied before.
 
     Raises:
-        InputError: there is no Chromium, or the review does not start.
+        InputError: a run is missing, there is no Chromium, or the review does not start.
     """
-    report = data_root / "08_reporting" / STAGE / "report.html"
+    reports = {name: data_root / "08_reporting" / run / "report.html" for name, run in _REPORTS.items()}
+    missing = [_REPORTS[name] for name, report in reports.items() if not report.is_file()]
+    if missing:
+        raise InputError(f"Pictures are missing a run: kedro run --pipelines={','.join(missing)} first.")
     with open_browser() as browser:
-        pictures = {"report": _photograph(browser, report.as_uri(), 1_200, 900)}
+        pictures = {name: _photograph(browser, report.as_uri(), *_DESKTOP) for name, report in reports.items()}
         with _review(project, data_root) as address:
-            pictures["review"] = _photograph(browser, address, 1_200, 900, _WHOLE, _WITHOUT_HINT)
+            pictures["review"] = _photograph(browser, address, *_DESKTOP, _WHOLE, _WITHOUT_HINT)
+            pictures["phone"] = _photograph(browser, address, *_PHONE, _WHOLE, _WITHOUT_HINT)
+            for name, place in _ADDRESSES.items():
+                pictures[name] = _photograph(browser, urljoin(address, place), *_DESKTOP)
     draw = partial(spectrograms, max_hz=_TOP_HZ)
     pictures["clips"] = drawn(draw, _sounds(data_root), "DEMO SEASON: three seconds each, on one scale").png
     for name, picture in pictures.items():

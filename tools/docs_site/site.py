@@ -22,6 +22,7 @@ MAKERS: dict[str, Callable[[Path], str]] = {
         pipeline_pages.preparation,
         pipeline_pages.others,
         screenshots.product,
+        screenshots.gallery,
         numbers.demo_season,
         numbers.demo_splits,
         numbers.few_clips,
