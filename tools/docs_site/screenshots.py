@@ -48,7 +48,7 @@ GALLERY = {
     ),
     "points": (
         "Two classifiers side by side",
-        "What differs in their settings and metrics; below, the clips on which they disagree, to be heard.",
+        "The clips on which they disagree, to see and to hear; above them on the page, what differs in numbers.",
     ),
     "collection": (
         "A collection",
@@ -69,6 +69,13 @@ _COLOURS = 128
 _TOP_HZ = 3_000.0
 # Drawing gives a picture its width.
 _WHOLE = "const near = document.querySelectorAll('#neighbours canvas[width]'); return near.length >= 4"
+# Where a run lay is nobody's concern.
+_WITHOUT_PLACE = """for (const one of document.querySelectorAll('code'))
+    one.textContent = one.textContent.replaceAll(place, 'data')"""
+# Spectrograms are drawn where they are seen.
+_CLIPS_DRAWN = """document.getElementById('clips')?.scrollIntoView();
+    return [...document.querySelectorAll('canvas.spectrogram')].slice(0, 4).every(
+        one => one.getContext('2d').getImageData(0, 0, one.width, one.height).data.some(value => value))"""
 # A browser says so only until the first key, and a picture hears none.
 _WITHOUT_HINT = "document.getElementById('hint').hidden = true"
 
@@ -92,7 +99,9 @@ def gallery(project: Path) -> str:
     """
     read_demo(project)
     check_pictures(project / "docs" / "results")
-    return "\n\n".join(f"## {heading}\n\n{_figure(name, words)}" for name, (heading, words) in GALLERY.items())
+    return "\n\n".join(
+        f"## {heading}\n\n{_figure(name, words)}" for name, (heading, words) in GALLERY.items()
+    )
 
 
 def _figure(name: str, words: str) -> str:
@@ -124,13 +133,17 @@ def write_pictures(project: Path, data_root: Path, folder: Path) -> None:
     missing = [_REPORTS[name] for name, report in reports.items() if not report.is_file()]
     if missing:
         raise InputError(f"Pictures are missing a run: kedro run --pipelines={','.join(missing)} first.")
+    without_place = f"const place = {json.dumps(data_root.as_posix())}; {_WITHOUT_PLACE}"
     with open_browser() as browser:
-        pictures = {name: _photograph(browser, report.as_uri(), *_DESKTOP) for name, report in reports.items()}
+        pictures = {
+            name: _photograph(browser, report.as_uri(), *_DESKTOP, first=without_place)
+            for name, report in reports.items()
+        }
         with _review(project, data_root) as address:
             pictures["review"] = _photograph(browser, address, *_DESKTOP, _WHOLE, _WITHOUT_HINT)
             pictures["phone"] = _photograph(browser, address, *_PHONE, _WHOLE, _WITHOUT_HINT)
             for name, place in _ADDRESSES.items():
-                pictures[name] = _photograph(browser, urljoin(address, place), *_DESKTOP)
+                pictures[name] = _photograph(browser, urljoin(address, place), *_DESKTOP, _CLIPS_DRAWN)
     draw = partial(spectrograms, max_hz=_TOP_HZ)
     pictures["clips"] = drawn(draw, _sounds(data_root), "DEMO SEASON: three seconds each, on one scale").png
     for name, picture in pictures.items():
