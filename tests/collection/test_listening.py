@@ -1,16 +1,19 @@
 """What is heard next, what is learned from it, and how good that is by an honest measure."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vernal.collection import listening
 from vernal.collection.listening import (
     BATCH_COLUMNS,
     LoopOptions,
     choose_batch,
     fit_detector,
     gain_interval,
+    lowest,
     measure,
     out_of_fold,
     random_order,
@@ -67,6 +70,35 @@ def test_a_batch_has_the_shares_that_were_asked_for_and_nothing_twice(batch, lik
     table = choose_batch(scores, is_open, rng.permutation(60), options)
     assert table.columns.tolist() == list(BATCH_COLUMNS)
     assert len(table) == min(batch, is_open.sum()) and table.row.is_unique and is_open[table.row].all()
+
+
+def test_scores_that_are_but_near_say_whom_to_score_and_exact_ones_choose(monkeypatch):
+    monkeypatch.setattr(listening, "SHORTLIST", 30)
+    monkeypatch.setattr(listening, "_CHUNK", 64)
+    rng = np.random.default_rng(0)
+    exact, order = rng.normal(size=500), rng.permutation(500)
+    near, is_open = exact + rng.normal(0, 0.01, 500), rng.random(500) < 0.9
+    options = LoopOptions(batch=9, likely=4, uncertain=4, random=1)
+    asked = []
+
+    def score(rows):
+        asked.append(len(rows))
+        return exact[rows]
+
+    table = choose_batch(near, is_open, order, options, score)
+    pd.testing.assert_frame_equal(table, choose_batch(exact, is_open, order, options))
+    assert asked == [30, 30, 9], "of all others only the near scores are known"
+
+
+@given(st.lists(st.sampled_from([0.0, 1.0, 2.0, 3.0]), max_size=60), st.integers(0, 8), st.integers(1, 9))
+def test_the_lowest_are_those_of_a_plain_sort_whatever_the_blocks(values, count, chunk):
+    values = np.array(values)
+    is_free = np.arange(len(values)) % 5 != 3
+    plain = [row for row in np.argsort(values, kind="stable") if is_free[row]][:count]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(listening, "_CHUNK", chunk)
+        patch.setattr(listening, "SHORTLIST", 3)
+        assert lowest(values, is_free, count, lambda rows: values[rows]).tolist() == plain
 
 
 def test_what_is_likely_uncertain_and_random_is_chosen():

@@ -6,22 +6,14 @@ They stand alone because importing the compiler costs a third of a second, and m
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-import numba
 import numpy as np
+
+from vernal.audio.compiled import compiled
 
 _AT_ONCE = 256
 
 
-def _compiled(function: Callable[..., None]) -> Callable[..., None]:
-    try:
-        return numba.njit(cache=True, nogil=True)(function)
-    except RuntimeError:  # no folder that the compiled form could be kept in
-        return numba.njit(nogil=True)(function)
-
-
-@_compiled
+@compiled
 def add_taps(samples, first, start, increment, window, slopes, steps, scale, index_step, outputs):
     """Fill `outputs` with the samples `start`, `start + 1`, ... at the new rate.
 
@@ -63,7 +55,7 @@ def add_taps(samples, first, start, increment, window, slopes, steps, scale, ind
         outputs[begin : begin + count] = total[:count]
 
 
-@_compiled
+@compiled
 def add_taps_by_phase(
     samples, first, start, increment, window, slopes, steps, scale, index_step, up, down, outputs
 ):

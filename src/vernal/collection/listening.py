@@ -30,6 +30,8 @@ N_PRESUMED = 50
 _N_FOLDS = 5
 _C = 0.1  # of a logistic regression on embeddings whose values have a mean square of 1
 _CHUNK = 16_384
+SHORTLIST = 2_000  # rows that are scored exactly, to find the lowest few
+_SPARE = 4
 Float = NDArray[np.float64]
 
 Weight = Annotated[Number, Field(ge=0, description="a weight")]
@@ -127,17 +129,25 @@ def random_order(names: Sequence[str], seed: int) -> NDArray[np.intp]:
     return np.argsort(drawn, kind="stable")
 
 
-def choose_batch(scores: NDArray, is_open: NDArray, order: NDArray, options: LoopOptions) -> pd.DataFrame:
+def choose_batch(
+    scores: NDArray,
+    is_open: NDArray,
+    order: NDArray,
+    options: LoopOptions,
+    exact: Callable[[NDArray[np.intp]], NDArray] | None = None,
+) -> pd.DataFrame:
     """The clips to hear next, in a random order that tells nothing of how they were chosen.
 
     Args:
         scores: (n,) logits.
         is_open: (n,) bool: neither decided on nor in an earlier batch.
         order: of `random_order`.
+        exact: the logits of rows, where `scores` are but near them.
     Returns:
         `BATCH_COLUMNS`; ties go to the earlier row. Fewer than a batch where no more are open.
     """
     n_likely, n_uncertain, n_random = options.shares()
+    score = (lambda rows: scores[rows]) if exact is None else exact
     is_free = np.array(is_open, dtype=bool)
     chosen: list[tuple[int, str]] = []
 
@@ -147,12 +157,12 @@ def choose_batch(scores: NDArray, is_open: NDArray, order: NDArray, options: Loo
 
     # The random share first, or what is likely would be missing from it.
     take(_first_free(order, is_free, n_random), RANDOM)
-    take(_lowest(-scores, is_free, n_likely), LIKELY)
-    take(_lowest(np.abs(scores), is_free, n_uncertain), UNCERTAIN)
+    take(lowest(-scores, is_free, n_likely, lambda rows: -score(rows)), LIKELY)
+    take(lowest(np.abs(scores), is_free, n_uncertain, lambda rows: np.abs(score(rows))), UNCERTAIN)
     take(_first_free(order, is_free, options.batch - len(chosen)), RANDOM)
     chosen.sort(key=lambda one: unit_hash(options.seed, "place in a batch", one[0]))
     table = pd.DataFrame(chosen, columns=["row", "chosen_by"]).astype({"row": "int64"})
-    return table.assign(score=np.asarray(scores)[table.row].astype(np.float64))
+    return table.assign(score=np.asarray(score(table.row.to_numpy()), dtype=np.float64))
 
 
 def _first_free(order: NDArray, is_free: NDArray, count: int) -> NDArray[np.intp]:
@@ -166,19 +176,41 @@ def _first_free(order: NDArray, is_free: NDArray, count: int) -> NDArray[np.intp
     return found[:count]
 
 
-def _lowest(values: NDArray, is_free: NDArray, count: int) -> NDArray[np.intp]:
-    """Free rows of the lowest values, lowest first, without sorting millions."""
-    rows = np.flatnonzero(is_free)
-    if 0 < count < len(rows):
-        edge = np.partition(values[rows], count - 1)[count - 1]
-        rows = rows[values[rows] <= edge]
-    return rows[np.argsort(values[rows], kind="stable")[:count]]
+def lowest(
+    values: NDArray, is_free: NDArray, count: int, exact: Callable[[NDArray[np.intp]], NDArray]
+) -> NDArray[np.intp]:
+    """The free rows of the lowest values, lowest first; ties go to the earlier row.
+
+    Args:
+        values: (n,) near the exact ones: they say which `SHORTLIST` rows or more are looked at.
+        exact: the values of rows.
+    """
+    if not count:
+        return np.empty(0, dtype=np.intp)
+    rows = np.sort(_shortlist(values, is_free, max(SHORTLIST, _SPARE * count)))
+    return rows[np.argsort(exact(rows), kind="stable")[:count]]
+
+
+def _shortlist(values: NDArray, is_free: NDArray, count: int) -> NDArray[np.intp]:
+    """The free rows of the lowest values, in blocks: one that holds none of them costs a comparison."""
+    rows = np.empty(0, dtype=np.intp)
+    edge = np.inf
+    for first in range(0, len(values), _CHUNK):
+        block = slice(first, first + _CHUNK)
+        near = np.flatnonzero(is_free[block] & (values[block] < edge)) + first
+        if not len(near):
+            continue
+        rows = np.concatenate([rows, near])
+        if len(rows) > count:
+            rows = rows[np.argsort(values[rows], kind="stable")[:count]]
+            edge = values[rows[-1]]
+    return rows
 
 
 def random_share(order: NDArray, is_decided: NDArray) -> NDArray[np.intp]:
     """The clips that say how good the detector is: the beginning of the random order, as far as all are decided."""
-    is_open = ~np.asarray(is_decided, dtype=bool)[order]
-    return order[: int(is_open.argmax())] if is_open.any() else order
+    open_ones = _first_free(order, ~np.asarray(is_decided, dtype=bool), 1)
+    return order[: int((order == open_ones[0]).argmax())] if len(open_ones) else order
 
 
 def out_of_fold(

@@ -65,6 +65,18 @@ COLUMNS = {
         "ours_all_memory_mb": "Vernal, MB in all",
         "peer_all_memory_mb": "BirdNET-Analyzer, MB in all",
     },
+    "listen": {
+        "n_windows": "windows",
+        "search_s": "search for three examples, s",
+        "search_cpu_s": "its processor time, s",
+        "fit_s": "fit of 200 decisions, s",
+        "rank_s": "ranking and batch, s",
+        "rank_cpu_s": "its processor time, s",
+        "search_recall": "of the 20 most alike, found",
+        "likely_recall": "of the likeliest, found",
+        "build_s": "sketching all, s",
+        "main_memory_mb": "MB in all, sketches included",
+    },
 }
 _STAMPED = 200
 SEASON = 540_000  # one-minute recordings of nine recorders
@@ -292,6 +304,31 @@ def detect(
         _say(f"making the tables of a season of {SEASON:,} recordings ...")
         results["tables_of_a_season"] = bench_season(SEASON)
     _report("detect", results, as_json)
+
+
+@bench.command("listen")
+@click.option(
+    "--windows",
+    multiple=True,
+    type=click.IntRange(1_000),
+    help="Numbers of windows; default: 100,000.",
+)
+@click.option("--large", is_flag=True, help="Also 10 million windows (2 GB of disk, minutes).")
+@as_json
+def listen(windows: tuple[int, ...], large: bool, as_json: bool) -> None:
+    """Search, refit and rank as a round of `kedro review --loop` does; Vernal alone.
+
+    \b
+    Example:  kedro bench listen
+    Example:  kedro bench listen --large --json
+    """
+    from vernal.commands.benchmarks.listen import bench_listen
+
+    results: dict[str, dict[str, Any]] = {}
+    for count in [*(windows or (100_000,)), *([10_000_000] if large else [])]:
+        _say(f"searching and ranking {count:,} windows ...")
+        results[f"{count}_windows"] = bench_listen(count)
+    _report("listen", results, as_json)
 
 
 def _say(text: str) -> None:

@@ -117,6 +117,10 @@ class EmbeddingStore(PartStore):
             parts, [len(part_keys) for part_keys in keys_of], rows.astype(np.int64), options.n_dims
         )
 
+    def parts(self, options: EmbeddingOptions) -> list[Path]:
+        """The files of these settings, by name; what a file of a name holds never changes."""
+        return self._parts(options.settings_id)
+
     def parts_by_content(self, options: EmbeddingOptions) -> dict[str, list[Path]]:
         """Which parts hold windows of a file, by the hash of its content; see `vectors_in`.
 
@@ -135,7 +139,7 @@ class EmbeddingStore(PartStore):
         for folder in self._groups():
             parts = self._parts(folder.name)
             settings = self._settings(folder)
-            counts = {"parts": len(parts), "windows": sum(_n_rows(part) for part in parts)}
+            counts = {"parts": len(parts), "windows": sum(count_windows(part) for part in parts)}
             size = sum(part.stat().st_size for part in parts)
             rows.append({"settings_id": folder.name, **settings, **counts, "bytes": size})
         return pd.DataFrame(rows).reindex(columns=list(INFO_COLUMNS))
@@ -163,7 +167,8 @@ class EmbeddingStore(PartStore):
             is_told = bool(self._settings(folder))
             if is_told and keep_settings is not None and folder.name not in keep_settings:
                 removed += [
-                    _removal(folder, part, "settings", _n_rows(part)) for part in self._parts(folder.name)
+                    _removal(folder, part, "settings", count_windows(part))
+                    for part in self._parts(folder.name)
                 ]
                 if not dry_run:
                     remove_tree(folder)
@@ -276,6 +281,16 @@ def _check_columns(file: Any, n_dims: int | None, size: int) -> None:
         raise ValueError(f"{file.metadata.num_rows:,} windows in {size:,} bytes")
 
 
+def read_whole(part: Path, n_dims: int) -> tuple[np.ndarray, np.ndarray]:
+    """All windows of a part: keys (n,) and vectors (n, n_dims) float32.
+
+    Raises:
+        InputError: the part is damaged.
+    """
+    keys = _read_column(part, "key", n_dims).to_numpy(zero_copy_only=False)
+    return keys, _vectors(part, n_dims)
+
+
 def vectors_in(part: Path, keys: Collection[str], n_dims: int) -> dict[str, np.ndarray]:
     """Those of these windows that a part holds: key -> (n_dims,) float32.
 
@@ -305,7 +320,7 @@ def _read_part(part: Path, n_dims: int | None = None) -> tuple[pd.DataFrame, np.
     return rows, _vectors(part, n_dims)
 
 
-def _n_rows(part: Path) -> int:
+def count_windows(part: Path) -> int:
     """Windows in a part, by its footer; 0 where that is damaged."""
     from pyarrow import ArrowException
 

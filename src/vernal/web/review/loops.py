@@ -10,9 +10,9 @@ from __future__ import annotations
 import contextlib
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from vernal.collection.listening import (
     choose_batch,
     fit_detector,
     gain_interval,
+    lowest,
     measure,
     out_of_fold,
     random_order,
@@ -46,7 +47,7 @@ from vernal.web.review import queues
 from vernal.web.review.decisions import DecisionLog
 from vernal.web.review.filters import choose
 from vernal.web.review.neighbours import Neighbours
-from vernal.web.review.similarity import SimilarityIndex
+from vernal.web.review.similarity import SimilarityIndex, places_in
 
 FOLDER = "03_primary/review"
 WEIGHTS = ("likely", "uncertain", "random")
@@ -63,10 +64,14 @@ _MANIFEST = (
 
 @dataclass(frozen=True, eq=False)
 class Season:
-    """The clips of a loop: `names` sorted, and `groups` (recordings) in their order; the index of all embeddings."""
+    """The clips of a loop.
+
+    `names` sorted; `recording_of` (n,) the number of each one's recording in `recordings`; the index of all embeddings.
+    """
 
     names: NDArray
-    groups: NDArray
+    recording_of: NDArray[np.intp]
+    recordings: NDArray
     index: SimilarityIndex
 
     @cached_property
@@ -74,9 +79,19 @@ class Season:
         """Where the clips stand in the index."""
         return np.searchsorted(self.index.clip_ids, self.names)
 
-    @cached_property
-    def row_of(self) -> dict[str, int]:
-        return {name: row for row, name in enumerate(self.names.tolist())}
+    def rows_of(self, names: Collection[str]) -> NDArray[np.intp]:
+        """Rows of those of some clips that are in the season, sorted."""
+        return places_in(self.names, names)
+
+    def has(self, names: Collection[str]) -> NDArray[np.bool_]:
+        """(n,) whether each clip is one of some."""
+        found = np.zeros(len(self.names), dtype=bool)
+        found[self.rows_of(names)] = True
+        return found
+
+    def groups(self, rows: NDArray[np.intp]) -> NDArray:
+        """Recordings of the clips in these rows."""
+        return self.recordings[self.recording_of[rows]]
 
 
 class Loop:
@@ -106,8 +121,9 @@ class Loop:
             raise InputError(
                 f"No clip {which} has an embedding; run the embedding pipeline, or give another filter."
             )
-        recording = clips.set_index("clip_id").content_hash.astype("str")
-        return Season(names, recording.loc[names].to_numpy(dtype=str), index)
+        recording = clips.set_index("clip_id").content_hash.astype("str").loc[names]
+        recording_of, recordings = pd.factorize(recording)
+        return Season(names, recording_of, np.asarray(recordings, dtype=str), index)
 
     @cached_property
     def order(self) -> NDArray[np.intp]:
@@ -135,8 +151,11 @@ class Loop:
             table = self._table()
             if not set(table.clip_id) <= set(self._decided()):
                 return False
-            is_open = ~np.isin(self.season.names, [*table.clip_id, *self._decided()])
-            batch = choose_batch(self._scores(), is_open, self.order, self.options)
+            is_open = ~self.season.has([*table.clip_id, *self._decided()])
+            weights_and_bias = self._ranking()
+            scores = self._scores(*weights_and_bias)
+            exact = partial(self._exact_scores, *weights_and_bias)
+            batch = choose_batch(scores, is_open, self.order, self.options, exact)
             if batch.empty:
                 return False
             fresh = pd.DataFrame({
@@ -183,8 +202,10 @@ class Loop:
         """What a window of a clip is compared with to tell which one of it is meant."""
         if len(self.examples):
             return self.examples.mean(axis=0)
-        best = self.season.names[int(self._own_scores().argmax())]
-        return self.season.index.embeddings_of(str(best)).mean(axis=0)
+        own = own_weights(self._begun["own_class"])
+        is_free = np.ones(len(self.season.names), dtype=bool)
+        best = lowest(-self._scores(*own), is_free, 1, lambda rows: -self._exact_scores(*own, rows))[0]
+        return self.season.index.embeddings_of(str(self.season.names[best])).mean(axis=0)
 
     def _vectors(self, names: list[str]) -> NDArray[np.float32]:
         """(n, n_dims): of each clip the window that is most like the examples."""
@@ -211,15 +232,19 @@ class Loop:
         """The detector of all decisions so far; None before there is a positive."""
         return self._fit(*self._known(self._decided()))
 
-    def _own_scores(self) -> NDArray[np.float32]:
-        weights, bias = own_weights(self._begun["own_class"])
-        return self.season.index.linear_scores(weights, bias)[self.season.rows]
-
-    def _scores(self) -> NDArray[np.float32]:
+    def _ranking(self) -> tuple[NDArray, float]:
+        """Weights and bias that the clips are ranked by."""
         detector = self.detector()
         if detector is None:
-            return self._own_scores()
-        return self.season.index.linear_scores(detector.weights, detector.bias)[self.season.rows]
+            return own_weights(self._begun["own_class"])
+        return detector.weights, detector.bias
+
+    def _scores(self, weights: NDArray, bias: float) -> NDArray[np.float32]:
+        """(n_clips,) nearly the logits of all."""
+        return self.season.index.linear_scores(weights, bias)[self.season.rows]
+
+    def _exact_scores(self, weights: NDArray, bias: float, rows: NDArray[np.intp]) -> NDArray[np.float32]:
+        return self.season.index.exact_linear_scores(weights, bias, self.season.rows[rows])
 
     def summary(self) -> dict[str, Any]:
         """How far it is and how good: counts, weights, the curve of the random share, and whether to go on."""
@@ -227,7 +252,7 @@ class Loop:
             decided, table, options = self._decided(), self._table(), self.options
             _, y = self._known(decided)
             sample, truth = self._sample(decided)
-            groups = self.season.groups[sample]
+            groups = self.season.groups(sample)
             heard = table[table.clip_id.isin(list(decided))]
             batches = heard.batch.unique().tolist()
             scores = {batch: self._held_out(decided, table, batch, sample) for batch in batches}
@@ -254,7 +279,7 @@ class Loop:
 
     def _sample(self, decided: Mapping[str, str]) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
         """The random share: rows of its clips, and whether each holds the class; without unsure ones and examples."""
-        rows = random_share(self.order, np.isin(self.season.names, list(decided)))
+        rows = random_share(self.order, self.season.has(decided))
         rows = rows[~np.isin(self.season.names[rows], self._begun["clips"])]
         said = [decided[name] for name in self.season.names[rows].tolist()]
         is_sure = np.array([word != "unsure" for word in said], dtype=bool)
@@ -265,14 +290,14 @@ class Loop:
     ) -> NDArray[np.float64]:
         """Scores of the random share by detectors of the batches up to one, none of which heard its recording."""
         names, y = self._known(decided, set(table.clip_id[table.batch <= batch]))
-        learned = [self.season.groups[self.season.row_of[name]] for name in names]
+        learned = self.season.groups(self.season.rows_of(names)).tolist()  # names are sorted, as rows are
 
         def fit(mask: NDArray[np.bool_]) -> LinearDetector | None:
             kept = [name for name, is_kept in zip(names, mask, strict=True) if is_kept]
             return self._fit(kept, y[mask]) if len(self.examples) or y[mask].any() else None
 
         asked = self.season.names[sample].tolist()
-        groups = self.season.groups[sample].tolist()
+        groups = self.season.groups(sample).tolist()
         return out_of_fold(self._vectors(asked), groups, learned, fit, self.options.seed)
 
     def finish(self) -> dict[str, Any]:

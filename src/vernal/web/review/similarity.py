@@ -1,13 +1,12 @@
-"""The clips most like a clip: an exact search over all embeddings.
+"""The clips most like a clip, or highest by a linear detector, among all that have an embedding.
 
-Cosine similarity of BirdNET's vectors, every clip compared, nothing approximated: at fifty thousand clips a
-matrix product takes tens of milliseconds, which no index has to beat. The normalised vectors lie in one
-memory-mapped file beside the store, made once for a set of clips.
+A season is ranked by sketches of its embeddings (see `vernal.audio.embedding.sketch`), and the best of that ranking
+are scored from the embeddings themselves. Where windows are few, all of it is exact.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import numpy as np
@@ -16,105 +15,97 @@ from numpy.typing import NDArray
 
 from vernal.audio.embedding.options import EmbeddingOptions
 from vernal.audio.embedding.store import EmbeddingStore
+from vernal.audio.embedding.window_index import WindowIndex, lengths_of, open_window_index
 from vernal.audio.embedding.windows import plan_windows
-from vernal.common.files import writing
-from vernal.common.hashing import digest
+from vernal.collection.listening import lowest
 from vernal.common.problems import InputError
-from vernal.common.table_files import digest_of_table, read_table, write_table
+from vernal.common.storage import remove_tree
 
 _CHUNK = 16_384
+Float = NDArray[np.float32]
 
 
 class SimilarityIndex:
-    """Normalised vectors of windows, those of one clip next to each other.
+    """Clips and the windows of each.
 
     Args:
         clip_ids: (n_windows,) the clip of each window, sorted.
-        vectors: (n_windows, n_dims) float32 of length 1; may be memory-mapped.
-        lengths: (n_windows,) of the embeddings that they were; 1 by default.
+        windows: embeddings.
+        rows: (n_windows,) which of these each window is; by default all in their order.
     """
 
-    def __init__(
-        self, clip_ids: NDArray, vectors: NDArray[np.float32], lengths: NDArray[np.float32] | None = None
-    ) -> None:
-        if len(clip_ids) != len(vectors):
-            raise ValueError(f"{len(clip_ids)} windows came with {len(vectors)} vectors")
-        self._names, self._starts = np.unique(np.asarray(clip_ids, dtype=str), return_index=True)
-        if (np.diff(self._starts) < 0).any():
+    def __init__(self, clip_ids: NDArray, windows: WindowIndex, rows: NDArray[np.intp] | None = None) -> None:
+        self._rows = np.arange(len(windows)) if rows is None else rows
+        if len(clip_ids) != len(self._rows):
+            raise ValueError(f"{len(clip_ids)} windows came with {len(self._rows)} vectors")
+        clip_ids = np.asarray(clip_ids, dtype=str)
+        is_first = np.append(True, clip_ids[1:] != clip_ids[:-1])[: len(clip_ids)]
+        self._starts = np.flatnonzero(is_first)
+        self._names = clip_ids[self._starts]
+        if (self._names[1:] <= self._names[:-1]).any():
             raise ValueError("windows must be sorted by clip")
-        self._ends = np.append(self._starts[1:], len(vectors))
-        self._vectors = vectors
-        self._lengths = np.ones(len(vectors), dtype=np.float32) if lengths is None else lengths
-        self._row_of = {name: row for row, name in enumerate(self._names.tolist())}
+        self._ends = np.append(self._starts[1:], len(clip_ids))
+        self._windows = windows
 
     def __len__(self) -> int:
         return len(self._names)
 
     def __contains__(self, clip_id: str) -> bool:
-        return clip_id in self._row_of
-
-    def vectors_of(self, clip_id: str) -> NDArray[np.float32]:
-        """(n_windows, n_dims) of one clip.
-
-        Raises:
-            InputError: the clip is not in the index.
-        """
-        if clip_id not in self._row_of:
-            raise InputError(
-                f"Clip {clip_id} has no embedding here; run the embedding pipeline, or name another."
-            )
-        row = self._row_of[clip_id]
-        return np.asarray(self._vectors[self._starts[row] : self._ends[row]])
-
-    def embeddings_of(self, clip_id: str) -> NDArray[np.float32]:
-        """(n_windows, n_dims) of one clip as its encoder gave them.
-
-        Raises:
-            InputError: the clip is not in the index.
-        """
-        vectors = self.vectors_of(clip_id)
-        row = self._row_of[clip_id]
-        return vectors * self._lengths[self._starts[row] : self._ends[row], None]
+        return bool(len(self.rows_of([clip_id])))
 
     @property
     def clip_ids(self) -> NDArray:
         """(n_clips,) names, sorted."""
         return self._names
 
-    def linear_scores(self, weights: NDArray, bias: float) -> NDArray[np.float32]:
-        """(n_clips,) of a linear classifier of embeddings, exact; the highest of a clip's windows counts.
+    def rows_of(self, clip_ids: Collection[str]) -> NDArray[np.intp]:
+        """Places of clips among all, sorted, without those that are not there."""
+        return places_in(self._names, clip_ids)
 
-        Memory is that of a block and of one number a window, however many there are.
-        """
-        if not len(self):
-            return np.empty(0, dtype=np.float32)
-        scores = self._products(np.asarray(weights, dtype=np.float32)) * self._lengths
-        return np.maximum.reduceat(scores, self._starts) + np.float32(bias)
-
-    def likeness(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(n_clips,) cosine similarity to the most alike of some embeddings (n, n_dims)."""
-        return self._scores(_of_length_1(vectors)) if len(self) else np.empty(0, dtype=np.float32)
-
-    def _products(self, weights: NDArray[np.float32]) -> NDArray[np.float32]:
-        products = np.empty(len(self._vectors), dtype=np.float32)
-        for first in range(0, len(products), _CHUNK):
-            products[first : first + _CHUNK] = self._vectors[first : first + _CHUNK] @ weights
-        return products
-
-    def similarity(self, clip_id: str) -> pd.Series:
-        """Cosine similarity of every clip to one, in [-1, 1], by clip; the most alike pair of windows counts.
+    def embeddings_of(self, clip_id: str) -> Float:
+        """(n_windows, n_dims) of one clip as its encoder gave them.
 
         Raises:
             InputError: the clip is not in the index.
         """
-        return pd.Series(self._scores(self.vectors_of(clip_id)), index=self._names, name="similarity")
+        row = self.rows_of([clip_id])
+        if not len(row):
+            raise InputError(
+                f"Clip {clip_id} has no embedding here; run the embedding pipeline, or name another."
+            )
+        return self._windows.embeddings(self._rows[self._starts[row[0]] : self._ends[row[0]]])
 
-    def _scores(self, asked: NDArray[np.float32]) -> NDArray[np.float32]:
-        scores = np.empty(len(self._vectors), dtype=np.float32)
-        for first in range(0, len(scores), _CHUNK):
-            part = self._vectors[first : first + _CHUNK] @ asked.T
-            scores[first : first + _CHUNK] = part.max(axis=1)
-        return np.maximum.reduceat(scores, self._starts)
+    def linear_scores(self, weights: NDArray, bias: float) -> Float:
+        """(n_clips,) of a linear classifier of embeddings, the highest of a clip's windows.
+
+        Nearly those of `exact_linear_scores`, and the same where windows are few.
+        """
+        if not len(self):
+            return np.empty(0, dtype=np.float32)
+        products = self._windows.products(np.asarray(weights, dtype=np.float32))
+        return self._highest(products) + np.float32(bias)
+
+    def exact_linear_scores(self, weights: NDArray, bias: float, clips: NDArray[np.intp]) -> Float:
+        """(n,) of the clips at these places, from their embeddings."""
+        exact = np.asarray(weights, dtype=np.float32)
+        return self._exact(clips, lambda embeddings: embeddings @ exact) + np.float32(bias)
+
+    def _highest(self, of_all: Float) -> Float:
+        """(n_clips,) the highest of a clip's windows."""
+        return np.maximum.reduceat(of_all[self._rows], self._starts)
+
+    def _exact(self, clips: NDArray[np.intp], score: Callable[[Float], Float]) -> Float:
+        """(n,) the highest that `score` gives the windows of clips, some thousand windows at a time."""
+        found = np.empty(len(clips), dtype=np.float32)
+        step = max(1, _CHUNK * len(self) // max(1, len(self._rows)))
+        for first in range(0, len(clips), step):
+            some = clips[first : first + step]
+            counts = self._ends[some] - self._starts[some]
+            begins = np.cumsum(counts) - counts
+            places = np.arange(counts.sum()) + np.repeat(self._starts[some] - begins, counts)
+            scores = score(self._windows.embeddings(self._rows[places]))
+            found[first : first + step] = np.maximum.reduceat(scores, begins)
+        return found
 
     def nearest(self, clip_id: str, count: int, among: Collection[str] | None = None) -> pd.DataFrame:
         """The `count` clips most like one, itself left out.
@@ -122,79 +113,74 @@ class SimilarityIndex:
         Args:
             among: clips that may be found; all by default.
         Returns:
-            `clip_id`, `similarity`, falling; equal ones by clip.
+            `clip_id`, `similarity` (cosine of the most alike pair of windows, in [-1, 1]), falling; equal ones by
+            clip.
+        Raises:
+            InputError: the clip is not in the index.
         """
         wanted = self._among(among)
-        scores = self._scores(self.vectors_of(clip_id))
-        wanted[self._row_of[clip_id]] = False
-        return self._best(scores, wanted, count)
+        vectors = self.embeddings_of(clip_id)
+        wanted[self.rows_of([clip_id])] = False
+        return self._nearest(vectors, wanted, count)
 
-    def nearest_to(
-        self, vectors: NDArray[np.float32], count: int, among: Collection[str] | None = None
-    ) -> pd.DataFrame:
+    def nearest_to(self, vectors: Float, count: int, among: Collection[str] | None = None) -> pd.DataFrame:
         """The `count` clips most like a sound that need not be among them.
 
         Args:
             vectors: (n_windows, n_dims) of the sound, of any length but 0.
             among: clips that may be found; all by default.
         Returns:
-            `clip_id`, `similarity`, falling; equal ones by clip.
+            As `nearest`.
         """
-        return self._best(self._scores(_of_length_1(vectors)), self._among(among), count)
+        return self._nearest(vectors, self._among(among), count)
 
     def _among(self, among: Collection[str] | None) -> NDArray[np.bool_]:
         if among is None:
             return np.ones(len(self), dtype=bool)
-        return np.isin(self._names, np.asarray(list(among), dtype=str))
+        wanted = np.zeros(len(self), dtype=bool)
+        wanted[self.rows_of(among)] = True
+        return wanted
 
-    def _best(self, scores: NDArray[np.float32], wanted: NDArray[np.bool_], count: int) -> pd.DataFrame:
-        rows = np.flatnonzero(wanted)
-        # Names are in order, so a stable sort settles ties by name and not by chance.
-        best = rows[np.argsort(-scores[rows], kind="stable")[:count]]
-        return pd.DataFrame({"clip_id": self._names[best], "similarity": scores[best].astype(np.float64)})
+    def _nearest(self, vectors: Float, wanted: NDArray[np.bool_], count: int) -> pd.DataFrame:
+        asked = vectors / lengths_of(vectors)[:, None]
+
+        def unlike(clips: NDArray[np.intp]) -> Float:
+            return -self._exact(clips, lambda found: (found @ asked.T).max(axis=1) / lengths_of(found))
+
+        best = np.empty(0, dtype=np.intp)
+        if len(self):
+            likeness = np.max([self._windows.products(one) for one in asked], axis=0) / self._windows.lengths
+            best = lowest(-self._highest(likeness), wanted, count, unlike)
+        similarity = -unlike(best).astype(np.float64)
+        return pd.DataFrame({"clip_id": self._names[best], "similarity": similarity})
 
 
-def _lengths(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.maximum(np.linalg.norm(vectors, axis=1), np.finfo(np.float32).tiny)
+def places_in(names: NDArray, asked: Collection[str]) -> NDArray[np.intp]:
+    """Places of some names among sorted ones, sorted, without those that are not there.
 
-
-def _of_length_1(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    return vectors / _lengths(vectors)[:, None]
-
-
-def _save(path: Path, values: NDArray) -> None:
-    with writing(path) as temporary:
-        np.save(temporary, values)
+    >>> places_in(np.array(["a", "b", "d"]), ["d", "c", "a"]).tolist()
+    [0, 2]
+    """
+    wanted = np.unique(np.asarray(list(asked), dtype=str))
+    at = np.searchsorted(names, wanted)
+    is_known = at < len(names)
+    is_known[is_known] = names[at[is_known]] == wanted[is_known]
+    return at[is_known]
 
 
 def open_index(
     folder: Path, clips: pd.DataFrame, store: EmbeddingStore, options: EmbeddingOptions
 ) -> SimilarityIndex:
-    """The index of all of `clips` that the store has; made at the first call, then read from `folder`.
+    """The index of all of `clips` that the store has.
 
     Args:
-        folder: where index files lie; each set of clips and settings has its own.
+        folder: where indices lie, one for each group of settings, which grow with the store.
         clips: as `plan_windows` needs them.
     """
-    windows = plan_windows(clips, options)[["clip_id", "key"]]
-    stored = windows[windows.key.isin(store.known_keys(options))].reset_index(drop=True)
-    place = folder / digest(options.settings_id, digest_of_table(stored))
-    if not (place / "windows.parquet").is_file():
-        _write_index(place, stored, store, options)
-    names = read_table(place / "windows.parquet").clip_id.to_numpy(dtype=str)
-    if not len(names):
-        return SimilarityIndex(names, np.empty((0, options.n_dims), dtype=np.float32))
-    lengths = place / "lengths.npy"
-    if not lengths.is_file():  # an index of a version that did not keep them
-        _save(lengths, _lengths(store.load(options, stored.key)))
-    return SimilarityIndex(names, np.load(place / "vectors.npy", mmap_mode="r"), np.load(lengths))
-
-
-def _write_index(
-    place: Path, windows: pd.DataFrame, store: EmbeddingStore, options: EmbeddingOptions
-) -> None:
-    vectors = store.load(options, windows.key)
-    _save(place / "lengths.npy", _lengths(vectors))
-    _save(place / "vectors.npy", _of_length_1(vectors))
-    # Written last: where it is, the vectors are whole.
-    write_table(windows, place / "windows.parquet")
+    for old in folder.glob("*/windows.parquet"):  # of a version that kept one for each set of clips
+        remove_tree(old.parent)
+    index = open_window_index(folder / options.settings_id, store, options)
+    windows = plan_windows(clips, options)
+    rows = index.rows_of(windows.key.tolist())
+    is_stored = rows >= 0
+    return SimilarityIndex(windows.clip_id.to_numpy(dtype=str)[is_stored], index, rows[is_stored])
