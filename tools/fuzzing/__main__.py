@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
 import click
+import pandas as pd
 
 from tools.fuzzing.readers import readers
 from tools.fuzzing.trials import (
     Trial,
+    added,
     table_of,
     try_killed_runs,
     try_killed_servers,
     try_page,
-    try_readers,
+    try_reader,
 )
 from vernal.commands.command_line import ClearErrors, echo, find_project, text_table
-from vernal.common.table_files import write_table
+from vernal.common.table_files import read_table, write_table
 
 RESULTS = "docs/results/hostile_trials.csv"
 
@@ -28,10 +31,20 @@ def main() -> None:
     """Try what bad luck and bad will would do."""
 
 
-_seconds = click.option("--seconds", default=60.0, show_default=True, help="For each reader.")
+_seconds = click.option(
+    "--seconds", default=60.0, show_default=True, help="Of processor time, for each reader."
+)
 _seed = click.option("--seed", default=0, show_default=True, help="Draws the damages.")
 _keep = click.option(
-    "--keep", type=click.Path(path_type=Path, file_okay=False), help="Folder for the files of faults."
+    "--keep",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for the files of faults, and for those to go on from another time.",
+)
+_add = click.option(
+    "--add", is_flag=True, help="Add to what the table has of the readers, with damages that it has not."
+)
+_table = click.option(
+    "--table", type=click.Path(path_type=Path, dir_okay=False), help=f"Table to write.  [default: {RESULTS}]"
 )
 
 
@@ -40,46 +53,86 @@ _keep = click.option(
 @_seconds
 @_seed
 @_keep
-def only_readers(names: tuple[str, ...], seconds: float, seed: int, keep: Path | None) -> None:
-    """Try readers, all or some; led by coverage where `atheris` is installed. Nothing is written.
+@_add
+@_table
+@click.option("--turns", default=1, show_default=True, help="How often each has its seconds, one by one.")
+def only_readers(
+    names: tuple[str, ...],
+    seconds: float,
+    seed: int,
+    keep: Path | None,
+    add: bool,
+    table: Path | None,
+    turns: int,
+) -> None:
+    """Try readers, all or some; led by coverage where `atheris` is installed. Nothing is written without --add.
 
     \b
     Example:  python -m tools.fuzzing readers heads tflite --seconds=10 --keep=faults
+              python -m tools.fuzzing readers --add --turns=60 --keep=faults
     """
-    _tell(_try_readers(names, seconds, seed, keep))
+    place = table or find_project() / RESULTS
+    before = _before(place, add)
+    sofar = table_of([])
+    found = []
+    for trial in _try_readers((names or tuple(readers())) * turns, seconds, seed, keep, before):
+        found.append(trial)
+        sofar = added(sofar, table_of([trial]))
+        if add:  # after each, so that whoever stops this loses nothing
+            write_table(added(before, sofar), place)
+    _tell(sofar, found)
 
 
 @main.command("all")
 @_seconds
 @_seed
 @_keep
+@_add
+@_table
 @click.option("--servers", default=10, show_default=True, help="Servers to kill.")
 @click.option("--runs", default=3, show_default=True, help="Runs to kill.")
-def everything(seconds: float, seed: int, keep: Path | None, servers: int, runs: int) -> None:
+def everything(
+    seconds: float, seed: int, keep: Path | None, add: bool, table: Path | None, servers: int, runs: int
+) -> None:
     """Try readers, the page and interrupted work, and write the table that docs/proof.md shows.
 
     \b
     Example:  python -m tools.fuzzing all --seconds=3600 --keep=faults
     """
     project = find_project()
-    found = _try_readers((), seconds, seed, keep)
+    place = table or project / RESULTS
+    before = _before(place, add)
+    before = before[before.what.isin([reader.name for reader in readers().values()])]
+    found = list(_try_readers(tuple(readers()), seconds, seed, keep, before))
     found.append(try_page(project))
     found.append(try_killed_servers(project, servers, seed))
     found.append(try_killed_runs(project, runs, seed))
-    write_table(table_of(found), project / RESULTS)
-    _tell(found)
+    write_table(added(before, table_of(found)), place)
+    _tell(table_of(found), found)
 
 
-def _try_readers(names: tuple[str, ...], seconds: float, seed: int, keep: Path | None) -> list[Trial]:
+def _before(place: Path, add: bool) -> pd.DataFrame:
+    return read_table(place) if add and place.is_file() else table_of([])
+
+
+def _try_readers(
+    names: tuple[str, ...], seconds: float, seed: int, keep: Path | None, before: pd.DataFrame
+) -> Iterator[Trial]:
+    """One by one; a reader that was tried before meets other damages than then."""
+    tried = dict(zip(before.what, before.tries, strict=True))
     is_guided = find_spec("atheris") is not None
     with tempfile.TemporaryDirectory() as scratch:
         folder = keep or Path(scratch)
         folder.mkdir(parents=True, exist_ok=True)
-        return try_readers(names or tuple(readers()), seconds, folder, seed, is_guided)
+        for name in names:
+            what = readers()[name].name
+            tries = tried.get(what, 0)
+            trial = try_reader(name, seconds, folder / name, seed + tries, is_guided)
+            tried[what] = tries + trial.tries
+            yield trial
 
 
-def _tell(found: list[Trial]) -> None:
-    table = table_of(found)
+def _tell(table: pd.DataFrame, found: list[Trial]) -> None:
     echo(text_table([list(table.columns), *table.astype(str).to_numpy().tolist()]))
     for trial in found:
         for kind, words in trial.found.items():

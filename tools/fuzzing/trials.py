@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,9 +26,11 @@ from vernal.common.json_text import read_json
 from vernal.common.problems import InputError
 
 TRIAL_COLUMNS = ("what", "tries", "refused", "taken", "faults", "seconds", "slowest_s", "more_mb", "guided")
+_ADDING_UP = ("tries", "refused", "taken", "faults", "seconds")
 SLOW_S = 20.0
 _TELL_EVERY_S = 2.0
 _GRACE_S = 180.0
+_MOST_WAITING = 20  # a machine that does much else gives a process little of its time
 
 
 @dataclass
@@ -36,8 +38,8 @@ class Trial:
     """What became of many tries of one kind.
 
     `refused`: in words. `taken`: read, or answered. `faults`: anything else, a try that takes over `SLOW_S` among
-    them. `slowest_s`: longest try, seconds. `more_mb`: memory beyond what valid files need, MB. `guided`: whether new
-    code that a file reaches led to more such files.
+    them. `seconds`: of a reader, processor time. `slowest_s`: longest try, likewise. `more_mb`: memory beyond what
+    valid files need, MB. `guided`: whether new code that a file reaches led to more such files.
     """
 
     what: str
@@ -64,14 +66,26 @@ def table_of(trials: Iterable[Trial]) -> pd.DataFrame:
     return pd.DataFrame([trial.row() for trial in trials], columns=list(TRIAL_COLUMNS))
 
 
+def added(before: pd.DataFrame, now: pd.DataFrame) -> pd.DataFrame:
+    """The table of what was tried before and since: counts and seconds add up, of the rest the most counts."""
+    both = pd.concat([before, now], ignore_index=True)
+    ways = {name: "sum" if name in _ADDING_UP else "max" for name in TRIAL_COLUMNS[1:]}
+    return both.groupby("what", sort=False, as_index=False).agg(ways)[list(TRIAL_COLUMNS)]
+
+
+def processor_s() -> float:
+    """Processor time of this process, and of those that it started and saw end, seconds."""
+    return sum(os.times()[:4])
+
+
 # Readers --------------------------------------------------------------------------------------------
 
 
 class ReaderTrial:
     """One reader on damaged files, in this process; what it does with each is counted."""
 
-    def __init__(self, reader: Reader, folder: Path) -> None:
-        self.reader, self.folder = reader, folder
+    def __init__(self, reader: Reader, folder: Path, seed: int = 0) -> None:
+        self.reader, self.folder, self.seed = reader, folder, seed
         self.trial = Trial(reader.name)
         with tempfile.TemporaryDirectory() as scratch:
             self.samples = reader.samples(Path(scratch))
@@ -92,7 +106,7 @@ class ReaderTrial:
 
     def try_one(self, content: bytes) -> None:
         """Read a file and count what came of it; files of a new fault are kept."""
-        began = time.perf_counter()
+        began = processor_s()
         trial = self.trial
         trial.tries += 1
         try:
@@ -102,7 +116,7 @@ class ReaderTrial:
             trial.refused += 1
         except (Exception, RecursionError) as error:
             self._note(content, error)
-        took = time.perf_counter() - began
+        took = processor_s() - began
         trial.slowest_s = max(trial.slowest_s, took)
         if took > SLOW_S:
             self._note(content, TimeoutError(f"{took:.0f} s"))
@@ -114,7 +128,7 @@ class ReaderTrial:
             f"{type(error).__name__} at {last[0].filename}:{last[0].lineno}" if last else type(error).__name__
         )
         if kind not in self.trial.found:
-            name = f"{len(self.trial.found):03d}.bin"
+            name = f"{self.seed}-{len(self.trial.found):03d}.bin"
             self.trial.found[kind] = f"{name}: {error}"[:300]
             write_bytes(self.folder / "faults" / name, content)
 
@@ -126,29 +140,31 @@ class ReaderTrial:
 
 
 def fuzz(reader: Reader, folder: Path, seconds: float, seed: int = 0, is_guided: bool = False) -> None:
-    """Try a reader for a while; counts are in `trial.json` of the folder, files of each fault in `faults`."""
-    trial = ReaderTrial(reader, folder)
-    began = told = time.monotonic()
+    """Try a reader for some processor time; the folder keeps counts in `trial.json`, files of faults in `faults`."""
+    trial = ReaderTrial(reader, folder, seed)
+    began = told = processor_s()
 
-    def one(content: bytes) -> None:
+    def one(content: bytes) -> bool:
         nonlocal told
         trial.try_one(content)
-        now = time.monotonic()
-        if now - told > _TELL_EVERY_S or now - began >= seconds:
+        now = processor_s()
+        is_over = now - began >= seconds
+        if now - told > _TELL_EVERY_S or is_over:
             told = now
             trial.tell(now - began)
+        return is_over
 
     trial.tell(0.0)
     if is_guided:
-        _by_coverage(trial, one, seconds, seed)
+        _by_coverage(trial, one, seed)
         return
     rng = random.Random(seed)
-    while time.monotonic() - began < seconds:
-        one(mutated(rng.choice(trial.samples), rng, trial.samples))
+    while not one(mutated(rng.choice(trial.samples), rng, trial.samples)):
+        pass
 
 
-def _by_coverage(trial: ReaderTrial, one: Any, seconds: float, seed: int) -> None:
-    """Let `atheris` choose which files to go on from; the process ends with it."""
+def _by_coverage(trial: ReaderTrial, one: Callable[[bytes], bool], seed: int) -> None:
+    """Let `atheris` choose which files to go on from; the process ends with it, for it ends by no other way."""
     import atheris
 
     trial.trial.guided = True
@@ -165,35 +181,41 @@ def _by_coverage(trial: ReaderTrial, one: Any, seconds: float, seed: int) -> Non
         )
         return changed[:most]
 
-    options = [f"-max_total_time={round(seconds)}", f"-seed={seed + 1}"]
+    def until_over(content: bytes) -> None:
+        if one(content):
+            os._exit(0)
+
+    options = [f"-seed={seed % 2**31 + 1}"]
     options += [f"-max_len={MOST_BYTES}", "-rss_limit_mb=0", f"-artifact_prefix={trial.folder}/"]
     options.append(f"-timeout={round(_GRACE_S)}")
-    atheris.Setup([sys.argv[0], *options, str(corpus)], one, custom_mutator=change)
+    atheris.Setup([sys.argv[0], *options, str(corpus)], until_over, custom_mutator=change)
     atheris.Fuzz()
 
 
-def try_readers(
-    names: Sequence[str], seconds: float, folder: Path, seed: int = 0, is_guided: bool = False
-) -> list[Trial]:
-    """Try each reader in a process of its own, so that one that dies is a fault and no end."""
-    return [_in_a_process(name, seconds, folder / name, seed, is_guided) for name in names]
+def try_reader(name: str, seconds: float, folder: Path, seed: int = 0, is_guided: bool = False) -> Trial:
+    """Try a reader in a process of its own, so that one that dies is a fault and no end.
 
-
-def _in_a_process(name: str, seconds: float, folder: Path, seed: int, is_guided: bool) -> Trial:
+    Args:
+        seconds: of processor time.
+        folder: keeps the files of faults, and those that led to new code.
+    """
     command = [sys.executable, "-m", "tools.fuzzing.one_reader", name, str(folder), str(seconds), str(seed)]
     command += ["guided"] if is_guided else []
+    told = folder / "trial.json"
+    told.unlink(missing_ok=True)
     with (folder.parent / f"{name}.log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
         try:
-            code = process.wait(seconds + _GRACE_S)
+            code = process.wait(_MOST_WAITING * seconds + _GRACE_S)
         except subprocess.TimeoutExpired:
             process.kill()
             code = process.wait()
-    told = folder / "trial.json"
     trial = Trial(**read_json(told)) if told.is_file() else Trial(readers()[name].name)
     if code:
         trial.faults += 1
         trial.found[f"the process ended with {code}"] = "case"
+        if (folder / "case").is_dir():
+            shutil.copytree(folder / "case", folder / "faults" / f"{seed}-case", dirs_exist_ok=True)
     return trial
 
 
