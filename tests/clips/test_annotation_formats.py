@@ -6,8 +6,9 @@ import re
 import pandas as pd
 import pytest
 
-from vernal.clips.annotation_formats import FORMATS, read_labels, read_text, recognise
+from vernal.clips.annotation_formats import FORMATS, lines, read_labels, read_text, recognise
 from vernal.clips.annotation_formats.audacity import read_words
+from vernal.clips.annotation_formats.lines import read_rows
 from vernal.clips.annotations import annotation_table
 from vernal.common.problems import InputError
 
@@ -132,6 +133,17 @@ def test_quotes_of_other_programs_in_tab_separated_tables_go():
     pd.testing.assert_frame_equal(parse(quoted)[1], parse(RAVEN)[1])
     by_spreadsheet = parse(f'{RAVEN_HEAD}\tAnnotation\n{RAVEN_ROW}\t"RADR, ""loud"""\n')[1]
     assert by_spreadsheet.label.tolist() == ['RADR, "loud"']
+
+
+def test_a_table_of_more_columns_or_cells_than_people_write_is_refused_at_once(monkeypatch):
+    wide = "Selection\t" + "\t".join(f"c{number}" for number in range(100_000))
+    with pytest.raises(InputError, match=r"has 100,001 columns; tables may have up to 1,000\. Split it"):
+        read_rows(wide, "night.txt")
+    monkeypatch.setattr(lines, "_MOST_LEFT_AWAY", 50_000)
+    sparse = ",".join(f"c{number}" for number in range(1_000)) + "\na" * 60
+    with pytest.raises(InputError, match=r"from line 52 on more than 50,000 cells\. Take away columns"):
+        read_rows(sparse, "night.txt")
+    assert len(read_rows(sparse[: -2 * 20], "night.txt")[1]) == 40
 
 
 def test_a_table_pasted_below_another_with_its_header_is_read_by_it():

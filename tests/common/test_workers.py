@@ -18,6 +18,7 @@ import pytest
 
 from vernal.common.problems import InputError
 from vernal.common.workers import (
+    BoundedWorker,
     Crash,
     as_they_finish,
     cores,
@@ -282,3 +283,34 @@ def test_libraries_that_the_main_module_loads_first_have_one_thread_too(tmp_path
     found = [json.loads(line) for line in run.stdout.splitlines()]
     assert len(found) == 2 and all(found)
     assert {threads for listed in found for threads in listed} == {1}
+
+
+def take_memory(n_bytes: int) -> None:
+    held = bytearray(n_bytes)
+    held[::4_096] = b"x" * len(held[::4_096])
+    time.sleep(60)
+
+
+def take_time(seconds: float) -> None:
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends:
+        pass
+
+
+@pytest.mark.processes
+def test_a_task_that_takes_too_much_or_dies_costs_its_worker_alone() -> None:
+    worker = BoundedWorker(memory_mb=400, seconds=1.0)
+    try:
+        assert worker.run(abs, -3) == 3
+        assert worker.run(take_memory, 600 * 2**20) == Crash(None, "memory")
+        assert worker.run(take_time, 60.0) == Crash(None, "time")
+        assert worker.run(os._exit, 7) == Crash(7)
+        assert worker.run(abs, -1) == 1
+        with pytest.raises(InputError, match="in words"):
+            worker.run(refuse, "in words")
+    finally:
+        worker.end()
+
+
+def refuse(words: str) -> None:
+    raise InputError(words)

@@ -8,6 +8,7 @@ from kedro.pipeline import Node, Pipeline
 
 from tests.onnx_encoders import write_encoder
 from vernal import cli
+from vernal.audio.encoders import networks
 from vernal.common import progress
 from vernal.common.problems import InputError
 from vernal.framework.hooks import RunHooks, check_encoders, idle_steps, refuse_failures, take_lock
@@ -41,7 +42,8 @@ def test_an_interrupted_run_does_not_keep_the_next_one_of_its_process_out(tmp_pa
     take_lock(tmp_path).release()
 
 
-def test_encoders_that_a_run_embeds_with_are_tried_before_it_begins(tmp_path: Path):
+def test_encoders_that_a_run_embeds_with_are_tried_before_it_begins(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(networks, "check_encoder", networks.hear_sounds)  # in this process
     said = {"sample_rate_hz": 16_000, "window_s": 0.5, "n_dims": 12, "output": "embedding"}
     files = {"good": 12, "wide": 13, "unused": 14}
     encoders = {

@@ -19,6 +19,7 @@ import pandas as pd
 from vernal.common.files import write_bytes
 from vernal.common.problems import InputError
 
+SLOW_S = 20.0  # a try that takes longer is a fault
 Samples = Callable[[Path], list[bytes]]
 
 
@@ -45,6 +46,8 @@ def readers() -> dict[str, Reader]:
         "records": Reader("run records and ledgers", _records, _read_record),
         "heads": Reader("heads of classifiers", _heads, _read_head),
         "tflite": Reader("classifiers: TFLite", _classifiers, _read_classifier),
+        "encoders": Reader("encoders of others: TFLite", _classifiers, _read_tflite_encoder),
+        "onnx": Reader("encoders of others: ONNX", _onnx_encoders, _read_onnx_encoder),
         "exports": Reader("parameters of an export", _export_records, _read_export),
         "embeddings": Reader("parts: embeddings", _embeddings, _read_embeddings),
         "scores": Reader("parts: scores of detection", _scores, _read_scores),
@@ -347,6 +350,50 @@ def _read_classifier(folder: Path, content: bytes) -> object:
 
     (folder / "x.tflite").write_bytes(content)
     return read_head(folder / "x.tflite")
+
+
+def _onnx_encoders(folder: Path) -> list[bytes]:
+    """A matrix product, and one whose number of windows may change, with its absolute value."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    weights = numpy_helper.from_array(
+        np.random.default_rng(1).normal(size=(1_024, 2)).astype("f4"), "weights"
+    )
+    found = []
+    for windows, last in ((1, "product"), ("windows", "absolute")):
+        nodes = [helper.make_node("MatMul", ["samples", "weights"], ["product"])]
+        nodes += [helper.make_node("Abs", ["product"], ["absolute"])] if last == "absolute" else []
+        ends = [
+            [helper.make_tensor_value_info(name, TensorProto.FLOAT, [windows, size])]
+            for name, size in (("samples", 1_024), (last, 2))
+        ]
+        graph = helper.make_graph(nodes, "encoder", *ends, [weights])
+        versions = [helper.make_opsetid("", 17)]
+        found.append(helper.make_model(graph, opset_imports=versions, ir_version=8).SerializeToString())
+    return found
+
+
+def _read_encoder(folder: Path, content: bytes, suffix: str) -> object:
+    from vernal.audio.encoders.files import EncoderFile
+    from vernal.audio.encoders.networks import check_in
+
+    path = folder / f"x{suffix}"
+    path.write_bytes(content)
+    return check_in(
+        _encoder_worker(), EncoderFile("x", str(path), sample_rate_hz=1_024, window_s=1.0, n_dims=2)
+    )
+
+
+@lru_cache
+def _encoder_worker():
+    """One for all files, since to start it takes longer than to hear a file."""
+    from vernal.common.workers import BoundedWorker
+
+    return BoundedWorker(memory_mb=2_000, seconds=SLOW_S / 2)
+
+
+_read_tflite_encoder = partial(_read_encoder, suffix=".tflite")
+_read_onnx_encoder = partial(_read_encoder, suffix=".onnx")
 
 
 def _export_records(folder: Path) -> list[bytes]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import multiprocessing
 import os
 import random
 import shutil
@@ -18,16 +20,16 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import psutil
 
 from tools.fuzzing.mutation import MOST_BYTES, mutated
-from tools.fuzzing.readers import Reader, readers
+from tools.fuzzing.readers import SLOW_S, Reader, readers
 from vernal.common.files import sha256_of_file, write_bytes, write_text
 from vernal.common.json_text import read_json
 from vernal.common.problems import InputError
 
 TRIAL_COLUMNS = ("what", "tries", "refused", "taken", "faults", "seconds", "slowest_s", "more_mb", "guided")
 _ADDING_UP = ("tries", "refused", "taken", "faults", "seconds")
-SLOW_S = 20.0
 _TELL_EVERY_S = 2.0
 _GRACE_S = 180.0
 _MOST_WAITING = 20  # a machine that does much else gives a process little of its time
@@ -68,14 +70,18 @@ def table_of(trials: Iterable[Trial]) -> pd.DataFrame:
 
 def added(before: pd.DataFrame, now: pd.DataFrame) -> pd.DataFrame:
     """The table of what was tried before and since: counts and seconds add up, of the rest the most counts."""
-    both = pd.concat([before, now], ignore_index=True)
+    both = pd.concat([one for one in (before, now) if len(one)] or [now], ignore_index=True)
     ways = {name: "sum" if name in _ADDING_UP else "max" for name in TRIAL_COLUMNS[1:]}
     return both.groupby("what", sort=False, as_index=False).agg(ways)[list(TRIAL_COLUMNS)]
 
 
 def processor_s() -> float:
-    """Processor time of this process, and of those that it started and saw end, seconds."""
-    return sum(os.times()[:4])
+    """Processor time of this process and of those that it started, seconds."""
+    used = time.process_time() + sum(os.times()[2:4])  # the latter of those that have ended
+    for worker in multiprocessing.active_children():
+        with contextlib.suppress(psutil.Error):
+            used += sum(psutil.Process(worker.pid).cpu_times()[:2])
+    return used
 
 
 # Readers --------------------------------------------------------------------------------------------
@@ -187,7 +193,7 @@ def _by_coverage(trial: ReaderTrial, one: Callable[[bytes], bool], seed: int) ->
 
     options = [f"-seed={seed % 2**31 + 1}"]
     options += [f"-max_len={MOST_BYTES}", "-rss_limit_mb=0", f"-artifact_prefix={trial.folder}/"]
-    options.append(f"-timeout={round(_GRACE_S)}")
+    options.append(f"-timeout={round(_MOST_WAITING * SLOW_S)}")
     atheris.Setup([sys.argv[0], *options, str(corpus)], until_over, custom_mutator=change)
     atheris.Fuzz()
 
@@ -221,8 +227,6 @@ def try_reader(name: str, seconds: float, folder: Path, seed: int = 0, is_guided
 
 def peak_mb() -> float:
     """The most memory that this process has used, MB."""
-    import psutil
-
     memory = psutil.Process().memory_info()
     if sys.platform == "win32":
         return memory.peak_wset / 2**20

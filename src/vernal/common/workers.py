@@ -22,6 +22,7 @@ import signal
 import sys
 import tempfile
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
@@ -38,6 +39,7 @@ from vernal.common.problems import InputError
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
+_WATCH_S = 0.05
 _PER_WORKER = 2  # tasks on their way, so that no worker waits for its next
 
 _QUIET_CPU = {"TF_ENABLE_ONEDNN_OPTS": "0", "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
@@ -150,10 +152,21 @@ class _Processes(ProcessPoolExecutor):
 
     def __exit__(self, kind: Any, *error: Any) -> None:
         if kind is not None:
-            for process in self._context.started:
-                if process.is_alive():
-                    process.terminate()
+            self.end()
         super().__exit__(kind, *error)
+
+    def end(self) -> None:
+        """End its processes, whatever they are at."""
+        for process in self._context.started:
+            if process.is_alive():
+                process.terminate()
+        self.shutdown()
+
+    def process(self) -> Any:
+        """The one worker that there is, to be watched."""
+        import psutil
+
+        return psutil.Process(self._context.started[-1].pid)
 
     @property
     def exit_code(self) -> int | None:
@@ -178,9 +191,62 @@ class _RememberingContext(SpawnContext):
 
 @dataclass(frozen=True)
 class Crash:
-    """What comes of a task whose worker died while it was alone with it; `exit_code`: where it is known."""
+    """What comes of a task whose worker died while it was alone with it.
+
+    `exit_code`: where it is known. `wanted`: "memory" or "time", where it was ended because it took too much.
+    """
 
     exit_code: int | None
+    wanted: str = ""
+
+
+class BoundedWorker:
+    """One worker for tasks that may crash, or take any amount of memory or time; at most one task at a time.
+
+    Memory is watched, not refused, since only Linux could refuse it: a task may have what it takes in the twentieth of
+    a second until that is seen.
+    """
+
+    def __init__(self, memory_mb: float, seconds: float) -> None:
+        """`memory_mb`: of the process. `seconds`: of processor time for a task, or ten times as many by the clock."""
+        self._memory, self._seconds = memory_mb * 2**20, seconds
+        self._pool: _Processes | None = None
+
+    def run(self, function: Callable[[Task], Result], task: Task) -> Result | Crash:
+        """What an importable function makes of a task; the worker that dies of one is replaced for the next."""
+        self._pool = self._pool or _Processes(1, (None, worker_environment(), None))
+        try:
+            future = self._pool.submit(function, task)
+            wanted = self._watched(future, self._pool.process())
+            if not wanted:
+                return future.result()
+        except BrokenProcessPool:
+            wanted = ""
+        pool = self._pool
+        self.end()
+        return Crash(None if wanted else pool.exit_code, wanted)
+
+    def end(self) -> None:
+        """End the worker, whatever it is at."""
+        if self._pool is not None:
+            self._pool.end()
+            self._pool = None
+
+    def _watched(self, future: Future[Any], process: Any) -> str:
+        """What it wants too much of; empty when it is done."""
+        import psutil
+
+        began = time.monotonic()
+        with contextlib.suppress(psutil.Error):  # it died, which the future tells
+            used_before = sum(process.cpu_times()[:2])
+            while not wait([future], _WATCH_S).done:
+                if process.memory_info().rss > self._memory:
+                    return "memory"
+                used = sum(process.cpu_times()[:2]) - used_before
+                if used > self._seconds or time.monotonic() - began > 10 * self._seconds:
+                    return "time"
+        wait([future])
+        return ""
 
 
 def run_tasks(

@@ -1,5 +1,6 @@
 """Encoders that are files: BirdNET's own file as a stranger's, ONNX networks made here, and what is wrong with a file."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,10 +8,11 @@ import numpy as np
 import pytest
 
 from tests.onnx_encoders import write_encoder
+from tests.small_tflite import small_tflite
 from vernal.audio.birdnet import model as birdnet_model
-from vernal.audio.encoders import get_encoder
+from vernal.audio.encoders import get_encoder, networks
 from vernal.audio.encoders.files import EncoderFile
-from vernal.audio.encoders.networks import FileEncoder, check_encoder
+from vernal.audio.encoders.networks import FileEncoder, check_encoder, hear_sounds
 from vernal.audio.reading import AudioError
 from vernal.common.problems import InputError
 
@@ -49,7 +51,7 @@ def test_its_logits_are_an_encoder_too_and_another_size_is_told():
     with pytest.raises(
         InputError, match=r"its output 1x6522 does not end in n_dims, 1024, values\. Set n_dims"
     ):
-        check_encoder(EncoderFile(**BIRDNET, file=str(birdnet_model.model_path())))
+        hear_sounds(EncoderFile(**BIRDNET, file=str(birdnet_model.model_path())))
 
 
 def test_an_onnx_network_is_its_arithmetic(onnx_file):
@@ -57,7 +59,7 @@ def test_an_onnx_network_is_its_arithmetic(onnx_file):
 
     (weights,) = (numpy_helper.to_array(one) for one in load_model(onnx_file.file).graph.initializer)
     windows = noise(8_000)
-    check_encoder(onnx_file)
+    hear_sounds(onnx_file)
     vectors = get_encoder(onnx_file).embed(windows)
     assert vectors.dtype == np.float32
     assert np.allclose(vectors, np.abs(windows @ weights), atol=1e-5)
@@ -105,7 +107,7 @@ def test_what_is_not_as_described_is_told_in_one_message(tmp_path, onnx_file, ma
     path = write_encoder(tmp_path / "other.onnx", n_samples=8_000, n_dims=12, **made)
     file = changed(onnx_file, file=str(path), **said)
     with pytest.raises(InputError, match=words) as told:
-        check_encoder(file)
+        hear_sounds(file)
     assert str(told.value).startswith("The encoder small (other.onnx) cannot be used: ")
     assert str(told.value).endswith("(encoders.small).")
 
@@ -116,7 +118,7 @@ def test_a_file_that_is_no_network_is_told(tmp_path, onnx_file, name):
     with pytest.raises(
         InputError, match=rf"The encoder small \({name}\) cannot be used: it is no (ONNX|TFLite) file"
     ):
-        check_encoder(changed(onnx_file, file=str(tmp_path / name)))
+        hear_sounds(changed(onnx_file, file=str(tmp_path / name)))
 
 
 def test_a_tensor_that_the_file_does_not_have_is_told():
@@ -125,7 +127,7 @@ def test_a_tensor_that_the_file_does_not_have_is_told():
         ("Meen", "it has no tensor 'Meen'"),
     ):
         with pytest.raises(InputError, match=words):
-            check_encoder(EncoderFile(**BIRDNET, file=str(birdnet_model.model_path()), output=output))
+            hear_sounds(EncoderFile(**BIRDNET, file=str(birdnet_model.model_path()), output=output))
 
 
 def test_sound_that_a_network_fails_on_is_told_as_any_sound_that_cannot_be_used(tmp_path, onnx_file):
@@ -134,3 +136,47 @@ def test_sound_that_a_network_fails_on_is_told_as_any_sound_that_cannot_be_used(
     assert np.isfinite(encoder.embed(noise(8_000))).all()
     with pytest.raises(AudioError, match="the encoder small gives values that are not finite for it"):
         encoder.embed(1e6 * noise(8_000))
+
+
+# Files that may be anybody's ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def head(tmp_path: Path) -> EncoderFile:
+    """A network in a TFLite file: 1,024 samples to two values."""
+    (tmp_path / "head.tflite").write_bytes(small_tflite())
+    return EncoderFile("head", str(tmp_path / "head.tflite"), sample_rate_hz=1_024, window_s=1.0, n_dims=2)
+
+
+def die(file: EncoderFile) -> None:
+    os._exit(7)
+
+
+def want_much(file: EncoderFile) -> None:
+    np.ones(2**29, dtype=np.uint8)
+
+
+@pytest.mark.processes
+def test_a_file_is_heard_in_a_process_of_its_own_which_alone_may_end(head, monkeypatch):
+    check_encoder(head)
+    hear_sounds(head)
+    with pytest.raises(InputError, match=r"its output 1x2 does not end in n_dims, 3"):
+        check_encoder(changed(head, n_dims=3))
+    monkeypatch.setattr(networks, "hear_sounds", die)
+    with pytest.raises(
+        InputError,
+        match=r"^The encoder head \(head\.tflite\) cannot be used: the process that opened it ended "
+        r"\(exit code 7\), so it is damaged or made to do harm\. Take the file from its makers",
+    ):
+        check_encoder(changed(head, licence="other"))
+    monkeypatch.setattr(networks, "hear_sounds", want_much)
+    monkeypatch.setattr(networks, "_MEMORY_MB", 400.0)
+    with pytest.raises(InputError, match="it takes far more memory than its size explains"):
+        check_encoder(changed(head, licence="third"))
+
+
+def test_a_graph_that_feeds_itself_is_refused_before_it_is_opened(head, monkeypatch):
+    Path(head.file).write_bytes(small_tflite(feeds_itself=True))
+    monkeypatch.setattr(networks, "tflite_interpreter", lambda content: pytest.fail("it was opened"))
+    with pytest.raises(InputError, match=r"head\.tflite\) cannot be used: .*so the graph feeds itself"):
+        hear_sounds(head)

@@ -2,15 +2,19 @@
 
 import os
 import sys
+import time
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+from tools.fuzzing import __main__ as command
 from tools.fuzzing import trials
 from tools.fuzzing.__main__ import main
 from tools.fuzzing.readers import Reader
 from vernal.common.problems import InputError
+from vernal.common.table_files import read_table
+from vernal.common.workers import BoundedWorker
 
 
 def read_strangely(folder: Path, content: bytes) -> None:
@@ -30,7 +34,8 @@ def test_what_was_taken_refused_and_at_fault_is_counted(tmp_path: Path, monkeypa
         trial.try_one(content)
     counted = trial.trial
     assert (counted.tries, counted.taken, counted.refused, counted.faults) == (5, 2, 1, 2)
-    assert [file.read_bytes() for file in (tmp_path / "faults").iterdir()] == [b"fault"]
+    (kept,) = (tmp_path / "faults").iterdir()
+    assert (kept.name, kept.read_bytes()) == ("0-000.bin", b"fault")
     (kind,) = counted.found
     assert kind.startswith("KeyError at ") and "test_trials.py" in kind
     monkeypatch.setattr(trials, "SLOW_S", 0.0)
@@ -50,8 +55,53 @@ def test_a_process_that_ends_is_a_fault_and_no_end(tmp_path: Path, monkeypatch: 
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
     (tmp_path / "sitecustomize.py").write_text("import os\nos._exit(9)\n")
     (tmp_path / "out").mkdir()
-    (found,) = trials.try_readers(["filters"], 1.0, tmp_path / "out")
+    found = trials.try_reader("filters", 1.0, tmp_path / "out" / "filters")
     assert found.faults == 1 and found.found == {"the process ended with 9": "case"}
+
+
+def test_what_was_tried_before_and_since_adds_up():
+    before = trials.table_of([trials.Trial("a", 10, 6, 3, 1, 60.0, 2.0, 30.0), trials.Trial("b", 5)])
+    now = trials.table_of([trials.Trial("a", 4, 2, 2, 0, 20.5, 3.0, 10.0, guided=True), trials.Trial("c", 1)])
+    both = trials.added(before, now)
+    assert list(both.columns) == list(trials.TRIAL_COLUMNS) and list(both.what) == ["a", "b", "c"]
+    assert both.iloc[0].tolist() == ["a", 14, 8, 5, 1, 80.5, 3.0, 30.0, True]
+    assert trials.added(trials.table_of([]), now).equals(now)
+
+
+def test_hours_are_collected_in_pieces_of_other_damages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    seeds = []
+
+    def try_reader(name: str, seconds: float, folder: Path, seed: int, is_guided: bool) -> trials.Trial:
+        seeds.append((name, seed))
+        return trials.Trial(command.readers()[name].name, tries=5, refused=5, seconds=seconds)
+
+    monkeypatch.setattr(command, "try_reader", try_reader)
+    asked = ["readers", "filters", "heads", "--add", "--seed=2", "--turns=2", f"--table={tmp_path / 't.csv'}"]
+    for _ in range(2):
+        result = CliRunner().invoke(main, asked)
+        assert result.exit_code == 0, result.output
+    assert [seed for name, seed in seeds if name == "heads"] == [2, 7, 12, 17]
+    table = read_table(tmp_path / "t.csv")
+    assert table.tries.tolist() == [20, 20] and table.seconds.tolist() == [240.0, 240.0]
+
+
+@pytest.mark.processes
+def test_a_worker_that_lives_counts_to_the_processor_time():
+    worker = BoundedWorker(memory_mb=1_000, seconds=20)
+    try:
+        worker.run(take_time, 0.01)
+        began = trials.processor_s()
+        here = time.process_time()
+        worker.run(take_time, 0.6)
+        assert trials.processor_s() - began > 0.5 > time.process_time() - here
+    finally:
+        worker.end()
+
+
+def take_time(seconds: float) -> None:
+    ends = time.process_time() + seconds
+    while time.process_time() < ends:
+        pass
 
 
 @pytest.mark.processes

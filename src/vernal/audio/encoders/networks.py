@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -16,14 +16,17 @@ import numpy as np
 from vernal.audio.birdnet.model import indices, packed
 from vernal.audio.encoders.base import Encoder
 from vernal.audio.encoders.files import EncoderFile, checksum_of
+from vernal.audio.encoders.tflite_graph import graph_problem
 from vernal.audio.reading import AudioError
 from vernal.common.problems import InputError, suggest
-from vernal.common.workers import quiet_file_descriptors
+from vernal.common.workers import BoundedWorker, Crash, quiet_file_descriptors
 
 Network = Callable[[np.ndarray], np.ndarray]
 # Others, such as Apple's, compute at half precision.
 _PROVIDERS = ("CUDAExecutionProvider", "ROCMExecutionProvider", "CPUExecutionProvider")
 _LEAST_CHANGE = 1e-6
+# What opening a file and hearing three windows may cost, besides four times the file.
+_MEMORY_MB, _SECONDS = 3_000.0, 120.0
 
 
 class FileEncoder(Encoder):
@@ -69,11 +72,48 @@ class FileEncoder(Encoder):
 
 
 def check_encoder(file: EncoderFile) -> None:
-    """Open a file and let it hear noise, silence and the loudest sound there is.
+    """Open a file and let it hear noise, silence and the loudest sound there is, in a process of its own.
+
+    The file may be anybody's: one that ends a process, or takes all memory there is, costs that process alone.
 
     Raises:
-        InputError: it is not as the parameters say, gives values that are not finite, or hears no difference.
+        InputError: it is not as the parameters say, gives values that are not finite, hears no difference, or ends
+            the process, or takes more memory or time than an encoder does.
     """
+    _checked(file, checksum_of(file.path))
+
+
+@lru_cache(maxsize=16)
+def _checked(file: EncoderFile, _checksum: str) -> None:
+    worker = BoundedWorker(_MEMORY_MB + 4 * file.path.stat().st_size / 2**20, _SECONDS)
+    try:
+        check_in(worker, file)
+    finally:
+        worker.end()
+
+
+def check_in(worker: BoundedWorker, file: EncoderFile) -> None:
+    """`check_encoder` in a worker that there is already."""
+    try:
+        ended = worker.run(hear_sounds, file)
+    except InputError as error:
+        raise error from None  # where in the worker it was said is of no use to anybody
+    if ended is not None:
+        raise _problem(file, f"{_fate(ended)}. Take the file from its makers once more, or name another")
+
+
+def _fate(ended: Crash) -> str:
+    if ended.wanted == "memory":
+        return "it takes far more memory than its size explains"
+    if ended.wanted == "time":
+        return "it takes far too long for three windows"
+    return (
+        f"the process that opened it ended (exit code {ended.exit_code}), so it is damaged or made to do harm"
+    )
+
+
+def hear_sounds(file: EncoderFile) -> None:
+    """What `check_encoder` does in its process; in this one, a damaged file may end it."""
     encoder = FileEncoder(file)
     sounds = np.zeros((3, encoder.n_samples), dtype=np.float32)
     sounds[0] = 0.1 * np.random.default_rng(0).standard_normal(encoder.n_samples).clip(-5, 5)
@@ -101,7 +141,10 @@ def _problem(file: EncoderFile, words: str) -> InputError:
 
 
 def _open(file: EncoderFile) -> Network:
-    return _open_onnx(file) if file.path.suffix.lower() == ".onnx" else _open_tflite(file)
+    try:
+        return _open_onnx(file) if file.path.suffix.lower() == ".onnx" else _open_tflite(file)
+    except UnicodeDecodeError as error:
+        raise _problem(file, "it is damaged: a name in it is no UTF-8") from error
 
 
 @dataclass(frozen=True)
@@ -194,6 +237,8 @@ def _onnx_tensors(described: Sequence[Any]) -> list[_Tensor]:
 
 def _open_tflite(file: EncoderFile) -> Network:
     content = file.path.read_bytes()
+    if problem := graph_problem(content):
+        raise _problem(file, f"it is no TFLite file that can be run ({problem})")
     made = _interpreter(file, content)
     inputs, outputs = map(_tflite_tensors, (made.get_input_details(), made.get_output_details()))
     shape = _input_shape(file, inputs)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from functools import partial
@@ -14,7 +15,9 @@ import pandas as pd
 
 from vernal.clips.annotations import annotation_table, note_wrong_rows, parse_number, spell_number
 from vernal.common.problems import InputError, Problems
-from vernal.common.tables import delimiter_of, guard, plain_text, unguard
+from vernal.common.tables import check_bounds, delimiter_of, guard, plain_text, unguard
+
+_MOST_LEFT_AWAY = 5_000_000  # cells at rows' ends, which a file has for nothing and memory has not
 
 
 def first_line(text: str) -> str:
@@ -48,11 +51,13 @@ def read_rows(text: str, where: str) -> tuple[list[str], list[tuple[int, dict[st
     headers: list[list[str]] = []
     rows: list[tuple[int, dict[str, str]]] = []
     crooked: list[str] = []
+    n_left_away = 0
     try:
         for cells in reader:
             if not any(cell.strip() for cell in cells):
                 continue
             if not headers:
+                check_bounds(where, n_columns=len(cells))
                 headers.append([_unquoted(cell.strip(), is_always=is_tabbed) for cell in cells])
                 if is_tabbed:
                     has_quotes = any(cell.lstrip().startswith('"') for cell in cells)
@@ -63,6 +68,12 @@ def read_rows(text: str, where: str) -> tuple[list[str], list[tuple[int, dict[st
                 headers.append(padded)
                 continue
             header = headers[-1]
+            n_left_away += max(len(header) - len(cells), 0)
+            if n_left_away > _MOST_LEFT_AWAY:
+                raise InputError(
+                    f"{where} has {len(header):,} columns and leaves most of its rows empty, from line "
+                    f"{reader.line_num} on more than {_MOST_LEFT_AWAY:,} cells. Take away columns that nothing uses."
+                )
             # Spreadsheets and Raven leave empty cells away, or add some, at a row's end.
             if any(padded[len(header) :]):
                 crooked.append(f"line {reader.line_num}: {len(cells)} cells, {len(header)} columns")
@@ -72,15 +83,12 @@ def read_rows(text: str, where: str) -> tuple[list[str], list[tuple[int, dict[st
     problems = Problems(where)
     if not headers:
         problems.add("no header", ["the file is empty"], "The first line names the columns.")
-    twice = {name for header in headers for name in header if name and _n_called(name, header) > 1}
-    problems.add("column twice", sorted(map(str.lower, twice)), "Name each column once.")
+    called = [Counter(name.lower() for name in header if name) for header in headers]
+    twice = {name for names in called for name, n in names.items() if n > 1}
+    problems.add("column twice", sorted(twice), "Name each column once.")
     problems.add("row of another width", crooked, "Each row has as many cells as the first line.")
     problems.raise_if_any()
     return headers[0], rows
-
-
-def _n_called(name: str, header: list[str]) -> int:
-    return sum(other.lower() == name.lower() for other in header)
 
 
 def _is_header(cells: list[str], header: list[str]) -> bool:

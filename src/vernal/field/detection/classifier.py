@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from vernal.audio.embedding.options import EmbeddingOptions
+from vernal.audio.encoders import EncoderFile
 from vernal.common.hashing import digest
 from vernal.common.names import CLASS_DIVIDER, folded
 from vernal.common.problems import InputError, is_number
@@ -167,6 +168,10 @@ def choose_classifier(
     own = _named(options.model, data_root) if options.model else _default(data_root)
     if encoders is not None:
         own = dataclasses.replace(own, audio=own.audio.with_files_of(encoders))
+        if isinstance(own.audio.source, EncoderFile):
+            from vernal.audio.encoders.networks import check_encoder
+
+            check_encoder(own.audio.source)
     return _with_settings(own, options)
 
 
