@@ -176,9 +176,10 @@ def test_a_report_of_validation_alone_says_so(make_stage, clips):
     only = without("test_iid", without("test_ood", clips()))
     words = text_of(make_stage(AXES, splits=only).page())
     assert (
-        "No test split holds both classes: all numbers are of validation, which chose the threshold." in words
+        "No test split has clips both with and without the call, so all numbers are of validation, which chose the "
+        "threshold." in words
     )
-    assert "Without an interval nothing shows that it is better than the others." in words
+    assert "Without an interval, nothing shows that it is better than the others." in words
 
 
 @pytest.mark.parametrize("kept", [True, False])
@@ -195,14 +196,14 @@ def test_a_split_of_one_class_orders_nothing(make_stage, clips):
     stage = make_stage(AXES, splits=without.reset_index(drop=True))
     assert stage.results.primary == "val_f1"
     words = text_of(stage.page())
-    assert "No test split holds both classes: all numbers are of validation" in words
+    assert "No test split has clips both with and without the call, so all numbers are of validation" in words
     assert "no sign of having learnt the call" not in words
 
 
 def test_few_nights_give_no_interval_and_the_page_says_so(make_stage, clips):
     page = make_stage(AXES, splits=clips(nights=3)).page()
     words = text_of(page)
-    assert "no interval can be given, see the notes under How sure" in words
+    assert "no interval can be given; the notes under How sure say why" in words
     assert "too few for intervals over nights" in words
     assert "none could be tested: nights or runs are too few" in words
     assert "nan" not in words.lower()
@@ -221,8 +222,8 @@ def test_each_comparison_says_what_would_make_it_surer(make_stage):
 def test_clips_without_recorder_or_date_give_a_report(make_stage, clips):
     table = clips().assign(recorder_id=pd.Series(np.nan, dtype="str"), night=pd.Series(np.nan, dtype="str"))
     words = text_of(make_stage(AXES, splits=table).page())
-    assert "nothing is said about nights" in words
-    assert "missed nights not known" in words
+    assert "so nights are not counted" in words
+    assert "How many nights it misses is not known." in words
 
 
 def test_a_floor_that_no_configuration_reaches(make_stage):

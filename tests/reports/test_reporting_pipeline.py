@@ -33,6 +33,7 @@ def catalog_of(stage, drawings) -> DataCatalog:
         "splits": stage.splits,
         "split_counts": count_splits(stage.splits),
         "rejects": stage.rejects,
+        "audio_roots": {"labelled": "gone"},
     }
     named = {f"made.{name}": value for name, value in own.items()} | shared
     return DataCatalog({name: MemoryDataset(value, copy_mode="assign") for name, value in named.items()})

@@ -43,7 +43,7 @@ def test_a_reference_that_is_better_beyond_its_interval_is_said_in_red(make_stag
     assert (
         tone == "bad"
         and "6 of 6 points" in text
-        and "ranks test_ood better than 6 beyond its interval" in text
+        and "ranks clips at a new site (test) better than 6 beyond its interval" in text
     )
     text, tone = one(results, "A logistic regression, solved to its optimum on the same clips, reaches")
     assert tone == "bad" and "does worse than that floor" in text
@@ -67,7 +67,7 @@ def test_a_point_beside_a_reference_that_it_reaches(make_stage):
     results = make_stage({"seed": [1]}, separation=4.0, reference=1.0).results
     ((text, tone),) = said(results)
     value = results.number("made_001", "test_ood_reference_average_precision")
-    assert tone == "good" and f"average precision of {value:.2f} on test_ood" in text
+    assert tone == "good" and f"average precision of {value:.2f} at a new site (test)" in text
 
 
 def test_a_hidden_layer_has_that_floor_to_beat(make_stage):

@@ -6,6 +6,7 @@ import io
 import math
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -106,6 +107,15 @@ class Sounds:
     def spectrogram(self, excerpt: Excerpt) -> NDArray[np.uint8]:
         """See `spectrogram`."""
         return spectrogram(self.samples(excerpt))
+
+
+def shown_top_hz(band_hz: Sequence[float] | None) -> int:
+    """Up to which frequency a spectrogram is best shown: well above the call, so that others are told from it.
+
+    >>> shown_top_hz([200.0, 1200.0]), shown_top_hz([8000.0, 9000.0]), shown_top_hz(None)
+    (4800, 24000, 12000)
+    """
+    return 12_000 if band_hz is None else int(min(max(4 * band_hz[1], 4_000), 24_000))
 
 
 def spectrogram(samples: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -105,6 +105,24 @@ def amount(value: float) -> str:
     return f"{round(value, 1):g}" if value < 10 else f"{value:,.0f}"
 
 
+def fine_amount(value: float) -> str:
+    """A number with the digits that say something.
+
+    >>> fine_amount(12.0), fine_amount(1234.5), fine_amount(2.34)
+    ('12', '1,234.5', '2.3')
+    """
+    return amount(value) if value < 10 else f"{value:,.1f}".removesuffix(".0")
+
+
+def hours(value: float) -> str:
+    """Hours, the finer the fewer they are.
+
+    >>> hours(0.456), hours(2.34), hours(1234.5)
+    ('0.46', '2.3', '1,234')
+    """
+    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 1 else f"{value:.2f}"
+
+
 def count(number: float, one: str, many: str = "") -> str:
     """A number with its noun.
 

@@ -13,6 +13,7 @@ from vernal.evaluation.stage_results import METRIC_NAMES, StageResults
 
 NOT_ASKED = "not asked"
 NOT_MEASURED = "not measured"
+MEASURED = ("met", "not met", "not shown")
 
 
 def target_verdict(card: ProblemCard, results: StageResults) -> Verdict:
@@ -33,9 +34,14 @@ def target_verdict(card: ProblemCard, results: StageResults) -> Verdict:
     if metric in AT_THRESHOLD and results.no_threshold:
         why = f"no threshold could be chosen, as {results.no_threshold}"
         return Verdict(NOT_MEASURED, f"The target ({asked}) was not measured: {why}.")
-    column = f"{split}_{metric}"
-    found = (results.number(results.deployed, f"{column}{end}") for end in ("", "_low", "_high"))
-    return verdict(card, *found)
+    return verdict(card, *target_numbers(card, results))
+
+
+def target_numbers(card: ProblemCard, results: StageResults) -> list[float]:
+    """What the deployed point reaches in the card's metric and split, and its interval; NaN where it is not known."""
+    wanted = card.performance
+    metric, split = _known(wanted.metric, METRIC_NAMES), _known(wanted.split, {name: name for name in SPLITS})
+    return [results.number(results.deployed, f"{split}_{metric}{end}") for end in ("", "_low", "_high")]
 
 
 def _known(name: str, names: dict[str, str]) -> str | None:

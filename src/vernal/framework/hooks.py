@@ -126,7 +126,7 @@ class RunHooks:
     ) -> None:
         """Release the folder and name the files to look at."""
         self._report_node()
-        from vernal.field.detection.page import refuse_unheard
+        from vernal.field.detection.detection_run import refuse_unheard
         from vernal.framework.run_summary import closing_words
         from vernal.proof.certificate import refuse
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from vernal.common.formatting import UNDEFINED, amount, between, percent, share
+from vernal.common.formatting import percent
 from vernal.evaluation.baselines import ALL_POSITIVE, METADATA
 from vernal.evaluation.calibration import sigmoid
 from vernal.evaluation.effects import HIGHER, LOWER, NOT_TESTED, POWER
 from vernal.evaluation.proportions import exact_interval
 from vernal.evaluation.stage_results import METRIC_NAMES, UNIT_NAMES, VALIDATION, StageResults, level_words
 from vernal.evaluation.target import target_verdict
-from vernal.reports.blocks import BAD, GOOD, WARNING, Bullets, Section, Text, Tile, Tiles
+from vernal.reports.blocks import BAD, GOOD, WARNING, Bullets, Section, Text
 from vernal.reports.figures.comparisons import main_effects
 from vernal.reports.sentences import sentence
 from vernal.reports.training import training_words
@@ -40,48 +40,7 @@ def answer_section(results: StageResults) -> Section:
         _night(results),
         *_chosen(results),
     ]
-    return Section("answer", "The answer", [Tiles(_tiles(results)), Bullets([text for text in said if text])])
-
-
-def _tiles(results: StageResults) -> list[Tile]:
-    split, metric = results.primary_split, METRIC_NAMES[results.primary_metric]
-    at = results.numbers(results.deployed, split)
-    mean = float("nan") if results.leader is None else results.leader[f"{results.primary}_mean"]
-    beside = [results.baseline(kind, split, results.primary_metric) for kind in (ALL_POSITIVE, METADATA)]
-    best = float(np.nanmax(beside)) if np.isfinite(beside).any() else float("nan")
-    of_mean = ", mean of the configuration" if len(results.leading_points) > 1 else ""
-    nights = "missed nights not known"
-    if at["n_present"] > 0 and np.isfinite(at["missed_nights"]):
-        most = exact_interval(int(at["missed_nights"]), int(at["n_present"]))[1]
-        nights = f"{at['missed_nights']:,.0f} of {at['n_present']:,.0f} nights missed (up to {percent(most)})"
-    none = "no threshold" if results.no_threshold else ""
-    return [
-        Tile(share(mean), f"{metric} on {split}{of_mean}", _interval(results, *leader_interval(results))),
-        Tile(share(best), f"{metric} without listening", "the better of two guesses without audio"),
-        Tile(
-            share(at["auroc"]),
-            "AUROC of the point to use",
-            _interval(results, at["auroc_low"], at["auroc_high"]),
-        ),
-        Tile(
-            percent(at["recall"]),
-            "of positives found by the point to use",
-            none or f"{percent(at['fpr'])} of negatives flagged",
-        ),
-        Tile(_minutes_tile(results), "a night to check false alarms", none or nights),
-    ]
-
-
-def _minutes_tile(results: StageResults) -> str:
-    """Review minutes; where no false alarm was seen, the end of the interval, as none seen is not none."""
-    at = results.numbers(results.deployed, results.primary_split)
-    if at["fpr"] == 0 and np.isfinite(at["fpr_high"]):
-        return f"up to {amount(results.review_minutes(at['fpr_high']))} min"
-    return f"{amount(results.review_minutes(at['fpr']))} min" if at["fpr"] > 0 else UNDEFINED
-
-
-def _interval(results: StageResults, low: float, high: float) -> str:
-    return f"{between(low, high)} ({percent(results.options.level)})" if np.isfinite(low) else "no interval"
+    return Section("basis", "What it rests on", [Bullets([text for text in said if text])])
 
 
 def leader_interval(results: StageResults) -> tuple[float, float]:
@@ -115,6 +74,7 @@ def _leader(results: StageResults) -> Text:
         runs=int(row["n_runs"]),
         low=low,
         high=high,
+        meaning=sentence("answer.meaning", metric=results.primary_metric),
         over=str(row["interval_covers"]).removesuffix(" only").replace("nights", results.block_name),
     )
     return Text(text)
@@ -154,7 +114,7 @@ def _order(results: StageResults) -> Text | None:
 
 def _subject(results: StageResults) -> str:
     """Whose the leader's numbers are: several runs' mean is no single point's number."""
-    return "the configuration's mean" if len(results.leading_points) > 1 else "the detector"
+    return "the mean of this configuration" if len(results.leading_points) > 1 else "the detector"
 
 
 def _without_listening(results: StageResults) -> Text | None:

@@ -25,9 +25,10 @@ class Text:
 
 @dataclass(frozen=True)
 class Bullets:
-    """A list of sentences."""
+    """A list of sentences; those of a lead are set in larger type."""
 
     items: Sequence[Text]
+    is_lead: bool = False
     kind: str = field(default="bullets", init=False)
 
 
@@ -84,6 +85,45 @@ class Picture:
 
 
 @dataclass(frozen=True)
+class Sound:
+    """A clip with its sound and spectrogram as addresses of data; `without` says why it has none.
+
+    `length_s` and `top_hz` are the ends of the picture's axes, which begin at zero.
+    """
+
+    title: str
+    note: str
+    sound: str = ""
+    picture: str = ""
+    length_s: float = 0.0
+    top_hz: float = 0.0
+    without: str = ""
+
+    @property
+    def seconds(self) -> list[tuple[float, str]]:
+        """Marks of the axis of time: place from 0 to 1, and what stands there."""
+        step = next(step for step in (0.5, 1, 2, 5, 10) if self.length_s / step <= 6)
+        return [(at * step / self.length_s, f"{at * step:g}") for at in range(int(self.length_s / step) + 1)]
+
+    @property
+    def kilohertz(self) -> list[tuple[float, str]]:
+        """Marks of the axis of frequency: place from 0 to 1, and what stands there."""
+        step = next(step for step in (0.5, 1, 2, 4, 8) if self.top_hz / 1000 / step <= 4)
+        return [
+            (at * step * 1000 / self.top_hz, f"{at * step:g}")
+            for at in range(int(self.top_hz / 1000 / step) + 1)
+        ]
+
+
+@dataclass(frozen=True)
+class Sounds:
+    """Clips side by side."""
+
+    clips: Sequence[Sound]
+    kind: str = field(default="sounds", init=False)
+
+
+@dataclass(frozen=True)
 class Fold:
     """Blocks that a reader opens."""
 
@@ -100,7 +140,7 @@ class Heading:
     kind: str = field(default="heading", init=False)
 
 
-Block = Text | Bullets | Tiles | Table | Picture | Fold | Heading
+Block = Text | Bullets | Tiles | Table | Picture | Sounds | Fold | Heading
 
 
 @dataclass(frozen=True)

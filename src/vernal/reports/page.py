@@ -13,6 +13,7 @@ from vernal.reports.blocks import BAD, WARNING, Section, Text
 from vernal.reports.design import asked_section
 from vernal.reports.error_breakdown import where_section
 from vernal.reports.figures import Drawing, figure_title, inline_svg
+from vernal.reports.lead import lead_section, question
 from vernal.reports.page_templates import page_templates
 from vernal.reports.points import failed_points, not_run, points_section
 from vernal.reports.recommendation import deploy_section
@@ -33,6 +34,7 @@ def render_report(
     more: Sequence[Section] = (),
     notices: Sequence[Text] = (),
     place: str = "",
+    listen: Section | None = None,
 ) -> str:
     """The report of a stage as HTML text; the same results give the same text.
 
@@ -43,10 +45,13 @@ def render_report(
         more: further sections, put at the end.
         notices: what a reader has to know before any number, beside what the results say themselves.
         place: the parameter that commands need to find the data folder; empty for the usual one.
+        listen: clips to hear, put after the answer.
     """
     environment = page_templates()
     environment.filters["code"] = code
     listed = [
+        lead_section(results, split_counts),
+        *([listen] if listen else []),
         answer_section(results),
         asked_section(results, split_counts, rejects),
         found_section(results),
@@ -63,7 +68,7 @@ def render_report(
     return environment.get_template("stage.html.j2").render(
         stage=results.spec.stage,
         target=results.target,
-        question=results.spec.question,
+        question=question(results),
         demo=DEMO_WORDS if results.is_demo else "",
         warnings=[*notices, *_warnings(results)],
         sections=listed,

@@ -12,6 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from vernal.common import formatting
+from vernal.evaluation.stage_results import SPLIT_NAMES
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -32,6 +33,25 @@ def sentence(name: str, **facts: Any) -> str:
     return re.sub(r" (?=[.,;:]( |$))", "", text)
 
 
+def split_name(split: str) -> str:
+    """A split in words; one that has none keeps its name.
+
+    >>> split_name("test_ood"), split_name("sealed")
+    ('new site (test)', 'sealed')
+    """
+    return SPLIT_NAMES.get(split, split)
+
+
+def on_split(split: str) -> str:
+    """Where something was measured, within a sentence.
+
+    >>> on_split("test_ood"), on_split("val"), on_split("sealed")
+    ('at a new site (test)', 'on validation', 'on sealed')
+    """
+    places = {"test_iid": "at the same sites (test)", "test_ood": "at a new site (test)"}
+    return places.get(split, f"on {split_name(split)}")
+
+
 @cache
 def _environment() -> Environment:
     from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -41,7 +61,11 @@ def _environment() -> Environment:
         loader=PackageLoader("vernal.reports", "templates/sentences"), undefined=StrictUndefined
     )
     names = ("share", "percent", "amount", "minutes", "count", "listed")
-    found.filters |= {name: getattr(formatting, name) for name in names} | {"number": "{:,.0f}".format}
+    found.filters |= {name: getattr(formatting, name) for name in names} | {
+        "number": "{:,.0f}".format,
+        "split_name": split_name,
+        "on_split": on_split,
+    }
     found.globals |= {"between": formatting.between}
     found.tests |= {"known": math.isfinite}
     return found

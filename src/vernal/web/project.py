@@ -24,15 +24,6 @@ SOURCE_PARAMETERS = (
 )
 
 
-def top_hz(band: list[float] | None) -> int:
-    """Up to which frequency a spectrogram is best shown: well above the call, so that others are told from it.
-
-    >>> top_hz([200.0, 1200.0]), top_hz([8000.0, 9000.0]), top_hz(None)
-    (4800, 24000, 12000)
-    """
-    return 12_000 if band is None else int(min(max(4 * band[1], 4_000), 24_000))
-
-
 class Refused(InputError):
     """Something outside what the page may show was asked for."""
 

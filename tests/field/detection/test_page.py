@@ -15,12 +15,13 @@ from vernal.common.problems import InputError
 from vernal.datasets.partitioned_table_dataset import PartitionedTableDataset
 from vernal.datasets.written_files_dataset import WrittenFilesDataset
 from vernal.field.detection.classifier import LabelThreshold
+from vernal.field.detection.detection_run import DetectionRun
 from vernal.field.detection.false_alarms import measured_rates
 from vernal.field.detection.label_tables import ENDINGS, label_tables
 from vernal.field.detection.listing import list_for_detection
 from vernal.field.detection.nights import count_nights
 from vernal.field.detection.options import FORMATS, DetectionOptions
-from vernal.field.detection.page import DetectionRun, render_page
+from vernal.field.detection.page import render_page
 from vernal.field.detection.top import (
     TOP_COLUMNS,
     choose_for_nights,
@@ -345,7 +346,7 @@ def test_the_headline_compares_with_false_alarms_alone(found, recordings, n_flag
 
 def test_none_of_88_is_not_none(found, recordings):
     page = page_of(found, recordings, results={"test_ood_fp": 0, "test_ood_n_negative": 88})
-    assert "test_ood</code> was 0 of 88 clips: 0\xa0%, and between 0\xa0% and 3.35\xa0%" in page
+    assert "at a new site (test): 0 of 88 clips, 0\xa0%, and between 0\xa0% and 3.35\xa0%" in page
     assert "Clopper-Pearson, each end a one-sided 95% bound" in page
     assert "would give about 0 flagged windows (0 to 0.6)" in page
 

@@ -21,22 +21,25 @@ def words_of(sample: pd.DataFrame, promised: float = np.nan, **options) -> list[
 
 def test_a_checked_sample_is_told_in_numbers():
     said = "\n".join(words_of(SAMPLE, promised=0.99))
-    assert "60 of 60 drawn windows are checked; 34 hold the target." in said
-    assert "By the checked sample, 0.72 of the flagged windows are right (0." in said
-    assert "Labelled clips had promised 0.99: not what this season shows." in said
-    assert "confidence of at least 5\xa0%, a share of 0." in said
+    assert "60 of 60 windows drawn at random are checked; 34 hold the target." in said
+    assert "By the checked sample, 72\xa0% of the flagged windows are right (" in said
+    assert "On labelled clips it was 99\xa0%, which does not hold in this season." in said
+    assert "Of the windows with the target and a confidence of at least 5\xa0%, " in said
     assert "About 1,170 of 110,000 windows heard hold the target" in said
     assert "A precision of 0.9 is reached from a confidence of 0.881 on" in said
     assert "`detection.min_confidence=0.8808`" in said
     assert "more checks would halve the interval of precision (`detection.sample=" in said
-    assert "holds the target with a probability of 0." in said and "not of another season" in said
+    assert "holds the target with a probability of 0." in said and "not for another season" in said
 
 
 @pytest.mark.parametrize(
-    ("promised", "verdict"), [(0.75, "within that interval"), (0.2, "not what this season shows")]
+    ("promised", "verdict"), [(0.75, "which fits"), (0.2, "which does not hold in this season")]
 )
 def test_what_validation_promised_stands_beside(promised, verdict):
-    assert any(f"had promised {promised:.2f}: {verdict}" in words for words in words_of(SAMPLE, promised))
+    assert any(
+        f"On labelled clips it was {100 * promised:.0f}\xa0%, {verdict}" in words
+        for words in words_of(SAMPLE, promised)
+    )
 
 
 def test_answers_that_are_none_are_said():

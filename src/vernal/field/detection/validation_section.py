@@ -14,9 +14,9 @@ from vernal.field.detection.validation import ENOUGH, REACHED, UNREACHABLE, Vali
 from vernal.reports.blocks import SOFT, Block, Bullets, Picture, Section, Table, Text
 
 _INTERVALS = (
-    "Intervals are of the recordings that were searched, not of another season or place. They take decisions as right: "
-    "a reviewer who errs in one of twenty makes precision look worse, and calls look more common, than they are "
-    "(`detection.reviewer_error` allows for it)."
+    "Intervals are for the recordings that were searched, not for another season or place, and assume that every "
+    "decision is right: a reviewer who is wrong once in twenty makes precision look worse, and calls more common, than "
+    "they are (`detection.reviewer_error` allows for it)."
 )
 
 
@@ -42,8 +42,8 @@ def validation_section(told: Validation, options: DetectionOptions, promised: fl
         Bullets(said),
         Picture(
             "precision",
-            "Precision, and the share of calls that is flagged, at every threshold; bands are 95 % intervals. What "
-            "lies below the floor was not sampled: of calls there nothing is known.",
+            "Precision, and the share of calls that is flagged, at every threshold; bands are 95 % intervals. Below "
+            "the floor nothing was sampled, so calls there are not counted.",
         ),
         Picture(
             "call_density",
@@ -66,17 +66,18 @@ def _how_to(rows: list[dict[Hashable, Any]], options: DetectionOptions) -> str:
 
 
 def _said(row: Mapping[Hashable, Any], promised: float) -> list[str]:
-    floor = percent(_confidence(row["floor_logit"]))
+    floor = percent(confidence_of(row["floor_logit"]))
     first = (
-        f"{row['n_checked']:,} of {count(row['n_sampled'], 'drawn window')} are checked; {row['n_confirmed']:,} hold "
-        "the target."
+        f"{row['n_checked']:,} of {count(row['n_sampled'], 'window')} drawn at random are checked; "
+        f"{row['n_confirmed']:,} hold the target."
     )
     more = [first, precision_words(row), _promised_words(row, promised), _share_words(row, floor)]
     more += [_density_words(row, floor), _wanted_words(row), _more_words(row), _calibration_words(row)]
     return [words for words in more if words]
 
 
-def _confidence(logit: float) -> float:
+def confidence_of(logit: float) -> float:
+    """A logit as confidence, its sigmoid."""
     from scipy.special import expit
 
     return float(expit(logit))
@@ -86,25 +87,25 @@ def precision_words(row: Mapping[Hashable, Any]) -> str:
     """Precision at the run's threshold with its interval; empty where too little was checked."""
     if row["n_checked"] < ENOUGH or pd.isna(row["precision"]):
         return ""
-    interval = between(row["precision_low"], row["precision_high"])
-    return f"By the checked sample, {share(row['precision'])} of the flagged windows are right ({interval})."
+    low, high = percent(row["precision_low"]), percent(row["precision_high"])
+    return f"By the checked sample, {percent(row['precision'])} of the flagged windows are right ({low} to {high})."
 
 
 def _promised_words(row: Mapping[Hashable, Any], promised: float) -> str:
     if pd.isna(promised) or pd.isna(row["precision"]):
         return ""
     inside = row["precision_low"] <= promised <= row["precision_high"]
-    verdict = "within that interval" if inside else "not what this season shows"
-    return f"Labelled clips had promised {share(promised)}: {verdict}."
+    verdict = "which fits" if inside else "which does not hold in this season"
+    return f"On labelled clips it was {percent(promised)}, {verdict}."
 
 
 def _share_words(row: Mapping[Hashable, Any], floor: str) -> str:
     if pd.isna(row["share_of_calls"]):
         return ""
-    interval = between(row["share_of_calls_low"], row["share_of_calls_high"])
+    low, high = percent(row["share_of_calls_low"]), percent(row["share_of_calls_high"])
     return (
-        f"Of the windows with the target that have a confidence of at least {floor}, a share of "
-        f"{share(row['share_of_calls'])} is flagged ({interval})."
+        f"Of the windows with the target and a confidence of at least {floor}, {percent(row['share_of_calls'])} are "
+        f"flagged ({low} to {high})."
     )
 
 
@@ -121,8 +122,8 @@ def _wanted_words(row: Mapping[Hashable, Any]) -> str:
     wanted = f"A precision of {row['wanted_precision']:g}"
     if row["wanted_answer"] == REACHED:
         return (
-            f"{wanted} is reached from a confidence of {share(row['wanted_threshold_confidence'], 3)} on, as surely "
-            f"as 9 in 10: `detection.min_confidence={_rounded_up(row['wanted_threshold_confidence'])}`."
+            f"{wanted} is reached from a confidence of {share(row['wanted_threshold_confidence'], 3)} on, with 90 % "
+            f"certainty: `detection.min_confidence={_rounded_up(row['wanted_threshold_confidence'])}`."
         )
     if row["wanted_answer"] == UNREACHABLE:
         return f"{wanted} cannot be reached by any threshold."
@@ -151,10 +152,10 @@ def _more_words(row: Mapping[Hashable, Any]) -> str:
 def _calibration_words(row: Mapping[Hashable, Any]) -> str:
     if pd.isna(row["platt_slope"]):
         return ""
-    at_own = _confidence(row["platt_slope"] * row["threshold_logit"] + row["platt_offset"])
+    at_own = confidence_of(row["platt_slope"] * row["threshold_logit"] + row["platt_offset"])
     before, after = share(row["brier_confidence"], 3), share(row["brier_recalibrated"], 3)
     return (
-        f"A window just at the threshold (confidence {share(_confidence(row['threshold_logit']))}) holds the target "
+        f"A window just at the threshold (confidence {share(confidence_of(row['threshold_logit']))}) holds the target "
         f"with a probability of {share(at_own)} by the decisions. On nights that this curve was not fitted to, the "
         f"curve's mean squared error is {after}; that of the confidence is {before}."
     )

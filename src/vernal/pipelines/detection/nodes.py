@@ -15,6 +15,7 @@ from vernal.audio.embedding.options import EmbeddingOptions
 from vernal.audio.embedding.store import EmbeddingStore
 from vernal.clips import demo_season
 from vernal.clips.nights import NightOptions
+from vernal.clips.problem_card import ProblemCard
 from vernal.clips.recording_names import RecorderOptions, recorders_in_words
 from vernal.common.formatting import listed
 from vernal.common.problems import InputError
@@ -22,13 +23,15 @@ from vernal.common.storage import as_path
 from vernal.field.detection import listing
 from vernal.field.detection.classifier import Classifier
 from vernal.field.detection.classifier import choose_classifier as choose
+from vernal.field.detection.detection_run import DetectionRun
 from vernal.field.detection.detections import Detections, find_detections
 from vernal.field.detection.false_alarms import measured_rates
 from vernal.field.detection.file_journal import KnownFiles
+from vernal.field.detection.headline import headline
 from vernal.field.detection.label_tables import label_tables
 from vernal.field.detection.nights import count_nights
 from vernal.field.detection.options import DetectionOptions
-from vernal.field.detection.page import DetectionRun, headline, render_page
+from vernal.field.detection.page import render_page
 from vernal.field.detection.sample import ScoredSeason, count_lines, draw_sample
 from vernal.field.detection.scan import Piece, score_missing
 from vernal.field.detection.score_store import ScoreStore
@@ -276,13 +279,16 @@ def write_report(
     hours_plot: Drawing,
     precision_plot: Drawing,
     call_density_plot: Drawing,
+    problem_card: ProblemCard | None,
     options: DetectionOptions,
 ) -> tuple[str, str]:
     """The report as a page, and its answer in one sentence with the next command."""
     told = Validation(precision, density, places, summary)
     root = recordings.audio_root.iloc[0]
     found = Detections(detections, files, effort)
-    run = DetectionRun(found, nights, top, told, classifier, options, root, demo_season.is_demo_root(root))
+    is_demo = demo_season.is_demo_root(root)
+    band_hz = _band_of(problem_card, classifier.labels[0])
+    run = DetectionRun(found, nights, top, told, classifier, options, root, is_demo, band_hz)
     lines = [headline(run).text]
     is_sample_left = (summary.n_checked < summary.n_sampled).any()
     if is_sample_left or len(top):
@@ -295,3 +301,9 @@ def write_report(
         "call_density": call_density_plot,
     }
     return render_page(run, figures), "\n".join(lines) + "\n"
+
+
+def _band_of(card: ProblemCard | None, label: str) -> tuple[float, float] | None:
+    """The call's band, Hz, by the problem card; None where it does not say."""
+    name = card.find(label) if card else None
+    return card.band_of(name) if card and name else None

@@ -10,7 +10,7 @@ def create_pipeline() -> Pipeline:
     return Pipeline(
         [*_listen(), *_count(), *_validate(), *_show()],
         namespace="detection",
-        inputs={"known_embeddings", "review_log"},
+        inputs={"known_embeddings", "problem_card", "review_log"},
         parameters={
             "params:detection",
             "params:nights",
@@ -193,6 +193,7 @@ def _show() -> list[Node]:
                 "hours_plot",
                 "precision_plot",
                 "call_density_plot",
+                "problem_card",
                 "params:detection",
             ],
             outputs=["report", "answer"],

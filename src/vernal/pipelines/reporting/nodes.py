@@ -10,6 +10,7 @@ from vernal.common.data_folder import data_root_param
 from vernal.evaluation.stage_results import StageResults
 from vernal.reports import render_report
 from vernal.reports.figures import FIGURES, Drawing, draw_figures
+from vernal.reports.listening import listen_section
 from vernal.reports.proof_sections import (
     card_section,
     certificate_notices,
@@ -38,6 +39,8 @@ def report(
     split_counts: pd.DataFrame,
     rejects: pd.DataFrame,
     splits: pd.DataFrame,
+    scores: pd.DataFrame,
+    audio_roots: dict[str, str],
     data_root: str,
     **plots: Drawing,
 ) -> str:
@@ -51,4 +54,5 @@ def report(
         card_section(model_card, data_card),
     ]
     notices = certificate_notices(certificate)
-    return render_report(results, drawings, split_counts, rejects, proof, notices, place)
+    listen = listen_section(results, scores, splits, audio_roots, place)
+    return render_report(results, drawings, split_counts, rejects, proof, notices, place, listen)

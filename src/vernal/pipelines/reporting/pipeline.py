@@ -7,7 +7,7 @@ from vernal.pipelines.stages import BASELINE, STANDS, in_stage
 from vernal.reports.figures import FIGURES
 
 PROOF = ("certificate", "test_ledger", "model_card", "data_card")
-DATA = ("split_counts", "rejects", "splits")
+DATA = ("split_counts", "rejects", "splits", "scores", "audio_roots")
 PLOTS = [f"{name}_plot" for name in FIGURES]
 
 

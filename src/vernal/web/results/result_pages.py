@@ -10,6 +10,7 @@ import pandas as pd
 from starlette.requests import Request
 from starlette.responses import Response
 
+from vernal.audio.excerpts import shown_top_hz
 from vernal.common.formatting import percent
 from vernal.evaluation.baselines import ALL_POSITIVE, METADATA, PLACE_AND_HOUR
 from vernal.evaluation.effects import what_would_help
@@ -21,7 +22,6 @@ from vernal.reports.recommendation import total_words, totals_note
 from vernal.sweeps.settings_table import SEED
 from vernal.sweeps.stage_folder import StageFolder
 from vernal.web.http import one_of, page
-from vernal.web.project import top_hz
 from vernal.web.results import board, comparing, disagreements, effects, nights, pictures
 from vernal.web.results.cache import Cache
 from vernal.web.results.stages import LoadedStage, found_stages, load_stage, stamp
@@ -118,7 +118,7 @@ class ResultPages:
             "clips": shown.astype(object).where(shown.notna(), None).to_dict("records"),
             "thresholds": [results.number(point, "threshold_logit") for point in (a, b)],
             "band": band,
-            "top_hz": top_hz(band),
+            "top_hz": shown_top_hz(band),
         }
         return self._stage_page(request, "compare", loaded, values | paging)
 

@@ -17,13 +17,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from vernal.audio.excerpts import Excerpt, Sounds, place_excerpt
+from vernal.audio.excerpts import Excerpt, Sounds, place_excerpt, shown_top_hz
 from vernal.audio.reading import SAMPLE_RATE_HZ, bandpass
 from vernal.collection.agreement import AgreementOptions
 from vernal.common.problems import InputError, suggest
 from vernal.evaluation.calibration import sigmoid
 from vernal.proof.run_record import read_records
-from vernal.web.project import NotThere, ProjectContext, top_hz
+from vernal.web.project import NotThere, ProjectContext
 from vernal.web.review import queues
 from vernal.web.review.decisions import DecisionLog, latest_decisions
 from vernal.web.review.filters import choose
@@ -339,7 +339,7 @@ class ReviewService:
         """What helps to hear a class: its band, the frequencies worth seeing, and the target's call types."""
         band = self.project.band_of(asked)
         call_types = self.call_types() if asked == self.target else []
-        return {"band_hz": band, "top_hz": top_hz(band), "call_types": call_types}
+        return {"band_hz": band, "top_hz": shown_top_hz(band), "call_types": call_types}
 
     def excerpt(self, queue: str, item: str) -> Excerpt:
         """Where the sound of an item is, with context."""

@@ -1,0 +1,206 @@
+"""The sections of the page below its answer: nights, threshold, what counts do not mean, recordings, files."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import pandas as pd
+
+from vernal.common.formatting import UNDEFINED, count, fine_amount, hours, listed, share
+from vernal.evaluation.proportions import BOUND_WORDS
+from vernal.field.detection.detection_run import DetectionRun
+from vernal.field.detection.detections import COPY, HEARD, PARTLY, UNHEARD
+from vernal.field.detection.false_alarms import ENDS
+from vernal.field.detection.listing import UNKNOWN
+from vernal.field.detection.nights import CALLS, EXPECTED, NO_RECORDINGS, QUIET
+from vernal.field.detection.nights import UNHEARD as NIGHT_UNHEARD
+from vernal.field.detection.options import DetectionOptions
+from vernal.reports.blocks import SOFT, Block, Bullets, Picture, Section, Table, Text
+from vernal.reports.sentences import split_name
+
+MOST_FILES = 50
+MEASURED_ON = ("val", "test_iid", "test_ood")
+MEANING = (
+    (
+        "A detection is a model's statement, not an observation. Only listening tells how many are right: precision on "
+        "test clips does not carry over, because {label} is rarer in the field than among those clips."
+    ),
+    (
+        "Detections count neither animals nor calls: consecutive windows make one detection, a call across the end of "
+        "a recording can make two, and one animal may call all night."
+    ),
+    (
+        "Compare two recorders only per hour heard, and only where they hear equally well: range, noise and the age of "
+        "the microphone differ."
+    ),
+    (
+        "A night without a detection is not a night without the animal: some calls are missed, and a recorder does not "
+        "run all hours."
+    ),
+    "Confidence orders detections; it is not a probability.",
+)
+
+
+def nights_section(run: DetectionRun) -> Section:
+    """Detections by night and by hour."""
+    blocks: list[Block] = [
+        Picture(
+            "activity",
+            "Detections by recorder and night, right or not. Grey: heard, no detection. Blank: no recording, which "
+            "says nothing about the animal. A night has the date of its evening, and each recorder has its own.",
+        ),
+        _by_recorder(run),
+        Picture(
+            "hours",
+            "Detections by clock hour, over the hours that were heard. Clocks are the recorders' own.",
+        ),
+    ]
+    return Section("nights", "Nights", blocks)
+
+
+def _by_recorder(run: DetectionRun) -> Table:
+    several = len(run.classifier.labels) > 1
+    rows = []
+    for names, part in run.nights.groupby(["recorder_id", "label"], sort=True):
+        recorder, label = map(str, names)
+        dated = part[part.night != UNKNOWN]
+        states = dated.state.value_counts()
+        detected = sorted(dated[dated.n_detections > 0].night)
+        cells = [recorder, label, hours(part.heard_h.sum())]
+        cells += [f"{states.get(CALLS, 0) + states.get(QUIET, 0):,}", f"{states.get(CALLS, 0):,}"]
+        cells += [f"{states.get(NIGHT_UNHEARD, 0):,}", f"{states.get(NO_RECORDINGS, 0):,}"]
+        cells += [f"{part.n_detections.sum():,}", f"{part.n_windows.sum():,}", _expected_range(part)]
+        # As code, dates are not broken.
+        cells += [f"`{detected[0]}`", f"`{detected[-1]}`"] if detected else [UNDEFINED, UNDEFINED]
+        rows.append(cells if several else [cells[0], *cells[2:]])
+    columns = ["recorder", "label", "hours heard", "nights heard", "with detections", "nights not heard"]
+    columns += ["nights without recordings", "detections", "windows flagged", "false ones expected"]
+    columns += ["first detected", "last detected"]
+    shown = columns if several else [columns[0], *columns[2:]]
+    return Table(shown, rows, "A night without recordings is not a night without calls.")
+
+
+def _expected_range(nights: pd.DataFrame) -> str:
+    """False windows to expect of some nights, as an interval."""
+    low, high = (nights[f"{EXPECTED}{end}"].sum(min_count=1) for end in ENDS[1:])
+    return UNDEFINED if pd.isna(high) else f"{fine_amount(low)} to {fine_amount(high)}"
+
+
+def threshold_section(run: DetectionRun) -> Section:
+    """The classifier, its threshold, and what it reached on labelled clips."""
+    own = run.classifier
+    rows = [
+        ["classifier", f"`{own.name}`"],
+        ["threshold as confidence", f"`{own.threshold_confidence:.4f}`"],
+        ["threshold as logit", f"`{own.threshold_logit!r}`"],
+        ["where it came from", own.threshold_from],
+        ["sensitivity", f"`{own.sensitivity:g}`"],
+        ["band", f"`{own.audio.fmin:g}` to `{own.audio.fmax:g}` Hz"],
+        ["windows", f"3 s, overlap `{own.audio.overlap:g}` s"],
+        ["detections closer than this are joined", f"`{_gap(run.options)}`"],
+    ]
+    blocks: list[Block] = [Table(["what", "value"], rows)]
+    measured = [
+        [
+            split_name(split),
+            *(_rate(own.results, f"{split}_{name}") for name in ("precision", "recall", "fpr")),
+        ]
+        for split in MEASURED_ON
+        if f"{split}_recall" in own.results
+    ]
+    if measured:
+        note = (
+            "On labelled clips, at the classifier's own threshold."
+            if own.has_own_threshold
+            else "On labelled clips, at the classifier's own threshold and settings, which are not those of this run."
+        )
+        blocks.append(Table(["measured on", "precision", "recall", "false positive rate"], measured, note))
+    if own.of_labels:
+        blocks.append(_thresholds_of_labels(run))
+    return Section("threshold", "Threshold", blocks)
+
+
+def _thresholds_of_labels(run: DetectionRun) -> Table:
+    own, detections = run.classifier, run.found.detections
+    rows = [
+        [
+            label,
+            f"{one.threshold_confidence:.4f}" if one.threshold_confidence < 1 else UNDEFINED,
+            *(_rate(one.results, f"val_{name}") for name in ("precision", "recall", "fpr")),
+            f"{detections.n_windows[detections.label == label].sum():,}",
+            _expected_range(run.nights[run.nights.label == label]),
+        ]
+        for label, one in zip(own.labels, own.of_labels, strict=True)
+    ]
+    return Table(
+        ["label", "threshold (confidence)", "precision", "recall", "false positive rate", "windows flagged",
+         "by false alarms alone"],
+        rows,
+        "Each label is flagged from its own threshold, which was chosen on validation; rates are those there. The last "
+        f"column is what as much sound without the label would give ({BOUND_WORDS}).",
+    )  # fmt: skip
+
+
+def _gap(options: DetectionOptions) -> str:
+    return "never merged" if options.merge_gap_s is None else f"{options.merge_gap_s:g} s"
+
+
+def _rate(results: Mapping[str, float], name: str) -> str:
+    return share(results.get(name, float("nan")))
+
+
+def meaning_section(run: DetectionRun) -> Section:
+    """What the counts must not be read as."""
+    label = listed(run.classifier.labels)
+    said = [Text(text.format(label=label)) for text in MEANING]
+    return Section("meaning", "What these counts do not mean", [Bullets(said)])
+
+
+def unheard_section(run: DetectionRun) -> Section:
+    """Recordings that could not be heard to their end."""
+    files = run.found.files[run.found.files.reason.notna() | run.found.files.message.notna()]
+    if files.empty:
+        return Section("unheard", "Not heard", [Text("Every recording was heard to its end.")])
+    states = files.state.value_counts()
+    words = {
+        UNHEARD: "not heard at all", PARTLY: "heard in part", COPY: "second copies, not counted twice",
+        HEARD: "heard to their end though their header says less",
+    }  # fmt: skip
+    tally = [f"{states[state]:,} {words[state]}" for state in words if state in states]
+    shown = [_file_cells(row) for row in files.head(MOST_FILES).to_dict("records")]
+    more = f"{len(files) - MOST_FILES:,} more are in `broken.csv`." if len(files) > MOST_FILES else ""
+    table = Table(["recording", "state", "reason", "seconds heard", "what is wrong"], shown, more)
+    of_all = Text(f"Of {count(len(run.found.files), 'file')}: {listed(tally)}.")
+    return Section("unheard", "Not heard", [of_all, table])
+
+
+def _file_cells(row: Mapping[Hashable, Any]) -> list[str]:
+    reason = row["reason"].replace("_", " ") if isinstance(row["reason"], str) else ""
+    return [f"`{row['file_path']}`", str(row["state"]), reason, f"{row['heard_s']:,.1f}", str(row["message"])]
+
+
+def files_section(run: DetectionRun) -> Section:
+    """Where each table and sound lies."""
+    rows = [
+        ["`07_model_output/detection/detections/`", "every detection; Parquet by recorder and date"],
+        [
+            "`07_model_output/detection/scores/`",
+            "the logit of every window: another threshold needs no listening",
+        ],
+        ["`verified.csv`", "the detections that people confirmed, alone"],
+        ["`sample.csv`", "windows drawn to be checked, each with what it stands for and what people said"],
+        ["`precision.csv`, `precision_by_place.csv`", "precision and share of calls at every threshold"],
+        ["`call_density.csv`", "share of windows with the target by recorder and night, without a threshold"],
+        ["`validation.csv`", "what the checked sample says, one row a label"],
+        ["`nights.csv`, `hours.csv`", "one row a recorder, night (and hour) and label"],
+        ["`effort.csv`", "seconds and windows heard by recorder, night and clock hour"],
+        ["`files.csv`, `broken.csv`", "what became of every recording; those with something wrong"],
+        ["`top.csv`, `clips/`", "the queue for checking, and its sound"],
+        ["`night_queue.csv`", "what to hear next to confirm each night"],
+        ["`occupancy/`", "detection histories, effort and covariates, with scripts for R"],
+    ]
+    if run.options.wanted_formats:
+        rows.append(["`label_tables/`", f"detections for {listed(run.options.wanted_formats)}"])
+    table = Table(["file", "what is in it"], rows)
+    return Section("where", "Files", [table, Text("Files without a folder lie beside this page.", SOFT)])

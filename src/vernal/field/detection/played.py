@@ -1,0 +1,105 @@
+"""Detections to hear: the strongest, the weakest, and those that people rejected; then the queue for checking."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import pandas as pd
+
+from vernal.audio.excerpts import shown_top_hz
+from vernal.common.formatting import count, fine_amount, share
+from vernal.common.storage import as_path
+from vernal.field.detection.detection_run import DetectionRun
+from vernal.field.detection.detections import UNCHECKED
+from vernal.field.detection.top import nights_to_confirm
+from vernal.field.detection.verification import CONFIRMED, REJECTED
+from vernal.reports.blocks import Block, Fold, Heading, Section, Table, Text
+from vernal.reports.clip_sounds import Clip, SoundPage
+
+SHOWN = 6  # detections of each kind
+MOST_LISTED = 50
+BEFORE_S, LONGEST_S = 1.0, 6.0
+STATES = {CONFIRMED: "confirmed", REJECTED: "rejected", UNCHECKED: "not checked"}
+
+
+def listen_section(run: DetectionRun) -> Section:
+    """Detections to hear and see, how far the nights are confirmed, and the queue for checking."""
+    if run.top.empty:
+        return Section("listen", "Listen", [])
+    order = ["logit", "file_path", "start_s"]
+    strongest = run.found.detections.sort_values(order, ascending=[False, True, True], kind="stable")
+    rejected = strongest[strongest.review_state == REJECTED]
+    page = SoundPage(shown_top_hz(run.band_hz))
+
+    def shown(title: str, words: str, rows: pd.DataFrame) -> list[Block]:
+        if rows.empty:
+            return []
+        clips = page.block(_clip(run, row) for row in rows.head(SHOWN).to_dict("records"))
+        return [Heading(title), Text(words), clips]
+
+    blocks: list[Block] = [
+        *shown(
+            "Strongest detections", "The surest of the classifier; few of these should be wrong.", strongest
+        ),
+        *shown("False alarms", "Heard by a person and rejected, the surest first.", rejected),
+        *shown(
+            "Weakest detections",
+            "Just above the threshold, where most mistakes are.",
+            strongest.iloc[SHOWN:][::-1],
+        ),
+        Heading("To check"),
+        Text(_nights_words(run)),
+        Text(
+            f"The queue has the {len(run.top):,} strongest detections, at most {run.options.queue_per_night} a night "
+            "of a recorder. `kedro review detections` plays them; they are listed in `top.csv`, and `clips/` has sound "
+            f"of the first, with {run.options.clip_margin_s:g}\u00a0s more on both sides."
+        ),
+        Fold(f"The first {min(len(run.top), MOST_LISTED)}", [_queue_table(run.top)]),
+    ]
+    return Section("listen", "Listen", blocks)
+
+
+def _clip(run: DetectionRun, row: Mapping[Hashable, Any]) -> Clip:
+    """The strongest part of a detection."""
+    start_s = max(0.0, row["peak_start_s"] - BEFORE_S)
+    state = STATES.get(str(row["review_state"]), str(row["review_state"]))
+    started = "" if pd.isna(row["started_at"]) else f", {row['started_at']:%Y-%m-%d %H:%M:%S}"
+    return Clip(
+        as_path(run.audio_root) / str(row["file_path"]),
+        start_s,
+        min(row["end_s"], start_s + LONGEST_S),
+        f"confidence {share(row['confidence'], 3)}",
+        f"{row['recorder_id']}{started}, {state}. `{row['file_path']}`, from {fine_amount(start_s)} s",
+    )
+
+
+def _queue_table(top: pd.DataFrame) -> Table:
+    rows = [_top_cells(row) for row in top.head(MOST_LISTED).to_dict("records")]
+    return Table(["rank", "recording", "at, s", "night", "confidence", "clip"], rows)
+
+
+def _nights_words(run: DetectionRun) -> str:
+    """How far the nights are confirmed, what that cost, and what is left to hear."""
+    nights = nights_to_confirm(run.found.detections, run.nights, run.options.night_budget)
+    states = nights.review_state.value_counts()
+    n_confirmed, n_rejected = (int(states.get(state, 0)) for state in (CONFIRMED, REJECTED))
+    is_spent = (nights.review_state == UNCHECKED) & (nights.n_left == 0)
+    n_heard = int(nights.n_heard.sum())
+    cost = (
+        f"{count(n_heard, 'detection')} heard, {n_heard / n_confirmed:.1f} a confirmed night"
+        if n_confirmed
+        else (f"{count(n_heard, 'detection')} heard")
+    )
+    settled = f"{n_confirmed:,} are confirmed and {n_rejected:,} rejected ({cost})"
+    return (
+        f"Of {count(len(nights), 'night')} with detections {settled}; {is_spent.sum():,} have spent their budget of "
+        f"{run.options.night_budget}. `kedro review nights` asks for {nights.n_left.sum():,} more at the most, and "
+        "passes over each night once it is confirmed."
+    )
+
+
+def _top_cells(row: Mapping[Hashable, Any]) -> list[str]:
+    clip = f"`{row['clip_file']}`" if isinstance(row["clip_file"], str) else ""
+    place = [f"{row['rank']:,}", f"`{row['file_path']}`", fine_amount(row["start_s"])]
+    return [*place, str(row["night"]), share(row["confidence"], 3), clip]
