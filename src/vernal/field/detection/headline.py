@@ -177,8 +177,9 @@ def _expected_words(run: DetectionRun) -> str:
     low, high = (fine_amount(end * run.n_windows) for end in ends)
     return (
         f"Labelled clips without the target that were flagged all the same, {on_split(rate.split)}: "
-        f"{rate.n_flagged:,} of {count(rate.n_negative, 'clip')}, {_fine_percent(value)}, and between {_fine_percent(ends[0])} and "
-        f"{_fine_percent(ends[1])} ({BOUND_WORDS}). As much sound as was heard here, all without the target, "
+        f"{rate.n_flagged:,} of {count(rate.n_negative, 'clip')}, {_fine_percent(value)}, and between "
+        f"{_fine_percent(ends[0])} and {_fine_percent(ends[1])} ({BOUND_WORDS}). "
+        "As much sound as was heard here, all without the target, "
         f"would give about {fine_amount(value * run.n_windows)} flagged windows ({low} to {high})."
     )
 
