@@ -33,19 +33,20 @@ def lead_section(results: StageResults, split_counts: pd.DataFrame) -> Section:
         split_counts: see `vernal.clips.splits.count_splits`.
     """
     sites = sites_of(split_counts, results.primary_split)
+    at = results.numbers(results.deployed, results.primary_split)
     facts = {
         "results": results,
         "target": results.target,
-        "at": results.numbers(results.deployed, results.primary_split),
+        "at": at,
         "units": UNIT_NAMES[results.options.unit],
         "without_threshold": results.no_threshold,
         "place": _place(results, split_counts, sites),
         "prevalence": results.options.field_prevalence,
         "sites": sites,
         "n_sites": len(sites),
+        "rare": at["precision_at_field_prevalence"],
+        "high": results.review_minutes(at["fpr_high"]),
     }
-    facts["rare"] = facts["at"]["precision_at_field_prevalence"]
-    facts["high"] = results.review_minutes(facts["at"]["fpr_high"])
     case = use_case(results)
     use = sentence("lead.use", case=case, **facts)
     said = [

@@ -42,7 +42,7 @@ def listen_section(
     missed = (positive[positive["logit"] < threshold] if has_threshold else positive)[::-1]
     alarms = negative[negative["logit"] >= threshold] if has_threshold else negative
     facts = {"target": results.target, "has_threshold": has_threshold}
-    page = SoundPage(shown_top_hz(results.card and results.card.band_of(results.target)))
+    page = SoundPage(shown_top_hz(results.card.band_of(results.target) if results.card else None))
 
     def shown(title: str, words: str, rows: pd.DataFrame) -> list[Block]:
         found: list[Block] = [Heading(title), Text(words)]
