@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import base64
+import io
+import re
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import soundfile
 
 from tests.small_stage import made_plan, made_scores, split_table
 from vernal.common.problems import InputError
 from vernal.evaluation.options import EvaluationOptions
 from vernal.framework.notebooks import (
+    call_range,
     difference_table,
+    listen_to,
     name_of,
     open_catalog,
     opening_words,
@@ -140,3 +146,28 @@ def test_a_pair_that_cannot_be_compared_is_refused():
     twice = plan.assign(config_hash=plan.config_hash.where(plan.point != "made_002", plan.config_hash[0]))
     with pytest.raises(InputError, match="one run under two names"):
         pair_of("made_001", "made_002", twice, scores, splits)
+
+
+def test_the_range_of_the_call_is_that_of_the_problem_card(project):
+    from vernal.clips.problem_card import read_problem_card
+
+    card = read_problem_card(project / "conf" / "base" / "problem.yml")
+    assert call_range(Catalog(**{"problem_card": card, "params:target": "RADR"})) == (200.0, 1200.0)
+    assert call_range(Catalog(**{"problem_card": card, "params:target": "owl nobody named"})) is None
+
+
+def test_each_clip_has_its_picture_and_its_player():
+    samples = np.sin(np.arange(48_000) * 2 * np.pi * 500 / 48_000).astype("float32")
+    shown = listen_to({"a <b>": samples, "faint": samples / 100}, (200.0, 1200.0)).data
+    assert shown == listen_to({"a <b>": samples, "faint": samples / 100}, (200.0, 1200.0)).data
+    assert shown.count("data:image/png") == shown.count("data:audio/mpeg") == 2
+    assert "Sound of a &lt;b&gt;" in shown
+    heard = [decoded(part) for part in re.findall('data:audio/mpeg;base64,([^"]+)', shown)]
+    assert heard[0] == pytest.approx(heard[1], rel=0.1) and 0.6 < heard[0] < 0.8
+
+
+def decoded(address: str) -> float:
+    """The peak of a sound as a page carries it."""
+    samples, rate_hz = soundfile.read(io.BytesIO(base64.b64decode(address)))
+    assert rate_hz == 24_000
+    return float(np.abs(samples).max())

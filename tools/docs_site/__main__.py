@@ -41,6 +41,19 @@ def demo(data_root: Path) -> None:
 
 
 @main.command()
+@click.argument("data_root", type=_folder)
+def notebooks(data_root: Path) -> None:
+    """Execute the notebooks on a finished stage 5 on the demo season, and write them as pages with their outputs.
+
+    \b
+    Example:  python -m tools.docs_site notebooks data
+    """
+    from tools.docs_site.notebooks import write_notebooks
+
+    write_notebooks(find_project(), data_root.resolve())
+
+
+@main.command()
 @click.argument("experiments", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.argument("leaderboards", type=_folder)
 def published(experiments: Path, leaderboards: Path) -> None:

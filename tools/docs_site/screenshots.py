@@ -32,9 +32,9 @@ from vernal.reports.figures.style import drawn
 
 QUEUE = "candidates"
 PICTURES = {
-    "report": "The head of a stage's report: what the detector reaches, and how sure that is.",
-    "clips": "What it has to tell apart: calls of each quality above, what the miner mistook for one below.",
-    "review": "`kedro review`: listen to what is doubtful and decide.",
+    "report": "The top of a stage's report: how well the detector does, and how certain that is.",
+    "clips": "What it has to tell apart: calls of each quality (above) and sounds mistaken for calls (below).",
+    "review": "`kedro review`: listen to doubtful clips and decide.",
 }
 # Shown in the gallery beside those above: a heading, and a line on what the picture shows.
 GALLERY = {
@@ -116,7 +116,7 @@ def check_pictures(folder: Path) -> None:
         InputError: they are others.
     """
     record = folder / _RECORD
-    if json.loads(record.read_text(encoding="utf-8"))["results"] != _of_results(folder):
+    if json.loads(record.read_text(encoding="utf-8"))["results"] != results_digest(folder):
         raise InputError(
             f"{record} is of other results than demo_season.json. Run python -m tools.docs_site demo DATA_ROOT where "
             "Chromium with chromedriver is installed."
@@ -147,11 +147,12 @@ def write_pictures(project: Path, data_root: Path, folder: Path) -> None:
     draw = partial(spectrograms, max_hz=_TOP_HZ)
     pictures["clips"] = drawn(draw, _sounds(data_root), "DEMO SEASON: three seconds each, on one scale").png
     for name, picture in pictures.items():
-        write_bytes(folder / f"demo_{name}.png", _small(picture))
-    write_text(folder / _RECORD, json.dumps({"results": _of_results(folder)}) + "\n")
+        write_bytes(folder / f"demo_{name}.png", small_picture(picture))
+    write_text(folder / _RECORD, json.dumps({"results": results_digest(folder)}) + "\n")
 
 
-def _of_results(folder: Path) -> str:
+def results_digest(folder: Path) -> str:
+    """A hash of the demo season's results as the pages show them."""
     return digest(json.loads((folder / "demo_season.json").read_text(encoding="utf-8")))
 
 
@@ -210,7 +211,7 @@ def _sound(data_root: Path, row: pd.Series) -> Any:
     return load_clip(path, 0.0 if pd.isna(row.start_s) else row.start_s, row.end_s)
 
 
-def _small(picture: bytes) -> bytes:
+def small_picture(picture: bytes) -> bytes:
     """The same picture in few colours: pages load it, and every version of it stays in the history."""
     from PIL import Image
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tools.docs_site import numbers, pipeline_pages, reference, screenshots
+from tools.docs_site import notebooks, numbers, pipeline_pages, reference, screenshots
 from tools.docs_site.links import broken_links
 from vernal.common.problems import InputError, Problems, suggest
 
@@ -23,6 +23,7 @@ MAKERS: dict[str, Callable[[Path], str]] = {
         pipeline_pages.others,
         screenshots.product,
         screenshots.gallery,
+        notebooks.notebooks,
         numbers.demo_season,
         numbers.demo_splits,
         numbers.few_clips,

@@ -7,7 +7,7 @@ import io
 import numpy as np
 import pytest
 
-from vernal.reports.figures.sounds import RANGE_DB, spectrograms
+from vernal.reports.figures.sounds import RANGE_DB, level_db, spectrograms
 from vernal.reports.figures.style import drawn, styled
 
 
@@ -31,6 +31,14 @@ def test_clips_share_one_scale_of_level_time_and_frequency():
     assert loud.get_ylim() == (0, 6)
     peaks = [float(axes.images[0].get_array().max()) for axes in (loud, faint)]
     assert peaks[0] - peaks[1] == pytest.approx(20, abs=0.6)  # a tenth of the amplitude
+
+
+def test_a_clip_alone_may_keep_the_scale_of_louder_ones_and_marks_a_band():
+    faint, loud = tone(0.05), tone(0.5)
+    with styled():
+        (axes,) = spectrograms({"faint": faint}, "", 3_000.0, (200.0, 1_200.0), level_db(loud)).axes
+    assert axes.images[0].get_clim()[1] == level_db(loud) > level_db(faint) + 19
+    assert [line.get_ydata()[0] for line in axes.lines] == [0.2, 1.2]
 
 
 def test_a_tone_lies_at_its_frequency():

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from vernal.audio.excerpts import FLOOR_DB, spectrogram
 from vernal.audio.reading import SAMPLE_RATE_HZ
-from vernal.reports.figures.style import nothing, panels
+from vernal.reports.figures.style import CARD, nothing, panels
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -18,17 +18,25 @@ RANGE_DB = 65.0  # what is further below the loudest bin of the figure is drawn 
 COLUMNS = 3
 
 
-def spectrograms(sounds: Mapping[str, np.ndarray], title: str, max_hz: float = 6_000.0) -> Figure:
+def spectrograms(
+    sounds: Mapping[str, np.ndarray],
+    title: str,
+    max_hz: float = 6_000.0,
+    band_hz: Sequence[float] = (),
+    loudest_db: float | None = None,
+) -> Figure:
     """Spectrograms of several clips, three in a row, all on one scale of time, frequency and level.
 
     Args:
         sounds: (n,) samples at 48 kHz by what to write above them, in order.
         max_hz: the highest frequency shown.
+        band_hz: frequencies to mark, such as the ends of the call's range.
+        loudest_db: level of the brightest colour; None is that of the loudest clip (see `level_db`).
     """
     if not sounds:
         return nothing(title, "No clip to show.")
-    pictures = {name: spectrogram(samples).T * (-FLOOR_DB / 255) for name, samples in sounds.items()}
-    loudest = max(float(picture.max()) for picture in pictures.values())
+    pictures = {name: _levels(samples) for name, samples in sounds.items()}
+    loudest = loudest_db or max(float(picture.max()) for picture in pictures.values())
     longest_s = max(len(samples) for samples in sounds.values()) / SAMPLE_RATE_HZ
     n_columns = min(COLUMNS, len(sounds))
     n_rows = -(-len(sounds) // n_columns)
@@ -47,6 +55,8 @@ def spectrograms(sounds: Mapping[str, np.ndarray], title: str, max_hz: float = 6
             picture, origin="lower", aspect="auto", cmap="magma", extent=(0, length_s, 0, SAMPLE_RATE_HZ / 2000),
             vmin=loudest - RANGE_DB, vmax=loudest, interpolation="nearest",
         )  # fmt: skip
+        for edge in band_hz:
+            axes.axhline(edge / 1000, color=CARD, linewidth=0.8, linestyle=(0, (4, 3)))
         axes.set(title=name, xlim=(0, longest_s), ylim=(0, max_hz / 1000))
         axes.grid(visible=False)
     for at, axes in enumerate(listed):
@@ -54,3 +64,12 @@ def spectrograms(sounds: Mapping[str, np.ndarray], title: str, max_hz: float = 6
         axes.set_ylabel("kHz" if at % n_columns == 0 else "")
         axes.set_xlabel("s" if at + n_columns >= len(sounds) else "")
     return figure
+
+
+def level_db(samples: np.ndarray) -> float:
+    """Level of a clip's loudest bin, in dB above the floor of spectrograms."""
+    return float(_levels(samples).max())
+
+
+def _levels(samples: np.ndarray) -> np.ndarray:
+    return spectrogram(samples).T * (-FLOOR_DB / 255)
