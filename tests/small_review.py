@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,7 @@ from vernal.clips.nights import NightOptions, with_nights
 from vernal.common.files import sha256_of_file, write_text
 from vernal.common.hashing import digest
 from vernal.common.table_files import read_table, write_table
+from vernal.common.target_folders import TargetFolders
 from vernal.web.project import NotThere, ProjectContext
 from vernal.web.review.options import QueueSpec
 
@@ -174,3 +177,40 @@ def make_context(root: Path, project: Path, **parameters) -> ProjectContext:
         write_table(data, root / "03_primary" / f"{name}.parquet")
 
     return ProjectContext(project, root, {"target": "RADR", **parameters}, load, save)
+
+
+WINDOWS = QueueSpec(
+    "detection.sample", "A sample", clips=None, folder="audio_root", asked="label", score="logit", blind=True
+)
+
+
+def save_windows(context: ProjectContext, labels: list[str], n_windows: int = 12) -> pd.DataFrame:
+    """A sample of long recordings as detection leaves it: windows, each drawn for one label or two of them."""
+    clips = context.load("clips")
+    clips = clips[clips.source == "field"].sort_values(["file_path", "start_s"]).head(n_windows)
+    places = clips[["file_path", "start_s", "end_s", "content_hash", "recorder_id", "night"]]
+    folder = context.load("audio_roots")["field"]
+    rows = [
+        {**place, "label": labels[(at + more) % len(labels)], "logit": 2.0 - 0.1 * at + more}
+        for at, place in enumerate(places.to_dict("records"))
+        for more in range(1 + at % 2)
+    ]
+    table = pd.DataFrame(rows).assign(audio_root=folder, model="baseline_001")
+    context.save("detection.sample", table)
+    return table
+
+
+def make_context_of_targets(root: Path, project: Path, names: list[str], **parameters) -> ProjectContext:
+    """A data folder of several targets, each with a data folder like `root`; the one above keeps recordings alone."""
+    above = root.parent / "of several"
+    source = {"folder": str(root / "01_raw" / "sounds")}
+    TargetFolders(above).write({name: name for name in names})
+    for name in names:
+        skipped = shutil.ignore_patterns("01_raw", "04_feature")
+        shutil.copytree(root, above / "targets" / name, ignore=skipped)
+
+    def open_target(name: str, folder: Path) -> ProjectContext:
+        return make_context(folder, project, target=name, source=source, store_root=str(root))
+
+    context = make_context(above, project, source=source, **parameters)
+    return replace(context, open_target=open_target)

@@ -193,16 +193,34 @@ def _bind(host: str, port: int) -> socket.socket:
 
 def open_project(project: Path, params: Mapping[str, str]) -> ProjectContext:
     """The project's parameters and datasets, as `kedro run` with the same `--params` has them."""
+    from kedro.framework.startup import bootstrap_project
+
+    bootstrap_project(project)
+    given = _nested(params)
+    context = _open(project, given)
+    if not context.data_root.is_dir():
+        raise InputError(
+            f"The data folder {context.data_root} does not exist; name one with --params=data_root=..."
+        )
+
+    def open_target(name: str, folder: Path) -> ProjectContext:
+        # As a run of several targets has each of them.
+        own = {"target": name, "targets": None, "data_root": folder.as_posix()}
+        return _open(project, given | own | {"store_root": str(context.parameters["store_root"])})
+
+    return replace(context, open_target=open_target)
+
+
+def _open(project: Path, given: Mapping[str, Any]) -> ProjectContext:
+    """A project with parameters that were given with a command."""
     import logging
 
     from kedro.framework.project import settings
     from kedro.framework.session import KedroSession
-    from kedro.framework.startup import bootstrap_project
 
     from vernal.web.project import ProjectContext
 
-    bootstrap_project(project)
-    with KedroSession.create(project, runtime_params=_nested(params)) as session:
+    with KedroSession.create(project, runtime_params=dict(given)) as session:
         context = session.load_context()  # type: ignore[attr-defined]  # Kedro types the base class
         parameters = dict(context.config_loader["parameters"])
         _refuse_remote(str(parameters["data_root"]))
@@ -210,8 +228,6 @@ def open_project(project: Path, params: Mapping[str, str]) -> ProjectContext:
         catalog = settings.DATA_CATALOG_CLASS.from_config(catalog=context.config_loader["catalog"])
     logging.getLogger("kedro").setLevel(logging.WARNING)
     root = below(project, str(parameters["data_root"]))
-    if not root.is_dir():
-        raise InputError(f"The data folder {root} does not exist; name one with --params=data_root=...")
     return ProjectContext(project, root, parameters, _Loader(catalog), catalog.save)
 
 

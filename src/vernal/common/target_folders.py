@@ -28,6 +28,12 @@ class TargetFolders:
         self.folder: Path = as_path(data_root) / "targets"
         self.index = self.folder / "targets.json"
 
+    @classmethod
+    def above(cls, data_root: Any) -> Path | None:
+        """The data folder that one target's data folder belongs to; None where it belongs to none."""
+        folder = as_path(data_root).parent
+        return folder.parent if cls(folder.parent).index.is_file() and folder.name == "targets" else None
+
     def write(self, names: Mapping[str, str]) -> None:
         """Remember the folder's name of each target, in order."""
         write_text(self.index, json.dumps(dict(names), indent=2, ensure_ascii=False) + "\n")

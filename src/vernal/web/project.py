@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vernal.common.files import is_inside
 from vernal.common.problems import InputError
+from vernal.common.target_folders import TargetFolders
 
 if TYPE_CHECKING:
     from vernal.clips.problem_card import ProblemCard
@@ -53,7 +55,8 @@ class ProjectContext:
     """One project and its data folder, as the pages see it.
 
     `folder`: the project's folder, with `conf`. `data_root`: the folder that holds 01_raw to 08_reporting.
-    `parameters`: the merged parameters. `load`: gives a catalog dataset by name; `save` writes one.
+    `parameters`: the merged parameters. `load`: gives a catalog dataset by name; `save` writes one. `open_target`: the
+    same project with the data folder of one of several targets, by the target's name and that folder.
     """
 
     folder: Path
@@ -61,6 +64,15 @@ class ProjectContext:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     load: Callable[[str], Any] = _no_dataset
     save: Callable[[str, Any], None] = lambda name, data: _no_dataset(name)
+    open_target: Callable[[str, Path], ProjectContext] | None = None
+
+    @cached_property
+    def targets(self) -> dict[str, ProjectContext]:
+        """The targets of a data folder of several, each with its own; empty where it is of one."""
+        if self.open_target is None:
+            return {}
+        folders = TargetFolders(self.data_root).read()
+        return {name: self.open_target(name, folder) for name, folder in folders.items()}
 
     def setting(self, name: str, default: Any = None) -> Any:
         """The value of a parameter, dots naming the way down; `default` where it is absent or empty."""

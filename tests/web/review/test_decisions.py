@@ -274,3 +274,82 @@ def test_a_line_is_plain_json_with_its_time(tmp_path):
     (file,) = tmp_path.glob("*.jsonl")
     line = json.loads(file.read_text(encoding="utf-8"))
     assert line["kind"] == "decision" and line["when"].endswith("+00:00")
+
+
+def of_classes(**words):
+    return [said(f"a {name}", word, asked=name) for name, word in words.items()]
+
+
+def test_decisions_made_at_once_are_a_line_a_class_and_are_undone_at_once(tmp_path):
+    log = DecisionLog(tmp_path)
+    alone = log.add(said("b"))
+    lines = log.add_together(of_classes(owl="target", frog="not_target", toad="unsure"))
+    table = log.read()
+    assert table.asked.tolist() == ["RADR", "owl", "frog", "toad"] and table["id"].is_unique
+    assert table.when.tolist() == [alone["when"], *(line["when"] for line in lines)]
+    assert {line["action"] for line in lines} == {lines[0]["action"]} and {line["of"] for line in lines} == {
+        3
+    }
+    with pytest.raises(InputError, match="Ben made no such decision"):
+        log.undo(lines[1]["id"], "Ben")
+    log.undo(lines[1]["id"], "Ana")
+    assert log.read()["id"].tolist() == [alone["id"]]
+    with pytest.raises(InputError, match="taken back already"):
+        log.undo(lines[2]["id"], "Ana")
+
+
+def test_a_decision_by_itself_is_written_as_ever(tmp_path):
+    DecisionLog(tmp_path).add(said())
+    (file,) = tmp_path.glob("*.jsonl")
+    names = [*json.loads(file.read_bytes())]
+    assert names == ["kind", *DECISION_COLUMNS, "order"]
+
+
+def test_one_class_that_cannot_be_decided_on_keeps_all_from_being_written(tmp_path):
+    wrong = [*of_classes(owl="target"), said("a frog", "perhaps", asked="frog")]
+    with pytest.raises(InputError, match="unknown decision"):
+        DecisionLog(tmp_path / "log").add_together(wrong)
+    assert not (tmp_path / "log").exists()
+
+
+def test_what_was_cut_off_between_two_classes_does_not_count(tmp_path):
+    log = DecisionLog(tmp_path)
+    log.add(said("b"))
+    lines = log.add_together(of_classes(owl="target", frog="target"))
+    (file,) = tmp_path.glob("*.jsonl")
+    whole = file.read_bytes().splitlines(keepends=True)
+    file.write_bytes(b"".join(whole[:-1]))
+    assert log.read()["item"].tolist() == ["b"]
+    file.write_bytes(b"".join(whole))
+    assert log.read()["id"].tolist()[1:] == [line["id"] for line in lines]
+    # Half of an undoing takes nothing back either.
+    log.undo(lines[0]["id"], "Ana")
+    undoing = file.read_bytes().splitlines(keepends=True)
+    assert len(undoing) == 5 and len(log.read()) == 1
+    file.write_bytes(b"".join(undoing[:-1]))
+    assert len(log.read()) == 3
+
+
+def test_a_class_decided_on_anew_stands_when_the_later_word_is_undone(tmp_path):
+    log = DecisionLog(tmp_path)
+    log.add_together(of_classes(owl="target", frog="not_target"))
+    later = log.add(of_classes(frog="target")[0])
+    assert latest_decisions(log.read()).decision.tolist() == ["target", "target"]
+    log.undo(later["id"], "Ana")
+    assert latest_decisions(log.read()).decision.tolist() == ["target", "not_target"]
+
+
+def test_readers_find_each_class_by_itself(tmp_path):
+    log = DecisionLog(tmp_path)
+    log.add_together(of_classes(owl="target", frog="not_target", toad="unsure"))
+    assert to_reviews(log.read(), "frog").decision.tolist() == ["not_target"]
+    annotations = to_annotations(log.read())
+    assert dict(zip(annotations.label, annotations.is_present, strict=True)) == {"owl": True, "frog": False}
+
+
+def test_a_further_folder_is_read_and_not_written(tmp_path):
+    first = DecisionLog(tmp_path / "all").add(said("a"))
+    log = DecisionLog(tmp_path / "owl", [tmp_path / "all", tmp_path / "none"])
+    log.add(said("b"))
+    assert set(log.read()["item"]) == {"a", "b"} and first["id"] in set(log.read()["id"])
+    assert DecisionLog(tmp_path / "all").read()["item"].tolist() == ["a"]

@@ -6,6 +6,9 @@ was saved.
 
 Of two decisions the later written counts, not the later stamped, for clocks are set back: each line has a number, one
 more than the highest that its server found in the folder, and lines of one file follow each other as they stand there.
+
+What a person decides of several classes at once is a line a class, written in one go: `action` names what belongs
+together and `of` says how many lines that is. Where some of them are missing, none counts.
 """
 
 from __future__ import annotations
@@ -15,7 +18,8 @@ import os
 import re
 import threading
 import uuid
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import MAXYEAR, UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -51,10 +55,14 @@ _NUMBERS = ("start_s", "end_s", "score", "rank", "look")
 
 
 class DecisionLog:
-    """The decisions below a folder. `add` and `undo` write to this server's own file; `read` reads all files."""
+    """The decisions below a folder. `add` and `undo` write to this server's own file; `read` reads all files.
 
-    def __init__(self, folder: Path | str) -> None:
+    `also`: further folders, whose decisions are read as if they lay in this one.
+    """
+
+    def __init__(self, folder: Path | str, also: Iterable[Path] = ()) -> None:
         self.folder = as_path(folder)
+        self.also = tuple(also)
         self.session = uuid.uuid4().hex[:12]
         self._file: Path | None = None
         self._lock = threading.Lock()
@@ -73,25 +81,41 @@ class DecisionLog:
         Raises:
             InputError: an unknown decision or quality, no reviewer, a text that is too long, or no way to write.
         """
-        line = {name: values.get(name) for name in DECISION_COLUMNS}
-        check_decision(line)
-        return self._write({"kind": DECIDED, **line})
+        return self.add_together([values])[0]
 
-    def undo(self, identity: str, reviewer: str) -> dict[str, Any]:
-        """Take a decision of the same reviewer back, by a further line.
+    def add_together(self, several: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """Write decisions that a person makes at once; all are on the disk when this returns, and are undone at once.
+
+        Args:
+            several: each as `add` takes it.
+        Returns:
+            The lines as they were written.
+        Raises:
+            InputError: as `add`; then none of them counts.
+        """
+        lines = [{name: values.get(name) for name in DECISION_COLUMNS} for values in several]
+        for line in lines:
+            check_decision(line)
+        return self._write([{"kind": DECIDED, **line} for line in lines])
+
+    def undo(self, identity: str, reviewer: str) -> list[dict[str, Any]]:
+        """Take a decision of the same reviewer back, by a further line; and with it all that was decided at once.
 
         Raises:
             InputError: there is no such decision, or somebody else made it, or it is taken back already.
         """
-        known = {line["id"]: line for line in self._lines() if line["kind"] == DECIDED}
-        undone = {line["undoes"] for line in self._lines() if line["kind"] == UNDONE}
+        lines = self._lines()
+        known = {line["id"]: line for line in lines if line["kind"] == DECIDED}
+        undone = {line["undoes"] for line in lines if line["kind"] == UNDONE}
         if identity not in known or known[identity]["reviewer"] != reviewer:
             raise InputError(
                 f"{reviewer or 'Nobody'} made no such decision; only one's own can be taken back."
             )
         if identity in undone:
             raise InputError("This decision is taken back already.")
-        return self._write({"kind": UNDONE, "undoes": identity, "reviewer": reviewer})
+        action = _action(known[identity])
+        together = [other for other, line in known.items() if _action(line) == action and other not in undone]
+        return self._write([{"kind": UNDONE, "undoes": other, "reviewer": reviewer} for other in together])
 
     def read(self) -> pd.DataFrame:
         """All decisions that stand, as they were written, the first one first: `DECISION_COLUMNS`.
@@ -103,18 +127,13 @@ class DecisionLog:
         standing = [line for line in lines if line["kind"] == DECIDED and line["id"] not in undone]
         return decision_table(standing)
 
-    def _write(self, line: dict[str, Any]) -> dict[str, Any]:
+    def _write(self, lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
         on_disk(self.folder, "Writing decisions down as they are made")
         with self._lock:
             now = datetime.now(UTC)
             try:
-                whole = line | {
-                    "id": uuid.uuid4().hex,
-                    "order": min(self._last_order() + 1, _MAX_ORDER),
-                    "when": now.isoformat(timespec="microseconds"),
-                    "session": self.session,
-                }
-                text = json.dumps(whole, ensure_ascii=False, allow_nan=False) + "\n"
+                whole = self._stamped(lines, now)
+                text = "".join(json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n" for line in whole)
                 self.folder.mkdir(parents=True, exist_ok=True)
                 if self._file is None:
                     stamp = now.strftime("%Y%m%dT%H%M%S.%fZ")
@@ -131,11 +150,27 @@ class DecisionLog:
                 ) from error
         return whole
 
+    def _stamped(self, lines: list[dict[str, Any]], now: datetime) -> list[dict[str, Any]]:
+        """Lines as they are written, with what says that they belong together where they are several."""
+        first = self._last_order() + 1
+        together = {"action": uuid.uuid4().hex, "of": len(lines)} if len(lines) > 1 else {}
+        return [
+            line
+            | {
+                "id": uuid.uuid4().hex,
+                "order": min(first + at, _MAX_ORDER),
+                "when": (now + timedelta(microseconds=at)).isoformat(timespec="microseconds"),
+                "session": self.session,
+            }
+            | together
+            for at, line in enumerate(lines)
+        ]
+
     def _lines(self) -> list[dict[str, Any]]:
         """Every line of every file, as they were written."""
         problems = Problems(f"The decisions in {self.folder}")
         lines: dict[str, dict[str, Any]] = {}
-        for file in sorted(self.folder.glob(f"*{SUFFIX}")) if self.folder.is_dir() else []:
+        for file in self._files():
             bad, latest = [], _EVER
             # What follows the last line end was cut off when a server was killed; nobody was told it is saved.
             for number, text in enumerate(file.read_bytes().split(b"\n")[:-1], start=1):
@@ -148,11 +183,27 @@ class DecisionLog:
                     lines[line["id"]] = line | {"_from": latest}
             problems.add("line that is no decision", bad, "Mend or remove it; nothing else is read before.")
         problems.raise_if_any()
-        return _as_written(lines.values())
+        return _as_written(_whole_actions(lines.values()))
+
+    def _files(self) -> list[Path]:
+        folders = [folder for folder in (self.folder, *self.also) if folder.is_dir()]
+        return [file for folder in folders for file in sorted(folder.glob(f"*{SUFFIX}"))]
 
     def _last_order(self) -> int:
         """The highest number of a line so far: that of the last whole line of one of the files."""
         return max((_order_at_end(file) for file in self.folder.glob(f"*{SUFFIX}")), default=0)
+
+
+def _action(line: Mapping[str, Any]) -> str:
+    """What a line was decided together with; itself where it stands alone."""
+    return str(line.get("action") or line["id"])
+
+
+def _whole_actions(lines: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Lines without those of an action that was cut off when it was written; nobody was told that it is saved."""
+    kept = list(lines)
+    counts = Counter(map(_action, kept))
+    return [line for line in kept if counts[_action(line)] >= line.get("of", 1)]
 
 
 def _order_at_end(file: Path) -> int:
@@ -213,6 +264,7 @@ def _parse(text: bytes) -> dict[str, Any] | None:
         line = parse_json(text, "The line")
         order = line.get("order", 0)
         is_line = isinstance(line["id"], str) and is_whole(order) and 0 <= order <= _MAX_ORDER
+        is_line = is_line and isinstance(line.get("action"), str | None) and is_whole(line.get("of", 1))
         if not is_line or _moment(line).year == MAXYEAR:
             return None
         if line["kind"] == UNDONE:

@@ -13,6 +13,9 @@ from vernal.audio.embedding.excerpts import embed_excerpt
 from vernal.audio.embedding.options import EmbeddingOptions
 from vernal.audio.embedding.store import EmbeddingStore
 from vernal.audio.excerpts import Excerpt
+from vernal.clips.labels import NEGATIVE, words_of
+from vernal.common.names import CLASS_DIVIDER, folded
+from vernal.common.storage import as_path
 from vernal.web.project import NotThere, ProjectContext
 from vernal.web.review.similarity import SimilarityIndex, open_index
 
@@ -84,7 +87,13 @@ class Neighbours:
         return str(here.clip_id[shared.idxmax()]) if (shared > 0).any() else None
 
     def labels(self, clips_name: str, clips: pd.DataFrame, asked: str) -> pd.DataFrame:
-        """What people said of the labelled clips, by `clip_id`: `is_positive`, and in words `label`."""
+        """What people said of the labelled clips, by `clip_id`: `is_positive`, and in words `label`.
+
+        Args:
+            asked: the class in question; empty: every class, so that `label` lists those that were heard.
+        """
+        if not asked:
+            return self._all_labels(clips_name, clips)
         others: pd.Series | str = f"not {asked}"
         if clips_name == "collection.clips":
             agreed = self.project.load("collection.consensus")
@@ -101,10 +110,16 @@ class Neighbours:
         words = pd.Series(asked, index=known.index)
         if tiers is not None:
             words += (", " + tiers.astype("str") + " quality").fillna("")
-        said = words.where(positive, others).astype("str")
-        names = known.clip_id.to_numpy(dtype=str)
-        told = {"is_positive": positive.tolist(), "label": said.tolist()}
-        return pd.DataFrame(told, index=names, dtype=object)
+        return _labels(known.clip_id, positive, words.where(positive, others))
+
+    def _all_labels(self, clips_name: str, clips: pd.DataFrame) -> pd.DataFrame:
+        if clips_name == "collection.clips":
+            agreed = self.project.load("collection.consensus")
+            sure = agreed[agreed.is_sure & agreed.value.astype(bool)]
+            heard = sure.groupby("clip_id", sort=False).label.agg(CLASS_DIVIDER.join)
+            return _labels(heard.index.to_series(), pd.Series(True, heard.index), heard)
+        known = clips[clips.source == "labelled"]
+        return _labels(known.clip_id, known.label.map(_names_a_class), known.label)
 
     def index(self, clips_name: str) -> tuple[pd.DataFrame, SimilarityIndex]:
         """A table of clips and the index over their embeddings; made once."""
@@ -112,10 +127,21 @@ class Neighbours:
             if clips_name not in self._indices:
                 clips = self.project.clips(clips_name)
                 audio = self.audio()
-                store = EmbeddingStore(self.project.data_root / "04_feature" / "embeddings")
+                # A target of several keeps no embeddings of its own.
+                stored = as_path(self.project.setting("store_root", self.project.data_root))
+                store = EmbeddingStore(stored / "04_feature" / "embeddings")
                 folder = self.project.data_root / "04_feature" / "similarity"
                 self._indices[clips_name] = (clips, open_index(folder, clips, store, audio))
             return self._indices[clips_name]
+
+
+def _names_a_class(label: str) -> bool:
+    return bool({*map(folded, words_of(label)[0])} - {NEGATIVE})
+
+
+def _labels(clip_ids: pd.Series, is_positive: pd.Series, words: pd.Series) -> pd.DataFrame:
+    told = {"is_positive": is_positive.tolist(), "label": words.astype("str").tolist()}
+    return pd.DataFrame(told, index=clip_ids.to_numpy(dtype=str), dtype=object)
 
 
 def _none(reason: str) -> dict[str, Any]:

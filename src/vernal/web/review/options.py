@@ -42,8 +42,8 @@ class QueueSpec:
 class ReviewOptions:
     """`queues`: by name. `context_s`: seconds before and after a clip. `repeats`: share of clips that come a second
     time, `repeat_after` clips later at the least. `neighbours`: labelled clips shown to compare with. `prepare`:
-    clips made ready ahead. `call_types`: offered to choose from. `loop`: how a loop of listening goes. `seed`: draws
-    the repeats and the random order.
+    clips made ready ahead. `call_types`: the target's, offered to choose from; or those of each class. `loop`: how a
+    loop of listening goes. `seed`: draws the repeats and the random order.
     """
 
     queues: dict[str, Any] = field(default_factory=dict)
@@ -52,9 +52,15 @@ class ReviewOptions:
     repeat_after: Count = 10
     neighbours: Annotated[int, Field(ge=0, le=20)] = 4
     prepare: Annotated[int, Field(ge=1, le=20)] = 6
-    call_types: tuple[str, ...] = ()
+    call_types: tuple[str, ...] | dict[str, tuple[str, ...]] = ()
     loop: LoopOptions = field(default_factory=LoopOptions)
     seed: int = 0
+
+    def call_types_of(self, asked: str, target: str) -> tuple[str, ...] | None:
+        """The configured call types of a class, None where none are; those without a class are the target's."""
+        if isinstance(self.call_types, Mapping):
+            return self.call_types.get(asked)
+        return self.call_types or None if asked == target else None
 
     @classmethod
     def from_parameters(cls, parameters: Mapping[str, Any]) -> ReviewOptions:
@@ -72,7 +78,7 @@ class ReviewOptions:
         ]
         loop = given.get("loop") or {}
         wrong += problems_in(LoopOptions, loop, "review.loop")
-        types = tuple(str(word) for word in given.get("call_types") or ())
+        types = _call_types(given.get("call_types") or ())
         wrong += problems_in(
             cls, given | {"queues": queues, "call_types": types, "loop": LoopOptions()}, "review"
         )
@@ -80,3 +86,9 @@ class ReviewOptions:
             raise InputError("\n".join(wrong))
         specs = {name: QueueSpec(**spec) for name, spec in queues.items()}
         return cls(**(given | {"queues": specs, "call_types": types, "loop": LoopOptions(**loop)}))
+
+
+def _call_types(given: Any) -> Any:
+    if isinstance(given, Mapping):
+        return {str(name): _call_types(words or ()) for name, words in given.items()}
+    return tuple(str(word) for word in given)

@@ -45,7 +45,10 @@ class ReviewPages:
             "orders": service.orders(found),
             "is_loop": service.loop(queue) is not None,
             **service.asked_about(service.target),
+            "classes": (classes := service.asked_about_all(found)),
         }
+        if classes:
+            values |= {"band_hz": None, "top_hz": max(one["top_hz"] for one in classes)}
         return self._page(request, "review", values)
 
     def _page(self, request: Request, name: str, values: dict[str, Any]) -> Response:

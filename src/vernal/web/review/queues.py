@@ -8,6 +8,7 @@ dataset too (`review/<name>`), so that it can be gone on with, and seen.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -43,12 +44,21 @@ class Queue:
     """A queue ready for review.
 
     `items` have `ITEM_COLUMNS`, then whatever else is known of them; `own` are the columns of the dataset itself.
+    `classes`: those that every item is asked for at once (see `classes.ask_for_all`), empty where each asks for one;
+    `by_class` then holds the dataset's rows, one an item and class, as far as it has any.
     """
 
     name: str
     spec: QueueSpec
     items: pd.DataFrame
     own: frozenset[str] = frozenset()
+    classes: tuple[str, ...] = ()
+    by_class: pd.DataFrame | None = None
+
+    @property
+    def rows(self) -> pd.DataFrame:
+        """What orders and scores are taken from: `by_class` where there is such, else the items."""
+        return self.items if self.by_class is None else self.by_class
 
     def row(self, item: str) -> dict[str, Any]:
         """One item, missing values as None.
@@ -59,8 +69,11 @@ class Queue:
         found = self.items[self.items["item"] == item]
         if found.empty:
             raise InputError(f"The queue {self.name} has no item {item[:40]!r}; load the page again.")
-        values = found.iloc[0].to_dict()
-        return {str(name): None if _is_missing(value) else value for name, value in values.items()}
+        return _values(found.iloc[0])
+
+
+def _values(row: pd.Series) -> dict[str, Any]:
+    return {str(name): None if _is_missing(value) else value for name, value in row.to_dict().items()}
 
 
 def _is_missing(value: Any) -> bool:
@@ -150,7 +163,7 @@ def _items(table: pd.DataFrame, spec: QueueSpec, project: ProjectContext, target
     items = items.reindex(columns=[*ITEM_COLUMNS, *(name for name in items if name not in ITEM_COLUMNS)])
     items = items.astype(dict.fromkeys(_TEXT, "str")).astype({"start_s": "float64", "end_s": "float64"})
     places = items[["clip_id", *_PLACE, "asked"]].to_dict("records")
-    names = [_item_name(row, target) for row in places]
+    names = [item_name(stretch_name(row), row["asked"], target) for row in places]
     named = items.assign(item=pd.Series(names, index=items.index, dtype="str"))
     return named.drop_duplicates("item", ignore_index=True)
 
@@ -173,12 +186,16 @@ def _label_now(table: pd.DataFrame, asked: pd.Series) -> pd.Series:
     return asked.where(table.is_positive.astype(bool), "not " + asked)
 
 
-def _item_name(row: dict[Any, Any], target: str) -> str:
-    """The same stretch and question have the same name in every queue."""
+def stretch_name(row: Mapping[Any, Any]) -> str:
+    """The same stretch has the same name in every queue and for every class."""
     place = [None if _is_missing(row[name]) else row[name] for name in _PLACE]
     clip = row["clip_id"]
-    named = digest("place", place) if _is_missing(clip) else str(clip)
-    return named if row["asked"] == target else digest("asked", named, row["asked"])
+    return digest("place", place) if _is_missing(clip) else str(clip)
+
+
+def item_name(stretch: str, asked: str, target: str) -> str:
+    """The name of a stretch and the class that is asked about."""
+    return stretch if asked == target else digest("asked", stretch, asked)
 
 
 def filter_queue(queue: Queue, expression: str) -> Queue:
@@ -187,13 +204,14 @@ def filter_queue(queue: Queue, expression: str) -> Queue:
     Raises:
         InputError: the expression cannot be read (see `filters.choose`), or nothing is left.
     """
-    table = queue.items.drop(columns="folder")
+    table = queue.rows.drop(columns="folder")
     if queue.spec.score in LOGITS:
         table = with_confidence(table)
     chosen = choose(table, expression)
     if chosen.empty:
         raise InputError(f"No item of {queue.name} ({len(table):,}) passes the filter {expression!r}.")
-    return replace(queue, items=queue.items.loc[chosen.index].reset_index(drop=True))
+    is_chosen = queue.items["item"].isin(chosen["item"])
+    return replace(queue, items=queue.items[is_chosen].reset_index(drop=True))
 
 
 def with_confidence(table: pd.DataFrame) -> pd.DataFrame:

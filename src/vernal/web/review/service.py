@@ -7,11 +7,9 @@ away what a model thinks: score, rank and reason never leave this machine's memo
 from __future__ import annotations
 
 import contextlib
-import math
 import threading
 from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import date, datetime
 from typing import Any
 
 import numpy as np
@@ -21,12 +19,23 @@ from vernal.audio.excerpts import Excerpt, Sounds, place_excerpt, shown_top_hz
 from vernal.audio.reading import SAMPLE_RATE_HZ, bandpass
 from vernal.collection.agreement import AgreementOptions
 from vernal.common.problems import InputError, suggest
-from vernal.evaluation.calibration import sigmoid
 from vernal.proof.run_record import read_records
 from vernal.web.project import NotThere, ProjectContext
 from vernal.web.review import queues
+from vernal.web.review.at_hand import ClassesAtHand
+from vernal.web.review.classes import row_of_class, said_by_window, summary
 from vernal.web.review.decisions import DecisionLog, latest_decisions
 from vernal.web.review.filters import choose
+from vernal.web.review.items import (
+    DECISION_FIELDS,
+    LOGGED,
+    as_json,
+    decision_fields,
+    describe_item,
+    describe_scores,
+    describe_sound,
+    recording_of,
+)
 from vernal.web.review.loops import WEIGHTS, Loop, begin_loop, is_loop
 from vernal.web.review.neighbours import Neighbours
 from vernal.web.review.options import QueueSpec, ReviewOptions
@@ -43,33 +52,10 @@ from vernal.web.review.presentation_order import (
     presentation_order,
     reviewers_agree,
 )
-from vernal.web.review.queues import ITEM_COLUMNS, Queue
-from vernal.web.review.wording import in_words, name_of
+from vernal.web.review.queues import Queue
 
 LOG_FOLDER = "01_raw/review"
 _AGREEMENT_DRAWS = 200
-_ALWAYS_SHOWN = (
-    "item", "clip_id", "source", "file_path", "start_s", "end_s", "recorder_id", "site", "date", "time", "asked",
-)  # fmt: skip
-_HIDDEN_IF_BLIND = ("score", "model", "rank", "reason", "label", "is_positive", "quality", "call_type")
-_FURTHER = ("annotator", "collector", "device", "licence")
-_TECHNICAL = (
-    "duration_s", "pool", "subset", "night", "audio_root", "confidence", "clip_file", "made_from", "recording",
-)  # fmt: skip
-_DECISION_FIELDS = ("id", "when", "decision", "quality", "call_type", "note")
-_LOGGED = (
-    "clip_id",
-    "source",
-    "file_path",
-    "start_s",
-    "end_s",
-    "content_hash",
-    "asked",
-    "model",
-    "score",
-    "rank",
-)
-_MAX_MORE = 12
 
 
 class ReviewService:
@@ -91,6 +77,8 @@ class ReviewService:
         self.log = DecisionLog(project.data_root / LOG_FOLDER)
         self.sounds = Sounds()
         self.near = Neighbours(project, self.target)
+        self.at_hand = ClassesAtHand(project, self.target)
+        self._near_targets: dict[str, Neighbours] = {}
         self._queues: dict[str, Queue] = {}
         self._loops: dict[str, Loop] = {}
         self._excerpts: dict[tuple[str, str], Excerpt] = {}
@@ -125,7 +113,7 @@ class ReviewService:
                 specs = self.specs()
                 if name not in specs:
                     raise NotThere(f"There is no queue {name[:80]!r}; {suggest(name, specs)}")
-                self._queues[name] = queues.load_queue(self.project, name, specs[name], self.target)
+                self._queues[name] = self.at_hand.load(name, specs[name])
             return self._queues[name]
 
     def is_always_blind(self, queue: Queue) -> bool:
@@ -136,6 +124,10 @@ class ReviewService:
         """The command that makes the decisions on a queue count: the last of its kind, where there was one."""
         root = self.project.data_root
         pipeline = _taken_up_by(queue.spec)
+        if queue.classes and pipeline == "curation" and queue.classes[0] in self.project.targets:
+            first = queue.classes[0]
+            root = self.project.targets[first].data_root
+            return f'kedro run --pipeline=curation --params="target={first},data_root={root}"'
         if pipeline == "curation":
             return f'kedro run --pipeline=curation --params="target={self.target},data_root={root}"'
         commands = [record.get("command") for record in read_records(root, pipeline)]
@@ -158,25 +150,32 @@ class ReviewService:
             queue = self.queue(name)
         except InputError as error:
             return entry | {"n": None, "problem": str(error)}
-        decided = decisions[(decisions.queue == name) & decisions["item"].isin(queue.items["item"])]
+        decided = _of_queue(decisions, queue)
         met = self._met(queue, reviewer, self._order(queue, QUEUED))
-        looks = {
-            (row["item"], int(row["look"]))
-            for row in decided[decided.reviewer == reviewer].to_dict("records")
-        }
+        said = self._said(queue, decisions, reviewer)
         return entry | {
             "title": queue.spec.title,
             "n": len(met),
-            "n_done": sum((shown.item, shown.look) in looks for shown in met),
+            "n_done": sum(_is_whole(said.get((shown.item, shown.look))) for shown in met),
             "reviewers": sorted(decided.reviewer.unique()),
             "taken_up_by": _taken_up_by(queue.spec),
         }
+
+    def _said(
+        self, queue: Queue, decisions: pd.DataFrame, reviewer: str
+    ) -> dict[tuple[str, int], dict[str, Any]]:
+        """What a reviewer said last of each item and look of a queue."""
+        last = latest_decisions(decisions)
+        last = last[(last.queue == queue.name) & (last.reviewer == reviewer)]
+        if queue.classes:
+            return said_by_window(last, queue.classes)
+        return {(row["item"], int(row["look"])): decision_fields(row) for row in last.to_dict("records")}
 
     def orders(self, queue: Queue) -> dict[str, str]:
         """The orders that a queue can be gone through in, each in words; a blind review has none that tells a score."""
         offered = [RANDOM, PLACE]
         if not self.is_always_blind(queue):
-            offered = [QUEUED, *offered, *([SCORE, UNCERTAIN] if queue.items.score.notna().any() else [])]
+            offered = [QUEUED, *offered, *([SCORE, UNCERTAIN] if queue.rows.score.notna().any() else [])]
         return {name: ORDERS[name] for name in offered}
 
     def _order(self, queue: Queue, asked: str) -> str:
@@ -186,8 +185,10 @@ class ReviewService:
 
     def _met(self, queue: Queue, reviewer: str, order: str) -> list[Presentation]:
         """What a reviewer meets in a queue, second looks included."""
-        ordered = ordered_items(queue.items, order, queue.name, reviewer, self.options.seed)
         queued = queue.items["item"].tolist()
+        rows = queue.rows[queue.rows["item"].isin(queued)]
+        # Of several classes of a stretch, the first in the order counts.
+        ordered = list(dict.fromkeys(ordered_items(rows, order, queue.name, reviewer, self.options.seed)))
         return presentation_order(queued, ordered, queue.name, reviewer, self.options)
 
     def make_queue(self, asked: Mapping[str, Any]) -> str:
@@ -197,6 +198,10 @@ class ReviewService:
             asked: `filter`, `like` (a clip), `n` (how many at most), `name`, `scores` (`STAGE/POINT`); all but one of
                 `filter` and `like` may be empty.
         """
+        if self.project.targets:
+            raise InputError(
+                f"A queue is made of the clips of one target; name it: kedro review {self.at_hand.command_of_one()}"
+            )
         texts = {key: str(asked.get(key) or "").strip() for key in ("filter", "like", "name", "scores")}
         expression, like = texts["filter"], texts["like"]
         if not expression and not like:
@@ -245,6 +250,11 @@ class ReviewService:
             asked: `examples` (texts, or one a line), `filter`, `name`, and weights `likely`, `uncertain`, `random`;
                 all may be empty (see `loops.begin_loop`).
         """
+        if self.at_hand.are_several:
+            raise InputError(
+                "A loop of listening is about one class, and several are asked for; name one: "
+                f"kedro review --loop {self.at_hand.command_of_one()}"
+            )
         examples = asked.get("examples") or ""
         lines = examples.splitlines() if isinstance(examples, str) else examples
         name = str(asked.get("name") or "").strip() or self._free_name("loop")
@@ -273,7 +283,7 @@ class ReviewService:
     def loop_summary(self, name: str) -> dict[str, Any]:
         """How good the detector of a loop is, and whether more listening pays (see `Loop.summary`)."""
         told = self._loop(name).summary()
-        curve = [{key: _as_json(value) for key, value in point.items()} for point in told["curve"]]
+        curve = [{key: as_json(value) for key, value in point.items()} for point in told["curve"]]
         return told | {"curve": curve}
 
     def finish_loop(self, name: str) -> dict[str, Any]:
@@ -292,10 +302,8 @@ class ReviewService:
         """What one reviewer will meet, in one of `orders`, and what they have decided so far."""
         queue = self.queue(name)
         order = self._order(queue, order)
-        last = latest_decisions(self.log.read())
-        last = last[(last.queue == name) & (last.reviewer == reviewer)]
-        known = {(row["item"], int(row["look"])): _decision_fields(row) for row in last.to_dict("records")}
-        nights = _nights_of(queue.items) if queue.spec.one_a_night else {}
+        known = self._said(queue, self.log.read(), reviewer)
+        nights = _nights_of(queue) if queue.spec.one_a_night else {}
         return {
             "is_blind": self.is_always_blind(queue),
             "order": order,
@@ -306,45 +314,44 @@ class ReviewService:
             ],
         }
 
-    def call_types(self) -> list[str]:
-        """Call types to choose from: the configured ones, else those that labelled clips have."""
-        if self.options.call_types:
-            return list(self.options.call_types)
-        clips = self.project.load_or_none("clips")
-        if clips is None or "call_type" not in clips:
+    def call_types(self, asked: str | None = None) -> list[str]:
+        """Call types of a class (the target where none is named) to choose from: the configured ones, else those that
+        labelled clips with it have."""
+        asked = self.target if asked is None else asked
+        configured = self.options.call_types_of(asked, self.target)
+        if configured is not None:
+            return list(configured)
+        clips = self.project.targets.get(asked, self.project).load_or_none("clips")
+        is_its_own = asked in (self.target, *self.project.targets)
+        if clips is None or "call_type" not in clips or not is_its_own:
             return []
-        return sorted(clips.call_type.dropna().astype("str").unique().tolist())[:9]
+        its = clips[clips.is_positive.astype(bool)] if "is_positive" in clips else clips
+        return sorted(its.call_type.dropna().astype("str").unique().tolist())[:9]
 
     def item(self, name: str, item: str, is_blind: bool) -> dict[str, Any]:
         """One item as the page shows it."""
         queue = self.queue(name)
         row = queue.row(item)
         blind = is_blind or self.is_always_blind(queue)
-        shown = {
-            key: _as_json(row[key])
-            for key in (_ALWAYS_SHOWN if blind else (*_ALWAYS_SHOWN, *_HIDDEN_IF_BLIND))
-        }
-        if not blind:
-            has_confidence = row["score"] is not None and queue.spec.score in queues.LOGITS
-            shown["confidence"] = float(sigmoid(row["score"])) if has_confidence else None
-            shown["more"] = _more(row, queue)
-        return shown | {
-            "recording": row.get("recording") or row["file_path"],
-            "can_search": queue.spec.clips == "clips" and row["clip_id"] is not None,
-            "sound": describe_sound(self.excerpt(name, item)),
-            **self.asked_about(row["asked"]),
-        }
+        shown = describe_item(row, queue, blind) | {"sound": describe_sound(self.excerpt(name, item))}
+        if queue.classes:
+            return shown | {"scores": [] if blind else describe_scores(queue, item)}
+        return shown | self.asked_about(row["asked"])
 
     def asked_about(self, asked: str) -> dict[str, Any]:
-        """What helps to hear a class: its band, the frequencies worth seeing, and the target's call types."""
+        """What helps to hear a class: its band, the frequencies worth seeing, and its call types."""
         band = self.project.band_of(asked)
-        call_types = self.call_types() if asked == self.target else []
-        return {"band_hz": band, "top_hz": shown_top_hz(band), "call_types": call_types}
+        return {"band_hz": band, "top_hz": shown_top_hz(band), "call_types": self.call_types(asked)}
+
+    def asked_about_all(self, queue: Queue) -> list[dict[str, Any]]:
+        """The same of each class that a queue asks for at once, with its `name`."""
+        return [{"name": name, **self.asked_about(name)} for name in queue.classes]
 
     def excerpt(self, queue: str, item: str) -> Excerpt:
         """Where the sound of an item is, with context."""
         if (queue, item) not in self._excerpts:
-            row = self.queue(queue).row(item)
+            found = self.queue(queue)
+            row = found.row(self._window(found, item))
             path = self.project.audio_file(row["folder"], row["file_path"])
             made = place_excerpt(path, row["start_s"], row["end_s"], self.options.context_s)
             self._excerpts[queue, item] = made
@@ -354,21 +361,29 @@ class ReviewService:
         """Where the sound of a clip of `clips` or `collection.clips` is, without context."""
         if clips not in ("clips", "collection.clips"):
             raise NotThere(f"There are no clips called {clips[:40]!r}.")
-        table = self.project.clips(clips)
-        found = table[table.clip_id == clip_id]
-        if found.empty:
-            raise NotThere(f"There is no clip {clip_id[:40]!r}.")
-        row = found.iloc[0]
-        folder = self.project.load(f"{clips.removesuffix('clips')}audio_roots")[str(row.source)]
-        path = self.project.audio_file(folder, str(row.file_path))
-        return place_excerpt(path, float(row.start_s), float(row.end_s), 0.0)
+        for project in (self.project, *self.project.targets.values()):
+            with contextlib.suppress(NotThere):
+                table = project.clips(clips)
+                found = table[table.clip_id == clip_id]
+                if len(found):
+                    return _place_clip(project, clips, found.iloc[0])
+        raise NotThere(f"There is no clip {clip_id[:40]!r}.")
 
     def neighbours(self, name: str, item: str) -> dict[str, Any]:
         """The labelled clips most like an item, to compare with; a reason where there are none."""
         queue = self.queue(name)
         row = queue.row(item)
         excerpt = self.excerpt(name, item) if queue.spec.clips is None else None
-        return self.near.of(row, queue.spec.clips, self.options.neighbours, excerpt)
+        near = self._near_to(row) if queue.classes else self.near
+        return near.of(row, queue.spec.clips, self.options.neighbours, excerpt)
+
+    def _near_to(self, row: Mapping[str, Any]) -> Neighbours:
+        """Labelled clips to compare a stretch with: those of this data folder, else those of one of its targets."""
+        target = self.at_hand.target_with(row["clip_id"])
+        if target is None:
+            return self.near
+        with self._lock:
+            return self._near_targets.setdefault(target, Neighbours(self.project.targets[target], target))
 
     # Decisions
 
@@ -376,20 +391,47 @@ class ReviewService:
         """Keep a decision; it is on the disk when this returns.
 
         Args:
-            said: `item`, `look`, `reviewer`, `decision`, and optional `quality`, `call_type`, `note`, `is_blind`.
+            said: `item`, `look`, `reviewer`, `decision`, and optional `quality`, `call_type`, `note`, `is_blind`. Where
+                a queue asks for several classes, `classes` has `decision`, `quality` and `call_type` of each that is
+                decided on; or `asked` names the one class that `decision` is about.
         """
         queue = self.queue(name)
-        row = queue.row(str(said.get("item")))
-        shown = {key: _as_json(row[key]) for key in ("item", *_LOGGED)}
-        spoken = {key: said.get(key) or None for key in ("reviewer", *_DECISION_FIELDS[2:])}
-        line = self.log.add(shown | spoken | {
-            "queue": name,
+        if queue.classes:
+            return self._decide_classes(queue, said)
+        return decision_fields(self.log.add(self._line(queue, queue.row(str(said.get("item"))), said)))
+
+    def _decide_classes(self, queue: Queue, said: Mapping[str, Any]) -> dict[str, Any]:
+        window = self._window(queue, str(said.get("item")))
+        answers = said.get("classes") or {said.get("asked"): said}
+        if not isinstance(answers, Mapping) or not all(isinstance(one, Mapping) for one in answers.values()):
+            raise InputError("Say of each class whether it is in the clip.")
+        if unknown := [str(name)[:40] for name in answers if name not in queue.classes]:
+            raise InputError(f"{queue.name} does not ask for {', '.join(unknown)}; load the page again.")
+        shared = {key: said.get(key) for key in ("look", "reviewer", "note", "is_blind")}
+        lines = [
+            self._line(queue, row_of_class(queue, window, name, self.target), {**answer, **shared})
+            for name, answer in answers.items()
+        ]
+        return summary(self.log.add_together(lines), queue.classes)
+
+    def _line(self, queue: Queue, row: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
+        """A line of the log: what was shown, and what is said of it."""
+        shown = {key: as_json(row[key]) for key in ("item", *LOGGED)}
+        spoken = {key: said.get(key) or None for key in ("reviewer", *DECISION_FIELDS[2:])}
+        return shown | spoken | {
+            "queue": queue.name,
             "look": 2 if said.get("look") == 2 else 1,
             "is_score_shown": not (bool(said.get("is_blind")) or self.is_always_blind(queue)),
-            # What people call the recording, where its path is only a place in the lake.
-            "recording": row.get("recording") or row["file_path"],
-        })  # fmt: skip
-        return _decision_fields(line)
+            "recording": recording_of(row),
+        }  # fmt: skip
+
+    def _window(self, queue: Queue, item: str) -> str:
+        """The item of a queue that an item is about: itself, or where that is of one class, the stretch of it."""
+        if not queue.classes or (queue.items["item"] == item).any():
+            return item
+        past = self.log.read()
+        lines = past[past["item"] == item].to_dict("records")
+        return queues.stretch_name(lines[0]) if lines else item
 
     def undo(self, said: Mapping[str, Any]) -> dict[str, Any]:
         """Take one's own decision back; `said` is the one before on the same look, which stands again."""
@@ -397,9 +439,14 @@ class ReviewService:
         before = self.log.read()
         self.log.undo(identity, str(said.get("reviewer")))
         is_taken = before["id"] == identity
+        line = before[is_taken].to_dict("records")[0]
+        queue = self._queues.get(line["queue"])
+        if queue is not None and queue.classes:
+            known = self._said(queue, self.log.read(), line["reviewer"])
+            return {"undone": identity, "said": known.get((queues.stretch_name(line), int(line["look"])))}
         about = before.loc[is_taken, ["reviewer", "queue", "item", "look"]]
         last = latest_decisions(before[~is_taken].merge(about)).to_dict("records")
-        return {"undone": identity, "said": _decision_fields(last[0]) if last else None}
+        return {"undone": identity, "said": decision_fields(last[0]) if last else None}
 
     def past(self, reviewer: str, wanted: Mapping[str, str]) -> pd.DataFrame:
         """One reviewer's standing decisions, the latest first.
@@ -417,20 +464,35 @@ class ReviewService:
         return reviewers_agree(self.log.read(), options)
 
 
-def _nights_of(items: pd.DataFrame) -> dict[str, str]:
-    """The recorder's night and the class that each item is asked for."""
-    named = items.recorder_id + " " + items.date + " " + items.asked
-    return dict(zip(items["item"], named, strict=True))
+def _nights_of(queue: Queue) -> Mapping[str, str | dict[str, str]]:
+    """The recorder's night and the class that each item is asked for; of several, by class."""
+    rows = queue.rows
+    named = rows.recorder_id + " " + rows.date + " " + rows.asked
+    if not queue.classes:
+        return dict(zip(rows["item"], named, strict=True))
+    nights: dict[str, dict[str, str]] = {}
+    for item, asked, night in zip(rows["item"], rows.asked, named, strict=True):
+        nights.setdefault(item, {})[asked] = night
+    return nights
 
 
-def describe_sound(excerpt: Excerpt) -> dict[str, float]:
-    """Times of an excerpt for the page, seconds: where the clip lies in the sound, and the sound in the file."""
-    return {
-        "from_s": excerpt.from_s,
-        "before_s": excerpt.start_s - excerpt.from_s,
-        "clip_s": excerpt.end_s - excerpt.start_s,
-        "after_s": excerpt.to_s - excerpt.end_s,
-    }
+def _of_queue(decisions: pd.DataFrame, queue: Queue) -> pd.DataFrame:
+    """The decisions on what a queue holds now."""
+    own = decisions[decisions.queue == queue.name]
+    if not queue.classes:
+        return own[own["item"].isin(queue.items["item"])]
+    names = pd.Series([queues.stretch_name(row) for row in own.to_dict("records")], own.index, dtype="str")
+    return own[names.isin(queue.items["item"]) & own.asked.isin(queue.classes)]
+
+
+def _is_whole(said: Mapping[str, Any] | None) -> bool:
+    return said is not None and said.get("is_whole", True)
+
+
+def _place_clip(project: ProjectContext, clips: str, row: pd.Series) -> Excerpt:
+    folder = project.load(f"{clips.removesuffix('clips')}audio_roots")[str(row.source)]
+    path = project.audio_file(folder, str(row.file_path))
+    return place_excerpt(path, float(row.start_s), float(row.end_s), 0.0)
 
 
 def _taken_up_by(spec: QueueSpec) -> str:
@@ -438,31 +500,6 @@ def _taken_up_by(spec: QueueSpec) -> str:
     if spec.clips == "collection.clips":
         return "collection"
     return "detection" if spec.dataset.startswith("detection.") else "curation"
-
-
-def _decision_fields(decision: Mapping[Any, Any]) -> dict[str, Any]:
-    return {key: _as_json(decision[key]) for key in (*_DECISION_FIELDS, "is_score_shown")}
-
-
-def _more(row: Mapping[str, Any], queue: Queue) -> dict[str, Any]:
-    """What else the queue's dataset says of an item, short values only."""
-    hidden = {*ITEM_COLUMNS, *_TECHNICAL, queue.spec.score}
-    more = {name_of(name): _as_json(row[name]) for name in row if name in {*queue.own, *_FURTHER} - hidden}
-    short = {
-        name: in_words(value) for name, value in more.items() if value is not None and len(str(value)) <= 80
-    }
-    return dict(list(short.items())[:_MAX_MORE])
-
-
-def _as_json(value: Any) -> Any:
-    """A value as JSON has it; missing and not finite as None."""
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, datetime | date):
-        return value.isoformat()
-    return value if value is None or isinstance(value, str | int | float | bool) else str(value)
 
 
 def _number(value: Any) -> float:

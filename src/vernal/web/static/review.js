@@ -1,5 +1,6 @@
 // The page of one queue. Whatever is decided is on the server's disk before the next clip is shown.
 import { byId, element, fetchJson, post } from "/static/page.js";
+import { allSaid, answersOf, asKnown, classes, classOf, focus, inWords, isAll, named, nextCallType, nextQuality, onPage, press, setFocus, showClasses, startingWith, turnPage } from "/static/classes.js";
 import { advance, followLoop, isLoop } from "/static/loop.js";
 import { Player, draw, fetchSound, fetchSpectrogram, line } from "/static/sound.js";
 
@@ -19,7 +20,7 @@ let drawn = null;
 let near = []; // pictures of the neighbours on the page: {canvas, spectrogram}
 let shownItem = null;
 let isHere = Promise.resolve(false); // whether the current clip came to be seen and heard
-let asked = null, bandOf = target; // the classes that the call types and the band are set for
+let asked = null, bandOf = isAll ? "" : target; // the classes that the call types and the band are set for
 const toldOf = new Set(); // items whose score was on this page
 
 const player = new Player((now) => {
@@ -110,10 +111,14 @@ function neighboursOf(item) {
 }
 
 // Where one confirmed clip settles a night, its others need no decision any more.
-const settledNights = () => new Set(state.presentations.filter((look) => look.night && look.said?.decision === "target").map((look) => look.night));
+const isHeard = (look, name) => (name ? look.said.classes[name]?.decision : look.said.decision) === "target";
+// Of a look, the nights that it is queued for: one, or one for each of several classes.
+const nightsOf = (look) => (look.night && typeof look.night === "object" ? Object.entries(look.night) : [["", look.night]]);
+const settledNights = () => new Set(state.presentations.filter((look) => look.night && look.said)
+  .flatMap((look) => nightsOf(look).filter(([name]) => isHeard(look, name)).map(([, night]) => night)));
 function openLooks(from = 0, to = state.presentations.length) {
   const settled = settledNights();
-  return state.presentations.slice(from, to).filter((look) => !look.said && !settled.has(look.night));
+  return state.presentations.slice(from, to).filter((look) => !look.said && !nightsOf(look).every(([, night]) => settled.has(night)));
 }
 
 function upcoming() {
@@ -140,7 +145,7 @@ function show(index, { play = byId("auto").checked } = {}) {
   state.neighbour = -1;
   state.time = null;
   byId("note").value = look.said?.note ?? "";
-  showChoices();
+  if (isAll) lookAt(null); else showChoices();
   showProgress();
   if (state.isGrid) showGrid();
   document.body.dataset.ready = "";
@@ -155,7 +160,7 @@ async function bring(look, play) {
     const [facts, spectrogram] = await Promise.all([factsOf(look), prepare(look.item).spectrogram]);
     if (!isCurrent()) return false;
     drawn = { facts, spectrogram };
-    setFor(facts);
+    if (!isAll) setFor(facts);
     showFacts(facts, tellsScore(look));
     redraw();
     if (pressedAt !== null) performance.measure("decision to next clip", { start: pressedAt, end: performance.now() });
@@ -187,7 +192,7 @@ function setFor(facts) {
   asked = facts.asked;
   byId("call-types").hidden = !facts.call_types.length;
   byId("call-types").replaceChildren(element("span", { className: "soft" }, "call"), ...facts.call_types.slice(0, 6).map((name, place) => {
-    const button = element("button", { type: "button" }, `${name} `, element("kbd", {}, String(place + 4)));
+    const button = element("button", { type: "button" }, `${name} `, ...(isAll ? [] : [element("kbd", {}, String(place + 4))]));
     button.dataset.callType = name;
     button.addEventListener("click", () => choose("callType", name));
     return button;
@@ -196,8 +201,19 @@ function setFor(facts) {
   if (bandOf === asked) return;
   bandOf = asked;
   [byId("low").value, byId("high").value] = facts.band_hz ?? [0, 15000];
-  byId("to").value = facts.top_hz;
+  if (!isAll) byId("to").value = facts.top_hz;
 }
+
+// Of several classes, the one that was pressed last has the band, the quality and the call types.
+const NO_CLASS = { name: "", band_hz: null, call_types: [] };
+function lookAt(name) {
+  setFocus(name);
+  const one = classOf(name) ?? NO_CLASS;
+  setFor({ ...one, asked: one.name });
+  showChoices();
+  if (drawn && document.body.dataset.ready === current().item) { tellPicture(); redraw(); }
+}
+const bandNow = () => (isAll ? classOf(focus)?.band_hz ?? null : drawn.facts.band_hz);
 
 // Nothing of another clip may stand beside one that cannot be shown.
 function empty() {
@@ -213,12 +229,12 @@ function empty() {
 let frame = null;
 function redraw() {
   if (!drawn) return;
-  for (const { canvas, spectrogram } of near) draw(canvas, spectrogram, view(), { band: drawn.facts.band_hz }, { axes: false });
+  for (const { canvas, spectrogram } of near) draw(canvas, spectrogram, view(), { band: bandNow() }, { axes: false });
   if (state.isGrid) return;
   const { facts, spectrogram } = drawn, { sound } = facts;
   const clip = [sound.before_s, sound.before_s + sound.clip_s];
   const canvas = byId("spectrogram");
-  frame = draw(canvas, spectrogram, { ...view(), time: state.time }, { clip, band: facts.band_hz, origin: sound.before_s });
+  frame = draw(canvas, spectrogram, { ...view(), time: state.time }, { clip, band: bandNow(), origin: sound.before_s });
   frame.image = element("canvas", { width: canvas.width, height: canvas.height });
   frame.image.getContext("2d").drawImage(canvas, 0, 0);
 }
@@ -291,7 +307,8 @@ function showProgress() {
   byId("bar").max = Math.max(1, state.presentations.length);
   byId("bar").value = done;
   const counted = (word) => state.presentations.filter((look) => look.said?.decision === word).length;
-  byId("count").textContent = `${done} of ${state.presentations.length} decided · ${counted("target")} target, ${counted("not_target")} not, ${counted("unsure")} unsure · at ${state.at + 1}`;
+  const [there, not] = isAll ? ["with a class", "with none"] : ["target", "not"];
+  byId("count").textContent = `${done} of ${state.presentations.length} decided · ${counted("target")} ${there}, ${counted("not_target")} ${not}, ${counted("unsure")} unsure · at ${state.at + 1}`;
   byId("pace").textContent = pace();
   document.body.dataset.done = done;
   byId("undo").disabled = done === 0;
@@ -301,30 +318,53 @@ function showProgress() {
 const buttonsOf = (name) => document.querySelectorAll({ quality: "[data-quality]", callType: "[data-call-type]", decision: "[data-decision]" }[name]);
 
 function showChoices() {
+  if (isAll) { showAllChoices(); return; }
   const { said } = current();
   const chosen = { quality: state.quality, callType: state.callType, decision: said?.decision };
   for (const [name, value] of Object.entries(chosen)) for (const button of buttonsOf(name)) button.setAttribute("aria-pressed", button.dataset[name] === value);
   byId("said").textContent = said ? `You said: ${[WORDS[said.decision], said.quality && `${said.quality} quality`, said.call_type, said.note].filter(Boolean).join(", ")}` : "";
 }
 
+function showAllChoices() {
+  const look = current(), { said } = look, answer = answersOf(look)[focus];
+  showClasses(look, pressClass);
+  const isThere = answer?.decision === "target";
+  byId("qualities").hidden = !isThere;
+  byId("call-types").hidden = !isThere || !classOf(focus).call_types.length;
+  byId("of-class").textContent = `quality of ${focus}`;
+  for (const button of buttonsOf("quality")) button.setAttribute("aria-pressed", button.dataset.quality === answer?.quality);
+  for (const button of buttonsOf("callType")) button.setAttribute("aria-pressed", button.dataset.callType === answer?.call_type);
+  byId("said").textContent = said ? `You said: ${[inWords(said.classes), said.note].filter(Boolean).join(", ")}` : "";
+}
+
+const scoreWords = ({ score, confidence }) => (confidence === null ? score.toFixed(3) : `${score.toFixed(2)} (confidence ${confidence.toFixed(3)})`);
+
 function showFacts(facts, isTold) {
-  byId("asked").textContent = facts.asked;
+  if (!isAll) byId("asked").textContent = facts.asked;
   byId("alike").hidden = !facts.can_search;
   document.body.dataset.told = isTold;
   const { sound } = facts;
   const rows = [];
-  if (isTold) {
-    if (facts.score !== null) rows.push(["score", facts.confidence === null ? facts.score.toFixed(3) : `${facts.score.toFixed(2)} (confidence ${facts.confidence.toFixed(3)})`]);
+  if (isTold && isAll) {
+    for (const own of facts.scores) rows.push([`score of ${own.asked}`, own.score === null ? null : scoreWords(own)]);
+    rows.push(["model", facts.model]);
+  } else if (isTold) {
+    if (facts.score !== null) rows.push(["score", scoreWords(facts)]);
     rows.push(["model", facts.model], ["why here", facts.reason]);
   }
   rows.push(["recorder", facts.recorder_id], ["site", facts.site], ["night", [facts.date, facts.time].filter(Boolean).join(" ")]);
   rows.push(["recording", facts.recording], ["from", `${(sound.from_s + sound.before_s).toFixed(2)} s, ${sound.clip_s.toFixed(2)} s long`]);
-  if (isTold) rows.push(["label now", [facts.label, facts.quality, facts.call_type].filter(Boolean).join(", ")], ...Object.entries(facts.more));
+  if (isTold && !isAll) rows.push(["label now", [facts.label, facts.quality, facts.call_type].filter(Boolean).join(", ")], ...Object.entries(facts.more));
   const known = rows.filter(([, value]) => value !== null && value !== undefined && value !== "");
   byId("facts").replaceChildren(...known.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, String(value))]));
-  const around = sound.before_s + sound.after_s;
-  byId("picture-words").textContent = (around > 0.05 ? `darker: ${sound.before_s.toFixed(1)} s before and ${sound.after_s.toFixed(1)} s after the clip` : "the clip is its whole recording: there is nothing before and after") + (facts.band_hz ? ` · band of ${facts.asked}: ${facts.band_hz.join("–")} Hz` : "");
+  tellPicture();
   byId("spectrogram").setAttribute("aria-label", `Spectrogram of ${facts.recording}`);
+}
+
+function tellPicture() {
+  const { sound, asked: one } = drawn.facts, band = bandNow();
+  const around = sound.before_s + sound.after_s;
+  byId("picture-words").textContent = (around > 0.05 ? `darker: ${sound.before_s.toFixed(1)} s before and ${sound.after_s.toFixed(1)} s after the clip` : "the clip is its whole recording: there is nothing before and after") + (band ? ` · band of ${isAll ? focus : one}: ${band.join("–")} Hz` : "");
 }
 
 async function showNeighbours(item) {
@@ -351,7 +391,7 @@ async function showNeighbours(item) {
     fetchSpectrogram(`${base}/spectrogram`).then((spectrogram) => {
       if (shownItem !== item || !drawn) return;
       near.push({ canvas, spectrogram });
-      draw(canvas, spectrogram, view(), { band: drawn.facts.band_hz }, { axes: false });
+      draw(canvas, spectrogram, view(), { band: bandNow() }, { axes: false });
     }).catch(() => { small.textContent += " · no picture"; });
   }
 }
@@ -364,22 +404,28 @@ function hearNeighbour() {
 }
 
 // Say something of one look; it is on the server's disk when this is done.
-async function save(look, decision, { quality, callType, note }, isBlind = !toldOf.has(look.item)) {
+async function save(look, decision, chosen, isBlind = !toldOf.has(look.item)) {
+  const { quality, callType, note, answers } = chosen, isPositive = decision === "target";
+  const what = isAll ? { classes: allSaid(answers, decision) } : { decision, quality: isPositive ? quality : null, call_type: isPositive ? callType : null };
+  const said = await send(look, { ...what, note: note || null, is_blind: isBlind });
+  if (isAll) asKnown(look, said); else look.said = said;
+}
+async function send(look, what) {
   if (!reviewer) throw new Error("Nobody is named as reviewer; go back to Review and give your name.");
-  const isPositive = decision === "target";
   try {
-    look.said = await post(`/review/api/decide/${encodeURIComponent(queue)}`, {
-      item: look.item, look: look.look, reviewer, decision, is_blind: isBlind,
-      quality: isPositive ? quality : null, call_type: isPositive ? callType : null, note: note || null,
-    });
+    return await post(`/review/api/decide/${encodeURIComponent(queue)}`, { item: look.item, look: look.look, reviewer, ...what });
   } catch (error) { throw new Error(`NOT saved: ${error.message}`); }
 }
-const choices = () => ({ quality: state.quality, callType: state.callType, note: byId("note").value.trim() });
+const choices = () => ({ quality: state.quality, callType: state.callType, note: byId("note").value.trim(), answers: isAll ? { ...answersOf(current()) } : null });
 
-function decide(decision) {
+function decide(decision, { needsClass = false } = {}) {
   const at = performance.now();
   return inTurn(async () => {
     if (!current()) return;
+    if (needsClass && named(answersOf(current()), "not_target").length === classes.length) {
+      complain("Press the number of what is in it first; n says that none of them is.");
+      return;
+    }
     if (state.isGrid && marked.size) { await decideMarked(decision); return; }
     // Not before the clip is there to be seen and heard: the decision is about what is on the screen now.
     const look = current();
@@ -399,13 +445,13 @@ function decide(decision) {
 function countDecision() { decidedAt.push(performance.now()); }
 
 async function decideMarked(decision) {
-  const looks = state.presentations.filter((look) => marked.has(look));
+  const looks = state.presentations.filter((look) => marked.has(look)), chosen = choices();
   together = [];
   // Only what has a picture on the page can be decided on together.
   await Promise.all(looks.map((look) => prepare(look.item).spectrogram));
   complain("");
   for (const look of looks) {
-    await save(look, decision, { quality: state.quality, callType: state.callType, note: "" });
+    await save(look, decision, { ...chosen, note: "" });
     marked.delete(look);
     together.push(look);
     countDecision();
@@ -438,12 +484,48 @@ const undo = () => inTurn(async () => {
   together = [];
   complain("");
   // Where a clip was decided twice, the word before stands again.
-  for (const look of looks) look.said = (await post("/review/api/undo", { id: look.said.id, reviewer })).said;
+  for (const look of looks) {
+    const { said } = await post("/review/api/undo", { id: look.said.id, reviewer });
+    if (isAll) asKnown(look, said); else look.said = said;
+  }
   show(state.presentations.indexOf(looks.at(-1)));
 });
 
+// A class of several is pressed; of a clip that is decided on, it is said at once.
+const pressClass = (name) => inTurn(async () => {
+  if (!current() || !name) return;
+  press(answersOf(current()), name);
+  lookAt(name);
+  await amendClass(name);
+});
+
+const chooseOfClass = (key, valueOf) => inTurn(async () => {
+  const answer = current() && answersOf(current())[focus];
+  if (answer?.decision !== "target") { complain("Press the number of a class that is there first."); return; }
+  const value = valueOf(answer);
+  answer[key] = answer[key] === value ? null : value;
+  complain("");
+  showChoices();
+  await amendClass(focus);
+});
+
+async function amendClass(name) {
+  const look = current(), answer = answersOf(look)[name];
+  if (!look.said) return;
+  complain("");
+  const said = await send(look, { classes: { [name]: answer }, note: look.said.note, is_blind: !look.said.is_score_shown });
+  const merged = { ...look.said.classes, ...said.classes };
+  const decision = ["target", "unsure"].find((word) => named(merged, word).length) ?? "not_target";
+  asKnown(look, { ...look.said, id: said.id, when: said.when, classes: merged, decision });
+  together = [];
+  showChoices();
+  showProgress();
+  if (state.isGrid) showGrid({ takesFocus: false });
+}
+
 // Of a clip that is decided on, quality and call type are said at once.
-const choose = (name, value) => inTurn(async () => {
+const choose = (name, value) => (isAll ? chooseOfClass(name === "quality" ? "quality" : "call_type", () => value) : chooseOfOne(name, value));
+const chooseOfOne = (name, value) => inTurn(async () => {
   if (!current()) return;
   state[name] = state[name] === value ? null : value;
   showChoices();
@@ -453,6 +535,10 @@ const choose = (name, value) => inTurn(async () => {
 async function amend() {
   const look = current(), { said } = look, now = choices();
   if (!said) return;
+  if (isAll) {
+    if ((said.note ?? "") !== now.note) { await save(look, "not_target", now, !said.is_score_shown); together = []; showChoices(); }
+    return;
+  }
   if (said.decision !== "target" && (now.quality || now.callType)) {
     [state.quality, state.callType] = [null, null];
     showChoices();
@@ -469,6 +555,7 @@ async function amend() {
 
 const move = (index) => inTurn(async () => show(index()));
 
+const verdictOf = (said) => (isAll && named(said.classes, "target").join(", ")) || (isAll && said.decision === "not_target" ? "none" : WORDS[said.decision]);
 const PER_PAGE = 12;
 const columns = () => getComputedStyle(byId("grid")).gridTemplateColumns.split(" ").length;
 const firstOfPage = () => Math.floor(state.at / PER_PAGE) * PER_PAGE;
@@ -484,7 +571,7 @@ function showGrid({ takesFocus = true } = {}) {
   [...grid.children].forEach((cell, offset) => {
     const look = state.presentations[first + offset], tile = cell.firstChild, mark = cell.lastChild;
     tile.dataset.said = look.said?.decision ?? "";
-    tile.querySelector(".verdict").textContent = look.said ? WORDS[look.said.decision] : "";
+    tile.querySelector(".verdict").textContent = look.said ? verdictOf(look.said) : "";
     tile.setAttribute("aria-current", first + offset === state.at);
     mark.setAttribute("aria-pressed", marked.has(look));
     if (takesFocus && first + offset === state.at) tile.focus({ preventScroll: false });
@@ -501,7 +588,7 @@ function gridTile(look, index) {
   mark.addEventListener("click", () => toggleMark(look));
   Promise.all([factsOf(look), prepare(look.item).spectrogram]).then(([facts, spectrogram]) => {
     const { before_s: before, clip_s: length } = facts.sound;
-    draw(canvas, spectrogram, view(), { clip: [before, before + length], band: facts.band_hz }, { axes: false });
+    draw(canvas, spectrogram, view(), { clip: [before, before + length], band: isAll ? null : facts.band_hz }, { axes: false });
     const score = !state.isShown || facts.score === null || facts.score === undefined ? "" : ` · score ${facts.score.toFixed(2)}`;
     words.textContent = `${index + 1} · ${[facts.recorder_id, facts.date].filter(Boolean).join(" ")}${score}`;
   }).catch((error) => { words.textContent = `${index + 1} · ${error.message}`; mark.disabled = true; });
@@ -544,7 +631,10 @@ async function catchUp() {
   const told = await fetchState().catch(() => null);
   if (told === null || waiting) return;
   const said = new Map(told.presentations.map((look) => [`${look.item} ${look.look}`, look.said]));
-  for (const look of state.presentations) look.said = said.get(`${look.item} ${look.look}`) ?? null;
+  for (const look of state.presentations) {
+    const now = said.get(`${look.item} ${look.look}`) ?? null;
+    if (isAll) asKnown(look, now); else look.said = now;
+  }
   showChoices();
   showProgress();
   if (state.isGrid) showGrid();
@@ -573,6 +663,7 @@ async function load() {
   try {
     const told = await fetchState();
     state.presentations = told.presentations;
+    if (isAll) for (const look of state.presentations) asKnown(look, look.said);
     state.order = told.order;
     state.isBlind = told.is_blind;
     state.prepare = told.prepare;
@@ -622,7 +713,26 @@ const KEYS = {
   "[": () => turnBy("contrast", -5), "]": () => turnBy("contrast", 5), "?": toggleHelp,
   ArrowLeft: () => move(() => state.at - 1), ArrowRight: () => move(() => state.at + 1),
 };
-for (let digit = 4; digit <= 9; digit++) KEYS[digit] = () => { const button = buttonsOf("callType")[digit - 4]; if (button) choose("callType", button.dataset.callType); };
+const callTypeKeys = () => { for (let digit = 4; digit <= 9; digit++) KEYS[digit] = () => { const button = buttonsOf("callType")[digit - 4]; if (button) choose("callType", button.dataset.callType); }; };
+function classKeys() {
+  for (let digit = 1; digit <= 9; digit++) KEYS[digit] = () => pressClass(onPage(digit - 1));
+  Object.assign(KEYS, {
+    y: () => decide("not_target", { needsClass: true }), q: () => chooseOfClass("quality", nextQuality), t: () => chooseOfClass("call_type", (answer) => nextCallType(answer, focus)),
+    p: () => { turnPage(); showChoices(); }, g: () => { if (!byId("class-pages").hidden) byId("class-name").focus(); }, Enter: () => decide("not_target"),
+  });
+  for (const button of document.querySelectorAll("[data-rest]")) button.addEventListener("click", () => decide(button.dataset.rest));
+  byId("class-page").addEventListener("click", KEYS.p);
+  const typed = byId("class-name"), tellMatch = () => { byId("class-match").textContent = typed.value ? startingWith(typed.value) ?? "no such class" : ""; };
+  typed.addEventListener("input", tellMatch);
+  typed.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter") return;
+    pressClass(startingWith(typed.value));
+    typed.value = "";
+    tellMatch();
+    typed.blur();
+  });
+}
+if (isAll) { KEYS.n = () => decide("not_target"); classKeys(); } else callTypeKeys();
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
@@ -639,9 +749,10 @@ document.addEventListener("keydown", (event) => {
   if (state.isGrid && event.key === "ArrowUp") action = () => move(() => Math.max(0, state.at - columns()));
   if (state.isGrid && event.key === "Enter" && here.closest(".tile")) action = () => setGrid(false);
   if (event.key === " " && isButton && !here.closest("#grid .tile")) return; // a focused button keeps its own key
+  if (event.key === "Enter" && isButton && !here.closest("#grid .tile")) return;
   if (here.type === "range" && event.key.startsWith("Arrow")) return;
   if (!action) return;
-  if (event.repeat && "ynuzx".includes(event.key)) return; // a key held down decides once
+  if (event.repeat && (isAll ? "ynuzxqt123456789Enter" : "ynuzx").includes(event.key)) return; // a key held down decides once
   event.preventDefault();
   action();
 });
