@@ -45,8 +45,8 @@ def run(
     project = find_project()
     check_settings(project / "conf", env, params)
     click.echo("Reading the pipelines ...", err=True)
-    load_graph(project, env, params, pipeline)
-    serve(project, host, port, browser)
+    view = load_graph(project, env, params, pipeline)
+    serve(project, host, port, browser, view)
 
 
 @click.command("build", cls=ClearCommand)

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import os
-from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from html import escape
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from vernal.audio.reading import SAMPLE_RATE_HZ, load_clip
+from vernal.audio.excerpts import shown_top_hz
+from vernal.audio.reading import load_clip
 from vernal.clips.demo_season import is_demo_root
 from vernal.common.problems import InputError, suggest
+from vernal.reports.clip_sounds import compressed, data_address
 
 if TYPE_CHECKING:
     from IPython.display import HTML
@@ -92,50 +92,30 @@ def call_range(catalog: Any) -> tuple[float, float] | None:
     return catalog.load("problem_card").band_of(catalog.load("params:target"))
 
 
-def listen_to(
-    sounds: Mapping[str, np.ndarray], band_hz: tuple[float, float] | None = None, max_hz: float = 6_000.0
-) -> HTML:
+def listen_to(sounds: Mapping[str, np.ndarray], band_hz: tuple[float, float] | None = None) -> HTML:
     """Clips side by side, each picture with its player; all pictures share one scale of frequency and level.
 
     Args:
         sounds: (n,) samples at 48 kHz by what to write above them, in order.
         band_hz: the frequencies of the call, marked in the pictures.
-        max_hz: the highest frequency shown and, at most an octave above it, played.
     """
     from IPython.display import HTML
 
     from vernal.reports.figures.sounds import level_db, spectrograms
     from vernal.reports.figures.style import drawn
 
-    loudest = max(map(level_db, sounds.values()), default=0.0)
+    loudest, top_hz = max(map(level_db, sounds.values()), default=0.0), shown_top_hz(band_hz)
     cells = []
     for name, samples in sounds.items():
-        picture = drawn(spectrograms, {name: samples}, "", max_hz, band_hz or (), loudest).png
-        sound = _mp3(samples, max_hz)
+        picture = drawn(spectrograms, {name: samples}, "", top_hz, band_hz or (), loudest).png
+        sound = compressed(samples, top_hz)
         cells.append(
-            f'<div><img src="{_address("image/png", picture)}" alt="Spectrogram of {escape(name)}" '
-            f'style="width:100%"><audio controls preload="none" src="{_address("audio/mpeg", sound)}" '
+            f'<div><img src="{data_address("image/png", picture)}" alt="Spectrogram of {escape(name)}" '
+            f'style="width:100%"><audio controls preload="none" src="{data_address("audio/mpeg", sound)}" '
             f'aria-label="Sound of {escape(name)}" style="width:100%"></audio></div>'
         )
     columns = "display:grid;grid-template-columns:repeat(auto-fill,minmax(13em,1fr));gap:1em"
     return HTML(f'<div style="{columns}">{"".join(cells)}</div>')
-
-
-def _mp3(samples: np.ndarray, max_hz: float) -> bytes:
-    """The sound at a usual level, with half the samples where no frequency above them is shown."""
-    import soundfile
-    from scipy.signal import resample_poly
-
-    step = 2 if max_hz <= SAMPLE_RATE_HZ / 4 else 1
-    heard = resample_poly(samples, 1, step)
-    peak = float(np.abs(heard).max(initial=0.0))
-    file = BytesIO()
-    soundfile.write(file, heard * (0.7 / peak if peak else 1.0), SAMPLE_RATE_HZ // step, format="MP3")
-    return file.getvalue()
-
-
-def _address(kind: str, content: bytes) -> str:
-    return f"data:{kind};base64,{b64encode(content).decode()}"
 
 
 def name_of(clip: Mapping[Any, Any] | pd.Series) -> str:

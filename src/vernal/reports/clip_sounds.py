@@ -72,13 +72,14 @@ class SoundPage:
                 return Sound(clip.title, clip.note, without=sentence("listening.empty"))
         except (AudioError, OSError) as error:
             return Sound(clip.title, clip.note, without=sentence("listening.gone", why=str(error)))
-        sound = _address("audio/mpeg", compressed(samples, self.top_hz))
-        picture = _address("image/png", spectrogram_png(samples, self.top_hz))
+        sound = data_address("audio/mpeg", compressed(samples, self.top_hz))
+        picture = data_address("image/png", spectrogram_png(samples, self.top_hz))
         self.room -= len(sound) + len(picture)
         return Sound(clip.title, clip.note, sound, picture, len(samples) / SAMPLE_RATE_HZ, self.top_hz)
 
 
-def _address(kind: str, content: bytes) -> str:
+def data_address(kind: str, content: bytes) -> str:
+    """What a page writes in the place of a file's address to carry the file itself."""
     return f"data:{kind};base64,{b64encode(content).decode()}"
 
 

@@ -67,6 +67,19 @@ def test_a_person_clicks_through(lineage, tmp_path):
     assert len(list(tmp_path.glob("*.png"))) == 5
 
 
+def test_a_stage_opens_at_a_size_that_reads(lineage):
+    with open_browser(width=1400, height=900) as driver:
+        driver.get(f"{lineage}?pid=stage5&fid=stage5")
+        wait_for(driver, lambda _: "stage5.report" in shown(driver))
+        wait_for(driver, lambda _: width_of(driver, "stage5.report") > 80)
+        assert "demo" not in shown(driver)
+
+
+def width_of(driver, name):
+    box = driver.find_element("xpath", f"//*[contains(@class,'pipeline-node') and .='{name}']")
+    return box.rect["width"]
+
+
 def test_every_pipeline_has_its_layers_in_reading_order(lineage):
     for pipeline in ask(lineage, "main")["pipelines"]:
         graph = ask(lineage, f"pipelines/{pipeline['id']}")

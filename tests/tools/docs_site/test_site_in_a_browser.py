@@ -37,7 +37,7 @@ def test_a_person_clicks_through(site, tmp_path):
         driver.find_element("css selector", "a.md-button").click()
         wait_for(driver, lambda _: driver.find_elements("css selector", ".pipeline-node"))
         shown = {element.text for element in driver.find_elements("css selector", ".pipeline-node")}
-        assert {"demo", "ingest", "mining", "baseline"} <= shown
+        assert {"splits", "curated_subsets", "stage5", "stage5.report"} <= shown
         driver.save_screenshot(str(tmp_path / "lineage.png"))
         assert console_errors(driver) == []
         assert foreign_requests(driver) == []

@@ -14,7 +14,7 @@ from kedro.pipeline import Node, Pipeline
 from vernal.common.problems import InputError, suggest
 from vernal.common.storage import as_path
 from vernal.framework import kedro_compat
-from vernal.framework.lineage.last_run import last_run_events
+from vernal.framework.lineage.last_run import last_record, last_run_events
 
 # In the order in which a newcomer would open them; what is not named here follows by name.
 FIRST = ("__default__", "stage5", "imbalance")
@@ -28,7 +28,7 @@ def load_graph(
     env: str | None = None,
     params: Mapping[str, Any] | None = None,
     pipeline: str | None = None,
-) -> None:
+) -> str:
     """Hand the project's pipelines, its catalog and its last run to Kedro-Viz, which keeps them for the process.
 
     Args:
@@ -36,6 +36,8 @@ def load_graph(
         env: environment of the configuration; None is `local`.
         params: parameters, nested, as `kedro run --params` gives them.
         pipeline: show this one alone; None shows all.
+    Returns:
+        The query of the address at which the view opens best (see `first_view`).
     Raises:
         InputError: no such pipeline.
     """
@@ -50,6 +52,19 @@ def load_graph(
     kedro_compat.change_node_answers(with_pipeline)
     kedro_compat.answer_run_status(partial(last_run_events, data_root, tuple(shown.values()), catalog))
     kedro_compat.show_in_viz(catalog, shown, extras)
+    last = last_record(data_root) or {}
+    return first_view(shown, pipeline or last.get("stage") or FIRST[1])
+
+
+def first_view(shown: Mapping[str, Pipeline], name: str) -> str:
+    """The query that opens the view on one pipeline, its own folded box in the middle and at a size that reads.
+
+    Kedro-Viz opens the whole chain so small that no name can be read. Empty where the pipeline is not shown.
+    """
+    if name not in shown:
+        return ""
+    has_box = any((node.namespace or "").split(".")[0] == name for node in shown[name].nodes)
+    return f"?pid={name}&fid={name}" if has_box else f"?pid={name}"
 
 
 def reading_order_of_layer(layer: str) -> int:

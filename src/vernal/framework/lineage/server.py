@@ -36,16 +36,18 @@ def create_app(project: Path) -> FastAPI:
     return viz_app(project, {"/": index, "/workflow": index, "/api/version": version})
 
 
-def serve(project: Path, host: str, port: int, open_browser: bool) -> None:
+def serve(project: Path, host: str, port: int, open_browser: bool, view: str = "") -> None:
     """Answer browsers until somebody presses Ctrl-C.
 
+    Args:
+        view: query of the address, which says what is shown first.
     Raises:
         InputError: nothing can be served at that address.
     """
     import uvicorn
 
     listener = listen(host, port)
-    address = f"http://{host}:{listener.getsockname()[1]}/"
+    address = f"http://{host}:{listener.getsockname()[1]}/{view}"
     print(f"The lineage is at {address}  (Ctrl-C ends it)", flush=True)  # noqa: T201
     if open_browser:
         opener = threading.Timer(1.0, webbrowser.open, [address])
