@@ -17,6 +17,7 @@ from vernal.web.http import get, post_form, post_json, problem
 from vernal.web.project import Refused
 from vernal.web.results.result_pages import ResultPages
 from vernal.web.results.sweep_pages import SweepPages
+from vernal.web.results.target_pages import TargetPages
 from vernal.web.review.pages import ReviewPages
 from vernal.web.review.service import ReviewService
 from vernal.web.security import Guard
@@ -37,6 +38,7 @@ def create_app(review: ReviewService, token: str, names: Iterable[str]) -> Starl
             Mount("/static", StaticFiles(directory=STATIC)),
             *_review_routes(ReviewPages(review)),
             *_result_routes(ResultPages(review.project)),
+            *_target_routes(TargetPages(review.project)),
             *_sweep_routes(SweepPages(review.project)),
         ],
         middleware=[Middleware(Guard, token=token, names=names)],
@@ -76,6 +78,18 @@ def _result_routes(pages: ResultPages) -> list[BaseRoute]:
         get("/results/{stage}/compare", pages.compare),
         get("/results/{stage}/effects", pages.effects),
         get("/results/{stage}/nights", pages.nights),
+    ]
+
+
+def _target_routes(pages: TargetPages) -> list[BaseRoute]:
+    own = "/results/_of/{target}"
+    return [
+        get("/results/_targets/{stage}", pages.together),
+        get(own, pages.of_each(ResultPages.stages)),
+        get(f"{own}/{{stage}}", pages.of_each(ResultPages.board)),
+        get(f"{own}/{{stage}}/compare", pages.of_each(ResultPages.compare)),
+        get(f"{own}/{{stage}}/effects", pages.of_each(ResultPages.effects)),
+        get(f"{own}/{{stage}}/nights", pages.of_each(ResultPages.nights)),
     ]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,14 +64,18 @@ class ProjectContext:
     load: Callable[[str], Any] = _no_dataset
     save: Callable[[str, Any], None] = lambda name, data: _no_dataset(name)
     open_target: Callable[[str, Path], ProjectContext] | None = None
+    _opened: dict[Path, ProjectContext] = field(default_factory=dict, init=False, repr=False)
 
-    @cached_property
+    @property
     def targets(self) -> dict[str, ProjectContext]:
         """The targets of a data folder of several, each with its own; empty where it is of one."""
         if self.open_target is None:
             return {}
         folders = TargetFolders(self.data_root).read()
-        return {name: self.open_target(name, folder) for name, folder in folders.items()}
+        for name, folder in folders.items():
+            if folder not in self._opened:
+                self._opened[folder] = self.open_target(name, folder)
+        return {name: self._opened[folder] for name, folder in folders.items()}
 
     def setting(self, name: str, default: Any = None) -> Any:
         """The value of a parameter, dots naming the way down; `default` where it is absent or empty."""

@@ -258,7 +258,7 @@ def _ask(request: urllib.request.Request) -> tuple[int, str, dict[str, str]]:
         return error.code, error.read().decode("utf-8", "replace"), dict(error.headers)
 
 
-def serve(project: MadeProject) -> Iterator[Served]:
+def serve(project: MadeProject, context: ProjectContext | None = None) -> Iterator[Served]:
     import socket
 
     from vernal.web.app import create_app
@@ -270,8 +270,7 @@ def serve(project: MadeProject) -> Iterator[Served]:
     bound = socket.socket()
     bound.bind(("127.0.0.1", 0))
     port = bound.getsockname()[1]
-    context = project.context()
-    service = ReviewService(context, ReviewOptions(), "Ana")
+    service = ReviewService(context or project.context(), ReviewOptions(), "Ana")
     app = create_app(service, "a-token", served_names("127.0.0.1", port))
     server = make_server(app)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, daemon=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import pandas as pd
 from starlette.requests import Request
@@ -34,10 +34,16 @@ TABS = (("Leaderboard", ""), ("Two points", "/compare"), ("Effects", "/effects")
 
 
 class ResultPages:
-    """Pages over the results of one project; what was read is kept until the files change."""
+    """Pages over the results of one project; what was read is kept until the files change.
 
-    def __init__(self, project: ProjectContext) -> None:
+    Args:
+        address: where the pages are.
+        target: the one of several that they are about.
+    """
+
+    def __init__(self, project: ProjectContext, address: str = "/results", target: str = "") -> None:
         self._project = project
+        self._own = {"results_at": address, "target": target}
         self._sweeps = project.folder / "conf" / "sweeps"
         self._cache = Cache()
 
@@ -46,7 +52,19 @@ class ResultPages:
         root = self._project.data_root
         listed = found_stages(root, self._sweeps)
         stale = {one.name: "; ".join(stale_because(root, one.name)) for one in listed if one.has_results}
-        return page(request, "results/stages", {"stages": listed, "data_root": root, "stale": stale})
+        several = [
+            (name, address_of(one), found_stages(one.data_root, self._sweeps))
+            for name, one in self._project.targets.items()
+        ]
+        together = sorted(path.parent.parent.name for path in root.glob("08_reporting/*/targets/targets.csv"))
+        values = {
+            "stages": listed,
+            "data_root": root,
+            "stale": stale,
+            "several": several,
+            "together": together,
+        }
+        return page(request, "results/stages", self._own | values)
 
     def board(self, request: Request, stage: str) -> Response:
         """The leaderboard as it was asked for."""
@@ -219,7 +237,12 @@ class ResultPages:
             "what_would_help": what_would_help,
             "bar": pictures.bar,
         }
-        return page(request, f"results/{tab}", shared | values)
+        return page(request, f"results/{tab}", self._own | shared | values)
+
+
+def address_of(target: ProjectContext) -> str:
+    """Where the pages of one of several targets are; begins with an underscore, which no stage's name does."""
+    return f"/results/_of/{quote(target.data_root.name, safe='')}"
 
 
 def _title(results: StageResults, words: str) -> str:
