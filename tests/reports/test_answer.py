@@ -8,6 +8,7 @@ from vernal.clips.problem_card import PerformanceTarget, ProblemCard
 from vernal.clips.splits import count_splits
 from vernal.common.formatting import percent
 from vernal.evaluation.proportions import exact_interval
+from vernal.evaluation.stage_results import SPLIT_NAMES
 from vernal.reports.answer import answer_section, shown_effects
 from vernal.reports.blocks import Bullets, Table
 from vernal.reports.points import points_section
@@ -219,12 +220,12 @@ def test_each_goal_is_met_or_missed_on_each_split_or_cannot_be_told(make_stage):
         for split in ("val", "test_iid", "test_ood"):
             met = goal.is_reached(points.loc[(goal.text, split)])
             word = {True: "met", False: "missed", None: "cannot be told"}[met]
-            cells = {kind: row[f"{split} {name}"] for kind, name in COLUMN_OF.items()}
+            cells = {kind: row[f"{SPLIT_NAMES[split]} {name}"] for kind, name in COLUMN_OF.items()}
             said = {kind for kind, cell in cells.items() if ": " in cell}
             assert said == ({goal.kind} if goal.kind in COLUMN_OF else set())
             assert not said or cells[goal.kind].endswith(f": {word}")
     budget = rows[-1]
-    assert budget["val review, min"] == "0: cannot be told" and table.tones[-1] == "warning"
+    assert budget["validation review, min"] == "0: cannot be told" and table.tones[-1] == "warning"
     assert "the test would choose" in table.caption
 
 
@@ -237,11 +238,11 @@ def test_a_row_whose_goal_another_serves_better_says_so(make_stage):
     remark = {row["goal"]: row["remark"] for row in rows}
     best = results.table("operating_points", results.deployed, "test_iid").set_index("goal").f1
     assert best["best F1"] < best.max()
-    assert f"on test_iid the threshold for {best.idxmax()} serves it better" in remark["best F1"]
+    assert f"at the same sites (test) the threshold for {best.idxmax()} serves it better" in remark["best F1"]
     assert remark["recall >= 0.9"] == ""
     for row in rows:
         better = row["remark"].count("serves it better")
-        assert better == row["remark"].count("on test_") and "on val" not in row["remark"]
+        assert better == row["remark"].count("(test)") and "on val" not in row["remark"]
 
 
 def test_the_answer_says_where_the_goal_cannot_be_told(make_stage):

@@ -52,7 +52,7 @@ def page(
         same=listed(same),
         shown=SHOWN_ROWS,
         pictures={name: inline_svg(drawings[name].svg, name, alt) for name, (_, alt) in FIGURES.items()},
-        demo_words=DEMO_WORDS if facts["is_demo"] else "",
+        demo=DEMO_WORDS if facts["is_demo"] else "",
         steps=[*what_is_missing(tables, card, facts["params"], facts["command"]), *next_steps(tables, card)],
         is_tried=bool((tables["first_check"].n_clips > 0).any()),
         tally=tally(tables),

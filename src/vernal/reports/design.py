@@ -10,7 +10,7 @@ from vernal.common.formatting import count
 from vernal.evaluation.operating_points import why_none
 from vernal.evaluation.stage_results import GROUP_NAMES, VALIDATION, StageResults, level_words
 from vernal.reports.blocks import WARNING, Block, Fold, Heading, Section, Table, Text
-from vernal.reports.sentences import sentence
+from vernal.reports.sentences import sentence, split_name
 from vernal.sweeps.settings_table import CONFIGURATION, SEED
 
 SPLIT_MEANINGS = {"train": "trains the classifiers", "val": "chooses thresholds"}
@@ -97,7 +97,13 @@ def _split_table(split_counts: pd.DataFrame) -> Table:
         meaning = split_meaning(str(row["split"]), split_counts)
         if row["split"] == VALIDATION and why_none(row["n_positive"], row["n_negative"]):
             meaning = "to choose thresholds, which it cannot"
-        rows.append([f"`{row['split']}`", meaning, *(f"{int(number):,}" for number in numbers)])
+        rows.append(
+            [
+                f"{split_name(str(row['split']))} (`{row['split']}`)",
+                meaning,
+                *(f"{int(number):,}" for number in numbers),
+            ]
+        )
     tier_columns = [f"of these {tier}" for tier in QUALITIES]
     columns = ["split", "what it is for", "positive", *tier_columns, "negative", "blocks"]
     return Table(columns, rows, sentence("design.blocks"))
@@ -110,7 +116,7 @@ def _split_details(split_counts: pd.DataFrame) -> list[Block]:
     numbers = ("n_positive", "n_negative", "n_blocks")
     rows = [
         [
-            f"`{row['split']}`",
+            split_name(str(row["split"])),
             GROUP_NAMES[str(row["by"])],
             str(row["value"]),
             *(f"{int(row[n]):,}" for n in numbers),

@@ -9,7 +9,7 @@ from vernal.common.formatting import share
 from vernal.evaluation.stage_results import GROUP_NAMES, METRIC_NAMES, StageResults
 from vernal.reports.blocks import SOFT, Block, Heading, Section, Table, Text
 from vernal.reports.captions import picture
-from vernal.reports.sentences import sentence
+from vernal.reports.sentences import sentence, split_name
 
 FEW = 10  # positives; below, a group's numbers are printed in grey
 METRICS = ("recall", "fpr", "precision", "f1", "auroc")
@@ -21,7 +21,7 @@ def where_section(results: StageResults) -> Section:
     for split in results.shown_splits:
         table = results.table("groups", results.deployed, split)
         if len(table):
-            blocks += [Heading(split), _groups(_in_order(table))]
+            blocks += [Heading(split_name(split).capitalize()), _groups(_in_order(table))]
     note = sentence("uncertainty.groups", few=FEW)
     return Section("where", "Where it works, and where not", [*blocks, Text(note, SOFT)])
 

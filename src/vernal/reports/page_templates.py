@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+from functools import cache
+from hashlib import sha256
+from importlib.resources import files
 from typing import TYPE_CHECKING
+
+from markupsafe import Markup
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -21,9 +27,19 @@ def page_templates(package: str = REPORTS) -> Environment:
     """
     from jinja2 import ChoiceLoader, Environment, PackageLoader
 
-    return Environment(
+    found = Environment(
         loader=ChoiceLoader([PackageLoader(name) for name in dict.fromkeys((package, REPORTS))]),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    script = page_script()
+    hashed = b64encode(sha256(script.encode()).digest()).decode()
+    found.globals |= {"page_script": Markup(script), "page_script_hash": f"sha256-{hashed}"}  # our own script
+    return found
+
+
+@cache
+def page_script() -> str:
+    """The one script of a report page, which sorts and filters its tables; its policy lets no other run."""
+    return files(REPORTS).joinpath("templates", "page.js").read_text(encoding="utf-8")

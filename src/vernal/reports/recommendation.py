@@ -17,7 +17,7 @@ from vernal.reports.answer import configuration_text, without_threshold
 from vernal.reports.blocks import BAD, WARNING, Block, Fold, Heading, Section, Table, Text
 from vernal.reports.captions import picture
 from vernal.reports.figures.nights import UNKNOWN_NIGHTS
-from vernal.reports.sentences import sentence
+from vernal.reports.sentences import on_split, sentence, split_name
 from vernal.sweeps.stage_folder import StageFolder
 
 
@@ -103,7 +103,7 @@ def _goals_table(results: StageResults) -> Table:
         rows.append([*chosen, *cells, _served_better(results.test_splits, goals, at, name)])
         tones.append("" if pd.notna(is_met) and is_met else WARNING)
     measured = [
-        f"{split} {what}"
+        f"{split_name(split)} {what}"
         for split in results.measured_splits
         for what in ("precision", "recall", "review, min")
     ]
@@ -132,7 +132,7 @@ def _served_better(splits: Sequence[str], goals: Mapping[str, Goal], at: Mapping
         value = {other: _service(goals[name], at[other][split]) for other in goals}
         best = max(value, key=lambda other: value[other])
         if value[best] > value[name]:
-            found.append(f"on {split} the threshold for {best} serves it better")
+            found.append(f"{on_split(split)} the threshold for {best} serves it better")
     return "; ".join(found)
 
 
@@ -159,7 +159,9 @@ def _season_totals(results: StageResults) -> list[Block]:
         return []
     rows = []
     for row in table[table["split"].isin(results.shown_splits)].to_dict("records"):
-        rows.append([f"`{row['split']}`", str(row["quantity"]), *total_words(row), share(row["per_night"])])
+        rows.append(
+            [split_name(str(row["split"])), str(row["quantity"]), *total_words(row), share(row["per_night"])]
+        )
     columns = ["split", "quantity", "total", "interval", "a night"]
     return [
         Fold(

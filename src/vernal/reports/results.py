@@ -18,7 +18,7 @@ from vernal.evaluation.stage_results import METRIC_NAMES, StageResults, level_wo
 from vernal.reports.answer import shown_effects
 from vernal.reports.blocks import BAD, GOOD, SOFT, STRONG, Block, Fold, Heading, Section, Table, Text
 from vernal.reports.captions import picture
-from vernal.reports.sentences import sentence
+from vernal.reports.sentences import on_split, sentence, split_name
 
 BASELINE_NAMES = {
     ALL_POSITIVE: "flag every clip",
@@ -61,9 +61,9 @@ def leaderboard_table(results: StageResults) -> Table:
     """Every configuration by what was chosen by, with its numbers on the split reported and the metric elsewhere."""
     split, metric, primary = results.primary_split, results.primary_metric, results.primary
     others = [name for name in SHOWN_METRICS if name != metric]
-    numbers = {f"{split}_{name}_mean": f"{split} {METRIC_NAMES[name]}" for name in others}
+    numbers = {f"{split}_{name}_mean": f"{split_name(split)} {METRIC_NAMES[name]}" for name in others}
     numbers |= {
-        f"{name}_{metric}_mean": f"{name} {METRIC_NAMES[metric]}"
+        f"{name}_{metric}_mean": f"{split_name(name)} {METRIC_NAMES[metric]}"
         for name in results.measured_splits
         if name != split
     }
@@ -85,7 +85,7 @@ def leaderboard_table(results: StageResults) -> Table:
             ]
         )
     interval = f"{percent(results.options.level)} interval"
-    deciding = [f"{split} {METRIC_NAMES[metric]}, mean", "standard deviation", interval, "seeds"]
+    deciding = [f"{split_name(split)} {METRIC_NAMES[metric]}, mean", "standard deviation", interval, "seeds"]
     chosen_name = [f"{METRIC_NAMES[metric]}, cross-validated"] if has_folds else []
     return Table(["rank", *results.axes, *chosen_name, *deciding, *numbers.values(), "points"], rows)
 
@@ -111,7 +111,7 @@ def _effect_blocks(results: StageResults) -> list[Block]:
             change = "nothing: all pairs are equal"
         rows.append([*_contrast(row), change, *_size(row)])
         tones.append({HIGHER: GOOD, LOWER: BAD}.get(verdict, ""))
-    where = f"{METRIC_NAMES[results.primary_metric]} on {results.primary_split}"
+    where = f"{METRIC_NAMES[results.primary_metric]} {on_split(results.primary_split)}"
     note = sentence("results.smallest", power=POWER)
     everything = f"All {count(len(results.effects), 'comparison')}, in every metric and split"
     return [
@@ -132,7 +132,7 @@ def _size(row: Mapping[Hashable, Any]) -> list[str]:
 def _all_effects(results: StageResults) -> Table:
     rows = [
         [
-            f"`{row['split']}`",
+            split_name(str(row["split"])),
             METRIC_NAMES.get(str(row["metric"]), str(row["metric"])),
             *_contrast(row),
             "" if pd.isna(row["within"]) else str(row["within"]),
@@ -162,7 +162,11 @@ def _beside_baselines(results: StageResults) -> Table:
         lines.append(
             (
                 STRONG,
-                [f"`{split}`", name, *_numbers(dict(zip(METRIC_NAMES, values.mean(axis=0), strict=True)))],
+                [
+                    split_name(split),
+                    name,
+                    *_numbers(dict(zip(METRIC_NAMES, values.mean(axis=0), strict=True))),
+                ],
             )
         )
         if len(values) > 1:
@@ -176,7 +180,7 @@ def _beside_baselines(results: StageResults) -> Table:
         split: results.number(results.deployed, f"{split}_n_pairs_within_recorder")
         for split in results.measured_splits
     }
-    counted = [f"{n:,.0f} on {split}" for split, n in pairs.items() if np.isfinite(n)]
+    counted = [f"{n:,.0f} {on_split(split)}" for split, n in pairs.items() if np.isfinite(n)]
     note = sentence("results.beside", results=results, pairs=counted)
     columns = ["split", "what", *METRIC_NAMES.values()]
     return Table(columns, [row for _, row in lines], note, [tone for tone, _ in lines])

@@ -10,7 +10,7 @@ from vernal.evaluation.stage_results import UNIT_NAMES, VALIDATION, StageResults
 from vernal.reports.blocks import WARNING, Block, Bullets, Fold, Heading, Section, Table, Text
 from vernal.reports.captions import picture
 from vernal.reports.error_breakdown import FEW
-from vernal.reports.sentences import sentence
+from vernal.reports.sentences import sentence, split_name
 
 NOTES_SHOWN = 6
 LIMITS = ("choice", "prevalence", "places", "nights", "resolution", "seeds")
@@ -82,7 +82,7 @@ def _optimism(results: StageResults) -> list[Block]:
             values = [
                 results.number(point, f"{split}_{name}") for name in ("f1", "f1_test_picked", "f1_optimism")
             ]
-            rows.append([f"`{split}`", f"`{point}`", *(share(value, 3) for value in values)])
+            rows.append([split_name(split), f"`{point}`", *(share(value, 3) for value in values)])
     if not rows:
         return []
     table = Table(
@@ -97,7 +97,7 @@ def _calibration(results: StageResults) -> list[Block]:
         return []
     rows = [
         [
-            f"`{row['split']}`",
+            split_name(str(row["split"])),
             METHOD_NAMES.get(str(row["method"]), str(row["method"])),
             share(row["brier"], 3),
             share(row["ece"], 3),

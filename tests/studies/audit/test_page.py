@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from tests.report_pages import without_own_script
 from vernal.common.table_files import write_table
 from vernal.studies.audit import Audit, CheckResult, Finding, NotChecked, findings_table, page
 
@@ -47,7 +48,7 @@ def test_no_finding_gives_an_empty_table_with_its_columns() -> None:
 
 def test_the_page_escapes_names_and_closes_its_tags(audit: Audit) -> None:
     text = page(audit)
-    assert "<script" not in text
+    assert "<script" not in without_own_script(text)
     assert "&lt;script&gt;" in text
     open_tags: list[str] = []
 

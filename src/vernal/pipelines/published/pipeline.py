@@ -12,7 +12,7 @@ def create_pipeline() -> Pipeline:
             Node(
                 compare_published,
                 inputs="params:published",
-                outputs=["cells", "labels", "summary"],
+                outputs=["cells", "labels", "summary", "report"],
                 name="compare_published",
                 tags=["reporting"],
             )

@@ -26,6 +26,7 @@ from vernal.reports.figures.style import (
     share_axis,
     width_of,
 )
+from vernal.reports.sentences import split_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -71,11 +72,11 @@ def _has_both(results: StageResults, split: str) -> bool:
 
 
 def split_title(results: StageResults, split: str) -> str:
-    """`test_ood: 86 positive, 88 negative`."""
+    """`new site (test): 86 positive, 88 negative`."""
     counts = [
         results.number(results.leading_points[0], f"{split}_n_{side}") for side in ("positive", "negative")
     ]
-    return f"{split}: {counts[0]:,.0f} positive, {counts[1]:,.0f} negative"
+    return f"{split_name(split)}: {counts[0]:,.0f} positive, {counts[1]:,.0f} negative"
 
 
 def _one_curve(axes: Axes, results: StageResults, point: str, split: str, curve: str) -> None:
@@ -89,9 +90,19 @@ def _one_curve(axes: Axes, results: StageResults, point: str, split: str, curve:
     if curve == "roc":
         x, y, steps = [0.0, *table["fpr"]], [0.0, *table["recall"]], "default"
     else:
-        best = np.maximum.accumulate(table["precision"].to_numpy(dtype=float)[::-1])[::-1]
-        x, y, steps = [0.0, *table["recall"]], [best[0], *best], "steps-pre"
+        x, y = interpolated(table)
+        steps = "steps-pre"
     axes.plot(x, y, color=BLUE, linewidth=1.3, drawstyle=steps, label=label)
+
+
+def interpolated(curve: pd.DataFrame) -> tuple[list[float], list[float]]:
+    """Recall and precision to draw, as steps: at each recall the best precision of all thresholds that reach it.
+
+    Args:
+        curve: `recall` and `precision` by falling threshold.
+    """
+    best = np.maximum.accumulate(curve["precision"].to_numpy(dtype=float)[::-1])[::-1]
+    return [0.0, *curve["recall"]], [best[0], *best]
 
 
 def _marks(axes: Axes, results: StageResults, split: str, x: str, y: str) -> None:

@@ -68,6 +68,7 @@ def render_page(results: StudyResults, figures: Mapping[str, Drawing], gallery: 
     tables = pooled_tables(results.confusions) if len(board) else {}
     return environment.get_template("features.html.j2").render(
         demo=DEMO_WORDS if results.is_demo else "",
+        demo_title="(demo)",
         answer=answer(results),
         tiles=_tiles(results),
         narrow=_narrow(results),

@@ -16,6 +16,7 @@ from markupsafe import Markup
 
 from vernal.evaluation import metrics
 from vernal.evaluation.stage_results import StageResults
+from vernal.reports.figures.curves import interpolated
 from vernal.reports.figures.style import (
     BLUE,
     CARD,
@@ -29,6 +30,7 @@ from vernal.reports.figures.style import (
     share_axis,
     width_of,
 )
+from vernal.reports.sentences import split_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,7 +94,7 @@ def precision_recall(results: StageResults, pair: ScoredPair, title: str) -> Fig
         axes.axhline(float(truth.mean()), color=FAINT, linestyle=(0, (4, 2)), linewidth=1.2, label="chance")
         for (colour, dashes, side), point, row in zip(SIDES, pair.points, pair.logits[split], strict=True):
             curve = metrics.threshold_counts(row, truth)
-            axes.plot(curve["recall"], curve["precision"], color=colour, linestyle=dashes, linewidth=1.5,
+            axes.plot(*interpolated(curve), color=colour, linestyle=dashes, linewidth=1.5, drawstyle="steps-pre",
                       label=f"{side}: {point}")  # fmt: skip
             if results.no_threshold:
                 continue
@@ -113,7 +115,7 @@ def _labelled(axes: Axes, split: str, truth: Any, is_first: bool) -> None:
     share_axis(
         axes, "recall: share of positives found", "precision: share of flagged right" if is_first else ""
     )
-    axes.set_title(f"{split}: {int(truth.sum()):,} positive, {int((~truth).sum()):,} negative")
+    axes.set_title(f"{split_name(split)}: {int(truth.sum()):,} positive, {int((~truth).sum()):,} negative")
 
 
 def bar(

@@ -1,0 +1,92 @@
+"""Which cells of published tables follow from the experiments behind them, as one HTML page that needs nothing else."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from vernal.common.formatting import UNDEFINED, count, listed
+from vernal.reports.blocks import BAD, GOOD, SOFT, WARNING, Block, Bullets, Section, Table, Text, Tile, Tiles
+from vernal.reports.page import code
+from vernal.reports.page_templates import page_templates
+from vernal.studies.published.comparison import said
+
+QUESTION = "Do the published tables follow from the experiments behind them?"
+MOST_ROWS = 500
+
+
+def page(cells: pd.DataFrame, labels: pd.DataFrame, summary: pd.DataFrame) -> str:
+    """The page as text; the same tables give the same text.
+
+    Args:
+        cells, labels, summary: see `vernal.studies.published.comparison`.
+    """
+    environment = page_templates()
+    environment.filters["code"] = code
+    sections = [
+        _answer(cells, labels, summary),
+        Section("tables", "Tables", [_tables(summary)]),
+        Section("cells", "Cells that differ", _differing(cells, "Every cell agrees with the experiments.")),
+        Section(
+            "settings",
+            "Settings that differ",
+            _differing(labels, "Every line names the settings of its runs."),
+        ),
+    ]
+    return environment.get_template("stage.html.j2").render(
+        kind="Published results",
+        stage="Published tables",
+        target=count(len(summary), "table"),
+        question=QUESTION,
+        demo="",
+        warnings=[],
+        sections=sections,
+        figures={},
+    )
+
+
+def _answer(cells: pd.DataFrame, labels: pd.DataFrame, summary: pd.DataFrame) -> Section:
+    n_whole, n_agree = int(summary["is_reproduced"].sum()), int(cells["agrees"].sum())
+    lead = f"{n_whole:,} of {count(len(summary), 'table')} can be computed again from the experiments, cell by cell."
+    said_so = [Text(lead, GOOD if n_whole == len(summary) else BAD)]
+    unknown = [str(row) for row in summary["unknown_runs"] if row]
+    if unknown:
+        words = f"Runs that a table names and the experiments lack: {listed(unknown)}. Their lines cannot be checked."
+        said_so.append(Text(words, WARNING))
+    n_named = int(labels["agrees"].sum()) if len(labels) else 0
+    tiles = [
+        Tile(f"{n_whole:,} of {len(summary):,}", "tables reproduced"),
+        Tile(f"{n_agree:,} of {len(cells):,}", "cells agree", "at the precision that is printed"),
+        Tile(f"{n_named:,} of {len(labels):,}", "settings agree", "as named in the lines of the tables"),
+    ]
+    each = Bullets([Text(f"{line}.") for line in said(summary)])
+    return Section("answer", "The answer", [Bullets(said_so, is_lead=True), Tiles(tiles), each])
+
+
+def _tables(summary: pd.DataFrame) -> Table:
+    rows = [
+        [
+            str(row["table"]),
+            *(f"{row[name]:,}" for name in ("lines", "cells", "agree", "differ")),
+            UNDEFINED if pd.isna(row["largest_difference"]) else f"{row['largest_difference']:.4g}",
+            {True: "yes", False: "no"}.get(row["is_in_order"], "cannot be told"),
+            f"{row['lines_of_one_run']:,}",
+            f"{row['lines_of_several_configurations']:,}",
+            str(row["not_compared"]) or "none",
+        ]
+        for row in summary.to_dict("records")
+    ]
+    columns = ["table", "lines", "cells", "agree", "differ", "largest difference", "lines in order"]
+    columns += ["lines of one run", "lines of several configurations", "columns not compared"]
+    return Table(columns, rows, "A line of a single run has no spread. All in `summary.csv`.")
+
+
+def _differing(compared: pd.DataFrame, none: str) -> list[Block]:
+    """The rows of a comparison that do not agree."""
+    wrong = compared[~compared["agrees"].astype(bool)]
+    if wrong.empty:
+        return [Text(none)]
+    columns = ["table", "row", "column", "published", "recomputed"]
+    rows = [["not known" if pd.isna(cell) else str(cell) for cell in row] for row in
+            wrong[columns].head(MOST_ROWS).itertuples(index=False)]  # fmt: skip
+    more = f"The first {MOST_ROWS:,} of {len(wrong):,}." if len(wrong) > MOST_ROWS else ""
+    return [Table(columns, rows, more), Text("Files without a folder lie beside this page.", SOFT)]
