@@ -15,7 +15,7 @@ import pytest
 
 from tests.conftest import PROJECT, SHARED
 from tests.field.test_export import NAME, add_point, make_head, peer_like
-from vernal.field.export import parity
+from vernal.field.export import programs
 from vernal.field.export.folder import export_point
 from vernal.sweeps.point_settings import PointSettings
 
@@ -53,7 +53,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("point")
     add_point(root, PointSettings(), make_head(), logit=-500.0)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(parity, "analyze_folder", peer_like)
+        patch.setattr(programs, "analyze_folder", peer_like)
+        patch.setattr(programs, "birdnet_version", lambda: None)
         return export_point(root, "stage5", NAME, root / "export", n_clips=2)
 
 

@@ -1,9 +1,13 @@
 """An export is what BirdNET-Analyzer can use, proven before it is there, and can be read back."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 import tracemalloc
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,21 +17,25 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from vernal.audio.embedding.windows import EmbeddingOptions
+from vernal.audio.embedding.store import EmbeddingStore
+from vernal.audio.embedding.windows import EmbeddingOptions, EmbeddingPart
 from vernal.commands.export import export
 from vernal.common.problems import InputError
-from vernal.field.export import parity
-from vernal.field.export.classifier_files import head_file, read_head, stand_alone_file
+from vernal.field.export import programs
+from vernal.field.export.birdnet_package import birdnet_version
+from vernal.field.export.classifier_files import head_file, open_classifier, read_head, stand_alone_file
 from vernal.field.export.folder import export_point, load_export
-from vernal.field.export.parity import PARITY_COLUMNS, ROUNDING
-from vernal.field.export.trained_point import find_point
+from vernal.field.export.parity import PARITY_COLUMNS, ROUNDING, made_clips
+from vernal.field.export.programs import Sounds, Trained, our_scores
+from vernal.field.export.trained_point import trained_point
 from vernal.sweeps.point_settings import PointSettings, config_hash
-from vernal.training.birdnet_analysis import ANALYSIS_COLUMNS, READABLE, AnalysisSettings
+from vernal.training.birdnet_analysis import ANALYSIS_COLUMNS, AnalysisSettings
 from vernal.training.heads import Head
 from vernal.training.models import Model, save_model
 
 NAME = "stage5_017"
 FIT_KEY = "0123456789abcdef" * 2
+HAS_BIRDNET = birdnet_version() is not None
 
 
 def make_head(hidden_units: int = 0, seed: int = 0) -> Head:
@@ -97,28 +105,50 @@ def root(tmp_path: Path) -> Path:
     return root
 
 
+def scored(
+    classifier: Path, labels, audio: EmbeddingOptions, sensitivity: float, folder: Path
+) -> pd.DataFrame:
+    """What a program gives that scores as we do, from the exported file's own weights."""
+    names = classifier.with_name(f"{classifier.stem}_Labels.txt").read_text(encoding="utf-8").splitlines()
+    assert names == list(labels)
+    scores = our_scores(
+        Trained(read_head(classifier), tuple(labels), audio, sensitivity), Sounds(folder, audio)
+    )
+    return scores.rename(columns={"ours": "confidence"}).assign(start_s=3.0 * scores.window)
+
+
 def peer_like(
     classifiers, folder: Path, labels, settings: AnalysisSettings, off: float = 0.0
 ) -> pd.DataFrame:
-    """What BirdNET-Analyzer gives, if it scores as we do: rounded, from the exported files' own weights."""
-    files = sorted(path.name for path in folder.iterdir() if path.suffix.lower() in READABLE)
+    """What BirdNET-Analyzer gives, if it scores as we do: rounded."""
     audio = EmbeddingOptions(fmin=settings.fmin, fmax=settings.fmax, overlap=settings.overlap)
-    tables = []
-    for classifier in classifiers:
-        head = read_head(classifier)
-        assert (classifier.with_name(f"{classifier.stem}_Labels.txt")).read_text(
-            encoding="utf-8"
-        ).splitlines() == list(labels)
-        scores = parity._score(head, labels, audio, settings.sensitivity, folder, files)
-        tables.append(scores.assign(classifier=classifier.name, start_s=3.0 * scores.window))
+    tables = [
+        scored(file, labels, audio, settings.sensitivity, folder).assign(classifier=file.name)
+        for file in classifiers
+    ]
     table = pd.concat(tables, ignore_index=True)
-    return table.assign(confidence=(table.ours + off).round(4))[list(ANALYSIS_COLUMNS)]
+    return table.assign(confidence=(table.confidence + off).round(4))[list(ANALYSIS_COLUMNS)]
+
+
+def package_like(
+    classifier: Path, folders, labels, sensitivity: float, off: float = 0.0, own_way: float = 0.0
+):
+    """What `birdnet` gives, if it scores as we do but for sounds as they are; a rest of sound has a window there."""
+    tables = []
+    for number, (folder, audio) in enumerate(folders.items()):
+        table = scored(classifier, labels, audio, sensitivity, folder)
+        last = table.groupby("file").tail(1)
+        table = pd.concat([table, last.assign(window=last.window + 1)])
+        tables.append(table.assign(confidence=table.confidence + off + number * own_way))
+    return tables
 
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Compare with ourselves in the place of BirdNET-Analyzer, and on fewer sounds."""
-    monkeypatch.setattr(parity, "analyze_folder", peer_like)
+    """Compare with ourselves in the place of BirdNET-Analyzer, in no other program, and on fewer sounds."""
+    monkeypatch.setattr(programs, "analyze_folder", peer_like)
+    monkeypatch.setattr(programs, "birdnet_version", lambda: None)
+    monkeypatch.setattr("vernal.field.export.classifier_files.can_write_onnx", lambda: False)
     monkeypatch.setattr("vernal.field.export.folder.N_CLIPS", 2)
 
 
@@ -147,7 +177,12 @@ def test_the_real_program_gives_the_same_scores(tmp_path: Path, shared_data: Pat
     result = call(tmp_path, "stage5", "17", "--out", str(tmp_path / "an export"))
     assert result.exit_code == 0, result.output
     table = pd.read_csv(tmp_path / "an export" / "parity.csv")
-    assert set(table.classifier) == {f"{NAME}.tflite", f"{NAME}_head.tflite"}
+    table, own_way = table[table.is_required], table[~table.is_required]
+    runs = {name: set(rows.classifier) for name, rows in table.groupby("program")}
+    assert runs["BirdNET-Analyzer"] == {f"{NAME}.tflite", f"{NAME}_head.tflite"}
+    assert runs["onnxruntime"] == {f"{NAME}.onnx", f"{NAME}_head.onnx"}
+    if HAS_BIRDNET:
+        assert runs["birdnet"] == {f"{NAME}.tflite"} and set(own_way.program) == {"birdnet"}
     assert table[table.is_real]["clip"].nunique() == 2
     assert set(table[~table.is_real]["clip"]) == {
         "made_00_44100.wav",
@@ -158,7 +193,8 @@ def test_the_real_program_gives_the_same_scores(tmp_path: Path, shared_data: Pat
     compared = table[table.ours.notna()]
     assert compared.ours.between(0.02, 0.98).mean() > 0.5  # scores that rounding would not hide
     assert compared.window.max() >= 3
-    assert table[table.ours.isna()].groupby(["classifier", "clip"]).size().max() == 1
+    by_analyzer = table[table.program == "BirdNET-Analyzer"]
+    assert by_analyzer[by_analyzer.ours.isna()].groupby(["classifier", "clip"]).size().max() == 1
 
 
 @pytest.mark.slow
@@ -171,6 +207,43 @@ def test_the_real_program_gives_the_same_scores_for_many_clips(tmp_path: Path, s
     table = pd.read_csv(folder / "parity.csv")
     assert table[table.is_real]["clip"].nunique() == 16
     assert table.difference.max() < ROUNDING + 5e-6
+
+
+@pytest.mark.chain
+@pytest.mark.skipif(
+    not HAS_BIRDNET, reason='the package birdnet is not installed: pip install "vernal[birdnet]"'
+)
+def test_what_the_sheet_says_to_run_in_birdnet_flags_what_we_flag(tmp_path: Path):
+    """Its snippet as it stands, on sounds at 48 kHz, without the sockets of another machine."""
+    add_point(tmp_path, PointSettings(overlap=1.0, sensitivity=1.1), make_head(), logit=0.5)
+    folder = export_point(tmp_path, "stage5", NAME, tmp_path / "out", n_clips=1)
+    sound = made_clips(tmp_path / "sounds", 4)[-1]
+    recordings = tmp_path / "RECORDINGS"
+    recordings.mkdir()
+    shutil.copyfile(sound.path, recordings / sound.path.name)
+    sheet = (folder / f"{NAME}_settings.md").read_text(encoding="utf-8")
+    lines = sheet.split("## In `birdnet`")[1].split("## ")[0].splitlines()
+    code = "\n".join(line[4:] for line in lines if line.startswith("    ") or not line)
+    for name in (f"{NAME}.tflite", f"{NAME}_Labels.txt"):
+        code = code.replace(name, str(folder / name))
+    (tmp_path / "snippet.py").write_text(code, encoding="utf-8")
+    environment = {**os.environ, "http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"}
+    done = subprocess.run(
+        [sys.executable, "snippet.py"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env=environment,
+    )
+    assert done.returncode == 0, done.stderr
+    theirs = pd.read_csv(tmp_path / "results.csv").confidence.sort_values().to_numpy()
+    trained = Trained(make_head(), ("rooster",), EmbeddingOptions(overlap=1.0), 1.1)
+    ours = our_scores(trained, Sounds(recordings, trained.audio)).ours
+    flagged = ours[ours >= 1 / (1 + np.exp(-0.5))].sort_values().to_numpy()
+    assert 0 < len(flagged) < len(ours)
+    # A rest of less than a second has a window there alone.
+    assert all(np.abs(theirs - one).min() < 1e-5 for one in flagged) and len(theirs) - len(flagged) <= 1
 
 
 # What is written ------------------------------------------------------------------------------------
@@ -283,10 +356,9 @@ def test_recorded_clips_are_preferred_and_named(root: Path, tmp_path: Path, writ
 
 
 def test_scores_that_differ_fail_the_export_and_leave_nothing(
-    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    root: Path, tmp_path: Path, quick: None, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("vernal.field.export.folder.N_CLIPS", 2)
-    monkeypatch.setattr(parity, "analyze_folder", lambda *arguments: peer_like(*arguments, off=2e-4))
+    monkeypatch.setattr(programs, "analyze_folder", lambda *arguments: peer_like(*arguments, off=2e-4))
     result = call(root, "stage5", "17", "--out", str(tmp_path / "new" / "out"))
     assert result.exit_code == 1
     assert (
@@ -296,24 +368,24 @@ def test_scores_that_differ_fail_the_export_and_leave_nothing(
     assert left_in(tmp_path) == ["my data"]
 
 
-def test_windows_of_one_side_fail_the_export(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("vernal.field.export.folder.N_CLIPS", 2)
-    monkeypatch.setattr(parity, "analyze_folder", lambda *arguments: peer_like(*arguments).iloc[1:])
+def test_windows_of_one_side_fail_the_export(
+    root: Path, tmp_path: Path, quick: None, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(programs, "analyze_folder", lambda *arguments: peer_like(*arguments).iloc[1:])
     with pytest.raises(InputError, match=r"window of only one side \(stage5_017_head.tflite\) .* of ours"):
         export_point(root, "stage5", NAME, tmp_path / "out")
     assert left_in(tmp_path) == ["my data"]
 
 
 def test_a_window_that_only_an_overlap_adds_is_listed_and_not_compared(
-    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    root: Path, tmp_path: Path, quick: None, monkeypatch: pytest.MonkeyPatch
 ):
     def with_one_more(*arguments) -> pd.DataFrame:
         table = peer_like(*arguments)
         last = table.groupby(["classifier", "file"]).tail(1)
         return pd.concat([table, last.assign(window=last.window + 1, confidence=0.5)])
 
-    monkeypatch.setattr("vernal.field.export.folder.N_CLIPS", 2)
-    monkeypatch.setattr(parity, "analyze_folder", with_one_more)
+    monkeypatch.setattr(programs, "analyze_folder", with_one_more)
     with pytest.raises(InputError, match="of theirs"):
         export_point(root, "stage5", NAME, tmp_path / "out")
     add_point(root, PointSettings(overlap=1.0), make_head(), "stage5_018")
@@ -356,7 +428,7 @@ def test_points_that_are_not_there_are_named(
 
 @pytest.mark.parametrize("point", ["17", "017", "stage5_17", "stage5_017"])
 def test_a_point_is_named_in_full_or_by_its_number(root: Path, point: str):
-    assert find_point(root, "stage5", point).name == NAME
+    assert trained_point(root, "stage5", point).name == NAME
 
 
 def test_results_of_other_settings_are_refused(root: Path, tmp_path: Path):
@@ -364,25 +436,102 @@ def test_results_of_other_settings_are_refused(root: Path, tmp_path: Path):
     known = table.read_text(encoding="utf-8")
     table.write_text(known.replace(config_hash(PointSettings()), "0123456789abcdef"), encoding="utf-8")
     with pytest.raises(InputError, match=r"belong to different settings\. Run the stage again"):
-        find_point(root, "stage5", NAME)
+        trained_point(root, "stage5", NAME)
     table.write_text(known.replace(FIT_KEY, FIT_KEY[::-1]), encoding="utf-8")
     with pytest.raises(
         InputError, match=r"so the threshold is not of these weights\. Run the stage to its end"
     ):
-        find_point(root, "stage5", NAME)
+        trained_point(root, "stage5", NAME)
     table.write_text(known.replace(NAME, "stage5_001"), encoding="utf-8")
     with pytest.raises(InputError, match="has no threshold for stage5_017"):
-        find_point(root, "stage5", NAME)
+        trained_point(root, "stage5", NAME)
     table.unlink()
     with pytest.raises(InputError, match=r"so stage5_017 has no threshold\. Run the stage to its end"):
-        find_point(root, "stage5", NAME)
+        trained_point(root, "stage5", NAME)
 
 
-def test_other_encoders_cannot_be_exported(root: Path, tmp_path: Path):
-    file = root / "06_models" / "stage5" / NAME / "parameters.yml"
-    file.write_text(file.read_text(encoding="utf-8").replace("birdnet_v2.4", "logmel"), encoding="utf-8")
-    with pytest.raises(InputError, match=r"embeddings of logmel; .* on birdnet_v2\.4 only"):
+def test_scores_that_differ_in_birdnet_fail_the_export_and_its_own_resampling_is_told(
+    root: Path, tmp_path: Path, quick: None, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(programs, "birdnet_version", lambda: "9.8.7")
+    monkeypatch.setattr(programs, "score_folders", partial(package_like, off=2e-4))
+    result = call(root, "stage5", "17", "--out", str(tmp_path / "out"))
+    assert result.exit_code == 1
+    assert "differ in birdnet by more than what BirdNET-Analyzer rounds (5e-05; largest" in result.output
+    monkeypatch.setattr(programs, "score_folders", partial(package_like, own_way=0.02))
+    result = call(root, "stage5", "17", "--out", str(tmp_path / "out"))
+    assert "scores in BirdNET-Analyzer 2.4.0 and birdnet 9.8.7 are those of stage5_017" in result.output
+    table = pd.read_csv(tmp_path / "out" / "parity.csv")
+    own_way = table[~table.is_required]
+    assert set(own_way.program) == {"birdnet"} and own_way.ours.notna().sum() == 5
+    assert set(own_way["clip"]) == {"made_00_44100.wav", "made_01_22050.wav"}
+    sheet = (tmp_path / "out" / f"{NAME}_settings.md").read_text(encoding="utf-8")
+    assert "# stage5_017 for BirdNET-Analyzer 2.4.0 and birdnet 9.8.7" in sheet
+    assert "Here that moved 5 scores by up to 0.02 (median 0.02)." in sheet
+    assert "top_k=1,\n" in sheet and "default_confidence_threshold=0.268941,\n" in sheet
+
+
+@pytest.mark.usefixtures("quick")
+def test_what_is_not_checked_and_not_written_is_told(root: Path, tmp_path: Path):
+    result = call(root, "stage5", "17", "--out", str(tmp_path / "out"))
+    assert 'Not checked in birdnet: it is not installed; pip install "vernal[birdnet]"' in result.output
+    assert 'No ONNX files: onnx or onnxruntime is not installed; pip install "vernal[onnx]"' in result.output
+    sheet = (tmp_path / "out" / f"{NAME}_settings.md").read_text(encoding="utf-8")
+    assert "**Not checked in `birdnet`**: it is not installed" in sheet and "No ONNX files: onnx or" in sheet
+
+
+def of_another_encoder(root: Path) -> Head:
+    """The point, trained on `logmel`."""
+    audio = EmbeddingOptions(encoder="logmel")
+    head = Head(((np.random.default_rng(3).normal(0, 0.01, (audio.n_dims, 1)), np.array([0.2])),))
+    folder = root / "06_models" / "stage5" / NAME
+    shutil.rmtree(folder)
+    parameters = {
+        "point": NAME, "settings": PointSettings().as_dict(), "audio": audio.settings, "fit_key": FIT_KEY
+    }  # fmt: skip
+    save_model(folder, Model(head, ("rooster",), parameters, pd.DataFrame({"epoch": [1]})))
+    return head
+
+
+@pytest.mark.parametrize("has_vectors", [True, False])
+def test_of_another_encoder_the_head_alone_is_exported(root: Path, tmp_path: Path, has_vectors: bool):
+    head, audio = of_another_encoder(root), EmbeddingOptions(encoder="logmel")
+    if has_vectors:
+        rows = pd.DataFrame({"key": ["a", "b"], "content_hash": "c", "start_s": 0.0, "end_s": 3.0})
+        vectors = np.random.default_rng(0).normal(0, 9, (2, audio.n_dims)).astype(np.float32)
+        part = EmbeddingPart(audio, rows, vectors, pd.DataFrame())
+        EmbeddingStore(root / "04_feature" / "embeddings").append(part)
+    result = call(root, "stage5", "17", "--out", str(tmp_path / "out"))
+    assert result.exit_code == 0, result.output
+    assert (
+        "The head alone: it needs the encoder logmel, which BirdNET's programs do not run." in result.output
+    )
+    out = tmp_path / "out"
+    table = pd.read_csv(out / "parity.csv")
+    assert set(table.classifier) == {f"{NAME}_head.tflite", f"{NAME}_head.onnx"}
+    assert set(table.program) == {"ai-edge-litert", "onnxruntime"}
+    assert len(table) == 2 * (2 if has_vectors else 256) and set(table.is_real) == {has_vectors}
+    sheet = (out / f"{NAME}_settings.md").read_text(encoding="utf-8")
+    assert sheet.startswith(f"# {NAME} on the encoder logmel") and "BirdNET's model is licensed" not in sheet
+    assert ("2 embeddings of this run" if has_vectors else "256 drawn embeddings") in sheet
+    assert f"| `{NAME}_head.onnx` | no | no |" in sheet and "birdnet.load_custom" not in sheet
+    model = load_export(out)
+    assert model.head.same_as(head) and model.parameters["audio"]["encoder"] == "logmel"
+
+
+def test_an_onnx_file_that_scores_otherwise_fails_the_export(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    of_another_encoder(root)
+
+    def off(path: Path):
+        run = open_classifier(path)
+        return (lambda values: run(values) + 1e-3) if path.suffix == ".onnx" else run
+
+    monkeypatch.setattr(programs, "open_classifier", off)
+    with pytest.raises(InputError, match=r"differ in onnxruntime by more .* stage5_017_head\.onnx"):
         export_point(root, "stage5", NAME, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("label", ["a,b", " ", 'say "frog"', "two\nlines"])

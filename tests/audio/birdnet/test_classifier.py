@@ -55,7 +55,9 @@ def test_head_and_stand_alone_classifier_give_the_layers_logits(widths):
 
 def test_layers_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match=r"expected weights \(1024, n\)"):
-        make_head(layers_of(512, 1))
+        make_classifier(layers_of(512, 1))
+    with pytest.raises(ValueError, match=r"expected weights \(8, n\)"):
+        make_head([*layers_of(512, 8), *layers_of(4, 1)])
     with pytest.raises(ValueError, match="not numbers"):
         make_head([DenseLayer(np.full((1_024, 1), np.nan), np.zeros(1))])
     with pytest.raises(ValueError, match="at least one layer"):

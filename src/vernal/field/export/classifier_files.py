@@ -1,48 +1,106 @@
-"""Classifiers as TFLite files: made from a head's layers, and read back into them.
+"""Classifiers as TFLite and ONNX files: made from a head's layers, and read back into them.
 
-BirdNET-Analyzer takes two kinds: the head alone, which it feeds BirdNET's embedding, and a stand-alone
-classifier, which hears samples. Both end in logits, since it applies the sigmoid itself.
+Of each format there are two kinds: the head alone, which is fed the encoder's embedding, and a stand-alone classifier,
+which hears samples. All end in logits, since the programs apply the sigmoid themselves. BirdNET-Analyzer takes both
+kinds of TFLite file, `birdnet` the stand-alone one.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from vernal.audio.birdnet.classifier import DenseLayer, make_classifier, make_head
-from vernal.audio.birdnet.model import N_DIMS
+from vernal.audio.birdnet.model import N_DIMS, interpreter
+from vernal.audio.birdnet.onnx_graph import make_onnx_classifier, make_onnx_head
 from vernal.common.problems import InputError
 from vernal.training.heads import Head
 
 MOST_BYTES = 512 * 1024**2
 _MOST_OPERATORS = 10_000
+_HEAD = "_head"
 Layer = tuple[np.ndarray, np.ndarray]
 
 
+def classifier_files(name: str, head: Head, is_birdnet: bool) -> dict[str, bytes]:
+    """The files of an export by name: heads alone, and stand-alone classifiers where BirdNET is the encoder.
+
+    ONNX files are among them where `onnx` and `onnxruntime` are installed: what cannot be proven is not written.
+    """
+    layers = [DenseLayer(weights, bias) for weights, bias in head.layers]
+    files = {f"{name}{_HEAD}.tflite": make_head(layers)}
+    if is_birdnet:
+        files[f"{name}.tflite"] = stand_alone_file(head)
+    if can_write_onnx():
+        files[f"{name}{_HEAD}.onnx"] = make_onnx_head(layers)
+        if is_birdnet:
+            files[f"{name}.onnx"] = make_onnx_classifier(layers)
+    return files
+
+
+def is_head(file: Path) -> bool:
+    """Whether a file of an export is the head alone."""
+    return file.stem.endswith(_HEAD)
+
+
+def can_write_onnx() -> bool:
+    """Whether what writes and what runs ONNX files is installed."""
+    return all(find_spec(package) is not None for package in ("onnx", "onnxruntime"))
+
+
 def head_file(head: Head) -> bytes:
-    """The head alone: (n, 1024) embeddings in, (n, n_classes) logits out."""
-    return make_head(_layers(head))
+    """The head alone: (n, n_dims) embeddings in, (n, n_classes) logits out."""
+    return make_head([DenseLayer(weights, bias) for weights, bias in head.layers])
 
 
 def stand_alone_file(head: Head) -> bytes:
     """BirdNET with this head: (n, 144000) samples at 48 kHz in, (n, n_classes) logits out."""
-    return make_classifier(_layers(head))
-
-
-def _layers(head: Head) -> list[DenseLayer]:
     if head.n_dims != N_DIMS:
         raise InputError(
             f"The head reads {head.n_dims} values, but BirdNET's embedding has {N_DIMS:,}. Export a point that was "
             "trained with the encoder birdnet_v2.4."
         )
-    return [DenseLayer(weights, bias) for weights, bias in head.layers]
+    return make_classifier([DenseLayer(weights, bias) for weights, bias in head.layers])
 
 
-def read_head(path: Path | str) -> Head:
-    """The layers behind BirdNET's embedding, read from a head-only or a stand-alone TFLite file.
+def open_classifier(path: Path) -> Callable[[np.ndarray], np.ndarray]:
+    """What runs a file: (n, n_values) float32 in, (n, n_classes) logits out; on one thread."""
+    return _open_onnx(path) if path.suffix == ".onnx" else _open_tflite(path)
 
+
+def _open_onnx(path: Path) -> Callable[[np.ndarray], np.ndarray]:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession(path.read_bytes(), options, ["CPUExecutionProvider"])
+    (taken,) = (one.name for one in session.get_inputs())
+    return lambda values: np.asarray(session.run(None, {taken: values})[0])
+
+
+def _open_tflite(path: Path) -> Callable[[np.ndarray], np.ndarray]:
+    made = interpreter(path.read_bytes())
+    (taken,), (given,) = made.get_input_details(), made.get_output_details()
+
+    def run(values: np.ndarray) -> np.ndarray:
+        made.resize_tensor_input(taken["index"], values.shape)
+        made.allocate_tensors()
+        made.set_tensor(taken["index"], values)
+        made.invoke()
+        return np.asarray(made.get_tensor(given["index"]))
+
+    return run
+
+
+def read_head(path: Path | str, n_dims: int = N_DIMS) -> Head:
+    """The layers behind the embedding, read from a head-only or a stand-alone TFLite file.
+
+    Args:
+        n_dims: values of the embedding; left out, BirdNET's.
     Raises:
         InputError: no such file, or not a classifier whose last layers are fully connected ones on the embedding.
     """
@@ -54,10 +112,11 @@ def read_head(path: Path | str) -> Head:
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}); check the path.") from error
     layers = _read_layers(content) if content[4:8] == b"TFL3" else []
-    if not layers or layers[0][0].shape[0] != N_DIMS:
+    if not layers or layers[0][0].shape[0] != n_dims:
         raise InputError(
-            f"{path} is not a classifier on BirdNET's embedding: it does not end in fully connected layers that "
-            f"read {N_DIMS:,} values. Give a .tflite file that `kedro export` wrote."
+            f"{path} is not a classifier on {'BirdNET' if n_dims == N_DIMS else 'its encoder'}'s embedding: it does "
+            f"not end in fully connected layers that read {n_dims:,} values. Give a .tflite file that `kedro export` "
+            "wrote."
         )
     try:
         return Head(tuple(layers))

@@ -1,4 +1,4 @@
-"""A point of a stage as a folder that BirdNET-Analyzer can use, and that Vernal can read back.
+"""A point of a stage as a folder that BirdNET's programs can use, and that Vernal can read back.
 
 The folder is made beside its place, proven there, and only then moved to it: an export that could not be
 proven leaves nothing behind.
@@ -7,26 +7,40 @@ proven leaves nothing behind.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from vernal import __version__
+from vernal.audio.birdnet.model import N_DIMS
 from vernal.audio.embedding.options import EmbeddingOptions
+from vernal.audio.embedding.store import EmbeddingStore
 from vernal.common.data_folder import DataFolder
 from vernal.common.files import sha256_of_file, write_bytes, write_text, writing_folder
+from vernal.common.hashing import rng_for
 from vernal.common.json_text import read_json
 from vernal.common.problems import InputError, Problems
 from vernal.common.safe_yaml import read_yaml
 from vernal.common.table_files import read_table, write_table
-from vernal.field.export.classifier_files import head_file, read_head, stand_alone_file
-from vernal.field.export.parity import N_CLIPS, check_parity, choose_clips, compare, made_clips
+from vernal.field.export.birdnet_package import predict_settings
+from vernal.field.export.classifier_files import classifier_files, head_file, read_head
+from vernal.field.export.parity import (
+    N_CLIPS,
+    ParityClip,
+    check_parity,
+    choose_clips,
+    compare,
+    compare_heads,
+    made_clips,
+)
+from vernal.field.export.programs import ANALYZER, Trained, program_version
 from vernal.field.export.sheet import params_csv, settings_sheet
 from vernal.field.export.tool_settings import express_threshold
-from vernal.field.export.trained_point import ExportPoint, audio_of_model, find_point
+from vernal.field.export.trained_point import ENCODER, ExportPoint, audio_of_model, trained_point
 from vernal.sweeps.point_settings import config_hash
 from vernal.training.birdnet_analyzer import birdnet_analyzer_version
 from vernal.training.heads import Head
@@ -36,12 +50,15 @@ PARITY = "parity.csv"
 PARAMETERS = "_parameters.yml"
 MARK = "vernal_export"
 FORMAT = 1
+_N_VECTORS = 256
 
 
 def export_point(
     data_root: Path, stage: str, point: str, out: Path, label: str | None = None, n_clips: int = N_CLIPS
 ) -> Path:
-    """Write a point for BirdNET-Analyzer, its scores there proven equal to ours.
+    """Write a point for other programs, its scores there proven equal to ours.
+
+    A point on another encoder than BirdNET's is written as the head alone.
 
     Args:
         data_root: where the stage's results are.
@@ -55,12 +72,12 @@ def export_point(
         InputError: no such trained point, a threshold that does not belong to it, a folder of somebody else's
             files, or scores that differ; nothing is left behind then.
     """
-    found = find_point(data_root, stage, point)
+    found = trained_point(data_root, stage, point)
     labels = checked_labels(found.model.labels, label)
     check_place(out)
-    clips = run_clips(data_root, n_clips)
+    evidence = run_evidence(data_root, found.audio, n_clips)
     with writing_folder(out) as folder:
-        _write(folder, found, labels, clips)
+        _write(folder, found, labels, evidence)
         check_place(out)  # somebody may have written there meanwhile
     return out
 
@@ -86,65 +103,79 @@ def checked_labels(own: Sequence[str], label: str | None = None) -> tuple[str, .
 # Writing --------------------------------------------------------------------------------------------
 
 
-def run_clips(data_root: Path, n: int) -> list[Any]:
-    """The run's own clips whose audio is still there."""
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What an export is tried on: the run's own `clips` for BirdNET's embedding, `vectors` for that of others."""
+
+    clips: Sequence[ParityClip] = ()
+    vectors: np.ndarray | None = None
+    is_real: bool = True
+
+
+def run_evidence(data_root: Path, audio: EmbeddingOptions, n: int) -> Evidence:
+    """Clips of the run whose audio is still there, or vectors that it stored; drawn ones where there are none."""
     data = DataFolder(data_root)
+    if audio.encoder != ENCODER:
+        return _stored_vectors(EmbeddingStore(data.embeddings), audio)
     if not data.splits.is_file() or not data.audio_roots.is_file():
-        return []
-    return choose_clips(read_table(data.splits), read_json(data.audio_roots), n)
+        return Evidence()
+    return Evidence(choose_clips(read_table(data.splits), read_json(data.audio_roots), n))
 
 
-def _write(folder: Path, point: ExportPoint, labels: tuple[str, ...], clips: Sequence[Any]) -> None:
-    parity = write_proven(
-        folder, point.name, point.model.head, labels, params_csv(point.settings),
-        lambda files, sounds: compare(
-            files, point.model.head, labels, point.audio, point.settings.sensitivity, sounds
-        ),
-        clips,
-    )  # fmt: skip
-    _write_record(folder, point, labels, parity)
+def _stored_vectors(store: EmbeddingStore, audio: EmbeddingOptions) -> Evidence:
+    keys = sorted(store.known_keys(audio))[:_N_VECTORS]
+    if keys:
+        return Evidence(vectors=store.load(audio, keys))
+    drawn = rng_for(0, "exported head").gamma(0.5, 0.7, size=(_N_VECTORS, audio.n_dims))
+    return Evidence(vectors=drawn.astype(np.float32), is_real=False)
 
 
-def write_proven(
-    folder: Path,
-    name: str,
-    head: Head,
-    labels: Sequence[str],
-    params: str,
-    score: Callable[[list[Path], list[Any]], pd.DataFrame],
-    clips: Sequence[Any],
-) -> pd.DataFrame:
-    """Write both classifiers with their labels and parameters, and the table that proves them equal to ours.
+def _write(folder: Path, point: ExportPoint, labels: tuple[str, ...], evidence: Evidence) -> None:
+    trained = Trained(point.model.head, labels, point.audio, float(point.settings.sensitivity))
+    parity = write_proven(folder, point.name, trained, params_csv(point.settings), evidence)
+    _write_record(folder, point, trained, parity)
+
+
+def write_proven(folder: Path, name: str, trained: Trained, params: str, evidence: Evidence) -> pd.DataFrame:
+    """Write the classifiers with their labels and parameters, and the table that proves them equal to ours.
 
     Proven on recorded clips and a few made ones, or on made ones alone where there is no audio.
 
-    Args:
-        score: what compares both programs on files and sounds (see `parity.compare`).
     Raises:
         InputError: scores differ.
     """
     files = []
-    for stem, content in ((f"{name}_head", head_file(head)), (name, stand_alone_file(head))):
-        files.append(folder / f"{stem}.tflite")
+    for file, content in classifier_files(name, trained.head, trained.audio.encoder == ENCODER).items():
+        files.append(folder / file)
         write_bytes(files[-1], content)
-        write_text(folder / f"{stem}_Labels.txt", "".join(f"{label}\n" for label in labels))
-        write_text(folder / f"{stem}_Params.csv", params)
-    made = folder / "made"
-    try:
-        table = score(files, [*clips, *(made_clips(made) if clips else made_clips(made, N_CLIPS))])
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
+        # One for both formats.
+        write_text(folder / f"{files[-1].stem}_Labels.txt", "".join(f"{label}\n" for label in trained.labels))
+        write_text(folder / f"{files[-1].stem}_Params.csv", params)
+    table = _compared(folder, files, trained, evidence)
     check_parity(table)
-    write_table(table.round({"ours": 7, "difference": 7, "start_s": 3}), folder / PARITY)
+    write_table(table.round({"ours": 7, "theirs": 7, "difference": 7, "start_s": 3}), folder / PARITY)
     return table
 
 
-def _write_record(folder: Path, point: ExportPoint, labels: tuple[str, ...], parity: pd.DataFrame) -> None:
+def _compared(folder: Path, files: Sequence[Path], trained: Trained, evidence: Evidence) -> pd.DataFrame:
+    if evidence.vectors is not None:
+        return compare_heads(files, trained, evidence.vectors, evidence.is_real)
+    made = folder / "made"
+    try:
+        more = made_clips(made) if evidence.clips else made_clips(made, N_CLIPS)
+        return compare(files, trained, [*evidence.clips, *more])
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+
+
+def _write_record(folder: Path, point: ExportPoint, trained: Trained, parity: pd.DataFrame) -> None:
     """The parameters, from which the export is read back, and the sheet for people."""
     import yaml
 
     own = point.settings.sensitivity
     threshold = None if point.no_threshold else express_threshold(point.threshold_logit, own)
+    logit = None if point.no_threshold else point.threshold_logit
+    said = asdict(threshold) if threshold else {"sensitivity": own}
     files = {path.name: sha256_of_file(path) for path in sorted(folder.iterdir())}
     record = {
         MARK: FORMAT,
@@ -153,14 +184,9 @@ def _write_record(folder: Path, point: ExportPoint, labels: tuple[str, ...], par
         "stage": point.stage,
         **point.model.parameters,
         "config_hash": config_hash(point.settings),
-        "labels": list(labels),
+        "labels": list(trained.labels),
         "operating_point": operating_point(point),
-        "birdnet_analyzer": {
-            **(asdict(threshold) if threshold else {"sensitivity": own}),
-            "fmin": int(point.audio.fmin),
-            "fmax": int(point.audio.fmax),
-            "overlap": float(point.audio.overlap),
-        },
+        **tool_records(trained, said, dict.fromkeys(trained.labels, logit)),
         "parity": parity_record(parity),
         "files": files,
     }
@@ -169,14 +195,53 @@ def _write_record(folder: Path, point: ExportPoint, labels: tuple[str, ...], par
     write_text(folder / f"{name}_settings.md", settings_sheet(name, record, threshold))
 
 
-def parity_record(parity: pd.DataFrame) -> dict[str, Any]:
-    """What a parameters file says of the proof."""
+def tool_records(
+    trained: Trained, said: Mapping[str, Any], thresholds: Mapping[str, float | None]
+) -> dict[str, Any]:
+    """What a parameters file says of the settings in other programs; nothing where they cannot run the files.
+
+    Args:
+        said: the operating point in BirdNET-Analyzer's terms.
+        thresholds: logit of each label, see `predict_settings`.
+    """
+    audio = trained.audio
+    if audio.encoder != ENCODER:
+        return {}
+    heard = {"fmin": int(audio.fmin), "fmax": int(audio.fmax), "overlap": float(audio.overlap)}
     return {
+        "birdnet_analyzer": {**said, **heard},
+        "birdnet": predict_settings(audio, trained.sensitivity, thresholds),
+    }
+
+
+def parity_record(parity: pd.DataFrame) -> dict[str, Any]:
+    """What a parameters file says of the proof: on what, and in each program with its version."""
+    required = parity[parity.is_required]
+    by_program = {str(name): rows for name, rows in required.groupby("program", sort=False)}
+    record: dict[str, Any] = {
         "recorded_clips": int(parity.loc[parity.is_real, "clip"].nunique()),
         "made_sounds": int(parity.loc[~parity.is_real, "clip"].nunique()),
-        "scores": int(parity["ours"].notna().sum()),
-        "scores_of_windows_only_there": int(parity["ours"].isna().sum()),
-        "largest_difference": round(float(parity.difference.max()), 7),
+        **_counted(by_program.get(ANALYZER, required)),
+        "programs": {name: _in_program(name, rows) for name, rows in by_program.items()},
+    }
+    own_way = parity[~parity.is_required & parity.ours.notna()]
+    if len(own_way):
+        record["birdnet_own_resampling"] = _counted(own_way) | {
+            "median_difference": round(float(own_way.difference.median()), 7)
+        }
+    return record
+
+
+def _in_program(program: str, rows: pd.DataFrame) -> dict[str, Any]:
+    files = sorted(set(rows.classifier))
+    return {"version": program_version(program), "files": files, **_counted(rows)}
+
+
+def _counted(rows: pd.DataFrame) -> dict[str, Any]:
+    return {
+        "scores": int(rows["ours"].notna().sum()),
+        "scores_of_windows_only_there": int(rows["ours"].isna().sum()),
+        "largest_difference": round(float(rows.difference.max()), 7),
     }
 
 
@@ -253,7 +318,7 @@ def export_head(
         name: of the files.
         operating_point: `threshold_logit`, or `no_threshold` with the reason, and what is measured at it.
     Raises:
-        InputError: the head reads no embeddings of BirdNET's, or `out` holds files that no export wrote.
+        InputError: `out` holds files that no export wrote.
     """
     import yaml
 
@@ -300,9 +365,10 @@ def load_export(path: Path | str) -> Model:
         raise InputError(f"{record} does not belong to {classifier}. Keep the files of an export together.")
     if sha256_of_file(classifier) != expected:
         raise InputError(f"{classifier} was changed after it was exported; export the point again.")
-    model = Model(
-        read_head(classifier), tuple(map(str, content["labels"])), content, pd.DataFrame(columns=["epoch"])
-    )
+    audio = content.get("audio")
+    n_dims = audio.get("n_dims") if isinstance(audio, dict) else None
+    head = read_head(classifier, n_dims if isinstance(n_dims, int) else N_DIMS)
+    model = Model(head, tuple(map(str, content["labels"])), content, pd.DataFrame(columns=["epoch"]))
     audio_of_model(model, str(record))
     return model
 

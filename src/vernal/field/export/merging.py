@@ -30,13 +30,15 @@ from vernal.field.export.folder import (
     checked_labels,
     operating_point,
     parity_record,
-    run_clips,
+    run_evidence,
+    tool_records,
     write_proven,
 )
-from vernal.field.export.parity import N_CLIPS, compare
+from vernal.field.export.parity import N_CLIPS
+from vernal.field.export.programs import Trained
 from vernal.field.export.sheet import merged_sheet, params_csv
 from vernal.field.export.tool_settings import MIN_CONF
-from vernal.field.export.trained_point import ExportPoint, deployed_of_stage, find_point
+from vernal.field.export.trained_point import ExportPoint, deployed_of_stage, trained_point
 from vernal.sweeps.point_settings import config_hash
 from vernal.training.birdnet_analyzer import birdnet_analyzer_version
 from vernal.training.heads import Head
@@ -59,7 +61,7 @@ class MergedPoint:
 Finder = Callable[[Path, str, str], ExportPoint]
 
 
-def find_points(data_root: Path, names: Sequence[str], finder: Finder = find_point) -> list[MergedPoint]:
+def find_points(data_root: Path, names: Sequence[str], finder: Finder = trained_point) -> list[MergedPoint]:
     """The points that names mean.
 
     Args:
@@ -169,19 +171,15 @@ def export_merged(data_root: Path, names: Sequence[str], out: Path, n_clips: int
     points = [one.point for one in found]
     labels = checked_labels(same_audio(points))
     check_place(out)
-    clips = run_clips(found[0].data_root, n_clips)
+    evidence = run_evidence(found[0].data_root, points[0].audio, n_clips)
     heads, shifts = [p.model.head for p in points], [shift_of(float(p.settings.sensitivity)) for p in points]
     merged = merged_head(heads, shifts)
     apart = check_merged(merged, heads, shifts)
-    audio = points[0].audio
+    trained = Trained(merged, labels, points[0].audio, 1.0)
     with writing_folder(out) as folder:
-        parity = write_proven(
-            folder, NAME, merged, labels, _params(points),
-            lambda files, sounds: compare(files, merged, labels, audio, 1.0, sounds),
-            clips,
-        )  # fmt: skip
+        parity = write_proven(folder, NAME, trained, _params(points), evidence)
         record = _record(
-            folder, points, labels, parity_record(parity) | {"largest_difference_from_single": apart}
+            folder, points, trained, parity_record(parity) | {"largest_difference_from_single": apart}
         )
         _write_record(folder, record)
         check_place(out)
@@ -222,7 +220,7 @@ def _params(points: Sequence[ExportPoint]) -> str:
 
 
 def _record(
-    folder: Path, points: Sequence[ExportPoint], labels: Sequence[str], parity: Mapping[str, Any]
+    folder: Path, points: Sequence[ExportPoint], trained: Trained, parity: Mapping[str, Any]
 ) -> dict[str, Any]:
     from scipy.special import expit
 
@@ -238,7 +236,12 @@ def _record(
         }
         for point in points
     ]
-    known = [point.threshold_logit for point in points if not point.no_threshold]
+    thresholds = {
+        label: None if point.no_threshold else point.threshold_logit
+        for point in points
+        for label in point.model.labels
+    }
+    known = [logit for logit in thresholds.values() if logit is not None]
     lowest = float(expit(min(known))) if known else None
     # Rounded down, so that no clip at the lowest threshold is lost by rounding.
     min_conf = None if lowest is None else min(max(math.floor(lowest * 1e4) / 1e4, MIN_CONF[0]), MIN_CONF[1])
@@ -250,15 +253,9 @@ def _record(
         "point": NAME,
         "settings": {"sensitivity": 1.0},
         "audio": points[0].model.parameters["audio"],
-        "labels": list(labels),
+        "labels": list(trained.labels),
         "merged": merged,
-        "birdnet_analyzer": {
-            "min_conf": min_conf,
-            "sensitivity": 1.0,
-            "fmin": int(points[0].audio.fmin),
-            "fmax": int(points[0].audio.fmax),
-            "overlap": float(points[0].audio.overlap),
-        },
+        **tool_records(trained, {"min_conf": min_conf, "sensitivity": 1.0}, thresholds),
         "parity": dict(parity),
         "files": {path.name: sha256_of_file(path) for path in sorted(folder.iterdir())},
     }

@@ -1,6 +1,7 @@
-"""Whether BirdNET-Analyzer scores an exported classifier as Vernal does: tried on real clips, window by window.
+"""Whether the programs that run an exported classifier score it as Vernal does: tried on real clips, window by window.
 
-Both sides start from the same files and do everything themselves: decoding, resampling, cutting, encoding.
+BirdNET-Analyzer starts from the same files and does everything itself: decoding, resampling, cutting, encoding. What
+the other programs are given is said in `programs`.
 """
 
 from __future__ import annotations
@@ -15,22 +16,30 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from vernal.audio.embedding.windows import EmbeddingOptions, embed_windows, plan_windows
 from vernal.audio.headers import open_sound, true_length
 from vernal.audio.reading import MIN_TAIL_S, AudioError, probe_audio
-from vernal.common.files import sha256_of_file
 from vernal.common.hashing import rng_for, unit_hash
-from vernal.common.problems import InputError, Problems
+from vernal.common.problems import InputError
 from vernal.common.storage import as_path, local_copy
-from vernal.training.birdnet_analysis import READABLE, AnalysisSettings, analyze_folder
-from vernal.training.heads import Head
-from vernal.training.scoring import shift_of
+from vernal.field.export.programs import (
+    ANALYZER,
+    Sounds,
+    Trained,
+    in_birdnet,
+    in_birdnet_analyzer,
+    in_onnxruntime,
+    on_vectors,
+    our_scores,
+)
+from vernal.training.birdnet_analysis import READABLE
 
 # Half of the last digit that BirdNET-Analyzer writes ...
 ROUNDING = 5e-5
 # ... and what arithmetic in single precision may add to it: both sides agree to about 1e-6 before rounding.
 ARITHMETIC = 5e-6
 PARITY_COLUMNS = (
+    "program",
+    "is_required",
     "classifier",
     "clip",
     "is_real",
@@ -126,39 +135,51 @@ def made_clips(folder: Path, n: int = _ALWAYS_MADE) -> list[ParityClip]:
     return clips
 
 
-def compare(
-    classifiers: Sequence[Path],
-    head: Head,
-    labels: Sequence[str],
-    audio: EmbeddingOptions,
-    sensitivity: float,
-    clips: Sequence[ParityClip],
-) -> pd.DataFrame:
-    """Score clips with Vernal and with exported files in BirdNET-Analyzer.
+def compare(files: Sequence[Path], trained: Trained, clips: Sequence[ParityClip]) -> pd.DataFrame:
+    """Score clips with Vernal and with exported files, in each program that runs them and is installed.
 
     Args:
-        classifiers: exported files, with their labels beside them.
-        head: what they were made from.
-        audio, sensitivity: as the point has them, given to both sides.
+        files: exported files, with their labels beside them.
+        trained: what they were made from; its audio settings and sensitivity are given to both sides.
         clips: sounds of at least one second.
     Returns:
-        One row a classifier, window and label: `PARITY_COLUMNS`; `ours` unrounded, `theirs` as it is written.
-        Where windows overlap, BirdNET-Analyzer starts anew in the rest of a recording and may add a window there;
-        it stands in the table without `ours`.
+        One row a program, file, window and label: `PARITY_COLUMNS`; `ours` unrounded, `theirs` as it is given.
+        Windows that a program adds at the end of a recording stand in the table without `ours`. `is_required` is
+        False where a program prepares sound in a way of its own, so that scores cannot be equal.
     Raises:
         InputError: the sides do not cut the same windows, or one of them cannot read a clip.
     """
     with tempfile.TemporaryDirectory(prefix="vernal-parity-") as name:
-        folder = Path(name)
+        folder, scratch = Path(name) / "sounds", Path(name) / "prepared"
+        folder.mkdir()
+        scratch.mkdir()
         staged = {_stage(clip, folder, number).name: clip for number, clip in enumerate(clips)}
-        ours = _score(head, labels, audio, sensitivity, folder, sorted(staged))
-        settings = AnalysisSettings(
-            int(audio.fmin), int(audio.fmax), float(audio.overlap), float(sensitivity)
-        )
-        theirs = analyze_folder(classifiers, folder, labels, settings)
-    table = _joined(ours, theirs, [classifier.name for classifier in classifiers], audio.overlap)
+        sounds = Sounds(folder, trained.audio)
+        ours = our_scores(trained, sounds)
+        tables = [
+            *in_birdnet_analyzer(files, trained, sounds, ours),
+            *in_birdnet(files, trained, sounds, ours, scratch),
+            *in_onnxruntime(files, trained, sounds, ours),
+        ]
+    table = pd.concat(tables, ignore_index=True)
     table["clip"] = [staged[file].name for file in table.file]
     table["is_real"] = [staged[file].is_real for file in table.file]
+    return table[list(PARITY_COLUMNS)]
+
+
+def compare_heads(
+    files: Sequence[Path], trained: Trained, vectors: np.ndarray, is_real: bool
+) -> pd.DataFrame:
+    """Score vectors with a head and with its exported files, where the encoder is not BirdNET's.
+
+    Args:
+        vectors: (n, n_dims) embeddings.
+        is_real: whether an encoder gave them.
+    Returns:
+        One row a file, vector and label: `PARITY_COLUMNS`.
+    """
+    table = pd.concat(list(on_vectors(files, trained, vectors)), ignore_index=True)
+    table = table.rename(columns={"file": "clip"}).assign(is_real=is_real, start_s=np.nan)
     return table[list(PARITY_COLUMNS)]
 
 
@@ -188,82 +209,17 @@ def _stage(clip: ParityClip, folder: Path, number: int) -> Path:
     return path
 
 
-def _score(
-    head: Head,
-    labels: Sequence[str],
-    audio: EmbeddingOptions,
-    sensitivity: float,
-    folder: Path,
-    files: Sequence[str],
-) -> pd.DataFrame:
-    """Our confidence of every window and label: `file`, `window`, `label`, `ours`."""
-    from scipy.special import expit
-
-    paths = [folder / file for file in files]
-    facts = [probe_audio(path) for path in paths]
-    clips = pd.DataFrame(
-        {
-            "clip_id": list(files),
-            "source": "parity",
-            "file_path": list(files),
-            "content_hash": [sha256_of_file(path) for path in paths],
-            "duration_s": [one.duration_s for one in facts],
-            "sample_rate_hz": [one.sample_rate_hz for one in facts],
-        }
-    )
-    windows = plan_windows(clips, audio)
-    parts = list(embed_windows(windows, {"parity": str(folder)}, audio, workers=1))
-    vectors = {key: row for part in parts for key, row in zip(part.keys, part.vectors, strict=True)}
-    logits = head.logits(np.stack([vectors[key] for key in windows.key])) + shift_of(sensitivity)
-    return pd.DataFrame(
-        {
-            "file": np.repeat(windows.file_path.to_numpy(), len(labels)),
-            "window": np.repeat(windows.groupby("clip_id").cumcount().to_numpy(), len(labels)),
-            "label": np.tile(np.array(labels, dtype=object), len(windows)),
-            "ours": expit(np.clip(logits, -20, 20)).reshape(-1),
-        }
-    )
-
-
-def _added_at_the_end(table: pd.DataFrame, ours: pd.DataFrame, overlap: float) -> pd.Series:
-    """Windows of theirs alone that come after our last one, where windows overlap."""
-    last = table.file.map(ours.groupby("file").window.max())
-    return (table["_merge"] == "right_only") & (table.window > last) & (overlap > 0)
-
-
-def _joined(
-    ours: pd.DataFrame, theirs: pd.DataFrame, classifiers: Sequence[str], overlap: float
-) -> pd.DataFrame:
-    tables = []
-    problems = Problems("Parity with BirdNET-Analyzer")
-    for classifier in classifiers:
-        own = theirs[theirs.classifier == classifier]
-        table = ours.merge(own, on=["file", "window", "label"], how="outer", indicator=True)
-        apart = table[(table["_merge"] != "both") & ~_added_at_the_end(table, ours, overlap)]
-        sides = apart["_merge"].map({"left_only": "ours", "right_only": "theirs"})
-        problems.add(
-            f"window of only one side ({classifier})",
-            [
-                f"{file} window {window} of {side}"
-                for file, window, side in zip(apart.file, apart.window, sides, strict=True)
-            ],
-            "The sides cut or read these sounds differently; nothing was exported.",
-        )
-        tables.append(table)
-    problems.raise_if_any()
-    joined = pd.concat(tables, ignore_index=True).drop(columns="_merge")
-    joined = joined.rename(columns={"confidence": "theirs"})
-    joined["difference"] = (joined.ours - joined.theirs).abs()
-    return joined.sort_values(["classifier", "file", "window", "label"], ignore_index=True)
-
-
 def check_parity(table: pd.DataFrame) -> None:
-    """Raise if BirdNET-Analyzer's scores differ by more than its rounding.
+    """Raise if a program's scores differ by more than BirdNET-Analyzer's rounding.
 
     Raises:
-        InputError: with the largest differences.
+        InputError: with the largest differences of the first such program.
     """
-    table = table[table.ours.notna()]
+    for program, of_program in table[table.ours.notna() & table.is_required].groupby("program", sort=False):
+        _check_program(str(program), of_program)
+
+
+def _check_program(program: str, table: pd.DataFrame) -> None:
     apart = table[~(table.difference <= ROUNDING + ARITHMETIC)].sort_values("difference", ascending=False)
     if apart.empty:
         return
@@ -271,8 +227,9 @@ def check_parity(table: pd.DataFrame) -> None:
         f"{row.classifier}, {row.clip} window {row.window}: ours {row.ours:.6f}, theirs {row.theirs:.4f}"
         for row in apart.head(5).itertuples()
     )
+    rounding = "its rounding" if program == ANALYZER else "what BirdNET-Analyzer rounds"
     raise InputError(
-        f"{len(apart):,} of {len(table):,} scores of the exported classifier differ in BirdNET-Analyzer by more than "
-        f"its rounding ({ROUNDING:g}; largest difference {apart.difference.max():.2g}): {shown}. Nothing was exported. "
+        f"{len(apart):,} of {len(table):,} scores of the exported classifier differ in {program} by more than "
+        f"{rounding} ({ROUNDING:g}; largest difference {apart.difference.max():.2g}): {shown}. Nothing was exported. "
         "If the point was trained with another version of the encoder or of birdnet-analyzer, run its stage again."
     )

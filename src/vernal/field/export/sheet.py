@@ -10,6 +10,7 @@ from typing import Any
 from vernal.audio.birdnet.licence import MODEL_LICENCE, OF_THE_HEAD, TERMS
 from vernal.field.export.parity import ROUNDING
 from vernal.field.export.tool_settings import ToolThreshold, nearest_sliders
+from vernal.field.export.trained_point import ENCODER
 from vernal.sweeps.point_settings import SETTINGS, PointSettings
 
 _SCORES = (
@@ -17,6 +18,8 @@ _SCORES = (
     "another sensitivity this minimum confidence is another operating point."
 )
 _RECORD = "_parameters.yml"
+NO_BIRDNET = 'it is not installed; pip install "vernal[birdnet]", and export again'
+NO_ONNX = 'onnx or onnxruntime is not installed; pip install "vernal[onnx]", and export again'
 _SPLITS = {"val": "validation", "test_iid": "`test_iid`", "test_ood": "`test_ood`"}
 # Names of its columns, one of them misspelt there.
 _PARAMS = (
@@ -54,20 +57,23 @@ def settings_sheet(name: str, record: Mapping[str, Any], threshold: ToolThreshol
     Args:
         name: of the point.
         record: as it stands in the parameters file.
-        threshold: the operating point in the program's terms; None where none could be chosen.
+        threshold: the operating point in BirdNET-Analyzer's terms; None where none could be chosen.
     """
     opening = (
         f"A classifier for {', '.join(record['labels'])}, point {name} of the stage {record['stage']}, trained and "
         f"exported by Vernal {record['vernal_version']}. `{name}_parameters.yml` holds every setting it was trained "
         "with."
     )
+    if not _is_for_birdnet(record):
+        return _head_sheet(name, record, opening)
     parts = [
-        f"# {name} for BirdNET-Analyzer {record['birdnet_analyzer_version']}",
+        _title(name, record),
         opening,
         _set_these(name, record, threshold),
+        _in_birdnet(name, record),
         *([_operating_point(record, threshold)] if threshold else [_no_threshold(record)]),
         *([_accuracy(record["operating_point"])] if threshold else []),
-        _files(name),
+        _files(name, record),
         _parity(record),
         _licence(),
     ]
@@ -76,6 +82,11 @@ def settings_sheet(name: str, record: Mapping[str, Any], threshold: ToolThreshol
 
 def merged_sheet(name: str, record: Mapping[str, Any]) -> str:
     """The settings sheet of several points in one classifier, in Markdown; `record` as it stands in its parameters."""
+    if not _is_for_birdnet(record):
+        points = ", ".join(f"{part['stage']}/{part['point']}" for part in record["merged"])
+        return _head_sheet(
+            name, record, f"The points {points} in one classifier for {', '.join(record['labels'])}."
+        )
     tool = record["birdnet_analyzer"]
     min_conf = "MIN_CONF" if tool["min_conf"] is None else f"{tool['min_conf']:g}"
     command = (
@@ -101,9 +112,100 @@ def merged_sheet(name: str, record: Mapping[str, Any]) -> str:
         "`kedro run --pipeline=detection` takes each label's threshold by itself. The sensitivity stays at 1: that "
         f"of each point is in its weights. {_SCORES}"
     )
-    title = f"# {name} for BirdNET-Analyzer {record['birdnet_analyzer_version']}"
-    parts = [title, opening, settings, "\n".join(thresholds), use, _files(name), _parity(record), _licence()]
+    parts = [
+        _title(name, record),
+        opening,
+        settings,
+        "\n".join(thresholds),
+        use,
+        _in_birdnet(name, record),
+        _files(name, record),
+        _parity(record),
+        _licence(),
+    ]
     return "\n\n".join(parts) + "\n"
+
+
+def _is_for_birdnet(record: Mapping[str, Any]) -> bool:
+    """Whether BirdNET's programs can run the files."""
+    return "birdnet_analyzer" in record
+
+
+def _title(name: str, record: Mapping[str, Any]) -> str:
+    checked = record["parity"]["programs"].get("birdnet")
+    also = f" {checked['version']}" if checked else ""
+    return f"# {name} for BirdNET-Analyzer {record['birdnet_analyzer_version']} and birdnet{also}"
+
+
+def _head_sheet(name: str, record: Mapping[str, Any], opening: str) -> str:
+    """The sheet of heads on another encoder than BirdNET's, which BirdNET's programs do not run."""
+    audio = record["audio"]
+    checksum = (audio.get("encoder_file") or {}).get("sha256")
+    which = f"the file with the sha256 `{checksum}`" if checksum else "which Vernal has built in"
+    needs = (
+        f"## What it needs\n\n**The encoder {audio['encoder']}**, {which}: it hears {audio['window_s']:g} s at "
+        f"{audio['sample_rate_hz']:,} Hz and gives {audio['n_dims']:,} values, which these files take. "
+        f"BirdNET-Analyzer and `birdnet` run classifiers on {ENCODER} only. `kedro run --pipeline=detection` takes "
+        "this folder as `detection.model`, with the encoder among `encoders` where it is a file; elsewhere give its "
+        "vectors to the head, and apply the sigmoid to what comes out."
+    )
+    parts = [
+        f"# {name} on the encoder {audio['encoder']}",
+        opening,
+        needs,
+        _files(name, record),
+        _parity(record),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _in_birdnet(name: str, record: Mapping[str, Any]) -> str:
+    """The section on the package `birdnet`: what to run, and what it does otherwise."""
+    settings = record["birdnet"]
+    said = settings["default_confidence_threshold"]
+    lines = [
+        "import birdnet",
+        "",
+        'if __name__ == "__main__":  # it starts processes',
+        "    model = birdnet.load_custom(",
+        f'        "acoustic", "2.4", "tf", "{name}.tflite", "{name}_Labels.txt", library="litert"',
+        "    )",
+        "    found = model.predict(",
+        '        "RECORDINGS",',
+        *(
+            f"        {key}={'MIN_CONF' if value is None else repr(value)},"
+            for key, value in settings.items()
+        ),
+        "    )",
+        '    found.to_csv("results.csv")',
+    ]
+    notes = [
+        "Put a confidence of your own in the place of MIN_CONF. " if said is None else "",
+        "Its own `top_k` of 5 is refused for a classifier of fewer labels, and its own threshold of 0.1 would drop ",
+        "what lies below. It runs the stand-alone file only.\n\n",
+        _own_resampling(record),
+    ]
+    code = "".join(f"    {line}\n".rstrip(" ") if line else "\n" for line in lines)
+    return (
+        "## In `birdnet`\n\nThe package on which the next BirdNET-Analyzer stands (`pip install birdnet`):\n\n"
+        f"{code}\n{''.join(notes)}"
+    )
+
+
+def _own_resampling(record: Mapping[str, Any]) -> str:
+    found = record["parity"].get("birdnet_own_resampling")
+    measured = (
+        f" Here that moved {found['scores']} scores by up to {found['largest_difference']:.2g} (median "
+        f"{found['median_difference']:.1g})."
+        if found
+        else ""
+    )
+    return (
+        "**It resamples and filters each window by itself**, BirdNET-Analyzer and Vernal the whole recording: with "
+        "recordings of another rate than 48 kHz, or a band-pass, its scores are others, and this operating point was "
+        f"not tested with them.{measured} Converting them to 48 kHz before, with another resampler, moves scores as "
+        "much: for such recordings use BirdNET-Analyzer, or Vernal's own detection."
+    )
 
 
 def _merged_row(part: Mapping[str, Any]) -> list[str]:
@@ -198,33 +300,67 @@ def _accuracy(point: Mapping[str, Any]) -> str:
     )
 
 
-def _files(name: str) -> str:
-    return (
-        "## Files\n\n"
-        f"- `{name}.tflite`: stand-alone, 144,000 samples (3 s at 48 kHz) in, logits out.\n"
-        f"- `{name}_head.tflite`: the trained part alone, BirdNET's embedding (1,024 values) in, logits out; the "
-        "program feeds it from its own BirdNET.\n"
-        "- `..._Labels.txt`: the class names; the program looks for them beside each classifier.\n"
-        "- `..._Params.csv`: training parameters as the program writes them; "
-        f"`{name}_parameters.yml`: all of them.\n"
-        "- `parity.csv`: every window that both programs scored."
+# What the files of an export are, and which of BirdNET's programs run them.
+_SAMPLES, _VECTORS = (
+    "144,000 samples (3 s at 48 kHz) in, logits out",
+    "the encoder's embedding in, logits out",
+)
+_KINDS = {
+    ".tflite": ("yes", "yes", f"stand-alone: {_SAMPLES}"),
+    "_head.tflite": ("yes", "no", f"the trained part alone: {_VECTORS}"),
+    ".onnx": ("no", "no", f"for `onnxruntime`, stand-alone: {_SAMPLES}"),
+    "_head.onnx": ("no", "no", f"for `onnxruntime`, the trained part alone: {_VECTORS}"),
+}
+
+
+def _files(name: str, record: Mapping[str, Any]) -> str:
+    rows = ["| file | BirdNET-Analyzer | `birdnet` | what it is |", "| --- | --- | --- | --- |"]
+    for kind, (analyzer, package, text) in _KINDS.items():
+        if f"{name}{kind}" in record["files"]:
+            runs = (analyzer, package) if _is_for_birdnet(record) else ("no", "no")
+            rows.append(f"| `{name}{kind}` | {' | '.join(runs)} | {text} |")
+    if f"{name}_head.onnx" not in record["files"]:
+        rows += ["", f"No ONNX files: {NO_ONNX}."]
+    others = (
+        "`..._Labels.txt`: the class names, which programs look for beside a classifier. `..._Params.csv`: training "
+        f"parameters as BirdNET-Analyzer writes them; `{name}_parameters.yml`: all of them. `parity.csv`: every score "
+        "that was compared."
     )
+    return "\n".join(["## Files", "", *rows, "", others])
 
 
 def _parity(record: Mapping[str, Any]) -> str:
     parity = record["parity"]
-    recorded, made = parity["recorded_clips"], parity["made_sounds"]
-    what = (
-        f"{recorded} recorded clips of this run and {made} made sounds of other sample rates and lengths"
-        if recorded
-        else f"{made} made sounds of several sample rates and lengths, because the recordings of this run could not be "
-        "read any more"
-    )
+    rows = [
+        f"| {name} {found['version']} | {', '.join(f'`{file}`' for file in found['files'])} | {found['scores']} | "
+        f"{found['largest_difference']:.1e} |"
+        for name, found in parity["programs"].items()
+    ]
+    table = ["| program | files | scores | largest difference |", "| --- | --- | ---: | ---: |", *rows]
     return (
-        f"## Proof\n\nBoth files were run through BirdNET-Analyzer {record['birdnet_analyzer_version']} on {what}: "
-        f"{parity['scores']} scores. The largest difference from Vernal's is {parity['largest_difference']:.1e}; the "
-        f"program's rounding alone gives up to {ROUNDING:.0e}.{_added(parity)}"
+        f"## Proof\n\nTried on {_evidence(record)}, against Vernal's scores. BirdNET-Analyzer's rounding alone gives "
+        f"up to {ROUNDING:.0e}; more fails the export.\n\n{chr(10).join(table)}{_not_checked(record)}{_added(parity)}"
     )
+
+
+def _evidence(record: Mapping[str, Any]) -> str:
+    parity = record["parity"]
+    recorded, made = parity["recorded_clips"], parity["made_sounds"]
+    if not _is_for_birdnet(record):
+        return f"{recorded} embeddings of this run" if recorded else f"{made} drawn embeddings"
+    if recorded:
+        return (
+            f"{recorded} recorded clips of this run and {made} made sounds of other sample rates and lengths"
+        )
+    return (
+        f"{made} made sounds of several sample rates and lengths, because the recordings of this run could not be read "
+        "any more"
+    )
+
+
+def _not_checked(record: Mapping[str, Any]) -> str:
+    is_open = _is_for_birdnet(record) and "birdnet" not in record["parity"]["programs"]
+    return f"\n\n**Not checked in `birdnet`**: {NO_BIRDNET}." if is_open else ""
 
 
 def _added(parity: Mapping[str, Any]) -> str:

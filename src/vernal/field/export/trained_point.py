@@ -46,21 +46,6 @@ class ExportPoint:
         return float("nan") if self.no_threshold else float(self.results["threshold_logit"])
 
 
-def find_point(data_root: Path, stage: str, point: str) -> ExportPoint:
-    """A trained point with its results, for BirdNET-Analyzer.
-
-    Raises:
-        InputError: not there, not finished, or not of BirdNET's encoder.
-    """
-    found = trained_point(data_root, stage, point)
-    if found.audio.encoder != ENCODER:
-        raise InputError(
-            f"{found.name} was trained on embeddings of {found.audio.encoder}; BirdNET-Analyzer runs classifiers on "
-            f"{ENCODER} only."
-        )
-    return found
-
-
 def trained_point(data_root: Path, stage: str, point: str) -> ExportPoint:
     """A trained point with its results, of any encoder.
 
