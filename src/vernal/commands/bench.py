@@ -65,6 +65,13 @@ COLUMNS = {
         "ours_all_memory_mb": "Vernal, MB in all",
         "peer_all_memory_mb": "BirdNET-Analyzer, MB in all",
     },
+    "season": {
+        "recordings": "recordings",
+        "n_windows": "windows",
+        "ours_s": "s",
+        "ours_cpu_s": "processor time, s",
+        "ours_all_memory_mb": "MB in all",
+    },
     "listen": {
         "n_windows": "windows",
         "search_s": "search for three examples, s",
@@ -270,7 +277,7 @@ def sweep(
 @click.option(
     "--large",
     is_flag=True,
-    help="Also our memory with one file of 10 minutes and of 24 hours (8 GB of disk, minutes), and a season's tables.",
+    help="Also our memory with one file of 10 minutes and of 24 hours (8 GB of disk, minutes).",
 )
 @with_workers
 @as_json
@@ -289,7 +296,6 @@ def detect(
     Example:  kedro bench detect --files 432 --large --json
     """
     from vernal.commands.benchmarks.detect import bench_detect, bench_memory
-    from vernal.commands.benchmarks.season import bench_season
 
     results: dict[str, dict[str, Any]] = {}
     _say("searching recordings on both sides ...")
@@ -300,10 +306,24 @@ def detect(
     for name, minutes in (("10_minutes", 10), ("24_hours", 24 * 60)) if large else ():
         _say(f"making and searching one recording of {name.replace('_', ' ')} ...")
         results[f"one_file_of_{name}"] = bench_memory(minutes)
-    if large:
-        _say(f"making the tables of a season of {SEASON:,} recordings ...")
-        results["tables_of_a_season"] = bench_season(SEASON)
     _report("detect", results, as_json)
+
+
+@bench.command("season")
+@click.option(
+    "--recordings", default=SEASON, type=click.IntRange(1), show_default=True, help="Of one minute each."
+)
+@as_json
+def season(recordings: int, as_json: bool) -> None:
+    """Draw windows to check and make the tables of a season that was searched; Vernal alone.
+
+    \b
+    Example:  kedro bench season --json
+    """
+    from vernal.commands.benchmarks.season import bench_season
+
+    _say(f"drawing from a season of {recordings:,} recordings and making its tables ...")
+    _report("season", {f"{recordings}_recordings": bench_season(recordings)}, as_json)
 
 
 @bench.command("listen")

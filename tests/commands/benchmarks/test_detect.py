@@ -56,7 +56,6 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple]:
 
     monkeypatch.setattr(bench_detect, "bench_detect", detect)
     monkeypatch.setattr(bench_detect, "bench_memory", memory)
-    monkeypatch.setattr("vernal.commands.benchmarks.season.bench_season", memory)
     return found
 
 
@@ -73,10 +72,9 @@ def test_the_command_measures_what_was_asked(asked, tmp_path: Path):
         "44.1_kHz",
         "one_file_of_10_minutes",
         "one_file_of_24_hours",
-        "tables_of_a_season",
     ]
     assert all({"ours_s", "peer_s", "ratio"} <= set(values) for values in said.values())
-    assert asked == [(None, 432, 2, 48_000), (None, 432, 2, 44_100), 10, 1_440, 540_000]
+    assert asked == [(None, 432, 2, 48_000), (None, 432, 2, 44_100), 10, 1_440]
     assert set(said) <= {*SECTIONS["detect"].asked, "44.1_kHz"}
     call("--folder", str(tmp_path), "--workers", "1")
     assert asked[-1] == (tmp_path, 120, 1, 48_000)

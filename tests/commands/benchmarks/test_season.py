@@ -1,8 +1,14 @@
-"""The tables of a season of nothing but names and times."""
+"""The sample and tables of a season of nothing but names and times."""
 
+import json
+
+import numpy as np
 import pytest
+from click.testing import CliRunner
 
-from vernal.commands.benchmarks.season import bench_season, make_season
+from tools.benchmarks.page import SECTIONS
+from vernal.commands.bench import bench
+from vernal.commands.benchmarks.season import CLASSIFIER, bench_season, draw, make_season
 
 
 def test_a_made_season_has_its_nights_and_two_calls_a_recording():
@@ -15,8 +21,19 @@ def test_a_made_season_has_its_nights_and_two_calls_a_recording():
     assert found.effort.heard_s.sum() == 60 * len(listed)
 
 
-def test_its_tables_are_measured():
-    report = bench_season(900)
+def test_windows_to_check_are_drawn_from_its_scores(tmp_path):
+    listed, found = make_season(270)
+    sample = draw(found.files, CLASSIFIER, tmp_path)
+    assert len(sample) == 96 and sample.file_path.isin(listed.file_path).all()
+    floor = np.log(0.05 / 0.95)
+    assert sample.logit.min() >= floor and 500 < sample.weight.sum() < 270 * 20
+
+
+def test_its_sample_and_tables_are_measured():
+    done = CliRunner().invoke(bench, ["season", "--recordings=900", "--json"])
+    assert done.exit_code == 0, done.output
+    (report,) = json.loads(done.stdout).values()
+    assert set(SECTIONS["season"].columns) <= set(report) and report["recordings"] == 900
     assert report["n_windows"] == 18_000 and report["hours"] == 15 and report["peer_s"] is None
     assert report["ours_s"] > 0 and report["ours_all_memory_mb"] > 50
 

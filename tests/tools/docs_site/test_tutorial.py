@@ -6,11 +6,14 @@ import shlex
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from tests.pipelines.test_handover import assert_valid
+from tests.reviewing import READY, Reviewing, decide, until
+from tests.small_browser import console_errors, open_browser
 from vernal.clips.nights import moments_of, nights_of_moments
 from vernal.common.table_files import read_table
 from vernal.web.review.decisions import DecisionLog
@@ -33,6 +36,11 @@ def steps(project, page="tutorial.md"):
     return found
 
 
+def environment(folder):
+    """Of the project's processes in a copy of it: the tiny season, and the copy's own code."""
+    return os.environ | {"KEDRO_ENV": "test", "PYTHONPATH": str(folder / "src")}
+
+
 def follow(project, folder, is_followed, page="tutorial.md", then=lambda command: None):
     """Do what a page says in a copy of the project, and something after each command; what each command printed."""
     for name in ("pyproject.toml", ".telemetry"):
@@ -53,7 +61,7 @@ def follow(project, folder, is_followed, page="tutorial.md", then=lambda command
                 capture_output=True,
                 text=True,
                 timeout=600,
-                env=os.environ | {"KEDRO_ENV": "test", "PYTHONPATH": str(folder / "src")},
+                env=environment(folder),
             )
             assert done.returncode == 0, f"{what}\n{done.stdout}{done.stderr}"
             said[what] = done.stdout + done.stderr
@@ -87,22 +95,40 @@ def test_the_whole_page_gives_what_it_says(project, tmp_path):
     assert {"my_heads_001.tflite", "my_heads_001_settings.md"} <= made
 
 
-def check_sample(data):
-    """Decide on every drawn window as the season's tables have it, with the names that the page would write."""
+def check_sample(folder, data):
+    """Open the sample as the page says and decide on every window by keyboard, as the season's tables have it."""
     tables = [pd.read_parquet(data / "01_raw" / "demo" / f"{name}.parquet") for name in ("clips", "field")]
     positive = {row.file_path for table in tables for row in table.itertuples() if row.label == "positive"}
-    log = DecisionLog(data / "01_raw" / "review")
     sample = read_table(data / "08_reporting" / "detection" / "sample.csv")
-    for number, row in enumerate(sample.to_dict("records"), start=1):
-        place = {name: row[name] for name in ("file_path", "start_s", "end_s", "content_hash")}
-        said = "target" if row["file_path"] in positive else "not_target"
-        about = {"reviewer": "Ana", "queue": "sample", "item": str(number), "look": 1, "asked": row["label"]}
-        log.add({**about, **place, "decision": said, "is_score_shown": False})
+    reviewing = Reviewing(folder, data, "sample", "--reviewer=Ana", "--repeats=0", env=environment(folder))
+    try:
+        with open_browser(1400, 1000) as browser:
+            browser.get(reviewing.address)
+            for _ in range(len(sample)):
+                until(browser, READY)
+                shown = browser.find_element("tag name", "body").text
+                (heard,) = {path for path in sample.file_path if Path(path).name in shown}
+                decide(browser, "y" if heard in positive else "n")
+            until(browser, "return !document.getElementById('end').hidden")
+            hidden = "//dt[text()='score' or text()='model' or text()='rank']"
+            assert not browser.find_elements("xpath", hidden) and console_errors(browser) == []
+    finally:
+        reviewing.kill()
+    log = DecisionLog(data / "01_raw" / "review").read()
+    assert len(log) == len(sample) and not log.is_score_shown.any()
+    assert not log.score.is_monotonic_increasing and not log.score.is_monotonic_decreasing, "shuffled"
+    said = dict(zip(zip(log.file_path, log.start_s, strict=True), log.decision, strict=True))
+    expected = {
+        (row.file_path, row.start_s): "target" if row.file_path in positive else "not_target"
+        for row in sample.itertuples()
+    }
+    assert said == expected
     return len(sample)
 
 
 def test_the_road_from_detections_to_evidence(project, tmp_path):
-    """The page evidence.md, its windows checked by the truth; what each step leaves is there and says what it should."""
+    """The page evidence.md, its windows checked by keyboard; what each step leaves is there and says what it should."""
+    assert "\n    kedro review sample\n" in (project / "docs" / "evidence.md").read_text(encoding="utf-8")
     data, checked = tmp_path / "data", []
     reporting = data / "08_reporting" / "detection"
 
@@ -112,7 +138,7 @@ def test_the_road_from_detections_to_evidence(project, tmp_path):
                 "precision"
                 not in (reporting / "report.html").read_text(encoding="utf-8").split("</h1>")[1][:600]
             )
-            checked.append(check_sample(data))
+            checked.append(check_sample(tmp_path, data))
 
     follow(project, tmp_path, lambda command: True, "evidence.md", then)
     assert checked and checked[0] > 20

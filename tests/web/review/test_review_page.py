@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import re
-import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -16,12 +12,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from tests.reviewing import READY, Reviewing, decide, press, until
+from tests.small_browser import open_browser
 from tests.small_review import SCRIPT, make_data_root, write_sound
-from vernal.field.detection.verification import review_windows, verdicts_of
 from vernal.web.review.decisions import DecisionLog
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
-READY = "return document.body.dataset.ready === document.body.dataset.item && document.body.dataset.item"
 
 
 @pytest.fixture
@@ -35,63 +31,8 @@ def browser(chromium) -> Iterator:
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator:
-    pytest.importorskip("selenium")
-    driver = shutil.which("chromedriver")
-    if driver is None:
-        pytest.skip("no chromedriver on PATH")
-    from selenium import webdriver
-    from selenium.webdriver.chrome.service import Service
-
-    options = webdriver.ChromeOptions()
-    for argument in (
-        "--headless=new",
-        "--no-sandbox",
-        "--disable-dev-shm-usage",
-        "--mute-audio",
-        "--window-size=1400,1000",
-    ):
-        options.add_argument(argument)
-    for name in ("chromium", "chromium-browser", "google-chrome"):
-        if shutil.which(name):
-            options.binary_location = shutil.which(name)
-            break
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    made = webdriver.Chrome(options=options, service=Service(driver))
-    yield made
-    made.quit()
-
-
-class Reviewing:
-    """`kedro review` in a process of its own."""
-
-    def __init__(self, project: Path, root: Path, *args: str) -> None:
-        command = [
-            sys.executable,
-            "-m",
-            "kedro",
-            "review",
-            *args,
-            "--no-browser",
-            f"--params=data_root={root}",
-        ]
-        self.process = subprocess.Popen(
-            command, cwd=project, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
-        assert self.process.stdout is not None
-        said = ""
-        for line in self.process.stdout:
-            said += line
-            found = re.search(r"Open (http://127\.0\.0\.1:\d+\S+)", line)
-            if found:
-                self.address = found[1]
-                return
-        pytest.fail(f"kedro review ended with {self.process.wait()}:\n{said}")
-
-    def kill(self) -> None:
-        os.kill(self.process.pid, getattr(signal, "SIGKILL", signal.SIGTERM))
-        self.process.wait(10)
-        if self.process.stdout:
-            self.process.stdout.close()
+    with open_browser(1400, 1000) as made:
+        yield made
 
 
 @pytest.fixture
@@ -109,18 +50,6 @@ def start(project: Path, tmp_path: Path) -> Iterator[Callable[..., Reviewing]]:
             server.kill()
 
 
-def until(browser, script: str, seconds: float = 15.0):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        value = browser.execute_script(script)
-        if value:
-            return value
-        time.sleep(0.02)
-    pytest.fail(
-        f"{script} was not true within {seconds:g} s; the page says {browser.execute_script('return document.body.innerText')}"
-    )
-
-
 def first_sound(browser, address: str) -> float:
     """Seconds from asking for the page until the first clip sounds, by a key that is pressed as soon as it may."""
     started = time.monotonic()
@@ -129,21 +58,6 @@ def first_sound(browser, address: str) -> float:
     press(browser, " ")
     until(browser, "return document.body.dataset.playing === 'clip'")
     return time.monotonic() - started
-
-
-def press(browser, keys: str) -> None:
-    from selenium.webdriver.common.action_chains import ActionChains
-
-    ActionChains(browser).send_keys(keys).perform()
-
-
-def decide(browser, key: str) -> str:
-    """Press a decision's key; the item that it was about, once the next one is ready to be heard."""
-    item = until(browser, READY)
-    done = int(browser.execute_script("return document.body.dataset.done"))
-    press(browser, key)
-    until(browser, f"return Number(document.body.dataset.done) === {done + 1}")
-    return item
 
 
 def complaints(browser) -> list[str]:
@@ -575,20 +489,6 @@ def write_queue(root: Path, name: str, n_windows: int, n_nights: int) -> pd.Data
     out.parent.mkdir(parents=True, exist_ok=True)
     table.to_csv(out, index=False)
     return table
-
-
-def test_a_sample_of_96_windows_is_checked_by_keyboard_and_no_score_is_seen(browser, start, tmp_path):
-    sample = write_queue(tmp_path / "season", "sample", 96, 8)
-    browser.get(start("sample", "--reviewer", "Ana", "--repeats", "0").address)
-    met = [decide(browser, "yn"[number % 2]) for number in range(96)]
-    assert len(set(met)) == 96 and browser.execute_script("return document.body.dataset.done") == "96"
-    assert not browser.find_elements("xpath", "//dt[text()='score' or text()='model' or text()='rank']")
-    log = DecisionLog(tmp_path / "season" / "01_raw" / "review").read()
-    assert len(log) == 96 and not log.is_score_shown.any()
-    assert not log.score.is_monotonic_increasing and not log.score.is_monotonic_decreasing, "shuffled"
-    checked = review_windows(sample, verdicts_of(log))
-    assert checked.review_state.value_counts().to_dict() == {"confirmed": 48, "rejected": 48}
-    assert complaints(browser) == []
 
 
 def test_a_night_that_was_confirmed_is_passed_over(browser, start, tmp_path):

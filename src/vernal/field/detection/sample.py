@@ -62,7 +62,7 @@ class ScoredSeason:
     start_hour: int = START_HOUR
 
     def windows(self, file: Mapping[Hashable, Any]) -> Windows:
-        """Every window of a file that was heard."""
+        """Every window of a file that was heard; a row of `files`, and when it `began`."""
         own, fact = self.classifier, self.facts[f"{self.audio_root}/{file['file_path']}"]
         blocks = [
             self.scores.load(own.run_key, fact.content_hash, number)
@@ -74,7 +74,7 @@ class ScoredSeason:
             for name in ("start_s", "end_s", "logits")
         )
         return Windows(
-            start_s, end_s, window_nights(_began(file), start_s, self.start_hour), logits + own.shift
+            start_s, end_s, window_nights(file["began"], start_s, self.start_hour), logits + own.shift
         )
 
 
@@ -190,19 +190,15 @@ def _in_stratum(windows: Windows, logits: np.ndarray, pick: Pick, edges: list[fl
 
 
 def _files_of(season: ScoredSeason, nights: set[tuple[str, str]]) -> Iterator[dict[Hashable, Any]]:
-    """Heard files that begin or end in some recorders' nights."""
+    """Heard files that begin or end in some recorders' nights, and when each `began`."""
     files = season.files[season.files.state.isin([HEARD, PARTLY])]
     files = files[files.recorder_id.isin({recorder for recorder, _ in nights})]
     began = started_at(files)
     last = began + pd.to_timedelta(files.duration_s, unit="s")
     ends = [nights_of_moments(moment, season.start_hour).fillna(UNKNOWN).tolist() for moment in (began, last)]
-    for file, *of_night in zip(files.to_dict("records"), *ends, strict=True):
+    for file, *of_night in zip(files.assign(began=began).to_dict("records"), *ends, strict=True):
         if any((file["recorder_id"], night) in nights for night in of_night):
             yield file
-
-
-def _began(file: Mapping[Hashable, Any]) -> pd.Timestamp:
-    return started_at(pd.DataFrame([file], columns=["date", "time"]).astype("str")).iloc[0]
 
 
 def _window_row(
@@ -219,7 +215,7 @@ def _window_row(
         "label": label,
         "logit": float(windows.logits[place, label_at]),
         "stratum_low": pick.stratum_low,
-        "started_at": _began(file) + pd.Timedelta(milliseconds=round(start_s * 1_000)),
+        "started_at": file["began"] + pd.Timedelta(milliseconds=round(start_s * 1_000)),
     }
 
 
