@@ -154,7 +154,7 @@ def write_published(experiments: Path, leaderboards: Path, folder: Path) -> None
     from vernal.studies.published.leaderboards import PublishedOptions
 
     paths = PublishedOptions(experiments=experiments.as_posix(), leaderboards=leaderboards.as_posix())
-    _, _, summary = compare_published(paths)
+    _, _, summary, _ = compare_published(paths)
     runs = read_experiments(experiments)
     sizes = runs.configurations.groupby([runs.families, runs.configurations]).size()
     found = audit(AuditOptions(experiments=experiments.as_posix()), "RADR").findings
