@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from vernal.common.files import is_inside
 from vernal.common.problems import InputError
+from vernal.common.storage import as_path
 from vernal.common.target_folders import TargetFolders
 
 if TYPE_CHECKING:
@@ -76,6 +77,14 @@ class ProjectContext:
             if folder not in self._opened:
                 self._opened[folder] = self.open_target(name, folder)
         return {name: self._opened[folder] for name, folder in folders.items()}
+
+    @property
+    def store_root(self) -> Path:
+        """The data folder that keeps the embeddings; of one of several targets the one above, if no other is named."""
+        given = self.setting("store_root")
+        if given is None or as_path(given) == self.data_root:
+            return TargetFolders.above(self.data_root) or self.data_root
+        return as_path(given)
 
     def setting(self, name: str, default: Any = None) -> Any:
         """The value of a parameter, dots naming the way down; `default` where it is absent or empty."""

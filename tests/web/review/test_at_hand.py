@@ -67,9 +67,8 @@ def test_queues_of_several_targets_are_gathered_the_best_of_each_first(several):
     with pytest.raises(NotThere):
         service.queue("sample")
     own = several.targets["owl"].data_root
-    assert (
-        service.taken_up_by(queue) == f'kedro run --pipeline=curation --params="target=owl,data_root={own}"'
-    )
+    params = f"target=owl,data_root={own},store_root={several.data_root}"
+    assert service.taken_up_by(queue) == f'kedro run --pipeline=curation --params="{params}"'
 
 
 def test_one_target_of_several_can_be_asked_for(several):
@@ -107,6 +106,13 @@ def test_sound_and_neighbours_come_from_a_target_s_data_folder(several):
     assert service.clip_excerpt("clips", first["clip_id"]).path.is_file()
     with pytest.raises(NotThere, match="no clip"):
         service.clip_excerpt("clips", "nobody")
+
+
+def test_embeddings_are_found_in_the_folder_above_a_target_s(several):
+    own = several.targets["owl"]
+    assert own.store_root != own.data_root
+    alone = replace(own, parameters={"target": "owl", "store_root": str(own.data_root)})
+    assert alone.store_root == several.data_root == several.store_root
 
 
 def test_each_class_has_its_own_band_and_call_types(several, data_root, project):

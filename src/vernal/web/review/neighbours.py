@@ -15,7 +15,6 @@ from vernal.audio.embedding.store import EmbeddingStore
 from vernal.audio.excerpts import Excerpt
 from vernal.clips.labels import NEGATIVE, words_of
 from vernal.common.names import CLASS_DIVIDER, folded
-from vernal.common.storage import as_path
 from vernal.web.project import NotThere, ProjectContext
 from vernal.web.review.similarity import SimilarityIndex, open_index
 
@@ -127,9 +126,7 @@ class Neighbours:
             if clips_name not in self._indices:
                 clips = self.project.clips(clips_name)
                 audio = self.audio()
-                # A target of several keeps no embeddings of its own.
-                stored = as_path(self.project.setting("store_root", self.project.data_root))
-                store = EmbeddingStore(stored / "04_feature" / "embeddings")
+                store = EmbeddingStore(self.project.store_root / "04_feature" / "embeddings")
                 folder = self.project.data_root / "04_feature" / "similarity"
                 self._indices[clips_name] = (clips, open_index(folder, clips, store, audio))
             return self._indices[clips_name]

@@ -127,7 +127,8 @@ class ReviewService:
         if queue.classes and pipeline == "curation" and queue.classes[0] in self.project.targets:
             first = queue.classes[0]
             root = self.project.targets[first].data_root
-            return f'kedro run --pipeline=curation --params="target={first},data_root={root}"'
+            params = f"target={first},data_root={root},store_root={self.project.store_root}"
+            return f'kedro run --pipeline=curation --params="{params}"'
         if pipeline == "curation":
             return f'kedro run --pipeline=curation --params="target={self.target},data_root={root}"'
         commands = [record.get("command") for record in read_records(root, pipeline)]
