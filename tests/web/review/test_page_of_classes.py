@@ -17,6 +17,7 @@ READY = "return document.body.dataset.ready === document.body.dataset.item && do
 SETTLED = "return document.body.dataset.waiting === '0' || document.body.dataset.waiting === undefined"
 NINE = ["owl", "frog", "RADR", "toad", "newt", "rain", "dog", "coyote", "poorwill"]
 BACK = "\ue012"
+NIGHTS = replace(WINDOWS, blind=False, one_a_night=True)
 
 
 @pytest.fixture(scope="module")
@@ -29,19 +30,19 @@ def browser() -> Iterator:
 def opened(browser, context, serve):
     """Open the page of a sample of some labels: `service = opened(labels)`."""
 
-    def open_page(labels: list[str]) -> ReviewService:
+    def open_page(labels: list[str], queue: str = "sample") -> ReviewService:
         save_windows(context, labels)
         bands = {"owl": (200.0, 800.0), "frog": (1800.0, 3200.0)}
         card = Card(labels, bands)
         with_card = replace(context, load=lambda name: card if name == "problem_card" else context.load(name))
         options = ReviewOptions(
-            queues={**QUEUES, "sample": WINDOWS},
+            queues={**QUEUES, "sample": WINDOWS, "nights": NIGHTS},
             repeats=0.0,
             call_types={"owl": ("hoot", "bark"), "frog": ("ribbit",)},
         )
         service = ReviewService(with_card, options, "Ana")
         served = serve(service)
-        browser.get(f"{served.origin}/review/queue/sample?reviewer=Ana&token={served.token}")
+        browser.get(f"{served.origin}/review/queue/{queue}?reviewer=Ana&token={served.token}")
         ready(browser)
         return service
 
@@ -199,6 +200,22 @@ def test_a_decision_is_about_all_that_are_marked_in_the_grid(browser, opened):
     assert [tile.text for tile in tiles[:3]] == ["frog", "frog", ""]
     press(browser, "z")
     assert service.log.read().empty
+
+
+def test_a_night_is_passed_over_when_all_that_it_is_queued_for_are_confirmed(browser, opened):
+    # Every window is queued for owls, every second for frogs too, all of one night.
+    service = opened(["owl", "frog"], "nights")
+    first = ready(browser)
+    assert press(browser, "1", "n") != first
+    # Owls are confirmed: what is left was queued for frogs.
+    rows = service.queue("nights").rows
+    here = rows[rows["item"] == browser.execute_script("return document.body.dataset.item")]
+    assert set(here.asked) == {"owl", "frog"}
+    assert not browser.find_element("id", "end").is_displayed()
+    press(browser, "2", "n")
+    assert browser.find_element("id", "end").is_displayed() and done(browser) == 2
+    press(browser, "z")
+    assert not browser.find_element("id", "end").is_displayed()
 
 
 def test_on_a_phone_the_classes_lie_under_the_thumb(browser, opened):

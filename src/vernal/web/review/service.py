@@ -19,13 +19,11 @@ from vernal.audio.excerpts import Excerpt, Sounds, place_excerpt, shown_top_hz
 from vernal.audio.reading import SAMPLE_RATE_HZ, bandpass
 from vernal.collection.agreement import AgreementOptions
 from vernal.common.problems import InputError, suggest
-from vernal.proof.run_record import read_records
 from vernal.web.project import NotThere, ProjectContext
 from vernal.web.review import queues
 from vernal.web.review.at_hand import ClassesAtHand
 from vernal.web.review.classes import row_of_class, said_by_window, summary
 from vernal.web.review.decisions import DecisionLog, latest_decisions
-from vernal.web.review.filters import choose
 from vernal.web.review.items import (
     DECISION_FIELDS,
     LOGGED,
@@ -52,7 +50,9 @@ from vernal.web.review.presentation_order import (
     presentation_order,
     reviewers_agree,
 )
+from vernal.web.review.queue_making import choose_clips
 from vernal.web.review.queues import Queue
+from vernal.web.review.taking_up import command_of, pipeline_of
 
 LOG_FOLDER = "01_raw/review"
 _AGREEMENT_DRAWS = 200
@@ -121,18 +121,8 @@ class ReviewService:
         return self.is_blind or queue.spec.blind
 
     def taken_up_by(self, queue: Queue) -> str:
-        """The command that makes the decisions on a queue count: the last of its kind, where there was one."""
-        root = self.project.data_root
-        pipeline = _taken_up_by(queue.spec)
-        if queue.classes and pipeline == "curation" and queue.classes[0] in self.project.targets:
-            first = queue.classes[0]
-            root = self.project.targets[first].data_root
-            params = f"target={first},data_root={root},store_root={self.project.store_root}"
-            return f'kedro run --pipeline=curation --params="{params}"'
-        if pipeline == "curation":
-            return f'kedro run --pipeline=curation --params="target={self.target},data_root={root}"'
-        commands = [record.get("command") for record in read_records(root, pipeline)]
-        return next(filter(None, reversed(commands)), f"kedro run --pipeline={pipeline}")
+        """The command that makes the decisions on a queue count (see `taking_up.command_of`)."""
+        return command_of(self.project, queue, self.target)
 
     def narrow(self, queue: Queue) -> None:
         """Put a narrowed queue in the place of the one of its name, for this server only."""
@@ -159,7 +149,7 @@ class ReviewService:
             "n": len(met),
             "n_done": sum(_is_whole(said.get((shown.item, shown.look))) for shown in met),
             "reviewers": sorted(decided.reviewer.unique()),
-            "taken_up_by": _taken_up_by(queue.spec),
+            "taken_up_by": pipeline_of(queue.spec),
         }
 
     def _said(
@@ -203,33 +193,14 @@ class ReviewService:
             raise InputError(
                 f"A queue is made of the clips of one target; name it: kedro review {self.at_hand.command_of_one()}"
             )
-        texts = {key: str(asked.get(key) or "").strip() for key in ("filter", "like", "name", "scores")}
-        expression, like = texts["filter"], texts["like"]
-        if not expression and not like:
-            raise InputError("Give a filter, or a clip to be like.")
-        count = _whole_number(100 if asked.get("n") in (None, "") else asked["n"])
-        table = queues.with_confidence(queues.all_clips(self.project, texts["scores"]))
-        chosen = choose(table, expression) if expression else table
-        words = [expression] if expression else []
-        if like:
-            chosen = self._most_like(like, chosen, count)
-            words.insert(0, f"the {len(chosen):,} clips most like {like}")
-        else:
-            chosen = chosen.sort_values(["score", "clip_id"], ascending=[False, True]).head(count)
-        made_from = " where ".join(words)
-        name = texts["name"] or self._free_name(f"like-{like[:8]}" if like else "filter")
+        chosen, made_from, stem = choose_clips(self.project, self.near, asked)
+        name = str(asked.get("name") or "").strip() or self._free_name(stem)
         if name in self.options.queues:
             raise InputError(f"{name} is a queue of the project already; choose another name.")
-        queues.save_queue(self.project, name, chosen.assign(reason=made_from), made_from)
+        queues.save_queue(self.project, name, chosen, made_from)
         with self._lock:
             self._queues.pop(name, None)
         return name
-
-    def _most_like(self, clip_id: str, clips: pd.DataFrame, count: int) -> pd.DataFrame:
-        """Those of some clips that are most like one, the most alike first."""
-        _, index = self.near.index("clips")
-        near = index.nearest(clip_id, count, clips.clip_id)
-        return near.merge(clips.drop(columns="similarity", errors="ignore"), on="clip_id", how="left")
 
     def _free_name(self, stem: str) -> str:
         taken = self.specs()
@@ -496,25 +467,8 @@ def _place_clip(project: ProjectContext, clips: str, row: pd.Series) -> Excerpt:
     return place_excerpt(path, float(row.start_s), float(row.end_s), 0.0)
 
 
-def _taken_up_by(spec: QueueSpec) -> str:
-    """The pipeline that reads the decisions on a queue."""
-    if spec.clips == "collection.clips":
-        return "collection"
-    return "detection" if spec.dataset.startswith("detection.") else "curation"
-
-
 def _number(value: Any) -> float:
     try:
         return float(value)
     except (TypeError, ValueError):
         raise InputError(f"{str(value)[:40]!r} is no weight; give a number of 0 or more.") from None
-
-
-def _whole_number(value: Any) -> int:
-    try:
-        number = int(value)
-    except (TypeError, ValueError, OverflowError):
-        raise InputError(f"{str(value)[:40]!r} is no number of clips.") from None
-    if not 1 <= number <= 100_000:
-        raise InputError(f"{number:,} clips cannot be queued; give 1 to 100,000.")
-    return number
