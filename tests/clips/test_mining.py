@@ -20,6 +20,7 @@ from vernal.clips.mining import (
     rank,
     reaches,
     review_candidates,
+    thin_hard_negatives,
 )
 from vernal.common.problems import InputError
 
@@ -320,3 +321,55 @@ def test_nothing_to_review_is_an_empty_queue():
     assert queue.empty and list(queue.columns) == ["clip_id", "source", "logit", "rank", "reason"]
     with pytest.raises(InputError, match="clip that is not unlabelled"):
         review_candidates(scores([1.0], "field"), MiningOptions())
+
+
+def test_named_confusers_are_hard_negatives_whatever_the_miner_says():
+    options = MiningOptions(
+        hard_negatives={"high": 0.9}, confusers={"owls": "Barn Owl; Tawny Owl", "none": ["Barn Owl"]}
+    )
+    field = scores([9.0, -5.0, 1.0, -9.0], "field").assign(recorder_id="M1", night="n")
+    ids = field.clip_id.tolist()
+    subsets = hard_negatives(field, options, {"owls": {ids[3], ids[2]}, "none": set()})
+    assert list(subsets) == ["hardNeg/high", "hardNeg/owls", "hardNeg/none"] and options.negative_names == [
+        "high", "owls", "none",
+    ]  # fmt: skip
+    assert subsets["hardNeg/high"].clip_id.tolist() == [ids[0]] and subsets["hardNeg/none"].empty
+    # Ordered by the miner, with its scores.
+    assert subsets["hardNeg/owls"].clip_id.tolist() == [ids[2], ids[3]]
+    assert subsets["hardNeg/owls"].logit.tolist() == [1.0, -9.0]
+
+
+def test_confusers_are_thinned_and_change_no_other_subset():
+    rng = np.random.default_rng(0)
+    options = MiningOptions(hard_negatives={"high": 0.9}, hard_negatives_per_night=3)
+    field = scores(rng.normal(0, 4, 40), "field").assign(
+        recorder_id=rng.choice(["M1", "M2"], 40), night=rng.choice(["n1", "n2"], 40)
+    )
+    x = pd.DataFrame(rng.normal(size=(40, 8)), index=field.clip_id)
+
+    def vectors(rows):
+        return x.loc[rows.clip_id].to_numpy()
+
+    alone, _ = thin_hard_negatives(field, vectors, options)
+    held = {"owls": set(field.clip_id[field.logit < 0])}
+    kept, aside = thin_hard_negatives(field, vectors, options, held)
+    before, after = (hard_negatives(table, options, held) for table in (alone, kept))
+    pd.testing.assert_frame_equal(after["hardNeg/high"], before["hardNeg/high"])
+    places = field.set_index("clip_id").loc[after["hardNeg/owls"].clip_id]
+    assert 0 < places.groupby(["recorder_id", "night"]).size().max() <= 3
+    assert set(aside.clip_id) & held["owls"]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"confusers": {"owls": ["Barny Owl"]}}, "BirdNET has no class 'Barny Owl'"),
+        ({"confusers": {"owls": "Barn Owl;owl"}}, "BirdNET has no class 'owl'; did you mean '"),
+        ({"confusers": {"hardneg_conf_min_50": ["Barn Owl"]}}, "both name hardneg_conf_min_50"),
+        ({"confusers": {"owls": []}}, "mining.confusers.owls is \\[\\]"),
+        ({"confuser_confidence": 1}, "mining.confuser_confidence is 1"),
+    ],
+)
+def test_a_species_that_birdnet_does_not_know_is_told(given, said):
+    with pytest.raises(InputError, match=said):
+        MiningOptions(**given)

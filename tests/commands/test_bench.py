@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 
@@ -40,8 +41,8 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> list[tuple]:
         own = {**values, "ours_cpu_s": 2.0, "peer_cpu_s": 90.0}
         return {"linear": own, "hidden_512": values, "clips": clips, "epochs": epochs}
 
-    def stage(sizes, workers, scale, peer_points, say):
-        asked.append((tuple(sizes), workers, scale, peer_points))
+    def stage(sizes, workers, scale, peer_points, n_targets, say):
+        asked.append((tuple(sizes), workers, scale, peer_points, n_targets))
         return {f"stage5_{size}": {**values, "points": size} for size in sizes}
 
     monkeypatch.setattr(bench_embed, "bench_embed", embed)
@@ -60,14 +61,27 @@ def test_json_is_one_object_of_things_measured(quick):
         assert list(found) == names
         for values in found.values():
             assert {"ours_s", "peer_s", "ratio"} <= set(values)
-    assert quick == [(True, 400, 2, "both"), (4_800, 10, 120, 10, 5), ((30, 120), 2, 1.0, 4)]
+    assert quick == [(True, 400, 2, "both"), (4_800, 10, 120, 10, 5), ((30, 120), 2, 1.0, 4, 0)]
 
 
 def test_options_reach_the_measurement(quick, tmp_path: Path):
     said("embed", "--folder", str(tmp_path), "--clips", "7", "--workers", "1")
     said("train", "--points", "3", "--clips", "200", "--epochs", "2", "--seeds", "1")
-    said("sweep", "--points", "5", "--large", "--scale", "0.1", "--peer-points", "0", "--workers", "1")
-    assert quick == [(False, 7, 1, "both"), (200, 2, 3, 3, 1), ((5, 900), 1, 0.1, 0)]
+    said(
+        "sweep",
+        "--points",
+        "5",
+        "--large",
+        "--scale",
+        "0.1",
+        "--peer-points",
+        "0",
+        "--workers",
+        "1",
+        "--targets",
+        "3",
+    )
+    assert quick == [(False, 7, 1, "both"), (200, 2, 3, 3, 1), ((5, 900), 1, 0.1, 0, 3)]
 
 
 def test_the_table_names_both_sides(quick):
@@ -105,12 +119,12 @@ def test_many_clips_are_all_different(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_the_made_stage_trains_and_reports_every_point(tmp_path: Path):
     """In this process and small; the command runs each step in its own."""
-    bench_stage.prepare(tmp_path, scale=0.02)
+    bench_stage.prepare(tmp_path, scale=0.02, n_targets=2)
     _, plan = bench_stage._plan(130)
     assert plan.seed.nunique() == 4
     assert len(plan) == 130
     assert (plan.head(40).seed == 123).all()
-    clips, splits, subsets = bench_stage._tables(tmp_path)
+    clips, splits, subsets = bench_stage._tables(bench_stage._folder(tmp_path, 0))
     assert set(subsets) == set(bench_stage._subsets(bench_train.published_stage(0.02)))
     assert set(splits.split) == {"train", "val", "test_iid", "test_ood"}
     assert splits.groupby(["recorder_id", "night"]).split.nunique().max() == 1
@@ -126,6 +140,14 @@ def test_the_made_stage_trains_and_reports_every_point(tmp_path: Path):
         assert not set(job.rows) & set(job.val_rows)
         assert len(job.rows) == len(job.y) > len(job.val_rows) == len(job.val_y)
     assert jobs[0].y.mean() == pytest.approx(0.5, abs=0.01)
+    # The second target is in other clips of the same splits, as many, and its subsets are its own.
+    others, other_splits, other_subsets = bench_stage._tables(bench_stage._folder(tmp_path, 1))
+    assert (others.is_positive != clips.is_positive).any()
+    counted = splits.groupby(["split", "is_positive"]).size()
+    pd.testing.assert_series_equal(other_splits.groupby(["split", "is_positive"]).size(), counted)
+    for name, table in other_subsets.items():
+        assert len(table) == len(subsets[name])
+        assert table.is_positive.eq(name.startswith("bestLowQuality")).all()
 
 
 @pytest.mark.slow
@@ -134,6 +156,14 @@ def test_a_small_stage_runs_on_both_sides():
     assert found["trained"] == 3
     assert found["ours_s"] > 0 and found["peer_s"] > 0 and found["ratio"] > 0
     assert 50 < found["peak_memory_mb"] < 3_000
+
+
+@pytest.mark.slow
+def test_several_targets_run_together_and_each_is_learnt():
+    found = bench_stage.bench_stage((), workers=1, scale=0.02, peer_points=0, n_targets=2)["targets_2"]
+    assert found["points"] == found["trained"] == 240
+    assert found["together_s"] > 0 and found["ratio"] is None
+    assert found["mean_test_ood_auroc"] > 0.75
 
 
 @pytest.mark.parametrize("command", ["embed", "train", "sweep"])

@@ -16,6 +16,7 @@ import pytest
 from tests.field.detection.conftest import make_season, write_noise
 from tests.field.detection.test_classifier import add_point
 from vernal.commands.benchmarks.detect import make_recordings
+from vernal.field.confusers import SPECIES_COLUMNS
 from vernal.pipelines.detection import create_pipeline
 from vernal.web.review.decisions import DecisionLog
 
@@ -122,7 +123,7 @@ def test_a_folder_is_searched_and_everything_comes_out(tmp_path):
         "recorder,site,latitude,longitude,time zone\nSMA01,Pond,-27.47,153.03,+10\n", encoding="utf-8"
     )
     said = ran(root, f"detection.recordings={folder}", "detection.model=stage5/3", "detection.formats=raven+audacity",
-               "detection.merge_gap_s=null", "detection.keep_embeddings=true", "workers=1",
+               "detection.merge_gap_s=null", "detection.keep_embeddings=true", "workers=1", "detection.confusers=true",
                f"source.sites={sites}")  # fmt: skip
     out = root / "08_reporting" / "detection"
     assert str(out / "report.html") in said.replace("\n", "")
@@ -131,6 +132,10 @@ def test_a_folder_is_searched_and_everything_comes_out(tmp_path):
     )
     assert table.count_rows() == 18
     assert {"recorder", "date"} <= set(table.schema.names)
+    assert [name for name in table.schema.names if name not in ("recorder", "date")][-2:] == list(
+        SPECIES_COLUMNS
+    )
+    assert table.to_table(list(SPECIES_COLUMNS)).to_pandas().notna().all(axis=None)
     nights = pd.read_csv(out / "nights.csv")
     assert nights.groupby("recorder_id").n_detections.sum().to_dict() == {"Moth08": 9, "SMA01": 9}
     assert nights.set_index(["recorder_id", "night"]).state["SMA01", "2025-04-05"] == "not heard"
@@ -154,6 +159,7 @@ def test_a_folder_is_searched_and_everything_comes_out(tmp_path):
     assert len(pd.read_csv(out / "top.csv")) == 10 and len(list((out / "clips").glob("*.wav"))) == 3
     assert len(list((out / "label_tables").rglob("*.txt"))) == 12
     page = (out / "report.html").read_text(encoding="utf-8")
+    assert "What BirdNET hears" in page
     assert "stage5/stage5_003" in page and "1 recording of 7 could not be heard" in page
     assert (root / "04_feature" / "embeddings").is_dir()
     verdict = "18 of 18 windows were flagged: more than false alarms alone would explain (3 at the most)."

@@ -55,5 +55,22 @@ def cluster(minutes: int, repeats: int, workers: int, scaling: Path | None) -> N
     click.echo(json.dumps(results, indent=2))
 
 
+@main.command("targets")
+@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--page", type=_page, help="Also write this page's table.")
+def targets(folder: Path, page: Path | None) -> None:
+    """Run the classes of a folder together and each alone; print what was measured as JSON.
+
+    \b
+    Example:  python -m tools.benchmarks targets /x/esc10 --page docs/targets.md
+    """
+    from tools.benchmarks.targets import bench_targets, write_targets
+
+    results = bench_targets(folder, lambda text: click.echo(text, err=True))
+    if page is not None:
+        write_targets(page, results)
+    click.echo(json.dumps(results, indent=2))
+
+
 if __name__ == "__main__":
     main(prog_name="python -m tools.benchmarks")

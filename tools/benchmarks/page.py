@@ -15,6 +15,7 @@ from typing import Any
 from vernal.commands import bench
 from vernal.commands.benchmarks.report import shown
 from vernal.common.files import write_text
+from vernal.common.problems import InputError
 from vernal.common.workers import cores
 
 Results = Mapping[str, Mapping[str, Any]]
@@ -138,6 +139,21 @@ def write_section(file: Path, name: str, results: Results) -> None:
         if one in sections
     )
     write_text(file, f"{_HEADER}\n{body}")
+
+
+def write_between(file: Path, start: str, end: str, text: str) -> None:
+    """Put text between two lines of a page, in the place of what stood there; the rest of the page stays.
+
+    Raises:
+        InputError: the page has no such lines.
+    """
+    before, found, rest = (file.read_text(encoding="utf-8") if file.is_file() else "").partition(start)
+    _, last, after = rest.partition(end)
+    if not (found and last):
+        raise InputError(
+            f"{file} has no lines {start!r} and {end!r}, between which the tables belong; add them."
+        )
+    write_text(file, f"{before}{start}\n{text}\n{end}{after}")
 
 
 def _mark(name: str, end: bool = False) -> str:

@@ -12,9 +12,9 @@ from typing import Annotated, NoReturn
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
-from tools.benchmarks.page import machine, versions
+from tools.benchmarks.page import machine, versions, write_between
+from tools.docs_site.markdown import table
 from vernal.commands.benchmarks.report import shown
-from vernal.common.files import write_text
 from vernal.common.problems import InputError, Problems
 from vernal.common.safe_yaml import read_yaml
 
@@ -134,13 +134,7 @@ def write_page(file: Path, speed: Speed, assumptions: Assumptions, source: str) 
     Raises:
         InputError: the page has no place for them.
     """
-    before, start, rest = (file.read_text(encoding="utf-8") if file.is_file() else "").partition(START)
-    _, end, after = rest.partition(END)
-    if not start or not end:
-        raise InputError(
-            f"{file} has no lines {START!r} and {END!r}, between which the tables belong; add them."
-        )
-    write_text(file, f"{before}{START}\n{tables(speed, assumptions, source)}\n{END}{after}")
+    write_between(file, START, END, tables(speed, assumptions, source))
 
 
 def tables(speed: Speed, assumptions: Assumptions, source: str) -> str:
@@ -191,8 +185,8 @@ def _hours_table(speed: Speed, assumptions: Assumptions) -> str:
     monthly = [shown(tb * assumptions.storage_price_tb_month) for tb in read_tb]
     rows.append([f"keeping the sound: {assumptions.currency} a month", *monthly])
     starred = any("*" in cell for row in rows for cell in row)
-    table = _table(["", *assumptions.seasons], rows)
-    return table + ("\n\n\\* limited by reading, not by computing." if starred else "")
+    hours = table(["", *assumptions.seasons], rows, assumptions.seasons)
+    return hours + ("\n\n\\* limited by reading, not by computing." if starred else "")
 
 
 def _storage_sentence(speed: Speed, assumptions: Assumptions) -> str:
@@ -235,7 +229,7 @@ def _limit_table(speed: Speed, assumptions: Assumptions) -> str:
         "workers that it is enough for",
         "limit",
     ]
-    return _table(headings, rows)
+    return table(headings, rows, headings[1:])
 
 
 def _assumed(assumptions: Assumptions) -> str:
@@ -252,8 +246,3 @@ def _assumed(assumptions: Assumptions) -> str:
         f"{assumptions.storage_price_tb_month:g} {assumptions.currency} for a terabyte and month of storage"
     )
     return "; ".join([nights, *places, storage])
-
-
-def _table(headings: list[str], rows: list[list[str]]) -> str:
-    lines = [f"| {' | '.join(headings)} |", f"| --- |{' ---: |' * (len(headings) - 1)}"]
-    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)])

@@ -10,17 +10,19 @@ Subsets of one pool are heads of one ranking, so that each holds the smaller one
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import field
 from typing import Annotated
 
 import numpy as np
 import pandas as pd
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
+from vernal.audio.birdnet.own_classes import own_classes_like, own_classes_of
 from vernal.clips.overlap import KINDS, held_out, is_external
 from vernal.clips.sampling import draw, floor_share, priorities
 from vernal.clips.thinning import ThinningOptions, thin
+from vernal.common.names import CLASS_DIVIDER
 from vernal.common.problems import Problems
 from vernal.common.settings import Count, CountFromZero, Number, PositiveShare, settings
 
@@ -30,6 +32,7 @@ HARD_NEGATIVES = "hardNeg"
 WITHOUT_TARGET = ("field", "season")
 RANKED_COLUMNS = ("clip_id", "logit", "rank")
 REVIEW_COLUMNS = ("clip_id", "source", "logit", "rank", "reason")
+_NONE: Mapping[str, Collection[str]] = {}
 # The same confidence written as a logit in two ways differs in the last bits, and "inclusive" must not hang
 # on those.
 _LOGIT_SLACK = 1e-9
@@ -42,6 +45,31 @@ SubsetName = Annotated[
 ]
 
 
+def _are_known(species: Sequence[str] | str) -> Sequence[str] | str:
+    """Refuse names that none of BirdNET's classes has."""
+    unknown = [name for name in named_species(species) if not own_classes_of(name)]
+    if unknown:
+        near = own_classes_like(unknown)
+        raise ValueError(
+            f"BirdNET has no class {', '.join(map(repr, unknown))}; "
+            + (f"did you mean {', '.join(map(repr, near))}?" if near else "give scientific or common names")
+        )
+    return species
+
+
+def named_species(species: Sequence[str] | str) -> list[str]:
+    """Names of species, listed or `a;b` as on the command line.
+
+    >>> named_species("Barn Owl; Great Horned Owl")
+    ['Barn Owl', 'Great Horned Owl']
+    """
+    listed = species.split(CLASS_DIVIDER) if isinstance(species, str) else species
+    return [name.strip() for name in listed if name.strip()]
+
+
+Species = Annotated[Sequence[str] | str, Field(min_length=1), AfterValidator(_are_known)]
+
+
 @settings("mining")
 class MiningOptions:
     """What is taken from the pools.
@@ -49,7 +77,9 @@ class MiningOptions:
     `best_low_quality`: share of the detected pool by subset name, in (0, 1], rounded down. `hard_negatives`:
     smallest confidence by subset name, inclusive, in [0, 1); of one recorder none that is as similar as
     `hard_negative_similarity` (cosine of embeddings) to one with a higher score, `hard_negatives_per_night` of a
-    night and `hard_negatives_per_recorder` at most; None sets no limit. `keep_season_embeddings`: whether a season that
+    night and `hard_negatives_per_recorder` at most; None sets no limit. `confusers`: species by subset name; clips of
+    recordings known to hold no target in which BirdNET is `confuser_confidence` or more confident of one of them are
+    hard negatives whatever the miner says. `keep_season_embeddings`: whether a season that
     is listened to leaves its embeddings in the store. `detection_floor`: below this confidence the
     miner counts as having detected nothing, in [0, 1). For review: `review_limit` clips of unchecked
     recordings at most, by score, `review_per_recording` of one recording; `review_random` clips whatever
@@ -66,6 +96,8 @@ class MiningOptions:
             "hardneg_conf_min_99": 0.99,
         }
     )
+    confusers: dict[SubsetName, Species] = field(default_factory=dict)
+    confuser_confidence: Confidence = 0.25
     hard_negative_similarity: PositiveShare | None = 0.95
     hard_negatives_per_night: Count | None = 50
     hard_negatives_per_recorder: Count | None = None
@@ -76,6 +108,18 @@ class MiningOptions:
     review_random: CountFromZero = 50
     review_hard_negatives: CountFromZero = 50
     review_seed: int = 0
+
+    def __post_init__(self) -> None:
+        both = [name for name in self.confusers if name in self.hard_negatives]
+        if both:
+            raise ValueError(
+                f"confusers and hard_negatives both name {', '.join(both)}; give each subset its own name"
+            )
+
+    @property
+    def negative_names(self) -> list[str]:
+        """The names of all subsets of hard negatives."""
+        return [*self.hard_negatives, *self.confusers]
 
     @property
     def thinning(self) -> ThinningOptions:
@@ -202,11 +246,14 @@ def best_low_quality(pool_scores: pd.DataFrame, options: MiningOptions) -> dict[
     }
 
 
-def hard_negatives(field_scores: pd.DataFrame, options: MiningOptions) -> dict[str, pd.DataFrame]:
-    """The clips of target-free recordings that the miner takes for the target.
+def hard_negatives(
+    field_scores: pd.DataFrame, options: MiningOptions, confusers: Mapping[str, Collection[str]] = _NONE
+) -> dict[str, pd.DataFrame]:
+    """The clips of target-free recordings that the miner takes for the target, and those with named confusers.
 
     Args:
         field_scores: `clip_id`, `source` (all `field`), `logit`.
+        confusers: clips that hold them, by subset name; ranked by the miner as well.
     Returns:
         `hardNeg/<name>` for every name of the options: `clip_id`, `logit`, `rank`; those whose confidence is
         the named one or more. Empty tables where there are no field recordings.
@@ -215,28 +262,30 @@ def hard_negatives(field_scores: pd.DataFrame, options: MiningOptions) -> dict[s
     """
     _check_scores(field_scores, "field", {})
     ranked = rank(field_scores)
-    return {
-        f"{HARD_NEGATIVES}/{name}": ranked[reaches(ranked.logit, level)]
-        for name, level in options.hard_negatives.items()
-    }
+    chosen = {name: reaches(ranked.logit, level) for name, level in options.hard_negatives.items()}
+    chosen |= {name: ranked.clip_id.isin(clips).to_numpy() for name, clips in confusers.items()}
+    return {f"{HARD_NEGATIVES}/{name}": ranked[is_in] for name, is_in in chosen.items()}
 
 
 def thin_hard_negatives(
-    field_scores: pd.DataFrame, vectors: Callable[[pd.DataFrame], np.ndarray], options: MiningOptions
+    field_scores: pd.DataFrame,
+    vectors: Callable[[pd.DataFrame], np.ndarray],
+    options: MiningOptions,
+    confusers: Mapping[str, Collection[str]] = _NONE,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Of the clips of target-free recordings that any subset would take, set aside what adds nothing.
 
     Args:
         field_scores: as for `hard_negatives`, with `recorder_id` and `night`.
         vectors: gives an embedding a clip, (n, n_dims), of some of its rows.
+        confusers: as for `hard_negatives`.
     Returns:
         `field_scores` without them, and `vernal.clips.thinning.ASIDE_COLUMNS` of those set aside.
     """
     _check_scores(field_scores, "field", {})
-    level = min(options.hard_negatives.values(), default=1.0)
-    ranked = (
-        rank(field_scores[reaches(field_scores.logit, level)]) if level < 1 else rank(field_scores.head(0))
-    )
+    level = min(options.hard_negatives.values(), default=None)
+    is_loud = reaches(field_scores.logit, level) if level is not None else False
+    ranked = rank(field_scores[field_scores.clip_id.isin(set().union(*confusers.values())) | is_loud])
     rows = field_scores.set_index("clip_id").loc[ranked.clip_id].reset_index()
     _, aside = thin(ranked, vectors(rows), rows[["recorder_id", "night"]], options.thinning)
     return field_scores[~field_scores.clip_id.isin(aside.clip_id)], aside

@@ -49,6 +49,7 @@ COLUMNS = {
         "train_s": "training, s",
         "score_s": "scoring, s",
         "evaluate_s": "evaluation, s",
+        "together_s": "tables of all targets, s",
         "cpu_s": "processor time, s",
         "peak_memory_mb": "Vernal, MB",
     },
@@ -220,6 +221,7 @@ def train(points: int, clips: int, epochs: int, seeds: int, as_json: bool) -> No
     "--points", multiple=True, type=click.IntRange(1), help="Numbers of points to run; default: 30 and 120."
 )
 @click.option("--large", is_flag=True, help="Also 900 points.")
+@click.option("--targets", type=click.IntRange(2), help="Also so many targets, each with 120 points.")
 @click.option(
     "--scale",
     type=click.FloatRange(0.01, 1),
@@ -239,6 +241,7 @@ def train(points: int, clips: int, epochs: int, seeds: int, as_json: bool) -> No
 def sweep(
     points: tuple[int, ...],
     large: bool,
+    targets: int | None,
     scale: float,
     peer_points: int,
     workers: int,
@@ -250,6 +253,7 @@ def sweep(
     BirdNET-Analyzer's time is that of a few points' training, times the number of points.
     Example:  kedro bench sweep
     Example:  kedro bench sweep --points 30 --peer-points 0 --json
+    Example:  kedro bench sweep --points 120 --targets 30
     """
     from vernal.commands.benchmarks.stage import bench_stage
 
@@ -257,7 +261,7 @@ def sweep(
     _say(
         f"running {', '.join(map(str, sizes))} points of stage 5, and {peer_points} with BirdNET-Analyzer ..."
     )
-    _report("sweep", bench_stage(sizes, workers, scale, peer_points, _say), as_json)
+    _report("sweep", bench_stage(sizes, workers, scale, peer_points, targets or 0, _say), as_json)
 
 
 @bench.command("detect")

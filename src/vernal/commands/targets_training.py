@@ -7,7 +7,8 @@ start of the trainer and few, full batches take the time of one target instead o
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from vernal.common.problems import InputError
@@ -16,9 +17,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from vernal.audio.embedding.options import EmbeddingOptions
+    from vernal.audio.embedding.store import EmbeddingStore
     from vernal.common.data_folder import DataFolder
     from vernal.sweeps.point_settings import PointSettings
     from vernal.training.fitting import Fit, TrainingOptions
+    from vernal.training.head_library import HeadLibrary
 
 logger = logging.getLogger(__name__)
 DEFAULT = "__default__"
@@ -26,7 +29,8 @@ DEFAULT = "__default__"
 SELECTIONS = (
     "tags", "from_nodes", "to_nodes", "node_names", "from_inputs", "to_outputs", "namespaces", "runner"
 )  # fmt: skip
-# Heads that are listed for the trainer at once, so that their rows fit into memory however many targets there are.
+# Targets are listed for the trainer until they have so many heads, so that their rows fit into memory however many
+# targets there are.
 MOST_AT_ONCE = 2_000
 AFTER_EMBEDDING = ("mining.choose_pools", "embedding.embed_clips")
 AFTER_DRAWING = ("balance", "fold", "embed")
@@ -68,84 +72,110 @@ def train_together(
     from vernal.audio.embedding.options import EmbeddingOptions
     from vernal.audio.embedding.store import EmbeddingStore
     from vernal.common.data_folder import DataFolder
-    from vernal.common.progress import progress_bar
     from vernal.common.workers import n_workers
     from vernal.sweeps.point_settings import PointSettings
-    from vernal.training import fitting
     from vernal.training.fitting import TrainingOptions
     from vernal.training.head_library import HeadLibrary
 
     folders = [DataFolder(params["data_root"]) for params in runs.values()]
-    if not folders:
-        return
     audio, training = EmbeddingOptions(**parameters["embedding"]), TrainingOptions(**parameters["training"])
     stores = DataFolder(parameters["store_root"])
     library, store = HeadLibrary(stores.heads), EmbeddingStore(stores.embeddings)
     if phase == 1:
         miner = PointSettings(**parameters["miner"])
-        fits, compared, clips = _miners(folders, miner, audio, training)
+        listed = (_miner(folder, miner, audio, training) for folder in folders)
     else:
-        fits, compared, clips = _points(folders, stages_of(options), audio, training, library.keys())
-    finished = library.keys()
-    missing = [fit for fit in fits if fit.key not in finished]
-    workers = n_workers(parameters["workers"])
+        stages, known = stages_of(options), library.keys()
+        listed = (_points(folder, stages, audio, training, known) for folder in folders)
     try:
-        with progress_bar(len(missing), "training", "head") as progress:
-            for at in range(0, len(missing), MOST_AT_ONCE):
-                part = missing[at : at + MOST_AT_ONCE]
-                for result in fitting.train_missing(part, library, clips, store, training, workers, progress):
-                    library.add([result])
-        for solved in fitting.solve_references(
-            fitting.missing_references(compared, library), clips, store, workers
-        ):
-            library.add([solved])
+        train_listed(listed, store, library, training, n_workers(parameters["workers"]))
     except InputError as error:
         logger.warning("Training for all targets together ended early: %s", error)
 
 
-def _miners(
-    folders: Sequence[DataFolder], settings: PointSettings, audio: EmbeddingOptions, training: TrainingOptions
-) -> tuple[list[Fit], list[Fit], pd.DataFrame]:
-    """The miners of all targets, nothing whose reference is solved, and the clips that they are about."""
+@dataclass
+class Listed:
+    """What a target trains: its heads, the trainings whose references are solved, every clip that they are about."""
+
+    fits: list[Fit]
+    compared: list[Fit]
+    clips: pd.DataFrame
+
+
+def train_listed(
+    targets: Iterable[Listed],
+    store: EmbeddingStore,
+    library: HeadLibrary,
+    training: TrainingOptions,
+    workers: int,
+) -> None:
+    """Train what the library does not have, of as many targets at once as `MOST_AT_ONCE` allows, and solve references.
+
+    Raises:
+        InputError: the trainer cannot go on.
+    """
+    waiting: list[Listed] = []
+    for one in targets:
+        finished = library.keys()
+        waiting.append(Listed([fit for fit in one.fits if fit.key not in finished], one.compared, one.clips))
+        if sum(len(other.fits) + len(other.compared) for other in waiting) >= MOST_AT_ONCE:
+            _train_batch(waiting, store, library, training, workers)
+            waiting = []
+    _train_batch(waiting, store, library, training, workers)
+
+
+def _train_batch(
+    targets: Sequence[Listed],
+    store: EmbeddingStore,
+    library: HeadLibrary,
+    training: TrainingOptions,
+    workers: int,
+) -> None:
+    import pandas as pd
+
+    from vernal.common.progress import progress_bar
+    from vernal.training import fitting
+
+    if not targets:
+        return
+    clips = pd.concat([one.clips for one in targets]).drop_duplicates("clip_id", ignore_index=True)
+    fits = list({fit.key: fit for one in targets for fit in one.fits}.values())
+    with progress_bar(len(fits), "training", "head") as progress:
+        for result in fitting.train_missing(fits, library, clips, store, training, workers, progress):
+            library.add([result])
+    references = fitting.missing_references([fit for one in targets for fit in one.compared], library)
+    for solved in fitting.solve_references(references, clips, store, workers):
+        library.add([solved])
+
+
+def _miner(
+    folder: DataFolder, settings: PointSettings, audio: EmbeddingOptions, training: TrainingOptions
+) -> Listed:
+    """A target's miner; nothing whose reference is solved."""
     from vernal.common.table_files import read_table
     from vernal.pipelines.mining.nodes import miner_fits
 
-    tables = [read_table(folder.miner_clips) for folder in folders]
-    fits = [fit for clips in tables for fit in miner_fits(clips, settings, audio, training)]
-    return _distinct(fits), [], _every_clip(tables)
+    clips = read_table(folder.miner_clips)
+    return Listed(miner_fits(clips, settings, audio, training), [], clips)
 
 
 def _points(
-    folders: Sequence[DataFolder],
+    folder: DataFolder,
     stages: Sequence[str],
     audio: EmbeddingOptions,
     training: TrainingOptions,
     finished: Collection[str],
-) -> tuple[list[Fit], list[Fit], pd.DataFrame]:
-    """The trainings of all targets, those whose references are solved, and every clip that they are about."""
+) -> Listed:
+    """A target's points and folds, of every stage."""
     from vernal.common.table_files import read_table
     from vernal.sweeps.stage_folder import StageFolder
     from vernal.training.fitting import fits_of_stage
 
-    fits: list[Fit] = []
-    compared: list[Fit] = []
-    tables = []
-    for folder in folders:
-        clips = read_table(folder.all_clips)
-        tables.append(clips)
-        for stage in stages:
-            files = StageFolder(folder.root, stage)
-            plan, sets, folds = map(read_table, (files.plan, files.training_sets, files.fold_sets))
-            heads, points = fits_of_stage(plan, sets, folds, clips, audio, training.backend, finished)
-            fits, compared = [*fits, *heads], [*compared, *points]
-    return _distinct(fits), compared, _every_clip(tables)
-
-
-def _distinct(fits: Sequence[Fit]) -> list[Fit]:
-    return list({fit.key: fit for fit in fits}.values())
-
-
-def _every_clip(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    import pandas as pd
-
-    return pd.concat(tables, ignore_index=True).drop_duplicates("clip_id", ignore_index=True)
+    found = Listed([], [], read_table(folder.all_clips))
+    for stage in stages:
+        files = StageFolder(folder.root, stage)
+        plan, sets, folds = map(read_table, (files.plan, files.training_sets, files.fold_sets))
+        heads, points = fits_of_stage(plan, sets, folds, found.clips, audio, training.backend, finished)
+        found.fits += heads
+        found.compared += points
+    return found

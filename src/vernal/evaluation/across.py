@@ -8,7 +8,7 @@ of nights are shared by all targets, so that what moves them together does not c
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -20,7 +20,7 @@ from vernal.evaluation.coverage import SPLITS, VALIDATION
 from vernal.evaluation.deployment import deployed_point
 from vernal.evaluation.measuring import draw_metrics
 from vernal.evaluation.metrics import CELLS, FloatArray
-from vernal.evaluation.rounding import settled
+from vernal.evaluation.rounding import TableGroup, settled
 from vernal.evaluation.stage_results import StageResults
 from vernal.evaluation.target import target_verdict
 from vernal.sweeps.settings_table import CONFIGURATION, settings_of
@@ -66,7 +66,7 @@ Targets = Mapping[str, OneTarget]
 
 
 @dataclass(frozen=True)
-class AcrossTargets:
+class AcrossTargets(TableGroup):
     """What several targets are together; one row each of:
 
     Attributes:
@@ -82,10 +82,6 @@ class AcrossTargets:
     configurations: pd.DataFrame
     choices: pd.DataFrame
     confusion: pd.DataFrame
-
-    def tables(self) -> dict[str, pd.DataFrame]:
-        """All tables by name."""
-        return {part.name: getattr(self, part.name) for part in fields(self)}
 
 
 def across_targets(of: Targets, card: ProblemCard | None = None) -> AcrossTargets:

@@ -8,7 +8,7 @@ and the metadata-only baselines beside; draw nights, the same for all points; an
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -21,14 +21,14 @@ from vernal.evaluation.measuring import MeasuredSplit, measure_split
 from vernal.evaluation.notes import notes_table
 from vernal.evaluation.operating_points import OperatingPoint, choose
 from vernal.evaluation.options import EvaluationOptions
-from vernal.evaluation.rounding import settled
+from vernal.evaluation.rounding import TableGroup, settled
 from vernal.sweeps.settings_table import axes_of
 
 TRAIN = "train"
 
 
 @dataclass(frozen=True)
-class EvaluationResult:
+class EvaluationResult(TableGroup):
     """Every table of a stage; floats rounded, rows in an order that no input order changes.
 
     Attributes:
@@ -61,10 +61,6 @@ class EvaluationResult:
     review: pd.DataFrame
     seasons: pd.DataFrame
     notes: pd.DataFrame
-
-    def tables(self) -> dict[str, pd.DataFrame]:
-        """All tables by name."""
-        return {part.name: getattr(self, part.name) for part in fields(self)}
 
 
 def evaluate_stage(

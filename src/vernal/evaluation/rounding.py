@@ -6,6 +6,8 @@ kept whole: a rounded threshold could unflag the very clip that set it.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, fields
+
 import pandas as pd
 
 DECIMALS = 6
@@ -23,3 +25,12 @@ def settled(frame: pd.DataFrame) -> pd.DataFrame:
         if pd.api.types.is_float_dtype(frame[name].dtype) and not str(name).endswith("logit")
     }
     return frame.assign(**rounded)
+
+
+@dataclass(frozen=True)
+class TableGroup:
+    """Tables that belong together; each is an attribute."""
+
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """All tables by name."""
+        return {part.name: getattr(self, part.name) for part in fields(self)}

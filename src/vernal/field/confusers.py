@@ -1,23 +1,49 @@
-"""What BirdNET takes a target's false alarms for: names for the sounds that a detector confuses with its target.
+"""What BirdNET takes sounds for: names for what a detector confuses with its target.
 
-Of every target, the clips without it that score highest, with the class of BirdNET that is most confident in each. The
-names are BirdNET's, and a fact beside the score; nothing is trained or labelled by them.
+BirdNET's own classes are read from embeddings that are at hand: of the held-out clips that a target's detector takes,
+or nearly takes, for its target; of detections; and of clips known to hold no target, among which those with named
+species become hard negatives. The names are a fact beside a score; nothing is labelled by them.
 """
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+
 import numpy as np
 import pandas as pd
 
-from vernal.audio.birdnet.species import species_logits, species_names
+from vernal.audio.birdnet.own_classes import all_own_logits, own_classes, own_classes_of
 from vernal.audio.embedding.options import EmbeddingOptions
 from vernal.audio.embedding.store import EmbeddingStore
 from vernal.audio.embedding.windows import plan_windows
+from vernal.clips.mining import lowest_logit
+from vernal.field.export.trained_point import ENCODER
 
+logger = logging.getLogger(__name__)
 N_CLIPS = 20
-COLUMNS = (
-    "split", "clip_id", "file_path", "label", "logit", "is_flagged", "birdnet_species", "birdnet_confidence"
-)  # fmt: skip
+SPECIES_COLUMNS = ("birdnet_species", "birdnet_confidence")
+COLUMNS = ("split", "clip_id", "file_path", "label", "logit", "is_flagged", *SPECIES_COLUMNS)
+DETECTIONS = "detections"  # the source of windows of detections
+_ROWS = 2_048  # 53 MB of logits
+
+
+def can_be_read(audio: EmbeddingOptions, setting: str) -> bool:
+    """Whether embeddings are BirdNET's, so that its classes can be read from them; told where they are not.
+
+    Args:
+        setting: what was asked for, as people write it.
+    """
+    if audio.encoder == ENCODER:
+        return True
+    logger.warning(
+        "%s is passed over: BirdNET's classes are read from BirdNET's embeddings, and these are of %s.",
+        setting, audio.encoder,
+    )  # fmt: skip
+    return False
+
+
+# False alarms of held-out clips ---------------------------------------------------------------------
 
 
 def highest_negatives(
@@ -48,21 +74,106 @@ def with_species(clips: pd.DataFrame, audio: EmbeddingOptions, store: EmbeddingS
         audio: how the clips were read; BirdNET's encoder.
         store: holds their embeddings.
     """
-    from scipy.special import expit
-
     if clips.empty:
         return pd.DataFrame(columns=list(COLUMNS))
     windows = plan_windows(clips, audio)
-    logits = species_logits(store.load(audio, windows.key))
-    best = pd.DataFrame(
-        {"clip_id": windows.clip_id, "species": logits.argmax(axis=1), "highest": logits.max(axis=1)}
+    heard = strongest_classes(store.load(audio, windows.key)).assign(clip_id=windows.clip_id.to_numpy())
+    best = heard.sort_values("birdnet_confidence", ascending=False, kind="stable").drop_duplicates("clip_id")
+    own = best.set_index("clip_id").loc[clips.clip_id, list(SPECIES_COLUMNS)]
+    return clips.assign(**{name: own[name].to_numpy() for name in own})[list(COLUMNS)]
+
+
+def strongest_classes(x: np.ndarray, labels: Sequence[str] | None = None) -> pd.DataFrame:
+    """The class that BirdNET is most confident in, and its confidence: `SPECIES_COLUMNS`, a row each of `x`.
+
+    Args:
+        x: (n, 1,024) embeddings of BirdNET.
+        labels: (n,) what else each is called: a class of that name, scientific or common, does not count.
+    """
+    from scipy.special import expit
+
+    names = np.array(own_classes(), dtype=object)
+    labels = np.array([""] * len(x) if labels is None else labels, dtype=object)
+    own = {label: own_classes_of(label) for label in dict.fromkeys(labels) if label}
+    numbers, highest = np.empty(len(x), dtype=np.int64), np.empty(len(x))
+    for rows, logits in _logits(x):
+        for label, classes in own.items():
+            logits[np.ix_(labels[rows] == label, classes)] = -np.inf
+        numbers[rows], highest[rows] = logits.argmax(axis=1), logits.max(axis=1)
+    return pd.DataFrame({"birdnet_species": names[numbers].astype(str), "birdnet_confidence": expit(highest)})
+
+
+def _logits(x: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
+    """Logits of all classes, some rows at a time."""
+    for start in range(0, len(x), _ROWS):
+        rows = slice(start, start + _ROWS)
+        yield rows, all_own_logits(x[rows])
+
+
+# Detections -----------------------------------------------------------------------------------------
+
+
+def peak_windows(detections: pd.DataFrame, files: pd.DataFrame, audio: EmbeddingOptions) -> pd.DataFrame:
+    """The window of each detection that scores highest, once each, as `plan_windows` gives them; `clip_id` tells which.
+
+    Args:
+        detections, files: as `find_detections` gives them.
+    """
+    facts = files.set_index("file_path")[["content_hash", "duration_s"]]
+    places = detections.assign(clip_id=_places(detections)).drop_duplicates("clip_id")
+    clips = places[["clip_id", "file_path"]].join(facts, on="file_path")
+    ends = np.minimum(places.peak_start_s + audio.facts.window_s, clips.duration_s)
+    clips = clips.assign(source=DETECTIONS, start_s=places.peak_start_s, end_s=ends)
+    return plan_windows(clips[clips.end_s > clips.start_s], audio)
+
+
+def _places(detections: pd.DataFrame) -> pd.Series:
+    return detections.peak_start_s.map("{:.3f} ".format) + detections.file_path
+
+
+def named_detections(
+    detections: pd.DataFrame, files: pd.DataFrame, audio: EmbeddingOptions, store: EmbeddingStore
+) -> pd.DataFrame:
+    """Detections with `SPECIES_COLUMNS` at the end: what BirdNET takes their highest window for, beside their label.
+
+    Both are missing where the store does not have the window, since its sound could not be read again.
+    """
+    windows = peak_windows(detections, files, audio)
+    windows = windows[windows.key.isin(store.known_keys(audio))]
+    key_of = windows.drop_duplicates("clip_id").set_index("clip_id").key
+    keys = _places(detections).map(key_of)
+    known = keys.notna().to_numpy()
+    heard = strongest_classes(store.load(audio, keys[known]), detections.label[known].tolist())
+    heard = heard.set_axis(detections.index[known]).reindex(detections.index)
+    return detections.assign(
+        birdnet_species=heard.birdnet_species.astype("str"), birdnet_confidence=heard.birdnet_confidence
     )
-    best = (
-        best.sort_values("highest", ascending=False, kind="stable")
-        .drop_duplicates("clip_id")
-        .set_index("clip_id")
-    )
-    own, names = best.loc[clips.clip_id], np.array(species_names(), dtype=object)
-    confidence = expit(own.highest.to_numpy(dtype=float))
-    found = clips.assign(birdnet_species=names[own.species.to_numpy()], birdnet_confidence=confidence)
-    return found[list(COLUMNS)]
+
+
+# Hard negatives -------------------------------------------------------------------------------------
+
+
+def clips_that_hold(
+    clips: pd.DataFrame,
+    wanted: Mapping[str, Sequence[str]],
+    confidence: float,
+    audio: EmbeddingOptions,
+    store: EmbeddingStore,
+) -> dict[str, set[str]]:
+    """Which clips BirdNET hears named species in, by the names of `wanted`.
+
+    Args:
+        clips: as `plan_windows` takes them, all embedded.
+        wanted: names of species, scientific or common, by a name for them all.
+        confidence: of BirdNET in one of them, in one window, from which on a clip counts, in [0, 1).
+    """
+    classes = {name: [n for one in species for n in own_classes_of(one)] for name, species in wanted.items()}
+    if clips.empty or not classes:
+        return {name: set() for name in classes}
+    windows = plan_windows(clips, audio)
+    found: dict[str, set[str]] = {name: set() for name in classes}
+    for rows, logits in _logits(store.load(audio, windows.key)):
+        for name, numbers in classes.items():
+            is_heard = logits[:, numbers].max(axis=1) >= lowest_logit(confidence)
+            found[name] |= set(windows.clip_id.to_numpy()[rows][is_heard])
+    return found

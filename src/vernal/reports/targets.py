@@ -12,6 +12,7 @@ from vernal.evaluation.across import EACH, FOR_ALL, NOBODY, AcrossTargets
 from vernal.evaluation.coverage import SPLITS
 from vernal.evaluation.stage_results import METRIC_NAMES
 from vernal.reports.blocks import BAD, WARNING, Block, Fold, Section, Table, Text
+from vernal.reports.confusers import species_words
 from vernal.reports.page import code
 from vernal.reports.page_templates import page_templates
 
@@ -21,9 +22,6 @@ AVERAGES = {
     "micro": "of all counts together",
     "worst": "worst target",
 }
-
-
-MOST_SPECIES = 4
 
 
 def targets_page(
@@ -214,7 +212,7 @@ def _confusers(table: pd.DataFrame) -> Iterable[Block]:
         "labels, and most sounds here were never told to BirdNET. `confusers.csv` has every clip."
     )
     rows = [
-        [str(target), f"{len(own):,}", f"{int(own.is_flagged.sum()):,}", _species_words(own)]
+        [str(target), f"{len(own):,}", f"{int(own.is_flagged.sum()):,}", species_words(own)]
         for target, own in table.groupby("target", sort=False)
     ]
     yield Table(
@@ -225,14 +223,4 @@ def _confusers(table: pd.DataFrame) -> Iterable[Block]:
             "BirdNET's most confident classes (clips, highest confidence)",
         ),
         rows,
-    )
-
-
-def _species_words(clips: pd.DataFrame) -> str:
-    """The classes that most of some clips are taken for, with the clips of each and the highest confidence."""
-    by_name = clips.groupby("birdnet_species").birdnet_confidence.agg(["size", "max"]).reset_index()
-    ordered = by_name.sort_values(["size", "max", "birdnet_species"], ascending=[False, False, True])
-    return ", ".join(
-        f"{str(name).partition('_')[2] or name} ({n:,}, up to {percent(highest)})"
-        for name, n, highest in ordered.head(MOST_SPECIES).itertuples(index=False)
     )

@@ -174,8 +174,12 @@ def known_subsets(project: Path) -> Mapping[str, Sequence[str]]:
         for kind, subsets in (own if isinstance(own, dict) else {}).items():
             is_table = isinstance(subsets, dict) and isinstance(options.get(kind), dict)
             options[kind] = {**options[kind], **subsets} if is_table else subsets
-    best, hard = (options.get(name) for name in ("best_low_quality", "hard_negatives"))
-    return subsets_made(
-        best if isinstance(best, dict) else BEST_LOW_QUALITY,
-        hard if isinstance(hard, dict) else HARD_NEGATIVES,
+    best, hard, confusers = (
+        found if isinstance(found := options.get(name), dict) else usual
+        for name, usual in (
+            ("best_low_quality", BEST_LOW_QUALITY),
+            ("hard_negatives", HARD_NEGATIVES),
+            ("confusers", ()),
+        )
     )
+    return subsets_made(best, [*hard, *confusers])

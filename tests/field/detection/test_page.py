@@ -305,7 +305,7 @@ def test_the_page_says_effort_threshold_and_what_counts_are_not(found, recording
     page = page_of(found, recordings)
     assert page == page_of(found, recordings)
     assert "hours heard" in page and "0.01" in page  # 42 seconds
-    assert "18 windows flagged of 18" in page
+    assert "18 of 18 windows were flagged" in page
     assert "chosen on the validation split" in page and "What these counts do not mean" in page
     assert "/season &lt;b&gt;" in page and "<b>" not in page.split("season")[1][:20]
     assert "http://" not in page.replace("http://www.w3.org", "") and "<script" not in without_own_script(
@@ -319,8 +319,21 @@ def test_several_labels_have_a_threshold_and_an_expectation_each(found, recordin
         LabelThreshold(np.inf, "none", {}),
     )
     page = page_of(found, recordings, labels=("frog", "toad"), of_labels=own)
-    assert "their rates differ by label, see below" in page
+    assert "their rates differ by label, see below" in page and "18 flags of 2 labels in 18 windows" in page
     assert "by false alarms alone" in page and "Each label is flagged from its own threshold" in page
+
+
+def test_what_birdnet_hears_stands_by_label_and_review_where_it_was_asked_for(found, recordings):
+    assert "What BirdNET hears" not in page_of(found, recordings)
+    rows = found.detections
+    named = rows.assign(
+        birdnet_species=["Strix varia_Barred <Owl>"] * (len(rows) - 1) + [np.nan],
+        birdnet_confidence=[0.5] * (len(rows) - 2) + [0.75, np.nan],
+        review_state=["confirmed"] + ["unchecked"] * (len(rows) - 1),
+    )
+    page = page_of(dataclasses.replace(found, detections=named), recordings)
+    assert "What BirdNET hears" in page and "Barred &lt;Owl&gt; (1, up to 50\xa0%)" in page
+    assert f"Barred &lt;Owl&gt; ({len(rows) - 2}, up to 75\xa0%)" in page
 
 
 def test_alarms_are_expected_only_at_the_classifiers_own_threshold(found, recordings):

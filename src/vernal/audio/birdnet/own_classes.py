@@ -1,4 +1,8 @@
-"""BirdNET's own classes: which of them a name means, and what BirdNET says of a sound whose embedding is known."""
+"""BirdNET's own classes: which of them a name means, and what BirdNET says of a sound whose embedding is known.
+
+They say what BirdNET takes a sound for, at the price of a product. That is a fact beside a detection, and never a
+label: it was told of no recording here, and is wrong where a species is unlike those that it knows.
+"""
 
 from __future__ import annotations
 
@@ -32,6 +36,19 @@ def find_own_class(names: Iterable[str]) -> str | None:
     return next((by_name[name] for name in map(folded, names) if name in by_name), None)
 
 
+def own_classes_of(name: str) -> list[int]:
+    """Numbers of the classes that a name means: a scientific name, a common one, or both as BirdNET writes them.
+
+    >>> [own_classes()[number] for number in own_classes_of("southern boobook")]
+    ['Ninox boobook_Southern Boobook']
+    """
+    return [
+        number
+        for number, label in enumerate(own_classes())
+        if folded(name) in map(folded, (label, *label.split("_", 1)))
+    ]
+
+
 def own_classes_like(names: Iterable[str]) -> list[str]:
     """Up to five classes whose name holds all the words of one of some names.
 
@@ -56,6 +73,25 @@ def own_logits(embeddings: NDArray[np.float32], label: str) -> NDArray[np.float3
     """
     weights, bias = own_weights(label)
     return embeddings @ weights + np.float32(bias)
+
+
+def all_own_logits(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
+    """BirdNET's score of each of its classes before the sigmoid.
+
+    Args:
+        embeddings: (n_windows, 1,024), BirdNET's.
+    Returns:
+        (n_windows, 6,522) float32, in the order of `own_classes`.
+    """
+    weights, bias = _last_layer()
+    return np.asarray(embeddings, dtype=np.float32) @ weights + bias
+
+
+@lru_cache(maxsize=1)
+def _last_layer() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Weights (1,024, 6,522) and bias (6,522,) of all classes."""
+    model = read_model()
+    return constant(model, LAST_WEIGHTS).T.copy(), constant(model, LAST_BIAS).copy()
 
 
 def own_weights(label: str) -> tuple[NDArray[np.float32], float]:

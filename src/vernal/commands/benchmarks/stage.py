@@ -28,6 +28,8 @@ from vernal.common.hashing import digest, rng_for
 from vernal.common.table_files import read_table, write_table
 
 if TYPE_CHECKING:
+    from vernal.commands.targets_training import Listed
+    from vernal.evaluation.across import OneTarget
     from vernal.training.train import FitJob
 
 # Curated subsets of the study's stage 5, in the order of `bench_train`'s counts.
@@ -45,6 +47,7 @@ def bench_stage(
     workers: int = 2,
     scale: float = 1.0,
     peer_points: int = PEER_POINTS,
+    n_targets: int = 0,
     say: Callable[[str], Any] = lambda text: None,
 ) -> dict[str, Any]:
     """Run stage 5 for several numbers of points, and BirdNET-Analyzer's training for some of them.
@@ -54,11 +57,13 @@ def bench_stage(
         workers: training processes.
         scale: share of the published clips.
         peer_points: points that BirdNET-Analyzer trains, evenly over the stage; 0: none.
+        n_targets: also so many targets, each with 120 points; 0: none.
         say: called with what was just measured, in words.
     Returns:
         A dict a size, named `stage5_<points>`: `ours_s` (the whole stage, from the start of Python on), `peer_s`
         (the mean of BirdNET-Analyzer's trainings times the number of points; embedding, scoring and evaluation not
-        counted), `ratio`, seconds of each step, and `peak_memory_mb` of all processes together.
+        counted), `ratio`, seconds of each step, and `peak_memory_mb` of all processes together. `targets_<n>` has the
+        same of several targets.
     """
     with tempfile.TemporaryDirectory(prefix="vernal-bench-stage-") as name:
         folder = Path(name)
@@ -74,16 +79,24 @@ def bench_stage(
         for count in sizes:
             found = results[f"stage5_{count}"] = _measured(folder, count, workers, peer_s, peer_points)
             say(f"Vernal: {count} points in {found['ours_s']:.0f} s, {found['peak_memory_mb']:,.0f} MB")
+        if n_targets:
+            in_own_process(
+                "vernal.commands.benchmarks.stage", "prepare", folder / "targets", scale, n_targets
+            )
+            count = POINTS_A_SEED * len(SEEDS)
+            found = _measured(folder / "targets", count, workers, peer_s, peer_points, n_targets)
+            results[f"targets_{n_targets}"] = found
+            say(f"Vernal: {n_targets} targets in {found['ours_s']:.0f} s, {found['peak_memory_mb']:,.0f} MB")
         return results
 
 
 def _measured(
-    folder: Path, count: int, workers: int, peer_s: float | None, peer_points: int
+    folder: Path, count: int, workers: int, peer_s: float | None, peer_points: int, n_targets: int = 1
 ) -> dict[str, Any]:
     started = time.perf_counter()
-    found = in_own_process("vernal.commands.benchmarks.stage", "run", folder, count, workers)
+    found = in_own_process("vernal.commands.benchmarks.stage", "run", folder, count, workers, n_targets)
     ours_s = time.perf_counter() - started
-    theirs = None if peer_s is None else peer_s * count
+    theirs = None if peer_s is None else peer_s * count * n_targets
     return {
         "ours_s": round(ours_s, 3),
         "peer_s": None if theirs is None else round(theirs, 1),
@@ -98,26 +111,55 @@ def _measured(
 # A run's inputs, made ------------------------------------------------------------------------------
 
 
-def prepare(folder: Path, scale: float = 1.0) -> dict[str, Any]:
-    """Write tables and a store as a run has them when its audio is embedded."""
+def prepare(folder: Path, scale: float = 1.0, n_targets: int = 1) -> dict[str, Any]:
+    """Write tables of each target, and a store, as a run has them when its audio is embedded.
+
+    Every target has the published counts; which clips of a split hold it is drawn for each, and its calls are added.
+    """
     stage = bench_train.published_stage(scale)
-    clips = _clips(stage)
-    write_table(clips.drop(columns="origin"), folder / "clips.parquet")
-    splits = clips[clips.split.notna()].drop(columns="origin")
-    write_table(splits, folder / "splits.parquet")
-    for name, members in _subsets(stage).items():
-        write_table(
-            clips.iloc[members].assign(subset=name, split=np.nan), folder / "curated" / f"{name}.parquet"
-        )
+    clips, x = _clips(stage), stage.x
+    for number in range(n_targets):
+        rows = np.arange(len(clips))
+        if number:
+            rng = rng_for(5, "bench", "target", number)
+            rows = _shuffled(clips.split, rng)
+            x = np.maximum(x + bench_train.make_calls(stage.kinds[rows], rng), 0)
+        _write_target(_folder(folder, number), clips, _subsets(stage), rows)
     options, store = EmbeddingOptions(), EmbeddingStore(folder / "store")
     windows = plan_windows(clips, options)
     row_of = dict(zip(clips.clip_id, range(len(clips)), strict=True))
-    vectors = stage.x[[row_of[clip] for clip in windows.clip_id]]
+    vectors = x[[row_of[clip] for clip in windows.clip_id]]
     for start in range(0, len(windows), _PART):
         stop = start + _PART
         rows = windows.iloc[start:stop][["key", "content_hash", "start_s", "end_s"]].reset_index(drop=True)
         store.append(EmbeddingPart(options, rows, vectors[start:stop], pd.DataFrame()))
     return {"clips": len(clips)}
+
+
+def _folder(folder: Path, number: int) -> Path:
+    return folder / f"target_{number:02d}"
+
+
+def _shuffled(split: pd.Series, rng: np.random.Generator) -> np.ndarray:
+    """The number of a clip for each clip, of the same split."""
+    rows = np.arange(len(split))
+    for own in split.fillna("").groupby(split.fillna("")).indices.values():
+        rows[own] = rng.permutation(own)
+    return rows
+
+
+def _write_target(
+    folder: Path, clips: pd.DataFrame, subsets: dict[str, np.ndarray], rows: np.ndarray
+) -> None:
+    """Tables of a target: each clip is to it what the clip of `rows` is to the first."""
+    named = ["label", "is_positive", "quality", "call_type"]
+    own = clips.assign(**{name: clips[name].take(rows).to_numpy() for name in named})
+    own = own.astype(clips.dtypes.to_dict())
+    write_table(own.drop(columns="origin"), folder / "clips.parquet")
+    write_table(own[own.split.notna()].drop(columns="origin"), folder / "splits.parquet")
+    for name, members in subsets.items():
+        chosen = own[np.isin(rows, members)].assign(subset=name, split=np.nan)
+        write_table(chosen, folder / "curated" / f"{name}.parquet")
 
 
 def _clips(stage: bench_train.PublishedStage) -> pd.DataFrame:
@@ -176,90 +218,175 @@ def _subsets(stage: bench_train.PublishedStage) -> dict[str, np.ndarray]:
 # One side's own process -----------------------------------------------------------------------------
 
 
-def run(folder: Path, count: int, workers: int) -> dict[str, Any]:
-    """Run the stage's nodes one after the other, writing what a run writes."""
-    from vernal.evaluation.evaluate import EvaluationOptions
-    from vernal.pipelines.evaluation.nodes import evaluate_points, score_folds, score_points
-    from vernal.pipelines.training.nodes import train_points
-    from vernal.training.fitting import TrainingOptions
-    from vernal.training.head_library import HeadLibrary
-    from vernal.training.models import save_model
-    from vernal.training.sets import draw_fold_sets, draw_training_sets
+def run(folder: Path, count: int, workers: int, n_targets: int = 1) -> dict[str, Any]:
+    """Run the stage's nodes one after the other, for each target, writing what a run writes."""
+    from vernal.evaluation.across import across_targets
 
-    out = folder / f"out_{count}"
     seconds: dict[str, float] = {}
     with watched() as usage:
         clock = _Clock(seconds)
-        spec, plan = _plan(count)
-        clips, splits, subsets = _tables(folder)
-        store, library = EmbeddingStore(folder / "store"), HeadLibrary(out / "heads")
-        audio, options = EmbeddingOptions(), TrainingOptions()
-        sets, counts, undrawn = draw_training_sets(plan, splits, subsets)
-        write_table(sets, out / "training_sets.parquet")
-        evaluation = EvaluationOptions()
-        copies = pd.DataFrame(columns=["clip_id", "other_clip_id"], dtype="str")
-        folds = folds_of(splits, evaluation.choose_by)
-        fold_sets = draw_fold_sets(plan, splits, subsets, copies, folds)
-        write_table(fold_sets, out / "fold_sets.parquet")
+        targets = [_Target(folder, number, count) for number in range(n_targets)]
+        for one in targets:
+            one.draw()
         clock.lap("draw_s")
-        for results in train_points(
-            plan, sets, fold_sets, clips, store, HeadLibrary(out / "heads"), audio, options, workers
-        ):
-            library.add(results)
+        if n_targets == 1:
+            targets[0].train(workers)
+        else:
+            _train_together(targets, workers)
         clock.lap("train_s")
-        scores, models, failures, references = score_points(
-            plan, sets, undrawn, clips, splits, store, library, audio, options, "bench"
-        )
-        if len(failures):
-            raise RuntimeError(f"{len(failures)} points failed: {failures.message.iloc[0]}")
-        write_table(scores, out / "scores.parquet")
-        fold_scores = score_folds(plan, fold_sets, clips, splits, store, library, audio, options, evaluation)
-        write_table(fold_scores, out / "fold_scores.parquet")
-        write_table(references, out / "reference_scores.parquet")
-        for name, model in models.items():
-            save_model(out / "models" / name, model)
-        clock.lap("score_s")
-        _, _, _, tables, _ = evaluate_points(
-            plan,
-            scores,
-            fold_scores,
-            references,
-            splits,
-            counts,
-            models,
-            failures,
-            spec,
-            "bench",
-            evaluation,
-            None,
-            {},
-        )
-        for name, table in tables.items():
-            write_table(table, out / "evaluation" / f"{name}.parquet")
-        clock.lap("evaluate_s")
+        for one in targets:
+            one.score()
+            clock.lap("score_s")
+            one.evaluate()
+            clock.lap("evaluate_s")
+        if n_targets > 1:
+            found = across_targets({one.name: one.results() for one in targets})
+            for name, table in found.tables().items():
+                write_table(table, folder / "out" / f"{name}.csv")
+            clock.lap("together_s")
         used = usage()
-    points = tables["points"]
     return {
-        "points": count,
-        "clips": len(clips),
-        "trained": len(models),
-        "trained_on_folds": int(fold_sets.groupby(["fold", "fit_hash"], observed=True).ngroups),
+        "points": count * n_targets,
+        "clips": targets[0].n_clips,
+        "trained": sum(one.n_models for one in targets),
+        "trained_on_folds": sum(one.n_folds for one in targets),
         **{step: round(value, 3) for step, value in seconds.items()},
         "cpu_s": used.cpu_s,
         "peak_memory_mb": used.all_memory_mb,
-        "mean_test_ood_auroc": round(float(points.test_ood_auroc.astype(float).mean()), 4),
+        "mean_test_ood_auroc": round(float(np.mean([one.mean_auroc for one in targets])), 4),
     }
 
 
+class _Target:
+    """A target's stage, step by step; what it drew, scored and found is on disk, as between the nodes of a run."""
+
+    def __init__(self, folder: Path, number: int, count: int) -> None:
+        from vernal.evaluation.options import EvaluationOptions
+        from vernal.training.fitting import TrainingOptions
+        from vernal.training.head_library import HeadLibrary
+
+        self.name = f"target {number + 1}"
+        self._inputs, self._out = _folder(folder, number), folder / f"out_{count}" / f"target_{number:02d}"
+        self.spec, self.plan = _plan(count)
+        self.store, self.heads = EmbeddingStore(folder / "store"), folder / f"out_{count}" / "heads"
+        self.library = HeadLibrary(self.heads)
+        self.audio, self.training, self.evaluation = (
+            EmbeddingOptions(),
+            TrainingOptions(),
+            EvaluationOptions(),
+        )
+        self.n_clips = self.n_models = self.n_folds = 0
+        self.mean_auroc = float("nan")
+
+    def draw(self) -> None:
+        """Training sets of points and of folds."""
+        from vernal.training.sets import draw_fold_sets, draw_training_sets
+
+        clips, splits, subsets = _tables(self._inputs)
+        sets, self._counts, self._undrawn = draw_training_sets(self.plan, splits, subsets)
+        write_table(sets, self._out / "training_sets.parquet")
+        copies = pd.DataFrame(columns=["clip_id", "other_clip_id"], dtype="str")
+        folds = folds_of(splits, self.evaluation.choose_by)
+        fold_sets = draw_fold_sets(self.plan, splits, subsets, copies, folds)
+        write_table(fold_sets, self._out / "fold_sets.parquet")
+        self.n_clips = len(clips)
+        self.n_folds = int(fold_sets.groupby(["fold", "fit_hash"], observed=True).ngroups)
+
+    def train(self, workers: int) -> None:
+        """Train its points and folds as the run of one target does."""
+        from vernal.pipelines.training.nodes import train_points
+
+        clips, _, _ = _tables(self._inputs)
+        sets, fold_sets = self._sets()
+        known, audio, options = type(self.library)(self.heads), self.audio, self.training
+        for results in train_points(
+            self.plan, sets, fold_sets, clips, self.store, known, audio, options, workers
+        ):
+            self.library.add(results)
+
+    def listed(self) -> Listed:
+        """What it trains, for the training of all targets together."""
+        from vernal.commands.targets_training import Listed
+        from vernal.training.fitting import fits_of_stage
+
+        clips, _, _ = _tables(self._inputs)
+        sets, folds = self._sets()
+        backend = self.training.backend
+        heads, points = fits_of_stage(self.plan, sets, folds, clips, self.audio, backend, self.library.keys())
+        return Listed(heads, points, clips)
+
+    def score(self) -> None:
+        """Score clips with every point, and folds with the heads that trained without them."""
+        from vernal.pipelines.evaluation.nodes import score_folds, score_points
+        from vernal.training.models import save_model
+
+        clips, splits, _ = _tables(self._inputs)
+        sets, fold_sets = self._sets()
+        store, library, audio, options = self.store, self.library, self.audio, self.training
+        scores, self._models, self._failures, references = score_points(
+            self.plan, sets, self._undrawn, clips, splits, store, library, audio, options, "bench"
+        )
+        if len(self._failures):
+            raise RuntimeError(f"{len(self._failures)} points failed: {self._failures.message.iloc[0]}")
+        write_table(scores, self._out / "scores.parquet")
+        fold_scores = score_folds(
+            self.plan, fold_sets, clips, splits, store, library, audio, options, self.evaluation
+        )
+        write_table(fold_scores, self._out / "fold_scores.parquet")
+        write_table(references, self._out / "reference_scores.parquet")
+        for name, model in self._models.items():
+            save_model(self._out / "models" / name, model)
+        self.n_models = len(self._models)
+
+    def evaluate(self) -> None:
+        """Everything that is found in the scores."""
+        from vernal.pipelines.evaluation.nodes import evaluate_points
+
+        names = ("scores", "fold_scores", "reference_scores")
+        scores, fold_scores, references = (read_table(self._out / f"{name}.parquet") for name in names)
+        _, splits, _ = _tables(self._inputs)
+        _, _, _, self._found, _ = evaluate_points(
+            self.plan, scores, fold_scores, references, splits, self._counts, self._models, self._failures,
+            self.spec, "bench", self.evaluation, None, {},
+        )  # fmt: skip
+        for name, table in self._found.items():
+            write_table(table, self._out / "evaluation" / f"{name}.parquet")
+        self.mean_auroc = float(self._found["points"].test_ood_auroc.astype(float).mean())
+        self._models = {}
+
+    def results(self) -> OneTarget:
+        """What was found, for the tables of all targets."""
+        from vernal.evaluation.across import OneTarget
+        from vernal.evaluation.stage_results import StageResults
+
+        found = self._found
+        asked = (found["points"], found["leaderboard"], found["effects"], found, self._failures)
+        results = StageResults(self.spec, self.name, self.plan, *asked, self.evaluation, False)
+        _, splits, _ = _tables(self._inputs)
+        return OneTarget(results, read_table(self._out / "scores.parquet"), splits)
+
+    def _sets(self) -> tuple[pd.DataFrame, pd.DataFrame]:
+        return read_table(self._out / "training_sets.parquet"), read_table(self._out / "fold_sets.parquet")
+
+
+def _train_together(targets: Sequence[_Target], workers: int) -> None:
+    """Train as a run of several targets does."""
+    from vernal.commands.targets_training import train_listed
+
+    one = targets[0]
+    train_listed((other.listed() for other in targets), one.store, one.library, one.training, workers)
+
+
 class _Clock:
-    """Notes the seconds since the last lap."""
+    """Adds the seconds since the last lap to a step's."""
 
     def __init__(self, seconds: dict[str, float]) -> None:
         self._seconds, self._last = seconds, time.perf_counter()
 
     def lap(self, step: str) -> None:
         now = time.perf_counter()
-        self._seconds[step], self._last = now - self._last, now
+        self._seconds[step] = self._seconds.get(step, 0.0) + now - self._last
+        self._last = now
 
 
 def _plan(count: int) -> tuple[Any, pd.DataFrame]:
@@ -307,7 +434,7 @@ def _peer_jobs(folder: Path, plan: pd.DataFrame) -> tuple[np.ndarray, list[FitJo
     from vernal.training.sets import FIT, draw_training_sets
     from vernal.training.train import FitJob
 
-    clips, splits, subsets = _tables(folder)
+    clips, splits, subsets = _tables(_folder(folder, 0))
     windows = plan_windows(clips, EmbeddingOptions())
     row_of = pd.Series(np.arange(len(windows)), index=windows.clip_id)
     sets, _, _ = draw_training_sets(plan, splits, subsets)
@@ -328,11 +455,11 @@ def main(step: str, folder: str, *arguments: str) -> None:
     """Entry of each step's own process."""
     place = Path(folder)
     if step == "prepare":
-        found = prepare(place, float(arguments[0]))
+        found = prepare(place, float(arguments[0]), *map(int, arguments[1:]))
     elif step == "peer":
         found = peer(place, int(arguments[0]))
     else:
-        found = run(place, int(arguments[0]), int(arguments[1]))
+        found = run(place, *map(int, arguments))
     sys.stdout.write(json.dumps(found) + "\n")
 
 

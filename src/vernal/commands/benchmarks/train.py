@@ -149,6 +149,13 @@ def make_embeddings(kinds: Array, rng: np.random.Generator) -> Array:
     return np.maximum(x + np.float32(0.2), 0, out=x)
 
 
+def make_calls(kinds: Array, rng: np.random.Generator) -> Array:
+    """What calls of another class add to embeddings, (n, 1024) float32."""
+    calls = rng.normal(0, 0.16, (3, N_DIMS)).astype(np.float32)
+    loudness = np.array([_STRENGTH[kind] for kind in kinds]) * rng.lognormal(0, 0.4, len(kinds))
+    return loudness[:, None].astype(np.float32) * calls[rng.integers(0, len(calls), len(kinds))]
+
+
 # A stage at published scale -------------------------------------------------------------------------
 
 

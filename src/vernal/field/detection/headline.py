@@ -54,12 +54,11 @@ def answer_section(run: DetectionRun) -> Section:
 
 def _tiles(run: DetectionRun, nights: _NightCounts) -> list[Tile]:
     detections, recordings = run.found.detections, run.recordings
-    flagged = f"{count(detections.n_windows.sum(), 'window')} flagged of {run.n_windows:,}"
     heard = f"{count(len(recordings), 'recording')} of {count(recordings.recorder_id.nunique(), 'recorder')}"
     whole = f"rejected: {nights.rejected:,}, where every detection was heard and none was the target"
     return [
         Tile(hours(run.heard_h), "hours heard", heard),
-        Tile(f"{len(detections):,}", "detections", flagged),
+        Tile(f"{len(detections):,}", "detections", _flagged_words(run)),
         Tile(f"{nights.detected:,} of {nights.heard:,}", "nights with a detection", _false_nights(run)),
         Tile(f"{nights.confirmed:,} of {nights.heard:,}", "nights confirmed by a person", whole),
     ]
@@ -122,8 +121,7 @@ def headline(run: DetectionRun) -> Text:
         return Text(f"{nothing_heard}.", BAD)
     if not flagged:
         return Text(f"None of {count(n_windows, 'window')} was flagged.", WARNING)
-    were = "was" if flagged == 1 else "were"
-    said = f"{flagged:,} of {count(n_windows, 'window')} {were} flagged"
+    said = _flagged_words(run)
     if by_sample := _sample_words(run):
         return Text(f"{said}. {by_sample}")
     listen = (
@@ -139,6 +137,14 @@ def headline(run: DetectionRun) -> Text:
         return Text(few.rstrip(), WARNING)
     more = f"{said}: more than false alarms alone would explain ({most:,} at the most). {listen}"
     return Text(more, GOOD)
+
+
+def _flagged_words(run: DetectionRun) -> str:
+    """How many windows were flagged; one that several labels are in was flagged for each."""
+    flagged, heard = int(run.found.detections.n_windows.sum()), count(run.n_windows, "window")
+    if len(run.classifier.labels) > 1:
+        return f"{count(flagged, 'flag')} of {count(len(run.classifier.labels), 'label')} in {heard}"
+    return f"{flagged:,} of {heard} {'was' if flagged == 1 else 'were'} flagged"
 
 
 def _sample_words(run: DetectionRun) -> str:

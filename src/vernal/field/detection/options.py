@@ -56,6 +56,7 @@ class DetectionOptions:
     `night_budget`: detections of a night to hear at most, to confirm it.
     `occasion`: what occupancy models count as one occasion, a night or a week of them.
     `species_likelihood`: BirdNET's species at least this likely at a site in a week are listed; None: none.
+    `confusers`: whether each detection also says what BirdNET takes it for (see `vernal.field.confusers`).
     `clips`: how many of the queue are cut out as WAV, with `clip_margin_s` on both sides.
     `sample`: windows of each label drawn to be checked (see `detection.sample`), of confidence `sample_floor` and more,
     by `sample_seed`. `wanted_precision`: what a threshold is looked for. `reviewer_error`: share of decisions on the
@@ -78,6 +79,7 @@ class DetectionOptions:
     night_budget: Count = 5
     occasion: Annotated[str, one_of(OCCASIONS)] = "night"
     species_likelihood: ShareBelowOne | None = None
+    confusers: bool = False
     clips: CountFromZero = 20
     clip_margin_s: Annotated[Number, Field(ge=0, le=60, description="seconds")] = 1.0
     sample: CountFromZero = 96

@@ -19,7 +19,8 @@ from vernal.field.detection.page_sections import (
 )
 from vernal.field.detection.played import listen_section
 from vernal.field.detection.validation_section import validation_section
-from vernal.reports.blocks import BAD, WARNING, Text
+from vernal.reports.blocks import BAD, WARNING, Section, Text
+from vernal.reports.confusers import confusers_of_detections
 from vernal.reports.figures.style import Drawing, inline_svg
 from vernal.reports.page import DEMO_WORDS, code
 from vernal.reports.page_templates import page_templates
@@ -44,6 +45,7 @@ def render_page(run: DetectionRun, figures: Mapping[str, Drawing]) -> str:
             else float("nan"),
         ),
         nights_section(run),
+        Section("confusers", "What BirdNET hears", list(confusers_of_detections(run.found.detections))),
         threshold_section(run),
         meaning_section(run),
         unheard_section(run),

@@ -13,13 +13,16 @@ import pandas as pd
 
 from vernal.audio.embedding.options import EmbeddingOptions
 from vernal.audio.embedding.store import EmbeddingStore
+from vernal.audio.embedding.windows import EmbeddingPart, embed_windows
 from vernal.clips import demo_season
 from vernal.clips.nights import NightOptions
 from vernal.clips.problem_card import ProblemCard
 from vernal.clips.recording_names import RecorderOptions, recorders_in_words
 from vernal.common.formatting import listed
 from vernal.common.problems import InputError
+from vernal.common.progress import progress_bar
 from vernal.common.storage import as_path
+from vernal.field import confusers
 from vernal.field.detection import listing
 from vernal.field.detection.classifier import Classifier
 from vernal.field.detection.classifier import choose_classifier as choose
@@ -121,8 +124,7 @@ def make_detections(
     """Detections and what is known beside them.
 
     Returns:
-        Detections, those that people confirmed, what became of every file, the broken ones, hours heard, nights, and
-        windows by score.
+        Detections, what became of every file, the broken ones, hours heard, nights, and windows by score.
     """
     lines = count_lines(options, classifier, known_strata)
     listened = find_detections(
@@ -135,8 +137,41 @@ def make_detections(
     nights = place_nights(nights, recordings, classifier, night_options.start_hour)
     broken = found.files[found.files.reason.notna()].reset_index(drop=True)
     detections = place_detections(found.detections, recordings)
-    verified = verified_detections(detections)
-    return detections, verified, found.files, broken, found.effort, nights, found.counts
+    return detections, found.files, broken, found.effort, nights, found.counts
+
+
+def embed_detections(
+    detections: pd.DataFrame,
+    files: pd.DataFrame,
+    recordings: pd.DataFrame,
+    classifier: Classifier,
+    known: EmbeddingStore,
+    options: DetectionOptions,
+    workers: int | None,
+) -> Iterator[EmbeddingPart]:
+    """Embed the highest window of each detection, where BirdNET is to say what it takes it for."""
+    if not options.confusers or classifier.audio.encoder != confusers.ENCODER or detections.empty:
+        return
+    windows = confusers.peak_windows(detections, files, classifier.audio)
+    roots = {confusers.DETECTIONS: recordings.audio_root.iloc[0]}
+    finished = known.known_keys(classifier.audio)
+    with progress_bar(int((~windows.key.isin(finished)).sum()), "embedding", "window") as progress:
+        yield from embed_windows(
+            windows, roots, classifier.audio, finished, workers, progress=progress, on_failure="report"
+        )
+
+
+def name_confusers(
+    detections: pd.DataFrame,
+    files: pd.DataFrame,
+    classifier: Classifier,
+    store: EmbeddingStore,
+    options: DetectionOptions,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Detections with what BirdNET takes each for, where that was asked for; and those that people confirmed."""
+    if options.confusers and confusers.can_be_read(classifier.audio, "detection.confusers"):
+        detections = confusers.named_detections(detections, files, classifier.audio, store)
+    return detections, verified_detections(detections)
 
 
 def count_by_hour(

@@ -12,6 +12,7 @@ from vernal.clips import mining, sampling
 from vernal.clips.mining import MiningOptions
 from vernal.clips.overlap import drop_held_out
 from vernal.common.workers import n_workers
+from vernal.field import confusers
 from vernal.sweeps.point_settings import PointSettings, fit_hash
 from vernal.training import fitting, scoring
 from vernal.training.chunk import FailedHead, FittedHead
@@ -112,15 +113,28 @@ def rank_pools(
     """Best low-quality positives, hard negatives, what was set aside as more of the same, candidates for review."""
     pools = {name: pool_scores[pool_scores.pool == name] for name in POOL_OF_SOURCE.values()}
     clips = all_clips.set_index("clip_id", drop=False)
+    without_target = pd.concat([pools["field"], season_clips], join="inner", ignore_index=True)
+    held = _confusers(clips.loc[without_target.clip_id].reset_index(drop=True), options, audio, store)
     field, aside = mining.thin_hard_negatives(
-        pd.concat([pools["field"], season_clips], join="inner", ignore_index=True).drop(columns="split"),
+        without_target.drop(columns="split"),
         lambda rows: scoring.clip_vectors(clips.loc[rows.clip_id].reset_index(drop=True), audio, store),
         options,
+        held,
     )
     unlabelled = pools["unlabelled"].drop(columns="split")
     return (
         mining.best_low_quality(pools["low_quality"], options),
-        mining.hard_negatives(field, options),
+        mining.hard_negatives(field, options, held),
         aside,
         mining.review_candidates(unlabelled, options, field),
     )
+
+
+def _confusers(
+    clips: pd.DataFrame, options: MiningOptions, audio: EmbeddingOptions, store: EmbeddingStore
+) -> dict[str, set[str]]:
+    """Which clips hold named confusers, by subset; none where BirdNET's classes cannot be read."""
+    species = {name: mining.named_species(given) for name, given in options.confusers.items()}
+    if species and not confusers.can_be_read(audio, "mining.confusers"):
+        return {name: set() for name in species}
+    return confusers.clips_that_hold(clips, species, options.confuser_confidence, audio, store)

@@ -28,9 +28,8 @@ def plan_stage(
     Raises:
         InputError: a point's encoder is unknown, or does not go with its band or overlap.
     """
-    plan = plans.resolve_points(
-        spec, point_files, subsets_made(mining_options.best_low_quality, mining_options.hard_negatives)
-    )
+    subsets = subsets_made(mining_options.best_low_quality, mining_options.negative_names)
+    plan = plans.resolve_points(spec, point_files, subsets)
     plan = with_encoders(plan, embedding, f"conf/sweeps/{spec.stage}")
     chosen = plans.select_points(plan, selection)
     return plan.assign(is_selected=plan.point.isin(chosen.point))

@@ -1,0 +1,51 @@
+"""What BirdNET takes sounds for, in words: of held-out clips, and of detections."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pandas as pd
+
+from vernal.common.formatting import percent
+from vernal.reports.blocks import Block, Table, Text
+
+MOST_SPECIES = 4
+
+
+def species_words(named: pd.DataFrame) -> str:
+    """The classes that most of some sounds are taken for, with the sounds of each and the highest confidence.
+
+    Args:
+        named: `birdnet_species`, `birdnet_confidence`.
+    """
+    by_name = named.groupby("birdnet_species").birdnet_confidence.agg(["size", "max"]).reset_index()
+    ordered = by_name.sort_values(["size", "max", "birdnet_species"], ascending=[False, False, True])
+    return ", ".join(
+        f"{str(name).partition('_')[2] or name} ({n:,}, up to {percent(highest)})"
+        for name, n, highest in ordered.head(MOST_SPECIES).itertuples(index=False)
+    )
+
+
+def confusers_of_detections(detections: pd.DataFrame) -> Iterable[Block]:
+    """What BirdNET hears in detections, by label and by what people said of them; nothing where nobody asked."""
+    if "birdnet_species" not in detections or detections.empty:
+        return
+    yield Text(
+        "The class of BirdNET's 6,522 that it is most confident in, other than the label itself, in the highest window "
+        "of each detection. It stands beside each as `birdnet_species` with `birdnet_confidence`: a name for what to "
+        "listen to, and no label. Most sounds here were never told to BirdNET, and a low confidence says nothing."
+    )
+    known = detections.dropna(subset="birdnet_confidence")
+    rows = [
+        [str(label), str(state), f"{len(own):,}", species_words(own)]
+        for (label, state), own in known.groupby(["label", "review_state"], sort=True)
+    ]
+    yield Table(
+        (
+            "label",
+            "review",
+            "detections",
+            "BirdNET's most confident classes (detections, highest confidence)",
+        ),
+        rows,
+    )
