@@ -15,7 +15,7 @@ from pydantic.dataclasses import dataclass
 from tools.benchmarks.page import machine, versions, write_between
 from tools.docs_site.markdown import table
 from vernal.commands.benchmarks.report import shown
-from vernal.common.problems import InputError, Problems
+from vernal.common.problems import Problems
 from vernal.common.safe_yaml import read_yaml
 
 # What pydantic finds -> what it is called here, and the way out.
