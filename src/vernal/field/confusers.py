@@ -79,8 +79,8 @@ def with_species(clips: pd.DataFrame, audio: EmbeddingOptions, store: EmbeddingS
     windows = plan_windows(clips, audio)
     heard = strongest_classes(store.load(audio, windows.key)).assign(clip_id=windows.clip_id.to_numpy())
     best = heard.sort_values("birdnet_confidence", ascending=False, kind="stable").drop_duplicates("clip_id")
-    own = best.set_index("clip_id").loc[clips.clip_id, list(SPECIES_COLUMNS)]
-    return clips.assign(**{name: own[name].to_numpy() for name in own})[list(COLUMNS)]
+    own = best.set_index("clip_id")[list(SPECIES_COLUMNS)]
+    return clips.join(own, on="clip_id")[list(COLUMNS)]
 
 
 def strongest_classes(x: np.ndarray, labels: Sequence[str] | None = None) -> pd.DataFrame:
@@ -93,12 +93,12 @@ def strongest_classes(x: np.ndarray, labels: Sequence[str] | None = None) -> pd.
     from scipy.special import expit
 
     names = np.array(own_classes(), dtype=object)
-    labels = np.array([""] * len(x) if labels is None else labels, dtype=object)
-    own = {label: own_classes_of(label) for label in dict.fromkeys(labels) if label}
+    called = np.array([""] * len(x) if labels is None else labels, dtype=object)
+    own = {label: np.array(own_classes_of(label), dtype=np.int64) for label in dict.fromkeys(called) if label}
     numbers, highest = np.empty(len(x), dtype=np.int64), np.empty(len(x))
     for rows, logits in _logits(x):
         for label, classes in own.items():
-            logits[np.ix_(labels[rows] == label, classes)] = -np.inf
+            logits[np.ix_(np.flatnonzero(called[rows] == label), classes)] = -np.inf
         numbers[rows], highest[rows] = logits.argmax(axis=1), logits.max(axis=1)
     return pd.DataFrame({"birdnet_species": names[numbers].astype(str), "birdnet_confidence": expit(highest)})
 

@@ -119,12 +119,12 @@ def prepare(folder: Path, scale: float = 1.0, n_targets: int = 1) -> dict[str, A
     stage = bench_train.published_stage(scale)
     clips, x = _clips(stage), stage.x
     for number in range(n_targets):
-        rows = np.arange(len(clips))
+        alike = np.arange(len(clips))
         if number:
             rng = rng_for(5, "bench", "target", number)
-            rows = _shuffled(clips.split, rng)
-            x = np.maximum(x + bench_train.make_calls(stage.kinds[rows], rng), 0)
-        _write_target(_folder(folder, number), clips, _subsets(stage), rows)
+            alike = _shuffled(clips.split, rng)
+            x = np.maximum(x + bench_train.make_calls(stage.kinds[alike], rng), 0)
+        _write_target(_folder(folder, number), clips, _subsets(stage), alike)
     options, store = EmbeddingOptions(), EmbeddingStore(folder / "store")
     windows = plan_windows(clips, options)
     row_of = dict(zip(clips.clip_id, range(len(clips)), strict=True))
@@ -149,16 +149,16 @@ def _shuffled(split: pd.Series, rng: np.random.Generator) -> np.ndarray:
 
 
 def _write_target(
-    folder: Path, clips: pd.DataFrame, subsets: dict[str, np.ndarray], rows: np.ndarray
+    folder: Path, clips: pd.DataFrame, subsets: dict[str, np.ndarray], alike: np.ndarray
 ) -> None:
-    """Tables of a target: each clip is to it what the clip of `rows` is to the first."""
+    """Tables of a target: each clip is to it what the clip of `alike` is to the first."""
     named = ["label", "is_positive", "quality", "call_type"]
-    own = clips.assign(**{name: clips[name].take(rows).to_numpy() for name in named})
+    own = clips.assign(**{name: clips[name].take(alike).to_numpy() for name in named})
     own = own.astype(clips.dtypes.to_dict())
     write_table(own.drop(columns="origin"), folder / "clips.parquet")
     write_table(own[own.split.notna()].drop(columns="origin"), folder / "splits.parquet")
     for name, members in subsets.items():
-        chosen = own[np.isin(rows, members)].assign(subset=name, split=np.nan)
+        chosen = own[np.isin(alike, members)].assign(subset=name, split=np.nan)
         write_table(chosen, folder / "curated" / f"{name}.parquet")
 
 
