@@ -13,6 +13,7 @@ from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 
 from vernal.common.problems import InputError
+from vernal.reports.page_templates import page_script
 from vernal.web.http import get, post_form, post_json, problem
 from vernal.web.project import Refused
 from vernal.web.results.result_pages import ResultPages
@@ -35,6 +36,7 @@ def create_app(review: ReviewService, token: str, names: Iterable[str]) -> Starl
     return Starlette(
         routes=[
             get("/", lambda request: RedirectResponse("/review", status_code=303)),
+            get("/static/tables.js", lambda request: Response(page_script(), media_type="text/javascript")),
             Mount("/static", StaticFiles(directory=STATIC)),
             *_review_routes(ReviewPages(review)),
             *_result_routes(ResultPages(review.project)),
@@ -75,6 +77,8 @@ def _result_routes(pages: ResultPages) -> list[BaseRoute]:
     return [
         get("/results", pages.stages),
         get("/results/{stage}", pages.board),
+        get("/results/{stage}/errors", pages.errors),
+        get("/results/{stage}/written/{name}", pages.written),
         get("/results/{stage}/compare", pages.compare),
         get("/results/{stage}/effects", pages.effects),
         get("/results/{stage}/nights", pages.nights),
@@ -87,6 +91,8 @@ def _target_routes(pages: TargetPages) -> list[BaseRoute]:
         get("/results/_targets/{stage}", pages.together),
         get(own, pages.of_each(ResultPages.stages)),
         get(f"{own}/{{stage}}", pages.of_each(ResultPages.board)),
+        get(f"{own}/{{stage}}/errors", pages.of_each(ResultPages.errors)),
+        get(f"{own}/{{stage}}/written/{{name}}", pages.of_each(ResultPages.written)),
         get(f"{own}/{{stage}}/compare", pages.of_each(ResultPages.compare)),
         get(f"{own}/{{stage}}/effects", pages.of_each(ResultPages.effects)),
         get(f"{own}/{{stage}}/nights", pages.of_each(ResultPages.nights)),

@@ -77,7 +77,7 @@ def test_effects_are_drawn_for_the_metric_that_was_asked_for(loaded):
     query = effects.EffectQuery("test_iid", "auroc")
     rows = effects.effect_rows(loaded.results, query)
     svg = str(pictures.page_picture("e", "e", effects.draw_effects, loaded.results, rows, query, "T"))
-    assert "change of AUROC" in svg and "hidden_units: 0 → 64" in svg and ">test_iid<" in svg
+    assert "change of AUROC" in svg and "hidden_units: 0 → 64" in svg and ">same sites (test)<" in svg
 
 
 def test_nights_of_the_leading_point_are_those_of_the_report(made_once, loaded):
@@ -99,7 +99,7 @@ def test_nights_of_another_point_are_its_own(loaded, pair):
     by_point = loaded.results.number(A, "test_ood_missed_nights")
     assert presence_summary(table[table["split"] == "test_ood"])["missed_nights"] == by_point
     svg = str(pictures.page_picture("n", "n", nights.draw_nights, loaded.results, table, A, "T"))
-    assert "test_ood" in svg and "&lt;script" in svg  # a recorder's name, escaped
+    assert "new site (test)" in svg and "&lt;script" in svg  # a recorder's name, escaped
 
 
 def test_without_recorders_there_are_no_nights(loaded, pair):

@@ -20,6 +20,7 @@ PAGES = (
     "/results",
     "/results/made",
     "/results/made?rows=points&floor=0.5&s.seed=1",
+    "/results/made/errors?point=made_002",
     "/results/made/compare",
     "/results/made/compare?a=made_001&b=made_003",
     "/results/made/effects?within=1",
@@ -317,3 +318,41 @@ def test_missing_points_can_be_run_alone(served):
 def test_stopping_without_a_run_is_refused(served):
     status, text, _ = served.post("/sweeps/made/stop", {}, accept="text/html")
     assert status == 422 and "No run of made" in text
+
+
+def test_errors_of_one_point_are_listed_with_sound(served):
+    status, text, _ = served.get("/results/made/errors?point=made_001&split=test_ood&kind=missed+call")
+    page = Reader(text)
+    assert status == 200 and "missed call" in text and "new site (test)" in text
+    players = page.all("audio")
+    assert players and all(one["src"].startswith("/review/api/clip/clips/") for one in players)
+    assert len(page.all("canvas")) == len(players)
+    assert "kedro review --scores made/made_001 --filter" in text
+    assert "There are no such clips." in served.get("/results/made/errors?words=nowhere")[1]
+
+
+def test_the_report_opens_as_a_page_of_no_server(served):
+    folder = served.project.data_root / "08_reporting" / "made"
+    assert served.get("/results/made/written/report")[0] == 422
+    (folder / "report.html").write_text("<p>the report</p>", encoding="utf-8")
+    (folder / "model_card.md").write_text("# <b>card", encoding="utf-8")
+    try:
+        status, text, headers = served.get("/results/made/written/report")
+        policy = headers["content-security-policy"]
+        assert status == 200 and text == "<p>the report</p>"
+        assert policy.startswith("sandbox allow-scripts; default-src 'none'") and "'sha256-" in policy
+        assert "allow-same-origin" not in policy
+        status, text, headers = served.get("/results/made/written/model_card")
+        assert (status, text) == (200, "# <b>card") and headers["content-type"].startswith("text/plain")
+    finally:
+        (folder / "report.html").unlink()
+        (folder / "model_card.md").unlink()
+    assert served.get("/results/made/written/..%2fpoints")[0] in (404, 422)
+    for name in ("report", "model_card", "data_card"):
+        assert f'href="/results/made/written/{name}"' in served.get("/results/made")[1]
+
+
+def test_pages_sort_their_tables_by_the_script_of_reports(served):
+    status, text, headers = served.get("/static/tables.js")
+    assert status == 200 and "aria-sort" in text and headers["content-type"].startswith("text/javascript")
+    assert Reader(served.get("/results/made/nights")[1]).all("script", src="/static/tables.js")

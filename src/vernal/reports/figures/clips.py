@@ -13,6 +13,7 @@ from vernal.common.problems import InputError
 from vernal.evaluation.stage_results import UNIT_NAMES, StageResults
 from vernal.reports.figures.curves import mark_threshold, no_threshold, split_title
 from vernal.reports.figures.style import BLUE, GREEN, INK, ORANGE, PURPLE, SOFT, legend_below, nothing, panels
+from vernal.reports.sentences import split_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,7 +42,7 @@ def score_histograms(results: StageResults, scores: pd.DataFrame, splits: pd.Dat
         if at < len(shown):
             axes.set_title(split_title(results, split))
         if at % len(shown) == 0:
-            axes.set_ylabel(tier, rotation=0, ha="right", va="center")
+            axes.set_ylabel(f"{tier}\n(clips)", rotation=0, ha="right", va="center")
         if at // len(shown) == len(tiers) - 1:
             axes.set_xlabel("score (logit)")
     legend_below(figure, listed[0])
@@ -77,14 +78,15 @@ def _check_agreement(results: StageResults, table: pd.DataFrame) -> None:
 
 
 def _histogram(axes: Axes, values: np.ndarray, edges: np.ndarray, threshold: float, colour: str) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     axes.hist(values, bins=edges.tolist(), color=colour, alpha=0.75)
     mark_threshold(axes, threshold)
     said = count(values.size, "clip") if values.size else "no clip"
     if values.size and np.isfinite(threshold):
         said = f"{percent(float(np.mean(values >= threshold)))} of {values.size:,} flagged"
     axes.text(0.01, 0.95, said, transform=axes.transAxes, va="top", fontsize=8.5, color=SOFT)
-    axes.set_yticks([])
-    axes.spines["left"].set_visible(False)
+    axes.yaxis.set_major_locator(MaxNLocator(2, integer=True))
     axes.grid(axis="y", visible=False)
     axes.margins(y=0.5)
 
@@ -107,7 +109,7 @@ def _matrix(axes: Axes, row: dict, target: str, unit: str) -> None:
 
     cells = [
         [("found", "tp", GREEN), ("missed", "fn", ORANGE)],
-        [("false alarm", "fp", PURPLE), ("let be", "tn", BLUE)],
+        [("false alarm", "fp", PURPLE), ("left alone", "tn", BLUE)],
     ]
     for y, line in enumerate(cells):
         whole = sum(int(row[cell]) for _, cell, _ in line)
@@ -127,7 +129,7 @@ def _matrix(axes: Axes, row: dict, target: str, unit: str) -> None:
     axes.grid(visible=False)
     for spine in axes.spines.values():
         spine.set_visible(False)
-    axes.set_title(str(row["split"]))
+    axes.set_title(split_name(str(row["split"])))
 
 
 def _short(text: str, length: int = 14) -> str:

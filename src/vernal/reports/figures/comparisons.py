@@ -26,6 +26,7 @@ from vernal.reports.figures.style import (
     nothing,
     panels,
 )
+from vernal.reports.sentences import on_split, split_name
 from vernal.sweeps.settings_table import level_text
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def leaderboard(results: StageResults, title: str) -> Figure:
     beside = _baseline_lines(axes, results)
     axes.set(
         ylim=(len(board) - 0.4, -0.6),
-        xlabel=f"{METRIC_NAMES[results.primary_metric]} on {results.primary_split}",
+        xlabel=f"{METRIC_NAMES[results.primary_metric]} {on_split(results.primary_split)}",
     )
     axes.set_yticks(y, _labels(results, board))
     axes.tick_params(axis="y", length=0, pad=24)
@@ -129,7 +130,7 @@ def contrasts(table: pd.DataFrame, splits: Sequence[str], metric: str, title: st
     for axes, split in zip(listed, splits, strict=True):
         part = table[table["split"] == split].set_index(["axis", "level_a", "level_b"]).reindex(keys)
         _draw_effects(axes, part, np.asarray(y))
-        axes.set_title(split)
+        axes.set_title(split_name(split))
         axes.set_xlabel(f"change of {metric}")
     listed[0].set_yticks(y, [_clipped(_contrast_text(key, keys), 46) for key in keys])
     listed[0].set_ylim(max(y) + 0.6, -0.6)

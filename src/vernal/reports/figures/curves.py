@@ -190,7 +190,7 @@ def reliability(results: StageResults, title: str) -> Figure:
             axes.plot(rows["mean_probability"], rows["observed"], color=colour, marker=marker, linestyle=dashes,
                       markerfacecolor=CARD, markersize=5, linewidth=1.2, label=label)  # fmt: skip
         share_axis(axes, "probability said", "share that came true" if axes is listed[0] else "")
-        axes.set_title(f"{split} (fitted here)" if split == VALIDATION else split)
+        axes.set_title(f"{split_name(split)} (fitted here)" if split == VALIDATION else split_name(split))
     legend_below(figure, listed[0])
     return figure
 

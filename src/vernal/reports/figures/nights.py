@@ -23,6 +23,7 @@ from vernal.reports.figures.style import (
     panels,
     width_of,
 )
+from vernal.reports.sentences import split_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -70,7 +71,7 @@ def nights(results: StageResults, title: str, point: str = "") -> Figure:
     )  # fmt: skip
     for axes, split in zip(listed, splits, strict=True):
         _calendar(axes, table[table["split"] == split])
-        axes.set_title(split)
+        axes.set_title(split_name(split))
     legend_below(figure, listed[0], 2)
     return figure
 
@@ -128,7 +129,7 @@ def review(results: StageResults, title: str) -> Figure:
 
 def _night_title(results: StageResults, split: str) -> str:
     point = results.leading_points[0]
-    return f"{split}: {results.number(point, f'{split}_n_present'):,.0f} nights with the target"
+    return f"{split_name(split)}: {results.number(point, f'{split}_n_present'):,.0f} nights with the target"
 
 
 def _minute_ticks(axes: Axes) -> None:

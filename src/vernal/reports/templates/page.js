@@ -23,7 +23,7 @@ for (const table of document.querySelectorAll("table")) {
   const body = table.tBodies[0], heads = table.tHead ? [...table.tHead.rows[0].cells] : [];
   const rows = body ? [...body.rows] : [];
   const isPlain = rows.every((row) => row.cells.length === heads.length && row.cells[0].textContent.trim() !== "");
-  if (rows.length < 3 || !heads.length || !isPlain) continue;
+  if (rows.length < 3 || !heads.length || !isPlain || table.tHead.querySelector("a, button")) continue;
   for (const [at, head] of heads.entries()) {
     const button = document.createElement("button");
     button.type = "button";

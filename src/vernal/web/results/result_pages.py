@@ -8,9 +8,10 @@ from urllib.parse import quote, urlencode
 
 import pandas as pd
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
 from vernal.audio.excerpts import shown_top_hz
+from vernal.common.data_folder import data_root_param
 from vernal.common.formatting import percent
 from vernal.evaluation.baselines import ALL_POSITIVE, METADATA, PLACE_AND_HOUR
 from vernal.evaluation.effects import what_would_help
@@ -18,11 +19,14 @@ from vernal.evaluation.stage_results import METRIC_NAMES, VALIDATION, StageResul
 from vernal.proof.run_record import stale_because
 from vernal.reports.figures import DEMO
 from vernal.reports.page import DEMO_WORDS
+from vernal.reports.page_templates import page_script_hash
 from vernal.reports.recommendation import total_words, totals_note
+from vernal.reports.sentences import split_name
 from vernal.sweeps.settings_table import SEED
 from vernal.sweeps.stage_folder import StageFolder
 from vernal.web.http import one_of, page
-from vernal.web.results import board, comparing, disagreements, effects, nights, pictures
+from vernal.web.project import NotThere
+from vernal.web.results import board, comparing, disagreements, effects, errors, nights, pictures
 from vernal.web.results.cache import Cache
 from vernal.web.results.stages import LoadedStage, found_stages, load_stage, stamp
 
@@ -30,7 +34,13 @@ if TYPE_CHECKING:
     from vernal.web.project import ProjectContext
 
 ROWS_A_PAGE, CLIPS_A_PAGE = 200, 25
-TABS = (("Leaderboard", ""), ("Two points", "/compare"), ("Effects", "/effects"), ("Nights", "/nights"))
+TABS = (
+    ("Leaderboard", ""),
+    ("Errors", "/errors"),
+    ("Two points", "/compare"),
+    ("Effects", "/effects"),
+    ("Nights", "/nights"),
+)
 
 
 class ResultPages:
@@ -164,6 +174,52 @@ class ResultPages:
         values |= {"query": query, "rows": rows.to_dict("records"), "picture": picture}
         return self._stage_page(request, "effects", loaded, values)
 
+    def errors(self, request: Request, stage: str) -> Response:
+        """What one point misses and what it flags by mistake, clip by clip."""
+        loaded = self._loaded(stage)
+        results, asked = loaded.results, request.query_params
+        point = comparing.check_point(results, asked.get("point") or _first_point(results))
+        clips = self._kept(loaded, "clips", (point, point), lambda: self._clips(results, point, point))
+        table = errors.error_table(clips)
+        query = errors.ErrorQuery(
+            one_of(asked.get("split"), results.measured_splits, ""),
+            one_of(asked.get("kind"), errors.KINDS, ""),
+            asked.get("words", ""),
+            one_of(asked.get("order"), errors.ORDERS, errors.WORST),
+        )
+        listed = errors.listed_errors(table, query)
+        shown, paging = _page_of(request, listed, CLIPS_A_PAGE)
+        band = self._project.band_of(results.target)
+        values = {
+            "point": point,
+            "query": query,
+            "kinds": errors.KINDS,
+            "orders": list(errors.ORDERS),
+            "counts": errors.error_counts(table, results.measured_splits),
+            "n_clips": len(listed),
+            "clips": shown.astype(object).where(shown.notna(), None).to_dict("records"),
+            "threshold": results.number(point, "threshold_logit"),
+            "split_name": split_name,
+            "band": band,
+            "top_hz": shown_top_hz(band),
+        }
+        return self._stage_page(request, "errors", loaded, values | paging)
+
+    def written(self, request: Request, stage: str, name: str) -> Response:
+        """The report of a stage, or one of its cards, as the run wrote it.
+
+        Raises:
+            NotThere: no run has written it.
+        """
+        folder = StageFolder(self._project.data_root, self._loaded(stage).results.spec.stage)
+        paths = {"report": folder.report, "model_card": folder.model_card, "data_card": folder.data_card}
+        if name not in paths or not paths[name].is_file():
+            raise NotThere(f"{stage} has no {name.replace('_', ' ')[:40]} yet; run it.")
+        text = paths[name].read_text(encoding="utf-8")
+        if name != "report":
+            return PlainTextResponse(text)
+        return HTMLResponse(text, headers={"content-security-policy": report_policy()})
+
     def nights(self, request: Request, stage: str) -> Response:
         """Recorder-nights of one point."""
         loaded = self._loaded(stage)
@@ -219,6 +275,12 @@ class ResultPages:
         drawing = (nights.draw_nights, results, table, point, title)
         return table, totals, pictures.page_picture("nights", title, *drawing)
 
+    def _export_command(self, results: StageResults) -> str:
+        """The command that takes the point to use to the field."""
+        place = data_root_param(self._project.data_root)
+        command = f"kedro export {results.spec.stage} {_first_point(results)} --out DIR"
+        return f"{command} --params={place}" if place else command
+
     def _stage_page(
         self, request: Request, tab: str, loaded: LoadedStage, values: dict[str, Any]
     ) -> Response:
@@ -236,8 +298,17 @@ class ResultPages:
             "level_words": level_words,
             "what_would_help": what_would_help,
             "bar": pictures.bar,
+            "to_export": self._export_command(results),
         }
         return page(request, f"results/{tab}", self._own | shared | values)
+
+
+def report_policy() -> str:
+    """What a report may do in a browser: show itself and run its own script, as a page of no server."""
+    return (
+        "sandbox allow-scripts; default-src 'none'; style-src 'unsafe-inline'; img-src data:; media-src data:; "
+        f"script-src '{page_script_hash()}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
 
 
 def address_of(target: ProjectContext) -> str:
