@@ -43,7 +43,7 @@ def error_table(clips: pd.DataFrame) -> pd.DataFrame:
     kind = pd.Series(FOUND, index=clips.index).mask(truth & ~is_flagged, MISSED).mask(~truth, FALSE_ALARM)
     own = clips.assign(kind=kind, logit=clips["logit_a"], confidence=clips["score_a"])
     own = own.assign(badness=own["logit"].where(~truth, -own["logit"]))
-    sides = [name for name in own if name.endswith(("_a", "_b"))]
+    sides = [name for name in own.columns if str(name).endswith(("_a", "_b"))]
     return own[truth | is_flagged].drop(columns=[*sides, "gap"]).reset_index(drop=True)
 
 
