@@ -6,7 +6,7 @@ anew. The goal is 95 % of the average precision that labels of all clips to choo
 of these are positive, as in no season, each seed leaves most of the positives out.
 
 `python -m tests.simulated_listening NAME=DATA_FOLDER ...` prints the table of docs/reviewing.md from the data folders of
-runs, and with `--picture FILE` draws it.
+runs, and with `--picture FILE` draws it. `NAME=field:DATA_FOLDER` takes the unlabelled recordings of a demo season.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from numpy.typing import NDArray
 from vernal.audio.embedding.options import EmbeddingOptions
 from vernal.audio.embedding.store import EmbeddingStore
 from vernal.audio.embedding.windows import plan_windows
+from vernal.clips.synthesis.mixing import call_starts_s
+from vernal.clips.synthesis.options import SeasonOptions
 from vernal.collection.listening import LoopOptions, choose_batch, fit_detector, random_order
 from vernal.common.hashing import rng_for
 from vernal.common.table_files import read_table
@@ -43,15 +45,16 @@ N_SEEDS, N_EXAMPLES, N_ROUNDS, MOST_POSITIVE, REACHED = 20, 3, 10, 0.1, 0.95
 
 @dataclass(frozen=True, eq=False)
 class Season:
-    """Embeddings (n, n_dims), labels and recordings of clips."""
+    """Embeddings (n, n_dims), labels, recordings and names of clips."""
 
     x: NDArray
     y: NDArray
     groups: NDArray
+    names: NDArray
 
     def part(self, rows: NDArray) -> Season:
         """The clips at these rows."""
-        return Season(self.x[rows], self.y[rows], self.groups[rows])
+        return Season(self.x[rows], self.y[rows], self.groups[rows], self.names[rows])
 
     def deal(self, seed: int) -> tuple[Season, Season]:
         """Clips to choose from, and clips of other recordings to test on."""
@@ -71,11 +74,30 @@ def read_season(root: Path) -> Season:
     known = read_table(root / "03_primary/splits.parquet")
     clips = read_table(root / "03_primary/all_clips.parquet")
     table = pd.concat([known, clips[clips.source == "field"]], ignore_index=True)
+    return embedded(root, table)
+
+
+def read_field_hours(root: Path) -> Season:
+    """The demo season's unlabelled recordings, with the truth that they were made from."""
+    table = read_table(root / "02_intermediate/clips.parquet")
+    table = table[table.source == "unlabelled"].reset_index(drop=True)
+    plans = read_table(root / "01_raw/demo/unlabelled.parquet").to_dict("records")
+    starts = {
+        plan["file_path"]: call_starts_s(plan | {"file_path": plan["sound"]}, SeasonOptions())
+        for plan in plans
+    }
+    y = [start_s in starts[path] for path, start_s in zip(table.file_path, table.start_s, strict=True)]
+    return embedded(root, table.assign(is_positive=y))
+
+
+def embedded(root: Path, table: pd.DataFrame) -> Season:
+    """Clips with `is_positive` and their embeddings in a run's store; of each the first window."""
     options = EmbeddingOptions()
     windows = plan_windows(table, options).drop_duplicates("clip_id")
     x = EmbeddingStore(root / "04_feature/embeddings").load(options, windows.key)
     table = table.set_index("clip_id").loc[windows.clip_id]
-    return Season(x, table.is_positive.to_numpy(dtype=bool), table.content_hash.to_numpy(dtype=str))
+    y, groups = table.is_positive.to_numpy(dtype=bool), table.content_hash.to_numpy(dtype=str)
+    return Season(x, y, groups, windows.clip_id.to_numpy(dtype=str))
 
 
 def learn(season: Season, test: Season, options: LoopOptions) -> list[float]:
@@ -162,7 +184,9 @@ def main(arguments: list[str]) -> None:
         name, is_folder, folder = argument.partition("=")
         if is_folder:
             print(name, file=sys.stderr)
-            studies[name] = study(read_season(Path(folder)), lambda line: print(line, file=sys.stderr))
+            kind, is_field, root = folder.rpartition("field:")
+            season = read_field_hours(Path(root)) if is_field and not kind else read_season(Path(folder))
+            studies[name] = study(season, lambda line: print(line, file=sys.stderr))
     print("| data | chosen by | decisions needed | average precision after 100 |\n| --- | --- | --- | --- |")
     for name, curves in studies.items():
         print("\n".join(table_of(curves, name)))

@@ -90,9 +90,17 @@ def only_readers(
 @_add
 @_table
 @click.option("--servers", default=10, show_default=True, help="Servers to kill.")
+@click.option("--decisions", default=300, show_default=True, help="Decisions to send to them, in all.")
 @click.option("--runs", default=3, show_default=True, help="Runs to kill.")
 def everything(
-    seconds: float, seed: int, keep: Path | None, add: bool, table: Path | None, servers: int, runs: int
+    seconds: float,
+    seed: int,
+    keep: Path | None,
+    add: bool,
+    table: Path | None,
+    servers: int,
+    decisions: int,
+    runs: int,
 ) -> None:
     """Try readers, the page and interrupted work, and write the table that docs/proof.md shows.
 
@@ -105,7 +113,7 @@ def everything(
     before = before[before.what.isin([reader.name for reader in readers().values()])]
     found = list(_try_readers(tuple(readers()), seconds, seed, keep, before))
     found.append(try_page(project))
-    found.append(try_killed_servers(project, servers, seed))
+    found.append(try_killed_servers(project, servers, seed, decisions))
     found.append(try_killed_runs(project, runs, seed))
     write_table(added(before, table_of(found)), place)
     _tell(table_of(found), found)

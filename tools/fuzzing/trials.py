@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
 import multiprocessing
 import os
@@ -12,9 +13,11 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import traceback
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +27,7 @@ import psutil
 
 from tools.fuzzing.mutation import MOST_BYTES, mutated
 from tools.fuzzing.readers import SLOW_S, Reader, readers
+from vernal.clips.curation import DECISIONS
 from vernal.common.files import sha256_of_file, write_bytes, write_text
 from vernal.common.json_text import read_json
 from vernal.common.problems import InputError
@@ -328,8 +332,6 @@ class Served:
 
     def ask(self, path: str, body: Any = None) -> tuple[int, bytes]:
         """Status and content of an answer; a path goes out as it is."""
-        import http.client
-
         connection = http.client.HTTPConnection(self.host, timeout=30)
         headers = {"x-vernal-token": self.token} | (
             {"content-type": "application/json"} if body is not None else {}
@@ -350,28 +352,90 @@ class Served:
 # Interrupted work -----------------------------------------------------------------------------------
 
 
-def try_killed_servers(project: Path, n: int, seed: int = 0) -> Trial:
-    """Kill servers while decisions are made; one that was confirmed and is gone is a fault.
+def try_killed_servers(project: Path, n: int, seed: int = 0, decisions: int = 0) -> Trial:
+    """Kill servers while two tabs send decisions, and leave half a line each time, as a power cut does.
 
-    `tries`: decisions that were sent; `taken`: those confirmed; `refused`: those cut off.
+    A decision that was confirmed and is gone, is another than was said, or is not what the page shows in the end, is a
+    fault.
+
+    Args:
+        decisions: of all servers together; some 20 a server by default.
+    Returns:
+        `tries`: decisions that were sent; `taken`: those confirmed; `refused`: those cut off.
     """
-    trial = Trial(f"decisions sent to {n} servers that were killed")
+    trial = Trial(f"decisions sent from two tabs to {n} servers that were killed")
     draw, began = random.Random(seed), time.monotonic()
+    each = max(1, (decisions or 20 * n) // n // 2)
     with tempfile.TemporaryDirectory() as scratch:
-        made = _make_queue(Path(scratch) / "data")
-        confirmed: set[str] = set()
+        folder = Path(scratch)
+        made = _make_queue(folder / "data")
+        tabs = [Tab(made[at::2], random.Random(f"{seed} {at}")) for at in range(2)]
         for _ in range(n):
-            with Served(project, Path(scratch)) as served:
-                for at in range(draw.randint(3, 30)):
-                    trial.tries += 1
-                    confirmed |= _decide(served, made[at % len(made)], is_last=False)
-                confirmed |= _decide(served, made[0], is_last=True)
-                trial.tries += 1
-        kept = _kept(Path(scratch) / "data")
-        trial.taken, trial.faults = len(confirmed), len(confirmed - kept)
+            with Served(project, folder) as served, ThreadPoolExecutor() as both:
+                first, second = (both.submit(tab.decide, served, each - 1) for tab in tabs)
+                first.result()
+                tabs[0].decide(served, 1, is_killed=True)
+                second.result()
+            _tear(folder / "data", draw)
+        confirmed = tabs[0].confirmed | tabs[1].confirmed
+        kept = _kept(folder / "data")
+        shown = _shown(project, folder)
+        lost = {name: said for name, said in confirmed.items() if kept.get(name) != said}
+        last = {said[0]: name for tab in tabs for name, said in tab.confirmed.items()}
+        hidden = {item for item, name in last.items() if shown.get(item) in confirmed.keys() - {name}}
+        hidden |= last.keys() - shown.keys()
+        trial.tries = sum(tab.sent for tab in tabs)
+        trial.taken, trial.faults = len(confirmed), len(lost) + len(hidden)
         trial.refused = trial.tries - len(confirmed)
+        trial.slowest_s = max(tab.slowest_s for tab in tabs)
     trial.seconds = time.monotonic() - began
     return trial
+
+
+class Tab:
+    """A browser's tab in which one of two reviewers decides on clips of their own, again and again.
+
+    `confirmed`: name of a decision -> its clip and what was said, the last one last.
+    """
+
+    def __init__(self, items: list[str], draw: random.Random) -> None:
+        self.items, self.draw = items, draw
+        self.sent, self.slowest_s = 0, 0.0
+        self.confirmed: dict[str, tuple[str, str]] = {}
+
+    def decide(self, served: Served, count: int, is_killed: bool = False) -> None:
+        """Send decisions until the server is gone, which is killed during the first one where `is_killed`."""
+        for _ in range(count):
+            item, word = self.items[self.sent % len(self.items)], self.draw.choice(DECISIONS)
+            said = {"item": item, "look": 1, "reviewer": "Ana", "decision": word}
+            self.sent += 1
+            began = time.monotonic()
+            if is_killed:
+                threading.Timer(0.005, served.process.kill).start()
+            try:
+                status, content = served.ask("/review/api/decide/all", said)
+            except (OSError, http.client.HTTPException):
+                return
+            if status != 200:
+                raise InputError(f"A decision was refused with {status}: {content[:200]!r}")
+            self.slowest_s = max(self.slowest_s, time.monotonic() - began)
+            self.confirmed[json.loads(content)["id"]] = (item, word)
+
+
+def _tear(data_root: Path, draw: random.Random) -> None:
+    """Leave the beginning of a line at the end of the last server's file."""
+    files = sorted((data_root / "01_raw" / "review").glob("*.jsonl"))
+    if files:
+        line = files[-1].read_bytes().rpartition(b"\n")[0].rpartition(b"\n")[2]
+        with files[-1].open("ab") as file:
+            file.write(line[: draw.randrange(1, len(line))])
+
+
+def _shown(project: Path, folder: Path) -> dict[str, str]:
+    """Which decision the page shows on each clip."""
+    with Served(project, folder) as served:
+        looks = json.loads(served.ask("/review/api/state/all?reviewer=Ana")[1])["presentations"]
+    return {look["item"]: look["said"]["id"] for look in looks if look["said"]}
 
 
 def _make_queue(data_root: Path) -> list[str]:
@@ -403,26 +467,14 @@ def _make_queue(data_root: Path) -> list[str]:
     return names
 
 
-def _decide(served: Served, item: str, is_last: bool) -> set[str]:
-    """The decision's name if it was confirmed; the server is killed while the last one is on its way."""
-    import threading
-
-    if is_last:
-        threading.Timer(0.005, served.process.kill).start()
-    said = {"item": item, "look": 1, "reviewer": "Ana", "decision": "target"}
-    try:
-        status, content = served.ask("/review/api/decide/all", said)
-    except OSError:
-        return set()
-    if status != 200:
-        raise InputError(f"A decision was refused with {status}: {content[:200]!r}")
-    return {json.loads(content)["id"]}
-
-
-def _kept(data_root: Path) -> set[str]:
+def _kept(data_root: Path) -> dict[str, tuple[str, str]]:
+    """Name of every decision in the log -> its clip and what was said."""
     from vernal.web.review.decisions import DecisionLog
 
-    return set(DecisionLog(data_root / "01_raw" / "review").read().id)
+    log = DecisionLog(data_root / "01_raw" / "review").read()
+    return {
+        name: (item, word) for name, item, word in log[["id", "item", "decision"]].itertuples(index=False)
+    }
 
 
 _PIPELINES = "demo,ingest,quality_splitting,embedding"

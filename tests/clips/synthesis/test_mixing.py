@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vernal.clips.synthesis import SAMPLE_RATE_HZ, SeasonOptions, components, plan_season, render, write_wav
-from vernal.clips.synthesis.mixing import CALL_BAND_HZ
+from vernal.clips.synthesis.mixing import CALL_BAND_HZ, call_starts_s
 from vernal.clips.synthesis.options import CONFUSERS
 
 OPTIONS = SeasonOptions(field_recordings=3, field_s=6, unlabelled_recordings=2, unlabelled_s=6)
@@ -109,6 +109,16 @@ def test_unlabelled_recordings_hold_as_many_bouts_as_planned():
     halves = [_rms(calls[:144_000]), _rms(calls[144_000:])]
     assert min(halves) > 0
     assert not components({**row, "n_calls": 0}, OPTIONS).calls.any()
+
+
+def test_calls_are_where_their_starts_are_told():
+    row = {**SEASON.unlabelled.iloc[0].to_dict(), "n_calls": 5, "duration_s": 30.0}
+    starts = call_starts_s(row, OPTIONS)
+    assert len(starts) == 5 and starts == sorted(starts) and all(start % 3 == 0 for start in starts)
+    stretches = components(row, OPTIONS).calls.reshape(10, 144_000)
+    by_power = sorted(3 * np.argsort([-_rms(stretch) for stretch in stretches])[:5])
+    assert by_power == starts
+    assert call_starts_s({**row, "n_calls": 0}, OPTIONS) == []
 
 
 def test_a_sound_depends_on_its_row_and_the_options_alone():

@@ -126,7 +126,21 @@ def test_the_page_gives_nothing_away_and_a_leak_would_be_seen(project: Path, mon
 
 @pytest.mark.processes
 def test_no_confirmed_decision_is_lost_and_a_lost_one_would_be_seen(project: Path, monkeypatch):
-    assert trials.try_killed_servers(project, 1).faults == 0
-    monkeypatch.setattr(trials, "_kept", lambda data_root: set())
-    lost = trials.try_killed_servers(project, 1)
-    assert lost.faults == lost.taken > 0
+    found = trials.try_killed_servers(project, 5, decisions=300)
+    assert found.faults == 0 and found.taken > 200 and found.tries <= 300
+    kept = trials._kept
+
+    def some_lost(data_root: Path) -> dict:
+        (_, first), *rest = kept(data_root).items()
+        (name, _), *rest = rest
+        return dict(rest) | {name: first}
+
+    monkeypatch.setattr(trials, "_kept", some_lost)
+    assert trials.try_killed_servers(project, 1).faults == 2, "one is gone, and one is another's"
+
+
+@pytest.mark.processes
+@pytest.mark.slow
+def test_an_hour_of_decisions_loses_none(project: Path):
+    found = trials.try_killed_servers(project, 30, decisions=3_600)
+    assert found.faults == 0 and found.taken > 3_000

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from tests.reviewing import READY, Reviewing, decide, press, until
+from tests.shared_folder import made_once
+from tests.simulated_listening import REACHED, read_field_hours
 from tests.small_browser import open_browser
-from tests.small_review import SCRIPT, make_data_root, write_sound
+from tests.small_review import SCRIPT, make_context, make_data_root, write_sound
+from vernal.collection.listening import fit_detector
+from vernal.common.table_files import read_table
+from vernal.evaluation.metrics import average_precision
 from vernal.web.review.decisions import DecisionLog
+from vernal.web.review.options import ReviewOptions
+from vernal.web.review.service import ReviewService
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
@@ -543,3 +553,69 @@ def test_a_detector_from_an_example_by_keyboard_with_a_kill_between_the_batches(
     assert "detection.model=" in made and (root / "06_models/listening/frogs/frogs_head.tflite").is_file()
     browser.find_element("id", "listening").screenshot(str(tmp_path / "loop.png"))
     assert complaints(browser) == []
+
+
+@pytest.fixture(scope="module")
+def field_hours(project: Path, tmp_path_factory) -> Path:
+    """A data folder with two hours of unlabelled recordings, embedded."""
+
+    def make(root: Path) -> None:
+        for name in ("demo", "ingest", "embedding"):
+            command = [sys.executable, "-m", "kedro", "run", f"--pipeline={name}"]
+            command.append(f"--params=data_root={root},demo.unlabelled_recordings=120")
+            subprocess.run(command, cwd=project, check=True)
+
+    return made_once(tmp_path_factory, "field hours", make)
+
+
+def promised() -> tuple[float, float]:
+    """What the documentation's table promises of the default: the most decisions, and average precision after 100."""
+    page = (Path(__file__).parents[3] / "docs/reviewing.md").read_text("utf-8")
+    row = re.search(r"\| demo field hours \| uncertain, an eighth random \| (.*) \| (.*) \|", page)
+    assert row is not None
+    most, least = (re.findall(r"[\d.]+", cell) for cell in row.groups())
+    return float(most[2]), float(least[1])
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3_600)
+def test_a_reviewer_of_field_hours_reaches_what_the_table_promises(browser, field_hours, project):
+    clips = read_table(field_hours / "02_intermediate/clips.parquet")
+    season = read_field_hours(field_hours)
+    truth = dict(zip(season.names, season.y, strict=True))
+    nights = clips.set_index("clip_id").night.loc[season.names]
+    held_out = sorted(nights.unique())[::3]
+    is_test = nights.isin(held_out).to_numpy()
+    pool, test = season.part(~is_test), season.part(is_test)
+    whole = fit_detector(pool.x, pool.y, pool.x[:0])
+    goal = REACHED * average_precision(whole.logits(test.x), test.y)
+    begin = [f"--example={name}" for name in pool.names[pool.y][[0, 50, 100]]]
+    wanted = f"source == 'unlabelled' and night not in {tuple(map(str, held_out))}"
+    begin += ["--loop", f"--filter={wanted}", "--name=hours", "--reviewer=Ana", "--repeats=0"]
+    server = Reviewing(project, field_hours, *begin)
+    loop = ReviewService(make_context(field_hours, project), ReviewOptions(), "Ana").loop("hours")
+    try:
+        browser.get(server.address)
+        until(browser, READY)
+        press(browser, "a")  # nobody listens, so nothing has to sound
+        reached = []
+        most, least = promised()
+        for number in range(math.ceil(most / 20) * 20):
+            item = until(browser, READY)
+            time.sleep(0.3)  # nobody listens for less
+            assert decide(browser, "y" if truth[item] else "n") == item
+            if number % 20 == 19:
+                reached.append(average_precision(loop.detector().logits(test.x), test.y))
+        took = browser.execute_script(
+            "return performance.getEntriesByName('decision to next clip').map((entry) => entry.duration)"
+        )
+        rounds = browser.execute_script(
+            "return performance.getEntriesByName('next batch').map((entry) => entry.duration)"
+        )
+    finally:
+        server.kill()
+    print(f"goal {goal:.3f}, reached {np.round(reached, 3)}, next clip {sorted(took)[len(took) // 2]:.0f} ms")
+    print(f"next batch, ms: {np.round(rounds)}")
+    assert reached[-1] >= goal, f"in {most:g} decisions, as the table says"
+    assert reached[4] >= least, "after 100 decisions, as the table says"
+    assert sorted(took)[len(took) // 2] < 100

@@ -78,6 +78,24 @@ def write_wav(row: Mapping[str, Any], options: SeasonOptions, root: Path | str) 
     return path
 
 
+def call_starts_s(row: Mapping[str, Any], options: SeasonOptions) -> list[int]:
+    """Starts in seconds of the three-second stretches of a sound that hold a call bout, rising; its only truth."""
+    return _call_starts_s(row, _rng(row, options, "demo calls"))
+
+
+def _call_starts_s(row: Mapping[str, Any], rng: np.random.Generator) -> list[int]:
+    return sorted(rng.permuted(_stretches_s(row))[: int(row["n_calls"])].tolist())
+
+
+def _stretches_s(row: Mapping[str, Any]) -> range:
+    """Starts of the three-second stretches of a sound."""
+    return range(0, round(row["duration_s"] * SAMPLE_RATE_HZ) // SAMPLE_RATE_HZ, CLIP_S)
+
+
+def _rng(row: Mapping[str, Any], options: SeasonOptions, purpose: str) -> np.random.Generator:
+    return rng_for(options.seed, purpose, row["source"], row["file_path"])
+
+
 @dataclass(frozen=True)
 class _Scene:
     """What the layers of one sound share; `background` is its spectrum (rfft of `n` samples at 48 kHz)."""
@@ -92,11 +110,7 @@ class _Scene:
 
     def rng(self, purpose: str) -> np.random.Generator:
         """The generator of one layer of this sound."""
-        return rng_for(self.options.seed, purpose, self.row["source"], self.row["file_path"])
-
-    def stretches_s(self) -> range:
-        """Starts of the three-second stretches of the sound."""
-        return range(0, self.n // SAMPLE_RATE_HZ, CLIP_S)
+        return _rng(self.row, self.options, purpose)
 
 
 @dataclass(frozen=True)
@@ -168,7 +182,7 @@ def _drawn_confusers(scene: _Scene) -> Iterator[tuple[str, int, float, np.random
         scale *= options.field_confuser_scale
     elif scene.row["n_calls"]:
         scale *= options.positive_confuser_scale
-    for start_s in scene.stretches_s():
+    for start_s in _stretches_s(scene.row):
         for kind in CONFUSERS:
             # Drawn for every kind at every start, so that one probability leaves the others' draws alone.
             draw, loudness, sound_seed = rng.random(), rng.uniform(-1, 1), int(rng.integers(2**62))
@@ -182,7 +196,7 @@ def _calls(scene: _Scene) -> np.ndarray:
     """Spectrum of the call bouts at the signal-to-noise ratio of the row's quality."""
     row, options, rng = scene.row, scene.options, scene.rng("demo calls")
     spectrum = np.zeros(scene.n // 2 + 1, dtype=np.complex64)
-    for start_s in sorted(rng.permuted(scene.stretches_s())[: int(row["n_calls"])]):
+    for start_s in _call_starts_s(row, rng):
         quality, call_type = row["quality"], row["call_type"]
         if row["source"] != "labelled":  # nobody has said what is in it
             quality, call_type = str(rng.choice(QUALITIES)), str(rng.choice(CALL_TYPES))
