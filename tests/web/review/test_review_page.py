@@ -596,12 +596,12 @@ def test_a_reviewer_of_field_hours_reaches_what_the_table_promises(browser, fiel
     loop = ReviewService(make_context(field_hours, project), ReviewOptions(), "Ana").loop("hours")
     try:
         browser.get(server.address)
-        until(browser, READY)
+        until(browser, READY, 60)
         press(browser, "a")  # nobody listens, so nothing has to sound
         reached = []
         most, least = promised()
         for number in range(math.ceil(most / 20) * 20):
-            item = until(browser, READY)
+            item = until(browser, READY, 60)
             time.sleep(0.3)  # nobody listens for less
             assert decide(browser, "y" if truth[item] else "n") == item
             if number % 20 == 19:
