@@ -8,6 +8,7 @@ part has left the store is made anew. All of it can be deleted.
 from __future__ import annotations
 
 import json
+import mmap
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -76,6 +77,7 @@ class WindowIndex:
             here = np.flatnonzero((rows >= first) & (rows < end))
             # As they lie on the disk, which is then read in one direction.
             here = here[np.argsort(rows[here], kind="stable")]
+            _ask_for(piece, rows[here] - first)
             found[here] = piece[rows[here] - first]
         return found
 
@@ -89,6 +91,16 @@ class WindowIndex:
         else:
             pieces = [piece @ weights for whole in self.vectors for piece in _blocks(whole)]
         return np.concatenate([np.empty(0, dtype=np.float32), *pieces])
+
+
+def _ask_for(piece: Embeddings, rows: NDArray[np.intp]) -> None:
+    """Let the system read rows of a file all at once: 2,000 take 0.1 s, and one after the other seconds."""
+    memory = getattr(piece, "_mmap", None)
+    if memory is None or not isinstance(piece, np.memmap) or not hasattr(mmap, "MADV_WILLNEED"):
+        return
+    for start in (piece.offset + rows * piece.strides[0]).tolist():
+        page = start // mmap.PAGESIZE * mmap.PAGESIZE
+        memory.madvise(mmap.MADV_WILLNEED, page, start + piece.strides[0] - page)
 
 
 def _blocks(vectors: Embeddings) -> Iterator[Float]:
