@@ -247,6 +247,7 @@ def _decisions(folder: Path) -> list[bytes]:
     line = log.add(said | {"clip_id": "a", "file_path": "a.wav", "start_s": 0.0, "end_s": 3.0, "score": 1.5})
     log.add(said | {"item": "b", "decision": "not_target", "note": "rain"})
     log.undo(line["id"], "Ana")
+    log.add_together([said | {"item": "c", "asked": name} for name in ("owl", "frog")])
     return [next(folder.glob("*.jsonl")).read_bytes()]
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from tests.small_review import QUEUES, WINDOWS, save_windows
 from vernal.common.problems import InputError
-from vernal.field.detection.verification import review_windows, verdicts_of
+from vernal.field.detection.detections import Detections
+from vernal.field.detection.verification import confirmed_nights, review_windows, verdicts_of
 from vernal.web.review.classes import ask_for_all, in_their_spelling, of_class
 from vernal.web.review.options import ReviewOptions
 from vernal.web.review.queues import filter_queue, load_queue
@@ -116,6 +117,16 @@ def test_the_sample_s_reader_finds_what_was_said_of_each_label(of_all, sample):
         answered(of_all, window, **words)
     checked = review_windows(sample, verdicts_of(of_all.log.read()))
     assert set(checked.review_state) == {"confirmed", "rejected"} and len(checked) == len(sample)
+
+
+def test_nights_are_confirmed_for_the_classes_that_were_heard_in_them(of_all, sample):
+    for window in of_all.queue("sample").items["item"]:
+        answered(of_all, window, owl="target", frog="not_target", RADR="unsure")
+    contents = sample.drop_duplicates("content_hash")
+    files = contents.assign(state="scored", date="2025-04-01", time="23:00:00")
+    found = Detections(pd.DataFrame(), files, pd.DataFrame())
+    nights = confirmed_nights(found, verdicts_of(of_all.log.read()))
+    assert set(nights.label) == {"owl"} and set(nights.night) == {"2025-04-01"}
 
 
 def test_nothing_of_a_model_is_told_while_it_is_blind(of_all):
