@@ -39,8 +39,8 @@ def create_app(review: ReviewService, token: str, names: Iterable[str]) -> Starl
             get("/static/tables.js", lambda request: Response(page_script(), media_type="text/javascript")),
             Mount("/static", StaticFiles(directory=STATIC)),
             *_review_routes(ReviewPages(review)),
-            *_result_routes(ResultPages(review.project)),
             *_target_routes(TargetPages(review.project)),
+            *_result_routes(ResultPages(review.project)),
             *_sweep_routes(SweepPages(review.project)),
         ],
         middleware=[Middleware(Guard, token=token, names=names)],
@@ -86,9 +86,11 @@ def _result_routes(pages: ResultPages) -> list[BaseRoute]:
 
 
 def _target_routes(pages: TargetPages) -> list[BaseRoute]:
+    """Before those of one target, since a target may be called as one of the views is."""
     own = "/results/_of/{target}"
     return [
         get("/results/_targets/{stage}", pages.together),
+        get("/results/_targets/{stage}/report", pages.report),
         get(own, pages.of_each(ResultPages.stages)),
         get(f"{own}/{{stage}}", pages.of_each(ResultPages.board)),
         get(f"{own}/{{stage}}/errors", pages.of_each(ResultPages.errors)),

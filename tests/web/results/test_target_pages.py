@@ -11,13 +11,15 @@ from pathlib import Path
 import pytest
 
 from tests.web.results.conftest import MadeProject, Served, serve
+from vernal.common.files import write_text
 from vernal.common.table_files import write_table
 from vernal.common.target_folders import TargetFolders
 from vernal.evaluation.across import OneTarget, across_targets
 from vernal.sweeps.stage_folder import StageFolder
 from vernal.web.project import ProjectContext
 
-NAMES = {"barn owl": "barn_owl", "frog/toad": "frog_toad"}
+# One is called as a view of results is.
+NAMES = {"barn owl": "barn_owl", "frog/toad": "frog_toad", "nights": "nights"}
 
 
 def context_of_targets(made: MadeProject, root: Path) -> ProjectContext:
@@ -29,6 +31,7 @@ def context_of_targets(made: MadeProject, root: Path) -> ProjectContext:
     one = OneTarget(made.load().results, files.read_table(files.scores), files.read_table(files.data.splits))
     for name, table in across_targets(dict.fromkeys(NAMES, one)).tables().items():
         write_table(table, root / "08_reporting" / "made" / "targets" / f"{name}.csv")
+    write_text(root / "08_reporting" / "made" / "targets" / "report.html", "<h1>all of them</h1>")
 
     def open_target(name: str, folder: Path) -> ProjectContext:
         return replace(made.context(), data_root=folder, parameters={"target": name})
@@ -67,6 +70,12 @@ def test_the_pages_of_a_target_lead_to_no_other(several):
         assert own and all(
             address.startswith(("/results/_of/frog_toad", "/results/_targets/")) for address in own
         )
+
+
+def test_the_report_of_all_is_served_as_it_was_written(several):
+    assert several.get("/results/_targets/made/report")[1] == "<h1>all of them</h1>"
+    assert "written by a run of several targets" in several.get("/results/_targets/none/report")[1]
+    assert several.get("/results/_of/nights")[0] == 200
 
 
 def test_what_is_not_there_is_said(several):

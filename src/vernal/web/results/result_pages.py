@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
@@ -215,10 +216,9 @@ class ResultPages:
         paths = {"report": folder.report, "model_card": folder.model_card, "data_card": folder.data_card}
         if name not in paths or not paths[name].is_file():
             raise NotThere(f"{stage} has no {name.replace('_', ' ')[:40]} yet; run it.")
-        text = paths[name].read_text(encoding="utf-8")
-        if name != "report":
-            return PlainTextResponse(text)
-        return HTMLResponse(text, headers={"content-security-policy": report_policy()})
+        if name == "report":
+            return report_page(folder.report)
+        return PlainTextResponse(paths[name].read_text(encoding="utf-8"))
 
     def nights(self, request: Request, stage: str) -> Response:
         """Recorder-nights of one point."""
@@ -309,6 +309,12 @@ def report_policy() -> str:
         "sandbox allow-scripts; default-src 'none'; style-src 'unsafe-inline'; img-src data:; media-src data:; "
         f"script-src '{page_script_hash()}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
+
+
+def report_page(path: Path) -> Response:
+    """A report as the run wrote it."""
+    headers = {"content-security-policy": report_policy()}
+    return HTMLResponse(path.read_text(encoding="utf-8"), headers=headers)
 
 
 def address_of(target: ProjectContext) -> str:

@@ -16,7 +16,7 @@ from vernal.sweeps.stage_folder import StageFolder
 from vernal.web.http import page
 from vernal.web.project import NotThere
 from vernal.web.results.cache import Cache
-from vernal.web.results.result_pages import ResultPages, address_of
+from vernal.web.results.result_pages import ResultPages, address_of, report_page
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,11 +53,22 @@ class TargetPages:
             "means": means.to_dict("records"),
             "measures": {name: METRIC_NAMES[name] for name in _MEASURES},
             "confusion": _confusion(_table(folder, "confusion"), split),
-            "report": folder / "report.html",
+            "folder": folder,
             "tables": sorted(path.name for path in folder.glob("*.csv")),
             "addresses": {name: address_of(one) for name, one in self._project.targets.items()},
         }
         return page(request, "results/targets", values)
+
+    def report(self, request: Request, stage: str) -> Response:
+        """The page that the run wrote of all targets.
+
+        Raises:
+            NotThere: no run of several targets has written it.
+        """
+        path = StageFolder(self._project.data_root, stage).reporting / "targets" / "report.html"
+        if not path.is_file():
+            raise NotThere(f"{path} is not there; it is written by a run of several targets.")
+        return report_page(path)
 
     def of_each(self, view: Callable[..., Response]) -> Callable[..., Response]:
         """A view of `ResultPages`, of the target that the address names by its folder."""
