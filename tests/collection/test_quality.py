@@ -8,7 +8,7 @@ import pytest
 import soundfile
 from scipy.signal import butter, sosfilt
 
-from tests import boobook
+from tools import boobook
 from vernal.collection.levels import frame_powers
 from vernal.collection.quality import (
     QualityOptions,

@@ -12,8 +12,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tests import boobook
 from tests.proof.conftest import AUDIO, embedded, labelled_clips
+from tools import boobook
 from vernal.pipelines.evaluation.nodes import score_points
 from vernal.pipelines.training.nodes import train_points
 from vernal.sweeps.plans import resolve_points

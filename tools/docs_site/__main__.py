@@ -82,17 +82,23 @@ def features(data_root: Path, name: str) -> None:
 
 
 @main.command()
-@click.argument("data_root", type=_folder)
-@click.argument("name", type=click.Choice(["esc10", "boobook"]))
-def encoders(data_root: Path, name: str) -> None:
-    """Copy what a finished sweep over encoders found on ESC-10 or on the boobook's recordings.
+@click.argument("recordings", type=_folder)
+@click.argument("data_root", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--only", type=click.Choice(["boobook", "esc10"]), help="One of the sets; default: both.")
+def encoders(recordings: Path, data_root: Path, only: str | None) -> None:
+    """Run the sweeps over encoders on the sets `boobook` and `esc10`, and write their tables.
+
+    RECORDINGS has a folder of each set; the runs' data go to DATA_ROOT, and what stands there is not done again. It
+    takes some minutes, and vernal[speech].
 
     \b
-    Example:  python -m tools.docs_site encoders data esc10
+    Example:  python -m tools.docs_site encoders shared/data /x/encoders
     """
-    from tools.docs_site.results import write_encoders
+    from tools.docs_site.encoders import SETS, compare_encoders
 
-    write_encoders(data_root, name, find_project() / "docs" / "results")
+    project = find_project()
+    for name in [only] if only else SETS:
+        compare_encoders(project, name, recordings / name, data_root / name, project / "docs" / "results")
 
 
 @main.command("near-duplicates")

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from tests.field.test_export import FIT_KEY, make_head, peer_like
+from tests.field.test_export import FIT_KEY, HAS_BIRDNET, make_head, peer_like
 from vernal.audio.embedding.windows import EmbeddingOptions
 from vernal.commands.export import export
 from vernal.common.problems import InputError
@@ -126,6 +126,26 @@ def test_one_file_has_all_labels_and_is_proven_for_each(root, quick, tmp_path):
             )
     assert load_export(out).labels == tuple(HEADS)
     assert export_merged(root, ["baseline"], out) == out  # again, in its own place
+
+
+@pytest.mark.chain
+def test_every_program_gives_each_label_the_score_of_its_point(root, tmp_path, monkeypatch):
+    """Each label in each real program that is installed, from each file that it runs."""
+    monkeypatch.setattr("vernal.field.export.folder.N_CLIPS", 2)
+    out = export_merged(root, ["baseline"], tmp_path / "pond")
+    table = pd.read_csv(out / "parity.csv")
+    table = table[table.is_required & table.ours.notna()]
+    programs_of = {"BirdNET-Analyzer", "onnxruntime"} | ({"birdnet"} if HAS_BIRDNET else set())
+    assert set(table.program) == programs_of
+    for (program, file, label), rows in table.groupby(["program", "classifier", "label"]):
+        assert len(rows) == 5 and rows.difference.max() < 5.5e-5, (program, file, label)
+        assert rows.ours.between(1e-4, 1 - 1e-4).any(), (program, file, label)
+    assert len(table) == 5 * len(HEADS) * (5 if HAS_BIRDNET else 4)
+    record = yaml.safe_load((out / "merged_parameters.yml").read_text(encoding="utf-8"))
+    assert record["birdnet"]["top_k"] == 3
+    assert record["birdnet"]["custom_confidence_thresholds"] == {
+        "owl": 0.268941, "frog": 0.622459, "dog": 0.880797
+    }  # fmt: skip
 
 
 def test_what_cannot_be_one_file_is_told_and_leaves_nothing(root, quick, tmp_path):

@@ -40,7 +40,7 @@ def write_manifest(folder: Path, path: Path) -> Path:
 
 
 def calls(recording: Path) -> list[tuple[float, float, float, float]]:
-    """The boxes of a recording's Raven table: begin and end in s, low and high in Hz; strays of no length are left out."""
+    """The boxes of a recording's Raven table: begin and end in s, low and high in Hz; strays of no length left out."""
     names = ("Begin Time (s)", "End Time (s)", "Low Freq (Hz)", "High Freq (Hz)")
     tables = [table for table in recording.parent.glob("*.txt") if table.name.startswith(recording.stem)]
     if not tables:
