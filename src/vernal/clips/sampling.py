@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -173,8 +173,17 @@ class Eligible:
     steps: tuple[tuple[str, int, int], ...]
 
 
-def eligible_clips(splits: pd.DataFrame, subsets: Mapping[str, pd.DataFrame], settings: Any) -> Eligible:
-    """The first part of `select`: train split, filters, subsets. It does not depend on the seed."""
+def eligible_clips(
+    splits: pd.DataFrame,
+    subsets: Mapping[str, pd.DataFrame],
+    settings: Any,
+    rows_of: Callable[..., SubsetRows] | None = None,
+) -> Eligible:
+    """The first part of `select`: train split, filters, subsets. It does not depend on the seed.
+
+    Args:
+        rows_of: for `add_subsets`.
+    """
     _refuse_repeated(splits, "the splits")
     asked = {name: getattr(settings, name) for name in FILTERS}
     _check_filters(splits, **asked)
@@ -182,9 +191,8 @@ def eligible_clips(splits: pd.DataFrame, subsets: Mapping[str, pd.DataFrame], se
     tables = {"train split": filtered}
     for name, values in asked.items():
         filtered = tables[name] = filter_clips(filtered, splits, **{name: values})
-    added = add_subsets(
-        filtered, splits, subsets, settings.positive_subsets or [], settings.negative_subsets or []
-    )
+    named = (settings.positive_subsets or [], settings.negative_subsets or [])
+    added = add_subsets(filtered, splits, subsets, *named, rows_of or subset_rows)
     _require_both(added, settings)
     tables["subsets"] = added
     return Eligible(added, tuple((step, *class_counts(table)) for step, table in tables.items()))
@@ -243,9 +251,12 @@ def add_subsets(
     subsets: Mapping[str, pd.DataFrame],
     positive: Iterable[str],
     negative: Iterable[str],
+    rows_of: Callable[..., SubsetRows] | None = None,
 ) -> pd.DataFrame:
     """Add the clips of named subsets that are not there yet.
 
+    Args:
+        rows_of: in place of `subset_rows`, where one subset is asked for many times.
     Returns:
         `clips` and the added rows sorted by `clip_id`, with `subset`, the first subset that added the row. A
         labelled clip brings its row of `splits`; others bring what the subset's table says and `split` =
@@ -262,18 +273,27 @@ def add_subsets(
     parts = [clips.assign(subset=pd.Series(np.nan, index=clips.index, dtype="str"))]
     for name, is_positive in wanted:
         if name in subsets and len(subsets[name]):
-            parts.append(_subset_rows(name, subsets[name], is_positive, splits, problems))
+            found = (rows_of or subset_rows)(name, subsets[name], is_positive, splits)
+            parts.append(found.rows)
+            for kind, cases, remedy in found.wrong:
+                problems.add(kind, cases, remedy)
     table = pd.concat(parts) if len(parts) > 1 else parts[0]
-    classes = table.groupby("clip_id").is_positive.nunique()
+    repeated = table[table.clip_id.duplicated(keep=False)]
+    classes = repeated.groupby("clip_id").is_positive.nunique()
     problems.add("clip given as positive and as negative", classes.index[classes > 1], "Decide which it is.")
     problems.raise_if_any()
     table = table.drop_duplicates("clip_id").astype({"is_positive": "bool"})
     return table.sort_values("clip_id", ignore_index=True)
 
 
-def _subset_rows(
-    name: str, subset: pd.DataFrame, is_positive: bool, splits: pd.DataFrame, problems: Problems
-) -> pd.DataFrame:
+class SubsetRows(NamedTuple):
+    """The clips that a subset adds, and what is wrong with them: kind, cases, remedy."""
+
+    rows: pd.DataFrame
+    wrong: list[tuple[str, list[str], str]]
+
+
+def subset_rows(name: str, subset: pd.DataFrame, is_positive: bool, splits: pd.DataFrame) -> SubsetRows:
     """The clips of one subset, labelled ones as `splits` has them; what may not be trained on is noted."""
     subset = subset.drop_duplicates("clip_id")
     labelled = splits[splits.clip_id.isin(subset.clip_id)]
@@ -283,14 +303,16 @@ def _subset_rows(
         [table[table.is_positive.astype(bool) != is_positive] for table in (subset, labelled)]
     )
     tested = labelled[labelled.split != TRAIN]
-    for kind, bad, remedy in (
-        (f"{sides[1]} clip in a {sides[0]} subset", contrary, "Name the subset on the other side."),
-        ("clip of a validation or test split", tested, "Mine the train split only."),
-        *_external_problems(external, held_out(splits)),
-    ):
-        problems.add(kind, [f"{name}: {clip}" for clip in sorted(set(bad.clip_id))], remedy)
+    wrong = [
+        (kind, [f"{name}: {clip}" for clip in sorted(set(bad.clip_id))], remedy)
+        for kind, bad, remedy in (
+            (f"{sides[1]} clip in a {sides[0]} subset", contrary, "Name the subset on the other side."),
+            ("clip of a validation or test split", tested, "Mine the train split only."),
+            *_external_problems(external, held_out(splits)),
+        )
+    ]
     parts = [part for part in (labelled, external.assign(split=TRAIN)) if len(part)]
-    return pd.concat(parts).assign(subset=name)
+    return SubsetRows(pd.concat(parts).assign(subset=name), wrong)
 
 
 def _external_problems(

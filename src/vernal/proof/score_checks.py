@@ -157,9 +157,10 @@ def every_clip_scored(
 ) -> Finding:
     """Every point that is not listed as failed or not run scored every clip of every evaluated split, once."""
     expected = splits[splits.split.isin(EVALUATED_SPLITS)]
-    points = [point for point in plan.point if point not in set(failures.point)]
+    failed, scored = set(failures.point), set(scores.point.unique())
+    points = [point for point in plan.point if point not in failed]
     table = scores.astype({"point": "str", "clip_id": "str", "split": "str"})
-    cases = [f"{point}: no score at all" for point in points if point not in set(table.point)]
+    cases = [f"{point}: no score at all" for point in points if point not in scored]
     wanted = expected.set_index("clip_id").split
     for point, own in table.groupby("point", sort=True):
         got = own.set_index("clip_id").split

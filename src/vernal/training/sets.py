@@ -7,6 +7,7 @@ one. Sets stand in one long table, so that a person can look up where a clip was
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pandas as pd
 
@@ -139,6 +140,7 @@ class _Drawer:
         self._subsets = {name: _narrow(table) for name, table in subsets.items()}
         self._tests = set(splits.clip_id[splits.split.isin(("test_iid", "test_ood"))])
         self._eligible: dict[tuple, sampling.Eligible] = {}
+        self._rows: dict[tuple[str, bool], sampling.SubsetRows] = {}
 
     def draw(self, settings: PointSettings) -> tuple[pd.DataFrame, pd.DataFrame]:
         """The clips of one point, `clip_id`, `is_positive`, `role`, sorted by `clip_id`; and the steps to them.
@@ -165,8 +167,16 @@ class _Drawer:
     def _find(self, settings: PointSettings) -> sampling.Eligible:
         key = tuple(getattr(settings, name) for name in _ELIGIBLE_BY)
         if key not in self._eligible:
-            self._eligible[key] = sampling.eligible_clips(self._splits, self._subsets, settings)
+            found = sampling.eligible_clips(self._splits, self._subsets, settings, self._rows_of)
+            self._eligible[key] = replace(found, clips=found.clips[["clip_id", "is_positive"]])
         return self._eligible[key]
+
+    def _rows_of(
+        self, name: str, subset: pd.DataFrame, is_positive: bool, splits: pd.DataFrame
+    ) -> sampling.SubsetRows:
+        if (name, is_positive) not in self._rows:
+            self._rows[name, is_positive] = sampling.subset_rows(name, subset, is_positive, splits)
+        return self._rows[name, is_positive]
 
     def _validation(self) -> pd.DataFrame:
         stop = self._splits[self._splits.split == "val"]

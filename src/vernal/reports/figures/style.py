@@ -111,12 +111,19 @@ def drawn(draw: Callable[..., Figure], *args: Any) -> Drawing:
     """Call a figure function in the common style and write what it draws; the same arguments, the same bytes."""
     with styled():
         figure = draw(*args)
-        figure.draw_without_rendering()
-        figure.set_layout_engine(None)  # laid out here, not again for each format
+        lay_out(figure)
         svg, png = io.StringIO(), io.BytesIO()
         figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
         figure.savefig(png, format="png", facecolor=CARD, metadata={"Software": None})
     return Drawing(_cleaned(svg.getvalue()), png.getvalue())
+
+
+def lay_out(figure: Figure) -> None:
+    """Settle where everything stands, once; not again for each format that is written."""
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
+        figure.set_layout_engine(None)
 
 
 def panels(
