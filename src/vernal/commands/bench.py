@@ -46,12 +46,22 @@ COLUMNS = {
         "ours_s": "Vernal, s",
         "peer_s": "BirdNET-Analyzer, s",
         "ratio": "ratio",
+        "draw_s": "balancing, s",
         "train_s": "training, s",
         "score_s": "scoring, s",
         "evaluate_s": "evaluation, s",
+        "prove_s": "proof, s",
         "together_s": "tables of all targets, s",
         "cpu_s": "processor time, s",
         "peak_memory_mb": "Vernal, MB",
+    },
+    "chain": {
+        "windows": "windows",
+        "pairs": "close pairs heard",
+        "s": "s",
+        "cpu_s": "processor time, s",
+        "share": "share of embedding's processor time",
+        "memory_mb": "MB",
     },
     "detect": {
         "hours": "hours of sound",
@@ -262,6 +272,29 @@ def sweep(
         f"running {', '.join(map(str, sizes))} points of stage 5, and {peer_points} with BirdNET-Analyzer ..."
     )
     _report("sweep", bench_stage(sizes, workers, scale, peer_points, targets or 0, _say), as_json)
+
+
+@bench.command("chain")
+@click.option(
+    "--scale",
+    type=click.FloatRange(0.01, 1),
+    default=1.0,
+    show_default=True,
+    help="Share of the study's clips.",
+)
+@with_workers
+@as_json
+def chain(scale: float, workers: int, as_json: bool) -> None:
+    """Measure each step of a season of the study's size.
+
+    \b
+    Example:  kedro bench chain
+    Example:  kedro bench chain --scale 0.1 --json
+    """
+    from vernal.commands.benchmarks.chain import bench_chain
+
+    _say("measuring each step of a season ...")
+    _report("chain", bench_chain(workers, scale, say=_say), as_json)
 
 
 @bench.command("detect")

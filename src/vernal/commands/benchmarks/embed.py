@@ -88,6 +88,7 @@ def _report(
         "ours_ms_per_window": ratio(1_000 * ours["seconds"], ours["n_windows"]),
         "peer_ms_per_window": peer and ratio(1_000 * peer["seconds"], peer["n_windows"]),
         "ours_main_memory_mb": ours["main_memory_mb"],
+        "ours_all_memory_mb": ours["all_memory_mb"],
         "max_abs_difference": difference,
         "encoder_version": encoder_version("birdnet_v2.4"),
     }

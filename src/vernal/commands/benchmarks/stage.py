@@ -1,8 +1,8 @@
 """Stage 5 at the scale of the original study, from the store to the leaderboard, on made embeddings.
 
 Everything that a run does after embedding is done and timed: training sets are drawn, heads trained, clips scored
-from the store, points evaluated, and all of it written. Each size runs in a process of its own, so that its
-memory is its own.
+from the store, points evaluated, results proved, and all of it written. Each size runs in a process of its own, so
+that its memory is its own.
 """
 
 from __future__ import annotations
@@ -23,13 +23,16 @@ from vernal.audio.embedding.windows import EmbeddingOptions, EmbeddingPart, plan
 from vernal.clips.folds import folds_of
 from vernal.commands.benchmarks import train as bench_train
 from vernal.commands.benchmarks.sides import in_own_process
-from vernal.commands.benchmarks.usage import watched
+from vernal.commands.benchmarks.usage import Usage, watched
+from vernal.common.files import write_text
 from vernal.common.hashing import digest, rng_for
 from vernal.common.table_files import read_table, write_table
+from vernal.proof.near_duplicates import PAIR_COLUMNS, PAIRS, SUMMARY
 
 if TYPE_CHECKING:
     from vernal.commands.targets_training import Listed
     from vernal.evaluation.across import OneTarget
+    from vernal.evaluation.stage_results import StageResults
     from vernal.training.train import FitJob
 
 # Curated subsets of the study's stage 5, in the order of `bench_train`'s counts.
@@ -195,6 +198,7 @@ def _clips(stage: bench_train.PublishedStage) -> pd.DataFrame:
             "night": [f"2025-03-{value + 1:02d}" for value in night],
             "group": pd.Series([None] * n, dtype="str"),
             "split": split,
+            "block": [f"R{value:02d} {one}" for value, one in zip(recorder, night, strict=True)],
             "start_s": np.nan,
             "end_s": np.nan,
             "duration_s": 3.0,
@@ -224,26 +228,28 @@ def run(folder: Path, count: int, workers: int, n_targets: int = 1) -> dict[str,
 
     seconds: dict[str, float] = {}
     with watched() as usage:
-        clock = _Clock(seconds)
+        clock = _Clock(seconds, usage)
         targets = [_Target(folder, number, count) for number in range(n_targets)]
         for one in targets:
             one.draw()
-        clock.lap("draw_s")
+        clock.lap("draw")
         if n_targets == 1:
             targets[0].train(workers)
         else:
             _train_together(targets, workers)
-        clock.lap("train_s")
+        clock.lap("train")
         for one in targets:
             one.score()
-            clock.lap("score_s")
+            clock.lap("score")
             one.evaluate()
-            clock.lap("evaluate_s")
+            clock.lap("evaluate")
+            one.prove()
+            clock.lap("prove")
         if n_targets > 1:
             found = across_targets({one.name: one.results() for one in targets})
             for name, table in found.tables().items():
                 write_table(table, folder / "out" / f"{name}.csv")
-            clock.lap("together_s")
+            clock.lap("together")
         used = usage()
     return {
         "points": count * n_targets,
@@ -352,18 +358,35 @@ class _Target:
         for name, table in self._found.items():
             write_table(table, self._out / "evaluation" / f"{name}.parquet")
         self.mean_auroc = float(self._found["points"].test_ood_auroc.astype(float).mean())
+
+    def prove(self) -> None:
+        """The certificate and the cards; afterwards the models are let go."""
+        from vernal.pipelines.proof.nodes import prove
+        from vernal.proof.options import ProofOptions
+
+        clips, splits, subsets = _tables(self._inputs)
+        scores, sets = read_table(self._out / "scores.parquet"), self._sets()[0]
+        miner_clips = splits[(splits.split == "train") & (splits.quality != "low")]
+        certificate, *_ = prove(
+            self._results(), scores, self._models, sets, self.store, clips, splits, pd.DataFrame(columns=["reason"]),
+            subsets, miner_clips, _no_pairs(len(splits)), self.audio, ProofOptions(),
+        )  # fmt: skip
+        write_text(self._out / "certificate.json", json.dumps(certificate))
         self._models = {}
 
     def results(self) -> OneTarget:
         """What was found, for the tables of all targets."""
         from vernal.evaluation.across import OneTarget
+
+        _, splits, _ = _tables(self._inputs)
+        return OneTarget(self._results(), read_table(self._out / "scores.parquet"), splits)
+
+    def _results(self) -> StageResults:
         from vernal.evaluation.stage_results import StageResults
 
         found = self._found
         asked = (found["points"], found["leaderboard"], found["effects"], found, self._failures)
-        results = StageResults(self.spec, self.name, self.plan, *asked, self.evaluation, False)
-        _, splits, _ = _tables(self._inputs)
-        return OneTarget(results, read_table(self._out / "scores.parquet"), splits)
+        return StageResults(self.spec, self.name, self.plan, *asked, self.evaluation, False)
 
     def _sets(self) -> tuple[pd.DataFrame, pd.DataFrame]:
         return read_table(self._out / "training_sets.parquet"), read_table(self._out / "fold_sets.parquet")
@@ -378,15 +401,28 @@ def _train_together(targets: Sequence[_Target], workers: int) -> None:
 
 
 class _Clock:
-    """Adds the seconds since the last lap to a step's."""
+    """Adds the seconds since the last lap to a step's, and those of processors where the system tells."""
 
-    def __init__(self, seconds: dict[str, float]) -> None:
-        self._seconds, self._last = seconds, time.perf_counter()
+    def __init__(self, seconds: dict[str, float], usage: Callable[[], Usage]) -> None:
+        self._seconds, self._usage = seconds, usage
+        self._last = self._now()
 
     def lap(self, step: str) -> None:
-        now = time.perf_counter()
-        self._seconds[step] = self._seconds.get(step, 0.0) + now - self._last
+        now = self._now()
+        for kind, value in now.items():
+            name = f"{step}_{kind}"
+            self._seconds[name] = self._seconds.get(name, 0.0) + value - self._last[kind]
         self._last = now
+
+    def _now(self) -> dict[str, float]:
+        cpu_s = self._usage().cpu_s
+        return {"s": time.perf_counter()} | ({} if cpu_s is None else {"cpu_s": cpu_s})
+
+
+def _no_pairs(n_windows: int) -> dict[str, pd.DataFrame]:
+    """What a search for near-duplicates leaves that finds none; made clips have no sound to search."""
+    summary = pd.DataFrame([{"key": "bench", "n_windows": n_windows, "n_close_pairs": 0}])
+    return {PAIRS: pd.DataFrame(columns=list(PAIR_COLUMNS)), SUMMARY: summary}
 
 
 def _plan(count: int) -> tuple[Any, pd.DataFrame]:
