@@ -63,7 +63,7 @@ def test_every_close_pair_is_listened_to(tmp_path: Path, monkeypatch: pytest.Mon
             "split": ["train", "val", "test_iid"] * 4,
         }
     ).astype({"start_s": "float64", "end_s": "float64"})
-    write_table(splits, tmp_path / "splits.parquet")
+    write_table(splits, tmp_path / "target_00" / "splits.parquet")
     found = chain.search(tmp_path, workers=1)
     assert found["windows"] == 12 and found["pairs"] > 12
     assert found["s"] > 0 and found["memory_mb"] > 0
