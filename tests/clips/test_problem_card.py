@@ -33,7 +33,7 @@ def test_hierarchy_and_spellings(card):
 def test_verdicts_follow_the_interval(card, value, low, high, status):
     found = verdict(card, value, low, high)
     assert found.status == status
-    assert "average precision on test_ood of at least 0.8" in found.sentence
+    assert "average precision of at least 0.8 at a new site (test)" in found.sentence
 
 
 def test_a_target_may_be_an_upper_limit(card_values):
@@ -46,7 +46,7 @@ def test_a_target_may_be_an_upper_limit(card_values):
     card = make_problem_card(card_values)
     assert verdict(card, 3, 2, 4).status == "met" and verdict(card, 7, 6, 8).status == "not met"
     assert verdict(card, 3, 2, 6).status == "not shown"
-    assert "at most 5, at a recall of 0.9" in verdict(card, 3, 2, 4).sentence
+    assert "at most 5 at a new site (test), at a recall of 0.9" in verdict(card, 3, 2, 4).sentence
 
 
 def test_a_target_is_on_a_split_that_is_measured(card_values):

@@ -4,11 +4,11 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from vernal.clips.manifest import SPLIT_NAMES
 from vernal.clips.problem_card import PerformanceTarget, ProblemCard
 from vernal.clips.splits import count_splits
 from vernal.common.formatting import percent
 from vernal.evaluation.proportions import exact_interval
-from vernal.evaluation.stage_results import SPLIT_NAMES
 from vernal.reports.answer import answer_section, shown_effects
 from vernal.reports.blocks import Bullets, Table
 from vernal.reports.points import points_section
@@ -53,7 +53,7 @@ def test_the_answer_says_whether_the_problem_cards_target_is_met(make_stage):
     good = make_stage(AXES, separation=6.0).results
     text, tone = asked(good, at_least=0.7)
     low, high = (good.number(good.deployed, f"test_ood_average_precision_{end}") for end in ("low", "high"))
-    assert "(average precision on test_ood of at least 0.7) is met" in text
+    assert "(average precision of at least 0.7 at a new site (test)) is met" in text
     assert f"interval {low:.3g} to {high:.3g}. That is the recommended detector, `{good.deployed}`." in text
     assert tone == "good"
     assert asked(make_stage(AXES, separation=-2.0).results)[1] == "bad"

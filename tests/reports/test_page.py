@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from tests.report_pages import without_own_script
+from vernal.clips.manifest import on_split
 from vernal.evaluation.effects import what_would_help
 from vernal.reports import Section, Table, Text
 from vernal.reports.answer import shown_effects
@@ -15,7 +16,6 @@ from vernal.reports.figures import nights
 from vernal.reports.figures.style import drawn
 from vernal.reports.page import DEMO_WORDS
 from vernal.reports.results import found_section
-from vernal.reports.sentences import on_split
 
 AXES = {"seed": [1, 2], "hidden_units": [0, 64]}
 HOSTILE = "<script>alert('x')</script>\"&`{{ 7*7 }}` $x$"

@@ -64,5 +64,5 @@ def test_the_page_says_whether_the_recordings_are_the_demo_season(drawn_stage, i
     own = replace(stage, results=replace(stage.results, is_demo=is_demo))
     page = run("report", own, drawings)["made.report"].load()
     assert page.count("<svg") == len(FIGURES)
-    assert "The target (average precision on test_ood of at least 0.8)" in page
+    assert "The target (average precision of at least 0.8 at a new site (test))" in page
     assert (DEMO_WORDS in page) == is_demo

@@ -31,6 +31,12 @@ QUALITIES = ("high", "medium", "low")
 # `sealed` is no stage's to look at: only `kedro run --pipeline=final` scores it, once a model.
 SEALED = "sealed"
 SPLITS = ("train", "val", "test_iid", "test_ood", SEALED)
+SPLIT_NAMES = {
+    "train": "training",
+    "val": "validation",
+    "test_iid": "same sites (test)",
+    "test_ood": "new site (test)",
+}
 REQUIRED_COLUMNS = ("file_path", "label")
 OPTIONAL_TEXT_COLUMNS = (
     "quality",
@@ -48,6 +54,25 @@ NAMES_OF_PLACES = ("site", "recorder_id", "group")
 POSITIVE_LABELS = ("positive",)
 # What the project computes itself; a manifest that brings its own would be overwritten silently.
 RESERVED_COLUMNS = ("clip_id", "source", "content_hash", "is_positive", "night_from")
+
+
+def split_name(split: str) -> str:
+    """A split in words; one that has none keeps its name.
+
+    >>> split_name("test_ood"), split_name("sealed")
+    ('new site (test)', 'sealed')
+    """
+    return SPLIT_NAMES.get(split, split)
+
+
+def on_split(split: str) -> str:
+    """Where something was measured, within a sentence.
+
+    >>> on_split("test_ood"), on_split("val"), on_split("sealed")
+    ('at a new site (test)', 'on validation', 'on sealed')
+    """
+    places = {"test_iid": "at the same sites (test)", "test_ood": "at a new site (test)"}
+    return places.get(split, f"on {split_name(split)}")
 
 
 def read_manifest(path: Path | str) -> pd.DataFrame:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from vernal.clips.labels import LABELLINGS, WORLDS
-from vernal.clips.manifest import SPLITS
+from vernal.clips.manifest import SPLITS, on_split
 from vernal.common.names import folded
 from vernal.common.problems import InputError, Problems, is_number, suggest
 from vernal.common.safe_yaml import read_yaml
@@ -53,7 +53,7 @@ class PerformanceTarget:
     def spell(self) -> str:
         """The target in words."""
         limit = f"at least {self.at_least:g}" if self.at_least is not None else f"at most {self.at_most:g}"
-        words = f"{self.metric} on {self.split} of {limit}"
+        words = f"{self.metric} of {limit} {on_split(self.split)}"
         return f"{words}, {self.condition}" if self.condition else words
 
 

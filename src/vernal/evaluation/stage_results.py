@@ -41,12 +41,6 @@ METRIC_NAMES = {
     "average_precision": "average precision",
     "auroc_within_recorder": "AUROC within recorder",
 }
-SPLIT_NAMES = {
-    "train": "training",
-    "val": "validation",
-    "test_iid": "same sites (test)",
-    "test_ood": "new site (test)",
-}
 CHOSEN_BEFORE = "an earlier version, which let the test choose; run the stage again"
 KEY = "key"  # the evaluation's table, and its one column, that names what it was made from
 GROUP_NAMES = {"quality": "quality", "call_type": "call type", "recorder_id": "recorder", "site": "site"}

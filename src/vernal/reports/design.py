@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pandas as pd
 
-from vernal.clips.manifest import QUALITIES
+from vernal.clips.manifest import QUALITIES, split_name
 from vernal.clips.splits import NIGHT_TRAINS, NO, NOT_GIVEN, PLACE_TRAINS, YES
 from vernal.common.formatting import count
 from vernal.evaluation.operating_points import why_none
 from vernal.evaluation.stage_results import GROUP_NAMES, VALIDATION, StageResults, level_words
 from vernal.reports.blocks import WARNING, Block, Fold, Heading, Section, Table, Text
-from vernal.reports.sentences import sentence, split_name
+from vernal.reports.sentences import sentence
 from vernal.sweeps.settings_table import CONFIGURATION, SEED
 
 SPLIT_MEANINGS = {"train": "trains the classifiers", "val": "chooses thresholds"}

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from vernal.clips.manifest import on_split, split_name
 from vernal.common.formatting import UNDEFINED, amount, share
 from vernal.evaluation.calibration import sigmoid
 from vernal.evaluation.operating_points import Goal
@@ -17,7 +18,7 @@ from vernal.reports.answer import configuration_text, without_threshold
 from vernal.reports.blocks import BAD, WARNING, Block, Fold, Heading, Section, Table, Text
 from vernal.reports.captions import picture
 from vernal.reports.figures.nights import UNKNOWN_NIGHTS
-from vernal.reports.sentences import on_split, sentence, split_name
+from vernal.reports.sentences import sentence
 from vernal.sweeps.stage_folder import StageFolder
 
 

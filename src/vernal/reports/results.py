@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from vernal.clips.folds import BY_VALIDATION
+from vernal.clips.manifest import on_split, split_name
 from vernal.common.formatting import UNDEFINED, between, count, percent, share
 from vernal.evaluation.baselines import ALL_POSITIVE, PREVALENCE
 from vernal.evaluation.choice import CROSS_VALIDATED
@@ -18,7 +19,7 @@ from vernal.evaluation.stage_results import METRIC_NAMES, StageResults, level_wo
 from vernal.reports.answer import shown_effects
 from vernal.reports.blocks import BAD, GOOD, SOFT, STRONG, Block, Fold, Heading, Section, Table, Text
 from vernal.reports.captions import picture
-from vernal.reports.sentences import on_split, sentence, split_name
+from vernal.reports.sentences import sentence
 
 BASELINE_NAMES = {
     ALL_POSITIVE: "flag every clip",

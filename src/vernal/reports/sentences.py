@@ -11,8 +11,8 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from vernal.clips.manifest import on_split, split_name
 from vernal.common import formatting
-from vernal.evaluation.stage_results import SPLIT_NAMES
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -31,25 +31,6 @@ def sentence(name: str, **facts: Any) -> str:
     # Spaces alone: one that does not break holds a number and its unit together.
     text = re.sub(r"[ \n]+", " ", text).strip()
     return re.sub(r" (?=[.,;:]( |$))", "", text)
-
-
-def split_name(split: str) -> str:
-    """A split in words; one that has none keeps its name.
-
-    >>> split_name("test_ood"), split_name("sealed")
-    ('new site (test)', 'sealed')
-    """
-    return SPLIT_NAMES.get(split, split)
-
-
-def on_split(split: str) -> str:
-    """Where something was measured, within a sentence.
-
-    >>> on_split("test_ood"), on_split("val"), on_split("sealed")
-    ('at a new site (test)', 'on validation', 'on sealed')
-    """
-    places = {"test_iid": "at the same sites (test)", "test_ood": "at a new site (test)"}
-    return places.get(split, f"on {split_name(split)}")
 
 
 @cache

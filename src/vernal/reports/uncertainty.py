@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pandas as pd
 
+from vernal.clips.manifest import split_name
 from vernal.common.formatting import share
 from vernal.evaluation.notes import CHOICE
 from vernal.evaluation.stage_results import UNIT_NAMES, VALIDATION, StageResults
 from vernal.reports.blocks import WARNING, Block, Bullets, Fold, Heading, Section, Table, Text
 from vernal.reports.captions import picture
 from vernal.reports.error_breakdown import FEW
-from vernal.reports.sentences import sentence, split_name
+from vernal.reports.sentences import sentence
 
 NOTES_SHOWN = 6
 LIMITS = ("choice", "prevalence", "places", "nights", "resolution", "seeds")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from vernal.clips.manifest import on_split
 from vernal.common.formatting import NBSP, amount, count, fine_amount, hours, listed, percent
 from vernal.evaluation.proportions import BOUND_WORDS
 from vernal.field.detection.detection_run import DetectionRun, unheard_words
@@ -15,7 +16,6 @@ from vernal.field.detection.nights import CHANCE
 from vernal.field.detection.validation_section import confidence_of, precision_words
 from vernal.field.detection.verification import CONFIRMED, REJECTED
 from vernal.reports.blocks import BAD, GOOD, WARNING, Bullets, Section, Text, Tile, Tiles
-from vernal.reports.sentences import on_split
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from vernal.clips.manifest import split_name
 from vernal.common.formatting import UNDEFINED, count, fine_amount, hours, listed, share
 from vernal.evaluation.proportions import BOUND_WORDS
 from vernal.field.detection.detection_run import DetectionRun
@@ -17,7 +18,6 @@ from vernal.field.detection.nights import CALLS, EXPECTED, NO_RECORDINGS, QUIET
 from vernal.field.detection.nights import UNHEARD as NIGHT_UNHEARD
 from vernal.field.detection.options import DetectionOptions
 from vernal.reports.blocks import SOFT, Block, Bullets, Picture, Section, Table, Text
-from vernal.reports.sentences import split_name
 
 MOST_FILES = 50
 MEASURED_ON = ("val", "test_iid", "test_ood")

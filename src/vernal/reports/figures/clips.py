@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from vernal.clips.manifest import QUALITIES
+from vernal.clips.manifest import QUALITIES, split_name
 from vernal.common.formatting import count, percent
 from vernal.common.problems import InputError
 from vernal.evaluation.stage_results import UNIT_NAMES, StageResults
 from vernal.reports.figures.curves import mark_threshold, no_threshold, split_title
 from vernal.reports.figures.style import BLUE, GREEN, INK, ORANGE, PURPLE, SOFT, legend_below, nothing, panels
-from vernal.reports.sentences import split_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

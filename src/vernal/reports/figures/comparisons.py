@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from vernal.clips.manifest import on_split, split_name
 from vernal.common.formatting import UNDEFINED, percent
 from vernal.evaluation.baselines import ALL_POSITIVE, METADATA
 from vernal.evaluation.effects import NO_DIFFERENCE, NOT_TESTED
@@ -26,7 +27,6 @@ from vernal.reports.figures.style import (
     nothing,
     panels,
 )
-from vernal.reports.sentences import on_split, split_name
 from vernal.sweeps.settings_table import level_text
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from vernal.clips.manifest import split_name
 from vernal.common.formatting import percent
 from vernal.evaluation.baselines import ALL_POSITIVE, METADATA
 from vernal.evaluation.calibration import METHODS
@@ -26,7 +27,6 @@ from vernal.reports.figures.style import (
     share_axis,
     width_of,
 )
-from vernal.reports.sentences import split_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

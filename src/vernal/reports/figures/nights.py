@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from vernal.clips.manifest import split_name
 from vernal.evaluation.stage_results import StageResults
 from vernal.reports.figures.curves import no_threshold
 from vernal.reports.figures.style import (
@@ -23,7 +24,6 @@ from vernal.reports.figures.style import (
     panels,
     width_of,
 )
-from vernal.reports.sentences import split_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -25,6 +25,7 @@ for (const table of document.querySelectorAll("table")) {
   const isPlain = rows.every((row) => row.cells.length === heads.length && row.cells[0].textContent.trim() !== "");
   if (rows.length < 3 || !heads.length || !isPlain || table.tHead.querySelector("a, button")) continue;
   for (const [at, head] of heads.entries()) {
+    if (!head.textContent.trim()) continue;
     const button = document.createElement("button");
     button.type = "button";
     button.append(...head.childNodes);

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from markupsafe import Markup
 
+from vernal.clips.manifest import split_name
 from vernal.evaluation import metrics
 from vernal.evaluation.stage_results import StageResults
 from vernal.reports.figures.curves import interpolated
@@ -30,7 +31,6 @@ from vernal.reports.figures.style import (
     share_axis,
     width_of,
 )
-from vernal.reports.sentences import split_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
 from vernal.audio.excerpts import shown_top_hz
+from vernal.clips.manifest import split_name
 from vernal.common.data_folder import data_root_param
 from vernal.common.formatting import percent
 from vernal.evaluation.baselines import ALL_POSITIVE, METADATA, PLACE_AND_HOUR
@@ -22,7 +23,6 @@ from vernal.reports.figures import DEMO
 from vernal.reports.page import DEMO_WORDS
 from vernal.reports.page_templates import page_script_hash
 from vernal.reports.recommendation import total_words, totals_note
-from vernal.reports.sentences import split_name
 from vernal.sweeps.settings_table import SEED
 from vernal.sweeps.stage_folder import StageFolder
 from vernal.web.http import one_of, page
