@@ -21,6 +21,8 @@ from vernal.audio.embedding.store import EmbeddingStore
 from vernal.audio.embedding.windows import EmbeddingOptions, EmbeddingPart
 from vernal.commands.export import export
 from vernal.common.problems import InputError
+from vernal.field.detection.classifier import choose_classifier
+from vernal.field.detection.options import DetectionOptions
 from vernal.field.export import programs
 from vernal.field.export.birdnet_package import birdnet_version
 from vernal.field.export.classifier_files import head_file, open_classifier, read_head, stand_alone_file
@@ -517,6 +519,8 @@ def test_of_another_encoder_the_head_alone_is_exported(root: Path, tmp_path: Pat
     assert f"| `{NAME}_head.onnx` | no | no |" in sheet and "birdnet.load_custom" not in sheet
     model = load_export(out)
     assert model.head.same_as(head) and model.parameters["audio"]["encoder"] == "logmel"
+    listens = choose_classifier(DetectionOptions(recordings=str(tmp_path), model=str(out)), root)
+    assert (listens.audio, listens.threshold_logit) == (audio, -1.0)
 
 
 def test_an_onnx_file_that_scores_otherwise_fails_the_export(

@@ -103,7 +103,8 @@ def compare_encoders(project: Path, name: str, recordings: Path, data_root: Path
 def make_project(project: Path, made: Path, name: str, recordings: Path, data_root: Path) -> Path:
     """A project with the stage, the manifest of a set, and settings that name them."""
     (made / "src").mkdir()
-    shutil.copyfile(project / "pyproject.toml", made / "pyproject.toml")
+    for file in ("pyproject.toml", ".telemetry"):  # the second keeps Kedro from sending what was done
+        shutil.copyfile(project / file, made / file)
     shutil.copytree(project / "conf", made / "conf", ignore=shutil.ignore_patterns("local"))
     of = SETS[name]
     rows = list(of.rows(recordings))

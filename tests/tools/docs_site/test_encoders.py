@@ -36,6 +36,7 @@ def test_a_project_with_the_stage_is_made(project, esc10, tmp_path):
         {"file_path": "rain/1-2-A.ogg", "label": "rain", "site": "fold 1", "group": "2"},
     ]
     stage = yaml.safe_load((made / "conf" / "sweeps" / "encoders.yml").read_text(encoding="utf-8"))
+    assert "consent: false" in (made / ".telemetry").read_text(encoding="utf-8")
     for encoder in stage["axes"]["encoder"]:
         EmbeddingOptions(encoders=settings["encoders"], encoder=encoder)
 
