@@ -147,6 +147,19 @@ def test_a_window_is_taken_back_at_once_and_marks_without_a_decision_stay(browse
     assert [*pressed(browser).values()][:2] == ["true", "false"]
 
 
+def test_a_correction_says_that_the_score_was_seen_and_one_that_is_not_saved_is_not_shown(browser, opened):
+    service = opened(["owl", "frog"], "nights")
+    press(browser, "1", "n")
+    press(browser, BACK)
+    wait_for(browser, lambda page: "score of owl" in page.find_element("id", "facts").text)
+    press(browser, "2")
+    assert service.log.read().is_score_shown.tolist() == [False, False, True]
+    browser.execute_script("window.fetch = () => Promise.reject(new Error('gone'))")
+    press(browser, "1")
+    assert "NOT saved" in browser.find_element("id", "problem").text
+    assert [*pressed(browser).values()] == ["true", "true"] and len(service.log.read()) == 3
+
+
 def test_band_quality_and_call_types_are_those_of_the_class_pressed_last(browser, opened):
     service = opened(NINE)
 

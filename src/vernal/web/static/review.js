@@ -496,7 +496,7 @@ const pressClass = (name) => inTurn(async () => {
   if (!current() || !name) return;
   press(answersOf(current()), name);
   lookAt(name);
-  await amendClass(name);
+  await amendClass(name, !toldOf.has(current().item)); // whoever says it anew may have seen the score by now
 });
 
 const chooseOfClass = (key, valueOf) => inTurn(async () => {
@@ -509,11 +509,15 @@ const chooseOfClass = (key, valueOf) => inTurn(async () => {
   await amendClass(focus);
 });
 
-async function amendClass(name) {
+async function amendClass(name, isBlind = !current().said?.is_score_shown) {
   const look = current(), answer = answersOf(look)[name];
   if (!look.said) return;
   complain("");
-  const said = await send(look, { classes: { [name]: answer }, note: look.said.note, is_blind: !look.said.is_score_shown });
+  const said = await send(look, { classes: { [name]: answer }, note: look.said.note, is_blind: isBlind }).catch((error) => {
+    look.answers = null; // what is not saved is not shown as said
+    showChoices();
+    throw error;
+  });
   const merged = { ...look.said.classes, ...said.classes };
   const decision = ["target", "unsure"].find((word) => named(merged, word).length) ?? "not_target";
   asKnown(look, { ...look.said, id: said.id, when: said.when, classes: merged, decision });
