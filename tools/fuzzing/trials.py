@@ -76,7 +76,8 @@ def added(before: pd.DataFrame, now: pd.DataFrame) -> pd.DataFrame:
     """The table of what was tried before and since: counts and seconds add up, of the rest the most counts."""
     both = pd.concat([one for one in (before, now) if len(one)] or [now], ignore_index=True)
     ways = {name: "sum" if name in _ADDING_UP else "max" for name in TRIAL_COLUMNS[1:]}
-    return both.groupby("what", sort=False, as_index=False).agg(ways)[list(TRIAL_COLUMNS)]
+    found = both.groupby("what", sort=False, as_index=False).agg(ways)[list(TRIAL_COLUMNS)]
+    return found.round({"seconds": 1})
 
 
 def processor_s() -> float:

@@ -265,12 +265,11 @@ while True:
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     for pause_s in (0.05, 0.13):
         command = [sys.executable, "-c", program, str(tmp_path / "store")]
-        writer = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE)
-        assert writer.stdout is not None
-        writer.stdout.readline()
-        time.sleep(pause_s)
-        writer.kill()
-        writer.wait()
+        with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) as writer:
+            assert writer.stdout is not None
+            writer.stdout.readline()
+            time.sleep(pause_s)
+            writer.kill()
         store = EmbeddingStore(tmp_path / "store")
         assert (store.verify().state == "ok").all()
         known = store.known_keys(OPTIONS)

@@ -196,9 +196,12 @@ def _files_of(season: ScoredSeason, nights: set[tuple[str, str]]) -> Iterator[di
     began = started_at(files)
     last = began + pd.to_timedelta(files.duration_s, unit="s")
     ends = [nights_of_moments(moment, season.start_hour).fillna(UNKNOWN).tolist() for moment in (began, last)]
-    for file, *of_night in zip(files.assign(began=began).to_dict("records"), *ends, strict=True):
-        if any((file["recorder_id"], night) in nights for night in of_night):
-            yield file
+    # Only those become rows of their own: of all of a season, they would take more memory than its tables.
+    is_wanted = [
+        any((recorder, night) in nights for night in of_night)
+        for recorder, *of_night in zip(files.recorder_id, *ends, strict=True)
+    ]
+    yield from files.assign(began=began)[is_wanted].to_dict("records")
 
 
 def _window_row(
