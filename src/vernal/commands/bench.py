@@ -79,7 +79,6 @@ COLUMNS = {
     "season": {
         "recordings": "recordings",
         "n_windows": "windows",
-        "ours_s": "s",
         "ours_cpu_s": "processor time, s",
         "ours_all_memory_mb": "MB in all",
     },

@@ -126,7 +126,9 @@ def hear_sounds(file: EncoderFile) -> None:
             "for noise, silence or a loud tone it gives values that are not finite (NaN or infinite). Name another "
             "output, or set its scale",
         ) from error
-    if np.ptp(vectors, axis=0).max() < _LEAST_CHANGE:
+    with np.errstate(over="ignore"):
+        is_deaf = np.ptp(vectors, axis=0).max() < _LEAST_CHANGE
+    if is_deaf:
         raise _problem(
             file,
             "it gives the same values for noise, silence and a loud tone, so it hears nothing. Name another output, "
@@ -209,7 +211,8 @@ def _open_onnx(file: EncoderFile) -> Network:
     options.log_severity_level = 4
     providers = [name for name in _PROVIDERS if name in onnxruntime.get_available_providers()]
     try:
-        session = onnxruntime.InferenceSession(file.path.read_bytes(), options, providers)
+        with quiet_file_descriptors(also_stdout=True):  # where it fails, the library prints that, too
+            session = onnxruntime.InferenceSession(file.path.read_bytes(), options, providers)
     except Exception as error:  # onnxruntime's own errors have no other base
         raise _problem(file, f"it is no ONNX file that can be run ({_first_line(error)})") from error
     inputs, outputs = map(_onnx_tensors, (session.get_inputs(), session.get_outputs()))
@@ -259,12 +262,12 @@ def _open_tflite(file: EncoderFile) -> Network:
 def _run_tflite(
     file: EncoderFile, made: Any, shape: tuple[int, ...], taken: int, given: int, samples: np.ndarray
 ) -> np.ndarray:
-    made.set_tensor(taken, samples.reshape(shape))
     try:
+        made.set_tensor(taken, samples.reshape(shape))
         made.invoke()
-    except RuntimeError as error:
+        return made.get_tensor(given)
+    except (ValueError, RuntimeError) as error:
         raise _problem(file, f"it does not run on samples of {shape} ({_first_line(error)})") from error
-    return made.get_tensor(given)
 
 
 def tflite_interpreter(content: bytes) -> Any:
