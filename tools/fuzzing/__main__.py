@@ -12,6 +12,7 @@ import pandas as pd
 
 from tools.fuzzing.readers import readers
 from tools.fuzzing.trials import (
+    KILLED_SERVERS,
     Trial,
     added,
     table_of,
@@ -83,14 +84,39 @@ def only_readers(
     _tell(sofar, found)
 
 
+_servers = click.option("--servers", default=10, show_default=True, help="Servers to kill.")
+_decisions = click.option(
+    "--decisions", default=300, show_default=True, help="Decisions to send to them, in all."
+)
+
+
+@main.command("servers")
+@_seed
+@_table
+@_servers
+@_decisions
+def only_servers(seed: int, table: Path | None, servers: int, decisions: int) -> None:
+    """Kill servers while decisions are sent, and write the table's line of that anew.
+
+    \b
+    Example:  python -m tools.fuzzing servers --servers=30 --decisions=3600
+    """
+    place = table or find_project() / RESULTS
+    trial = try_killed_servers(find_project(), servers, seed, decisions)
+    before = _before(place, add=True)
+    others = before[~before.what.str.startswith(KILLED_SERVERS)]
+    write_table(pd.concat([others, table_of([trial])], ignore_index=True), place)
+    _tell(table_of([trial]), [trial])
+
+
 @main.command("all")
 @_seconds
 @_seed
 @_keep
 @_add
 @_table
-@click.option("--servers", default=10, show_default=True, help="Servers to kill.")
-@click.option("--decisions", default=300, show_default=True, help="Decisions to send to them, in all.")
+@_servers
+@_decisions
 @click.option("--runs", default=3, show_default=True, help="Runs to kill.")
 def everything(
     seconds: float,

@@ -353,6 +353,9 @@ class Served:
 # Interrupted work -----------------------------------------------------------------------------------
 
 
+KILLED_SERVERS = "decisions sent from two tabs to"
+
+
 def try_killed_servers(project: Path, n: int, seed: int = 0, decisions: int = 0) -> Trial:
     """Kill servers while two tabs send decisions, and leave half a line each time, as a power cut does.
 
@@ -364,7 +367,7 @@ def try_killed_servers(project: Path, n: int, seed: int = 0, decisions: int = 0)
     Returns:
         `tries`: decisions that were sent; `taken`: those confirmed; `refused`: those cut off.
     """
-    trial = Trial(f"decisions sent from two tabs to {n} servers that were killed")
+    trial = Trial(f"{KILLED_SERVERS} {n} servers that were killed")
     draw, began = random.Random(seed), time.monotonic()
     each = max(1, (decisions or 20 * n) // n // 2)
     with tempfile.TemporaryDirectory() as scratch:

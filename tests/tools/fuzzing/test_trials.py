@@ -9,11 +9,12 @@ import pytest
 from click.testing import CliRunner
 
 from tools.fuzzing import __main__ as command
+from tools.fuzzing import __main__ as commands
 from tools.fuzzing import trials
 from tools.fuzzing.__main__ import main
 from tools.fuzzing.readers import Reader
 from vernal.common.problems import InputError
-from vernal.common.table_files import read_table
+from vernal.common.table_files import read_table, write_table
 from vernal.common.workers import BoundedWorker
 
 
@@ -137,6 +138,27 @@ def test_no_confirmed_decision_is_lost_and_a_lost_one_would_be_seen(project: Pat
 
     monkeypatch.setattr(trials, "_kept", some_lost)
     assert trials.try_killed_servers(project, 1).faults == 2, "one is gone, and one is another's"
+
+
+def test_the_line_of_servers_is_written_anew_and_others_stay(tmp_path, project, monkeypatch):
+    monkeypatch.chdir(project)
+    place = tmp_path / "trials.csv"
+    old = [trials.Trial(f"{trials.KILLED_SERVERS} 5 servers that were killed"), trials.Trial("other", 7)]
+    write_table(trials.table_of(old), place)
+    asked = []
+
+    def killed(*values) -> trials.Trial:
+        asked.append(values[1:])
+        return trials.Trial(f"{trials.KILLED_SERVERS} 2 servers that were killed", 40, faults=1)
+
+    monkeypatch.setattr(commands, "try_killed_servers", killed)
+    result = CliRunner().invoke(main, ["servers", "--servers=2", "--decisions=40", f"--table={place}"])
+    assert result.exit_code == 1, "a fault"
+    assert asked == [(2, 0, 40)]
+    assert read_table(place).what.tolist() == [
+        "other",
+        "decisions sent from two tabs to 2 servers that were killed",
+    ]
 
 
 @pytest.mark.processes
