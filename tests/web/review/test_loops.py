@@ -183,6 +183,19 @@ def test_a_detector_and_manifests_come_out(service, example):
     service.finish_loop(name)  # again, over what it wrote
 
 
+def test_commands_after_a_few_decisions_name_what_they_need(service, example):
+    name = service.begin_loop({"examples": example})
+    while len(set(service.log.read().decision)) < 2:
+        decide_batch(service, name)
+        service.advance(name, {})
+    detect, curate = service.finish_loop(name)["commands"]
+    assert "detection.min_confidence=0.5" in detect, "the random share is too small for a threshold"
+    assert "--pipeline=curation" in curate
+    (service.project.data_root / "03_primary/splits.parquet").unlink()
+    _, curate = service.finish_loop(name)["commands"]
+    assert "--pipelines=quality_splitting,mining,curation" in curate
+
+
 def test_pages_follow_a_loop(service, serve, example):
     served = serve(service)
     answer = served.ask("/review/api/loops", "POST", {"examples": example}, origin=served.origin)

@@ -48,6 +48,7 @@ from vernal.web.review.decisions import DecisionLog
 from vernal.web.review.filters import choose
 from vernal.web.review.neighbours import Neighbours
 from vernal.web.review.similarity import SimilarityIndex, places_in
+from vernal.web.review.taking_up import curation
 
 FOLDER = "03_primary/review"
 WEIGHTS = ("likely", "uncertain", "random")
@@ -314,14 +315,16 @@ class Loop:
         if detector is None or not y.any() or y.all():
             raise InputError("Decide on a clip with the class and on one without it first.")
         manifests = self._write_manifests(names, y)
-        model = self._write_model(detector, decided)
+        point = self._threshold(decided)
+        model = self._write_model(detector, point)
         root, target = self.project.data_root, self.project.setting("target")
+        chosen = ",detection.min_confidence=0.5" if "no_threshold" in point else ""
         return {
             "manifests": [str(path) for path in manifests],
             "model": str(model),
             "commands": [
-                f'kedro run --pipeline=detection --params="data_root={root},detection.model={model}"',
-                f'kedro run --pipeline=curation --params="target={target},data_root={root}"',
+                f'kedro run --pipeline=detection --params="data_root={root},detection.model={model}{chosen}"',
+                f'kedro run {curation(self.project)} --params="target={target},data_root={root}"',
             ],
         }
 
@@ -344,7 +347,13 @@ class Loop:
             paths.append(path)
         return paths
 
-    def _write_model(self, detector: LinearDetector, decided: Mapping[str, str]) -> Path:
+    def _threshold(self, decided: Mapping[str, str]) -> dict[str, Any]:
+        sample, truth = self._sample(decided)
+        table = self._table()
+        scores = self._held_out(decided, table, int(table.batch.max()), sample) if len(table) else np.empty(0)
+        return threshold_of(scores, truth)
+
+    def _write_model(self, detector: LinearDetector, point: Mapping[str, Any]) -> Path:
         from vernal.field.export.folder import export_head
         from vernal.training.heads import Head
 
@@ -352,10 +361,6 @@ class Loop:
         weights, bias = detector.weights[:, None], np.array([detector.bias])
         head = Head(((weights.astype(np.float32), bias.astype(np.float32)),))
         out = self.project.data_root / MODELS / self.name
-        sample, truth = self._sample(decided)
-        table = self._table()
-        scores = self._held_out(decided, table, int(table.batch.max()), sample) if len(table) else np.empty(0)
-        point = threshold_of(scores, truth)
         return export_head(out, self.name, head, [target], self.near.audio(), point)
 
 

@@ -29,4 +29,11 @@ def command_of(project: ProjectContext, queue: Queue, target: str) -> str:
         first = queue.classes[0]
         own = project.targets[first].data_root
         params = f"target={first},data_root={own},store_root={project.store_root}"
-    return f'kedro run --pipeline=curation --params="{params}"'
+        return f'kedro run --pipeline=curation --params="{params}"'
+    return f'kedro run {curation(project)} --params="{params}"'
+
+
+def curation(project: ProjectContext) -> str:
+    """The option for curation, with the pipelines before it that were not run yet."""
+    is_ready = all(project.load_or_none(name) is not None for name in ("splits", "all_clips"))
+    return "--pipeline=curation" if is_ready else "--pipelines=quality_splitting,mining,curation"
