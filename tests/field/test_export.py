@@ -334,7 +334,10 @@ def test_a_goal_that_was_not_met_and_a_threshold_out_of_reach_are_said(root: Pat
         encoding="utf-8"
     )
     assert "which no threshold reached" in sheet
-    assert "**BirdNET-Analyzer cannot say this threshold" in sheet
+    assert "**BirdNET-Analyzer cannot say this threshold" in sheet and "beyond a logit of 15" not in sheet
+    add_point(root, PointSettings(seed=6), make_head(), "stage5_021", logit=-15.5)
+    sheet = (export_point(root, "stage5", "21", tmp_path / "c") / "stage5_021_settings.md").read_text("utf-8")
+    assert "**It cannot say a threshold beyond a logit of 15**" in sheet
     record = yaml.safe_load((tmp_path / "a" / "stage5_019_parameters.yml").read_text(encoding="utf-8"))
     assert record["birdnet_analyzer"]["is_exact"] is False
 

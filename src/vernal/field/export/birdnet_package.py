@@ -61,18 +61,21 @@ def predict_settings(
 
 
 def said_threshold(logit: float) -> float:
-    """A threshold as the package takes it: six digits, rounded down, so that nothing at the threshold is lost.
+    """A threshold as the package takes it, rounded down, so that nothing at the threshold is lost.
 
-    >>> said_threshold(-1.0)
-    0.268941
+    Six digits, counted from 0 or from 1, whichever is nearer.
+
+    >>> said_threshold(-1.0), said_threshold(9.0)
+    (0.268941, 0.999876605)
     """
     from scipy.special import expit
 
     confidence = float(expit(logit))
-    if confidence == 0.0:
-        return 0.0
-    decimals = _DIGITS - 1 - math.floor(math.log10(confidence))
-    return math.floor(confidence * 10**decimals) / 10**decimals
+    nearer = min(confidence, 1.0 - confidence)
+    if nearer <= 0.0:
+        return confidence
+    decimals = _DIGITS - 1 - math.floor(math.log10(nearer))
+    return min(math.floor(confidence * 10**decimals) / 10**decimals, confidence)
 
 
 def score_folders(

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from vernal.audio.birdnet.licence import MODEL_LICENCE, OF_THE_HEAD, TERMS
+from vernal.field.export.birdnet_package import MOST_LOGIT
 from vernal.field.export.parity import ROUNDING
 from vernal.field.export.tool_settings import ToolThreshold, nearest_sliders
 from vernal.field.export.trained_point import ENCODER
@@ -183,12 +184,24 @@ def _in_birdnet(name: str, record: Mapping[str, Any]) -> str:
         "Put a confidence of your own in the place of MIN_CONF. " if said is None else "",
         "Its own `top_k` of 5 is refused for a classifier of fewer labels, and its own threshold of 0.1 would drop ",
         "what lies below. It runs the stand-alone file only.\n\n",
+        _out_of_reach(record),
         _own_resampling(record),
     ]
     code = "".join(f"    {line}\n".rstrip(" ") if line else "\n" for line in lines)
     return (
         "## In `birdnet`\n\nThe package on which the next BirdNET-Analyzer stands (`pip install birdnet`):\n\n"
         f"{code}\n{''.join(notes)}"
+    )
+
+
+def _out_of_reach(record: Mapping[str, Any]) -> str:
+    points = [part["operating_point"] for part in record.get("merged", [record])]
+    logits = [one["threshold_logit"] for one in points if one.get("threshold_logit") is not None]
+    if all(abs(logit) <= MOST_LOGIT for logit in logits):
+        return ""
+    return (
+        f"**It cannot say a threshold beyond a logit of {MOST_LOGIT:g}**, beyond which all scores are the same there. "
+        "Use Vernal's own detection, or a point with a threshold in reach.\n\n"
     )
 
 
