@@ -8,6 +8,7 @@ import socket
 import threading
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -197,36 +198,60 @@ def open_project(project: Path, params: Mapping[str, str]) -> ProjectContext:
 
     bootstrap_project(project)
     given = _nested(params)
-    context = _open(project, given)
+    parameters, catalog = _configured(project, given)
+    context = _context(project, parameters, catalog)
     if not context.data_root.is_dir():
         raise InputError(
             f"The data folder {context.data_root} does not exist; name one with --params=data_root=..."
         )
 
+    @cache
+    def of_any_target() -> tuple[dict[str, Any], Any]:
+        # Read once: what one target's project has beside another's is its name and its data folder.
+        anywhere = (context.data_root / "targets" / "_any").as_posix()
+        own = {"targets": None, "data_root": anywhere, "store_root": str(parameters["store_root"])}
+        return _configured(project, given | own)
+
     def open_target(name: str, folder: Path) -> ProjectContext:
-        # As a run of several targets has each of them.
-        own = {"target": name, "targets": None, "data_root": folder.as_posix()}
-        return _open(project, given | own | {"store_root": str(context.parameters["store_root"])})
+        shared, datasets = of_any_target()
+        own = {"target": name, "data_root": folder.as_posix()}
+        moved = _moved(datasets, str(shared["data_root"]), folder.as_posix())
+        return _context(project, shared | own, moved)
 
     return replace(context, open_target=open_target)
 
 
-def _open(project: Path, given: Mapping[str, Any]) -> ProjectContext:
-    """A project with parameters that were given with a command."""
+def _moved(config: Any, start: str, new: str) -> Any:
+    """A configuration with every path below a folder below another."""
+    if isinstance(config, Mapping):
+        return {name: _moved(value, start, new) for name, value in config.items()}
+    if isinstance(config, str) and config.startswith(start):
+        return new + config[len(start) :]
+    return config
+
+
+def _configured(project: Path, given: Mapping[str, Any]) -> tuple[dict[str, Any], Any]:
+    """A project's parameters and catalog, with parameters that were given with a command."""
     import logging
 
-    from kedro.framework.project import settings
     from kedro.framework.session import KedroSession
-
-    from vernal.web.project import ProjectContext
 
     with KedroSession.create(project, runtime_params=dict(given)) as session:
         context = session.load_context()  # type: ignore[attr-defined]  # Kedro types the base class
         parameters = dict(context.config_loader["parameters"])
         _refuse_remote(str(parameters["data_root"]))
-        # Not `context.catalog`: that would build and check every pipeline first.
-        catalog = settings.DATA_CATALOG_CLASS.from_config(catalog=context.config_loader["catalog"])
+        catalog = context.config_loader["catalog"]
     logging.getLogger("kedro").setLevel(logging.WARNING)
+    return parameters, catalog
+
+
+def _context(project: Path, parameters: Mapping[str, Any], config: Any) -> ProjectContext:
+    from kedro.framework.project import settings
+
+    from vernal.web.project import ProjectContext
+
+    # Not the catalog of Kedro's context: that would build and check every pipeline first.
+    catalog = settings.DATA_CATALOG_CLASS.from_config(catalog=config)
     root = below(project, str(parameters["data_root"]))
     return ProjectContext(project, root, parameters, _Loader(catalog), catalog.save)
 

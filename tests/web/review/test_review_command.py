@@ -2,11 +2,14 @@
 
 import socket
 
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 
 from vernal.commands.review import _nested, open_project, review, serve, start_page
 from vernal.common.problems import InputError
+from vernal.common.table_files import write_table
+from vernal.common.target_folders import TargetFolders
 from vernal.web.project import NotThere
 
 NOTHING = {"filter": "", "like": "", "n": 100, "name": "", "scores": ""}
@@ -91,3 +94,17 @@ def test_datasets_are_loaded_again_when_their_file_changes(project, data_root):
             context.load(name)
     assert context.setting("source.field", "none") == "none"
     assert str(data_root) in {str(folder) for folder in context.allowed_folders()}
+
+
+def test_each_of_several_targets_has_its_datasets_in_its_own_folder(project, tmp_path):
+    TargetFolders(tmp_path).write({"barn owl": "barn_owl", "frog": "frog"})
+    for folder in ("barn_owl", "frog"):
+        table = pd.DataFrame({"clip_id": [folder]})
+        write_table(table, tmp_path / "targets" / folder / "03_primary" / "all_clips.parquet")
+    context = open_project(project, {"data_root": str(tmp_path), "targets": "frog;barn owl"})
+    assert context.setting("targets") == ["frog", "barn owl"]
+    for name, one in context.targets.items():
+        assert one.load("all_clips").clip_id.tolist() == [one.data_root.name]
+        assert (one.setting("target"), one.setting("targets"), one.store_root) == (name, None, tmp_path)
+    with pytest.raises(NotThere):
+        context.load("all_clips")
