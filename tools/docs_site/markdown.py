@@ -10,6 +10,9 @@ from typing import Any
 def table(head: Sequence[str], rows: Iterable[Sequence[Any]], numbers: Iterable[str] = ()) -> str:
     """A Markdown table; columns named in `numbers` stand to the right.
 
+    Raises:
+        ValueError: a row has more or fewer cells than the head.
+
     >>> print(table(["a", "n"], [["x|y", 3]], ["n"]))
     | a | n |
     | --- | ---: |
@@ -17,6 +20,8 @@ def table(head: Sequence[str], rows: Iterable[Sequence[Any]], numbers: Iterable[
     """
     to_the_right = set(numbers)
     lines = [head, ["---:" if name in to_the_right else "---" for name in head], *rows]
+    if any(len(line) != len(head) for line in lines):
+        raise ValueError(f"A table of {len(head)} columns ({', '.join(head)}) has a row of another length.")
     return "\n".join(f"| {' | '.join(_cell(value) for value in line)} |" for line in lines)
 
 
