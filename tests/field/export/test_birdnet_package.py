@@ -18,7 +18,9 @@ def test_a_threshold_is_rounded_down_and_hardly(logit: float):
 
 
 def test_no_logit_is_too_far_to_be_said():
-    assert said_threshold(-1_000.0) == 0.0 and said_threshold(1_000.0) == 1.0
+    lowest, highest = (float(expit(side * MOST_LOGIT)) for side in (-1, 1))
+    for logit in (16.0, 30.0, 740.0, 1_000.0):
+        assert 0 < said_threshold(-logit) < lowest and np.float32(said_threshold(logit)) > np.float32(highest)
 
 
 def test_of_one_label_everything_is_set_that_its_defaults_get_wrong():

@@ -20,6 +20,8 @@ from vernal.common.workers import explaining_deaths, quiet_file_descriptors, wor
 
 # It holds logits between -15 and 15 before the sigmoid.
 MOST_LOGIT = 15.0
+# A threshold beyond this flags what one here does: everything, or nothing.
+_FURTHEST = 20.0
 _DIGITS = 6
 
 
@@ -70,11 +72,8 @@ def said_threshold(logit: float) -> float:
     """
     from scipy.special import expit
 
-    confidence = float(expit(logit))
-    nearer = min(confidence, 1.0 - confidence)
-    if nearer <= 0.0:
-        return confidence
-    decimals = _DIGITS - 1 - math.floor(math.log10(nearer))
+    confidence = float(expit(min(max(logit, -_FURTHEST), _FURTHEST)))
+    decimals = _DIGITS - 1 - math.floor(math.log10(min(confidence, 1.0 - confidence)))
     return min(math.floor(confidence * 10**decimals) / 10**decimals, confidence)
 
 
