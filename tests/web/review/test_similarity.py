@@ -13,6 +13,7 @@ from vernal.audio.embedding.store import EmbeddingStore
 from vernal.audio.embedding.window_index import WindowIndex, lengths_of
 from vernal.collection import listening
 from vernal.common.problems import InputError
+from vernal.common.table_files import write_table
 from vernal.web.review.similarity import SimilarityIndex, open_index
 
 
@@ -89,8 +90,10 @@ def test_an_index_is_made_once_and_read_again(tmp_path):
     clips = make_data_root(tmp_path)
     store = EmbeddingStore(tmp_path / "04_feature" / "embeddings")
     folder = tmp_path / "similarity"
+    old = folder / "of a version before"
+    write_table(clips[["clip_id"]], old / "windows.parquet")
     first = open_index(folder, clips, store, EmbeddingOptions())
-    assert len(first) == len(clips)
+    assert len(first) == len(clips) and not old.exists()
     files = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
     again = open_index(folder, clips.iloc[::-1], store, EmbeddingOptions())
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()} == files

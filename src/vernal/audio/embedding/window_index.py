@@ -7,6 +7,7 @@ part has left the store is made anew. All of it can be deleted.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import mmap
 from collections.abc import Callable, Iterator, Sequence
@@ -200,7 +201,8 @@ def _basis(folder: Path, index: WindowIndex) -> tuple[Basis, str]:
         basis, of = fit_basis(index.embeddings(rows)), len(index)
         basis.save(folder / f"basis_{of}.npz")
         for old in [*known.values(), *folder.glob("segment-*/codes_*.npy")]:
-            old.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # on Windows another server may hold it
+                old.unlink()
     else:
         basis = read_basis(known[of])
     return basis, f"codes_{of}.npy"
