@@ -35,11 +35,18 @@ class Stage:
         best = dict.fromkeys(self.histories, 2)
         return draw_figures(self.results, self.scores, self.splits, self.histories, best)
 
-    def page(self, drawings: dict[str, Drawing] | None = None, more: tuple[Section, ...] = ()) -> str:
+    def page(
+        self,
+        drawings: dict[str, Drawing] | None = None,
+        more: tuple[Section, ...] = (),
+        listen: Section | None = None,
+    ) -> str:
         """The report; figures that are not among `drawings` are empty, which is quick."""
         nothing = Drawing('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"/>', b"")
         figures = dict.fromkeys(FIGURES, nothing) | (drawings or {})
-        return render_report(self.results, figures, count_splits(self.splits), self.rejects, more)
+        return render_report(
+            self.results, figures, count_splits(self.splits), self.rejects, more, listen=listen
+        )
 
 
 def clips_of(

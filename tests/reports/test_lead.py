@@ -38,7 +38,7 @@ def test_ten_questions_of_an_ecologist_are_answered_on_the_first_screen_or_one_c
     assert "Does a detector of RADR change with the size of the classifier?" in page
     assert "Nothing that was tried was shown to help or to harm" in first
     # How many calls does it find at another pond, and how often is it wrong?
-    found = f"{100 * at['recall']:.0f}\xa0% of the clips with RADR"
+    found = f"{100 * at['recall']:.0f}\xa0% of {at['n_positive']:.0f} clips with RADR"
     assert f"At a site it has not heard, the recommended detector finds {found}" in first.replace(
         " %", "\xa0%"
     )

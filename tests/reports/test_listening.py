@@ -76,3 +76,15 @@ def test_without_a_threshold_nothing_is_called_missed(make_stage, clips):
     said = " ".join(b.text for b in section_of(stage, {}).blocks if isinstance(b, Text))
     assert "Without a threshold no call is missed or found." in said
     assert "were not flagged" not in said and "kedro review" not in said
+
+
+def test_a_page_with_all_its_pictures_and_sounds_stays_below_five_megabytes(drawn_stage, tmp_path):
+    stage, drawings = drawn_stage
+    # Noise cannot be compressed much: this is the most that eighteen long clips can take.
+    soundfile.write(tmp_path / "all.wav", np.random.default_rng(0).normal(0, 0.1, 480_000), 48_000)
+    splits = stage.splits.assign(file_path="all.wav", source="labelled")
+    section = listen_section(stage.results, stage.scores, splits, {"labelled": str(tmp_path)})
+    page = stage.page(drawings, listen=section)
+    assert 500_000 < len(page.encode()) < 5_000_000
+    assert page.count("<audio") == page.count("data:audio/mpeg;base64,") > 0
+    assert page.index('id="answer"') < page.index('id="listen"') < page.index('id="basis"')

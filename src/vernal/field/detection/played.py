@@ -39,9 +39,7 @@ def listen_section(run: DetectionRun) -> Section:
         return [Heading(title), Text(words), clips]
 
     blocks: list[Block] = [
-        *shown(
-            "Strongest detections", "The surest of the classifier; few of these should be wrong.", strongest
-        ),
+        *shown("Strongest detections", "The highest confidence: are these right?", strongest),
         *shown("False alarms", "Heard by a person and rejected, the surest first.", rejected),
         *shown(
             "Weakest detections",
