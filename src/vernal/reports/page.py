@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import pandas as pd
 from markupsafe import Markup, escape
@@ -47,8 +48,6 @@ def render_report(
         place: the parameter that commands need to find the data folder; empty for the usual one.
         listen: clips to hear, put after the answer.
     """
-    environment = page_templates()
-    environment.filters["code"] = code
     listed = [
         lead_section(results, split_counts),
         *([listen] if listen else []),
@@ -61,18 +60,46 @@ def render_report(
         points_section(results),
         *more,
     ]
-    drawings = {
-        name: Markup(inline_svg(drawing.svg, name, figure_title(name, results)))
-        for name, drawing in figures.items()
-    }
-    return environment.get_template("stage.html.j2").render(
-        stage=results.spec.stage,
-        target=results.target,
-        question=question(results),
-        demo=DEMO_WORDS if results.is_demo else "",
-        warnings=[*notices, *_warnings(results)],
-        sections=listed,
-        figures=drawings,
+    return sections_page(
+        "Stage report",
+        results.spec.stage,
+        results.target,
+        question(results),
+        listed,
+        {name: (drawing, figure_title(name, results)) for name, drawing in figures.items()},
+        [*notices, *_warnings(results)],
+        results.is_demo,
+    )
+
+
+def sections_page(
+    kind: str,
+    heading: str,
+    target: str,
+    asked: str,
+    sections: Sequence[Section],
+    figures: Mapping[str, tuple[Drawing, str]] = MappingProxyType({}),
+    warnings: Sequence[Text] = (),
+    is_demo: bool = False,
+) -> str:
+    """A page of sections; those without a block are left out.
+
+    Args:
+        kind, heading, target, asked: what stands above it: the kind of page, its title, what it is about, the question.
+        figures: each drawing with what is to be seen in it, by the names of the sections' pictures.
+        warnings: what a reader has to know before anything else.
+    """
+    environment = page_templates()
+    environment.filters["code"] = code
+    return environment.get_template("sections.html.j2").render(
+        kind=kind,
+        heading=heading,
+        target=target,
+        question=asked,
+        demo=DEMO_WORDS if is_demo else "",
+        warnings=warnings,
+        sections=[section for section in sections if section.blocks],
+        figures={name: Markup(inline_svg(one.svg, name, seen)) for name, (one, seen) in figures.items()},
     )
 
 

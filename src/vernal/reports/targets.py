@@ -13,8 +13,7 @@ from vernal.evaluation.coverage import SPLITS
 from vernal.evaluation.stage_results import METRIC_NAMES
 from vernal.reports.blocks import BAD, WARNING, Block, Fold, Section, Table, Text
 from vernal.reports.confusers import species_words
-from vernal.reports.page import code
-from vernal.reports.page_templates import page_templates
+from vernal.reports.page import sections_page
 
 AVERAGES = {
     "macro": "mean of targets",
@@ -38,8 +37,6 @@ def targets_page(
         failed: targets without results, with the reason.
         confusers: the highest clips without each target, with what BirdNET hears in them (see `field.confusers`).
     """
-    environment = page_templates()
-    environment.filters["code"] = code
     sections = [
         Section("targets", "What each target reaches", list(_each(found, folders))),
         Section("means", "Over all targets", [_means(found.means)]),
@@ -47,15 +44,14 @@ def targets_page(
         Section("confusion", "Who is taken for whom", list(_confusion(found.confusion))),
         Section("confusers", "What BirdNET hears in false alarms", list(_confusers(confusers))),
     ]
-    return environment.get_template("stage.html.j2").render(
-        stage=stage,
-        target=count(len(found.targets), "target"),
-        question=f"How good is a detector of each of {count(len(found.targets), 'target')}, and are they so together?",
-        kind="Several targets",
-        demo="",
+    n_targets = count(len(found.targets), "target")
+    return sections_page(
+        "Several targets",
+        stage,
+        n_targets,
+        f"How good is a detector of each of {n_targets}, and are they so together?",
+        sections,
         warnings=[Text(f"{name} has no results: {reason}", BAD) for name, reason in failed.items()],
-        sections=sections,
-        figures={},
     )
 
 

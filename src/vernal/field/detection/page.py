@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from markupsafe import Markup
-
 from vernal.common.formatting import count, listed
 from vernal.field.detection.detection_run import DetectionRun
 from vernal.field.detection.detections import UNHEARD
@@ -21,9 +19,8 @@ from vernal.field.detection.played import listen_section
 from vernal.field.detection.validation_section import validation_section
 from vernal.reports.blocks import BAD, WARNING, Section, Text
 from vernal.reports.confusers import confusers_of_detections
-from vernal.reports.figures.style import Drawing, inline_svg
-from vernal.reports.page import DEMO_WORDS, code
-from vernal.reports.page_templates import page_templates
+from vernal.reports.figures.style import Drawing
+from vernal.reports.page import sections_page
 
 
 def render_page(run: DetectionRun, figures: Mapping[str, Drawing]) -> str:
@@ -32,8 +29,6 @@ def render_page(run: DetectionRun, figures: Mapping[str, Drawing]) -> str:
     Args:
         figures: `activity`, `hours`, `precision` and `call_density`.
     """
-    environment = page_templates()
-    environment.filters["code"] = code
     sections = [
         answer_section(run),
         listen_section(run),
@@ -57,15 +52,16 @@ def render_page(run: DetectionRun, figures: Mapping[str, Drawing]) -> str:
         "precision": "precision and share of calls by threshold",
         "call_density": "call density by night",
     }
-    return environment.get_template("stage.html.j2").render(
-        kind="Detection report",
-        stage="Detection",
-        target=listed(run.classifier.labels),
-        question=f"Where and when was {listed(run.classifier.labels)} detected in `{run.audio_root}`?",
-        demo=DEMO_WORDS if run.is_demo else "",
-        warnings=_warnings(run),
-        sections=[section for section in sections if section.blocks],
-        figures={name: Markup(inline_svg(drawing.svg, name, alt[name])) for name, drawing in figures.items()},
+    labels = listed(run.classifier.labels)
+    return sections_page(
+        "Detection report",
+        "Detection",
+        labels,
+        f"Where and when was {labels} detected in `{run.audio_root}`?",
+        sections,
+        {name: (drawing, alt[name]) for name, drawing in figures.items()},
+        _warnings(run),
+        run.is_demo,
     )
 
 

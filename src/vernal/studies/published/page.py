@@ -6,8 +6,7 @@ import pandas as pd
 
 from vernal.common.formatting import UNDEFINED, count, listed
 from vernal.reports.blocks import BAD, GOOD, SOFT, WARNING, Block, Bullets, Section, Table, Text, Tile, Tiles
-from vernal.reports.page import code
-from vernal.reports.page_templates import page_templates
+from vernal.reports.page import sections_page
 from vernal.studies.published.comparison import said
 
 QUESTION = "Do the published tables follow from the experiments behind them?"
@@ -20,8 +19,6 @@ def page(cells: pd.DataFrame, labels: pd.DataFrame, summary: pd.DataFrame) -> st
     Args:
         cells, labels, summary: see `vernal.studies.published.comparison`.
     """
-    environment = page_templates()
-    environment.filters["code"] = code
     sections = [
         _answer(cells, labels, summary),
         Section("tables", "Tables", [_tables(summary)]),
@@ -32,16 +29,8 @@ def page(cells: pd.DataFrame, labels: pd.DataFrame, summary: pd.DataFrame) -> st
             _differing(labels, "Every line names the settings of its runs."),
         ),
     ]
-    return environment.get_template("stage.html.j2").render(
-        kind="Published results",
-        stage="Published tables",
-        target=count(len(summary), "table"),
-        question=QUESTION,
-        demo="",
-        warnings=[],
-        sections=sections,
-        figures={},
-    )
+    about = count(len(summary), "table")
+    return sections_page("Published results", "Published tables", about, QUESTION, sections)
 
 
 def _answer(cells: pd.DataFrame, labels: pd.DataFrame, summary: pd.DataFrame) -> Section:
