@@ -207,6 +207,7 @@ def test_the_real_program_gives_the_same_scores_for_many_clips(tmp_path: Path, s
     add_clips(tmp_path, real_clips(shared_data, 16))
     folder = export_point(tmp_path, "stage5", NAME, tmp_path / "out", n_clips=16)
     table = pd.read_csv(folder / "parity.csv")
+    table = table[table.is_required]  # what birdnet resamples itself is other sound
     assert table[table.is_real]["clip"].nunique() == 16
     assert table.difference.max() < ROUNDING + 5e-6
 
