@@ -11,7 +11,7 @@ import yaml
 from tests.field.detection.conftest import make_classifier, make_head
 from tests.onnx_encoders import write_encoder
 from vernal.audio.embedding.options import EmbeddingOptions
-from vernal.audio.encoders import get_encoder
+from vernal.audio.encoders import get_encoder, networks
 from vernal.common.files import sha256_of_file
 from vernal.common.problems import InputError
 from vernal.datasets.classifier_dataset import ClassifierDataset
@@ -136,12 +136,15 @@ def test_another_version_of_the_encoder_is_refused(tmp_path):
         choose_classifier(DetectionOptions(), tmp_path)
 
 
-def test_an_encoder_that_is_a_file_is_found_by_its_checksum_under_any_name(tmp_path):
+def test_an_encoder_that_is_a_file_is_tried_and_found_by_its_checksum_under_any_name(tmp_path, monkeypatch):
+    tried = []
+    monkeypatch.setattr(networks, "check_encoder", lambda file: tried.append(file.file))
     file = write_encoder(tmp_path / "small.onnx", n_samples=8_000, n_dims=12)
     said = {"file": str(file), "sample_rate_hz": 16_000, "window_s": 0.5, "n_dims": 12, "output": "embedding"}
     trained = EmbeddingOptions(encoder="then", encoders={"then": said})
     add_point(tmp_path, "stage5", 1, audio=trained)
     found = choose_classifier(DetectionOptions(), tmp_path, EmbeddingOptions(encoders={"now": said}))
+    assert tried == [str(file)]
     assert found.audio.settings == trained.settings and found.audio.facts.file == str(file)
     dataset = ClassifierDataset(filepath=str(tmp_path / "classifier.npz"))
     dataset.save(found)

@@ -163,15 +163,18 @@ def choose_classifier(
     files of encoders lie.
 
     Raises:
-        InputError: no such classifier, or none yet.
+        InputError: no such classifier, or none yet, or its encoder is a file that cannot be used.
     """
     own = _named(options.model, data_root) if options.model else _default(data_root)
     if encoders is not None:
         own = dataclasses.replace(own, audio=own.audio.with_files_of(encoders))
-        if isinstance(own.audio.source, EncoderFile):
+        encoder = own.audio.source
+        if (
+            isinstance(encoder, EncoderFile) and encoder.file
+        ):  # where its file is not known, whoever needs it says so
             from vernal.audio.encoders.networks import check_encoder
 
-            check_encoder(own.audio.source)
+            check_encoder(encoder)
     return _with_settings(own, options)
 
 
