@@ -351,7 +351,7 @@ def detect(
 )
 @as_json
 def season(recordings: int, as_json: bool) -> None:
-    """Draw windows to check and make the tables of a season that was searched; Vernal alone.
+    """Draw the sample and make the tables of a searched season.
 
     \b
     Example:  kedro bench season --json
@@ -372,7 +372,7 @@ def season(recordings: int, as_json: bool) -> None:
 @click.option("--large", is_flag=True, help="Also 10 million windows (2 GB of disk, minutes).")
 @as_json
 def listen(windows: tuple[int, ...], large: bool, as_json: bool) -> None:
-    """Search, refit and rank as a round of `kedro review --loop` does; Vernal alone.
+    """Search, refit and rank as `kedro review --loop` does.
 
     \b
     Example:  kedro bench listen

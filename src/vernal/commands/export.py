@@ -32,7 +32,7 @@ _SCORING = "scoring the same sounds here and in other programs; some minutes ...
 def export(
     names: tuple[str, ...], merge: bool, out: Path, label: str | None, params: Mapping[str, str]
 ) -> None:
-    """Write a classifier for BirdNET-Analyzer, birdnet and onnxruntime, parity proven.
+    """Write a classifier for BirdNET-Analyzer, birdnet and onnxruntime.
 
     \b
     STAGE and POINT name a trained point: stage5 stage5_017, or stage5 17. The folder gets stand-alone and
