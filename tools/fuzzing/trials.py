@@ -36,7 +36,7 @@ TRIAL_COLUMNS = ("what", "tries", "refused", "taken", "faults", "seconds", "slow
 _ADDING_UP = ("tries", "refused", "taken", "faults", "seconds")
 _TELL_EVERY_S = 2.0
 _GRACE_S = 180.0
-_MOST_WAITING = 20  # a machine that does much else gives a process little of its time
+_MOST_WAITING = 100  # a machine that does much else gives a process little of its time
 
 
 @dataclass
