@@ -11,6 +11,7 @@ from tests.reports.test_page import text_of
 from vernal.clips.problem_card import make_problem_card
 from vernal.clips.splits import count_splits
 from vernal.reports.lead import lead_section, question, setting_words, use_case
+from vernal.reports.listening import listen_section
 from vernal.sweeps.point_settings import PointSettings
 
 AXES = {"seed": [1, 2, 3], "hidden_units": [0, 64]}
@@ -31,7 +32,8 @@ def test_ten_questions_of_an_ecologist_are_answered_on_the_first_screen_or_one_c
     stage = make_stage(AXES, separation=2.0)
     stage.results = replace(stage.results, card=with_card(0.5))
     results = stage.results
-    page = stage.page()
+    listen = listen_section(results, stage.scores, stage.splits, {})
+    page = stage.page(listen=listen)
     first = text_of(re.search(r'<section id="answer">.*?</section>', page, re.S)[0])
     at = results.numbers(results.deployed, "test_ood")
     # What was asked, and did anything help?
@@ -52,6 +54,12 @@ def test_ten_questions_of_an_ecologist_are_answered_on_the_first_screen_or_one_c
     assert "The target, average precision of at least 0.5 at a new site (test), is met" in first
     assert "You may use it at such a site" in first
     assert "It was tested at 1 site (Pond test_ood)" in first and "another site can differ" in first
+    # Which clips were wrong, and how do they sound?
+    assert (
+        '<a href="#listen">Listen</a>' in page
+        and "<h3>Missed calls</h3>" in page
+        and "<h3>False alarms</h3>" in page
+    )
     # Which detector is it, what trained it, how sure is it: one click.
     for target in ("deploy", "asked", "sure", "where"):
         assert f'<a href="#{target}">' in page

@@ -311,8 +311,8 @@ def missing_classes(splits: pd.DataFrame, options: SplitOptions) -> list[str]:
 
 _WITHOUT = {
     "val": "no threshold can be chosen",
-    "test_iid": "nothing can be said of other nights at the same places",
-    "test_ood": "nothing can be said of a new site",
+    "test_iid": "other nights at the same places are not tested",
+    "test_ood": "no new site is tested",
 }
 
 

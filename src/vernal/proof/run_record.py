@@ -180,7 +180,7 @@ def stale_because(data_root: Path, stage: str) -> list[str]:
     """What changed since the results of a stage were made: data, or the code that evaluates; empty if nothing did.
 
     Settings are not looked at here: each point's hash tells those. Quick: files are compared by their bytes, and
-    no table is read. Without a record of a whole run nothing can be said, and nothing is.
+    no table is read. Without a record of a whole run the answer is empty.
     """
     known = [record for record in read_records(data_root, stage) if record.get("results")]
     if not known:

@@ -281,7 +281,7 @@ def test_figures_without_dates_say_why():
     assert "there are no nights" in drawn(activity.activity, nights_of([("unknown", "no calls", 0)]), "t").svg
     effort = pd.DataFrame({"hour": [-1], "heard_s": [60.0]})
     calls = pd.DataFrame({"started_at": pd.Series([pd.NaT], dtype="datetime64[ms]")})
-    assert "nothing can be said by the hour" in drawn(activity.hours, calls, effort, "t").svg
+    assert "cannot be shown by the hour" in drawn(activity.hours, calls, effort, "t").svg
 
 
 UNCHECKED = Validation(*(pd.DataFrame() for _ in range(4)))

@@ -109,7 +109,7 @@ def hours(detections: pd.DataFrame, effort: pd.DataFrame, title: str) -> Figure:
     heard = effort[effort.hour >= 0].groupby("hour").heard_s.sum() / 3_600
     if heard.empty:
         why = "No recording's name tells its time" if len(effort) else "Nothing was heard"
-        return nothing(title, f"{why}, so nothing can be said by the hour.")
+        return nothing(title, f"{why}, so detections cannot be shown by the hour.")
     counts = detections.started_at.dropna().dt.hour.value_counts()
     rates = pd.Series(
         [counts.get(hour, 0) / heard[hour] if hour in heard.index else np.nan for hour in range(24)]

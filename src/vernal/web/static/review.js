@@ -170,7 +170,7 @@ async function bring(look, play) {
   } catch (error) {
     if (!isCurrent()) return false;
     document.body.dataset.ready = "failed";
-    complain(`This clip cannot be shown, so nothing can be said of it: ${error.message}`);
+    complain(`This clip cannot be played, so it cannot be decided on: ${error.message}`);
     empty();
     prepareNext();
     return false;
