@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from kedro.pipeline import Node, Pipeline
 
 BASELINE = "baseline"
-# A node's tag: it reads no sound and nothing that is not in its inputs, so that what it gave stands while they do
-# (see `vernal.runners.standing`).
+# A node's tag: all that it reads is in its inputs, or sound that they name by its content, so that what it gave stands
+# while they do (see `vernal.runners.standing`).
 STANDS = "stands"
 SHARED = frozenset(
     {
