@@ -44,10 +44,11 @@ def _run(kedro_run: Callable[..., Any], options: dict[str, Any]) -> Any:
     from vernal.commands.command_line import told
     from vernal.commands.run_mistakes import check_run
     from vernal.commands.targets import are_asked, run_targets
+    from vernal.commands.targets_training import OWN_RUNNER
     from vernal.common.logging_filters import tell_mistakes_once
 
     tell_mistakes_once()
-    options["runner"] = options.get("runner") or "vernal.runners.SequentialRunner"
+    options["runner"] = options.get("runner") or OWN_RUNNER
     try:
         parameters = check_run(options)
         if are_asked(options, parameters):

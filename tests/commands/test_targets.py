@@ -93,7 +93,24 @@ def test_the_phases_are_the_whole_stage_each_node_once_and_in_order(project, mon
         assert not part.inputs() & later
         made |= part.all_outputs()
     assert phases_of({"pipelines": ["stage5"], "tags": ["split"]}) == [[]]
+    assert phases_of({"pipelines": ["stage5"], "runner": "ThreadRunner"}) == [[]]
     assert phases_of({"pipelines": ["ingest"]}) == [[]]
+
+
+def test_targets_train_together_as_the_command_hands_on_its_options(project, monkeypatch):
+    """The command names its own runner, which is no choice of a person's."""
+    from vernal import cli
+
+    monkeypatch.chdir(project)
+    bootstrap_project(project)
+    asked = []
+    monkeypatch.setattr(
+        "vernal.commands.run_mistakes.check_run", lambda options: {"targets": ["owl", "frog"]}
+    )
+    monkeypatch.setattr(targets, "run_targets", lambda run, options, parameters: asked.append(options))
+    cli._run(lambda **options: None, {"pipelines": ["stage5"]})
+    (options,) = asked
+    assert options["runner"] and len(phases_of(options)) == 3
 
 
 def test_a_target_that_fails_stops_no_other_and_is_told_at_the_end(parameters, monkeypatch, caplog):

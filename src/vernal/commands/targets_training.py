@@ -26,9 +26,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 DEFAULT = "__default__"
 # What a person may choose of a pipeline; a part of one is run as it is, target by target.
-SELECTIONS = (
-    "tags", "from_nodes", "to_nodes", "node_names", "from_inputs", "to_outputs", "namespaces", "runner"
-)  # fmt: skip
+SELECTIONS = ("tags", "from_nodes", "to_nodes", "node_names", "from_inputs", "to_outputs", "namespaces")
+OWN_RUNNER = "vernal.runners.SequentialRunner"  # of a run that names none
 # Targets are listed for the trainer until they have so many heads, so that their rows fit into memory however many
 # targets there are.
 MOST_AT_ONCE = 2_000
@@ -51,7 +50,8 @@ def phases_of(options: Mapping[str, Any]) -> list[list[str]]:
 
     stages = stages_of(options)
     names = options.get("pipelines") or [DEFAULT]
-    if len(stages) < len(names) or any(options.get(name) for name in SELECTIONS):
+    is_chosen = any(options.get(name) for name in SELECTIONS)
+    if len(stages) < len(names) or is_chosen or (options.get("runner") or OWN_RUNNER) != OWN_RUNNER:
         return [[]]
     whole = sum((pipelines[name] for name in names), Pipeline([]))
     first = whole.to_nodes(*AFTER_EMBEDDING)
