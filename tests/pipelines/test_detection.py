@@ -66,6 +66,7 @@ def test_the_pipeline_stands_under_its_own_name():
     free = {name for name in pipeline.inputs() if not name.startswith("params:")}
     assert free == {
         "known_embeddings",
+        "problem_card",
         "review_log",
         "detection.demo_field",
         "detection.known_files",
