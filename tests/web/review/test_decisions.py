@@ -12,6 +12,7 @@ from vernal.clips.annotations import ANNOTATION_COLUMNS
 from vernal.clips.curation import resolve_reviews
 from vernal.common.problems import InputError
 from vernal.web.review.decisions import (
+    BOX_COLUMNS,
     DECISION_COLUMNS,
     SHOWN_COLUMNS,
     DecisionLog,
@@ -34,7 +35,7 @@ def test_what_is_said_is_read_again(tmp_path):
     assert log.read().empty
     line = log.add(said(note='zwei Frösche, "laut"', quality="low", call_type="grunt"))
     table = DecisionLog(tmp_path / "review").read()
-    assert table.columns.tolist() == list(DECISION_COLUMNS)
+    assert table.columns.tolist() == [*DECISION_COLUMNS, *BOX_COLUMNS]
     row = table.iloc[0]
     assert (row["id"], row.note, row.quality, row.score, bool(row.is_score_shown)) == (
         line["id"], "zwei Frösche, \"laut\"", "low", 0.5, True,
@@ -255,6 +256,69 @@ def test_annotations_have_the_collection_s_schema_and_what_was_shown(tmp_path):
     assert table.is_score_shown.tolist() == [True, False]
     assert pd.to_datetime(table.annotated_at).notna().all()
     assert to_annotations(log.read().iloc[:0]).empty
+
+
+def test_a_box_is_written_read_and_gives_an_annotation_its_times_and_frequencies(tmp_path):
+    log = DecisionLog(tmp_path)
+    log.add(said("a", box=[1.5, 2.25, 400, 1200.0]))
+    log.add(said("b"))
+    (file,) = tmp_path.glob("*.jsonl")
+    with_box, without = map(json.loads, file.read_text("utf-8").splitlines())
+    assert with_box["box"] == [1.5, 2.25, 400, 1200.0] and "box" not in without
+    table = log.read()
+    assert table.loc[0, list(BOX_COLUMNS)].tolist() == [1.5, 2.25, 400.0, 1200.0]
+    assert table.loc[1, list(BOX_COLUMNS)].isna().all() and table.start_s.tolist() == [1.0, 1.0]
+    places = to_annotations(table)[["start_s", "end_s", "low_hz", "high_hz"]]
+    assert places.loc[0].tolist() == [1.5, 2.25, 400.0, 1200.0]
+    assert places.loc[1, ["start_s", "end_s"]].tolist() == [1.0, 4.0]
+    assert places.loc[1, ["low_hz", "high_hz"]].isna().all()
+    assert to_reviews(table, "RADR").columns.tolist() == [
+        "clip_id",
+        "decision",
+        "reviewer",
+        "when",
+        "quality",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("box", "more"),
+    [
+        ([0.9, 2.0, 400, 1200], {}),
+        ([1.5, 4.1, 400, 1200], {}),
+        ([2.0, 2.0, 400, 1200], {}),
+        ([1.5, 2.0, 1200, 400], {}),
+        ([1.5, 2.0, -1, 400], {}),
+        ([1.5, 2.0, 400, 24_001], {}),
+        ([1.5, 2.0, 400], {}),
+        ([1.5, 2.0, 400, "1200"], {}),
+        ([1.5, 2.0, 400, float("nan")], {}),
+        ([True, 2.0, 400, 1200], {}),
+        ({"start": 1.5}, {}),
+        ([], {}),
+        ([1.5, 2.0, 400, 1200], {"decision": "not_target"}),
+        ([1.5, 2.0, 400, 1200], {"decision": "unsure"}),
+    ],
+)
+def test_a_box_that_cannot_be_is_refused_and_never_read(tmp_path, box, more):
+    log = DecisionLog(tmp_path)
+    with pytest.raises(InputError) as refused:
+        log.add(said(box=box, **more))
+    assert str(refused.value).count("box that cannot be used") == 1
+    assert not list(tmp_path.glob("*.jsonl"))
+    line = log.add(said())
+    (file,) = tmp_path.glob("*.jsonl")
+    file.write_text(json.dumps(line | {"box": box} | more) + "\n", "utf-8")
+    with pytest.raises(InputError, match="line that is no decision"):
+        log.read()
+
+
+def test_a_clip_that_is_its_whole_recording_takes_a_box(tmp_path):
+    log = DecisionLog(tmp_path)
+    log.add(said(start_s=None, end_s=None, box=[0.0, 9.5, 0, 24_000]))
+    assert log.read().box_end_s.tolist() == [9.5]
+    with pytest.raises(InputError, match="box that cannot be used"):
+        log.add(said(start_s=None, end_s=None, box=[-0.1, 9.5, 0, 24_000]))
 
 
 def test_curation_reads_what_was_said_of_the_target(tmp_path):

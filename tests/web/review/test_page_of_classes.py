@@ -184,6 +184,22 @@ def test_band_quality_and_call_types_are_those_of_the_class_pressed_last(browser
     assert told() == (["0", "15000"], [])
 
 
+def test_a_box_is_that_of_the_class_pressed_last(browser, opened):
+    service = opened(NINE)
+    words = browser.find_element("id", "box-words")
+    press(browser, "w")
+    assert words.text == "" and "Press the number of a class" in browser.find_element("id", "problem").text
+    press(browser, "1")
+    press(browser, "w", "\ue007")
+    assert words.text.endswith(" s, 200 to 800 Hz")
+    press(browser, "2")
+    assert words.text == ""
+    press(browser, "n")
+    log = service.log.read().set_index("asked")
+    assert log.box_low_hz.dropna().to_dict() == {"owl": 200.0}
+    assert (log.box_start_s > log.start_s)["owl"] and (log.box_end_s < log.end_s)["owl"]
+
+
 def test_more_than_nine_come_in_pages_or_by_the_start_of_a_name(browser, opened):
     service = opened([*NINE, "great horned owl", "barn owl"])
     assert len(pressed(browser)) == 11 and [*pressed(browser)][9:] == ["great horned owl", "barn owl"]

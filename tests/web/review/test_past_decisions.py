@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from tests.web.review.test_decisions import said
-from vernal.web.review.decisions import DecisionLog
+from vernal.web.review.decisions import BOX_COLUMNS, DecisionLog
 from vernal.web.review.past_decisions import as_csv, choose_past
 from vernal.web.review.service import ReviewService
 
@@ -54,3 +54,30 @@ def test_everybody_sees_their_own_last_words_and_no_score_where_it_is_hidden(ser
     assert pd.read_csv(io.BytesIO(exported.content)).score.notna().all()
     blind = ReviewService(service.project, service.options, "Ana", is_blind=True)
     assert "score" not in blind.past("Ana", {})
+
+
+def test_a_box_is_among_past_decisions_and_at_the_end_of_the_table(service, serve):
+    queue = service.queue("hard-negatives")
+    first, second = queue.items["item"].iloc[:2]
+    start = float(queue.items.start_s.iloc[0])
+    box = [start + 0.25, start + 0.5, 400, 1200]
+    said_of = {"look": 1, "reviewer": "Ana", "decision": "target"}
+    told = service.decide("hard-negatives", {**said_of, "item": first, "box": box})
+    assert told["box"] == box
+    assert service.decide("hard-negatives", {**said_of, "item": second})["box"] is None
+    presented = {
+        look["item"]: look["said"]["box"]
+        for look in service.state("hard-negatives", "Ana")["presentations"]
+        if look["said"]
+    }
+    assert presented == {first: box, second: None}
+    served = serve(service)
+    page = served.ask("/review/decisions?reviewer=Ana").content.decode()
+    assert f"{start + 0.25:.2f}–{start + 0.5:.2f} s, 400–1,200 Hz" in page and page.count("data-box=") == 1
+    table = pd.read_csv(io.BytesIO(served.ask("/review/decisions.csv?reviewer=Ana").content))
+    assert table.columns[-4:].tolist() == list(BOX_COLUMNS)
+    assert table.set_index("item").loc[first, list(BOX_COLUMNS)].tolist() == box
+    wrong = {**said_of, "item": first, "box": [start, start + 99, 400, 1200]}
+    refused = served.ask("/review/api/decide/hard-negatives", "POST", wrong, origin=served.origin)
+    assert refused.status == 422 and "box that cannot be used" in refused.content.decode()
+    assert service.past("Ana", {}).box_end_s.dropna().tolist() == [box[1]]

@@ -357,6 +357,150 @@ def test_quality_call_type_and_note_are_said_after_the_decision_too(browser, sta
     assert complaints(browser) == []
 
 
+def drag(browser, start: tuple[int, int], end: tuple[int, int], kind: str = "mouse") -> None:
+    """Drag over the picture by mouse or finger, between two places in pixels from its upper left corner."""
+    from selenium.webdriver.common.action_chains import ActionChains
+    from selenium.webdriver.common.actions.action_builder import ActionBuilder
+    from selenium.webdriver.common.actions.pointer_input import PointerInput
+
+    canvas = browser.find_element("id", "spectrogram")
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", canvas)
+    place = browser.execute_script(
+        "const box = arguments[0].getBoundingClientRect(); return [box.x, box.y]", canvas
+    )
+    pointer = PointerInput(kind, "pointer")
+    actions = ActionBuilder(browser, mouse=pointer, duration=60)
+    for number, (x, y) in enumerate((start, end)):
+        pointer_to = actions.pointer_action.move_to_location(int(place[0] + x), int(place[1] + y))
+        if number == 0:
+            pointer_to.pointer_down()
+    actions.pointer_action.release()
+    actions.perform()
+    ActionChains(browser).reset_actions()
+
+
+def with_shift(browser, keys: str) -> None:
+    from selenium.webdriver.common.action_chains import ActionChains
+
+    ActionChains(browser).key_down("\ue008").send_keys(keys).key_up("\ue008").perform()
+
+
+def box_words(browser) -> str:
+    return browser.find_element("css selector", "#box-words[role=status]").text
+
+
+def last_box(root: Path) -> list[float] | None:
+    return log_lines(root)[-1].get("box")
+
+
+def until_logged(root: Path, n_lines: int) -> None:
+    end = time.monotonic() + 10
+    while len(log_lines(root)) < n_lines and time.monotonic() < end:
+        time.sleep(0.02)
+    assert len(log_lines(root)) == n_lines
+
+
+WORDS_OF_BOX = re.compile(r"box from (\d\.\d+) to (\d\.\d+) s, ([\d,]+) to ([\d,]+) Hz")
+
+
+def numbers(words: str) -> list[float]:
+    found = WORDS_OF_BOX.fullmatch(words)
+    assert found, words
+    return [float(part.replace(",", "")) for part in found.groups()]
+
+
+def test_a_box_is_dragged_moved_by_keys_kept_with_the_decision_and_comes_out(browser, start, tmp_path):
+    root = tmp_path / "season"
+    browser.get(start("hard-negatives", "--reviewer", "Ana", "--repeats", "0").address)
+    first = until(browser, READY)
+    assert box_words(browser) == ""
+    width = browser.find_element("id", "spectrogram").size["width"]
+    drag(browser, (width * 2 // 5, 60), (width * 3 // 5, 200))
+    dragged = numbers(box_words(browser))
+    assert 0 <= dragged[0] < dragged[1] and 0 < dragged[2] < dragged[3]
+    assert not browser.find_element("id", "box-hint").is_displayed()
+    browser.save_screenshot(str(tmp_path / "box.png"))
+    assert decide(browser, "y") == first
+    line = log_lines(root)[-1]
+    begin = line["start_s"]
+    assert [line["box"][0] - begin, line["box"][1] - begin, *line["box"][2:]] == pytest.approx(
+        dragged, abs=0.006
+    )
+    assert box_words(browser) == ""  # the next clip has none
+
+    # By keys alone: the middle of the clip and the class's band, moved, resized, kept; only with the target.
+    press(browser, "w")
+    usual = numbers(box_words(browser))
+    assert usual[2:] == [
+        float(browser.find_element("id", name).get_attribute("value")) for name in ("low", "high")
+    ]
+    press(browser, "\ue014\ue013")
+    moved = numbers(box_words(browser))
+    assert all(now > before for now, before in zip(moved, usual, strict=True))
+    with_shift(browser, "\ue014\ue015")
+    resized = numbers(box_words(browser))
+    assert (resized[0], resized[2]) == (moved[0], moved[2])
+    assert resized[1] > moved[1] and resized[3] < moved[3]
+    assert browser.execute_script("return document.body.dataset.item") != first  # the arrows left the clip
+    press(browser, "\ue007")
+    assert not browser.find_element("id", "box-hint").is_displayed()
+    press(browser, "w\ue012\ue00c")
+    assert numbers(box_words(browser)) == resized  # Escape leaves it as it was
+    decide(browser, "n")
+    assert "box" not in log_lines(root)[-1]
+
+    # Of a clip that is decided on, a box is kept and removed at once.
+    press(browser, "\ue012\ue012")
+    until(browser, f"return document.body.dataset.ready === '{first}'")
+    assert numbers(box_words(browser)) == pytest.approx(dragged, abs=0.006)
+    press(browser, "w\ue012\ue007")
+    until_logged(root, 3)
+    assert last_box(root)[0] < line["box"][0] and log_lines(root)[-1]["decision"] == "target"
+    browser.find_element("link text", "Decided").click()
+    row = browser.find_element("css selector", f"#decisions tr[data-item='{first}']")
+    assert " Hz" in row.find_element("css selector", ".box").text
+    kept = last_box(root)
+    note = row.find_element("name", "note")
+    note.send_keys("near\ue007")
+    until_logged(root, 4)
+    assert last_box(root) == kept and log_lines(root)[-1]["note"] == "near"
+    row.find_element("link text", row.find_element("css selector", "a").text).click()
+    until(browser, f"return document.body.dataset.ready === '{first}'")
+    press(browser, "\ue017")
+    until_logged(root, 5)
+    assert box_words(browser) == "" and last_box(root) is None
+    assert complaints(browser) == []
+
+
+def test_a_box_is_drawn_by_a_finger_on_a_phone(browser, start, tmp_path):
+    size = browser.get_window_size()
+    phone = {"width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": True}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
+    browser.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": True})
+    try:
+        browser.get(start("hard-negatives", "--reviewer", "Ana", "--repeats", "0").address)
+        until(browser, READY)
+        browser.find_element("id", "box").click()
+        usual = box_words(browser)
+        drag(browser, (150, 60), (220, 180), "touch")
+        words = box_words(browser)
+        assert numbers(words) != numbers(usual)
+        assert browser.find_element("id", "box").get_attribute("aria-pressed") == "false"
+        drag(browser, (100, 100), (180, 110), "touch")  # sideways, since up and down the page is moved
+        assert numbers(box_words(browser))[1] < numbers(words)[1]
+        assert browser.execute_script("return document.documentElement.scrollWidth <= 390")
+        browser.save_screenshot(str(tmp_path / "box on a phone.png"))
+        browser.find_element("css selector", "[data-decision=target]").click()
+        until(browser, "return document.body.dataset.done === '1'")
+        line = log_lines(tmp_path / "season")[-1]
+        assert line["start_s"] <= line["box"][0] < line["box"][1] <= line["end_s"]
+        assert complaints(browser) == []
+    finally:
+        browser.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": False})
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+        browser.set_window_size(size["width"], size["height"])
+
+
 def test_clips_of_the_grid_are_accepted_together_and_taken_back_together(browser, start, tmp_path):
     browser.get(start("hard-negatives", "--reviewer", "Ana", "--repeats", "0").address)
     until(browser, READY)

@@ -96,7 +96,7 @@ def summary(decisions: Sequence[Mapping[Any, Any]], classes: Sequence[str]) -> d
         "decision": next((word for word in ("target", "unsure") if word in words), "not_target"),
         "is_whole": set(by_class) >= set(classes),
         "classes": {
-            name: {key: by_class[name][key] for key in ("decision", "quality", "call_type")}
+            name: {key: by_class[name][key] for key in ("decision", "quality", "call_type", "box")}
             for name in classes
             if name in by_class
         },

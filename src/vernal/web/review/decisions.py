@@ -7,6 +7,9 @@ was saved.
 Of two decisions the later written counts, not the later stamped, for clocks are set back: each line has a number, one
 more than the highest that its server found in the folder, and lines of one file follow each other as they stand there.
 
+Where a person drew a box around the call, the line has `box`: start and end in seconds from the recording's start, as
+`start_s` and `end_s` are, then lowest and highest frequency in Hz. A line without a box has no such entry.
+
 What a person decides of several classes at once is a line a class, written in one go: `action` names what belongs
 together and `of` says how many lines that is. Where some of them are missing, none counts.
 """
@@ -27,7 +30,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from vernal.clips.annotations import ANNOTATION_COLUMNS, annotation_table
+from vernal.audio.reading import SAMPLE_RATE_HZ
+from vernal.clips.annotations import ANNOTATION_COLUMNS, MAX_TIME_S, annotation_table
 from vernal.clips.curation import DECISIONS
 from vernal.clips.manifest import QUALITIES
 from vernal.common.formatting import visible
@@ -40,6 +44,7 @@ SUFFIX = ".jsonl"
 MAX_NOTE = 2_000
 MAX_NAME = 80
 _MAX_ORDER = 2**53
+_TOP_HZ = SAMPLE_RATE_HZ // 2
 _EVER = datetime.min.replace(tzinfo=UTC)
 _MAX_LINE = 64 * 1024  # bytes; notes and names are bounded
 DECISION_COLUMNS = (
@@ -47,6 +52,7 @@ DECISION_COLUMNS = (
     "start_s", "end_s", "content_hash", "asked", "decision", "quality", "call_type", "note", "model", "score",
     "is_score_shown", "rank",
 )  # fmt: skip
+BOX_COLUMNS = ("box_start_s", "box_end_s", "box_low_hz", "box_high_hz")
 SHOWN_COLUMNS = (
     "clip_id", "content_hash", "decision", "call_type", "queue", "look", "shown_model", "shown_score", "is_score_shown",
     "decision_id",
@@ -74,12 +80,13 @@ class DecisionLog:
         """Write one decision; it is on the disk when this returns.
 
         Args:
-            values: of `DECISION_COLUMNS`, what the reviewer said and what was shown; `id`, `when` and `session` are
-                given here.
+            values: of `DECISION_COLUMNS`, what the reviewer said and what was shown, and `box` where there is one;
+                `id`, `when` and `session` are given here.
         Returns:
             The line as it was written.
         Raises:
-            InputError: an unknown decision or quality, no reviewer, a text that is too long, or no way to write.
+            InputError: an unknown decision or quality, no reviewer, a text that is too long, a box that is not in the
+                clip, or no way to write.
         """
         return self.add_together([values])[0]
 
@@ -93,7 +100,7 @@ class DecisionLog:
         Raises:
             InputError: as `add`; then none of them counts.
         """
-        lines = [{name: values.get(name) for name in DECISION_COLUMNS} for values in several]
+        lines = [_line_of(values) for values in several]
         for line in lines:
             check_decision(line)
         return self._write([{"kind": DECIDED, **line} for line in lines])
@@ -118,7 +125,7 @@ class DecisionLog:
         return self._write([{"kind": UNDONE, "undoes": other, "reviewer": reviewer} for other in together])
 
     def read(self) -> pd.DataFrame:
-        """All decisions that stand, as they were written, the first one first: `DECISION_COLUMNS`.
+        """All decisions that stand, as they were written, the first one first: `DECISION_COLUMNS`, `BOX_COLUMNS`.
 
         `when` is what the clock said, but never before an earlier decision of the same reviewer.
         """
@@ -194,6 +201,12 @@ class DecisionLog:
         return max((_order_at_end(file) for file in self.folder.glob(f"*{SUFFIX}")), default=0)
 
 
+def _line_of(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What is written of a decision; `box` only where there is one."""
+    box = {} if values.get("box") is None else {"box": values["box"]}
+    return {name: values.get(name) for name in DECISION_COLUMNS} | box
+
+
 def _action(line: Mapping[str, Any]) -> str:
     """What a line was decided together with; itself where it stands alone."""
     return str(line.get("action") or line["id"])
@@ -244,7 +257,28 @@ def check_decision(line: Mapping[str, Any]) -> None:
             problems.add(
                 f"{name} that cannot be used", [repr(value)[:80]], f"Give up to {limit:,} characters."
             )
+    if not _has_fitting_box(line):
+        problems.add(
+            "box that cannot be used",
+            [repr(line["box"])[:80]],
+            f"Give start and end in seconds, within the clip, and lowest and highest frequency, from 0 to {_TOP_HZ:,} "
+            "Hz, of a clip with the target.",
+        )
     problems.raise_if_any()
+
+
+def _has_fitting_box(line: Mapping[str, Any]) -> bool:
+    """Whether a line has no box, or one that lies in its clip and below half the rate that sound is read at."""
+    box = line.get("box")
+    if box is None:
+        return True
+    first = 0.0 if line.get("start_s") is None else line["start_s"]  # of a clip that is its whole recording
+    last = MAX_TIME_S if line.get("end_s") is None else line["end_s"]
+    if not isinstance(box, list) or len(box) != 4 or not all(map(is_number, (*box, first, last))):
+        return False
+    start, end, low, high = box
+    is_inside = first <= start < end <= last and 0 <= low < high <= _TOP_HZ
+    return is_inside and line["decision"] == "target"
 
 
 def _is_text(value: Any) -> bool:
@@ -285,6 +319,7 @@ def _is_decision(line: Mapping[str, Any]) -> bool:
         and {"queue", "item"} <= set(line)
         and all(value is None or is_number(value) for value in numbers)
         and not any(isinstance(value, dict | list) for value in others)
+        and _has_fitting_box(line)
     )
 
 
@@ -313,8 +348,10 @@ def _as_written(lines: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def decision_table(lines: list[dict[str, Any]]) -> pd.DataFrame:
     """Lines of decisions as a table with the types of its columns."""
-    table = pd.DataFrame(lines, columns=list(DECISION_COLUMNS), dtype=object)
-    kinds = dict.fromkeys(DECISION_COLUMNS, "str") | dict.fromkeys(_NUMBERS, "float64")
+    columns, numbers = (*DECISION_COLUMNS, *BOX_COLUMNS), (*_NUMBERS, *BOX_COLUMNS)
+    boxed = [line | dict(zip(BOX_COLUMNS, line.get("box") or (), strict=False)) for line in lines]
+    table = pd.DataFrame(boxed, columns=list(columns), dtype=object)
+    kinds = dict.fromkeys(columns, "str") | dict.fromkeys(numbers, "float64")
     return table.astype(kinds | {"is_score_shown": "bool"})
 
 
@@ -327,6 +364,7 @@ def latest_decisions(decisions: pd.DataFrame) -> pd.DataFrame:
 def to_annotations(decisions: pd.DataFrame) -> pd.DataFrame:
     """Decisions as annotations in the collection's schema, followed by what was shown: `SHOWN_COLUMNS`.
 
+    Times and frequencies are those of the box where one was drawn, else the times of the clip.
     Someone who is unsure states nothing, so such a decision gives no annotation. `session` counts the looks.
     `model` stays empty, since no model said it; what a model had said is in `shown_model` and `shown_score`.
     """
@@ -339,6 +377,10 @@ def to_annotations(decisions: pd.DataFrame) -> pd.DataFrame:
         annotated_at=said.when,
         session=[f"{look:.0f}" for look in said["look"].fillna(1)],
         model=np.nan,
+        start_s=said.box_start_s.fillna(said.start_s),
+        end_s=said.box_end_s.fillna(said.end_s),
+        low_hz=said.box_low_hz,
+        high_hz=said.box_high_hz,
     )
     table = annotation_table(rows.reindex(columns=list(ANNOTATION_COLUMNS)).to_dict("records"))
     shown = said.rename(columns={"model": "shown_model", "score": "shown_score", "id": "decision_id"})

@@ -11,6 +11,7 @@ import numpy as np
 
 from vernal.audio.excerpts import Excerpt
 from vernal.evaluation.calibration import sigmoid
+from vernal.web.review.decisions import BOX_COLUMNS
 from vernal.web.review.queues import ITEM_COLUMNS, LOGITS, Queue
 from vernal.web.review.wording import in_words, name_of
 
@@ -79,8 +80,14 @@ def describe_sound(excerpt: Excerpt) -> dict[str, float]:
 
 
 def decision_fields(decision: Mapping[Any, Any]) -> dict[str, Any]:
-    """A decision as the page knows it."""
-    return {key: as_json(decision[key]) for key in (*DECISION_FIELDS, "is_score_shown")}
+    """A decision as the page knows it: a line of the log, or a row of its table."""
+    known = {key: as_json(decision[key]) for key in (*DECISION_FIELDS, "is_score_shown")}
+    return known | {"box": _box_of(decision)}
+
+
+def _box_of(decision: Mapping[Any, Any]) -> list[float] | None:
+    box = decision.get("box") or [as_json(decision.get(name)) for name in BOX_COLUMNS]
+    return None if None in box else box
 
 
 def _more(row: Mapping[str, Any], queue: Queue) -> dict[str, Any]:

@@ -363,9 +363,9 @@ class ReviewService:
         """Keep a decision; it is on the disk when this returns.
 
         Args:
-            said: `item`, `look`, `reviewer`, `decision`, and optional `quality`, `call_type`, `note`, `is_blind`. Where
-                a queue asks for several classes, `classes` has `decision`, `quality` and `call_type` of each that is
-                decided on; or `asked` names the one class that `decision` is about.
+            said: `item`, `look`, `reviewer`, `decision`, and optional `quality`, `call_type`, `box`, `note`,
+                `is_blind`. Where a queue asks for several classes, `classes` has `decision`, `quality`, `call_type` and
+                `box` of each that is decided on; or `asked` names the one class that `decision` is about.
         """
         queue = self.queue(name)
         if queue.classes:
@@ -395,6 +395,7 @@ class ReviewService:
             "look": 2 if said.get("look") == 2 else 1,
             "is_score_shown": not (bool(said.get("is_blind")) or self.is_always_blind(queue)),
             "recording": recording_of(row),
+            "box": said.get("box"),
         }  # fmt: skip
 
     def _window(self, queue: Queue, item: str) -> str:

@@ -14,7 +14,7 @@ let page = 0; // which nine the number keys are for
 export let focus = null; // the class that band, quality and call type are about
 
 export const classOf = (name) => classes.find((one) => one.name === name);
-const absent = () => ({ decision: "not_target", quality: null, call_type: null });
+const absent = () => ({ decision: "not_target", quality: null, call_type: null, box: null });
 
 // What is marked of a clip: kept with it, so that going on without a decision loses nothing.
 export function answersOf(look) {
@@ -32,9 +32,9 @@ export function asKnown(look, said) {
 
 // What is sent of all classes: those without a mark are absent, or unsure too.
 export function allSaid(answers, rest) {
-  return Object.fromEntries(Object.entries(answers).map(([name, { decision, quality, call_type: callType }]) => {
+  return Object.fromEntries(Object.entries(answers).map(([name, { decision, quality, call_type: callType, box }]) => {
     const isThere = decision === "target";
-    return [name, { decision: decision === "not_target" ? rest : decision, quality: isThere ? quality : null, call_type: isThere ? callType : null }];
+    return [name, { decision: decision === "not_target" ? rest : decision, quality: isThere ? quality : null, call_type: isThere ? callType : null, box: isThere ? box : null }];
   }));
 }
 
@@ -44,7 +44,7 @@ export function named(answers, decision) {
 
 export function inWords(answers) {
   const told = classes.map(({ name }) => [name, answers[name] ?? absent()]).filter(([, one]) => one.decision !== "not_target");
-  const words = told.map(([name, one]) => [`${name} ${WORDS[one.decision]}`, one.quality && `${one.quality} quality`, one.call_type].filter(Boolean).join(", "));
+  const words = told.map(([name, one]) => [`${name} ${WORDS[one.decision]}`, one.quality && `${one.quality} quality`, one.call_type, one.box && "with a box"].filter(Boolean).join(", "));
   return words.length ? `${words.join("; ")}; ${told.length < classes.length ? "the others absent" : "no other asked for"}` : "none of them";
 }
 
@@ -55,7 +55,7 @@ export const startingWith = (text) => text && classes.find(({ name }) => name.to
 
 export function press(answers, name) {
   answers[name].decision = NEXT[answers[name].decision];
-  if (answers[name].decision !== "target") [answers[name].quality, answers[name].call_type] = [null, null];
+  if (answers[name].decision !== "target") Object.assign(answers[name], { quality: null, call_type: null, box: null });
   setFocus(name);
 }
 

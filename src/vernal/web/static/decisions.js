@@ -22,15 +22,17 @@ async function hear(row) {
 }
 
 async function correct(row) {
-  const { queue, item, asked, look, shown } = row.dataset, { reviewer } = byId("decisions").dataset;
+  const { queue, item, asked, look, shown, box } = row.dataset, { reviewer } = byId("decisions").dataset;
   const value = (name) => row.querySelector(`[name=${name}]`).value.trim() || null;
   const isPositive = value("decision") === "target";
   try {
     await post(`/review/api/decide/${encodeURIComponent(queue)}`, {
       item, asked, look: Number(look), reviewer, decision: value("decision"), is_blind: shown !== "1", note: value("note"),
       quality: isPositive ? value("quality") : null, call_type: isPositive ? value("call_type") : null,
+      box: isPositive && box ? JSON.parse(box) : null,
     });
     if (!isPositive) for (const name of ["quality", "call_type"]) row.querySelector(`[name=${name}]`).value = "";
+    if (!isPositive) { delete row.dataset.box; row.querySelector(".box").textContent = ""; }
     row.dataset.saved = value("decision");
     complain("");
   } catch (error) { complain(`NOT saved: ${error.message}`); }

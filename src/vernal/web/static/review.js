@@ -2,6 +2,7 @@
 import { byId, element, fetchJson, post } from "/static/page.js";
 import { allSaid, answersOf, asKnown, classes, classOf, focus, inWords, isAll, named, nextCallType, nextQuality, onPage, press, setFocus, showClasses, startingWith, turnPage } from "/static/classes.js";
 import { advance, followLoop, isLoop } from "/static/loop.js";
+import { BoxEditor, dragBoxes, inSound, sameBox, wordsOf } from "/static/box.js";
 import { Player, draw, fetchSound, fetchSpectrogram, line } from "/static/sound.js";
 
 const { queue, reviewer, target } = byId("review").dataset;
@@ -12,7 +13,7 @@ const KEPT = 36;
 const PAUSE_MS = 60000; // who was away so long did not listen
 const LEAST_SHOWN_S = 0.1;
 
-const state = { presentations: [], at: 0, order: "", isShown: false, isBlind: false, isGrid: false, prepare: 3, quality: null, callType: null, neighbour: -1, time: null };
+const state = { presentations: [], at: 0, order: "", isShown: false, isBlind: false, isGrid: false, prepare: 3, quality: null, callType: null, box: null, neighbour: -1, time: null };
 const ready = new Map(); // item -> {facts: by whether the score is told, spectrogram, neighbours, sounds}
 const marked = new Set(); // looks of the grid that the next decision is about
 let together = []; // looks that were decided at once
@@ -142,6 +143,8 @@ function show(index, { play = byId("auto").checked } = {}) {
   shownItem = look.item;
   state.quality = look.said?.quality ?? null;
   state.callType = look.said?.call_type ?? null;
+  state.box = look.said?.box ?? null;
+  editor.close();
   state.neighbour = -1;
   state.time = null;
   byId("note").value = look.said?.note ?? "";
@@ -159,9 +162,10 @@ async function bring(look, play) {
   try {
     const [facts, spectrogram] = await Promise.all([factsOf(look), prepare(look.item).spectrogram]);
     if (!isCurrent()) return false;
-    drawn = { facts, spectrogram };
+    drawn = { look, facts, spectrogram };
     if (!isAll) setFor(facts);
     showFacts(facts, tellsScore(look));
+    tellBox();
     redraw();
     if (pressedAt !== null) performance.measure("decision to next clip", { start: pressedAt, end: performance.now() });
     pressedAt = null;
@@ -208,10 +212,11 @@ function setFor(facts) {
 const NO_CLASS = { name: "", band_hz: null, call_types: [] };
 function lookAt(name) {
   setFocus(name);
+  editor.close();
   const one = classOf(name) ?? NO_CLASS;
   setFor({ ...one, asked: one.name });
   showChoices();
-  if (drawn && document.body.dataset.ready === current().item) { tellPicture(); redraw(); }
+  if (drawn && document.body.dataset.ready === current().item) { tellPicture(); tellBox(); redraw(); }
 }
 const bandNow = () => (isAll ? classOf(focus)?.band_hz ?? null : drawn.facts.band_hz);
 
@@ -224,6 +229,7 @@ function empty() {
   byId("neighbours").dataset.item = "";
   byId("picture-words").textContent = "";
   [drawn, frame, near] = [null, null, []];
+  tellBox();
 }
 
 let frame = null;
@@ -234,10 +240,46 @@ function redraw() {
   const { facts, spectrogram } = drawn, { sound } = facts;
   const clip = [sound.before_s, sound.before_s + sound.clip_s];
   const canvas = byId("spectrogram");
-  frame = draw(canvas, spectrogram, { ...view(), time: state.time }, { clip, band: bandNow(), origin: sound.before_s });
+  frame = draw(canvas, spectrogram, { ...view(), time: state.time }, { clip, band: bandNow(), call: inSound(boxNow(), sound), origin: sound.before_s });
   frame.image = element("canvas", { width: canvas.width, height: canvas.height });
   frame.image.getContext("2d").drawImage(canvas, 0, 0);
 }
+
+// The box around the call, of the class pressed last where several are asked for; times are the recording's.
+const isSeen = () => Boolean(frame && !state.isGrid && drawn?.look === current());
+const boxNow = () => (drawn?.look !== current() ? null : isAll ? answersOf(current())[focus]?.box : state.box) ?? null;
+function setBox(box) {
+  if (isAll) answersOf(current())[focus].box = box; else state.box = box;
+  tellBox();
+  redraw();
+}
+function tellBox() {
+  const box = boxNow();
+  byId("box-words").textContent = box ? wordsOf(box, drawn.facts.sound) : "";
+  byId("no-box").hidden = !box;
+}
+function canHaveBox() {
+  if (!isSeen()) return false;
+  const isMissing = isAll && answersOf(current())[focus]?.decision !== "target";
+  if (isMissing) complain("Press the number of a class that is there first.");
+  return !isMissing;
+}
+const editor = new BoxEditor({
+  get: boxNow, set: setBox, keep: () => inTurn(() => (isAll ? amendClass(focus) : amend())),
+  view: () => ({ facts: drawn.facts, frame, band: bandNow() }),
+  onChange: (isOpen) => {
+    byId("box").setAttribute("aria-pressed", isOpen);
+    byId("box-hint").hidden = !isOpen;
+    byId("spectrogram").setAttribute("role", isOpen ? "application" : "img"); // so that a screen reader leaves the arrows to it
+  },
+});
+function toggleBox() {
+  if (editor.isOpen) { editor.end(); return; }
+  if (!canHaveBox()) return;
+  editor.open();
+  byId("spectrogram").focus({ preventScroll: true });
+}
+function dropBox() { if (isSeen() && boxNow()) editor.remove(); }
 
 // The place that is being heard, as a line over the picture.
 function follow() {
@@ -322,7 +364,7 @@ function showChoices() {
   const { said } = current();
   const chosen = { quality: state.quality, callType: state.callType, decision: said?.decision };
   for (const [name, value] of Object.entries(chosen)) for (const button of buttonsOf(name)) button.setAttribute("aria-pressed", button.dataset[name] === value);
-  byId("said").textContent = said ? `You said: ${[WORDS[said.decision], said.quality && `${said.quality} quality`, said.call_type, said.note].filter(Boolean).join(", ")}` : "";
+  byId("said").textContent = said ? `You said: ${[WORDS[said.decision], said.quality && `${said.quality} quality`, said.call_type, said.box && "with a box", said.note].filter(Boolean).join(", ")}` : "";
 }
 
 function showAllChoices() {
@@ -405,8 +447,8 @@ function hearNeighbour() {
 
 // Say something of one look; it is on the server's disk when this is done.
 async function save(look, decision, chosen, isBlind = !toldOf.has(look.item)) {
-  const { quality, callType, note, answers } = chosen, isPositive = decision === "target";
-  const what = isAll ? { classes: allSaid(answers, decision) } : { decision, quality: isPositive ? quality : null, call_type: isPositive ? callType : null };
+  const { quality, callType, box, note, answers } = chosen, isPositive = decision === "target";
+  const what = isAll ? { classes: allSaid(answers, decision) } : { decision, quality: isPositive ? quality : null, call_type: isPositive ? callType : null, box: isPositive ? box : null };
   const said = await send(look, { ...what, note: note || null, is_blind: isBlind });
   if (isAll) asKnown(look, said); else look.said = said;
 }
@@ -416,7 +458,7 @@ async function send(look, what) {
     return await post(`/review/api/decide/${encodeURIComponent(queue)}`, { item: look.item, look: look.look, reviewer, ...what });
   } catch (error) { throw new Error(`NOT saved: ${error.message}`); }
 }
-const choices = () => ({ quality: state.quality, callType: state.callType, note: byId("note").value.trim(), answers: isAll ? { ...answersOf(current()) } : null });
+const choices = () => ({ quality: state.quality, callType: state.callType, box: state.box, note: byId("note").value.trim(), answers: isAll ? { ...answersOf(current()) } : null });
 
 function decide(decision, { needsClass = false } = {}) {
   const at = performance.now();
@@ -451,7 +493,7 @@ async function decideMarked(decision) {
   await Promise.all(looks.map((look) => prepare(look.item).spectrogram));
   complain("");
   for (const look of looks) {
-    await save(look, decision, { ...chosen, note: "" });
+    await save(look, decision, { ...chosen, box: null, note: "" });
     marked.delete(look);
     together.push(look);
     countDecision();
@@ -516,6 +558,8 @@ async function amendClass(name, isBlind = !current().said?.is_score_shown) {
   const said = await send(look, { classes: { [name]: answer }, note: look.said.note, is_blind: isBlind }).catch((error) => {
     look.answers = null; // what is not saved is not shown as said
     showChoices();
+    tellBox();
+    redraw();
     throw error;
   });
   const merged = { ...look.said.classes, ...said.classes };
@@ -543,13 +587,14 @@ async function amend() {
     if ((said.note ?? "") !== now.note) { await save(look, "not_target", now, !said.is_score_shown); together = []; showChoices(); }
     return;
   }
-  if (said.decision !== "target" && (now.quality || now.callType)) {
+  if (said.decision !== "target" && (now.quality || now.callType || now.box)) {
     [state.quality, state.callType] = [null, null];
+    setBox(null);
     showChoices();
-    complain("Quality and call type are those of the target; this clip is decided otherwise.");
+    complain("Quality, call type and box are those of the target; this clip is decided otherwise.");
     return;
   }
-  if (said.quality === now.quality && said.call_type === now.callType && (said.note ?? "") === now.note) return;
+  if (said.quality === now.quality && said.call_type === now.callType && sameBox(said.box, now.box) && (said.note ?? "") === now.note) return;
   complain("");
   await save(look, said.decision, now, !said.is_score_shown); // the decision itself is as old as it was
   together = [];
@@ -714,6 +759,7 @@ const KEYS = {
   "+": () => zoom(0.5), "=": () => zoom(0.5), "-": () => zoom(2), ",": () => zoom(1, -0.5), ".": () => zoom(1, 0.5),
   h: hearNeighbour, l: alike, a: () => toggle("auto"), v: () => setGrid(!state.isGrid), b: () => setShown(!state.isShown),
   x: () => toggleMark(current()), r: markOpen, Escape: escape,
+  w: toggleBox, Delete: dropBox,
   "[": () => turnBy("contrast", -5), "]": () => turnBy("contrast", 5), "?": toggleHelp,
   ArrowLeft: () => move(() => state.at - 1), ArrowRight: () => move(() => state.at + 1),
 };
@@ -747,6 +793,10 @@ document.addEventListener("keydown", (event) => {
     if (here.id === "note" && event.key === "Enter" || event.key === "Escape") { here.blur(); event.preventDefault(); }
     return;
   }
+  if (editor.isOpen && here.type !== "range" && !(event.key === "Enter" && here.matches("button, a, summary")) && editor.press(event)) {
+    event.preventDefault();
+    return;
+  }
   let action = KEYS[event.key] ?? KEYS[event.key.toLowerCase()];
   const isButton = here.matches("button, a, summary, [type=checkbox]");
   if (state.isGrid && event.key === "ArrowDown") action = () => move(() => Math.min(state.at + columns(), state.presentations.length - 1));
@@ -756,7 +806,7 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && isButton && !here.closest("#grid .tile")) return;
   if (here.type === "range" && event.key.startsWith("Arrow")) return;
   if (!action) return;
-  if (event.repeat && (isAll ? "ynuzxqt123456789Enter" : "ynuzx").includes(event.key)) return; // a key held down decides once
+  if (event.repeat && (isAll ? "ynuzxwqt123456789Enter" : "ynuzxw").includes(event.key)) return; // a key held down decides once
   event.preventDefault();
   action();
 });
@@ -766,11 +816,12 @@ for (const button of buttonsOf("quality")) button.addEventListener("click", () =
 byId("note").addEventListener("change", () => { if (current()?.said) inTurn(amend); });
 for (const [id, action] of [
   ["play", playOrStop], ["undo", undo], ["back", KEYS.ArrowLeft], ["on", KEYS.ArrowRight], ["mode", KEYS.v], ["reveal", KEYS.b], ["help", toggleHelp], ["alike", alike],
-  ["closer", KEYS["+"]], ["further", KEYS["-"]], ["earlier", KEYS[","]], ["later", KEYS["."]], ["mark-open", markOpen],
+  ["closer", KEYS["+"]], ["further", KEYS["-"]], ["earlier", KEYS[","]], ["later", KEYS["."]], ["mark-open", markOpen], ["box", toggleBox], ["no-box", dropBox],
 ]) byId(id).addEventListener("click", action);
 byId("order").addEventListener("change", setOrder);
+const wasDragged = dragBoxes(byId("spectrogram"), editor, canHaveBox, complain);
 byId("spectrogram").addEventListener("click", (event) => {
-  if (!frame || !drawn) return;
+  if (!frame || !drawn || wasDragged()) return;
   const seconds = frame.secondsAt(event.offsetX);
   if (seconds >= 0 && seconds < frame.duration) hear(seconds);
 });

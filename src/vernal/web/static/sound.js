@@ -39,7 +39,7 @@ export async function fetchSound(address) {
 }
 
 // view: {scale, from, to, contrast: per cent of the picture left dark, time: [s, s] or nothing for all of it};
-// marks: {clip: [s, s], band: [hz, hz]}. Returns the places of the axes.
+// marks: {clip: [s, s], band: [hz, hz], call: a box [s, s, hz, hz]}. Returns the places of the axes.
 export function draw(canvas, spectrogram, view, marks = {}, { axes = true } = {}) {
   const ratio = axes ? window.devicePixelRatio || 1 : 1;
   const width = canvas.clientWidth || canvas.width, height = canvas.clientHeight || canvas.height;
@@ -69,9 +69,14 @@ export function draw(canvas, spectrogram, view, marks = {}, { axes = true } = {}
   paint.clip();
   if (marks.clip) shade(paint, box, xOf, marks.clip, duration);
   if (marks.band) drawBand(paint, box, placeOf, marks.band, [from, to], axes);
+  if (marks.call) drawCall(paint, xOf, placeOf, marks.call);
   paint.restore();
   if (axes) drawAxes(paint, box, placeOf, xOf, [from, to], [start, end], marks.origin || 0, colour, isMel);
-  return { box, duration, xOf, secondsAt: (x) => start + ((x - box.x) / box.width) * (end - start) };
+  return {
+    box, duration, xOf, seconds: [start, end], hertz: [from, to],
+    secondsAt: (x) => start + ((x - box.x) / box.width) * (end - start),
+    hertzAt: (y) => frequencyAt(1 - (y - box.y) / box.height),
+  };
 }
 
 function picture(spectrogram, rows, frequencyAt, from, to, contrast) {
@@ -123,6 +128,15 @@ function shade(paint, box, xOf, clip, duration) {
   paint.strokeStyle = "#fff";
   paint.lineWidth = 1;
   for (const x of [start, end]) { line(paint, x, box.y, x, box.y + box.height); }
+}
+
+// Dark around light, to be seen on every picture.
+function drawCall(paint, xOf, placeOf, [start, end, low, high]) {
+  for (const [colour, width] of [["rgba(0, 0, 0, 0.7)", 5], ["#fff", 2]]) {
+    paint.strokeStyle = colour;
+    paint.lineWidth = width;
+    paint.strokeRect(xOf(start), placeOf(high), xOf(end) - xOf(start), placeOf(low) - placeOf(high));
+  }
 }
 
 function drawBand(paint, box, placeOf, band, [from, to], withWords) {
