@@ -152,6 +152,12 @@ def test_shared_edited_and_empty_points_are_marked(make_stage):
     assert "of which 3 are distinct runs" in words
 
 
+def test_points_are_listed_under_headings_in_words(make_stage):
+    words = text_of(make_stage(AXES).page()).split("All 4 points")[1]
+    heading = words[: words.index("made_001")]
+    assert "new site (test) F1" in heading and "validation F1" in heading and "test_ood_f1" not in heading
+
+
 def test_rejected_rows_are_counted_and_listed(make_stage):
     stage = make_stage()
     stage.rejects = pd.DataFrame(

@@ -6,8 +6,9 @@ from math import isfinite
 
 import pandas as pd
 
+from vernal.clips.manifest import split_name
 from vernal.common.formatting import UNDEFINED, share
-from vernal.evaluation.stage_results import StageResults, level_words
+from vernal.evaluation.stage_results import METRIC_NAMES, StageResults, level_words
 from vernal.reports.blocks import BAD, SOFT, WARNING, Block, Fold, Section, Table, Text
 from vernal.reports.sentences import sentence
 from vernal.sweeps.settings_table import SEED
@@ -29,8 +30,9 @@ def points_section(results: StageResults) -> Section:
 
 def _points_table(results: StageResults) -> Table:
     split, metric, marks = results.primary_split, results.primary_metric, point_marks(results)
-    of_splits = [f"{name}_{metric}" for name in results.measured_splits]
-    columns = dict.fromkeys([results.primary, *of_splits, f"{split}_auroc", f"{split}_average_precision"])
+    measured = [(split, metric), *((name, metric) for name in results.measured_splits)]
+    measured += [(split, "auroc"), (split, "average_precision")]
+    columns = {f"{name}_{of}": f"{split_name(name)} {METRIC_NAMES[of]}" for name, of in measured}
     axes = [name for name in [*results.axes, SEED] if name in results.settings]
     rows, tones = [], []
     for row, settings in zip(
@@ -49,7 +51,7 @@ def _points_table(results: StageResults) -> Table:
         severities = {tone for _, tone in marks[point]}
         tones.append(next((tone for tone in (BAD, WARNING, SOFT) if tone in severities), ""))
     trained = ["trained on positive", "and negative", "threshold (logit)"]
-    return Table(["point", *axes, *trained, *columns, "remarks"], rows, "", tones)
+    return Table(["point", *axes, *trained, *columns.values(), "remarks"], rows, "", tones)
 
 
 def _whole(number: object) -> str:

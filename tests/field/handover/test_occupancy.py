@@ -178,11 +178,14 @@ def folder(tmp_path: Path) -> Path:
         *[night("R9", 4, "not heard", "not heard")],
     ]
     placed = [{**one, "site": {"R1": "Wald ä", "R2": "See"}.get(one["recorder_id"], np.nan)} for one in rows]
-    made = tmp_path / "pack with ü"
-    for name, content in pack(placed, read_sites(str(sites), ["R1", "R2", "R9"])).items():
-        (made / name).parent.mkdir(parents=True, exist_ok=True)
-        (made / name).write_bytes(content())
-    return made
+    return written(tmp_path / "pack with ü", pack(placed, read_sites(str(sites), ["R1", "R2", "R9"])))
+
+
+def written(folder: Path, files: dict[str, Callable[[], bytes]]) -> Path:
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content())
+    return folder
 
 
 def run_r(*arguments: object) -> subprocess.CompletedProcess:
@@ -213,6 +216,13 @@ def test_r_reads_the_tables(folder):
     other = run_r(asked, "frog", "thresholded")
     assert "frog, thresholded: 2 sites, 7 occasions, 3 with a detection of 9 known" in other.stdout
     assert "unknown label toad; known: frog" in run_r(asked, "toad").stderr
+
+
+@pytest.mark.chain
+@needs_r
+def test_r_counts_one_site_as_people_do(tmp_path):
+    done = run_r(written(tmp_path, pack(ONE_OF_EACH)) / "read.R")
+    assert "frog, verified: 1 site, 7 occasions, 2 with a detection of 4 known" in done.stdout, done.stderr
 
 
 # What the two packages take, as their manuals say it; the models themselves are theirs.

@@ -129,14 +129,15 @@ def test_a_floor_on_a_test_split_is_said_to_be_a_choice_on_it(loaded):
     said = tone(selection_words(loaded.results, BoardQuery(floor=0.8, sort="val_f1")))
     assert list(said.values()) == ["good"] and "touches no test split" in next(iter(said))
     said = tone(selection_words(loaded.results, BoardQuery(floor=0.8, floor_split="test_ood", sort="val_f1")))
-    assert list(said.values()) == ["warning"] and "choice made on a test split" in next(iter(said))
+    assert list(said.values()) == ["warning"]
+    assert "0.8 at a new site (test), which is a choice made on a test split" in next(iter(said))
 
 
 def test_an_order_by_a_test_split_is_said_to_flatter(loaded):
     ((ranks, _),) = selection_words(loaded.results, BoardQuery())
     assert "mean F1 on validation less 0.2 standard deviations" in ranks
     ((flatters, _),) = selection_words(loaded.results, BoardQuery(sort="test_ood_f1"))
-    assert "test_ood, which flatters" in flatters
+    assert "new site (test), which flatters" in flatters
     assert selection_words(loaded.results, BoardQuery(sort="val_f1")) == []
     assert selection_words(loaded.results, BoardQuery(rows=POINTS)) == []  # the order of the plan
 

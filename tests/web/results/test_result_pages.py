@@ -73,6 +73,21 @@ def test_names_of_recorders_are_shown_as_they_are(served):
     assert "r9 &lt;script&gt;alert(1)&lt;/script&gt;" in text
 
 
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("made", "<small>new site (test)</small>F1"),
+        ("made/compare?a=made_001&b=made_003", "<h3>New site (test)"),
+        ("made/nights?point=made_001&split=test_ood", "Nights at a new site (test)"),
+        ("made/effects", "<label>on <select"),
+    ],
+)
+def test_splits_are_named_in_words_and_asked_for_by_name(served, path, words):
+    text = served.get(f"/results/{path}")[1]
+    assert words in text and not re.search(r">[^<]*\btest_(ood|iid)\b", re.sub(r"(?s)<svg.*?</svg>", "", text))
+    assert path.startswith("made/compare") or '<option value="test_ood"' in text
+
+
 def test_without_the_token_nothing_is_shown_or_done(served):
     for path in (*PAGES, "/static/results.js"):
         assert served.get(path, token="wrong")[0] == 403

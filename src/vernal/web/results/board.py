@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 
+from vernal.clips.manifest import on_split, split_name
 from vernal.common.problems import suggest
 from vernal.evaluation.choice import CROSS_VALIDATED
 from vernal.evaluation.deployment import deployed_point
@@ -303,14 +304,14 @@ def selection_words(results: StageResults, query: BoardQuery) -> list[tuple[str,
             else said
         )
     if (ordered_by := split_of(results, query.sort)) in results.test_splits:
-        words = f"The order is by {ordered_by}, which flatters whatever comes first. To choose one, order by rank."
+        words = f"The order is by {split_name(ordered_by)}, which flatters whatever comes first. To choose one, order by rank."
         said.append((words, "soft"))
     return said
 
 
 def _floor_words(query: BoardQuery) -> tuple[str, str]:
     mean = "mean precision" if query.rows == CONFIGURATIONS else "precision"
-    kept = f"Only those with a {mean} of at least {query.floor:g} on {query.floor_split}"
+    kept = f"Only those with a {mean} of at least {query.floor:g} {on_split(query.floor_split)}"
     if query.floor_split == VALIDATION:
         words = (
             ", at the threshold that was chosen there. That choice touches no test split, so the numbers of test "

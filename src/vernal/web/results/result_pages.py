@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
 from vernal.audio.excerpts import shown_top_hz
-from vernal.clips.manifest import split_name
+from vernal.clips.manifest import on_split
 from vernal.common.data_folder import data_root_param
 from vernal.common.formatting import percent
 from vernal.evaluation.baselines import ALL_POSITIVE, METADATA, PLACE_AND_HOUR
@@ -167,7 +167,7 @@ class ResultPages:
         )
         rows = effects.effect_rows(results, query)
         metric = METRIC_NAMES.get(query.metric, query.metric)
-        title = _title(results, f"what each setting changes in {metric} on {query.split}")
+        title = _title(results, f"what each setting changes in {metric} {on_split(query.split)}")
         drawing = (effects.draw_effects, results, rows, query, title)
         picture = self._kept(
             loaded, "effects", query, lambda: pictures.page_picture("effects", title, *drawing)
@@ -200,7 +200,6 @@ class ResultPages:
             "n_clips": len(listed),
             "clips": shown.astype(object).where(shown.notna(), None).to_dict("records"),
             "threshold": results.number(point, "threshold_logit"),
-            "split_name": split_name,
             "band": band,
             "top_hz": shown_top_hz(band),
         }

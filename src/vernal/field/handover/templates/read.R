@@ -43,8 +43,10 @@ obs_covs <- list(
 )
 obs_covs <- obs_covs[!vapply(obs_covs, is.null, logical(1))]
 
+counted <- function(n, what) paste0(n, " ", what, if (n != 1) "s")
 cat(
-  label, ", ", kind, ": ", nrow(y), " sites, ", ncol(y), " occasions, ", sum(y, na.rm = TRUE), " with a detection of ",
-  sum(!is.na(y)), " known; naive occupancy ", round(mean(apply(y, 1, max, na.rm = TRUE)), 3), "\n",
+  label, ", ", kind, ": ", counted(nrow(y), "site"), ", ", counted(ncol(y), "occasion"), ", ",
+  sum(y, na.rm = TRUE), " with a detection of ", sum(!is.na(y)), " known; naive occupancy ",
+  round(mean(apply(y, 1, max, na.rm = TRUE)), 3), "\n",
   sep = ""
 )
