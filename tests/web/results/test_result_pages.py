@@ -84,7 +84,9 @@ def test_names_of_recorders_are_shown_as_they_are(served):
 )
 def test_splits_are_named_in_words_and_asked_for_by_name(served, path, words):
     text = served.get(f"/results/{path}")[1]
-    assert words in text and not re.search(r">[^<]*\btest_(ood|iid)\b", re.sub(r"(?s)<svg.*?</svg>", "", text))
+    assert words in text and not re.search(
+        r">[^<]*\btest_(ood|iid)\b", re.sub(r"(?s)<svg.*?</svg>", "", text)
+    )
     assert path.startswith("made/compare") or '<option value="test_ood"' in text
 
 

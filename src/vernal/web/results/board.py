@@ -304,7 +304,10 @@ def selection_words(results: StageResults, query: BoardQuery) -> list[tuple[str,
             else said
         )
     if (ordered_by := split_of(results, query.sort)) in results.test_splits:
-        words = f"The order is by {split_name(ordered_by)}, which flatters whatever comes first. To choose one, order by rank."
+        words = (
+            f"The order is by {split_name(ordered_by)}, which flatters whatever comes first. "
+            "To choose one, order by rank."
+        )
         said.append((words, "soft"))
     return said
 
