@@ -191,7 +191,8 @@ def test_active_choice_needs_fewer_labels_than_random_choice():
         curves = []
         for seed in range(3):
             x, y, groups = season(900, 0.05, seed)
-            whole = Season(x + 0.5 * y[:, None] * (np.arange(32) < 4), y, groups)
+            heard = x + 0.5 * y[:, None] * (np.arange(32) < 4)
+            whole = Season(heard, y, groups, np.arange(len(y)))
             curves.append(learn(*whole.deal(seed), LoopOptions(**mixed, seed=seed)))
         needed[name] = labels_needed(np.array(curves), np.full(3, 0.75), 20).mean()
     assert needed["default"] < needed["random"] - 20

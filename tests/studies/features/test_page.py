@@ -183,7 +183,7 @@ def test_the_page_says_whether_the_problem_cards_target_is_met(render, card):
     assert "is not what this study measures: it tells classes apart" in render(True)
     for metric, at_least, said in (("accuracy", 0.01, "met"), ("Macro F1", 1.0, "not met")):
         asked = replace(card, performance=PerformanceTarget(metric, "site", at_least))
-        assert f"({metric} on site of at least {at_least:g}) is {said}" in render(True, card=asked)
+        assert f"({metric} of at least {at_least:g} on site) is {said}" in render(True, card=asked)
 
 
 def test_the_page_says_new_groups_where_no_sites_are_known(render, study):
