@@ -96,7 +96,7 @@ def test_the_demo_groups_report_finds_what_was_put_in(followed):
     folder, *_ = followed
     reporting = folder / "data" / "08_reporting" / "collection"
     page = (reporting / "report.html").read_text(encoding="utf-8")
-    assert "Demo group: synthesised" in page and "Were the planted mistakes found?" in page
+    assert "DEMO GROUP: the recordings are synthetic" in page and "Were the planted mistakes found?" in page
     assert page.count("<svg") == 9 and "http" not in re.sub(r'xmlns="[^"]+"|http-equiv', "", page).replace(
         "https://www.w3.org", ""
     )

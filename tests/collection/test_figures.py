@@ -38,7 +38,7 @@ def test_error_rates_start_at_zero_and_are_seen_whole():
     assert all(axes.get_xlim()[0] == 0 and inside(axes) for axes in figure.axes)
     put_in = {"error_rates": {"Ana": {"RADR": {"miss": 0.02, "false_alarm": 0.1}}}}
     legend = figures.annotators(RATES, put_in, "t").legends[0]
-    assert [text.get_text() for text in legend.get_texts()] == ["RADR", "put in"]
+    assert [text.get_text() for text in legend.get_texts()] == ["RADR", "planted"]
 
 
 def test_no_score_above_one_is_drawn():

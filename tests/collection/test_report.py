@@ -67,3 +67,14 @@ def test_coefficients_of_the_target_come_first_and_undefined_ones_are_named(card
     shown, same = comparable(table.reindex(columns=list(AGREEMENT_COLUMNS)).assign(n_clips=9), card)
     assert shown.label.tolist() == ["RADR", "grunt"]
     assert same == [name for name in card.names if name in ("PSCR", "owl")]
+
+
+def test_gaps_are_named_as_places_and_hours_and_say_what_to_record(card):
+    rows = [
+        ("site", "marsh", "missing"),
+        ("hour", "04", "missing"),
+        ("site", "pond", "thin"),
+        ("recorder", "R1", "missing"),
+    ]
+    (step,) = next_steps(tables(coverage=rows), card)
+    assert step.endswith("no training clip was made: site marsh, hour 04.")

@@ -31,31 +31,31 @@ if TYPE_CHECKING:
 
 # Every figure with its title, and words for those who cannot see it.
 FIGURES = {
-    "inventory": ("what came from whom", "Recordings by collector and what became of them"),
-    "agreement": ("do people agree?", "Agreement coefficients with intervals"),
+    "inventory": ("recordings by collector", "Recordings by collector and what became of them"),
+    "agreement": ("agreement between annotators", "Agreement coefficients with intervals"),
     "annotators": (
-        "how each annotator errs",
+        "mistakes of each annotator",
         "Rates of misses and false alarms of each annotator with intervals",
     ),
-    "quality": ("how clear the calls are", "Histogram of signal-to-noise ratios by quality tier"),
+    "quality": ("signal-to-noise ratio of the calls", "Histogram of signal-to-noise ratios by quality tier"),
     "learning_curve": (
-        "how much is enough?",
+        "score by number of labelled clips",
         "Scores against the number of labelled clips, with the fitted law",
     ),
     "strategies": (
-        "does the queue beat chance?",
+        "the queue and random choice",
         "Scores of the queue and of random choice against the number of labelled clips",
     ),
     "coverage": (
-        "training against deployment",
+        "training and deployment",
         "Shares of training and deployment clips by site and hour",
     ),
     "drift": (
-        "does one season sound like the other?",
+        "change of the background between seasons",
         "Change of the background level by octave with intervals",
     ),
     "embedding_map": (
-        "the clips as a model hears them",
+        "clips in the space of the embeddings",
         "Clips in the first two components of the embedding",
     ),
 }
@@ -104,7 +104,7 @@ def agreement(table: pd.DataFrame, title: str) -> Figure:
         mine = shown[shown.label == label]
         y = mine.between.map(rows).to_numpy() + _beside(place, len(labels))
         _with_intervals(axes, mine, mine.value, y, place, label)
-    names = [f"{name} (Krippendorff)" if name == EVERYBODY else name for name in between]
+    names = ["all annotators (Krippendorff's alpha)" if name == EVERYBODY else name for name in between]
     axes.set_yticks(range(len(between)), names)
     axes.set(
         xlim=(min(-0.02, float(np.nanmin([0, *shown.low, *shown.value]))), 1.02),
@@ -124,8 +124,8 @@ def annotators(rates: pd.DataFrame, planted: Mapping[str, Any], title: str) -> F
     labels, names = sorted(wrong.label.unique()), sorted(wrong.annotator.unique())
     figure, listed = panels(2, 1.3 + 0.3 * len(names) * max(1, len(labels) / 2), title, sharey=True)
     mistakes = (
-        ("miss", True, "misses: share of what is there"),
-        ("false_alarm", False, "false alarms: share of what is not"),
+        ("miss", True, "missed: share of clips with the call"),
+        ("false_alarm", False, "false alarms: share of clips without"),
     )
     has_put_in = False
     for axes, (kind, true_value, words) in zip(listed, mistakes, strict=True):
@@ -143,7 +143,7 @@ def annotators(rates: pd.DataFrame, planted: Mapping[str, Any], title: str) -> F
         axes.set(xlim=(0, max(0.05, 1.05 * largest)), ylim=(-0.6, len(names) - 0.4))
         axes.set_yticks(range(len(names)), names)
     if has_put_in:
-        listed[0].plot([], [], linestyle="", marker="|", markersize=11, color=INK, label="put in")
+        listed[0].plot([], [], linestyle="", marker="|", markersize=11, color=INK, label="planted")
     legend_below(figure, listed[0], 6)
     return figure
 
@@ -180,9 +180,9 @@ def learning_curve(curves: pd.DataFrame, lines: pd.DataFrame, metric: str, title
         points, line = curves[curves.label == label], lines[lines.label == label]
         axes.fill_between(line.n_clips, line.low, line.high, color=BLUE, alpha=0.15, linewidth=0)
         axes.plot(
-            points.n_clips, points.score, "o", markersize=2.5, color=FAINT, label="one deal of the nights"
+            points.n_clips, points.score, "o", markersize=2.5, color=FAINT, label="one split of the nights"
         )
-        axes.plot(line.n_clips, line.score, color=BLUE, label="power law, with its band")
+        axes.plot(line.n_clips, line.score, color=BLUE, label="fitted power law, with its band")
         now = float(line.n_now.iloc[0])
         axes.axvline(now, color=ORANGE, linewidth=1, linestyle="--", label="all labelled clips")
         axes.set_title(label)
@@ -233,7 +233,7 @@ def drift(shifts: pd.DataFrame, planted: Mapping[str, Any], title: str) -> Figur
     bands = list(shifts.band.unique())
     if planted and "4 kHz" in bands:
         at, put_in = bands.index("4 kHz"), [planted["drift_db"]] * 2
-        axes.plot([at - 0.3, at + 0.3], put_in, color=INK, linewidth=1, linestyle=":", label="put in")
+        axes.plot([at - 0.3, at + 0.3], put_in, color=INK, linewidth=1, linestyle=":", label="planted")
     axes.axhline(0, color=SOFT, linewidth=0.8)
     axes.set(ylabel="dB", xlabel="octave band of the background")
     legend_below(figure, axes)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from vernal.clips.problem_card import ProblemCard
+from vernal.collection.agreement import EVERYBODY
 from vernal.collection.drift import MOST_ALIKE
 from vernal.collection.figures import FIGURES
 from vernal.collection.label_files import UNKNOWN_ANNOTATOR
@@ -19,7 +20,17 @@ from vernal.reports.page_templates import page_templates
 
 SHOWN_ROWS = 12
 NO_LICENCE = "no licence"
-DEMO_WORDS = "Demo group: synthesised, no result. Its numbers say nothing about any animal."
+SHOWN_GAPS = ("site", "hour", "month")
+COEFFICIENT_NAMES = {
+    "agreement": "raw agreement",
+    "cohen": "Cohen's kappa",
+    "fleiss": "Fleiss' kappa",
+    "krippendorff": "Krippendorff's alpha",
+}
+DEMO_WORDS = (
+    "DEMO GROUP: the recordings are synthetic. These numbers show how the project works; they say nothing about any "
+    "animal."
+)
 
 
 def page(
@@ -37,9 +48,9 @@ def page(
         facts: single values: `is_demo`, `command`, `strategy`, `data_root`, and the `params` of every command.
     """
     environment = page_templates("vernal.collection")
-    environment.filters |= {"number": number, "interval": interval, "code": code}
+    environment.filters |= {"number": number, "interval": interval, "code": code, "count": count}
     shown = {**tables, "disagreements": _target_first(tables["disagreements"], card)}
-    words = tables["suspects"].is_positive.map({True: "there", False: "not there"})
+    words = tables["suspects"].is_positive.map({True: "present", False: "absent"})
     shown["suspects"] = tables["suspects"].assign(labelled=words)
     shown["agreement"], same = comparable(tables["agreement"], card)
     return environment.get_template("collection.html.j2").render(
@@ -50,12 +61,14 @@ def page(
             for name, table in shown.items()
         },
         same=listed(same),
+        coefficients=COEFFICIENT_NAMES,
+        **_lead_facts(tables, card),
         shown=SHOWN_ROWS,
         pictures={name: inline_svg(drawings[name].svg, name, alt) for name, (_, alt) in FIGURES.items()},
         demo=DEMO_WORDS if facts["is_demo"] else "",
         steps=[*what_is_missing(tables, card, facts["params"], facts["command"]), *next_steps(tables, card)],
         is_tried=bool((tables["first_check"].n_clips > 0).any()),
-        tally=tally(tables),
+        tally=tally(tables, card),
         n_others=int(tables["label_files"].n_others.sum()),
         n_superseded=int((tables["inventory"].state == "superseded").sum()),
         most_alike=MOST_ALIKE,
@@ -64,6 +77,28 @@ def page(
         reasons=count_reasons(tables["held_back"]),
         **facts,
     )
+
+
+def _lead_facts(tables: Mapping[str, pd.DataFrame], card: ProblemCard) -> dict[str, Any]:
+    """What the first lines of the page count."""
+    manifest, agreement = tables["manifest"], tables["agreement"]
+    of_all = (agreement.between == EVERYBODY) & (agreement.coefficient == "krippendorff")
+    agreed = agreement[of_all & (agreement.label == card.target) & agreement.value.notna()]
+    n_positive = int((manifest.label == card.target).sum())
+    return {
+        "agreed": next(iter(agreed.astype(object).where(agreed.notna(), "").to_dict("records")), None),
+        "n_positive": n_positive,
+        "n_negative": len(manifest) - n_positive,
+        "n_recordings": manifest.recording.nunique(),
+        "n_sites": manifest.site.nunique(),
+        "gaps": _gaps(tables["coverage"]),
+    }
+
+
+def _gaps(coverage: pd.DataFrame) -> list[str]:
+    """Sites, hours and months of deployment without training clips, in words."""
+    is_gap = coverage.by.isin(SHOWN_GAPS) & (coverage.state == "missing")
+    return (coverage.by + " " + coverage.value)[is_gap].tolist()
 
 
 def number(value: Any, digits: int = 2) -> str:
@@ -104,19 +139,21 @@ def comparable(agreement: pd.DataFrame, card: ProblemCard) -> tuple[pd.DataFrame
     return _target_first(shown, card), same
 
 
-def tally(tables: Mapping[str, pd.DataFrame]) -> list[tuple[str, str]]:
-    """The numbers at the top of the page."""
+def tally(tables: Mapping[str, pd.DataFrame], card: ProblemCard) -> list[tuple[str, str, str]]:
+    """The numbers at the top of the page, each with its words and a detail."""
     stock, manifest = tables["inventory"], tables["manifest"]
     used = tables["recordings"][tables["recordings"].held_back.isna()]
     counts = (
-        ((stock.kind == "recording").sum(), "recordings added"),
-        (len(used), f"used, {used.duration_s.sum() / 60:.0f} minutes"),
-        (len(manifest), "labelled clips in the manifest"),
-        (manifest.quality.notna().sum(), "of them with the target"),
-        (len(tables["held_back"]), "clips held back"),
-        (len(tables["adversarial"]), "clips of outsiders"),
+        (
+            (stock.kind == "recording").sum(),
+            "recordings",
+            f"{len(used):,} used, {used.duration_s.sum() / 60:.0f} minutes",
+        ),
+        (len(manifest), "labelled clips", f"{manifest.quality.notna().sum():,} with {card.target}"),
+        (len(tables["held_back"]), "clips held back", ""),
+        (len(tables["adversarial"]), "test clips from outsiders", ""),
     )
-    return [(f"{n:,}", words) for n, words in counts]
+    return [(f"{n:,}", words, detail) for n, words, detail in counts]
 
 
 def count_reasons(held_back: pd.DataFrame) -> list[tuple[str, int]]:
@@ -267,12 +304,11 @@ def _next_steps(tables: Mapping[str, pd.DataFrame], card: ProblemCard) -> Iterat
         yield f"Review {count(n_suspect, 'suspect label')} of {card.target}."
     lacking = coverage[coverage.state == "missing"]
     if len(lacking):
-        named = (lacking.by + " " + lacking.value)[lacking.by.isin(["site", "hour", "month"])]
-        where = ", ".join(named) or "see coverage"
-        yield f"Collect where and when the detector will be used but nothing was trained: {where}."
+        where = ", ".join(_gaps(coverage)) or "see coverage"
+        yield f"Record where and when the detector will be used but no training clip was made: {where}."
     gains = tables["gains"]
     for row in gains[(gains.label == card.target) & gains.gain.notna()].to_dict("records"):
         yield (
-            f"Label {row['more']} more clips, from the queue: expected to bring {row['gain']:+.3f} in "
-            f"{row['metric'].replace('_', ' ')} ({row['gain_low']:+.3f} to {row['gain_high']:+.3f})."
+            f"Label {row['more']} more clips from the queue: expect {row['metric'].replace('_', ' ')} to change by "
+            f"{row['gain']:+.3f} ({row['gain_low']:+.3f} to {row['gain_high']:+.3f})."
         )

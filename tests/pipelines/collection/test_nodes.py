@@ -189,6 +189,7 @@ def test_a_collection_of_one_annotator(collected, tmp_path):
     assert found["uncut"].uncut_s.tolist() == [1.0] * 6 and found["uncut"].recording.is_unique
     assert len(found["label_problems"]) == 2 and len(found["annotator_rates"]) == 0
     assert "12 labels of RADR rest on one annotator" in page
+    assert "Yes: 3 clips with RADR and 9 without can be trained and tested on." in page
     files, listed = nodes.cut_clip_files(lake, found["clips"], manifest, True)
     folder = FileFolderDataset(path=str(tmp_path / "clips"))
     folder.save(files)
@@ -319,6 +320,7 @@ def test_nothing_labelled_ends_with_a_report_that_says_so_first(inbox, tmp_path,
     found, page, _ = run(without_labels(inbox, tmp_path), tmp_path, card)
     assert found["manifest"].empty and len(found["queue"]) == 12
     missing, listen, *_ = steps_of(page)
+    assert ">Not yet. Nothing is labelled yet.</li>" in page
     assert missing == "Nothing is labelled yet." and found["birdnet"].empty
     command = (
         'kedro review label-next --params="target=RADR,collection.problem=cards/frog.yml,data_root=data"'
