@@ -4,15 +4,21 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from vernal.clips.labels import LabelOptions, states
+from vernal.clips.problem_card import make_problem_card
 from vernal.collection.collected_manifest import (
     SAID_TO_BE_HARD,
     assigned_by_people,
+    clips_of_target,
     label_clips,
+    label_several,
+    several_classes,
     whole_clips,
     write_manifest,
 )
 from vernal.collection.quality import NOT_GRADED
 from vernal.collection.schemas import MANIFEST
+from vernal.common.problems import InputError
 
 
 def clips(*rows):
@@ -149,3 +155,93 @@ def test_the_schema_refuses_what_a_stage_could_not_read(card, broken):
     MANIFEST.validate(manifest)
     with pytest.raises(pandera.errors.SchemaError):
         MANIFEST.validate(manifest.assign(**broken))
+
+
+NAMES = ["RADR", "owl", "PSCR"]
+
+
+def a_card(card_values, labelling="multi", world="open"):
+    classes = [*card_values["classes"], {"name": "PSCR", "also_written": ["chorus frog"]}]
+    return make_problem_card({**card_values, "classes": classes, "labelling": labelling, "world": world})
+
+
+def test_labels_of_several_classes(card_values):
+    """Each clip: there and absent, absent alone, none at all, nobody judged, not sure of one."""
+    consensus = said(
+        ("c0", "RADR", True, 0.99, True), ("c0", "grunt", True, 0.99, True), ("c0", "owl", False, 0.95, True),
+        ("c1", "owl", False, 0.97, True), ("c2", "RADR", False, 0.9, True), ("c2", "owl", False, 0.98, True),
+        ("c4", "RADR", True, 0.6, False), ("c4", "owl", True, 0.91, True),
+    )  # fmt: skip
+    card, five = a_card(card_values), clips(*[{}] * 5)
+    table = label_several(five, consensus, NO_EDGES, card, ["RADR", "owl"])
+    assert table.label.fillna("").tolist() == ["RADR;not owl", "not owl", "negative", "", "owl"]
+    assert table.reason.fillna("").tolist() == ["", "", "", "nobody judged RADR", ""]
+    assert table.label_probability.fillna(0).tolist() == [0.95, 0.97, 0.9, 0, 0.91]
+    assert table.call_type.fillna("").tolist() == ["grunt", "", "", "", ""]
+    closed = label_several(five, consensus, NO_EDGES, a_card(card_values, world="closed"), ["RADR", "owl"])
+    assert closed.label.fillna("").tolist() == ["RADR", "", "negative", "", ""]
+    assert closed.reason[4] == "annotators leave it open (probability 0.60)"
+
+
+@pytest.mark.parametrize("world", ["open", "closed"])
+@pytest.mark.parametrize("labelling", ["single", "multi"])
+def test_a_label_of_several_classes_reads_back_as_what_is_sure(card_values, labelling, world):
+    card, rng = a_card(card_values, labelling, world), np.random.default_rng(0)
+    rows = []
+    for n in range(120):
+        top = rng.choice([*NAMES, "none"])
+        for name in NAMES:
+            is_there = name == top if labelling == "single" else rng.random() < 0.4
+            if rng.random() < 0.7:
+                rows.append((f"c{n}", name, is_there, 0.95, bool(rng.random() < 0.8)))
+    consensus = said(*rows)
+    labelled = label_several(clips(*[{}] * 120), consensus, NO_EDGES, card, NAMES)
+    sure = consensus[consensus.is_sure].astype({"value": float})
+    told = sure.pivot(index="clip_id", columns="label", values="value")[NAMES].reindex(labelled.clip_id)
+    read = pd.DataFrame({
+        name: states(labelled.label, name, LabelOptions(labelling, world)).to_numpy() for name in NAMES
+    }, index=told.index)  # fmt: skip
+    has_label = labelled.set_index("clip_id").label.notna()
+    pd.testing.assert_frame_equal(read[has_label], told[has_label], check_names=False)
+    assert labelled.reason.isna().tolist() == has_label.tolist() and has_label.sum() > 10
+    lost = told[~has_label].notna().any(axis=1)
+    assert lost.any() == (world == "closed" or labelling == "single")
+
+
+def test_more_classes_leave_the_targets_clips_as_they_are(card_values):
+    card, rng = a_card(card_values), np.random.default_rng(1)
+    rows = [
+        (f"c{n}", name, bool(rng.random() < 0.5), 0.95, True)
+        for n in range(60)
+        for name in NAMES
+        if rng.random() < 0.7
+    ]
+    tiers = qualities(*[(f"c{n}", "low", "a person", "low", np.nan, 3.0) for n in range(0, 60, 2)])
+    arguments = clips(*[{}] * 60), said(*rows), NO_EDGES, card
+    one, _, held = write_manifest(label_clips(*arguments), tiers, card)
+    several, _, fewer_held = write_manifest(label_several(*arguments, NAMES), tiers, card)
+    MANIFEST.validate(several)
+    assert len(several) > len(one) and len(several) + len(fewer_held) == len(one) + len(held)
+    of_target = clips_of_target(several, card, NAMES).reset_index(drop=True)
+    pd.testing.assert_series_equal(of_target.label == "RADR", one.label == "RADR")
+    others = ["label", "label_probability"]
+    pd.testing.assert_frame_equal(of_target.drop(columns=others), one.drop(columns=others))
+    assert clips_of_target(one, card, []) is one
+
+
+def test_several_classes_are_those_of_the_card(card_values):
+    card = a_card(card_values)
+    assert several_classes(None, card) == [] and several_classes("all", card) == ["RADR", "owl", "PSCR"]
+    assert several_classes(["Chorus frog", "grunt", "radr"], card) == ["PSCR", "grunt", "RADR"]
+    for asked, words in (
+        (["RADR", "owll"], r"lacks \(1\): 'owll' \(did you mean"),
+        (["owl", "PSCR"], r"not asked for \(1\): RADR"),
+        (["RADR"], r"too few targets \(1\): RADR"),
+    ):
+        with pytest.raises(InputError, match=words):
+            several_classes(asked, card)
+    with pytest.raises(InputError, match=r"one a clip is labelled \(1\): grunt"):
+        several_classes(["RADR", "grunt"], a_card(card_values, "single"))
+    unclear = make_problem_card({**card_values, "classes": [*card_values["classes"], {"name": "a;b"}]})
+    with pytest.raises(InputError, match=r"cannot name \(1\): 'a;b'"):
+        several_classes("all", unclear)

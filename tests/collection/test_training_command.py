@@ -6,7 +6,7 @@ import pytest
 
 from vernal.clips.nights import NightOptions, with_nights
 from vernal.clips.splits import SplitOptions, assign_splits
-from vernal.collection.training_command import common_params, split_settings, training_command
+from vernal.collection.training_command import common_params, split_settings, targets_param, training_command
 
 PLACES = {"source.manifest": "out/m.csv", "source.audio_root": "objects"}
 
@@ -73,3 +73,15 @@ def test_the_command_names_all_that_it_needs_or_is_not_printed(card):
     )
     assert common_params(card, "/x/conf/base/problem.yml", "out") == "target=RADR,data_root=out"
     assert training_command(manifest.assign(label="RADR"), card, PLACES, common, NightOptions()) == ""
+
+
+def test_the_command_names_the_targets_that_labels_name(card):
+    manifest = pd.DataFrame({"label": ["RADR;not owl", "owl", "negative"]})
+    assert targets_param(manifest, card, ["RADR", "owl", "grunt"]) == "targets=RADR;owl"
+    assert targets_param(manifest, card, []) == ""
+    # Alone, a target is read as the card says too: "not owl" is nothing that lacks the frog.
+    assert (
+        targets_param(manifest[:1], card, ["RADR", "owl"])
+        == "target=RADR,labels.labelling=multi,labels.world=open"
+    )
+    assert common_params(card, "frog.yml", "out", "targets=RADR;owl").startswith("targets=RADR;owl,coll")

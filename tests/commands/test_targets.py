@@ -1,15 +1,20 @@
 """Several targets in one command: what they are, where they lie, and that each is what it would be alone."""
 
+import html
 import json
+import re
+import shlex
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from kedro.framework.project import pipelines
 from kedro.framework.startup import bootstrap_project
 from kedro.pipeline import Pipeline
 
+from tests.problem_cards import CARD
 from tests.small_review import write_sound
 from tests.tiny_season import kedro_run
 from vernal.commands import targets
@@ -173,3 +178,41 @@ def test_every_target_is_what_it_is_alone_and_one_page_has_a_row_for_each(projec
         table.set_index("target").test_iid_auroc["owl"],
         pd.read_csv(alone / "08_reporting" / "baseline" / "points.csv").test_iid_auroc[0],
     )
+
+
+@pytest.mark.chain
+def test_a_collection_of_several_classes_trains_each_with_the_command_that_it_prints(project, tmp_path):
+    """Every second night is marked completely; in the others somebody marked frogs alone, and nobody looked for owls."""
+    inbox, out = tmp_path / "inbox", tmp_path / "out"
+    for night in range(12):
+        folder = inbox / ("complete" if night % 2 else "frogs")
+        for at, pitch in enumerate((400.0, 1500.0, 0.0)):
+            path = folder / f"R1_202504{night + 1:02d}_21{at}000.wav"
+            write_sound(path, 3, pitch, seed=10 * night + at)
+            name = {400.0: "owl" if night % 2 else "", 1500.0: "frog"}.get(pitch, "")
+            path.with_suffix(".txt").write_text(
+                f"0.1\t2.9\t{name} [high]\n" if name else "", encoding="utf-8"
+            )
+    said = "collector: Ana\nlicence: CC0\nsite: pond\nannotator: Ana\n"
+    (inbox / "frogs" / "source.yml").write_text(said, encoding="utf-8")
+    (inbox / "complete" / "source.yml").write_text(f"{said}complete: yes\n", encoding="utf-8")
+    card = tmp_path / "card.yml"
+    card.write_text(yaml.safe_dump({**CARD, "target": "frog", "classes": ["frog", "owl"]}), encoding="utf-8")
+    kedro_run(
+        project,
+        "--pipeline=collection",
+        f"--params=collection.inbox={inbox},collection.problem={card},targets=all,data_root={out}",
+    )
+    manifest = pd.read_csv(out / "03_primary" / "collection" / "manifest.csv")
+    assert manifest.label.value_counts().to_dict() == {
+        "frog;not owl": 6, "owl;not frog": 6, "negative": 6, "frog": 6,
+    }  # fmt: skip
+    page = (out / "08_reporting" / "collection" / "report.html").read_text(encoding="utf-8")
+    printed = re.search(r"<code>kedro run (--params.*?)</code>", page)
+    assert printed and "targets=frog;owl" in printed[1]
+    kedro_run(project, *shlex.split(html.unescape(printed[1])))
+    table = pd.read_csv(out / "08_reporting" / "baseline" / "targets" / "targets.csv")
+    assert table.target.tolist() == ["frog", "owl"]
+    folders = {name: out / "targets" / name / "03_primary" for name in ("frog", "owl")}
+    n_clips = {name: len(pd.read_parquet(folder / "splits.parquet")) for name, folder in folders.items()}
+    assert n_clips == {"frog": 24, "owl": 18}  # six clips with a frog in which nobody looked for owls

@@ -7,12 +7,20 @@ on.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from vernal.clips.annotations import DIFFICULTIES, WORDS
+from vernal.clips.labels import CLOSED, NEGATIVE, NOT, SINGLE, LabelOptions, states, words_of
+from vernal.clips.manifest import is_positive
 from vernal.clips.problem_card import ProblemCard
 from vernal.collection.quality import NOT_GRADED
+from vernal.common.names import ALL_CLASSES, CLASS_DIVIDER
+from vernal.common.problems import Problems, suggest
 
 HARD = DIFFICULTIES[-1]
 MANIFEST_COLUMNS = (
@@ -21,7 +29,6 @@ MANIFEST_COLUMNS = (
     "n_annotators", "prominence", "difficulty", "padded_s", "recording", "collector", "licence", "mined_by",
 )  # fmt: skip
 HELD_BACK_COLUMNS = ("clip_id", "recording", "start_s", "end_s", "role", "reason")
-NEGATIVE = "negative"
 SAID_TO_BE_HARD = "annotators call it hard, so all of them may err on it alike"
 
 
@@ -71,14 +78,101 @@ def label_clips(
     return clips.assign(**frame.astype(texts | {"label_probability": "float64", "n_annotators": "float64"}))
 
 
+def several_classes(targets: Sequence[str] | str | None, card: ProblemCard) -> list[str]:
+    """The card's classes that several targets mean, in their order; none where one target is asked for.
+
+    Args:
+        targets: names as people write them, or `all` for every class that belongs to no other.
+        card: the classes. Its target has to be among those asked for: quality and call type are the target's.
+    Raises:
+        InputError: a class that the card lacks, or that a label of several cannot name; or its target is not asked for.
+    """
+    if not targets:
+        return []
+    asked = card.tops if targets == ALL_CLASSES else list(targets)
+    problems = Problems("targets")
+    unknown = [f"{name!r} ({suggest(name, card.names)})" for name in asked if card.find(name) is None]
+    problems.add(
+        "class that the problem card lacks", unknown, "List it among the card's classes, or correct it."
+    )
+    names = list(dict.fromkeys(found for name in asked if (found := card.find(name)) is not None))
+    unclear = [repr(name) for name in names if words_of(name) != ([name], [])]
+    problems.add("class that a label of several cannot name", unclear, "Avoid ';' and a leading 'not'.")
+    parts = [name for name in names if card.labelling == SINGLE and name not in card.tops]
+    problems.add("part of another class, but one a clip is labelled", parts, "Ask for the class above it.")
+    left_out = [] if card.target in names else [card.target]
+    problems.add("target of the problem card that is not asked for", left_out, "Name it too.")
+    remedy = "Several targets are two classes or more; for one alone, leave targets empty."
+    problems.add("too few targets", names if len(names) == 1 and not unknown else [], remedy)
+    problems.raise_if_any()
+    return names
+
+
+def label_several(
+    clips: pd.DataFrame, consensus: pd.DataFrame, edges: pd.DataFrame, card: ProblemCard, names: Sequence[str]
+) -> pd.DataFrame:
+    """What is known of each clip's classes, where several are targets.
+
+    Args:
+        clips, consensus, edges, card: as `label_clips` takes them.
+        names: classes that the label speaks of, the card's target among them.
+    Returns:
+        As `label_clips`, with a `label` that says of each class what is sure, if it is read as the card says:
+        `RADR;not owl`, `not owl` (RADR is unknown), `negative` (none is there). `label_probability` and
+        `n_annotators` are the least of what it says. Where a class that is not named would count as absent, a
+        clip has a label only if every class is sure.
+    """
+    views = {name: label_clips(clips, consensus, edges, replace(card, target=name)) for name in names}
+    reasons = pd.DataFrame({name: view.reason for name, view in views.items()})
+    known = reasons.isna()
+    there = pd.DataFrame({name: view.label == name for name, view in views.items()})
+    others_absent = (there.any(axis=1) & (card.labelling == SINGLE)) | (card.world == CLOSED)
+    is_open = ~known.any(axis=1) | (others_absent & ~known.all(axis=1))
+    rows = zip(there.to_numpy(), known.to_numpy(), others_absent, strict=True)
+    labels = [_label_of(names, *row) for row in rows]
+    least = {
+        column: pd.DataFrame({name: view[column] for name, view in views.items()}).where(known).min(axis=1)
+        for column in ("label_probability", "n_annotators")
+    }
+    return views[card.target].assign(
+        label=pd.Series(labels, index=clips.index, dtype="str").mask(is_open),
+        reason=reasons.bfill(axis=1).iloc[:, 0].where(is_open).astype("str"),
+        **least,
+    )
+
+
+def _label_of(names: Sequence[str], there: NDArray, known: NDArray, others_absent: bool) -> str:
+    """The label of one clip from which classes are there and which are known."""
+    if known.all() and not there.any():
+        return NEGATIVE
+    named = [name for name, is_there in zip(names, there, strict=True) if is_there]
+    left = known & ~there & (not others_absent)
+    absent = [NOT + name for name, is_absent in zip(names, left, strict=True) if is_absent]
+    return CLASS_DIVIDER.join([*named, *absent])
+
+
+def clips_of_target(manifest: pd.DataFrame, card: ProblemCard, names: Sequence[str]) -> pd.DataFrame:
+    """The rows that say whether the card's target is there, those with it labelled by it alone.
+
+    Args:
+        manifest: the collection's.
+        card: the target, and how labels are read.
+        names: classes that the labels speak of; none where they are about one target, and all rows say it.
+    """
+    if not names:
+        return manifest
+    state = states(manifest.label, card.target, LabelOptions(card.labelling, card.world))
+    return manifest.assign(label=manifest.label.mask(state == 1, card.target))[state.notna()]
+
+
 def write_manifest(
     labelled: pd.DataFrame, qualities: pd.DataFrame, card: ProblemCard, needs_tier: bool = True
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Divide labelled clips into the manifest, the outsiders' manifest, and what is held back.
 
     Args:
-        labelled: as `label_clips` gives them, with the recording's columns (`object_path`, `held_back`,
-            `role`, ...).
+        labelled: as `label_clips` or `label_several` gives them, with the recording's columns (`object_path`,
+            `held_back`, `role`, ...).
         qualities: by `clip_id`: `quality`, `quality_from`, `quality_assigned`, `quality_proposed`, `snr_db`,
             `prominence`, `difficulty`.
         card: the target.
@@ -90,19 +184,19 @@ def write_manifest(
         sure.
     """
     clips = labelled.merge(qualities, on="clip_id", how="left", validate="one_to_one")
-    is_positive = clips.label == card.target
+    of_target = is_positive(clips.label, card.target)
     reason = clips.held_back.fillna(clips.reason)
-    no_tier = is_positive & clips.quality.isna() & reason.isna()
+    no_tier = of_target & clips.quality.isna() & reason.isna()
     if needs_tier:
         reason = reason.mask(
             no_tier, "no quality tier was assigned, and collection.quality.take asks for one"
         )
     clips = clips.assign(quality_from=clips.quality_from.mask(no_tier, NOT_GRADED))
     reason = reason.mask((clips.difficulty == HARD) & reason.isna(), SAID_TO_BE_HARD)
-    of_target = ["quality", "quality_from", "quality_assigned", "quality_proposed"]
+    tiers = ["quality", "quality_from", "quality_assigned", "quality_proposed"]
     no_night = clips.recorder_id.isna() | clips.date.isna()
     clips = clips.assign(
-        **clips[of_target].where(is_positive),
+        **clips[tiers].where(of_target),
         reason=reason,
         file_path=clips.object_path,
         group=("recording " + clips.content_hash.str.slice(0, 12)).where(no_night),

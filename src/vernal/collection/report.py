@@ -36,6 +36,7 @@ DEMO_WORDS = (
 def page(
     card: ProblemCard,
     tables: Mapping[str, pd.DataFrame],
+    of_target: pd.DataFrame,
     drawings: Mapping[str, Drawing],
     facts: Mapping[str, Any],
 ) -> str:
@@ -44,10 +45,12 @@ def page(
     Args:
         card: the problem card.
         tables: by name, as the pipeline's nodes give them.
+        of_target: the manifest's rows about the target, as `collected_manifest.clips_of_target` gives them.
         drawings: those of `figures.FIGURES`, by name.
         facts: single values: `is_demo`, `command`, `strategy`, `data_root`, and the `params` of every command.
     """
     environment = page_templates("vernal.collection")
+    about_target = {**tables, "manifest": of_target}
     environment.filters |= {"number": number, "interval": interval, "code": code, "count": count}
     shown = {**tables, "disagreements": _target_first(tables["disagreements"], card)}
     words = tables["suspects"].is_positive.map({True: "present", False: "absent"})
@@ -62,11 +65,14 @@ def page(
         },
         same=listed(same),
         coefficients=COEFFICIENT_NAMES,
-        **_lead_facts(tables, card),
+        **_lead_facts(about_target, card),
         shown=SHOWN_ROWS,
         pictures={name: inline_svg(drawings[name].svg, name, alt) for name, (_, alt) in FIGURES.items()},
         demo=DEMO_WORDS if facts["is_demo"] else "",
-        steps=[*what_is_missing(tables, card, facts["params"], facts["command"]), *next_steps(tables, card)],
+        steps=[
+            *what_is_missing(about_target, card, facts["params"], facts["command"]),
+            *next_steps(tables, card),
+        ],
         is_tried=bool((tables["first_check"].n_clips > 0).any()),
         tally=tally(tables, card),
         n_others=int(tables["label_files"].n_others.sum()),

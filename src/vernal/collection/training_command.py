@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from itertools import product
 from pathlib import PurePosixPath
@@ -10,9 +10,11 @@ from pathlib import PurePosixPath
 import numpy as np
 import pandas as pd
 
+from vernal.clips.labels import classes_in
 from vernal.clips.nights import NightOptions, with_nights
 from vernal.clips.problem_card import ProblemCard
 from vernal.clips.splits import SplitOptions, assign_splits, blocks
+from vernal.common.names import CLASS_DIVIDER
 
 DEFAULT_CARD = "conf/base/problem.yml"
 # Larger shares are tried for small collections, whose usual ones hold no clip of a class.
@@ -42,10 +44,26 @@ def training_command(
     return f'kedro run --params="{",".join([*own, common])}"'
 
 
-def common_params(card: ProblemCard, problem: str, data_root: str) -> str:
-    """What every command on a collection needs: its data folder, target, and problem card, if not the usual file."""
+def targets_param(manifest: pd.DataFrame, card: ProblemCard, names: Sequence[str]) -> str:
+    """The targets that a manifest of several classes can train, as `--params` has them; empty for one target.
+
+    Args:
+        names: classes that the labels speak of. If a label names the card's target alone, it is trained alone, and
+            labels are read as the card says.
+    """
+    if not names:
+        return ""
+    found = classes_in(manifest.label)
+    trained = [name for name in names if name in found]
+    if len(trained) > 1:
+        return f"targets={CLASS_DIVIDER.join(trained)}"
+    return f"target={card.target},labels.labelling={card.labelling},labels.world={card.world}"
+
+
+def common_params(card: ProblemCard, problem: str, data_root: str, targets: str = "") -> str:
+    """What every command on a collection needs: its data folder, targets, and problem card, if not the usual file."""
     own_card = [] if problem.endswith(DEFAULT_CARD) else [f"collection.problem={problem}"]
-    return ",".join([f"target={card.target}", *own_card, f"data_root={data_root}"])
+    return ",".join([targets or f"target={card.target}", *own_card, f"data_root={data_root}"])
 
 
 def split_settings(manifest: pd.DataFrame, card: ProblemCard, nights: NightOptions) -> dict[str, str]:

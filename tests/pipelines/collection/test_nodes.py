@@ -13,6 +13,7 @@ import soundfile
 from tests.problem_cards import CARD
 from tests.report_pages import without_own_script
 from vernal.audio.embedding.options import EmbeddingOptions
+from vernal.clips.labels import LabelOptions, settled
 from vernal.clips.nights import NightOptions
 from vernal.clips.problem_card import make_problem_card
 from vernal.clips.recording_names import RecorderOptions
@@ -56,7 +57,7 @@ def inbox(tmp_path_factory):
     return root
 
 
-def run(inbox, tmp_path, card):
+def run(inbox, tmp_path, card, targets=None):
     """All nodes in order; every table by its name in the catalog."""
     zone = LakeDataset(path=str(tmp_path / "zone"), inbox=str(inbox))
     additions, left = nodes.list_files(str(inbox), DemoGroupOptions(), "")
@@ -115,7 +116,7 @@ def run(inbox, tmp_path, card):
     keep(
         "manifest adversarial held_back",
         nodes.write_manifest(
-            clips, found["consensus"], found["edges"], found["qualities"], card, QualityOptions()
+            clips, found["consensus"], found["edges"], found["qualities"], card, QualityOptions(), targets
         ),
     )
     rng = np.random.default_rng(0)
@@ -158,6 +159,7 @@ def run(inbox, tmp_path, card):
         found["strategy"],
         "cards/frog.yml",
         NightOptions(),
+        targets,
         **tables,
         **drawings,
     )
@@ -237,6 +239,21 @@ def test_several_classes_where_one_is_allowed_are_listed_to_listen_to(inbox, tmp
     assert row["label"] == "RADR + owl" and row["present"] == "Ana" and row["n_absent"] == 0
     assert row["recording"].startswith("rec/R1_") and "RADR + owl" in page
     assert found["manifest"].label.value_counts().to_dict() == {"negative": 6, "RADR": 2, "owl": 3}
+
+
+def test_a_manifest_of_several_targets_is_read_as_the_card_says(inbox, tmp_path, card):
+    own = tmp_path / "in"
+    shutil.copytree(inbox, own)
+    track = sorted((own / "rec").glob("R1*.txt"))[0]
+    track.write_text("1.0\t2.0\tRADR [high]\n1.1\t2.1\towl\n", encoding="utf-8")
+    found, page, _ = run(own, tmp_path, card, ["owl", "RADR"])
+    counts = found["manifest"].label.value_counts().to_dict()
+    assert counts == {"negative": 6, "owl;not RADR": 3, "RADR;not owl": 2, "owl;RADR": 1}
+    assert (found["manifest"].quality == "high").sum() == 3
+    assert "targets=owl;RADR," in found["answer"] and "3 clips with RADR and 9 without" in found["answer"]
+    assert "Yes: 3 clips with RADR and 9 without" in page and "labelled clips<span>3 with RADR" in page
+    settled_as = settled(["owl", "RADR"], found["manifest"].label, card, LabelOptions(), "manifest.csv")
+    assert (settled_as.classes, settled_as.labelling, settled_as.world) == (["owl", "RADR"], "multi", "open")
 
 
 def test_two_inboxes_of_one_lake_and_the_demo_lie_apart(tmp_path):

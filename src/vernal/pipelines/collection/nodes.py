@@ -184,9 +184,13 @@ def write_manifest(
     qualities: pd.DataFrame,
     card: ProblemCard,
     options: QualityOptions,
+    targets: list[str] | str | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """The manifest, the outsiders' manifest, and what is held back, with the reasons."""
-    labelled = collected_manifest.label_clips(clips, consensus, edges, card)
+    if names := collected_manifest.several_classes(targets, card):
+        labelled = collected_manifest.label_several(clips, consensus, edges, card, names)
+    else:
+        labelled = collected_manifest.label_clips(clips, consensus, edges, card)
     return collected_manifest.write_manifest(labelled, qualities, card, options.take != TAKE_ANY)
 
 

@@ -19,6 +19,7 @@ def create_pipeline() -> Pipeline:
             "params:data_root",
             "params:recorders",
             "params:nights",
+            "params:targets",
         },
     )
 
@@ -99,7 +100,15 @@ def _label() -> Pipeline:
             ),
             Node(
                 nodes.write_manifest,
-                inputs=["clips", "consensus", "edges", "qualities", "problem_card", "params:quality"],
+                inputs=[
+                    "clips",
+                    "consensus",
+                    "edges",
+                    "qualities",
+                    "problem_card",
+                    "params:quality",
+                    "params:targets",
+                ],
                 outputs=["manifest", "adversarial", "held_back"],
                 name="write_manifest",
             ),
@@ -206,6 +215,7 @@ def _show() -> Pipeline:
         "problem": "params:problem",
         "data_root": "params:data_root",
         "nights": "params:nights",
+        "targets": "params:targets",
     }
     return Pipeline(
         [

@@ -9,12 +9,13 @@ import pandas as pd
 from vernal.clips.nights import NightOptions
 from vernal.clips.problem_card import ProblemCard
 from vernal.collection import figures, report
+from vernal.collection.collected_manifest import clips_of_target, several_classes
 from vernal.collection.consensus import ALL_CLASSES
 from vernal.collection.drift import DriftOptions
 from vernal.collection.figures import FIGURES
 from vernal.collection.learning_curve import LearningCurveOptions
 from vernal.collection.queue import QueueOptions
-from vernal.collection.training_command import common_params, training_command
+from vernal.collection.training_command import common_params, targets_param, training_command
 from vernal.collection.vectors import top_classes
 from vernal.reports.figures.style import Drawing, drawn
 
@@ -74,6 +75,7 @@ def write_report(
     strategy: dict[str, Any],
     problem: str,
     nights: NightOptions,
+    targets: list[str] | str | None = None,
     **parts: Any,
 ) -> tuple[str, str]:
     """The collection's page, and its answer in one sentence with the next command.
@@ -86,6 +88,7 @@ def write_report(
         strategy: the queue against chance.
         problem: the problem card's file.
         nights: when a night begins, for the split.
+        targets: as the manifest was asked for; the page is about the card's target.
         parts: the tables of `TABLES` and the drawings of `PLOTS`, by name.
     """
     zone = audio_roots["labelled"].split("/")[-2]
@@ -93,9 +96,13 @@ def write_report(
     root = f"{data_root}/01_raw/collection/{zone}/objects"
     common = common_params(card, problem, data_root)
     places = {"source.manifest": manifest, "source.audio_root": root}
-    command = training_command(parts["manifest"], card, places, common, nights)
+    names = several_classes(targets, card)
+    of_target = clips_of_target(parts["manifest"], card, names)
+    trained = common_params(card, problem, data_root, targets_param(parts["manifest"], card, names))
+    command = training_command(of_target, card, places, trained, nights)
+    tables = {name: parts[name] for name in TABLES}
     facts = {"is_demo": inbox is None, "command": command, "strategy": strategy, "data_root": data_root}
     facts |= {"params": common}
     drawings = {name: parts[f"{name}_plot"] for name in FIGURES}
-    tables = {name: parts[name] for name in TABLES}
-    return report.page(card, tables, drawings, facts), report.answer(tables, card, command, common)
+    said = report.answer({**tables, "manifest": of_target}, card, command, common)
+    return report.page(card, tables, of_target, drawings, facts), said
