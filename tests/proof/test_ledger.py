@@ -30,7 +30,8 @@ def test_a_new_evaluation_counts_and_the_same_again_does_not(made: MadeStage, tm
     assert times_opened(entries, made.splits) == {"test_iid": 3, "test_ood": 3}
     assert times_opened(entries, made.splits, "made") == {"test_iid": 2, "test_ood": 2}
     assert is_intact(entries)
-    assert "3" in repr(ledger_section(entries, made.splits, "made"))
+    section = repr(ledger_section(entries, made.splits, "made"))
+    assert "['new site (test)', '2', '3']" in section and "test_ood" not in section
 
 
 def test_other_clips_are_another_test(made: MadeStage, tmp_path: Path):

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from vernal.clips.manifest import split_name
 from vernal.proof.certificate import FAIL, NOT_CHECKED, PASS, WARNING
 from vernal.proof.ledger import Entry, is_intact, times_opened
 from vernal.reports import Bullets, Fold, Heading, Section, Table, Text
@@ -92,7 +93,7 @@ def _pairs(pairs: Sequence[Mapping[str, Any]], splits: pd.DataFrame | None) -> T
 def ledger_section(entries: Sequence[Entry], splits: pd.DataFrame, stage: str) -> Section:
     """How often the test splits were looked at."""
     own, every = times_opened(entries, splits, stage), times_opened(entries, splits)
-    rows = [[name, f"{own[name]:,}", f"{every[name]:,}"] for name in every]
+    rows = [[split_name(name), f"{own[name]:,}", f"{every[name]:,}"] for name in every]
     blocks: list[Any] = [
         Text(sentence("proof.ledger")),
         Table(

@@ -84,7 +84,7 @@ def _threshold_rows(results: StageResults, logit: float) -> list[list[str]]:
     return [
         ["threshold as logit, in full", f"`{float(logit)!r}`"],
         ["threshold as confidence", f"`{share(float(sigmoid(logit)), 4)}`"],
-        ["chosen on", f"`{VALIDATION}`, for {results.goal}"],
+        ["chosen on", f"{split_name(VALIDATION)}, for {results.goal}"],
     ]
 
 

@@ -68,12 +68,20 @@ def _notes(results: StageResults) -> list[Block]:
     if len(table):
         # Those on the choice stand in the answer.
         table = table[~table["scope"].isin([*results.failures["point"], CHOICE])]
-    said = [Text(f"`{row['scope']}`: {row['note']}.", WARNING) for row in table.to_dict("records")]
+    said = [
+        Text(f"{_scope_words(row['scope'])}: {row['note']}.", WARNING) for row in table.to_dict("records")
+    ]
     if not said:
         return []
     blocks: list[Block] = [Heading("Notes of the evaluation"), Bullets(said[:NOTES_SHOWN])]
     rest = said[NOTES_SHOWN:]
     return [*blocks, Fold(f"{len(rest):,} more", [Bullets(rest)])] if rest else blocks
+
+
+def _scope_words(scope: str) -> str:
+    """What a note is about: a split in words, or a point by its name."""
+    words = split_name(scope)
+    return f"`{scope}`" if words == scope else words.capitalize()
 
 
 def _optimism(results: StageResults) -> list[Block]:

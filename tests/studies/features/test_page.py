@@ -164,13 +164,13 @@ def test_the_page_is_whole_escaped_and_says_demo_only_of_the_demo(render):
     assert "<script>alert" not in rendered and "&lt;script&gt;" in rendered
     assert not re.search(r"(src|href)=\"(?!data:|#)", rendered) and "://" not in rendered
     for words in (
-        "Means over up to 3 seeds",
+        "means over up to 3 seeds",
         "36 clips each",
         "BirdNET embeddings, linear head",
         "macro avg",
         "weighted avg",
         "Mel beat-sync",
-        "bytes a clip",
+        "bytes per clip",
         "leaky split",
         "95 %",
     ):
@@ -180,7 +180,7 @@ def test_the_page_is_whole_escaped_and_says_demo_only_of_the_demo(render):
 
 
 def test_the_page_says_whether_the_problem_cards_target_is_met(render, card):
-    assert "is not what this study measures: it tells classes apart" in render(True)
+    assert "is not what this study measures, which is how well classes are told apart" in render(True)
     for metric, at_least, said in (("accuracy", 0.01, "met"), ("Macro F1", 1.0, "not met")):
         asked = replace(card, performance=PerformanceTarget(metric, "site", at_least))
         assert f"({metric} of at least {at_least:g} on site) is {said}" in render(True, card=asked)

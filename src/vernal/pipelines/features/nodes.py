@@ -285,7 +285,7 @@ def draw(
             for name, shown in _shown_clips(labelled, store, audio)
         },
         drawn(pictures.learning_curves, curves, leaderboard, "learning curves"),
-        drawn(pictures.standings, leaderboard, "who does best"),
+        drawn(pictures.standings, leaderboard, "accuracy by configuration"),
         drawn(pictures.confusion, leading, title)
         if len(leading)
         else drawn(pictures.nothing, title, "Nothing was trained yet."),

@@ -127,11 +127,11 @@ def answer(results: StudyResults) -> list[str]:
     sentences = []
     if scratch:
         sentences.append(
-            f"Learnt from scratch, {described(scratch[0])} does best: {_accuracy(scratch[0])}. "
-            f"Always naming the commonest class would be right {share(honest.chance.iloc[0])} of the time."
+            f"The best model trained from scratch ({described(scratch[0])}) has {_accuracy(scratch[0])}. "
+            f"Always naming the most common class would give an accuracy of {share(honest.chance.iloc[0])}."
         )
     if heads:
-        sentences.append(f"BirdNET's embeddings with a linear head: {_accuracy(heads[0])}.")
+        sentences.append(f"A linear head on BirdNET's embeddings has {_accuracy(heads[0])}.")
     if scratch:
         compared = records(results.comparisons[results.comparisons.question == "birdnet"])
         names = ("feature", "sync", "model", "variant")
@@ -146,24 +146,24 @@ def _target(card: ProblemCard, first: Mapping[str, Any]) -> str:
     metric = wanted.metric.strip().casefold().replace(" ", "_")
     if metric not in ("accuracy", "macro_f1"):
         return (
-            f"The problem card's target ({wanted.spell()}) is not what this study measures: it tells classes "
-            "apart, by accuracy and macro F1."
+            f"The problem card's target ({wanted.spell()}) is not what this study measures, which is how well "
+            "classes are told apart: accuracy, and macro F1 (the mean F1 of the classes, each counting the same)."
         )
     numbers = (float(first[f"{metric}_{end}"]) for end in ("mean", "low", "high"))
-    return f"{verdict(card, *numbers).sentence} Measured with the first in the table."
+    return f"{verdict(card, *numbers).sentence} Measured with the best configuration of the table."
 
 
 def _verdict(row: Mapping[str, float]) -> str:
     if not np.isfinite(row["low"]):
         return "There are too few groups or seeds to say how sure the difference is."
     low, high = sorted(abs(row[name]) for name in ("low", "high"))
-    worth = f"{share(abs(row['difference']))} of accuracy (interval {between(low, high)})"
+    by = f"{share(abs(row['difference']))} in accuracy (interval {between(low, high)})"
     if row["high"] < 0:
-        return f"BirdNET's embeddings are worth {worth} more than the best of them."
+        return f"BirdNET's embeddings do better than the best model trained from scratch, by {by}."
     if row["low"] > 0:
-        return f"Here features made from scratch do better than BirdNET's embeddings, by {worth}."
+        return f"The best model trained from scratch does better than BirdNET's embeddings, by {by}."
     gap = f"{share(row['difference'])} (interval {between(row['low'], row['high'])})"
-    return f"The difference in accuracy, {gap}, is within what other recordings could turn round."
+    return f"The difference in accuracy, {gap}, is not shown: other recordings could reverse it."
 
 
 def _accuracy(row: Mapping[str, float]) -> str:
@@ -205,7 +205,7 @@ def _tiles(results: StudyResults) -> list[tuple[str, str, str]]:
         (
             f"{n_folds:,}",
             "folds",
-            "each tests what the others train: "
+            "each tested by models trained on the others: "
             + listed(sorted(folds.fold.unique())[:6])
             + (" ..." if n_folds > 6 else ""),
         ),

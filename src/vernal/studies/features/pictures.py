@@ -134,7 +134,7 @@ def standings(board: pd.DataFrame, title: str) -> Figure:
         marker = {"linear": "D", "conv": "s", "lstm": "o"}[row["model"]]
         axes.plot(row["accuracy_mean"], -place, marker, color=colour)
     axes.axvline(
-        ranked.chance.iloc[0], color=INK, linestyle="--", linewidth=1, label="always the commonest class"
+        ranked.chance.iloc[0], color=INK, linestyle="--", linewidth=1, label="always the most common class"
     )
     axes.set_yticks([-place for place in range(len(ranked))], [described(row) for row in records(ranked)])
     axes.set_ylim(0.5 - len(ranked), 0.5)
