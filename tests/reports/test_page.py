@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from tests.report_pages import without_own_script
-from vernal.clips.manifest import on_split
+from vernal.clips.manifest import on_split, split_name
 from vernal.evaluation.effects import what_would_help
 from vernal.reports import Section, Table, Text
 from vernal.reports.answer import shown_effects
@@ -178,7 +178,7 @@ def test_a_report_without_a_test_split(make_stage, clips, absent):
     words = text_of(make_stage(AXES, splits=without(absent, clips())).page())
     other = "test_iid" if absent == "test_ood" else "test_ood"
     assert f"F1 {on_split(other)}" in words
-    assert f"{absent} : holds no clips" in words
+    assert f"{split_name(absent).capitalize()}: holds no clips" in words
 
 
 def test_a_report_of_validation_alone_says_so(make_stage, clips):
