@@ -97,6 +97,7 @@ def test_the_demo_groups_report_finds_what_was_put_in(followed):
     reporting = folder / "data" / "08_reporting" / "collection"
     page = (reporting / "report.html").read_text(encoding="utf-8")
     assert "DEMO GROUP: the recordings are synthetic" in page and "Were the planted mistakes found?" in page
+    assert "On clips that outsiders collected, it has 0." in page and "test_ood" not in page
     assert page.count("<svg") == 9 and "http" not in re.sub(r'xmlns="[^"]+"|http-equiv', "", page).replace(
         "https://www.w3.org", ""
     )
