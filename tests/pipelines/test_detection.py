@@ -237,7 +237,7 @@ def test_a_checked_sample_tells_precision_in_the_next_run(tmp_path):
     told = pd.read_csv(out / "validation.csv").iloc[0]
     assert told.n_checked == 20 and told.precision == 1 and told.share_of_calls == 1
     page = (out / "report.html").read_text(encoding="utf-8")
-    assert "By the checked sample, 1.00 of the flagged windows are right" in page
+    assert "By the checked sample, 100\xa0% of the flagged windows are right" in page
     assert (
         (out / "answer.txt").read_text(encoding="utf-8").splitlines()[1].startswith("kedro review detections")
     )
