@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -184,7 +185,7 @@ def write_manifest(
     qualities: pd.DataFrame,
     card: ProblemCard,
     options: QualityOptions,
-    targets: list[str] | str | None = None,
+    targets: Any = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """The manifest, the outsiders' manifest, and what is held back, with the reasons."""
     if names := collected_manifest.several_classes(targets, card):

@@ -75,7 +75,7 @@ def write_report(
     strategy: dict[str, Any],
     problem: str,
     nights: NightOptions,
-    targets: list[str] | str | None = None,
+    targets: Any = None,
     **parts: Any,
 ) -> tuple[str, str]:
     """The collection's page, and its answer in one sentence with the next command.
