@@ -36,7 +36,9 @@ def test_a_person_clicks_through(site, tmp_path):
         driver.get(f"{address}lineage.html")
         driver.find_element("css selector", "a.md-button").click()
         wait_for(driver, lambda _: driver.find_elements("css selector", ".pipeline-node"))
-        shown = {element.text for element in driver.find_elements("css selector", ".pipeline-node")}
+        # In one go: the graph is drawn again while it settles, and an element of before is gone.
+        words = "return [...document.querySelectorAll('.pipeline-node')].map(node => node.textContent)"
+        shown = {text.strip() for text in driver.execute_script(words)}
         assert {"splits", "curated_subsets", "stage5", "stage5.report"} <= shown
         driver.save_screenshot(str(tmp_path / "lineage.png"))
         assert console_errors(driver) == []
