@@ -125,6 +125,15 @@ def bench() -> None:
     """
 
 
+with_scale = click.option(
+    "--scale",
+    type=click.FloatRange(0.01, 1),
+    default=1.0,
+    show_default=True,
+    help="Share of the study's clips.",
+)
+
+
 @bench.command("embed")
 @click.option(
     "--folder",
@@ -231,13 +240,7 @@ def train(points: int, clips: int, epochs: int, seeds: int, as_json: bool) -> No
 )
 @click.option("--large", is_flag=True, help="Also 900 points.")
 @click.option("--targets", type=click.IntRange(2), help="Also so many targets, each with 120 points.")
-@click.option(
-    "--scale",
-    type=click.FloatRange(0.01, 1),
-    default=1.0,
-    show_default=True,
-    help="Share of the study's clips.",
-)
+@with_scale
 @click.option(
     "--peer-points",
     type=click.IntRange(0),
@@ -274,13 +277,7 @@ def sweep(
 
 
 @bench.command("chain")
-@click.option(
-    "--scale",
-    type=click.FloatRange(0.01, 1),
-    default=1.0,
-    show_default=True,
-    help="Share of the study's clips.",
-)
+@with_scale
 @with_workers
 @as_json
 def chain(scale: float, workers: int, as_json: bool) -> None:
