@@ -704,10 +704,9 @@ def field_hours(project: Path, tmp_path_factory) -> Path:
     """A data folder with two hours of unlabelled recordings, embedded."""
 
     def make(root: Path) -> None:
-        for name in ("demo", "ingest", "embedding"):
-            command = [sys.executable, "-m", "kedro", "run", f"--pipeline={name}"]
-            command.append(f"--params=data_root={root},demo.unlabelled_recordings=120")
-            subprocess.run(command, cwd=project, check=True)
+        made = "--pipelines=demo,ingest,quality_splitting,embedding"
+        params = f"--params=data_root={root},demo.unlabelled_recordings=120"
+        subprocess.run([sys.executable, "-m", "kedro", "run", made, params], cwd=project, check=True)
 
     return made_once(tmp_path_factory, "field hours", make)
 
