@@ -60,11 +60,12 @@ def alarms(
 def main() -> None:
     """Print the table: 300 studies each without drift, 100 with a shift of one standard deviation of a clip."""
     for (n_recorders, n_nights), days in (*((design, 7) for design in DESIGNS), (DESIGNS[-1], 14)):
+        cells = []
         for persistence in PERSISTENCE:
             design = (n_recorders, n_nights, persistence)
             false, found = alarms(*design, 0.0, 300, days), alarms(*design, 1.0, 100, days)
-            row = f"{n_recorders} x {n_nights} | {days} | {persistence} | {false:.2f} | {found:.2f}"
-            print(f"| {row} |", flush=True)
+            cells.append(f"{false:.2f}, {found:.2f}")
+        print("|", " | ".join([f"{n_recorders} x {n_nights}", str(days), *cells]), "|", flush=True)
 
 
 if __name__ == "__main__":
