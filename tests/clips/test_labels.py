@@ -12,6 +12,7 @@ from vernal.clips.manifest import check_manifest
 from vernal.clips.problem_card import make_problem_card
 from vernal.clips.splits import SplitOptions, assign_splits
 from vernal.common.problems import InputError
+from vernal.pipelines.ingest.nodes import SourceOptions
 from vernal.pipelines.quality_splitting.nodes import split_clips
 from vernal.training.reference import solve_reference
 
@@ -126,6 +127,10 @@ def test_targets_are_found_among_the_labels_and_the_card_says_what_is_left_open(
     assert settled("all", labels, card, LabelOptions(world="closed"), "x").world == "closed"
     elsewhere = make_problem_card(card_values | {"target": "owl", "world": "open", "classes": ["owl"]})
     assert settled("all", labels, elsewhere, LabelOptions(), "x").world == "closed"
+    stated = pd.concat([labels, pd.Series(["frog;not Owl"])])
+    assert settled("all", stated, None, LabelOptions(), "x").world == "open"
+    assert settled("all", stated, None, LabelOptions(world="closed"), "x").world == "closed"
+    assert settled("all", stated, None, LabelOptions(), "x", are_folders=True).world == "closed"
     with pytest.raises(InputError, match=r"no label names \(1\): 'owel' \(did you mean 'owl'\?\)"):
         settled(["owel", "dog"], labels, None, LabelOptions(), "The manifest")
     with pytest.raises(InputError, match="too few targets"):
@@ -160,7 +165,11 @@ def test_one_deal_serves_every_class_and_unknown_clips_leave_after_it(make_clips
     split_of = {}
     for name in OPEN.classes:
         dealt = split_clips(
-            clips.assign(is_positive=states(clips.label, name, OPEN) == 1), SplitOptions(), name, OPEN
+            clips.assign(is_positive=states(clips.label, name, OPEN) == 1),
+            SplitOptions(),
+            name,
+            OPEN,
+            SourceOptions(manifest="m.csv"),
         )
         known = states(clips.set_index("clip_id").label, name, OPEN)
         assert set(dealt.clip_id) == set(known.index[known.notna()]) and len(dealt) < len(clips)

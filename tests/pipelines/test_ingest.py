@@ -12,8 +12,10 @@ from vernal.audio.embedding.options import EmbeddingOptions
 from vernal.clips.labels import LabelOptions
 from vernal.clips.nights import NightOptions
 from vernal.clips.recordings import IngestOptions
+from vernal.clips.splits import SplitOptions
 from vernal.datasets.manifest_dataset import ManifestDataset
 from vernal.pipelines.ingest.nodes import SourceOptions, check_audio, list_sources
+from vernal.pipelines.quality_splitting.nodes import split_clips
 
 
 def take_in(folder, target="rooster"):
@@ -52,6 +54,41 @@ def test_a_sound_in_two_folders_is_told_with_both_paths(two_classes, caplog):
     assert message.endswith("Noise/same.wav and rooster/R0_20250401_210000.wav")
     assert "Noise/same.wav and rooster/R0_20250401_210000.wav" in caplog.text
     assert len(clips) == 12 - 1
+
+
+@pytest.mark.parametrize(
+    ("frogs", "asked", "dealt"),
+    [
+        ("frog;not owl", LabelOptions(), {"frog;not owl": 6, "owl": 6}),
+        ("frog;not owl", LabelOptions(world="closed"), {"frog": 6, "frog;not owl": 6, "owl": 6}),
+        ("rain", LabelOptions(), {"frog": 6, "owl": 6, "rain": 6}),
+    ],
+)
+def test_one_target_of_a_manifest_that_states_absences_leaves_out_what_is_unknown(
+    tmp_path, caplog, frogs, asked, dealt
+):
+    rows = [
+        {"file_path": f"R{at}_2025040{night}_{at}00000.wav", "label": label}
+        for night in range(1, 7)
+        for at, label in enumerate(("owl", "frog", frogs), start=10)
+    ]
+    for at, row in enumerate(rows):
+        write_sound(tmp_path / row["file_path"], 3, 0.0, seed=at)
+    source = SourceOptions(manifest=str(tmp_path / "m.csv"))
+    frame = pd.DataFrame(rows).astype("str")
+    listed, roots = list_sources(
+        source, "owl", asked, NightOptions(), frame, None, None, None, None, None, ""
+    )
+    clips, _ = check_audio(listed, roots, IngestOptions(), NightOptions(), EmbeddingOptions())
+    splits = split_clips(clips, SplitOptions(), "owl", asked, source)
+    assert splits.label.value_counts().to_dict() == dealt
+    assert ("so clips that do not say are not used (6: frog)" in caplog.text) == (len(dealt) == 2)
+
+
+def test_a_class_folder_behind_a_minus_leaves_other_classes_negatives():
+    words = pd.Series(["owl", "not owl", "frog"])
+    assert SourceOptions(folder="/x").reading(LabelOptions(), words, "owl") == LabelOptions()
+    assert SourceOptions(manifest="/x.csv").reading(LabelOptions(), words, "owl").world == "open"
 
 
 def test_a_folder_and_a_manifest_are_one_too_many():

@@ -8,12 +8,13 @@ nor tests its class.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import field
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import pandas as pd
 
+from vernal.common.formatting import examples
 from vernal.common.names import ALL_CLASSES, CLASS_DIVIDER, folded, one_spelling
 from vernal.common.problems import Problems, suggest
 from vernal.common.settings import one_of, settings
@@ -32,8 +33,8 @@ class LabelOptions:
     """What labels leave unsaid.
 
     `labelling`: `single` (one class a clip) or `multi`; `world`: `closed` (what is not named is absent) or `open` (it
-    is unknown). Null: as always, where every label but the target's is negative. `classes`: the classes that are dealt
-    to splits together; a run of several targets sets it.
+    is unknown). Null: every label but the target's is negative, unless a manifest states absences (see `as_stated`).
+    `classes`: the classes that are dealt to splits together; a run of several targets sets it.
     """
 
     labelling: Annotated[str, one_of(LABELLINGS)] | None = None
@@ -73,6 +74,33 @@ def classes_in(labels: Iterable[str]) -> list[str]:
     return [name for name in names if folded(name) not in (NEGATIVE, POSITIVE)]
 
 
+def as_stated(options: LabelOptions, labels: pd.Series, target: str) -> LabelOptions:
+    """The options, with an open world if nothing is set and a label states that the target is absent.
+
+    Who writes `frog;not owl` where an owl was listened for does not mean the same by `frog` alone.
+    """
+    return options if options.is_set or not _state_absence(labels, [target]) else replace(options, world=OPEN)
+
+
+def unknown_in_words(labels: pd.Series, target: str, options: LabelOptions) -> str:
+    """What an open world leaves out for a target, and how to count it as absent.
+
+    >>> unknown_in_words(pd.Series(["owl", "frog;not owl", "frog"]), "owl", LabelOptions(world="open"))[-98:]
+    'clips that do not say are not used (1: frog). If owl is absent there too, set labels.world=closed.'
+    """
+    unknown = labels[states(labels, target, options).isna()]
+    shown = examples(sorted(set(unknown)), ", ")
+    return (
+        f"Labels state where {target} is absent ('not {target}'), so clips that do not say are not used "
+        f"({len(unknown):,}{': ' if shown else ''}{shown}). If {target} is absent there too, set labels.world=closed."
+    )
+
+
+def _state_absence(labels: pd.Series, names: Iterable[str]) -> bool:
+    absent = {folded(word) for label in labels.dropna().unique() for word in words_of(label)[1]}
+    return not absent.isdisjoint(map(folded, names))
+
+
 def states(labels: pd.Series, name: str, options: LabelOptions) -> pd.Series:
     """What each label says of one class: 1 there, 0 absent, NaN unknown.
 
@@ -86,7 +114,7 @@ def states(labels: pd.Series, name: str, options: LabelOptions) -> pd.Series:
 
 def _state(label: str, name: str, options: LabelOptions) -> float:
     there, absent = ([folded(word) for word in words] for words in words_of(label))
-    if name in there:
+    if name in there or POSITIVE in there:
         return 1.0
     says_absent = name in absent or NEGATIVE in there
     excludes = options.world == CLOSED or (options.is_single and bool(there))
@@ -172,15 +200,21 @@ def check_words(clips: pd.DataFrame, options: LabelOptions, problems: Problems) 
 
 
 def settled(
-    asked: Sequence[str] | str, labels: pd.Series, card: ProblemCard | None, options: LabelOptions, where: str
+    asked: Sequence[str] | str,
+    labels: pd.Series,
+    card: ProblemCard | None,
+    options: LabelOptions,
+    where: str,
+    are_folders: bool = False,
 ) -> LabelOptions:
     """The classes that targets mean, and what labels leave unsaid of them.
 
     What `options` leave open is as the problem card says if it lists every class; else several classes in any label
-    mean `multi`, and the world is closed.
+    mean `multi`, and the world is open if a label states that one of them is absent, else closed.
 
     Args:
         asked: class names, or `all` for every class that a label names.
+        are_folders: whether the labels are those of class folders, where every other class is a negative.
     Raises:
         InputError: a class that no label names, or fewer than two of them.
     """
@@ -197,6 +231,7 @@ def settled(
     problems.raise_if_any()
     is_about = card is not None and all(card.find(name) is not None for name in found)
     is_multi = any(len(words_of(label)[0]) > 1 for label in labels.dropna().unique())
-    of_labels = (MULTI if is_multi else SINGLE, CLOSED)
+    is_open = _state_absence(labels, found) and not are_folders
+    of_labels = (MULTI if is_multi else SINGLE, OPEN if is_open else CLOSED)
     labelling, world = (card.labelling, card.world) if card is not None and is_about else of_labels
     return LabelOptions(options.labelling or labelling, options.world or world, found)

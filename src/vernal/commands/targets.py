@@ -147,6 +147,7 @@ def settle_labels(parameters: Mapping[str, Any]) -> LabelOptions:
         read_problem_card(card) if card.is_file() else None,
         asked,
         source.name,
+        are_folders=source.folder is not None,
     )
     logger.info(
         "%d targets: %s. Labelling %s, world %s.",

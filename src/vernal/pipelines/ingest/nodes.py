@@ -8,7 +8,7 @@ import pandas as pd
 
 from vernal.audio.embedding.options import EmbeddingOptions
 from vernal.audio.reading import CLIP_S
-from vernal.clips import manifest, nights, recordings
+from vernal.clips import labels, manifest, nights, recordings
 from vernal.clips.class_folders import classes_in_words
 from vernal.clips.labels import LabelOptions
 from vernal.clips.nights import NightOptions
@@ -53,6 +53,10 @@ class SourceOptions:
         """What messages call the manifest."""
         return f"The folder {self.folder}" if self.folder else f"The manifest {self.manifest}"
 
+    def reading(self, options: LabelOptions, words: pd.Series | None, target: str) -> LabelOptions:
+        """How labels are read: a manifest may state absences; in class folders every other class is a negative."""
+        return options if self.folder or words is None else labels.as_stated(options, words, target)
+
 
 def list_sources(
     source: SourceOptions,
@@ -85,10 +89,13 @@ def list_sources(
         roots = {"labelled": source.manifest_root}
         if source_manifest is None:
             raise AssertionError("a source is set, but no manifest was loaded")
+        reading = source.reading(label_options, source_manifest.get("label"), target)
         labelled = manifest.check_manifest(
-            source_manifest, target, source.manifest_root, source.name, label_options
+            source_manifest, target, source.manifest_root, source.name, reading
         )
         logger.info("%s: %s.", source.name, classes_in_words(labelled))
+        if reading != label_options:
+            logger.warning("%s", labels.unknown_in_words(labelled.label, target, reading))
         problems = Problems(source.name)
         rows = [f"row {row}" for row in labelled.manifest_row]
         nights.note_ambiguous(labelled, night_options, problems, rows)

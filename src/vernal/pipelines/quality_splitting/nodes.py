@@ -10,22 +10,28 @@ from vernal.clips import labels, splits
 from vernal.clips.labels import LabelOptions
 from vernal.clips.nights import night_words
 from vernal.clips.splits import SplitOptions
+from vernal.pipelines.ingest.nodes import SourceOptions
 
 logger = logging.getLogger(__name__)
 
 
 def split_clips(
-    clips: pd.DataFrame, options: SplitOptions, target: str, label_options: LabelOptions
+    clips: pd.DataFrame,
+    options: SplitOptions,
+    target: str,
+    label_options: LabelOptions,
+    source: SourceOptions,
 ) -> pd.DataFrame:
     """Give every labelled clip its split; say what a split lacks and what would mend it, before anything long.
 
     Several classes share one deal, and clips of which the target is unknown leave it afterwards.
     """
     labelled = clips[clips.source == "labelled"]
-    if label_options.is_set:
-        states = labels.state_table(labelled.label, target, label_options)
+    reading = source.reading(label_options, labelled.label, target)
+    if reading.is_set:
+        states = labels.state_table(labelled.label, target, reading)
         dealt = splits.assign_splits(labelled, options, states)
-        is_known = labels.states(dealt.label, target, label_options).notna()
+        is_known = labels.states(dealt.label, target, reading).notna()
         dealt = dealt[is_known].reset_index(drop=True)
     else:
         dealt = splits.assign_splits(labelled, options)

@@ -12,7 +12,13 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 split_clips,
-                inputs=["clips", "params:quality_splitting", "params:target", "params:labels"],
+                inputs=[
+                    "clips",
+                    "params:quality_splitting",
+                    "params:target",
+                    "params:labels",
+                    "params:source",
+                ],
                 outputs="splits",
                 name="split_clips",
                 tags=["split", STANDS],
