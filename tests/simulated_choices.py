@@ -3,7 +3,7 @@
 Sites shift what is heard, so that a classifier is worse at a new one. Configurations hear different parts of the sound,
 some of which are more alike between sites than others. Each is a ridge regression, trained anew for every fold. The
 truth of a configuration is its value over many new sites. `python -m tests.simulated_choices` prints the table of
-docs/evaluation.md; it writes nothing.
+docs/simulated.md; it writes nothing.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Nights differ in prevalence, in how they sound and in how loud the calls are. The truth is the mean of models trained on
 many collections of the same size and tested on thousands of nights. `python -m tests.simulated_collections` prints the
-table of docs/evaluation.md; it writes nothing.
+table of docs/simulated.md; it writes nothing.
 """
 
 from __future__ import annotations

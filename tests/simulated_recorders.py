@@ -2,7 +2,7 @@
 
 Two recorders stand at each site. Half of what a night does to prevalence, noise and loudness is shared by the
 recorders of a site (`site`) or by all of them (`all`); the rest is each recorder's own. `python -m
-tests.simulated_recorders` prints the tables of docs/evaluation.md; it writes nothing.
+tests.simulated_recorders` prints the tables of docs/simulated.md; it writes nothing.
 """
 
 from __future__ import annotations

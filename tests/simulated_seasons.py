@@ -2,7 +2,7 @@
 
 Recorders stand side by side; three quarters of what a night does to the sound is shared by all of them, and a night resembles the
 one before it (`persistence` is their correlation). `python -m tests.simulated_seasons` prints the table of
-docs/evaluation.md; it writes nothing.
+docs/simulated.md; it writes nothing.
 """
 
 from __future__ import annotations

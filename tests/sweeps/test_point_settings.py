@@ -257,8 +257,8 @@ def test_a_subset_name_is_canonical_once_and_for_all_or_refused(name):
     assert ".." not in once.split("/")
 
 
-def test_the_page_on_sweeps_holds_the_table_of_settings(project: Path):
-    page = (project / "docs" / "sweeps.md").read_text(encoding="utf-8")
+def test_the_page_on_settings_holds_each_of_them(project: Path):
+    page = (project / "docs" / "reference" / "settings.md").read_text(encoding="utf-8")
     assert "| setting | default | allowed | what it does | has an effect with |" in page
     for one in SETTINGS.values():
         default = one.as_text(one.default)

@@ -128,7 +128,7 @@ def everything(
     decisions: int,
     runs: int,
 ) -> None:
-    """Try readers, the page and interrupted work, and write the table that docs/proof.md shows.
+    """Try readers, the page and interrupted work, and write the table that docs/faults.md shows.
 
     \b
     Example:  python -m tools.fuzzing all --seconds=3600 --keep=faults
