@@ -5,7 +5,7 @@ each batch of 20 the detector is fitted and tested on clips of a third of the re
 anew. The goal is 95 % of the average precision that labels of all clips to choose from give. Where more than a tenth
 of these are positive, as in no season, each seed leaves most of the positives out.
 
-`python -m tests.simulated_listening NAME=DATA_FOLDER ...` prints the table of docs/reviewing.md from the data folders of
+`python -m tests.simulated_listening NAME=DATA_FOLDER ...` prints the tables of docs/reviewing.md from the data folders of
 runs, and with `--picture FILE` draws it. `NAME=field:DATA_FOLDER` takes the unlabelled recordings of a demo season.
 """
 
@@ -148,17 +148,34 @@ def mean_interval(values: NDArray) -> tuple[float, float, float]:
     return float(values.mean()), float(low), float(high)
 
 
-def table_of(curves: dict[str, NDArray], name: str, batch: int = 20) -> list[str]:
-    """Lines of a Markdown table: decisions needed, and average precision after 100."""
-    lines = []
-    for strategy in STRATEGIES:
-        needed = labels_needed(curves[strategy], curves["goal"], batch)
-        mean, low, high = mean_interval(needed.astype(float))
-        after, after_low, after_high = mean_interval(curves[strategy][:, 100 // batch])
-        lines.append(
-            f"| {name} | {strategy} | {mean:.0f} ({low:.0f} to {high:.0f}) | {after:.3f} ({after_low:.3f} to {after_high:.3f}) |"
-        )
-    return lines
+def tables_of(studies: dict[str, dict[str, NDArray]], batch: int = 20) -> list[str]:
+    """Lines of two Markdown tables, a column for each data set: decisions needed, and average precision after 100."""
+    lines = _table("decisions needed", studies, lambda curves, strategy: _needed(curves, strategy, batch))
+    return [
+        *lines,
+        "",
+        *_table(
+            "average precision after 100", studies, lambda curves, strategy: _reached(curves, strategy, batch)
+        ),
+    ]
+
+
+def _table(
+    title: str, studies: dict[str, dict[str, NDArray]], cell: Callable[[dict[str, NDArray], str], str]
+) -> list[str]:
+    rows = [[strategy, *(cell(curves, strategy) for curves in studies.values())] for strategy in STRATEGIES]
+    return ["| " + " | ".join(row) + " |" for row in [[title, *studies], ["---"] * (len(studies) + 1), *rows]]
+
+
+def _needed(curves: dict[str, NDArray], strategy: str, batch: int) -> str:
+    needed = labels_needed(curves[strategy], curves["goal"], batch)
+    mean, low, high = mean_interval(needed.astype(float))
+    return f"{mean:.0f} ({low:.0f} to {high:.0f})"
+
+
+def _reached(curves: dict[str, NDArray], strategy: str, batch: int) -> str:
+    mean, low, high = mean_interval(curves[strategy][:, 100 // batch])
+    return f"{mean:.3f} ({low:.3f} to {high:.3f})"
 
 
 def draw(studies: dict[str, dict[str, NDArray]], path: Path) -> None:
@@ -177,7 +194,7 @@ def draw(studies: dict[str, dict[str, NDArray]], path: Path) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    """Print the table of the data folders named, and draw it where asked."""
+    """Print the tables of the data folders named, and draw it where asked."""
     picture = Path(arguments[arguments.index("--picture") + 1]) if "--picture" in arguments else None
     studies = {}
     for argument in arguments:
@@ -187,9 +204,7 @@ def main(arguments: list[str]) -> None:
             kind, is_field, root = folder.rpartition("field:")
             season = read_field_hours(Path(root)) if is_field and not kind else read_season(Path(folder))
             studies[name] = study(season, lambda line: print(line, file=sys.stderr))
-    print("| data | chosen by | decisions needed | average precision after 100 |\n| --- | --- | --- | --- |")
-    for name, curves in studies.items():
-        print("\n".join(table_of(curves, name)))
+    print("\n".join(tables_of(studies)))
     if picture is not None:
         draw(studies, picture)
 
