@@ -30,8 +30,11 @@ def test_nothing_to_do(card):
 def test_steps_count_as_people_do(card):
     one = next_steps(tables(inventory=[("Ben", "no licence")], label_problems=[(np.nan,)]), card)
     assert one == [
-        "Ask Ben for a licence, write it into the source.yml, and run again: 1 recording waits for one.",
-        "Correct what was refused: 1 label file, each listed with its reason.",
+        (
+            "Ask Ben for a licence, write it into the file `source.yml` beside the recordings, and run again: 1 "
+            "recording waits for one."
+        ),
+        "Correct what was refused: 1 label file, each listed below with its reason.",
     ]
     many = next_steps(
         tables(
@@ -52,7 +55,9 @@ def test_labels_that_nobody_signed_are_asked_for(card):
         ),
         card,
     )
-    assert found == ["Say who wrote 2 label files: give an annotator in a source.yml or a column."]
+    assert found == [
+        "Say who wrote 2 label files: name the annotator in a `source.yml` beside the labels, or in a column."
+    ]
 
 
 def test_coefficients_of_the_target_come_first_and_undefined_ones_are_named(card):

@@ -6,7 +6,7 @@ import pytest
 from jinja2 import UndefinedError
 
 from vernal.reports.figures import FIGURES
-from vernal.reports.sentences import _environment, sentence
+from vernal.reports.sentences import environment_of, sentence
 from vernal.reports.uncertainty import LIMITS
 
 
@@ -21,13 +21,17 @@ def test_a_fact_that_is_not_given_is_an_error():
         sentence("answer.nothing_leads")
 
 
+PACKAGES = ("vernal.reports", "vernal.collection")
+
+
 def test_every_sentence_of_the_templates_is_said_by_some_section(project):
     code = "".join(path.read_text("utf-8") for path in (project / "src" / "vernal").rglob("*.py"))
     said = set(re.findall(r'sentence\(\s*f?"([a-z_.{}]+)"', code))
     blocks = {
         f"{name.removesuffix('.j2')}.{block}"
-        for name in _environment().list_templates()
-        for block in _environment().get_template(name).blocks
+        for words in map(environment_of, PACKAGES)
+        for name in words.list_templates()
+        for block in words.get_template(name).blocks
     }
     # Limits and captions are said by name.
     by_name = {"uncertainty.{name}", "captions.{name}"}

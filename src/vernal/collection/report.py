@@ -13,10 +13,13 @@ from vernal.collection.agreement import EVERYBODY
 from vernal.collection.drift import MOST_ALIKE
 from vernal.collection.figures import FIGURES
 from vernal.collection.label_files import UNKNOWN_ANNOTATOR
-from vernal.common.formatting import UNDEFINED, between, count, listed, percent, share
+from vernal.common.formatting import UNDEFINED, between, count, listed, share
 from vernal.reports.figures.style import Drawing, inline_svg
 from vernal.reports.page import code
 from vernal.reports.page_templates import page_templates
+from vernal.reports.sentences import sentences_of
+
+sentence = sentences_of("vernal.collection")
 
 SHOWN_ROWS = 12
 NO_LICENCE = "no licence"
@@ -174,22 +177,17 @@ def what_is_missing(
     """What has to come before any training, and how; empty where there is a command that trains and tests."""
     is_target = tables["manifest"].label == card.target
     if is_target.nunique() == 2:
-        return [] if training_command else [_ONE_NIGHT]
+        return [] if training_command else [sentence("steps.one_night")]
     steps = [_missing_labels(tables, card.target)]
     if not is_target.any():
-        steps += [*_what_birdnet_says(tables["birdnet"], card, params), _what_to_listen_to(card, params)]
+        command = review_command("label-next", params)
+        steps += [
+            *_what_birdnet_says(tables["birdnet"], card, params),
+            sentence("steps.listen", target=card.target, command=command),
+        ]
     if is_target.all():
-        steps.append(
-            f"Say where {card.target} is not: write `complete: yes` into the source.yml of label files in which every "
-            "call is marked, or add recordings without it in a folder called negative."
-        )
+        steps.append(sentence("steps.no_negatives", target=card.target))
     return steps
-
-
-_ONE_NIGHT = (
-    "Label clips of a second night, and of a third for a threshold: all labelled clips are of one night, and clips "
-    "of a night are never divided, so a classifier could not be tested."
-)
 
 
 def _what_birdnet_says(found: pd.DataFrame, card: ProblemCard, params: str) -> Iterator[str]:
@@ -197,25 +195,11 @@ def _what_birdnet_says(found: pd.DataFrame, card: ProblemCard, params: str) -> I
 
     names = card.spellings_of_target()
     if len(found):
-        first = found.iloc[0]
-        yield (
-            f"BirdNET has a class for {card.target} ({first.birdnet_class}). Listen to what it takes for it, "
-            f"the surest first, here {percent(first.probability)}: `{review_command('birdnet', params)}`. Whether it "
-            "is right on your recordings is what your decisions will show."
-        )
+        first, command = found.iloc[0], review_command("birdnet", params)
+        facts = {"birdnet_class": first.birdnet_class, "probability": first.probability, "command": command}
+        yield sentence("steps.birdnet", target=card.target, **facts)
     elif find_own_class(names) is None and (like := own_classes_like(names)):
-        yield (
-            f"BirdNET may know {card.target} already: if it is {' or '.join(like)}, write that into `also_written` of "
-            "the problem card and run this collection again. The clips are then ordered by what BirdNET says of them."
-        )
-
-
-def _what_to_listen_to(card: ProblemCard, params: str) -> str:
-    return (
-        f"Listen to clips that differ from each other, and decide whether {card.target} is there: "
-        f"`{review_command('label-next', params)}`. Then run this collection again: what was decided counts, and "
-        "the next clips are like what you found, or unlike all of it. A few of each kind are enough to begin."
-    )
+        yield sentence("steps.birdnet_maybe", target=card.target, classes=like)
 
 
 def answer(tables: Mapping[str, pd.DataFrame], card: ProblemCard, command: str, params: str) -> str:
@@ -226,24 +210,26 @@ def answer(tables: Mapping[str, pd.DataFrame], card: ProblemCard, command: str, 
         params: those of every command.
     """
     missing = what_is_missing(tables, card, params, command)
-    is_target = tables["manifest"].label == card.target
-    n_recordings = tables["manifest"].recording.nunique()
-    counted = (
-        f"{count(is_target.sum(), 'clip')} with {card.target} and {(~is_target).sum():,} without, "
-        f"from {count(n_recordings, 'recording')}, can be trained on."
-    )
-    lines = [missing[0] if missing else counted]
+    lines = [missing[0] if missing else _enough(tables["manifest"], card.target)]
     held_back = tables["recordings"].held_back
     if command:
         lines.append(command)
     elif len(held_back) and (held_back == NO_LICENCE).all():
-        lines.append(
-            "write a file source.yml beside the recordings, with the lines `collector: ...` and `licence: ...`, and "
-            "run this again"
-        )
+        lines.append(sentence("steps.write_licence"))
     elif name := next((name for name in ("birdnet", "queue") if len(tables[name])), ""):
         lines.append(review_command("birdnet" if name == "birdnet" else "label-next", params))
     return "\n".join(lines) + "\n"
+
+
+def _enough(manifest: pd.DataFrame, target: str) -> str:
+    is_target = manifest.label == target
+    return sentence(
+        "steps.enough",
+        target=target,
+        n_positive=is_target.sum(),
+        n_negative=(~is_target).sum(),
+        n_recordings=manifest.recording.nunique(),
+    )
 
 
 def review_command(queue: str, params: str) -> str:
@@ -256,31 +242,25 @@ def _missing_labels(tables: Mapping[str, pd.DataFrame], target: str) -> str:
     strong, weak = tables["strong_annotations"], tables["weak_annotations"]
     held_back = recordings.held_back.dropna()
     if len(held_back) == len(recordings):
-        held = count(len(held_back), "is", "are")
-        return f"No recording can be used yet: {held} held back, most for this reason: {held_back.mode()[0]}."
+        return sentence("steps.all_held_back", n=len(held_back), reason=held_back.mode()[0])
     if not len(strong) and not len(weak):
-        return _refused(refused) if len(refused) else "Nothing is labelled yet."
+        return _refused(refused) if len(refused) else sentence("steps.nothing_labelled")
     of_target = weak[weak.label == target]
+    is_negative = manifest.label != target
     if not len(strong) and len(of_target):
         n_present, n_absent = (
             of_target.content_hash[is_it].nunique() for is_it in (of_target.is_present, ~of_target.is_present)
         )
-        return (
-            f"All labels are about whole recordings: {count(n_absent, 'recording')} without {target} "
-            f"{'gives' if n_absent == 1 else 'give'} {count((manifest.label != target).sum(), 'negative clip')}; "
-            f"{count(n_present, 'recording')} with it {'waits' if n_present == 1 else 'wait'} for a listener, since "
-            "nobody said where in them it is heard."
-        )
-    lacking = "without" if (manifest.label == target).any() else "with"
-    return f"No clip {lacking} {target} is sure enough to be used."
+        counts = {"n_present": n_present, "n_absent": n_absent, "n_negative": is_negative.sum()}
+        return sentence("steps.whole_recordings", target=target, **counts)
+    return sentence("steps.none_sure", target=target, lacks_negatives=not is_negative.all())
 
 
 def _refused(refused: pd.DataFrame) -> str:
     first = refused.iloc[0]
-    said = count(len(refused), "line or file was", "lines or files were")
     # A file that could not be read is named by its reason.
-    place = "" if first.reason.startswith(first.file_path) else f" ({first.file_path})"
-    return f"No label could be used: {said} refused, the first{place} because {first.reason}."
+    file = "" if first.reason.startswith(first.file_path) else first.file_path
+    return sentence("steps.all_refused", n=len(refused), file=file, reason=first.reason)
 
 
 def next_steps(tables: Mapping[str, pd.DataFrame], card: ProblemCard) -> list[str]:
@@ -292,29 +272,22 @@ def _next_steps(tables: Mapping[str, pd.DataFrame], card: ProblemCard) -> Iterat
     inventory, problems, coverage = tables["inventory"], tables["label_problems"], tables["coverage"]
     unlicensed = inventory[inventory.reason.fillna("") == NO_LICENCE]
     if len(unlicensed):
-        who = ", ".join(sorted(unlicensed.collector.dropna().unique())) or "their givers"
-        waiting = count(len(unlicensed), "recording waits", "recordings wait")
-        yield f"Ask {who} for a licence, write it into the source.yml, and run again: {waiting} for one."
+        people = sorted(unlicensed.collector.dropna().unique())
+        yield sentence("steps.licence", people=people, n=len(unlicensed))
     if len(problems):
         n_labels = int(problems.line_label.notna().sum())
         kinds = ((n_labels, "label"), (len(problems) - n_labels, "label file"))
-        refused = listed([count(n, kind) for n, kind in kinds if n])
-        yield f"Correct what was refused: {refused}, each listed with its reason."
+        yield sentence("steps.refused", kinds=[count(n, kind) for n, kind in kinds if n])
     labels = pd.concat([tables["strong_annotations"], tables["weak_annotations"]])
     if n_unsigned := labels.label_file[labels.annotator == UNKNOWN_ANNOTATOR].nunique():
-        files = count(n_unsigned, "label file")
-        yield f"Say who wrote {files}: give an annotator in a source.yml or a column."
+        yield sentence("steps.unsigned", n=n_unsigned)
     if n_divided := int((tables["disagreements"].label == card.target).sum()):
-        yield f"Listen together to the {count(n_divided, 'clip')} on which you disagree about {card.target}."
+        yield sentence("steps.disagreements", n=n_divided, target=card.target)
     if n_suspect := int((tables["suspects"].label == card.target).sum()):
-        yield f"Review {count(n_suspect, 'suspect label')} of {card.target}."
-    lacking = coverage[coverage.state == "missing"]
-    if len(lacking):
-        where = ", ".join(_gaps(coverage)) or "see coverage"
-        yield f"Record where and when the detector will be used but no training clip was made: {where}."
+        yield sentence("steps.suspects", n=n_suspect, target=card.target)
+    if (coverage.state == "missing").any():
+        yield sentence("steps.coverage", gaps=_gaps(coverage))
     gains = tables["gains"]
     for row in gains[(gains.label == card.target) & gains.gain.notna()].to_dict("records"):
-        yield (
-            f"Label {row['more']} more clips from the queue: expect {row['metric'].replace('_', ' ')} to change by "
-            f"{row['gain']:+.3f} ({row['gain_low']:+.3f} to {row['gain_high']:+.3f})."
-        )
+        facts = {"more": row["more"], "metric": row["metric"], "gain": row["gain"]}
+        yield sentence("steps.gain", low=row["gain_low"], high=row["gain_high"], **facts)
