@@ -4,7 +4,7 @@ The season's recordings hold chorus frogs beside the red-legged frog, often both
 the training nights some were labelled by somebody who wrote down both, the others by somebody who listened for the
 red-legged frog alone. A head is trained on the clips that say whether chorus frogs are there (open world), one on all
 clips with silence taken for absence (closed world), and one on the truth; all are tested on the truth at other sites.
-`python -m tests.simulated_labels` prints the table of docs/targets.md; it writes nothing but its recordings, in a
+`python -m tests.simulated_labels` prints the table of docs/simulated.md; it writes nothing but its recordings, in a
 temporary folder.
 """
 
