@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.problem_cards import CARD
-from vernal.clips.problem_card import make_problem_card, read_problem_card, verdict
+from vernal.clips.problem_card import NOT_ASKED, card_of, make_problem_card, read_problem_card, verdict
 from vernal.common.problems import InputError
 
 
@@ -34,6 +34,13 @@ def test_verdicts_follow_the_interval(card, value, low, high, status):
     found = verdict(card, value, low, high)
     assert found.status == status
     assert "average precision of at least 0.8 at a new site (test)" in found.sentence
+
+
+def test_where_nobody_wrote_a_card_nothing_is_asked_for():
+    card = card_of("owl")
+    assert (card.target, card.names, card.world, card.wanted) == ("owl", ["owl"], "open", "")
+    found = verdict(card, 0.9, 0.8, 0.95)
+    assert found.status == NOT_ASKED and "owl" in found.sentence
 
 
 def test_a_target_may_be_an_upper_limit(card_values):

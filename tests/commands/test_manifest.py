@@ -67,6 +67,26 @@ def test_tables_say_which_part_of_a_recording_is_meant(project, tmp_path, write_
     check_manifest(read_manifest(out), "RADR", inbox)
 
 
+@pytest.mark.chain
+def test_a_species_without_a_card_and_recordings_without_a_licence(project, tmp_path, write_tone, monkeypatch):
+    monkeypatch.chdir(project)
+    inbox = tmp_path / "in"
+    for name in ("R1_20250403_210000", "R1_20250404_210000"):
+        write_tone(inbox / f"{name}.wav", seconds=6.0, hz=500 if "03_" in name else 900, rate=24_000)
+    table = "Selection\tBegin Time (s)\tEnd Time (s)\tSpecies\n1\t3.5\t4.5\tTurdus\n2\t0.5\t1.5\tParus\n"
+    (inbox / "R1_20250403_210000.Table.1.selections.txt").write_text(table, encoding="utf-8")
+    params = f"--params=target=Turdus,collection.clips.length_s=3.0,data_root={tmp_path / 'data'}"
+    said = call("tables", inbox, "--out", tmp_path / "one.csv", params)
+    assert "nobody judged Turdus: 3" in said and "no licence" not in said
+    assert "is written 'Parus'" in said and "`complete: yes`" in said
+    (inbox / "source.yml").write_text("complete: yes\n", encoding="utf-8")
+    said = call("tables", inbox, "--out", tmp_path / "both.csv", params)
+    labels = read_manifest(tmp_path / "both.csv").label.tolist()
+    assert labels == ["negative", "Turdus"] and "target=Turdus" in said
+    params = f"--params=target=Corvus,data_root={tmp_path / 'data'}"
+    assert "--params=target=NAME" in call("tables", inbox, "--out", tmp_path / "none.csv", params)
+
+
 def test_no_command_trains_on_clips_of_one_kind(tmp_path, write_tone):
     write_tone(tmp_path / "mine" / "rooster" / "R1_20250403_210000.wav")
     said = call("folder", tmp_path / "mine", "--out", tmp_path / "one.csv")

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.proof.conftest import MadeStage
+from vernal.clips.problem_card import card_of
 from vernal.evaluation.stage_results import StageResults
 from vernal.evaluation.target import target_verdict
 from vernal.proof.certificate import Finding, certificate
@@ -31,6 +32,8 @@ def test_the_model_card_says_whether_the_problem_cards_target_is_met(made, resul
     asked = model_card(replace(results, card=card), proof, made.splits, made.models)
     assert text(target_verdict(card, results).sentence) in asked
     assert "(average precision of at least 0.8 at a new site (test))" in asked.replace("\\", "")
+    unasked = model_card(replace(results, card=card_of(results.target)), proof, made.splits, made.models)
+    assert "No problem card says how good" in unasked
     assert "The target" not in model_card(results, proof, made.splits, made.models)
 
 

@@ -26,6 +26,7 @@ _CLASS_NAMES = ("name", "parent", "audioset", "description", "band_hz", "also_wr
 _TARGET_NAMES = ("metric", "split", "at_least", "at_most", "condition")
 _MEASURED = tuple(name for name in SPLITS if name != "train")
 _RESERVED = ("positive", "negative", "none")
+NOT_ASKED = "not asked"
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,9 @@ class PerformanceTarget:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether a target is met. `status` is met, not met, not shown, or not measured; `sentence` says it in words."""
+    """Whether a target is met. `status` is met, not met, not shown, not measured, or not asked where nothing was
+    agreed on; `sentence` says it in words.
+    """
 
     status: str
     sentence: str
@@ -68,7 +71,8 @@ class Verdict:
 @dataclass(frozen=True)
 class ProblemCard:
     """A problem, as a group has agreed on it. `labelling`: one class a clip or several; `world`: whether other
-    sounds than the classes occur (open) or cannot (closed); `unit`: what a decision is made about.
+    sounds than the classes occur (open) or cannot (closed); `unit`: what a decision is made about; `performance`:
+    None where nobody has agreed on it.
     """
 
     title: str
@@ -76,11 +80,16 @@ class ProblemCard:
     labelling: str
     world: str
     unit: str
-    performance: PerformanceTarget
+    performance: PerformanceTarget | None
     users: str
     use: str
     limits: str | None = None
     classes: tuple[SoundClass, ...] = field(default=())
+
+    @property
+    def wanted(self) -> str:
+        """What has to be reached, in words; empty where nothing was agreed on."""
+        return self.performance.spell() if self.performance else ""
 
     @property
     def names(self) -> list[str]:
@@ -133,8 +142,9 @@ def verdict(card: ProblemCard, value: float, low: float, high: float) -> Verdict
     >>> verdict(card, 0.85, 0.78, 0.9).status
     'not shown'
     """
-    target = card.performance
-    wanted = target.spell()
+    target, wanted = card.performance, card.wanted
+    if target is None:
+        return Verdict(NOT_ASKED, f"No problem card says how good a detector of {card.target} has to be.")
     if math.isnan(value):
         return Verdict("not measured", f"The target ({wanted}) was not measured.")
     if math.isnan(low) or math.isnan(high):
@@ -148,6 +158,21 @@ def verdict(card: ProblemCard, value: float, low: float, high: float) -> Verdict
     if is_missed:
         return Verdict("not met", f"The target ({wanted}) is not met: {measured}.")
     return Verdict("not shown", f"Whether the target ({wanted}) is met is not clear: {measured}.")
+
+
+def card_of(target: str) -> ProblemCard:
+    """What is looked for where nobody has written a problem card: one class among other sounds."""
+    return ProblemCard(
+        title=f"Where does {target} call?",
+        target=target,
+        labelling="multi",
+        world="open",
+        unit="recorder-night",
+        performance=None,
+        users="",
+        use="",
+        classes=(SoundClass(target),),
+    )
 
 
 def read_problem_card(path: Path | str) -> ProblemCard:

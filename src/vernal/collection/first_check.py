@@ -26,7 +26,9 @@ _LEVEL = 0.95
 
 
 def metric_of(card: ProblemCard) -> str | None:
-    """The card's metric, where the quick check knows it."""
+    """The card's metric, where the quick check knows it; its own where nobody has agreed on one."""
+    if card.performance is None:
+        return next(iter(METRICS))
     name = card.performance.metric.strip().lower().replace(" ", "_")
     return name if name in METRICS else None
 
@@ -85,5 +87,5 @@ def _row(
 
 
 def _other_metric(card: ProblemCard) -> Verdict:
-    target, known = card.performance.spell(), ", ".join(METRICS)
+    target, known = card.wanted, ", ".join(METRICS)
     return Verdict("not measured", f"The target ({target}) needs a stage; the quick check knows {known}.")

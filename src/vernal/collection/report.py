@@ -61,7 +61,7 @@ def page(
     shown["agreement"], same = comparable(tables["agreement"], card)
     return environment.get_template("collection.html.j2").render(
         card=card,
-        target=card.performance.spell(),
+        target=card.wanted,
         tables={
             name: table.astype(object).where(table.notna(), "").to_dict("records")
             for name, table in shown.items()

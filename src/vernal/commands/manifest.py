@@ -10,7 +10,6 @@ import click
 
 from vernal.commands.command_line import (
     ClearErrors,
-    as_groups,
     counted,
     data_root,
     echo,
@@ -18,6 +17,7 @@ from vernal.commands.command_line import (
     text_table,
     with_params,
 )
+from vernal.common.formatting import examples
 from vernal.common.problems import InputError, mistake_in
 
 if TYPE_CHECKING:
@@ -62,21 +62,30 @@ def folder(folder: Path, out: Path, params: Mapping[str, str]) -> None:
 @_out
 @with_params
 def tables(folder: Path, out: Path, params: Mapping[str, str]) -> None:
-    """Read recordings with label files, as --pipeline=collection does.
+    """Read recordings with label files, as --pipeline=collection does, whatever their licence.
 
     \b
     It runs the first steps of the collection, which keep every file in the data folder.
-    Example:  kedro manifest tables /x/season --out=clips.csv --params=collection.problem=owl.yml,data_root=out
+    Example:  kedro manifest tables /x/season --out=clips.csv --params=target=owl,data_root=out
     """
     _refuse_place(out)
     project = find_project()
-    _collect(project, {**params, "collection.inbox": str(folder.resolve())})
+    own = {"collection.lake.require_licence": "false", "collection.inbox": str(folder.resolve())}
+    _collect(project, {**own, **params, "collection.inbox": own["collection.inbox"]})
     root = data_root(project, params)
     clips = _collected(root / "03_primary" / "collection" / "manifest.csv")
     reports = root / "08_reporting" / "collection"
-    echo(f"What was held back or refused: held_back.csv and label_problems.csv in {reports}")
+    for file, what, kind in (("held_back.csv", "held back", "clip"), ("label_problems.csv", "on labels", "remark")):
+        _tell_reasons(reports / file, what, kind)
     problem = params.get("collection.problem")
     _write(clips, folder, out, root.as_posix() + (f",collection.problem={problem}" if problem else ""))
+    if not any(map(_may_be_target, clips.label)):
+        echo("Name what you look for as the tables write it: --params=target=NAME.")
+    elif clips.label.nunique() == 1:
+        echo(
+            "Where every call is marked, write `complete: yes` into a source.yml beside the tables: then what is not "
+            "marked is without it. Recordings without it may also lie in a folder called negative."
+        )
 
 
 def _collect(project: Path, params: Mapping[str, str]) -> None:
@@ -84,13 +93,31 @@ def _collect(project: Path, params: Mapping[str, str]) -> None:
     from kedro.framework.startup import bootstrap_project
     from kedro.io import DatasetError
 
+    from vernal.commands.run_mistakes import check_run
+    from vernal.framework.kedro_compat import nested_params
+
     bootstrap_project(project)
+    asked = {"pipelines": ["collection"], "to_nodes": ["collection.write_manifest"]}
+    context = click.get_current_context()
+    typed = nested_params(context, context.command.params[0], ",".join(map("=".join, params.items())))
+    check_run({**asked, "params": typed})
     try:
         session: Any  # Kedro types the base class
-        with KedroSession.create(project, runtime_params=as_groups(params)) as session:
-            session.run(pipeline_names=["collection"], to_nodes=["collection.write_manifest"])
+        with KedroSession.create(project, runtime_params=typed) as session:
+            session.run(pipeline_names=asked["pipelines"], to_nodes=asked["to_nodes"])
     except DatasetError as error:
         raise mistake_in(error) or error from error
+
+
+def _tell_reasons(path: Path, what: str, kind: str) -> None:
+    """Say why clips or labels do not count, the most frequent reasons first, and where all of them are listed."""
+    from vernal.common.table_files import read_table
+
+    # A file's number of rows stands behind its reason.
+    reasons = read_table(path, ["reason"]).reason.str.replace(r" \(\d+ rows?\)$", "", regex=True).value_counts()
+    if len(reasons):
+        told = [f"{reason}: {n:,}" for reason, n in reasons.items()]
+        echo(f"{counted(int(reasons.sum()), kind)} {what} ({path}):\n  {examples(told, chr(10) + '  ')}")
 
 
 def _collected(path: Path) -> pd.DataFrame:

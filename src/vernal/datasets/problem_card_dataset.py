@@ -3,22 +3,41 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
+from typing import Any
 
-from vernal.clips.problem_card import ProblemCard, read_problem_card
+from vernal.clips.problem_card import ProblemCard, card_of, read_problem_card
 from vernal.datasets.atomic import AtomicFile, WrittenByPeople
 from vernal.datasets.previews import JSONPreview, json_preview
 
 
+SHIPPED = Path("conf/base/problem.yml")
+"""The card of the project's own target, which is read where a person names no other."""
+
+
 class ProblemCardDataset(WrittenByPeople, AtomicFile[None, ProblemCard]):
-    """Loads a problem card, checked. Never writes: people agree on it and write it themselves."""
+    """Loads a problem card, checked. Never writes: people agree on it and write it themselves.
+
+    Args:
+        filepath: the card.
+        target: what is looked for. Where the shipped card is not about it, nobody has written one: then it is a card of
+            the target alone.
+        metadata: for Kedro-Viz and the documentation.
+    """
 
     # Whoever reads the card tells how to begin one.
     loads_before_written = True
     is_read_where_started = True
     refusal = "A problem card is written by the people who agree on it."
 
+    def __init__(self, filepath: str, target: str | None = None, metadata: dict[str, Any] | None = None) -> None:
+        super().__init__(filepath, metadata)
+        self._target = target
+
     def _read(self) -> ProblemCard:
-        return read_problem_card(self._filepath)
+        card = read_problem_card(self._filepath)
+        is_shipped = self._filepath.as_posix().endswith(SHIPPED.as_posix())
+        return card_of(self._target) if is_shipped and self._target and not card.find(self._target) else card
 
     def preview(self) -> JSONPreview:
         """The card, for Kedro-Viz."""

@@ -6,12 +6,11 @@ target is met only where the whole interval says so (see `vernal.clips.problem_c
 
 from __future__ import annotations
 
-from vernal.clips.problem_card import ProblemCard, Verdict, verdict
+from vernal.clips.problem_card import NOT_ASKED, ProblemCard, Verdict, verdict
 from vernal.clips.splits import SPLITS
 from vernal.evaluation.metrics import AT_THRESHOLD
 from vernal.evaluation.stage_results import METRIC_NAMES, StageResults
 
-NOT_ASKED = "not asked"
 NOT_MEASURED = "not measured"
 MEASURED = ("met", "not met", "not shown")
 
@@ -21,7 +20,9 @@ def target_verdict(card: ProblemCard, results: StageResults) -> Verdict:
 
     `status` is one of `vernal.clips.problem_card.Verdict`'s, or `not asked` where the card is about another target.
     """
-    wanted, asked = card.performance, card.performance.spell()
+    wanted, asked = card.performance, card.wanted
+    if wanted is None:
+        return verdict(card, float("nan"), float("nan"), float("nan"))
     if card.find(results.target) != card.target and card.target != results.target:
         sentence = f"The problem card is about {card.target}; it sets no target for {results.target}."
         return Verdict(NOT_ASKED, sentence)
@@ -40,6 +41,8 @@ def target_verdict(card: ProblemCard, results: StageResults) -> Verdict:
 def target_numbers(card: ProblemCard, results: StageResults) -> list[float]:
     """What the deployed point reaches in the card's metric and split, and its interval; NaN where it is not known."""
     wanted = card.performance
+    if wanted is None:
+        return [float("nan")] * 3
     metric, split = _known(wanted.metric, METRIC_NAMES), _known(wanted.split, {name: name for name in SPLITS})
     return [results.number(results.deployed, f"{split}_{metric}{end}") for end in ("", "_low", "_high")]
 

@@ -153,6 +153,8 @@ def _target(results: StageResults) -> str:
     if results.card is None or results.leader is None:
         return sentence("lead.target", status="", target=results.target)
     found, wanted = target_verdict(results.card, results), results.card.performance
+    if wanted is None:
+        return sentence("lead.target", status=found.status, target=results.target)
     limit = f"at most {wanted.at_most:g}" if wanted.at_least is None else f"at least {wanted.at_least:g}"
     value, low, high = target_numbers(results.card, results)
     return sentence(

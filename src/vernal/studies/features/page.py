@@ -143,6 +143,8 @@ def answer(results: StudyResults) -> list[str]:
 def _target(card: ProblemCard, first: Mapping[str, Any]) -> str:
     """Whether the first of the study reaches what the problem card asks, where it asks for what is measured here."""
     wanted = card.performance
+    if wanted is None:
+        return ""
     metric = wanted.metric.strip().casefold().replace(" ", "_")
     if metric not in ("accuracy", "macro_f1"):
         return (
