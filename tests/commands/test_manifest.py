@@ -68,7 +68,9 @@ def test_tables_say_which_part_of_a_recording_is_meant(project, tmp_path, write_
 
 
 @pytest.mark.chain
-def test_a_species_without_a_card_and_recordings_without_a_licence(project, tmp_path, write_tone, monkeypatch):
+def test_a_species_without_a_card_and_recordings_without_a_licence(
+    project, tmp_path, write_tone, monkeypatch
+):
     monkeypatch.chdir(project)
     inbox = tmp_path / "in"
     for name in ("R1_20250403_210000", "R1_20250404_210000"):

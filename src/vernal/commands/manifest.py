@@ -75,7 +75,10 @@ def tables(folder: Path, out: Path, params: Mapping[str, str]) -> None:
     root = data_root(project, params)
     clips = _collected(root / "03_primary" / "collection" / "manifest.csv")
     reports = root / "08_reporting" / "collection"
-    for file, what, kind in (("held_back.csv", "held back", "clip"), ("label_problems.csv", "on labels", "remark")):
+    for file, what, kind in (
+        ("held_back.csv", "held back", "clip"),
+        ("label_problems.csv", "on labels", "remark"),
+    ):
         _tell_reasons(reports / file, what, kind)
     problem = params.get("collection.problem")
     _write(clips, folder, out, root.as_posix() + (f",collection.problem={problem}" if problem else ""))
@@ -114,7 +117,9 @@ def _tell_reasons(path: Path, what: str, kind: str) -> None:
     from vernal.common.table_files import read_table
 
     # A file's number of rows stands behind its reason.
-    reasons = read_table(path, ["reason"]).reason.str.replace(r" \(\d+ rows?\)$", "", regex=True).value_counts()
+    reasons = (
+        read_table(path, ["reason"]).reason.str.replace(r" \(\d+ rows?\)$", "", regex=True).value_counts()
+    )
     if len(reasons):
         told = [f"{reason}: {n:,}" for reason, n in reasons.items()]
         echo(f"{counted(int(reasons.sum()), kind)} {what} ({path}):\n  {examples(told, chr(10) + '  ')}")

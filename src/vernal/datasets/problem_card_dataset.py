@@ -10,7 +10,6 @@ from vernal.clips.problem_card import ProblemCard, card_of, read_problem_card
 from vernal.datasets.atomic import AtomicFile, WrittenByPeople
 from vernal.datasets.previews import JSONPreview, json_preview
 
-
 SHIPPED = Path("conf/base/problem.yml")
 """The card of the project's own target, which is read where a person names no other."""
 
@@ -30,7 +29,9 @@ class ProblemCardDataset(WrittenByPeople, AtomicFile[None, ProblemCard]):
     is_read_where_started = True
     refusal = "A problem card is written by the people who agree on it."
 
-    def __init__(self, filepath: str, target: str | None = None, metadata: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self, filepath: str, target: str | None = None, metadata: dict[str, Any] | None = None
+    ) -> None:
         super().__init__(filepath, metadata)
         self._target = target
 
