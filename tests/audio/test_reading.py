@@ -218,6 +218,20 @@ def test_channels_are_averaged(tmp_path):
     assert np.allclose(load_clip(write(tmp_path / "a.wav", both)), 0.125, atol=1e-4)
 
 
+@pytest.mark.parametrize("form", ["wav", "flac", "aiff"])
+def test_sixteen_bits_are_the_numbers_that_libsndfile_gives(tmp_path, form):
+    values = np.random.default_rng(0).integers(-(2**15), 2**15, (RATE, 2), dtype=np.int16)
+    soundfile.write(tmp_path / f"a.{form}", values, RATE, subtype="PCM_16")
+    floats, _ = soundfile.read(tmp_path / f"a.{form}", dtype="float32")
+    assert np.array_equal(load_clip(tmp_path / f"a.{form}"), floats.mean(axis=1))
+
+
+def test_the_files_own_rate_can_be_asked_for(tmp_path):
+    with AudioReader(write(tmp_path / "a.wav", noise(1, 22_050), 22_050), None) as reader:
+        assert reader.sample_rate_hz == 22_050
+        assert len(reader.read(0, reader.n_samples)) == 22_050
+
+
 def test_another_rate_can_be_asked_for(tmp_path):
     assert len(load_clip(write(tmp_path / "a.wav", noise(2)), sample_rate_hz=24_000)) == 48_000
 

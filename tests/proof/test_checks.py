@@ -79,6 +79,12 @@ def test_the_same_recording_in_two_splits_is_found(made: MadeStage):
     assert "same group" in finding.remedy
 
 
+def test_the_closest_pairs_are_those_that_were_compared_in_full(made: MadeStage):
+    pair = made.near_duplicates["pairs"].iloc[:1]
+    pairs = pd.concat([pair, pair.assign(clip_id="ruled out", correlation=np.nan)], ignore_index=True)
+    assert [shown["clip_id"] for shown in checks.closest_pairs(pairs, PROOF)] == [pair.clip_id.iloc[0]]
+
+
 def test_pairs_that_were_not_listened_to_are_told(made: MadeStage):
     summary = made.near_duplicates["summary"].assign(n_close_pairs=11)
     said = checks.near_duplicates(made.near_duplicates["pairs"], summary, made.splits, PROOF).said

@@ -17,6 +17,7 @@ from vernal.common.problems import InputError
 from vernal.proof import near_duplicates as search
 from vernal.proof.near_duplicates import closest_across, correlation, find_pairs, neighbour_ranks, whitened
 from vernal.proof.options import ProofOptions
+from vernal.proof.sound_screen import Stretch
 
 RATE = 16_000
 ARU = [f"odd/aru_{number}.wav" for number in range(1, 6)]
@@ -141,6 +142,17 @@ def test_known_copies_are_found_and_ordinary_clips_are_not(real):
     assert ordinary.correlation.max() < 0.25
 
 
+def test_only_what_may_be_a_copy_is_compared_in_full(real, monkeypatch):
+    in_full, _ = found_pairs(real, ProofOptions(near_duplicate_correlation=1e-6))
+    monkeypatch.setattr(search, "_ALWAYS_HEARD", 0)
+    pairs, _ = found_pairs(real, ProofOptions())
+    assert in_full.correlation.notna().all() and len(pairs) == len(in_full)
+    heard = pairs.dropna()
+    assert len(heard) < len(pairs) / 2
+    likely = in_full[in_full.correlation >= 0.3]
+    assert likely.equals(heard.head(len(likely)))
+
+
 def test_a_limit_listens_to_the_closest_neighbours_first(real):
     pairs, _ = found_pairs(real, ProofOptions(listened_pairs=4))
     assert len(pairs) == 4
@@ -165,10 +177,8 @@ def test_a_window_is_read_and_whitened_once_however_many_pairs_it_is_in(monkeypa
     monkeypatch.setattr(search, "_load", load)
     left, right = np.triu_indices(900, 1)
     chosen = rng.choice(len(left), 4_000, replace=False)
-    windows = pd.DataFrame(
-        {"source": "s", "file_path": [str(n) for n in range(900)], "start_s": 0.0, "end_s": 0.05}
-    )
-    alike = search._listen(windows, {"s": "/nowhere"}, left[chosen], right[chosen], 1)
+    stretches = [Stretch(Path(str(n)), 0.0, 0.05) for n in range(900)]
+    alike = search._correlations(stretches, left[chosen], right[chosen], 1)
     assert len(read) == len(set(read)) == 900
     flat = [whitened(sound) for sound in sounds]
     plain = [correlation(flat[left[at]], flat[right[at]]) for at in chosen[:200]]

@@ -39,7 +39,10 @@ def measure(folder: Path, workers: int = 1) -> pd.DataFrame:
     keys = pd.Index(pd.concat([part.rows for part in parts], ignore_index=True).key)
     x = np.concatenate([part.vectors for part in parts])[keys.get_indexer(windows.key)]
     own_split = {clip: clip for clip in windows.clip_id}
-    options = ProofOptions(near_duplicate_cosine=_FLOOR, listened_pairs=1_000_000)
+    # With a limit next to nothing, every pair is compared in full.
+    options = ProofOptions(
+        near_duplicate_cosine=_FLOOR, listened_pairs=1_000_000, near_duplicate_correlation=1e-6
+    )
     found, _ = find_pairs(windows, x, own_split, {"labelled": str(folder)}, options, workers)
     return summary(found, clips.set_index("clip_id").source_id)
 

@@ -124,8 +124,12 @@ def near_duplicates(
 
 
 def closest_pairs(pairs: pd.DataFrame, options: ProofOptions) -> list[dict[str, Any]]:
-    """The pairs of two splits that are most alike, one a pair of clips."""
-    shown = pairs.drop_duplicates(["clip_id", "other_clip_id"]).head(options.listed_pairs)
+    """The pairs of two splits that are most alike, one a pair of clips; of those compared in full."""
+    shown = (
+        pairs.dropna(subset="correlation")
+        .drop_duplicates(["clip_id", "other_clip_id"])
+        .head(options.listed_pairs)
+    )
     columns = ["clip_id", "split", "other_clip_id", "other_split", "cosine", "correlation"]
     return [
         {str(name): _plain(value) for name, value in row.items()} for row in shown[columns].to_dict("records")
