@@ -55,6 +55,37 @@ def cluster(minutes: int, repeats: int, workers: int, scaling: Path | None) -> N
     click.echo(json.dumps(results, indent=2))
 
 
+@main.command("season")
+@click.option(
+    "--recordings", type=click.IntRange(1), default=540_000, show_default=True, help="Of one minute each."
+)
+def season(recordings: int) -> None:
+    """Draw the sample and make the tables of a searched season; print what was measured as JSON.
+
+    \b
+    Example:  python -m tools.benchmarks season | python -m tools.benchmarks page season - docs/benchmarks.md
+    """
+    from tools.benchmarks.season import bench_season
+
+    click.echo(json.dumps({f"{recordings}_recordings": bench_season(recordings)}, indent=2))
+
+
+@main.command("listen")
+@click.option("--windows", multiple=True, type=click.IntRange(1_000), help="How many; default: 100,000.")
+def listen(windows: tuple[int, ...]) -> None:
+    """Search, refit and rank as `kedro review --loop` does; print what was measured as JSON.
+
+    \b
+    10 million windows take 2 GB of disk and minutes.
+    Example:  python -m tools.benchmarks listen --windows 100000 --windows 10000000
+    """
+    from tools.benchmarks.listen import bench_listen
+
+    click.echo(
+        json.dumps({f"{count}_windows": bench_listen(count) for count in windows or (100_000,)}, indent=2)
+    )
+
+
 @main.command("targets")
 @click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.option("--page", type=_page, help="Also write this page's table.")

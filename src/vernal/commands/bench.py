@@ -76,27 +76,8 @@ COLUMNS = {
         "ours_all_memory_mb": "Vernal, MB in all",
         "peer_all_memory_mb": "BirdNET-Analyzer, MB in all",
     },
-    "season": {
-        "recordings": "recordings",
-        "n_windows": "windows",
-        "ours_cpu_s": "processor time, s",
-        "ours_all_memory_mb": "MB in all",
-    },
-    "listen": {
-        "n_windows": "windows",
-        "search_s": "search for three examples, s",
-        "search_cpu_s": "its processor time, s",
-        "fit_s": "fit of 200 decisions, s",
-        "rank_s": "ranking and batch, s",
-        "rank_cpu_s": "its processor time, s",
-        "search_recall": "of the 20 most alike, found",
-        "likely_recall": "of the likeliest, found",
-        "build_s": "sketching all, s",
-        "main_memory_mb": "MB in all, sketches included",
-    },
 }
 _STAMPED = 200
-SEASON = 540_000  # one-minute recordings of nine recorders
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 with_workers = click.option(
@@ -340,48 +321,6 @@ def detect(
         _say(f"making and searching one recording of {name.replace('_', ' ')} ...")
         results[f"one_file_of_{name}"] = bench_memory(minutes)
     _report("detect", results, as_json)
-
-
-@bench.command("season")
-@click.option(
-    "--recordings", default=SEASON, type=click.IntRange(1), show_default=True, help="Of one minute each."
-)
-@as_json
-def season(recordings: int, as_json: bool) -> None:
-    """Draw the sample and make the tables of a searched season.
-
-    \b
-    Example:  kedro bench season --json
-    """
-    from vernal.commands.benchmarks.season import bench_season
-
-    _say(f"drawing from a season of {recordings:,} recordings and making its tables ...")
-    _report("season", {f"{recordings}_recordings": bench_season(recordings)}, as_json)
-
-
-@bench.command("listen")
-@click.option(
-    "--windows",
-    multiple=True,
-    type=click.IntRange(1_000),
-    help="Numbers of windows; default: 100,000.",
-)
-@click.option("--large", is_flag=True, help="Also 10 million windows (2 GB of disk, minutes).")
-@as_json
-def listen(windows: tuple[int, ...], large: bool, as_json: bool) -> None:
-    """Search, refit and rank as `kedro review --loop` does.
-
-    \b
-    Example:  kedro bench listen
-    Example:  kedro bench listen --large --json
-    """
-    from vernal.commands.benchmarks.listen import bench_listen
-
-    results: dict[str, dict[str, Any]] = {}
-    for count in [*(windows or (100_000,)), *([10_000_000] if large else [])]:
-        _say(f"searching and ranking {count:,} windows ...")
-        results[f"{count}_windows"] = bench_listen(count)
-    _report("listen", results, as_json)
 
 
 def _say(text: str) -> None:

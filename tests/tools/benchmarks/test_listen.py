@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from vernal.commands.benchmarks.listen import bench_listen, make_embeddings, make_windows
+from tools.benchmarks.listen import bench_listen, make_embeddings, make_windows
 
 
 def test_made_embeddings_are_read_at_any_place_and_multiplied_without_being_made():

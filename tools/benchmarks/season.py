@@ -42,7 +42,7 @@ CLASSIFIER = Classifier("bench", _HEAD, ("target",), EmbeddingOptions(), 1.0, 0.
 
 def bench_season(n_recordings: int) -> dict[str, Any]:
     """Draw the sample and make the tables of a season of so many recordings, two detections in each."""
-    used = in_own_process("vernal.commands.benchmarks.season", n_recordings)
+    used = in_own_process("tools.benchmarks.season", n_recordings)
     return compared(used, None, 1) | {
         "recordings": n_recordings,
         "hours": round(n_recordings / 60, 4),

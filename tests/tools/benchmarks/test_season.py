@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from tools.benchmarks.__main__ import main
 from tools.benchmarks.page import SECTIONS
-from vernal.commands.bench import bench
-from vernal.commands.benchmarks.season import CLASSIFIER, bench_season, draw, make_season
+from tools.benchmarks.season import CLASSIFIER, bench_season, draw, make_season
 
 
 def test_a_made_season_has_its_nights_and_two_calls_a_recording():
@@ -30,7 +30,7 @@ def test_windows_to_check_are_drawn_from_its_scores(tmp_path):
 
 
 def test_its_sample_and_tables_are_measured():
-    done = CliRunner().invoke(bench, ["season", "--recordings=900", "--json"])
+    done = CliRunner().invoke(main, ["season", "--recordings=900"])
     assert done.exit_code == 0, done.output
     (report,) = json.loads(done.stdout).values()
     assert set(SECTIONS["season"].columns) <= set(report) and report["recordings"] == 900

@@ -36,7 +36,7 @@ Float = NDArray[np.float32]
 
 def bench_listen(n_windows: int) -> dict[str, Any]:
     """Search and rank so many windows, in a Python of its own, and say what that took."""
-    return in_own_process("vernal.commands.benchmarks.listen", n_windows)
+    return in_own_process("tools.benchmarks.listen", n_windows)
 
 
 @dataclass(frozen=True, eq=False)
