@@ -159,15 +159,6 @@ def text_table(rows: Sequence[Sequence[Any]]) -> str:
     return "\n".join(lines)
 
 
-def counted(n: int, what: str) -> str:
-    """A number of things.
-
-    >>> counted(1, "file"), counted(2_000, "file")
-    ('1 file', '2,000 files')
-    """
-    return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"
-
-
 def size_text(n_bytes: float) -> str:
     """A size as a person reads it.
 

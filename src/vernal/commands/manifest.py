@@ -10,14 +10,13 @@ import click
 
 from vernal.commands.command_line import (
     ClearErrors,
-    counted,
     data_root,
     echo,
     find_project,
     text_table,
     with_params,
 )
-from vernal.common.formatting import examples
+from vernal.common.formatting import count, examples
 from vernal.common.problems import InputError, mistake_in
 
 if TYPE_CHECKING:
@@ -122,7 +121,7 @@ def _tell_reasons(path: Path, what: str, kind: str) -> None:
     )
     if len(reasons):
         told = [f"{reason}: {n:,}" for reason, n in reasons.items()]
-        echo(f"{counted(int(reasons.sum()), kind)} {what} ({path}):\n  {examples(told, chr(10) + '  ')}")
+        echo(f"{count(int(reasons.sum()), kind)} {what} ({path}):\n  {examples(told, chr(10) + '  ')}")
 
 
 def _collected(path: Path) -> pd.DataFrame:
@@ -154,10 +153,8 @@ def _write(clips: pd.DataFrame, root: Path, out: Path, data_folder: str) -> None
     if files.recorder_id.notna().any():
         echo(recorders_in_words(files.recorder_id.fillna("").tolist(), files.file_path.tolist()) + ".")
     if n_undated := int(files.date.isna().sum()):
-        echo(f"{counted(n_undated, 'file')} without a date in the name.")
-    echo(
-        f"\n{out} has {counted(len(clips), 'row')}; {' and '.join(_TO_FILL_IN)} are yours to fill in or mend."
-    )
+        echo(f"{count(n_undated, 'file')} without a date in the name.")
+    echo(f"\n{out} has {count(len(clips), 'row')}; {' and '.join(_TO_FILL_IN)} are yours to fill in or mend.")
     targets = [label for label in counts.sort_values(ascending=False).index if _may_be_target(label)]
     if len(counts) < 2:
         echo("Nothing to train on yet: it takes clips with what is looked for and clips without.")

@@ -13,7 +13,7 @@ from typing import Any
 
 from vernal.common.problems import InputError, Problems, is_whole, suggest
 from vernal.common.safe_yaml import read_yaml
-from vernal.common.settings import problems_in
+from vernal.common.settings import find_setting, problems_in
 
 WHERE = "Correct it where you set it: conf/local/parameters.yml or --params."
 
@@ -80,16 +80,9 @@ def check_values(parameters: Mapping[str, Any], kinds: Mapping[str, Any]) -> Non
     """
     wrong = list(_wrong_plain(parameters))
     for name, kind in kinds.items():
-        wrong += problems_in(kind, _at(parameters, name), name)
+        wrong += problems_in(kind, find_setting(parameters, name), name)
     if wrong:
         raise InputError("\n".join([*wrong, WHERE]))
-
-
-def _at(parameters: Mapping[str, Any], name: str) -> Any:
-    value: Any = parameters
-    for part in name.split("."):
-        value = value.get(part) if isinstance(value, Mapping) else None
-    return value
 
 
 def _wrong_plain(parameters: Mapping[str, Any]) -> Iterable[str]:

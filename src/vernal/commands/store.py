@@ -11,7 +11,6 @@ import click
 
 from vernal.commands.command_line import (
     ClearErrors,
-    counted,
     data_root,
     echo,
     find_project,
@@ -21,7 +20,7 @@ from vernal.commands.command_line import (
 )
 from vernal.common.data_folder import DataFolder
 from vernal.common.files import TEMPORARY_PREFIX, abandoned
-from vernal.common.formatting import examples
+from vernal.common.formatting import count, examples
 from vernal.common.problems import InputError
 
 if TYPE_CHECKING:
@@ -73,12 +72,12 @@ def info(params: Mapping[str, str]) -> None:
                 [["settings", "encoder", "version", "band", "overlap", "parts", "windows", "size"], *rows]
             )
         )
-        echo(f"{counted(int(table.windows.sum()), 'window')} in all, {size_text(table.bytes.sum())}")
+        echo(f"{count(int(table.windows.sum()), 'window')} in all, {size_text(table.bytes.sum())}")
     else:
         echo("nothing yet; the first run fills it")
     heads = _head_files(places.heads)
     size = size_text(sum(file.stat().st_size for file in heads))
-    echo(f"\nHeads in {places.heads}\n{counted(len(heads), 'trained head')}, {size}")
+    echo(f"\nHeads in {places.heads}\n{count(len(heads), 'trained head')}, {size}")
 
 
 def _in_words(row: Mapping[Any, Any]) -> list[str]:
@@ -110,8 +109,8 @@ def verify(params: Mapping[str, str]) -> None:
     heads = _head_files(places.heads)
     damaged += [f"heads: {file.name}" for file in heads if not _is_whole_head(file)]
     echo(
-        f"read {counted(len(files), 'file')} of embeddings ({size_text(files.bytes.sum())}) and "
-        f"{counted(len(heads), 'head')}"
+        f"read {count(len(files), 'file')} of embeddings ({size_text(files.bytes.sum())}) and "
+        f"{count(len(heads), 'head')}"
     )
     if damaged:
         listed = "\n".join(f"  {name}" for name in damaged)
@@ -148,10 +147,10 @@ def prune(unused: bool, dry_run: bool, params: Mapping[str, str]) -> None:
     for reason, text in _REASONS.items():
         rows = removed[removed.reason == reason]
         if len(rows):
-            windows = f", {counted(int(rows.windows.sum()), 'window')}" if rows.windows.sum() else ""
-            echo(f"{verb} {counted(len(rows), 'file')} {text}{windows}, {size_text(rows.bytes.sum())}")
+            windows = f", {count(int(rows.windows.sum()), 'window')}" if rows.windows.sum() else ""
+            echo(f"{verb} {count(len(rows), 'file')} {text}{windows}, {size_text(rows.bytes.sum())}")
     if heads:
-        of_heads = counted(len(heads), "damaged or left file")
+        of_heads = count(len(heads), "damaged or left file")
         echo(f"{verb} {of_heads} of heads, {size_text(sum(heads))}")
     if removed.empty and not heads:
         echo("nothing to remove")

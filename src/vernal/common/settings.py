@@ -225,3 +225,15 @@ def _either(names: Iterable[str]) -> str:
     """Names of which one is to be given: `a, b or c`."""
     *first, last = names
     return f"{', '.join(first)} or {last}" if first else last
+
+
+def find_setting(parameters: Mapping[str, Any], name: str) -> Any:
+    """The value of a parameter, dots naming the way down; None where it is absent.
+
+    >>> find_setting({"source": {"field": "night"}}, "source.field")
+    'night'
+    """
+    value: Any = parameters
+    for part in name.split("."):
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return value

@@ -17,6 +17,7 @@ from kedro.config import OmegaConfigLoader
 
 from vernal.common.names import ALL_CLASSES, CLASS_DIVIDER
 from vernal.common.problems import InputError
+from vernal.common.settings import find_setting
 from vernal.common.storage import is_remote
 from vernal.framework.kedro_compat import new_resolver
 
@@ -73,8 +74,8 @@ class VernalConfigLoader(OmegaConfigLoader):
         """The parameters with what is text as it stands in the files: YAML reads `007` as 7, `yes` as true."""
         whole = dict(parameters)
         for name in (name for name in TEXTS if name not in LISTS):
-            is_no_text = isinstance(_value_of(parameters, name), bool | int | float | date)
-            if is_no_text and _value_of(self.runtime_params or {}, name) is None:
+            is_no_text = isinstance(find_setting(parameters, name), bool | int | float | date)
+            if is_no_text and find_setting(self.runtime_params or {}, name) is None:
                 *groups, last = name.split(".")
                 parent: Any = whole
                 for group in groups:
@@ -88,7 +89,7 @@ class VernalConfigLoader(OmegaConfigLoader):
             for path in sorted((Path(self.conf_source) / str(env)).rglob("parameters*.yml")):
                 # This loader makes text of every value.
                 content = yaml.load(path.read_text(encoding="utf-8-sig"), Loader=yaml.BaseLoader)  # noqa: S506
-                if isinstance(value := _value_of(content, name), str):
+                if isinstance(value := find_setting(content, name), str):
                     return value
         return None
 
@@ -105,13 +106,6 @@ class VernalConfigLoader(OmegaConfigLoader):
         for part in name.split("."):
             value = value[part]
         return value
-
-
-def _value_of(parameters: Any, name: str) -> Any:
-    """The value of a parameter, dots naming the way down; None where it is absent."""
-    for part in name.split("."):
-        parameters = parameters.get(part) if isinstance(parameters, Mapping) else None
-    return parameters
 
 
 def _target(value: Any) -> str:

@@ -14,13 +14,13 @@ from vernal.clips.demo_season import is_demo_data
 from vernal.common.data_folder import data_root_param
 from vernal.common.formatting import NBSP, count, duration, percent
 from vernal.common.problems import InputError
+from vernal.common.settings import find_setting
 from vernal.evaluation.choice import WAYS
 from vernal.evaluation.coverage import SPLITS, VALIDATION
 from vernal.evaluation.deployment import deployed_point, leading_points
 from vernal.evaluation.operating_points import why_none
 from vernal.proof.run_record import FINISHED, read_records
 from vernal.sweeps.stage_folder import StageFolder
-from vernal.web.project import find_setting
 
 # What a person opens, by the dataset's name in the stage, in the order they would open it.
 _SHOWN = ("report", "leaderboard", "effects", "points_table", "certificate")

@@ -48,12 +48,6 @@ def test_entry(stage: str, evaluation: str, n_points: int, splits: pd.DataFrame)
     return {"stage": stage, "evaluation": evaluation, "points": n_points, "splits": opened}
 
 
-def sealed_entry(model: str, fit_key: str, splits: pd.DataFrame) -> dict[str, Any]:
-    """What opening the sealed split for one declared model adds."""
-    opened = {SEALED: {"clips": int((splits.split == SEALED).sum()), "digest": split_digest(splits, SEALED)}}
-    return {"stage": "final", "evaluation": fit_key, "model": model, "points": 1, "splits": opened}
-
-
 def read_ledger(path: Path | str) -> list[dict[str, Any]]:
     """The lines of a ledger, the oldest first; none where nobody has looked yet.
 

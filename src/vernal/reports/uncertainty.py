@@ -11,6 +11,7 @@ from vernal.evaluation.stage_results import UNIT_NAMES, VALIDATION, StageResults
 from vernal.reports.blocks import WARNING, Block, Bullets, Fold, Heading, Section, Table, Text
 from vernal.reports.captions import picture
 from vernal.reports.error_breakdown import FEW
+from vernal.reports.lead import sites_of
 from vernal.reports.sentences import sentence
 
 NOTES_SHOWN = 6
@@ -43,16 +44,11 @@ def limits(results: StageResults, split_counts: pd.DataFrame) -> list[Text]:
         "validation": results.numbers(results.deployed, VALIDATION),
         "units": UNIT_NAMES[results.options.unit],
         "few": FEW,
-        "sites": _sites(split_counts, split),
+        "sites": sites_of(split_counts, split),
         "coarse": _resolution(results),
     }
     found = [sentence(f"uncertainty.{name}", **facts) for name in LIMITS]
     return [Text(text) for text in found if text]
-
-
-def _sites(split_counts: pd.DataFrame, split: str) -> list[str]:
-    counts = split_counts[(split_counts["split"] == split) & (split_counts["by"] == "site")]
-    return [str(value) for value in counts["value"] if str(value) != "not given"]
 
 
 def _resolution(results: StageResults) -> dict[str, tuple[float, float]]:

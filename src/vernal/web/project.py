@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from vernal.common.files import is_inside
 from vernal.common.problems import InputError
+from vernal.common.settings import find_setting
 from vernal.common.storage import as_path
 from vernal.common.target_folders import TargetFolders
 
@@ -32,18 +33,6 @@ class Refused(InputError):
 
 class NotThere(InputError):
     """A dataset that no run has written yet, or that the project does not know."""
-
-
-def find_setting(parameters: Mapping[str, Any], name: str) -> Any:
-    """The value of a parameter, dots naming the way down; None where it is absent.
-
-    >>> find_setting({"source": {"field": "night"}}, "source.field")
-    'night'
-    """
-    value: Any = parameters
-    for part in name.split("."):
-        value = value.get(part) if isinstance(value, Mapping) else None
-    return value
 
 
 def _no_dataset(name: str) -> Any:

@@ -15,6 +15,7 @@ import pandas as pd
 
 from vernal.audio.embedding.options import EmbeddingOptions
 from vernal.audio.encoders import EncoderFile
+from vernal.clips.mining import logit_of
 from vernal.common.hashing import digest
 from vernal.common.names import CLASS_DIVIDER, folded
 from vernal.common.problems import InputError, is_number
@@ -407,7 +408,7 @@ def _with_settings(own: Classifier, options: DetectionOptions) -> Classifier:
     threshold, threshold_from = own.threshold_logit, own.threshold_from
     if options.min_confidence is not None:
         threshold, threshold_from = (
-            _logit(options.min_confidence),
+            logit_of(options.min_confidence),
             "set for this run (detection.min_confidence)",
         )
     has_own = options.min_confidence is None and sensitivity == own.sensitivity
@@ -431,7 +432,3 @@ def _check_version(own: Classifier) -> None:
             f"{own.name} was trained on {own.audio.encoder} version {own.encoder_version}; installed is "
             f"{installed}, whose vectors differ. Train or export it again."
         )
-
-
-def _logit(confidence: float) -> float:
-    return math.log(confidence / (1 - confidence)) if confidence > 0 else -math.inf

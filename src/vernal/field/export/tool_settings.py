@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vernal.clips.mining import logit_of
 from vernal.training.scoring import SENSITIVITY_SHIFT, shift_of
 
 MIN_CONF = (1e-5, 0.99)
@@ -80,13 +81,13 @@ def _said(confidence: float, setting: float, shift: float, own: float) -> ToolTh
             f"({MIN_CONF[0]:g} to {MIN_CONF[1]:g}). With sensitivity {setting:g} it lies inside; every confidence "
             f"that the program shows is then moved by {shift:+g} on the logit scale."
         )
-    return ToolThreshold(min_conf, setting, True, shift, _logit(min_conf) - shift, note)
+    return ToolThreshold(min_conf, setting, True, shift, logit_of(min_conf) - shift, note)
 
 
 def _not_said(logit: float, own: float) -> ToolThreshold:
     setting, min_conf = (SENSITIVITY[0], MIN_CONF[1]) if logit > 0 else (SENSITIVITY[1], MIN_CONF[0])
     shift = shift_of(setting) - shift_of(own)
-    reached = _logit(min_conf) - shift
+    reached = logit_of(min_conf) - shift
     more = "more" if reached < logit else "fewer"
     note = (
         f"BirdNET-Analyzer cannot say this threshold (logit {logit:.4g}): the nearest that sensitivity and minimum "
@@ -121,7 +122,3 @@ def nearest_sliders(logit: float, sensitivity: float = 1.0) -> WindowSliders:
         float(_WINDOW_SENSITIVITIES[column]),
         round(float(reached[row, column]), 4) + 0.0,
     )
-
-
-def _logit(confidence: float) -> float:
-    return math.log(confidence / (1 - confidence))

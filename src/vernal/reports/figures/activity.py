@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from vernal.reports.figures.style import BLUE, FAINT, LINE, ORANGE, SOFT, nothing, panels
+from vernal.reports.figures.style import BLUE, FAINT, LINE, ORANGE, SOFT, nothing, panels, shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 STEPS = ((1, 0.25), (2, 0.42), (5, 0.6), (15, 0.8), (50, 1.0))
 QUIET, UNHEARD = "recorded, no detection", "recorded, could not be heard"
 MOST_ROWS = 80
-_WIDEST_TITLE = 24
 
 
 def activity(nights: pd.DataFrame, title: str) -> Figure:
@@ -59,7 +58,7 @@ def _nights(axes: Axes, table: pd.DataFrame, recorders: list[str]) -> None:
         axes.axvline(gap - 0.5, color=SOFT, linewidth=0.8, linestyle=(0, (2, 2)))
     every = int(np.ceil(len(dates) / 12))
     axes.set_xticks(range(0, len(dates), every), dates[::every], rotation=30, ha="right", fontsize=8.5)
-    axes.set_yticks(range(len(recorders)), [_short(name) for name in recorders])
+    axes.set_yticks(range(len(recorders)), [shortened(name, 24) for name in recorders])
     axes.set(xlim=(-0.7, max(len(dates), 12) - 0.3), ylim=(len(recorders) - 0.4, -0.6))
     axes.grid(False)
     axes.tick_params(length=0)
@@ -67,10 +66,6 @@ def _nights(axes: Axes, table: pd.DataFrame, recorders: list[str]) -> None:
 
 def _mark_size(n_dates: int) -> float:
     return float(np.clip(300 / max(n_dates, 1), 2.5, 6))
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= _WIDEST_TITLE else text[: _WIDEST_TITLE - 1] + "…"
 
 
 def _cells(axes: Axes, x: np.ndarray, y: np.ndarray, colour: str, strength: float) -> None:

@@ -12,7 +12,18 @@ from vernal.common.formatting import count, percent
 from vernal.common.problems import InputError
 from vernal.evaluation.stage_results import UNIT_NAMES, StageResults
 from vernal.reports.figures.curves import mark_threshold, no_threshold, split_title
-from vernal.reports.figures.style import BLUE, GREEN, INK, ORANGE, PURPLE, SOFT, legend_below, nothing, panels
+from vernal.reports.figures.style import (
+    BLUE,
+    GREEN,
+    INK,
+    ORANGE,
+    PURPLE,
+    SOFT,
+    legend_below,
+    nothing,
+    panels,
+    shortened,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -123,13 +134,9 @@ def _matrix(axes: Axes, row: dict, target: str, unit: str) -> None:
             axes.text(x + 0.5, y + 0.74, f"{word}{said}", ha="center", va="center", fontsize=8)
     axes.set(xlim=(0, 2), ylim=(2, 0))
     axes.set_xticks([0.5, 1.5], ["flagged", "not flagged"])
-    axes.set_yticks([0.5, 1.5], [f"{unit} with\n{_short(target)}", "without"])
+    axes.set_yticks([0.5, 1.5], [f"{unit} with\n{shortened(target, 14)}", "without"])
     axes.tick_params(length=0)
     axes.grid(visible=False)
     for spine in axes.spines.values():
         spine.set_visible(False)
     axes.set_title(split_name(str(row["split"])))
-
-
-def _short(text: str, length: int = 14) -> str:
-    return text if len(text) <= length else text[: length - 1] + "…"

@@ -26,6 +26,7 @@ from vernal.reports.figures.style import (
     legend_below,
     nothing,
     panels,
+    shortened,
 )
 from vernal.sweeps.settings_table import level_text
 
@@ -96,11 +97,7 @@ def _labels(results: StageResults, board: pd.DataFrame) -> list[str]:
     ]
     if not parts:
         return ["the one configuration"] * len(board)
-    return [_clipped(" · ".join(levels)) for levels in zip(*parts, strict=True)]
-
-
-def _clipped(text: str, length: int = 58) -> str:
-    return text if len(text) <= length else text[: length - 1] + "…"
+    return [shortened(" · ".join(levels), 58) for levels in zip(*parts, strict=True)]
 
 
 def _around(values: np.ndarray) -> tuple[float, float]:
@@ -132,7 +129,7 @@ def contrasts(table: pd.DataFrame, splits: Sequence[str], metric: str, title: st
         _draw_effects(axes, part, np.asarray(y))
         axes.set_title(split_name(split))
         axes.set_xlabel(f"change of {metric}")
-    listed[0].set_yticks(y, [_clipped(_contrast_text(key, keys), 46) for key in keys])
+    listed[0].set_yticks(y, [shortened(_contrast_text(key, keys), 46) for key in keys])
     listed[0].set_ylim(max(y) + 0.6, -0.6)
     legend_below(figure, listed[0], 4)
     return figure

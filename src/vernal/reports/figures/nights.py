@@ -22,6 +22,7 @@ from vernal.reports.figures.style import (
     legend_below,
     nothing,
     panels,
+    shortened,
     width_of,
 )
 
@@ -87,13 +88,9 @@ def _calendar(axes: Axes, table: pd.DataFrame) -> None:
         axes.scatter(x[inside], y[inside], s=size, color=colour, marker=marker, linewidths=0, label=name)
     every = int(np.ceil(len(dates) / 14))
     axes.set_xticks(range(0, len(dates), every), dates[::every], rotation=30, ha="right", fontsize=8.5)
-    axes.set_yticks(range(len(recorders)), [_short(name) for name in recorders])
+    axes.set_yticks(range(len(recorders)), [shortened(name, 24) for name in recorders])
     axes.set(xlim=(-0.8, max(len(dates), 12) - 0.2), ylim=(len(recorders) - 0.5, -0.5))
     axes.tick_params(length=0)
-
-
-def _short(text: str, length: int = 24) -> str:
-    return text if len(text) <= length else text[: length - 1] + "…"
 
 
 def review(results: StageResults, title: str) -> Figure:

@@ -126,6 +126,11 @@ def lay_out(figure: Figure) -> None:
         figure.set_layout_engine(None)
 
 
+def shortened(text: str, length: int) -> str:
+    """A name that leaves a plot its room."""
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
 def panels(
     n_columns: int, height_in: float, title: str, n_rows: int = 1, width_in: float = WIDTH_IN, **layout: Any
 ) -> tuple[Figure, list[Axes]]:

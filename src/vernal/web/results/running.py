@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from vernal.common.problems import InputError
-from vernal.web.project import find_setting
+from vernal.common.settings import find_setting
 
 MOST_BYTES = 256 * 1024
 LOG_NAME = re.compile(r"[0-9TZ.]{16,32}\.log")
