@@ -98,8 +98,8 @@ def test_the_licence_of_birdnets_model_is_stated_where_it_matters(project: Path)
     assert shipped[0].read_text().startswith("Creative Commons Attribution-NonCommercial-ShareAlike 4.0")
     for page in ("README.md", "docs/deploying.md"):
         assert MODEL_LICENCE in (project / page).read_text(encoding="utf-8"), page
-    for module in ("field/export/sheet.py", "proof/model_card.py"):
-        assert "{MODEL_LICENCE}" in (project / "src" / "vernal" / module).read_text(encoding="utf-8"), module
+    for file in ("field/export/templates/sheet.md.j2", "proof/model_card.py"):
+        assert re.search("model_licence ?}", (project / "src/vernal" / file).read_text("utf-8"), re.I), file
 
 
 def test_notebooks_are_stripped_by_the_tool_that_strips_them(project: Path):
