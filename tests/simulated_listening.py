@@ -5,7 +5,7 @@ each batch of 20 the detector is fitted and tested on clips of a third of the re
 anew. The goal is 95 % of the average precision that labels of all clips to choose from give. Where more than a tenth
 of these are positive, as in no season, each seed leaves most of the positives out.
 
-`python -m tests.simulated_listening NAME=DATA_FOLDER ...` prints the tables of docs/reviewing.md from the data folders of
+`python -m tests.simulated_listening NAME=DATA_FOLDER ...` prints the tables of docs/simulated.md from the data folders of
 runs, and with `--picture FILE` draws it. `NAME=field:DATA_FOLDER` takes the unlabelled recordings of a demo season.
 """
 

@@ -4,7 +4,7 @@ In made seasons nights differ: in how much is called, in how loud it is, and in 
 takes for calls in some nights. A reviewer hears every drawn window rightly, or errs in one of twenty. A second kind of
 season has the scores that a point of the demo season's stage 5 gave to test clips, each night those of one night there.
 `python -m tests.simulated_validation 200 DATA_ROOT/07_model_output/stage5/scores.parquet DATA_ROOT/03_primary/
-all_clips.parquet` prints the table of docs/detecting.md and writes it to docs/results/validation.csv.
+all_clips.parquet` prints the table of docs/simulated.md and writes it to docs/results/validation.csv.
 """
 
 from __future__ import annotations

@@ -713,7 +713,7 @@ def field_hours(project: Path, tmp_path_factory) -> Path:
 
 def promised() -> tuple[float, float]:
     """What the documentation's tables promise of the default: the most decisions, and average precision after 100."""
-    page = (Path(__file__).parents[3] / "docs/reviewing.md").read_text("utf-8")
+    page = (Path(__file__).parents[3] / "docs/simulated.md").read_text("utf-8")
     tables = re.findall(r"(?:^\|.*\n)+", page, flags=re.MULTILINE)
     cells = [_field_hours_cell(table) for table in tables if "demo field hours" in table]
     most, least = (re.findall(r"[\d.]+", cell) for cell in cells)
