@@ -11,8 +11,9 @@ from tests.tiny_season import kedro_run
 from vernal.audio.embedding.options import EmbeddingOptions
 from vernal.clips.labels import LabelOptions
 from vernal.clips.nights import NightOptions
-from vernal.clips.recordings import IngestOptions
+from vernal.clips.recordings import IngestOptions, list_recordings
 from vernal.clips.splits import SplitOptions
+from vernal.common.problems import InputError
 from vernal.datasets.manifest_dataset import ManifestDataset
 from vernal.pipelines.ingest.nodes import SourceOptions, check_audio, list_sources
 from vernal.pipelines.quality_splitting.nodes import split_clips
@@ -54,6 +55,19 @@ def test_a_sound_in_two_folders_is_told_with_both_paths(two_classes, caplog):
     assert message.endswith("Noise/same.wav and rooster/R0_20250401_210000.wav")
     assert "Noise/same.wav and rooster/R0_20250401_210000.wav" in caplog.text
     assert len(clips) == 12 - 1
+
+
+def test_recordings_that_nobody_labelled_become_clips_and_are_no_training_set(two_classes):
+    source = SourceOptions(unlabelled=str(two_classes))
+    assert not source.is_demo
+    recordings = list_recordings(two_classes)
+    listed, roots = list_sources(
+        source, "rooster", LabelOptions(), NightOptions(), None, None, recordings, None, None, None, ""
+    )
+    clips, rejects = check_audio(listed, roots, IngestOptions(), NightOptions(), EmbeddingOptions())
+    assert rejects.empty and len(clips) == 12 and set(clips.source) == {"unlabelled"}
+    with pytest.raises(InputError, match=r"No clip is labelled.*listen first"):
+        split_clips(clips, SplitOptions(), "rooster", LabelOptions(), source)
 
 
 @pytest.mark.parametrize(

@@ -279,7 +279,7 @@ def idle_steps(names: Iterable[str], parameters: Mapping[str, Any]) -> frozenset
     """
     source, collection = (parameters.get(group) or {} for group in ("source", "collection"))
     parts: tuple[str, ...] = ()
-    if source.get("manifest") or source.get("folder"):
+    if source.get("manifest") or source.get("folder") or source.get("unlabelled"):
         parts += ("demo.", "features.plan_companion", "features.render_companion")
     if not source.get("season"):
         parts += (

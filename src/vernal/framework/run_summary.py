@@ -57,7 +57,8 @@ def opening_words(
 
 
 def _train(parameters: Mapping[str, Any]) -> str:
-    own = find_setting(parameters, "source.manifest") or find_setting(parameters, "source.folder")
+    named = (find_setting(parameters, f"source.{name}") for name in ("manifest", "folder", "unlabelled"))
+    own = next(filter(None, named), None)
     data = f"recordings of {own}" if own else "the demo season (synthetic recordings)"
     return f"looking for {parameters.get('target')} in {data}"
 
@@ -74,12 +75,16 @@ def _detect(parameters: Mapping[str, Any]) -> str:
     return f"searching {own or 'the field recordings of the demo season (synthetic)'} with {model}"
 
 
+def _listen(parameters: Mapping[str, Any]) -> str:
+    return f"getting {find_setting(parameters, 'source.unlabelled') or 'the demo season'} ready to be listened to"
+
+
 def _audit(parameters: Mapping[str, Any]) -> str:
     results = find_setting(parameters, "audit.experiments") or find_setting(parameters, "audit.results")
     return f"checking {results or 'no results: none are named'}"
 
 
-_TASKS = {"collection": _collect, "detection": _detect, "audit": _audit}
+_TASKS = {"collection": _collect, "detection": _detect, "audit": _audit, "listening": _listen}
 
 
 def _last_duration(data_root: Path, stages: Iterable[str]) -> str | None:
@@ -95,7 +100,7 @@ def _last_duration(data_root: Path, stages: Iterable[str]) -> str | None:
 
 
 def closing_words(data_root: Path, datasets: Iterable[str]) -> str:
-    """Name the result files of the stages whose datasets a run wrote; empty when it wrote none.
+    """Name the result files of the stages whose datasets a run wrote, or what to do next; empty when it wrote none.
 
     Args:
         data_root: the data folder of the run.
@@ -104,6 +109,8 @@ def closing_words(data_root: Path, datasets: Iterable[str]) -> str:
     written = set(datasets)
     stages = sorted({name.partition(".")[0] for name in written if name.endswith(".report")})
     blocks = []
+    if {"clips", "embeddings"} <= written and "splits" not in written:
+        blocks.append("\n  Next:   kedro review --loop --example RECORDING@SECONDS, with the same --params")
     if "detection.camtrap_dp" in written:
         package = StageFolder(data_root, "detection").reporting / "camtrap-dp" / "datapackage.json"
         blocks.append(f"\n  {package}")

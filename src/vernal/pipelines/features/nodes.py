@@ -15,6 +15,7 @@ from vernal.clips.nights import NightOptions
 from vernal.clips.problem_card import ProblemCard
 from vernal.clips.recordings import IngestOptions
 from vernal.common.hashing import digest
+from vernal.common.problems import InputError
 from vernal.common.progress import progress_bar
 from vernal.common.workers import n_workers
 from vernal.evaluation.rounding import settled
@@ -93,7 +94,7 @@ def take_in(
     else:
         root, where = source.manifest_root, source.name
         if source_manifest is None:
-            raise AssertionError("a source is set, but no manifest was loaded")
+            raise InputError("Name labelled clips: source.manifest or source.folder.")
         frame = source_manifest
     listed = clips.check_classes(frame, root, where)
     class_mapping.map_classes(listed, mapping)  # what is wrong with it shows before every file is opened

@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 @settings("source")
 class SourceOptions:
-    """Where recordings come from; null everywhere = the demo season."""
+    """Where recordings come from; no manifest, folder or unlabelled recordings = the demo season."""
 
     manifest: str | None = None
     folder: str | None = None
@@ -41,7 +41,12 @@ class SourceOptions:
     @property
     def is_demo(self) -> bool:
         """Whether the demo season is used."""
-        return self.manifest is None and self.folder is None
+        return not (self.is_labelled or self.unlabelled)
+
+    @property
+    def is_labelled(self) -> bool:
+        """Whether labelled clips are named."""
+        return bool(self.manifest or self.folder)
 
     @property
     def manifest_root(self) -> str:
@@ -85,6 +90,9 @@ def list_sources(
         )
         field = _public(demo_field) if field is None else field
         unlabelled = _public(demo_unlabelled) if unlabelled is None else unlabelled
+    elif not source.is_labelled:
+        roots = {"labelled": str(source.unlabelled)}
+        labelled = pd.DataFrame({"start_s": [], "end_s": []}, dtype="float64").assign(is_positive=False)
     else:
         roots = {"labelled": source.manifest_root}
         if source_manifest is None:

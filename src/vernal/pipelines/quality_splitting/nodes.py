@@ -10,6 +10,7 @@ from vernal.clips import labels, splits
 from vernal.clips.labels import LabelOptions
 from vernal.clips.nights import night_words
 from vernal.clips.splits import SplitOptions
+from vernal.common.problems import InputError
 from vernal.pipelines.ingest.nodes import SourceOptions
 
 logger = logging.getLogger(__name__)
@@ -27,6 +28,11 @@ def split_clips(
     Several classes share one deal, and clips of which the target is unknown leave it afterwards.
     """
     labelled = clips[clips.source == "labelled"]
+    if labelled.empty:
+        raise InputError(
+            "No clip is labelled, so there is nothing to train on: listen first. `kedro run --pipeline=listening`, "
+            f"then `kedro review --loop` with an example of {target}, each with the same parameters."
+        )
     reading = source.reading(label_options, labelled.label, target)
     if reading.is_set:
         states = labels.state_table(labelled.label, target, reading)
