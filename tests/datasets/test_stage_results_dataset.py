@@ -75,3 +75,14 @@ def test_results_without_their_tables_are_an_error_that_names_the_file(folder: S
     folder.leaderboard.unlink()
     with pytest.raises(Exception, match=r"leaderboard\.csv"):
         dataset.load()
+
+
+def test_results_are_read_again_only_when_a_file_is_another(folder: StageFolder):
+    dataset = StageResultsDataset(filepath=folder.results.as_posix())
+    dataset.save(ASKED)
+    first = dataset.load()
+    assert StageResultsDataset(filepath=folder.results.as_posix()).load() is first
+    write_table(pd.DataFrame({"axis": ["epochs"]}), folder.effects)
+    assert dataset.load().effects["axis"].tolist() == ["epochs"]
+    (folder.evaluation_tables / SEAL).unlink()
+    assert not dataset.load().tables

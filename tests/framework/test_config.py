@@ -144,3 +144,31 @@ def loader_with(project: Path, tmp_path: Path, text: str) -> VernalConfigLoader:
     (conf / "local").mkdir()
     (conf / "local" / "parameters.yml").write_text(text + "\n", encoding="utf-8")
     return VernalConfigLoader(str(conf), **CONFIG_LOADER_ARGS)
+
+
+def test_the_same_files_and_parameters_are_read_once_and_changed_ones_again(tmp_path: Path, monkeypatch):
+    from omegaconf import OmegaConf
+
+    for env in ("base", "local"):
+        (tmp_path / "conf" / env).mkdir(parents=True)
+    parameters = tmp_path / "conf" / "base" / "parameters.yml"
+    parameters.write_text("data_root: /x\ntarget: owl", encoding="utf-8")
+    catalog = tmp_path / "conf" / "base" / "catalog.yml"
+    catalog.write_text("clips: {type: some.Dataset, filepath: '${setting:data_root}/c'}", encoding="utf-8")
+    read = []
+    load = OmegaConf.load
+    monkeypatch.setattr(OmegaConf, "load", lambda file: read.append(file) or load(file))
+
+    def loader(**params):
+        return VernalConfigLoader(str(tmp_path / "conf"), runtime_params=params, **CONFIG_LOADER_ARGS)
+
+    loader(data_root="/a")["catalog"]["clips"]["filepath"] = "changed by who asked"
+    n_read = len(read)
+    again = loader(data_root="/a")
+    assert again["catalog"]["clips"]["filepath"] == "/a/c" and again["parameters"]["data_root"] == "/a"
+    assert len(read) == n_read == 2
+    assert loader(data_root="/b")["catalog"]["clips"]["filepath"] == "/b/c"
+    catalog.write_text(
+        "clips: {type: some.Dataset, filepath: '${setting:data_root}/other'}", encoding="utf-8"
+    )
+    assert loader(data_root="/a")["catalog"]["clips"]["filepath"] == "/a/other"

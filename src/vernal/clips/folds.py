@@ -140,7 +140,10 @@ def without_fold(
     held = folds.held_out(splits, fold)
     open_to_training = splits.split.isin((TRAIN, "val"))
     related = _related(splits, held, folds.by)
-    kept = {name: table[~_related(table, held, folds.by)] for name, table in subsets.items()}
+    kept = {
+        name: table[~_related(table, held, folds.by)] if len(table) else table
+        for name, table in subsets.items()
+    }
     return splits.assign(split=splits.split.mask(related & open_to_training, HELD_OUT)), kept
 
 

@@ -42,21 +42,21 @@ def shares_audio(clips: pd.DataFrame, others: pd.DataFrame) -> pd.Series:
     """
     if "content_hash" not in clips or "content_hash" not in others:
         return pd.Series(False, index=clips.index)
-    mine, theirs = _parts(clips), _parts(others)
-    pairs = mine.merge(
-        theirs[theirs.content_hash.isin(mine.content_hash.unique())],
-        on="content_hash",
-        suffixes=("", "_other"),
-    )
-    meets = (pairs.start_s < pairs.end_s_other) & (pairs.start_s_other < pairs.end_s)
     shared = np.zeros(len(clips), dtype=bool)
-    shared[pairs.position[meets | pairs.is_external]] = True
+    # Few clips are of the same files, and a search for pairs among all costs most of a search for folds.
+    candidates = np.flatnonzero(clips.content_hash.isin(others.content_hash.dropna().unique()))
+    if len(candidates):
+        mine = clips.iloc[candidates]
+        theirs = others[others.content_hash.isin(mine.content_hash.unique())]
+        pairs = _parts(mine).merge(_parts(theirs), on="content_hash", suffixes=("", "_other"))
+        meets = (pairs.start_s < pairs.end_s_other) & (pairs.start_s_other < pairs.end_s)
+        shared[candidates[pairs.position[meets | pairs.is_external]]] = True
     return pd.Series(shared, index=clips.index)
 
 
 def _parts(clips: pd.DataFrame) -> pd.DataFrame:
     absent = pd.Series(np.nan, index=clips.index)
-    parts = pd.DataFrame(
+    return pd.DataFrame(
         {
             "content_hash": clips.content_hash.to_numpy(),
             "start_s": clips.get("start_s", absent).fillna(-np.inf).to_numpy(),
@@ -65,7 +65,6 @@ def _parts(clips: pd.DataFrame) -> pd.DataFrame:
             "position": np.arange(len(clips)),
         }
     )
-    return parts[parts.content_hash.notna()]
 
 
 def is_external(clips: pd.DataFrame) -> pd.Series:

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from pydantic import TypeAdapter
 
 from vernal.common.files import write_text
+from vernal.common.storage import is_remote
 from vernal.datasets.atomic import AtomicFile
 from vernal.datasets.previews import JSONPreview, json_preview
 from vernal.evaluation.stage_results import StageQuestion, StageResults
-from vernal.sweeps.stage_folder import StageFolder
+from vernal.sweeps.stage_folder import SEAL, StageFolder
 
 _QUESTION = TypeAdapter(StageQuestion)
+_last: dict[str, Any] = {}
 
 
 class StageResultsDataset(AtomicFile[StageQuestion, StageResults]):
     """Saves what a stage was asked, as JSON, and loads it with the stage's tables, which are datasets of their own.
 
     The file lies in the stage's folder of model output, as `vernal.sweeps.stage_folder` says; the tables are found
-    from there.
+    from there. Proof, figures and page load the same results one after the other, so the last ones are kept for as long
+    as their files stand.
     """
 
     def contents(self) -> list[Path]:
@@ -33,6 +37,16 @@ class StageResultsDataset(AtomicFile[StageQuestion, StageResults]):
         return StageFolder(self._filepath.parent.parent.parent, self._filepath.parent.name)
 
     def _read(self) -> StageResults:
+        if is_remote(self._filepath):
+            return self._read_files()
+        files = [*self.contents(), self._folder.evaluation_tables / SEAL]
+        now = {path: path.stat() for path in files if path.is_file()}
+        state = [(path, one.st_size, one.st_mtime_ns, one.st_ctime_ns) for path, one in now.items()]
+        if _last.get("state") != state:
+            _last.update(state=state, results=self._read_files())
+        return _last["results"]
+
+    def _read_files(self) -> StageResults:
         return StageResults.read(self._folder, self._question())
 
     def _write(self, data: StageQuestion) -> None:

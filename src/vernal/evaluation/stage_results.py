@@ -258,8 +258,10 @@ class StageResults:
         """A number of a point; NaN where it is undefined or the column is not there."""
         if column not in self.by_point.columns:
             return float("nan")
-        value = pd.to_numeric(pd.Series([self.by_point.at[point, column]]), errors="coerce")
-        return float(value.astype(float).iloc[0])
+        try:
+            return float(self.by_point.at[point, column])
+        except (TypeError, ValueError):
+            return float("nan")
 
     def numbers(self, point: str, split: str) -> Mapping[str, float]:
         """All numbers of a point on a split by metric; NaN where one is undefined or was not measured."""

@@ -7,6 +7,7 @@ once, here, so that the catalog and the nodes mean the same file.
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
@@ -47,6 +48,10 @@ PATHS = (
 LISTS = ("targets",)
 TEXTS = ("target", *LISTS, "quality_splitting.test_ood_sites", "quality_splitting.sealed_sites", *PATHS)
 
+# What is read once in a process for the same files and parameters, and how many such results are kept.
+REMEMBERED, MOST_REMEMBERED = ("parameters", "catalog"), 200
+_known: dict[str, bytes] = {}
+
 
 class VernalConfigLoader(OmegaConfigLoader):
     """Kedro's loader with one more resolver, `setting`, which reads the merged parameters."""
@@ -58,7 +63,7 @@ class VernalConfigLoader(OmegaConfigLoader):
         super().__init__(*args, custom_resolvers=resolvers, **kwargs)
 
     def __getitem__(self, key: str) -> dict[str, Any]:
-        loaded = super().__getitem__(key)
+        loaded = self._loaded(key)
         if key != "parameters":
             return loaded
         loaded = self._with_texts(loaded)
@@ -69,6 +74,31 @@ class VernalConfigLoader(OmegaConfigLoader):
             store = loaded.get("store_root") or loaded["data_root"]
             loaded = {**loaded, "store_root": store, "targets": _targets(loaded.get("targets"))}
         return with_encoders(with_whole_paths(loaded, Path(self.conf_source).parent))
+
+    def _loaded(self, key: str) -> Any:
+        """As Kedro loads it; the same files with the same parameters are read once in a process.
+
+        A run of several targets asks some hundred times, and a stage of one target five times.
+        """
+        if key not in REMEMBERED or key in self or not Path(self.conf_source).is_dir():
+            return super().__getitem__(key)
+        state = self._state(key)
+        if state not in _known:
+            if len(_known) >= MOST_REMEMBERED:
+                _known.clear()
+            _known[state] = pickle.dumps(super().__getitem__(key))
+        return pickle.loads(_known[state])  # noqa: S301  (what this process wrote)
+
+    def _state(self, key: str) -> str:
+        """All that a key's configuration depends on."""
+        envs = (self.base_env, self.env or self.default_run_env)
+        files = [
+            (path.as_posix(), path.stat().st_mtime_ns, path.stat().st_size)
+            for env in envs
+            for path in sorted((Path(self.conf_source) / str(env)).rglob("*"))
+        ]
+        settings = self._all_settings() if key == "catalog" else None
+        return repr((key, envs, self.config_patterns[key], self.runtime_params, files, settings))
 
     def _with_texts(self, parameters: dict[str, Any]) -> dict[str, Any]:
         """The parameters with what is text as it stands in the files: YAML reads `007` as 7, `yes` as true."""
@@ -99,13 +129,16 @@ class VernalConfigLoader(OmegaConfigLoader):
         Raises:
             KeyError: no such parameter in any environment.
         """
-        if self._settings is None:
-            # Read once: the catalog asks for a setting at every entry, and each reading merges every file anew.
-            self._settings = self["parameters"]
-        value: Any = self._settings
+        value: Any = self._all_settings()
         for part in name.split("."):
             value = value[part]
         return value
+
+    def _all_settings(self) -> dict[str, Any]:
+        if self._settings is None:
+            # Read once: the catalog asks for a setting at every entry.
+            self._settings = self["parameters"]
+        return self._settings
 
 
 def _target(value: Any) -> str:

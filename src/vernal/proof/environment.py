@@ -6,6 +6,7 @@ import os
 import platform
 import subprocess
 from collections.abc import Iterable
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -21,13 +22,16 @@ PACKAGES = (
 
 def package_versions(packages: Iterable[str] = PACKAGES) -> dict[str, str]:
     """Installed versions of the packages that matter; one that is not installed is left out."""
-    versions = {}
-    for name in packages:
-        try:
-            versions[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return versions
+    versions = {name: _version(name) for name in packages}
+    return {name: version for name, version in versions.items() if version is not None}
+
+
+@cache
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def code_version(folder: Path) -> dict[str, Any]:

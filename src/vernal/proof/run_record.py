@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,10 @@ class RunRecord:
     nodes: list[dict[str, Any]] = field(default_factory=list)
     failed_node: str = ""
 
+    @cached_property
+    def _environment(self) -> dict[str, Any]:
+        return environment(self.project)
+
     def begin(self) -> None:
         """Write what is known before the first node."""
         self._write(RUNNING, None)
@@ -81,7 +86,7 @@ class RunRecord:
             "started": self.started.isoformat(timespec="seconds"),
             "ended": now.isoformat(timespec="seconds") if ended else None,
             "duration_s": round((now - self.started).total_seconds(), 3) if ended else None,
-            "environment": environment(self.project),
+            "environment": self._environment,
             "parameters": plain(self.parameters),
             "seeds": seeds_of(self.parameters),
             "data": data_hashes(self.data_root, self.parameters) if ended else {},
@@ -147,8 +152,6 @@ def data_hashes(data_root: Path, parameters: Mapping[str, Any]) -> dict[str, Any
 
     Every clip has the SHA-256 of its audio in `clips`, so that table's digest stands for all recordings.
     """
-    from vernal.common.table_files import digest_of_table, read_table
-
     found: dict[str, Any] = {}
     source = parameters.get("source")
     manifest = source.get("manifest") if isinstance(source, Mapping) else None
@@ -156,14 +159,25 @@ def data_hashes(data_root: Path, parameters: Mapping[str, Any]) -> dict[str, Any
         found["manifest"] = {"sha256": sha256_of_file(manifest)}
     for name, path in data_files(data_root).items():
         if path.is_file():
-            table = read_table(path)
             # The bytes tell staleness quickly; the digest tells content, whichever Parquet version wrote it.
-            found[name] = {
-                "rows": len(table),
-                "digest": digest_of_table(table)[:32],
-                "sha256": sha256_of_file(path),
-            }
+            found[name] = _content_of(_Table(path, sha256_of_file(path)))
     return found
+
+
+@dataclass(frozen=True)
+class _Table:
+    """A table's file; where its bytes are the same, so is what stands in it."""
+
+    path: Path = field(compare=False)
+    sha256: str
+
+
+@lru_cache(maxsize=1_000)
+def _content_of(file: _Table) -> dict[str, Any]:
+    from vernal.common.table_files import digest_of_table, read_table
+
+    table = read_table(file.path)
+    return {"rows": len(table), "digest": digest_of_table(table)[:32], "sha256": file.sha256}
 
 
 def data_files(data_root: Path) -> dict[str, Path]:

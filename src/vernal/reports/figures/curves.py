@@ -125,6 +125,13 @@ def _marks(axes: Axes, results: StageResults, split: str, x: str, y: str) -> Non
 
 def thresholds(results: StageResults, title: str) -> Figure:
     """Precision, recall and F1 at every threshold of the point to deploy, with the one that was chosen."""
+    from matplotlib import rc_context
+
+    with rc_context({"axes.titley": None}):  # titles stand above the axis of confidence, wherever that ends
+        return _thresholds(results, title)
+
+
+def _thresholds(results: StageResults, title: str) -> Figure:
     point = results.deployed
     splits = [name for name in results.measured_splits if _has_both(results, name)]
     if not splits:

@@ -41,6 +41,7 @@ _SETTINGS: Any = {
     "axes.titlesize": 9.5,
     "axes.titlelocation": "left",
     "axes.titlecolor": SOFT,
+    "axes.titley": 1.0,  # no ticks above a panel: where its title stands need not be searched at each drawing
     "axes.linewidth": 0.7,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -104,7 +105,8 @@ def use_style() -> None:
     """From here on, every matplotlib figure of this process looks like those of the reports. For notebooks."""
     import matplotlib
 
-    matplotlib.rcParams.update({**_SETTINGS, "figure.facecolor": CARD, "figure.constrained_layout.use": True})
+    own = {"figure.facecolor": CARD, "figure.constrained_layout.use": True, "axes.titley": None}
+    matplotlib.rcParams.update({**_SETTINGS, **own})
 
 
 def drawn(draw: Callable[..., Figure], *args: Any) -> Drawing:
