@@ -258,8 +258,9 @@ class StageResults:
         """A number of a point; NaN where it is undefined or the column is not there."""
         if column not in self.by_point.columns:
             return float("nan")
+        value: Any = self.by_point.at[point, column]
         try:
-            return float(self.by_point.at[point, column])
+            return float(value)
         except (TypeError, ValueError):
             return float("nan")
 

@@ -105,7 +105,7 @@ def use_style() -> None:
     """From here on, every matplotlib figure of this process looks like those of the reports. For notebooks."""
     import matplotlib
 
-    own = {"figure.facecolor": CARD, "figure.constrained_layout.use": True, "axes.titley": None}
+    own: Any = {"figure.facecolor": CARD, "figure.constrained_layout.use": True, "axes.titley": None}
     matplotlib.rcParams.update({**_SETTINGS, **own})
 
 
