@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from vernal.common.formatting import count
-from vernal.studies.audit.findings import NotChecked, Said, Told, check, some
+from vernal.studies.audit.findings import NotChecked, Said, Told, check, said, some
 from vernal.studies.audit.options import AuditOptions
 from vernal.studies.audit.ranking import monotone_columns
 from vernal.studies.published.columns import RANKING, RATES, Metric
@@ -107,27 +107,4 @@ def _agreement(meaning: str, columns: tuple[str, ...], groups: list[list[str]], 
         if severity == "warning"
         else "With so few possible results it may be chance; if not"
     )
-    if meaning == "seeds":
-        text = (
-            f"{told} although their seeds differ ({listed}). The seed changed nothing, or one run was "
-            "copied: they are one run, not several."
-        )
-        return severity, rows, text
-    if meaning == "monotone":
-        text = (
-            f"{told}, the threshold too, although they differ in {listed}. The setting had no effect, as "
-            "when a tool clamps it to its range; do not count them as separate results."
-        )
-        return severity, rows, text
-    if meaning == "unrecorded":
-        text = (
-            f"{told}, and differ only in that {listed} is not recorded for all. They are probably one "
-            "run entered under two names; count it once."
-        )
-        return severity, rows, text
-    text = (
-        f"{told} although they differ in {listed}. {chance}: the setting never reached the run, "
-        "or a result was copied, or an earlier output was read again. Run them afresh into empty folders, "
-        "and count them once until then."
-    )
-    return severity, rows, text
+    return severity, rows, said(meaning, told=told, listed=listed, chance=chance)

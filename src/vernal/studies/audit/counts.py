@@ -8,9 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from vernal.common.formatting import count
 from vernal.studies.audit import matrices
-from vernal.studies.audit.findings import NotChecked, Told, check
+from vernal.studies.audit.findings import NotChecked, Told, check, said
 from vernal.studies.audit.matrices import Interval, Printed
 from vernal.studies.audit.options import AuditOptions
 from vernal.studies.published.columns import RATES, Metric
@@ -115,33 +114,12 @@ def check_impossible(experiments: Experiments, options: AuditOptions) -> Told:
         for verdict in ("never", "swapped", "other"):
             rows = experiments.names[[v == verdict for v in verdicts]]
             if len(rows):
-                text = _meaning(found, verdict, len(rows)) + _describe_implied(found, verdicts, verdict)
+                facts = {"where": found.where, "n": len(rows), "totals": _describe_totals(found)}
+                text = said(verdict, **facts, implied=_describe_implied(found, verdicts, verdict))
                 yield "error", rows, text
     yield from _count_columns(experiments)
     if not known:
         raise NotChecked("No set has two of precision, recall, F1 and accuracy.")
-
-
-def _meaning(found: Matrices, verdict: str, n_rows: int) -> str:
-    told = f"On {found.where}, {count(n_rows, 'row')}"
-    if verdict == "never":
-        return (
-            f"{told}: no confusion matrix gives these precision, recall, F1 and accuracy together, "
-            "whatever the totals and allowing for rounding. They were not computed from one table of "
-            "counts; recompute them from the scores."
-        )
-    if verdict == "swapped":
-        return (
-            f"{told} can only come from a confusion matrix with the classes swapped "
-            f"({_describe_totals(found)}): what is printed describes the negative class. Check the "
-            "order in which the matrix was unpacked, and recompute."
-        )
-    return (
-        f"{told}: no confusion matrix with the totals of the other rows gives these metrics "
-        f"({_describe_totals(found)}). They were counted on another selection of clips (files left "
-        "out, or scored by detection instead of by file), so they cannot be compared with the rest. "
-        "Evaluate all rows on the same clips, with every clip scored."
-    )
 
 
 def _verdict(found: Matrices, row: int) -> str:
@@ -188,11 +166,7 @@ def _out_of_range(experiments: Experiments) -> Told:
         values = experiments.values[metric.column]
         rows = experiments.names[(values < -metric.half) | (values > 1 + metric.half)]
         if len(rows):
-            text = (
-                f"{count(len(rows), 'value')} of {metric.column} outside 0 to 1: not a rate. Check how the "
-                "column was filled."
-            )
-            yield "error", rows, text
+            yield "error", rows, said("out_of_range", n=len(rows), column=metric.column)
 
 
 def _count_columns(experiments: Experiments) -> Told:
@@ -228,10 +202,7 @@ def _differing_totals(experiments: Experiments, pairs: pd.DataFrame, where: str)
     ):
         rows = experiments.names[pairs.index[is_bad]]
         if len(rows):
-            text = (
-                f"On {where}, {stated}; {meaning} ({count(len(rows), 'row')}). Recompute them on the same "
-                "clips with the same order of classes."
-            )
+            text = said("other_totals", where=where, stated=stated, meaning=meaning, n=len(rows))
             yield "error", rows, text
 
 
@@ -247,11 +218,7 @@ def _contradicting_counts(
         ).abs() > metric.half + 1e-6
         rows = experiments.names[is_off]
         if len(rows):
-            text = (
-                f"{metric.column} is not what the row's own tp, fp and fn give "
-                f"({count(len(rows), 'row')}). One of the two is wrong; recompute both."
-            )
-            yield "error", rows, text
+            yield "error", rows, said("contradicting", column=metric.column, n=len(rows))
 
 
 @check("all_rows_swapped", "Do true totals rule out that the classes are swapped in all rows alike?")
@@ -302,12 +269,7 @@ def check_auroc(experiments: Experiments, options: AuditOptions) -> Told:
                 bad.append(row)
         if bad:
             rows = tuple(experiments.names.iloc[bad])
-            text = (
-                f"On {found.where}, the AUROC of {count(len(rows), 'row')} lies outside what any curve "
-                "through the row's own precision and recall can have. The two were computed from "
-                "different scores or different clips; recompute both from one table of scores."
-            )
-            yield "error", rows, text
+            yield "error", rows, said("auroc", where=found.where, n=len(rows))
     if not looked:
         raise NotChecked(
             "Needs an AUROC beside precision, recall and accuracy, and a share of positives to go by."
@@ -325,7 +287,7 @@ def check_trivial(experiments: Experiments, options: AuditOptions) -> Told:
         for verdict, severity in (("all", "warning"), ("none", "warning"), ("below", "note")):
             rows = experiments.names[verdicts == verdict]
             if len(rows):
-                text = _trivial_meaning(found, verdict, len(rows))
+                text = said(f"trivial_{verdict}", where=found.where, n=len(rows), f1=_trivial_f1(found))
                 yield severity, rows, text
     if not known:
         raise NotChecked("No set has two of precision, recall, F1 and accuracy.")
@@ -343,22 +305,6 @@ def _triviality(found: Matrices, row: Printed) -> str:
 def _trivial_f1(found: Matrices) -> float:
     """F1 of calling every clip positive; 0 where the share of positives is not known."""
     return 2 * found.prevalence.low / (1 + found.prevalence.low) if found.prevalence else 0.0
-
-
-def _trivial_meaning(found: Matrices, verdict: str, n_rows: int) -> str:
-    told, trivial = f"On {found.where}, {count(n_rows, 'row')}", _trivial_f1(found)
-    baseline = f" (F1 {trivial:.3f})" if trivial else ""
-    if verdict == "all":
-        return (
-            f"{told} flag every clip{baseline}: recall is 1 and precision is the share of positives. "
-            "The F1 printed there is that of no detector at all; do not rank by it, and show the "
-            "all-positive baseline beside it."
-        )
-    if verdict == "none":
-        return f"{told} flag no positive clip. Nothing was learned, or the threshold or the class is wrong."
-    return (
-        f"{told} have a lower F1 than calling every clip positive{baseline}. Show that baseline beside them."
-    )
 
 
 def flags_all(row: Printed) -> bool:

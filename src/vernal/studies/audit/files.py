@@ -10,10 +10,9 @@ import numpy as np
 import pandas as pd
 
 from vernal.audio.birdnet.results import ResultFolder, match_audio, without_ending
-from vernal.common.formatting import count
 from vernal.common.names import folded
 from vernal.evaluation.metrics import FloatArray
-from vernal.studies.audit.findings import NotChecked, Told, check, some
+from vernal.studies.audit.findings import NotChecked, Told, check, said, some
 from vernal.studies.audit.options import AuditOptions
 from vernal.studies.audit.truth import Truth
 
@@ -132,11 +131,7 @@ def check_readable(scored: Scored, options: AuditOptions) -> Told:
     if not bad:
         return
     told = "; ".join(f"{name}: {why}" for name, why in list(bad.items())[:3])
-    text = (
-        f"{count(len(bad), 'result file')} cannot be read ({told}). Their recordings count as not "
-        "analysed; run the analysis again for them."
-    )
-    yield "error", bad, text
+    yield "error", bad, said("unreadable", n=len(bad), told=told)
 
 
 @check("result_coverage", "Has every clip a result, and every result a clip?")
@@ -152,18 +147,9 @@ def check_coverage(scored: Scored, options: AuditOptions) -> Told:
             f"({n_positive:,} positives, {is_missing.sum() - n_positive:,} negatives). "
         )
         if scored.has_no_empty_results:
-            text = (
-                f"{told}The results have no line or file for a recording in which nothing was found, as newer "
-                "versions of BirdNET-Analyzer write them, so these count as not detected, with the lowest score. "
-                "If they were not analysed, analyse them: results cannot tell the two apart."
-            )
-            yield "warning", clips.name[is_missing], text
+            yield "warning", clips.name[is_missing], said("nothing_found", told=told)
         else:
-            text = (
-                f"{told}Metrics over the others describe an easier set than the one they are named after. Analyse "
-                "these recordings, or count them as not detected."
-            )
-            yield "error", clips.name[is_missing], text
+            yield "error", clips.name[is_missing], said("not_analysed", told=told)
     recordings = scored.recordings
     is_known = [
         pair in matched or pair in doubtful for pair in zip(recordings.own, recordings.written, strict=True)
@@ -172,12 +158,7 @@ def check_coverage(scored: Scored, options: AuditOptions) -> Told:
     if len(strangers):
         names = strangers.own.where(strangers.own != "", strangers.written)
         path = strangers.written.iloc[0] or strangers.own.iloc[0]
-        text = (
-            f"{count(len(strangers), 'result')} belong to no clip of the table of truth (such as {path}). "
-            "They are not scored; if they should be, their paths or names do not match the manifest's: a file "
-            "of the same name in another recorder's folder is another recording."
-        )
-        yield "warning", dict.fromkeys(names), text
+        yield "warning", dict.fromkeys(names), said("strangers", n=len(strangers), path=path)
 
 
 @check("name_collisions", "Can every result be told to be of one recording?")
@@ -186,30 +167,15 @@ def check_collisions(scored: Scored, options: AuditOptions) -> Told:
     clips, (matched, doubtful) = scored.truth.clips, scored.matches
     n_files = clips.groupby("key").file_path.transform("nunique")
     if (n_files > 1).any():
-        text = (
-            f"{count(int((n_files > 1).sum()), 'clip')} lie in recordings that differ only in their file's "
-            "ending. Result files are named without it, so one analysis overwrote the other. Give the "
-            "recordings different names and analyse them again."
-        )
-        yield "error", clips.name[n_files > 1], text
+        yield "error", clips.name[n_files > 1], said("same_name", n=(n_files > 1).sum())
     if doubtful:
         keys = {key for several in doubtful.values() for key in several}
         told = "; ".join(" or ".join(several[:3]) for several in list(doubtful.values())[:3])
-        text = (
-            f"{count(len(doubtful), 'result')} could be of several recordings, because their file names "
-            f"are the same and the results do not say the folder ({told}). Analyses of such recordings "
-            "overwrite each other in one output folder. Keep the folders in the output, or give the "
-            "recordings different names."
-        )
-        yield "error", clips.name[clips.key.isin(keys)], text
+        yield "error", clips.name[clips.key.isin(keys)], said("doubtful", n=len(doubtful), told=told)
     taken = pd.Series(list(matched.values()), dtype="str")
     twice = set(taken[taken.duplicated()])
     if twice:
-        text = (
-            f"{count(len(twice), 'recording')} have several results each. Which one is scored is chance; "
-            "keep one."
-        )
-        yield "error", clips.name[clips.key.isin(twice)], text
+        yield "error", clips.name[clips.key.isin(twice)], said("several_results", n=len(twice))
 
 
 @check("target_label", "Do the results know the target?")
@@ -218,18 +184,10 @@ def check_label(scored: Scored, options: AuditOptions) -> Told:
     label, labels = scored.label
     if label is None:
         told = some(labels) or "none"
-        text = (
-            f"No detection is labelled {scored.truth.target!r}; the labels are: {told}. Every clip would "
-            "count as not detected. Name the label of the results with target=..."
-        )
-        yield "error", (), text
+        yield "error", (), said("no_label", target=scored.truth.target, told=told)
         return
     if folded(label) != folded(scored.truth.target):
-        text = (
-            f"No detection is labelled {scored.truth.target!r}; {label!r} is the only label in the results "
-            "and is read as it."
-        )
-        yield "note", (), text
+        yield "note", (), said("other_label", target=scored.truth.target, label=label)
 
 
 @check("tied_scores", "Are scores fine enough to rank by?")
@@ -259,13 +217,8 @@ def check_ties(scored: Scored, options: AuditOptions) -> Told:
         n_tied = int((scores.duplicated(keep=False) & ~is_none & ~is_top).sum())
         if n_tied:
             causes.append(f"{n_tied:,} others share a rounded score")
-        text = (
-            f"In {split}, equal scores leave the AUROC open between {low:.3f} and {high:.3f}: "
-            f"{'; '.join(causes)}. Any one number, and any average precision, hides this. Write scores of "
-            "every window with the lowest possible minimum and without rounding, as logits."
-        )
         names = rows.name[(is_none if is_none.sum() >= is_top.sum() else is_top)]
-        yield "warning", names, text
+        yield "warning", names, said("ties", split=split, low=low, high=high, causes="; ".join(causes))
     if not looked:
         raise NotChecked("No test set holds both classes.")
 
@@ -289,31 +242,18 @@ def check_detections(scored: Scored, options: AuditOptions) -> Told:
     found = scored.folder.detections
     is_odd = (found.score < 0) | (found.score > 1)
     if is_odd.any():
-        text = (
-            f"{count(int(is_odd.sum()), 'score')} lie outside 0 to 1 (such as "
-            f"{found.score[is_odd].iloc[0]:g}): they are no confidences of BirdNET-Analyzer. Check the "
-            "files."
-        )
+        text = said("odd_scores", n=is_odd.sum(), example=found.score[is_odd].iloc[0])
         yield "error", _files(found[is_odd]), text
     where = ["result_file", "audio", "start_s", "end_s", "scientific", "common"]
     is_double = found.duplicated(where, keep=False)
     if is_double.any():
-        text = (
-            f"{count(int(is_double.sum()), 'detection')} are written more than once for the same window "
-            "and label. Counting rows counts them double; keep the highest each."
-        )
-        yield "warning", _files(found[is_double]), text
+        yield "warning", _files(found[is_double]), said("doubles", n=is_double.sum())
     single = found[~found.duplicated(where)]
     lengths = (single.end_s - single.start_s).round(3)
     usual = lengths.mode().iloc[0] if len(lengths) else 3.0
     is_longer = lengths > usual + 0.01
     if is_longer.any():
-        text = (
-            f"{count(int(is_longer.sum()), 'detection')} are longer than the usual {usual:g} s: "
-            "neighbouring windows were merged, and a merged score is a mean of the highest. Such scores "
-            "are not comparable with single ones. Analyse without merging."
-        )
-        yield "warning", _files(single[is_longer]), text
+        yield "warning", _files(single[is_longer]), said("merged", n=is_longer.sum(), usual=usual)
     ordered = single[~is_longer].sort_values(["result_file", "audio", "scientific", "common", "start_s"])
     same = (
         ordered[["result_file", "audio", "scientific", "common"]]
@@ -321,11 +261,7 @@ def check_detections(scored: Scored, options: AuditOptions) -> Told:
     ).all(axis=1)
     overlaps = same & (ordered.start_s < ordered.end_s.shift() - 1e-6)
     if overlaps.any():
-        text = (
-            f"{count(int(overlaps.sum()), 'window')} overlap the one before. Overlapping windows hear the "
-            "same call twice; score each clip once, by its highest score, and never count rows."
-        )
-        yield "note", _files(ordered[overlaps]), text
+        yield "note", _files(ordered[overlaps]), said("overlapping", n=overlaps.sum())
 
 
 def _files(rows: pd.DataFrame) -> tuple[str, ...]:
@@ -339,21 +275,9 @@ def check_settings(scored: Scored, options: AuditOptions) -> Told:
     mixed = {name: values for name, values in recorded.items() if len(values) > 1 and name != "week"}
     if mixed:
         told = "; ".join(f"{name}: {some(values, 4)}" for name, values in mixed.items())
-        text = (
-            f"The result files were analysed with several settings ({told}). Their scores are not "
-            "comparable; analyse all recordings alike."
-        )
-        yield "warning", (), text
+        yield "warning", (), said("mixed_settings", told=told)
     if not any(re.search("version|model|classifier", name.lower()) for name in recorded):
-        text = (
-            "The folder does not record which model made it, nor in which version. Keep the parameter file "
-            "that BirdNET-Analyzer writes beside its results."
-        )
-        yield "note", (), text
+        yield "note", (), said("no_record")
     formats = scored.folder.files.format.unique()
     if len(formats) > 1:
-        text = (
-            f"The results are of several formats ({', '.join(sorted(formats))}), so they may be of several "
-            "analyses. Keep one."
-        )
-        yield "note", (), text
+        yield "note", (), said("formats", formats=", ".join(sorted(formats)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from vernal.studies.audit.findings import NotChecked, Told, check
+from vernal.studies.audit.findings import NotChecked, Told, check, said
 from vernal.studies.audit.options import AuditOptions
 from vernal.studies.published.columns import RANKING
 from vernal.studies.published.experiments import Experiments, codes
@@ -46,13 +46,13 @@ def check_monotone(experiments: Experiments, options: AuditOptions) -> Told:
     told = ", ".join(
         f"{metric.column} by up to {moved[metric].max():.3f}" for metric in metrics if is_moved[metric].any()
     )
-    text = (
-        f"Ranking metrics differ between rows that are equal but for {', '.join(columns)} ({told}; "
-        f"{rows.sum():,} rows in {groups[rows].nunique():,} of {groups.nunique():,} groups). That setting "
-        "moves every score alike and cannot change their order. Either scores were rounded or clamped "
-        "before ranking, so that ties replaced the order, or each row is another training run that its "
-        "seed did not fix. Keep scores unrounded, as logits; score one model once and compute every "
-        "setting from that."
+    text = said(
+        "ranking_moves",
+        columns=", ".join(columns),
+        told=told,
+        n=rows.sum(),
+        n_groups=groups[rows].nunique(),
+        n_all=groups.nunique(),
     )
     yield "error", experiments.names[rows], text
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from vernal.common.formatting import count
-from vernal.studies.audit.findings import NotChecked, Told, check, some
+from vernal.studies.audit.findings import NotChecked, Told, check, said, some
 from vernal.studies.audit.options import AuditOptions
 from vernal.studies.published.columns import RATES, Metric
 from vernal.studies.published.experiments import Experiments
@@ -27,11 +27,7 @@ def check_missing(experiments: Experiments, options: AuditOptions) -> Told:
         is_missing = experiments.values[metric.column].isna() & ~_is_undefined(experiments, metric)
         # A column that most rows lack is one that few were measured by.
         if is_missing.any() and is_missing.mean() < 0.5:
-            text = (
-                f"{count(int(is_missing.sum()), 'row')} have no number in {metric.column}, which the "
-                "others have. Runs that failed and are left out make the rest look better; run them again "
-                "or say why they are missing."
-            )
+            text = said("missing", n=is_missing.sum(), column=metric.column)
             yield "warning", experiments.names[is_missing], text
 
 
@@ -85,19 +81,10 @@ def _grid(experiments: Experiments, family: str, factors: pd.DataFrame) -> Told:
     )
     if is_twice.any():
         n_again = int(factors.duplicated().sum())
-        text = (
-            f"{told} and {count(n_again, 'cell', 'cells')} run again. That is what resuming by number "
-            "after the grid has changed gives: some combinations were skipped and others run twice. "
-            "Averages over this grid are not balanced; key runs by their settings, and run what is "
-            "missing."
-        )
+        text = said("grid_resumed", told=told, n=n_again)
         yield "error", experiments.names.loc[factors.index[is_twice]], text
         return
-    text = (
-        f"{told}. If that was not intended, run them: averages over the grid's axes are not balanced "
-        "without them."
-    )
-    yield "note", (), text
+    yield "note", (), said("grid_gaps", told=told)
 
 
 def _absent_cells(factors: pd.DataFrame, levels: dict[str, list[str]]) -> str:
@@ -133,11 +120,7 @@ def _seed_in_name(experiments: Experiments) -> Told:
     differs = named.notna() & (seed != "") & (named.where(named != "", "0") != seed)
     if not differs.any():
         return
-    text = (
-        f"{count(int(differs.sum()), 'row')} name another seed than their column {column} holds. One of "
-        "the two is wrong, so the run cannot be repeated from the table."
-    )
-    yield "warning", experiments.names[differs], text
+    yield "warning", experiments.names[differs], said("seed_in_name", n=differs.sum(), column=column)
 
 
 def _seeds_differ(experiments: Experiments) -> Told:
@@ -149,10 +132,7 @@ def _seeds_differ(experiments: Experiments) -> Told:
             is_known = (a != "") & (b != "")
             differs = is_known & (a != b)
             if 0 < differs.sum() <= 0.1 * is_known.sum():
-                text = (
-                    f"{first} and {second} agree in all rows but {count(int(differs.sum()), 'row')}. Find "
-                    "out which of the two was used there."
-                )
+                text = said("seeds_differ", first=first, second=second, n=differs.sum())
                 yield "warning", experiments.names[differs], text
 
 
@@ -172,11 +152,7 @@ def _numbers_left_out(experiments: Experiments) -> Told:
             total += len(absent)
     if not told:
         return
-    text = (
-        f"{count(total, 'number')} left out between the first and last run ({some(told, 5)}). If these "
-        "runs failed or were dropped, say so; a choice of runs to keep is a choice of results."
-    )
-    yield "note", (), text
+    yield "note", (), said("numbers_left_out", n=total, listed=some(told, 5))
 
 
 @check("provenance", "Are versions, commits, times and seeds recorded?")
@@ -185,18 +161,9 @@ def check_provenance(experiments: Experiments, options: AuditOptions) -> Told:
     metadata = experiments.columns("metadata")
     versions = [c for c in metadata if re.search(r"version", c, re.IGNORECASE)]
     if not versions:
-        text = (
-            "No column holds the version of a tool. Defaults and bugs change between versions of "
-            "BirdNET-Analyzer and of the training library, so these results cannot be repeated from the "
-            "table. Record the versions with each run."
-        )
-        yield "note", (), text
+        yield "note", (), said("no_version")
     if not experiments.columns("seed"):
-        text = (
-            "No column holds a seed: no run can be repeated, and runs of one configuration cannot be told from "
-            "repeats. Record it."
-        )
-        yield "note", (), text
+        yield "note", (), said("no_seed")
     for column in metadata:
         if re.search(r"commit|sha|version|timestamp|created", column, re.IGNORECASE):
             yield from _gaps(experiments, column)
@@ -209,10 +176,7 @@ def _gaps(experiments: Experiments, column: str) -> Told:
     is_missing = experiments.cells[column] == ""
     if not is_missing.any() or is_missing.all():
         return
-    text = (
-        f"{count(int(is_missing.sum()), 'row')} have nothing in {column}: nobody can say what produced them."
-    )
-    yield "note", experiments.names[is_missing], text
+    yield "note", experiments.names[is_missing], said("blank", n=is_missing.sum(), column=column)
 
 
 def _mixed(experiments: Experiments, column: str) -> Told:
@@ -230,10 +194,5 @@ def _mixed(experiments: Experiments, column: str) -> Told:
         lambda cells: cells.mode().iloc[0] if cells.notna().any() else ""
     )
     is_other = families.index[(given != usual)[families.index]]
-    text = (
-        f"{count(len(told), 'family', 'families')} of runs mix several values of {column}: "
-        f"{some(told, 8)}. The code changed while they ran, so differences between their rows may be "
-        f"differences of code. Named are the {count(len(is_other), 'row')} that differ from their family's "
-        "usual value."
-    )
+    text = said("mixed_versions", n=len(told), column=column, listed=some(told, 8), n_other=len(is_other))
     yield "warning", experiments.names.loc[is_other], text

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from vernal.common.formatting import count
-from vernal.studies.audit.findings import NotChecked, Told, check, some
+from vernal.studies.audit.findings import NotChecked, Told, check, said, some
 from vernal.studies.audit.options import AuditOptions
 from vernal.studies.published.columns import SPREAD, Metric
 from vernal.studies.published.experiments import Experiments, codes
@@ -31,13 +31,8 @@ def check_same_settings(experiments: Experiments, options: AuditOptions) -> Told
     if not differs.any():
         return
     facts = " ".join(_spread_facts(experiments, metric) for metric in experiments.headlines())
-    text = (
-        f"{differs.sum():,} rows in {runs[differs].nunique():,} groups differ in no setting and not in "
-        "their seed, and yet disagree: something random was not seeded, or something that matters was not "
-        f"recorded. {facts} Seed every draw, record every setting, and repeat one run until it gives the "
-        "same numbers."
-    )
-    yield "error", experiments.names[differs], " ".join(text.split())
+    text = said("same_settings", n=differs.sum(), n_groups=runs[differs].nunique(), facts=facts)
+    yield "error", experiments.names[differs], text
 
 
 def _spread_facts(experiments: Experiments, metric: Metric) -> str:
@@ -93,12 +88,12 @@ def check_counted_twice(experiments: Experiments, options: AuditOptions) -> Told
         for column in experiments.settings
         if (experiments.settings[column] != experiments.effective[column])[is_twice].any()
     ]
-    text = (
-        f"{listed[is_twice].nunique():,} configurations as listed are "
-        f"{experiments.configurations[is_twice].nunique():,} in effect: they differ only in {some(inert)}, "
-        "which does nothing in these rows because what it belongs to is off. Leaderboards that keep them "
-        "apart count the same thing several times and show the luck of a draw as a ranking. Merge them "
-        f"({is_twice.sum():,} rows)."
+    text = said(
+        "counted_twice",
+        n_listed=listed[is_twice].nunique(),
+        n_distinct=experiments.configurations[is_twice].nunique(),
+        listed=some(inert),
+        n_rows=is_twice.sum(),
     )
     yield "warning", experiments.names[is_twice], text
 
@@ -116,17 +111,9 @@ def check_one_run(experiments: Experiments, options: AuditOptions) -> Told:
         return
     n_single = count(int(is_single.sum()), "configuration")
     if is_single.all():
-        text = (
-            f"No configuration was run more than once ({n_single}): differences between rows cannot be "
-            "told from luck. Repeat the best ones with other seeds."
-        )
-        yield "note", experiments.names, text
+        yield "note", experiments.names, said("all_single", n_single=n_single)
         return
-    text = (
-        f"{n_single} of {experiments.configurations.nunique():,} have a single run: they have no spread. A "
-        "standard deviation of 0 given to them, or an order by mean minus spread, ranks them as perfectly "
-        "stable. Leave their spread empty, and repeat them with other seeds before comparing."
-    )
+    text = said("some_single", n_single=n_single, n_all=experiments.configurations.nunique())
     yield "warning", experiments.names[is_single], text
 
 
@@ -139,11 +126,7 @@ def _stated_spread(experiments: Experiments, columns: list[str]) -> Told:
     is_claimed = has_spread & (n_runs == 1)
     if not is_claimed.any():
         return
-    text = (
-        f"{count(int(is_claimed.sum()), 'row')} give a standard deviation ({some(columns, 3)}) for a "
-        "single run. One run has no spread; 0 makes it look perfectly stable and lifts it in any order by "
-        "mean minus spread. Leave the spread empty and repeat the run with other seeds."
-    )
+    text = said("stated_spread", n=is_claimed.sum(), listed=some(columns, 3))
     yield "error", experiments.names[is_claimed], text
 
 
@@ -166,11 +149,7 @@ def check_duplicates(experiments: Experiments, options: AuditOptions) -> Told:
         given = experiments.cells[column]
         is_double = given.duplicated(keep=False) & (given != "")
         if is_double.any():
-            text = (
-                f"{given[is_double].nunique():,} names in {column} stand for several rows "
-                f"({is_double.sum():,} rows). Nobody can tell which result a name means; give each run its "
-                "own."
-            )
+            text = said("one_name", n_names=given[is_double].nunique(), column=column, n_rows=is_double.sum())
             yield "error", experiments.names[is_double], text
     told = [
         c
@@ -180,9 +159,4 @@ def check_duplicates(experiments: Experiments, options: AuditOptions) -> Told:
     is_same = experiments.cells[told].duplicated(keep=False)
     if is_same.any():
         n_extra = int(experiments.cells[told].duplicated().sum())
-        text = (
-            f"{is_same.sum():,} rows are the same run entered more than once: every setting, seed and "
-            f"metric agrees. Drop the {count(n_extra, 'copy', 'copies')}, or they weigh double in every "
-            "mean and make the spread too small."
-        )
-        yield "warning", experiments.names[is_same], text
+        yield "warning", experiments.names[is_same], said("same_run", n=is_same.sum(), n_extra=n_extra)

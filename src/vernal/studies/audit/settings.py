@@ -8,8 +8,7 @@ from itertools import combinations
 
 import pandas as pd
 
-from vernal.common.formatting import count
-from vernal.studies.audit.findings import NotChecked, Told, check
+from vernal.studies.audit.findings import NotChecked, Told, check, said
 from vernal.studies.audit.options import AuditOptions
 from vernal.studies.published.cells import canonical, numbers
 from vernal.studies.published.experiments import Experiments
@@ -68,10 +67,14 @@ def check_train_and_analysis(experiments: Experiments, options: AuditOptions) ->
         examples = pd.DataFrame({"a": here, "b": there})[differs].drop_duplicates().head(3)
         values = ", ".join(f"{a} and {b}" for a, b in zip(examples.a, examples.b, strict=True))
         severity, meaning = _WHAT_IT_MEANS["density" if name in DENSITY else "sound"]
-        text = (
-            f"{count(int(differs.sum()), 'row')} were trained and analysed with another {name} "
-            f"({training} and {analysis}: {values}). {meaning} Use one record of audio settings for both, and score "
-            "these again."
+        text = said(
+            "train_and_analysis",
+            n=differs.sum(),
+            name=name,
+            training=training,
+            analysis=analysis,
+            values=values,
+            meaning=meaning,
         )
         yield severity, experiments.names[differs], text
 
@@ -125,12 +128,7 @@ def _spellings(experiments: Experiments, column: str, written: pd.Series) -> Tol
     examples = "; ".join(
         " and ".join(group.written.head(3)) for _, group in several.groupby("one", sort=False)
     )
-    text = (
-        f"{column} spells one value in several ways ({examples}). A table grouped by this text divides one "
-        "configuration into two with fewer runs each. This audit reads them as one; do the same, or write "
-        "one spelling."
-    )
-    yield "note", experiments.names[is_odd], text
+    yield "note", experiments.names[is_odd], said("spelled", column=column, examples=examples)
 
 
 def _slips(experiments: Experiments, column: str, written: pd.Series) -> Told:
@@ -144,10 +142,8 @@ def _slips(experiments: Experiments, column: str, written: pd.Series) -> Told:
             (first, second), key=lambda item: int(written.map(lambda cell, i=item: i in _items(cell)).sum())
         )
         is_rare = written.map(lambda cell, item=rare: item in _items(cell)).astype(bool)
-        text = (
-            f"{column} has {rare!r} beside {usual!r}: one letter apart ({slip[0]} and {slip[1]}), so "
-            "probably a slip. A folder that does not exist is often skipped without a word, and the run "
-            f"then had no such data. Check what these {count(int(is_rare.sum()), 'row')} were trained with."
+        text = said(
+            "slip", column=column, rare=rare, usual=usual, one=slip[0], other=slip[1], n=is_rare.sum()
         )
         yield "warning", experiments.names[is_rare], text
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from vernal.studies.audit.counts import PARTS, flags_all, printed_rows
-from vernal.studies.audit.findings import NotChecked, Told, check
+from vernal.studies.audit.findings import NotChecked, Told, check, said
 from vernal.studies.audit.options import AuditOptions
 from vernal.studies.published.columns import Metric
 from vernal.studies.published.experiments import Experiments
@@ -40,12 +40,14 @@ def check_saturated(experiments: Experiments, options: AuditOptions) -> Told:
         n_known = int(values.notna().sum())
         if n_known < LEAST_ROWS or is_end.sum() <= options.majority * n_known:
             continue
-        text = (
-            f"{metric.column} lies at the end of its grid in {is_end.sum():,} of {n_known:,} rows "
-            f"({is_low.sum():,} at the low end, {is_high.sum():,} at {grid[-1]:g}). The grid is too coarse "
-            "for these scores: the best threshold lies beyond or between its values, and the metric "
-            "printed is not the best one. Keep scores unrounded, as logits, and try every distinct score "
-            "as a threshold."
+        text = said(
+            "saturated",
+            column=metric.column,
+            n=is_end.sum(),
+            n_known=n_known,
+            n_low=is_low.sum(),
+            n_high=is_high.sum(),
+            top=grid[-1],
         )
         yield "warning", experiments.names[is_end], text
 
@@ -85,12 +87,13 @@ def check_picked_on_test(experiments: Experiments, options: AuditOptions) -> Tol
         sets = ", ".join(repr(metric.test_set) for metric in here)
         known = int((values.notna().sum(axis=1) > 1).sum())
         tests = [metric.test_set for metric in here if metric.test_set not in TRAINING_SETS]
-        text = (
-            f"In {differs.sum():,} of {known:,} rows the same model has another "
-            f"{'threshold' if not point else point + ' threshold'} on each of {sets}: it was picked on the "
-            f"labels of {'the test set' if len(tests) < 2 else 'the test sets'}, so the metrics there are "
-            "the best that hindsight gives, not what a user would see. Choose the threshold on validation "
-            "clips, freeze it, and apply it to every test set."
+        text = said(
+            "picked_on_test",
+            n=differs.sum(),
+            known=known,
+            threshold="threshold" if not point else point + " threshold",
+            sets=sets,
+            whose="the test set" if len(tests) < 2 else "the test sets",
         )
         yield "error", experiments.names[differs], text
     if not n_pairs:

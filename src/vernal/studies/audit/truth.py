@@ -11,12 +11,11 @@ import pandas as pd
 
 from vernal.audio.birdnet.results import tidy_path, without_ending
 from vernal.clips import manifest
-from vernal.common.formatting import count
 from vernal.common.hashing import unit_hash
 from vernal.common.problems import InputError, Problems
 from vernal.common.tables import read_cells
 from vernal.evaluation import baselines, metrics
-from vernal.studies.audit.findings import NotChecked, Said, Told, check, some
+from vernal.studies.audit.findings import NotChecked, Said, Told, check, said, some
 from vernal.studies.audit.options import AuditOptions
 
 LEAST_OF_A_CLASS = 10  # clips of either class before a rate by site or night means anything
@@ -144,26 +143,15 @@ def check_truth(truth: Truth, options: AuditOptions) -> Told:
     place = ["file_path", "start_s", "end_s"]
     contradicts = clips.groupby(place, dropna=False).is_positive.transform("nunique") > 1
     if contradicts.any():
-        text = (
-            f"{count(int(contradicts.sum()), 'row')} label the same clip positive and negative. No score "
-            "can be right on both; settle the labels."
-        )
+        text = said("contradicting_labels", n=contradicts.sum())
         yield "error", dict.fromkeys(clips.name[contradicts]), text
     is_double = clips.duplicated(place, keep=False) & ~contradicts
     if is_double.any():
-        text = (
-            f"{count(int(is_double.sum()), 'row')} of the table of truth name a clip more than once. It "
-            "weighs double in every metric; keep one row each."
-        )
-        yield "warning", dict.fromkeys(clips.name[is_double]), text
+        yield "warning", dict.fromkeys(clips.name[is_double]), said("clip_twice", n=is_double.sum())
     for split, rows in truth.tested.items():
         if rows.is_positive.nunique() == 1:
             kind = "positives" if rows.is_positive.all() else "negatives"
-            text = (
-                f"{split} holds {kind} only ({count(len(rows), 'clip')}). Precision, accuracy, AUROC and "
-                "average precision mean nothing there; add clips of the other class."
-            )
-            yield "error", (), text
+            yield "error", (), said("one_class", split=split, kind=kind, n=len(rows))
 
 
 @check("split_leak", "Are training and test clips from different files, groups and nights?")
@@ -187,10 +175,8 @@ def check_leaks(truth: Truth, options: AuditOptions) -> Told:
         places = clips[columns].astype("str").agg(" ".join, axis=1)
         is_shared = known & ~is_train & places.isin(places[known & is_train])
         if is_shared.any():
-            text = (
-                f"{count(int(is_shared.sum()), 'test clip')} share a {what} with training clips "
-                f"({some(sorted(places[is_shared].unique()), 3)}). The model may know that {what} rather "
-                f"than the call; divide by {what}, so that none is on both sides."
+            text = said(
+                "leak", n=is_shared.sum(), what=what, listed=some(sorted(places[is_shared].unique()), 3)
             )
             yield severity, clips.name[is_shared], text
 
