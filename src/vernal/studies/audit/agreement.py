@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from vernal.common.formatting import count
-from vernal.studies.audit.findings import NotChecked, Said, Told, check, said, some
+from vernal.studies.audit.findings import NotChecked, Said, Told, check, sentence, some
 from vernal.studies.audit.options import AuditOptions
 from vernal.studies.audit.ranking import monotone_columns
 from vernal.studies.published.columns import RANKING, RATES, Metric
@@ -107,4 +107,4 @@ def _agreement(meaning: str, columns: tuple[str, ...], groups: list[list[str]], 
         if severity == "warning"
         else "With so few possible results it may be chance; if not"
     )
-    return severity, rows, said(meaning, told=told, listed=listed, chance=chance)
+    return severity, rows, sentence(f"findings.{meaning}", told=told, listed=listed, chance=chance)

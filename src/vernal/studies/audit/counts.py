@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from vernal.studies.audit import matrices
-from vernal.studies.audit.findings import NotChecked, Told, check, said
+from vernal.studies.audit.findings import NotChecked, Told, check, sentence
 from vernal.studies.audit.matrices import Interval, Printed
 from vernal.studies.audit.options import AuditOptions
 from vernal.studies.published.columns import RATES, Metric
@@ -115,7 +115,9 @@ def check_impossible(experiments: Experiments, options: AuditOptions) -> Told:
             rows = experiments.names[[v == verdict for v in verdicts]]
             if len(rows):
                 facts = {"where": found.where, "n": len(rows), "totals": _describe_totals(found)}
-                text = said(verdict, **facts, implied=_describe_implied(found, verdicts, verdict))
+                text = sentence(
+                    f"findings.{verdict}", **facts, implied=_describe_implied(found, verdicts, verdict)
+                )
                 yield "error", rows, text
     yield from _count_columns(experiments)
     if not known:
@@ -166,7 +168,7 @@ def _out_of_range(experiments: Experiments) -> Told:
         values = experiments.values[metric.column]
         rows = experiments.names[(values < -metric.half) | (values > 1 + metric.half)]
         if len(rows):
-            yield "error", rows, said("out_of_range", n=len(rows), column=metric.column)
+            yield "error", rows, sentence("findings.out_of_range", n=len(rows), column=metric.column)
 
 
 def _count_columns(experiments: Experiments) -> Told:
@@ -202,7 +204,7 @@ def _differing_totals(experiments: Experiments, pairs: pd.DataFrame, where: str)
     ):
         rows = experiments.names[pairs.index[is_bad]]
         if len(rows):
-            text = said("other_totals", where=where, stated=stated, meaning=meaning, n=len(rows))
+            text = sentence("findings.other_totals", where=where, stated=stated, meaning=meaning, n=len(rows))
             yield "error", rows, text
 
 
@@ -218,7 +220,7 @@ def _contradicting_counts(
         ).abs() > metric.half + 1e-6
         rows = experiments.names[is_off]
         if len(rows):
-            yield "error", rows, said("contradicting", column=metric.column, n=len(rows))
+            yield "error", rows, sentence("findings.contradicting", column=metric.column, n=len(rows))
 
 
 @check("all_rows_swapped", "Do true totals rule out that the classes are swapped in all rows alike?")
@@ -269,7 +271,7 @@ def check_auroc(experiments: Experiments, options: AuditOptions) -> Told:
                 bad.append(row)
         if bad:
             rows = tuple(experiments.names.iloc[bad])
-            yield "error", rows, said("auroc", where=found.where, n=len(rows))
+            yield "error", rows, sentence("findings.auroc", where=found.where, n=len(rows))
     if not looked:
         raise NotChecked(
             "Needs an AUROC beside precision, recall and accuracy, and a share of positives to go by."
@@ -287,7 +289,9 @@ def check_trivial(experiments: Experiments, options: AuditOptions) -> Told:
         for verdict, severity in (("all", "warning"), ("none", "warning"), ("below", "note")):
             rows = experiments.names[verdicts == verdict]
             if len(rows):
-                text = said(f"trivial_{verdict}", where=found.where, n=len(rows), f1=_trivial_f1(found))
+                text = sentence(
+                    f"findings.trivial_{verdict}", where=found.where, n=len(rows), f1=_trivial_f1(found)
+                )
                 yield severity, rows, text
     if not known:
         raise NotChecked("No set has two of precision, recall, F1 and accuracy.")

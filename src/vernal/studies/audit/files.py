@@ -12,7 +12,7 @@ import pandas as pd
 from vernal.audio.birdnet.results import ResultFolder, match_audio, without_ending
 from vernal.common.names import folded
 from vernal.evaluation.metrics import FloatArray
-from vernal.studies.audit.findings import NotChecked, Told, check, said, some
+from vernal.studies.audit.findings import NotChecked, Told, check, sentence, some
 from vernal.studies.audit.options import AuditOptions
 from vernal.studies.audit.truth import Truth
 
@@ -131,7 +131,7 @@ def check_readable(scored: Scored, options: AuditOptions) -> Told:
     if not bad:
         return
     told = "; ".join(f"{name}: {why}" for name, why in list(bad.items())[:3])
-    yield "error", bad, said("unreadable", n=len(bad), told=told)
+    yield "error", bad, sentence("findings.unreadable", n=len(bad), told=told)
 
 
 @check("result_coverage", "Has every clip a result, and every result a clip?")
@@ -147,9 +147,9 @@ def check_coverage(scored: Scored, options: AuditOptions) -> Told:
             f"({n_positive:,} positives, {is_missing.sum() - n_positive:,} negatives). "
         )
         if scored.has_no_empty_results:
-            yield "warning", clips.name[is_missing], said("nothing_found", told=told)
+            yield "warning", clips.name[is_missing], sentence("findings.nothing_found", told=told)
         else:
-            yield "error", clips.name[is_missing], said("not_analysed", told=told)
+            yield "error", clips.name[is_missing], sentence("findings.not_analysed", told=told)
     recordings = scored.recordings
     is_known = [
         pair in matched or pair in doubtful for pair in zip(recordings.own, recordings.written, strict=True)
@@ -158,7 +158,7 @@ def check_coverage(scored: Scored, options: AuditOptions) -> Told:
     if len(strangers):
         names = strangers.own.where(strangers.own != "", strangers.written)
         path = strangers.written.iloc[0] or strangers.own.iloc[0]
-        yield "warning", dict.fromkeys(names), said("strangers", n=len(strangers), path=path)
+        yield "warning", dict.fromkeys(names), sentence("findings.strangers", n=len(strangers), path=path)
 
 
 @check("name_collisions", "Can every result be told to be of one recording?")
@@ -167,15 +167,19 @@ def check_collisions(scored: Scored, options: AuditOptions) -> Told:
     clips, (matched, doubtful) = scored.truth.clips, scored.matches
     n_files = clips.groupby("key").file_path.transform("nunique")
     if (n_files > 1).any():
-        yield "error", clips.name[n_files > 1], said("same_name", n=(n_files > 1).sum())
+        yield "error", clips.name[n_files > 1], sentence("findings.same_name", n=(n_files > 1).sum())
     if doubtful:
         keys = {key for several in doubtful.values() for key in several}
         told = "; ".join(" or ".join(several[:3]) for several in list(doubtful.values())[:3])
-        yield "error", clips.name[clips.key.isin(keys)], said("doubtful", n=len(doubtful), told=told)
+        yield (
+            "error",
+            clips.name[clips.key.isin(keys)],
+            sentence("findings.doubtful", n=len(doubtful), told=told),
+        )
     taken = pd.Series(list(matched.values()), dtype="str")
     twice = set(taken[taken.duplicated()])
     if twice:
-        yield "error", clips.name[clips.key.isin(twice)], said("several_results", n=len(twice))
+        yield "error", clips.name[clips.key.isin(twice)], sentence("findings.several_results", n=len(twice))
 
 
 @check("target_label", "Do the results know the target?")
@@ -184,10 +188,14 @@ def check_label(scored: Scored, options: AuditOptions) -> Told:
     label, labels = scored.label
     if label is None:
         told = some(labels) or "none"
-        yield "error", (), said("no_label", target=scored.truth.target, told=told)
+        yield "error", (), sentence("findings.no_label", target=repr(scored.truth.target), told=told)
         return
     if folded(label) != folded(scored.truth.target):
-        yield "note", (), said("other_label", target=scored.truth.target, label=label)
+        yield (
+            "note",
+            (),
+            sentence("findings.other_label", target=repr(scored.truth.target), label=repr(label)),
+        )
 
 
 @check("tied_scores", "Are scores fine enough to rank by?")
@@ -218,7 +226,11 @@ def check_ties(scored: Scored, options: AuditOptions) -> Told:
         if n_tied:
             causes.append(f"{n_tied:,} others share a rounded score")
         names = rows.name[(is_none if is_none.sum() >= is_top.sum() else is_top)]
-        yield "warning", names, said("ties", split=split, low=low, high=high, causes="; ".join(causes))
+        yield (
+            "warning",
+            names,
+            sentence("findings.ties", split=split, low=low, high=high, causes="; ".join(causes)),
+        )
     if not looked:
         raise NotChecked("No test set holds both classes.")
 
@@ -242,18 +254,22 @@ def check_detections(scored: Scored, options: AuditOptions) -> Told:
     found = scored.folder.detections
     is_odd = (found.score < 0) | (found.score > 1)
     if is_odd.any():
-        text = said("odd_scores", n=is_odd.sum(), example=found.score[is_odd].iloc[0])
+        text = sentence("findings.odd_scores", n=is_odd.sum(), example=found.score[is_odd].iloc[0])
         yield "error", _files(found[is_odd]), text
     where = ["result_file", "audio", "start_s", "end_s", "scientific", "common"]
     is_double = found.duplicated(where, keep=False)
     if is_double.any():
-        yield "warning", _files(found[is_double]), said("doubles", n=is_double.sum())
+        yield "warning", _files(found[is_double]), sentence("findings.doubles", n=is_double.sum())
     single = found[~found.duplicated(where)]
     lengths = (single.end_s - single.start_s).round(3)
     usual = lengths.mode().iloc[0] if len(lengths) else 3.0
     is_longer = lengths > usual + 0.01
     if is_longer.any():
-        yield "warning", _files(single[is_longer]), said("merged", n=is_longer.sum(), usual=usual)
+        yield (
+            "warning",
+            _files(single[is_longer]),
+            sentence("findings.merged", n=is_longer.sum(), usual=usual),
+        )
     ordered = single[~is_longer].sort_values(["result_file", "audio", "scientific", "common", "start_s"])
     same = (
         ordered[["result_file", "audio", "scientific", "common"]]
@@ -261,7 +277,7 @@ def check_detections(scored: Scored, options: AuditOptions) -> Told:
     ).all(axis=1)
     overlaps = same & (ordered.start_s < ordered.end_s.shift() - 1e-6)
     if overlaps.any():
-        yield "note", _files(ordered[overlaps]), said("overlapping", n=overlaps.sum())
+        yield "note", _files(ordered[overlaps]), sentence("findings.overlapping", n=overlaps.sum())
 
 
 def _files(rows: pd.DataFrame) -> tuple[str, ...]:
@@ -275,9 +291,9 @@ def check_settings(scored: Scored, options: AuditOptions) -> Told:
     mixed = {name: values for name, values in recorded.items() if len(values) > 1 and name != "week"}
     if mixed:
         told = "; ".join(f"{name}: {some(values, 4)}" for name, values in mixed.items())
-        yield "warning", (), said("mixed_settings", told=told)
+        yield "warning", (), sentence("findings.mixed_settings", told=told)
     if not any(re.search("version|model|classifier", name.lower()) for name in recorded):
-        yield "note", (), said("no_record")
+        yield "note", (), sentence("findings.no_record")
     formats = scored.folder.files.format.unique()
     if len(formats) > 1:
-        yield "note", (), said("formats", formats=", ".join(sorted(formats)))
+        yield "note", (), sentence("findings.formats", formats=", ".join(sorted(formats)))

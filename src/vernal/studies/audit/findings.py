@@ -7,19 +7,15 @@ and found nothing, or says why it could not be made.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache
-from importlib import resources
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
-from vernal.common.formatting import count
+from vernal.reports.sentences import sentences_of
 
-if TYPE_CHECKING:
-    from jinja2 import Template
+sentence = sentences_of("vernal.studies.audit")
 
 SEVERITIES = ("error", "warning", "note")
 COLUMNS = ["check", "severity", "rows", "message"]
@@ -145,19 +141,3 @@ def join_rows(rows: Iterable[str], most: int) -> str:
 def some(names: Iterable[str], most: int = 5) -> str:
     """A few names for a message, and how many others."""
     return join_rows(names, most)
-
-
-def said(name: str, **facts: Any) -> str:
-    """The message of a finding, from its block in `templates/findings.j2`, filled with facts."""
-    template = _messages()
-    return "".join(template.blocks[name](template.new_context(facts))).strip()
-
-
-@cache
-def _messages() -> Template:
-    from jinja2 import Environment, StrictUndefined
-
-    words = resources.files(__package__).joinpath("templates/findings.j2").read_text("utf-8")
-    environment = Environment(undefined=StrictUndefined)
-    environment.filters |= {"count": count, "number": "{:,}".format, "repr": repr}
-    return environment.from_string(re.sub(r"\s+", " ", words))

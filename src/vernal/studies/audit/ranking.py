@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from vernal.studies.audit.findings import NotChecked, Told, check, said
+from vernal.studies.audit.findings import NotChecked, Told, check, sentence
 from vernal.studies.audit.options import AuditOptions
 from vernal.studies.published.columns import RANKING
 from vernal.studies.published.experiments import Experiments, codes
@@ -46,8 +46,8 @@ def check_monotone(experiments: Experiments, options: AuditOptions) -> Told:
     told = ", ".join(
         f"{metric.column} by up to {moved[metric].max():.3f}" for metric in metrics if is_moved[metric].any()
     )
-    text = said(
-        "ranking_moves",
+    text = sentence(
+        "findings.ranking_moves",
         columns=", ".join(columns),
         told=told,
         n=rows.sum(),

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from vernal.common.formatting import count
-from vernal.studies.audit.findings import NotChecked, Told, check, said, some
+from vernal.studies.audit.findings import NotChecked, Told, check, sentence, some
 from vernal.studies.audit.options import AuditOptions
 from vernal.studies.published.columns import RATES, Metric
 from vernal.studies.published.experiments import Experiments
@@ -27,7 +27,7 @@ def check_missing(experiments: Experiments, options: AuditOptions) -> Told:
         is_missing = experiments.values[metric.column].isna() & ~_is_undefined(experiments, metric)
         # A column that most rows lack is one that few were measured by.
         if is_missing.any() and is_missing.mean() < 0.5:
-            text = said("missing", n=is_missing.sum(), column=metric.column)
+            text = sentence("findings.missing", n=is_missing.sum(), column=metric.column)
             yield "warning", experiments.names[is_missing], text
 
 
@@ -81,10 +81,10 @@ def _grid(experiments: Experiments, family: str, factors: pd.DataFrame) -> Told:
     )
     if is_twice.any():
         n_again = int(factors.duplicated().sum())
-        text = said("grid_resumed", told=told, n=n_again)
+        text = sentence("findings.grid_resumed", told=told, n=n_again)
         yield "error", experiments.names.loc[factors.index[is_twice]], text
         return
-    yield "note", (), said("grid_gaps", told=told)
+    yield "note", (), sentence("findings.grid_gaps", told=told)
 
 
 def _absent_cells(factors: pd.DataFrame, levels: dict[str, list[str]]) -> str:
@@ -120,7 +120,11 @@ def _seed_in_name(experiments: Experiments) -> Told:
     differs = named.notna() & (seed != "") & (named.where(named != "", "0") != seed)
     if not differs.any():
         return
-    yield "warning", experiments.names[differs], said("seed_in_name", n=differs.sum(), column=column)
+    yield (
+        "warning",
+        experiments.names[differs],
+        sentence("findings.seed_in_name", n=differs.sum(), column=column),
+    )
 
 
 def _seeds_differ(experiments: Experiments) -> Told:
@@ -132,7 +136,7 @@ def _seeds_differ(experiments: Experiments) -> Told:
             is_known = (a != "") & (b != "")
             differs = is_known & (a != b)
             if 0 < differs.sum() <= 0.1 * is_known.sum():
-                text = said("seeds_differ", first=first, second=second, n=differs.sum())
+                text = sentence("findings.seeds_differ", first=first, second=second, n=differs.sum())
                 yield "warning", experiments.names[differs], text
 
 
@@ -152,7 +156,7 @@ def _numbers_left_out(experiments: Experiments) -> Told:
             total += len(absent)
     if not told:
         return
-    yield "note", (), said("numbers_left_out", n=total, listed=some(told, 5))
+    yield "note", (), sentence("findings.numbers_left_out", n=total, listed=some(told, 5))
 
 
 @check("provenance", "Are versions, commits, times and seeds recorded?")
@@ -161,9 +165,9 @@ def check_provenance(experiments: Experiments, options: AuditOptions) -> Told:
     metadata = experiments.columns("metadata")
     versions = [c for c in metadata if re.search(r"version", c, re.IGNORECASE)]
     if not versions:
-        yield "note", (), said("no_version")
+        yield "note", (), sentence("findings.no_version")
     if not experiments.columns("seed"):
-        yield "note", (), said("no_seed")
+        yield "note", (), sentence("findings.no_seed")
     for column in metadata:
         if re.search(r"commit|sha|version|timestamp|created", column, re.IGNORECASE):
             yield from _gaps(experiments, column)
@@ -176,7 +180,7 @@ def _gaps(experiments: Experiments, column: str) -> Told:
     is_missing = experiments.cells[column] == ""
     if not is_missing.any() or is_missing.all():
         return
-    yield "note", experiments.names[is_missing], said("blank", n=is_missing.sum(), column=column)
+    yield "note", experiments.names[is_missing], sentence("findings.blank", n=is_missing.sum(), column=column)
 
 
 def _mixed(experiments: Experiments, column: str) -> Told:
@@ -194,5 +198,7 @@ def _mixed(experiments: Experiments, column: str) -> Told:
         lambda cells: cells.mode().iloc[0] if cells.notna().any() else ""
     )
     is_other = families.index[(given != usual)[families.index]]
-    text = said("mixed_versions", n=len(told), column=column, listed=some(told, 8), n_other=len(is_other))
+    text = sentence(
+        "findings.mixed_versions", n=len(told), column=column, listed=some(told, 8), n_other=len(is_other)
+    )
     yield "warning", experiments.names.loc[is_other], text

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from vernal.common.formatting import count
-from vernal.studies.audit.findings import NotChecked, Told, check, said, some
+from vernal.studies.audit.findings import NotChecked, Told, check, sentence, some
 from vernal.studies.audit.options import AuditOptions
 from vernal.studies.published.columns import SPREAD, Metric
 from vernal.studies.published.experiments import Experiments, codes
@@ -31,7 +31,7 @@ def check_same_settings(experiments: Experiments, options: AuditOptions) -> Told
     if not differs.any():
         return
     facts = " ".join(_spread_facts(experiments, metric) for metric in experiments.headlines())
-    text = said("same_settings", n=differs.sum(), n_groups=runs[differs].nunique(), facts=facts)
+    text = sentence("findings.same_settings", n=differs.sum(), n_groups=runs[differs].nunique(), facts=facts)
     yield "error", experiments.names[differs], text
 
 
@@ -88,8 +88,8 @@ def check_counted_twice(experiments: Experiments, options: AuditOptions) -> Told
         for column in experiments.settings
         if (experiments.settings[column] != experiments.effective[column])[is_twice].any()
     ]
-    text = said(
-        "counted_twice",
+    text = sentence(
+        "findings.counted_twice",
         n_listed=listed[is_twice].nunique(),
         n_distinct=experiments.configurations[is_twice].nunique(),
         listed=some(inert),
@@ -111,9 +111,9 @@ def check_one_run(experiments: Experiments, options: AuditOptions) -> Told:
         return
     n_single = count(int(is_single.sum()), "configuration")
     if is_single.all():
-        yield "note", experiments.names, said("all_single", n_single=n_single)
+        yield "note", experiments.names, sentence("findings.all_single", n_single=n_single)
         return
-    text = said("some_single", n_single=n_single, n_all=experiments.configurations.nunique())
+    text = sentence("findings.some_single", n_single=n_single, n_all=experiments.configurations.nunique())
     yield "warning", experiments.names[is_single], text
 
 
@@ -126,7 +126,7 @@ def _stated_spread(experiments: Experiments, columns: list[str]) -> Told:
     is_claimed = has_spread & (n_runs == 1)
     if not is_claimed.any():
         return
-    text = said("stated_spread", n=is_claimed.sum(), listed=some(columns, 3))
+    text = sentence("findings.stated_spread", n=is_claimed.sum(), listed=some(columns, 3))
     yield "error", experiments.names[is_claimed], text
 
 
@@ -149,7 +149,9 @@ def check_duplicates(experiments: Experiments, options: AuditOptions) -> Told:
         given = experiments.cells[column]
         is_double = given.duplicated(keep=False) & (given != "")
         if is_double.any():
-            text = said("one_name", n_names=given[is_double].nunique(), column=column, n_rows=is_double.sum())
+            text = sentence(
+                "findings.one_name", n_names=given[is_double].nunique(), column=column, n_rows=is_double.sum()
+            )
             yield "error", experiments.names[is_double], text
     told = [
         c
@@ -159,4 +161,8 @@ def check_duplicates(experiments: Experiments, options: AuditOptions) -> Told:
     is_same = experiments.cells[told].duplicated(keep=False)
     if is_same.any():
         n_extra = int(experiments.cells[told].duplicated().sum())
-        yield "warning", experiments.names[is_same], said("same_run", n=is_same.sum(), n_extra=n_extra)
+        yield (
+            "warning",
+            experiments.names[is_same],
+            sentence("findings.same_run", n=is_same.sum(), n_extra=n_extra),
+        )

@@ -8,7 +8,7 @@ from itertools import combinations
 
 import pandas as pd
 
-from vernal.studies.audit.findings import NotChecked, Told, check, said
+from vernal.studies.audit.findings import NotChecked, Told, check, sentence
 from vernal.studies.audit.options import AuditOptions
 from vernal.studies.published.cells import canonical, numbers
 from vernal.studies.published.experiments import Experiments
@@ -67,8 +67,8 @@ def check_train_and_analysis(experiments: Experiments, options: AuditOptions) ->
         examples = pd.DataFrame({"a": here, "b": there})[differs].drop_duplicates().head(3)
         values = ", ".join(f"{a} and {b}" for a, b in zip(examples.a, examples.b, strict=True))
         severity, meaning = _WHAT_IT_MEANS["density" if name in DENSITY else "sound"]
-        text = said(
-            "train_and_analysis",
+        text = sentence(
+            "findings.train_and_analysis",
             n=differs.sum(),
             name=name,
             training=training,
@@ -128,7 +128,7 @@ def _spellings(experiments: Experiments, column: str, written: pd.Series) -> Tol
     examples = "; ".join(
         " and ".join(group.written.head(3)) for _, group in several.groupby("one", sort=False)
     )
-    yield "note", experiments.names[is_odd], said("spelled", column=column, examples=examples)
+    yield "note", experiments.names[is_odd], sentence("findings.spelled", column=column, examples=examples)
 
 
 def _slips(experiments: Experiments, column: str, written: pd.Series) -> Told:
@@ -142,8 +142,14 @@ def _slips(experiments: Experiments, column: str, written: pd.Series) -> Told:
             (first, second), key=lambda item: int(written.map(lambda cell, i=item: i in _items(cell)).sum())
         )
         is_rare = written.map(lambda cell, item=rare: item in _items(cell)).astype(bool)
-        text = said(
-            "slip", column=column, rare=rare, usual=usual, one=slip[0], other=slip[1], n=is_rare.sum()
+        text = sentence(
+            "findings.slip",
+            column=column,
+            rare=repr(rare),
+            usual=repr(usual),
+            one=slip[0],
+            other=slip[1],
+            n=is_rare.sum(),
         )
         yield "warning", experiments.names[is_rare], text
 

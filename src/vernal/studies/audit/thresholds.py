@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from vernal.studies.audit.counts import PARTS, flags_all, printed_rows
-from vernal.studies.audit.findings import NotChecked, Told, check, said
+from vernal.studies.audit.findings import NotChecked, Told, check, sentence
 from vernal.studies.audit.options import AuditOptions
 from vernal.studies.published.columns import Metric
 from vernal.studies.published.experiments import Experiments
@@ -40,8 +40,8 @@ def check_saturated(experiments: Experiments, options: AuditOptions) -> Told:
         n_known = int(values.notna().sum())
         if n_known < LEAST_ROWS or is_end.sum() <= options.majority * n_known:
             continue
-        text = said(
-            "saturated",
+        text = sentence(
+            "findings.saturated",
             column=metric.column,
             n=is_end.sum(),
             n_known=n_known,
@@ -87,8 +87,8 @@ def check_picked_on_test(experiments: Experiments, options: AuditOptions) -> Tol
         sets = ", ".join(repr(metric.test_set) for metric in here)
         known = int((values.notna().sum(axis=1) > 1).sum())
         tests = [metric.test_set for metric in here if metric.test_set not in TRAINING_SETS]
-        text = said(
-            "picked_on_test",
+        text = sentence(
+            "findings.picked_on_test",
             n=differs.sum(),
             known=known,
             threshold="threshold" if not point else point + " threshold",

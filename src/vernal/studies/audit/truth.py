@@ -15,7 +15,7 @@ from vernal.common.hashing import unit_hash
 from vernal.common.problems import InputError, Problems
 from vernal.common.tables import read_cells
 from vernal.evaluation import baselines, metrics
-from vernal.studies.audit.findings import NotChecked, Said, Told, check, said, some
+from vernal.studies.audit.findings import NotChecked, Said, Told, check, sentence, some
 from vernal.studies.audit.options import AuditOptions
 
 LEAST_OF_A_CLASS = 10  # clips of either class before a rate by site or night means anything
@@ -143,15 +143,19 @@ def check_truth(truth: Truth, options: AuditOptions) -> Told:
     place = ["file_path", "start_s", "end_s"]
     contradicts = clips.groupby(place, dropna=False).is_positive.transform("nunique") > 1
     if contradicts.any():
-        text = said("contradicting_labels", n=contradicts.sum())
+        text = sentence("findings.contradicting_labels", n=contradicts.sum())
         yield "error", dict.fromkeys(clips.name[contradicts]), text
     is_double = clips.duplicated(place, keep=False) & ~contradicts
     if is_double.any():
-        yield "warning", dict.fromkeys(clips.name[is_double]), said("clip_twice", n=is_double.sum())
+        yield (
+            "warning",
+            dict.fromkeys(clips.name[is_double]),
+            sentence("findings.clip_twice", n=is_double.sum()),
+        )
     for split, rows in truth.tested.items():
         if rows.is_positive.nunique() == 1:
             kind = "positives" if rows.is_positive.all() else "negatives"
-            yield "error", (), said("one_class", split=split, kind=kind, n=len(rows))
+            yield "error", (), sentence("findings.one_class", split=split, kind=kind, n=len(rows))
 
 
 @check("split_leak", "Are training and test clips from different files, groups and nights?")
@@ -175,8 +179,11 @@ def check_leaks(truth: Truth, options: AuditOptions) -> Told:
         places = clips[columns].astype("str").agg(" ".join, axis=1)
         is_shared = known & ~is_train & places.isin(places[known & is_train])
         if is_shared.any():
-            text = said(
-                "leak", n=is_shared.sum(), what=what, listed=some(sorted(places[is_shared].unique()), 3)
+            text = sentence(
+                "findings.leak",
+                n=is_shared.sum(),
+                what=what,
+                listed=some(sorted(places[is_shared].unique()), 3),
             )
             yield severity, clips.name[is_shared], text
 
