@@ -98,7 +98,7 @@ def test_the_licence_of_birdnets_model_is_stated_where_it_matters(project: Path)
     assert shipped[0].read_text().startswith("Creative Commons Attribution-NonCommercial-ShareAlike 4.0")
     for page in ("README.md", "docs/deploying.md"):
         assert MODEL_LICENCE in (project / page).read_text(encoding="utf-8"), page
-    for file in ("field/export/templates/sheet.md.j2", "proof/model_card.py"):
+    for file in ("field/export/templates/sheet.md.j2", "proof/templates/model_card.md.j2"):
         assert re.search("model_licence ?}", (project / "src/vernal" / file).read_text("utf-8"), re.I), file
 
 

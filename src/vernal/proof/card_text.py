@@ -1,12 +1,14 @@
-"""What both cards share: blocks of Markdown, and the words for places and dates."""
+"""What the cards share: how they are written, and the words for places and dates."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import pandas as pd
 
-from vernal.proof.markdown import text
+from vernal.common.formatting import count, percent
+from vernal.proof.markdown import table, text
 
 NOT_GIVEN = "not given"
 DEMO = "> **Demo season.** The recordings are synthetic. Nothing here says anything about the real world."
@@ -18,9 +20,16 @@ def card(blocks: Iterable[str]) -> str:
     return "\n\n".join(block for block in blocks if block) + "\n"
 
 
-def bullets(lines: Iterable[str]) -> str:
-    """Sentences as a list."""
-    return "\n".join(f"* {line}" for line in lines)
+def render(name: str, **facts: Any) -> str:
+    """A card from its template, in which `plain` escapes what is no markup of its own."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    loader = PackageLoader("vernal.proof")
+    options: dict[str, Any] = dict.fromkeys(("trim_blocks", "lstrip_blocks", "keep_trailing_newline"), True)
+    environment = Environment(loader=loader, undefined=StrictUndefined, **options)
+    environment.filters |= {"plain": text, "count": count, "percent": percent, "number": "{:,}".format}
+    environment.globals |= {"table": table, "named": named, "dates": dates, "demo": DEMO}
+    return environment.get_template(f"{name}.md.j2").render(**facts)
 
 
 def named(clips: pd.DataFrame, column: str) -> str:

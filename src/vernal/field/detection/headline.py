@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from vernal.clips.manifest import on_split
-from vernal.common.formatting import NBSP, amount, count, fine_amount, hours, listed, percent
+from vernal.common.formatting import NBSP, count, fine_amount, hours
 from vernal.evaluation.proportions import BOUND_WORDS
 from vernal.field.detection.detection_run import DetectionRun, unheard_words
 from vernal.field.detection.false_alarms import ENDS, measured_rate
@@ -16,6 +15,9 @@ from vernal.field.detection.nights import CHANCE
 from vernal.field.detection.validation_section import confidence_of, precision_words
 from vernal.field.detection.verification import CONFIRMED, REJECTED
 from vernal.reports.blocks import BAD, GOOD, WARNING, Bullets, Section, Text, Tile, Tiles
+from vernal.reports.sentences import sentences_of
+
+sentence = sentences_of("vernal.field.detection")
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ def _count_nights(run: DetectionRun) -> _NightCounts:
 def answer_section(run: DetectionRun) -> Section:
     """Where it was detected, how much of that is right, and what may be counted; then the numbers."""
     nights = _count_nights(run)
-    said = [_detected(run, nights), headline(run), _countable(run, nights), Text(_missed_words(run))]
+    said = [_detected(run, nights), headline(run), _countable(nights), Text(_missed_words(run))]
     details = [Text(words) for words in (_expected_words(run),) if words]
     shown = Bullets([text for text in said if text.text], is_lead=True)
     return Section(
@@ -53,48 +55,37 @@ def answer_section(run: DetectionRun) -> Section:
 
 
 def _tiles(run: DetectionRun, nights: _NightCounts) -> list[Tile]:
-    detections, recordings = run.found.detections, run.recordings
+    recordings, of_heard = run.recordings, f"of {nights.heard:,}"
     heard = f"{count(len(recordings), 'recording')} of {count(recordings.recorder_id.nunique(), 'recorder')}"
-    whole = f"rejected: {nights.rejected:,}, where every detection was heard and none was the target"
+    whole = sentence("headline.rejected", nights=nights)
     return [
         Tile(hours(run.heard_h), "hours heard", heard),
-        Tile(f"{len(detections):,}", "detections", _flagged_words(run)),
-        Tile(f"{nights.detected:,} of {nights.heard:,}", "nights with a detection", _false_nights(run)),
-        Tile(f"{nights.confirmed:,} of {nights.heard:,}", "nights confirmed by a person", whole),
+        Tile(f"{len(run.found.detections):,}", "detections", _flagged_words(run)),
+        Tile(f"{nights.detected:,} {of_heard}", "nights with a detection", _false_nights(run)),
+        Tile(f"{nights.confirmed:,} {of_heard}", "nights confirmed by a person", whole),
     ]
 
 
 def _detected(run: DetectionRun, nights: _NightCounts) -> Text:
     """On how many nights there was a detection, or why there are none to count."""
-    if nothing_heard := unheard_words(run.recordings):
-        return Text(f"{nothing_heard}. Nothing is known of any night.", BAD)
+    if unheard := unheard_words(run.recordings):
+        return Text(sentence("headline.nothing_known", unheard=unheard), BAD)
     if not nights.heard and len(run.recordings):
-        return Text("No recording's name tells when it was made, so there are no nights to count.")
+        return Text(sentence("headline.no_nights"))
     found = run.found.detections
-    recorders = (
-        f"{found.recorder_id.nunique():,} of {count(run.recordings.recorder_id.nunique(), 'recorder')}"
-    )
-    return Text(
-        f"{listed(run.classifier.labels)} was detected on {nights.detected:,} of {count(nights.heard, 'night')}, at "
-        f"{recorders}: {count(len(found), 'detection')} in {hours(run.heard_h)} hours of sound."
-    )
+    n_recorders, n_all = found.recorder_id.nunique(), run.recordings.recorder_id.nunique()
+    facts = {"n": len(found), "n_recorders": n_recorders, "n_all": n_all, "hours": hours(run.heard_h)}
+    return Text(sentence("headline.detected", labels=run.classifier.labels, nights=nights, **facts))
 
 
-def _countable(run: DetectionRun, nights: _NightCounts) -> Text:
+def _countable(nights: _NightCounts) -> Text:
     """What may be counted: what a person confirmed."""
     if not nights.detected:
         return Text("")
     if not nights.confirmed:
-        words = "No night is confirmed by a person yet, so none counts as a record: `kedro review nights`."
-        return Text(words, WARNING)
+        return Text(sentence("headline.none_confirmed"), WARNING)
     left = nights.detected - nights.confirmed - nights.rejected
-    more = f" {count(left, 'night')} with detections still {'has' if left == 1 else 'have'} to be checked:"
-    more += " `kedro review nights`."
-    return Text(
-        f"A person confirmed it on {count(nights.confirmed, 'night')}; these may be counted as records."
-        f"{more if left > 0 else ''}",
-        GOOD if left <= 0 else "",
-    )
+    return Text(sentence("headline.confirmed", nights=nights, left=left), GOOD if left <= 0 else "")
 
 
 def _missed_words(run: DetectionRun) -> str:
@@ -103,48 +94,39 @@ def _missed_words(run: DetectionRun) -> str:
         return ""
     rows = run.validation.summary.to_dict("records")
     row = rows[0] if len(rows) == 1 else {}
-    nights = "A night without a detection can still have calls."
     if pd.isna(row.get("share_of_calls")):
-        return f"How many calls and nights were missed is not known. {nights}"
-    low, high = percent(row["share_of_calls_low"]), percent(row["share_of_calls_high"])
-    floor = percent(confidence_of(row["floor_logit"]))
-    return (
-        f"It flags about {percent(row['share_of_calls'])} of the windows with calls ({low} to {high}), not counting "
-        f"those with a confidence below {floor}. {nights}"
-    )
+        return sentence("headline.missed", share=None)
+    low, high = row["share_of_calls_low"], row["share_of_calls_high"]
+    floor = confidence_of(row["floor_logit"])
+    return sentence("headline.missed", share=row["share_of_calls"], low=low, high=high, floor=floor)
 
 
 def headline(run: DetectionRun) -> Text:
     """How many flagged windows are right; unless a sample was checked, beside what false alarms would explain."""
-    flagged, n_windows = int(run.found.detections.n_windows.sum()), run.n_windows
-    if nothing_heard := unheard_words(run.recordings):
-        return Text(f"{nothing_heard}.", BAD)
-    if not flagged:
-        return Text(f"None of {count(n_windows, 'window')} was flagged.", WARNING)
-    said = _flagged_words(run)
+    n_flagged = int(run.found.detections.n_windows.sum())
+    if unheard := unheard_words(run.recordings):
+        return Text(f"{unheard}.", BAD)
+    if not n_flagged:
+        return Text(sentence("headline.none_flagged", heard=run.n_windows), WARNING)
+    flagged, checked = _flagged_words(run), _checked_words(run)
     if by_sample := _sample_words(run):
-        return Text(f"{said}. {by_sample}")
-    listen = (
-        _checked_words(run) or "Listen to a sample before counting on any of them: `kedro review sample`."
-    )
-    rate = measured_rate(run.classifier)
+        return Text(f"{flagged}. {by_sample}")
+    listen, own = checked or sentence("headline.listen"), run.classifier
+    rate = measured_rate(own)
     if rate is None:
-        why = _why_unmeasured(run)
-        return Text(f"{said}. How many of them are false alarms cannot be told: {why}. {listen}", WARNING)
-    most = rate.most_flagged(n_windows)
-    if flagged <= most:
-        few = f"{said}: no more than false alarms alone would explain. {_checked_words(run)}"
-        return Text(few.rstrip(), WARNING)
-    more = f"{said}: more than false alarms alone would explain ({most:,} at the most). {listen}"
-    return Text(more, GOOD)
+        facts = {"n_labels": len(own.labels), "has_points": bool(own.of_labels)}
+        facts["has_own_threshold"] = own.has_own_threshold
+        return Text(sentence("headline.not_measured", flagged=flagged, listen=listen, **facts), WARNING)
+    most = rate.most_flagged(run.n_windows)
+    if n_flagged <= most:
+        return Text(sentence("headline.no_more", flagged=flagged, checked=checked), WARNING)
+    return Text(sentence("headline.more", flagged=flagged, most=most, listen=listen), GOOD)
 
 
 def _flagged_words(run: DetectionRun) -> str:
     """How many windows were flagged; one that several labels are in was flagged for each."""
-    flagged, heard = int(run.found.detections.n_windows.sum()), count(run.n_windows, "window")
-    if len(run.classifier.labels) > 1:
-        return f"{count(flagged, 'flag')} of {count(len(run.classifier.labels), 'label')} in {heard}"
-    return f"{flagged:,} of {heard} {'was' if flagged == 1 else 'were'} flagged"
+    n, n_labels = int(run.found.detections.n_windows.sum()), len(run.classifier.labels)
+    return sentence("headline.flagged", n=n, n_labels=n_labels, heard=run.n_windows)
 
 
 def _sample_words(run: DetectionRun) -> str:
@@ -157,21 +139,8 @@ def _checked_words(run: DetectionRun) -> str:
     """How many of the detections that people checked were right."""
     states = run.found.detections.review_state.value_counts()
     n_right, n_wrong = (int(states.get(state, 0)) for state in (CONFIRMED, REJECTED))
-    if not n_right + n_wrong:
-        return ""
-    share_right = percent(n_right / (n_right + n_wrong))
-    checked = count(n_right + n_wrong, "detection")
-    return f"People confirmed {n_right:,} of {checked} that they checked ({share_right})."
-
-
-def _why_unmeasured(run: DetectionRun) -> str:
-    if not run.classifier.has_own_threshold:
-        return "threshold, band or sensitivity of this run are not those that were measured"
-    if len(run.classifier.labels) > 1:
-        if run.classifier.of_labels:
-            return "their rates differ by label, see below"
-        return "they were not measured class by class"
-    return "the classifier does not tell how many labelled clips without the target it flagged"
+    n = n_right + n_wrong
+    return sentence("headline.checked", n_right=n_right, n=n) if n else ""
 
 
 def _expected_words(run: DetectionRun) -> str:
@@ -179,15 +148,9 @@ def _expected_words(run: DetectionRun) -> str:
     rate = measured_rate(run.classifier)
     if rate is None or not run.n_windows:
         return ""
-    value, *ends = rate.rates
-    low, high = (fine_amount(end * run.n_windows) for end in ends)
-    return (
-        f"Labelled clips without the target that were flagged all the same, {on_split(rate.split)}: "
-        f"{rate.n_flagged:,} of {count(rate.n_negative, 'clip')}, {_fine_percent(value)}, and between "
-        f"{_fine_percent(ends[0])} and {_fine_percent(ends[1])} ({BOUND_WORDS}). "
-        "As much sound as was heard here, all without the target, "
-        f"would give about {fine_amount(value * run.n_windows)} flagged windows ({low} to {high})."
-    )
+    shares = [_fine_percent(end) for end in rate.rates]
+    windows = [fine_amount(end * run.n_windows) for end in rate.rates]
+    return sentence("headline.expected", rate=rate, shares=shares, windows=windows, bound_words=BOUND_WORDS)
 
 
 def _fine_percent(value: float) -> str:
@@ -202,6 +165,5 @@ def _fine_percent(value: float) -> str:
 def _false_nights(run: DetectionRun) -> str:
     """How many nights without the target would have a detection all the same."""
     value, low, high = (run.nights[f"{CHANCE}{end}"].sum() for end in ENDS)
-    if measured_rate(run.classifier) is None:
-        return "a night is one recorder's"
-    return f"false alarms alone: {amount(value)} ({amount(low)} to {amount(high)}); a night is one recorder's"
+    is_measured = measured_rate(run.classifier) is not None
+    return sentence("headline.false_nights", is_measured=is_measured, value=value, low=low, high=high)
