@@ -106,3 +106,16 @@ def test_any_bytes_are_read_or_refused_but_never_crash(content):
         parse_yaml(content)
     except InputError as error:
         assert "this text" in str(error)
+
+
+def test_text_stays_as_it_is_written_and_within_the_same_bounds(tmp_path):
+    file = tmp_path / "parameters.yml"
+    file.write_text("\ufeffsite: 007\nheard: yes\nfrom: 2025-04-03\nlist: [1.0]\n", encoding="utf-8")
+    assert read_yaml(file, as_text=True) == {
+        "site": "007",
+        "heard": "yes",
+        "from": "2025-04-03",
+        "list": ["1.0"],
+    }
+    with pytest.raises(InputError, match="levels deep"):
+        parse_yaml("[" * 30 + "]" * 30, as_text=True)

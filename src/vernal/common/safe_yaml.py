@@ -16,8 +16,10 @@ from vernal.common.problems import InputError
 from vernal.common.storage import as_path
 
 try:
+    from yaml import CBaseLoader as TextLoader
     from yaml import CSafeLoader as SafeLoader
 except ImportError:  # PyYAML built without libyaml: the same result, ten times slower
+    from yaml import BaseLoader as TextLoader  # type: ignore[assignment]
     from yaml import SafeLoader  # type: ignore[assignment]
 
 MAX_BYTES = 256 * 1024
@@ -29,8 +31,11 @@ _PLAIN_TAGS = {
 }
 
 
-def read_yaml(path: Path | str, max_bytes: int = MAX_BYTES) -> Any:
+def read_yaml(path: Path | str, max_bytes: int = MAX_BYTES, as_text: bool = False) -> Any:
     """The content of one YAML file, as plain data; None when it is empty.
+
+    Args:
+        as_text: leave every value as the text that it is written as.
 
     Raises:
         InputError: the file is missing, too large, or not plain YAML.
@@ -43,23 +48,27 @@ def read_yaml(path: Path | str, max_bytes: int = MAX_BYTES) -> Any:
         raise InputError(
             f"{path.as_posix()} cannot be read ({error.strerror}); check the path and its permissions."
         ) from error
-    return parse_yaml(content, path.as_posix(), max_bytes)
+    return parse_yaml(content, path.as_posix(), max_bytes, as_text)
 
 
-def parse_yaml(content: bytes | str, where: str = "this text", max_bytes: int = MAX_BYTES) -> Any:
-    """Plain data from YAML text; `where` names it in messages.
+def parse_yaml(
+    content: bytes | str, where: str = "this text", max_bytes: int = MAX_BYTES, as_text: bool = False
+) -> Any:
+    """Plain data from YAML text; `where` names it in messages, and `as_text` is that of `read_yaml`.
 
     Raises:
         InputError: too large, too deep, expanding to too much, tagged, a key given twice, or not YAML.
 
     >>> parse_yaml("dropout: [0, 0.25]")
     {'dropout': [0, 0.25]}
+    >>> parse_yaml("site: 007", as_text=True)
+    {'site': '007'}
     """
     if len(content) > max_bytes:
         raise InputError(f"{where} is larger than {max_bytes:,} bytes, the limit for such a file.")
     try:
         _check_depth(content, where)
-        loader = SafeLoader(content)
+        loader = (TextLoader if as_text else SafeLoader)(content)
         try:
             node = loader.get_single_node()
             if node is None:

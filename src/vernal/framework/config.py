@@ -13,11 +13,11 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import yaml
 from kedro.config import OmegaConfigLoader
 
 from vernal.common.names import ALL_CLASSES, CLASS_DIVIDER
 from vernal.common.problems import InputError
+from vernal.common.safe_yaml import read_yaml
 from vernal.common.settings import find_setting
 from vernal.common.storage import is_remote
 from vernal.framework.kedro_compat import new_resolver
@@ -117,9 +117,7 @@ class VernalConfigLoader(OmegaConfigLoader):
         """The value of a parameter as it is written in the last file that has it."""
         for env in (self.env or self.default_run_env, self.base_env):
             for path in sorted((Path(self.conf_source) / str(env)).rglob("parameters*.yml")):
-                # This loader makes text of every value.
-                content = yaml.load(path.read_text(encoding="utf-8-sig"), Loader=yaml.BaseLoader)  # noqa: S506
-                if isinstance(value := find_setting(content, name), str):
+                if isinstance(value := find_setting(read_yaml(path, as_text=True), name), str):
                     return value
         return None
 

@@ -67,15 +67,8 @@ def check_train_and_analysis(experiments: Experiments, options: AuditOptions) ->
         examples = pd.DataFrame({"a": here, "b": there})[differs].drop_duplicates().head(3)
         values = ", ".join(f"{a} and {b}" for a, b in zip(examples.a, examples.b, strict=True))
         severity, meaning = _WHAT_IT_MEANS["density" if name in DENSITY else "sound"]
-        text = sentence(
-            "findings.train_and_analysis",
-            n=differs.sum(),
-            name=name,
-            training=training,
-            analysis=analysis,
-            values=values,
-            meaning=meaning,
-        )
+        facts = {"setting": name, "training": training, "analysis": analysis, "values": values}
+        text = sentence("findings.train_and_analysis", n=differs.sum(), meaning=meaning, **facts)
         yield severity, experiments.names[differs], text
 
 
