@@ -11,7 +11,7 @@ from tests.small_review import make_context
 from vernal.common.problems import InputError
 from vernal.field.detection.classifier import choose_classifier
 from vernal.field.detection.options import DetectionOptions
-from vernal.web.review.loops import loop_file
+from vernal.web.review.loop_files import loop_file
 from vernal.web.review.options import ReviewOptions
 from vernal.web.review.service import ReviewService
 

@@ -12,7 +12,7 @@ import contextlib
 from vernal.common.names import ALL_CLASSES
 from vernal.web.project import NotThere, ProjectContext
 from vernal.web.review.classes import ask_for_all, in_their_spelling, join_queues, of_class
-from vernal.web.review.loops import is_loop
+from vernal.web.review.loop_files import is_loop
 from vernal.web.review.options import QueueSpec
 from vernal.web.review.queues import Queue, load_queue
 

@@ -1,28 +1,24 @@
 """A loop of listening: a queue that grows by a batch whenever the last one is decided on.
 
-What is kept: how it began (`<name>.loop.json` and the embeddings of its examples, `<name>.examples.npy`, beside the
-queue's own table), the batches in the queue's table, and the decisions in the log. A batch is on the disk before it
-is shown, so that a killed server goes on where it was; the detector is made of the decisions anew.
+What is kept: how it began (see `loop_files`), the batches in the queue's table, and the decisions in the log. A batch
+is on the disk before it is shown, so that a killed server goes on where it was; the detector is made of the decisions
+anew.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
 import threading
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property, partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from vernal.audio.birdnet.own_classes import find_own_class, own_classes_like, own_weights
-from vernal.audio.embedding.excerpts import embed_excerpt
-from vernal.audio.excerpts import place_excerpt
+from vernal.audio.birdnet.own_classes import own_weights
 from vernal.collection.listening import (
     LinearDetector,
     LoopOptions,
@@ -35,32 +31,24 @@ from vernal.collection.listening import (
     random_order,
     random_share,
 )
-from vernal.common.files import write_text, writing
+from vernal.common.files import write_text
 from vernal.common.hashing import digest
 from vernal.common.json_text import read_json
 from vernal.common.problems import InputError
 from vernal.common.settings import problems_in
-from vernal.common.tables import safe_csv_text
-from vernal.evaluation.metrics import counts_at_all, f1
 from vernal.web.project import ProjectContext
 from vernal.web.review import queues
 from vernal.web.review.decisions import DecisionLog
 from vernal.web.review.filters import choose
+from vernal.web.review.loop_files import examples_file, loop_file
+from vernal.web.review.loop_outcome import threshold_of, write_manifests, write_model
 from vernal.web.review.neighbours import Neighbours
 from vernal.web.review.similarity import SimilarityIndex, places_in
 from vernal.web.review.taking_up import curation
 
-FOLDER = "03_primary/review"
 WEIGHTS = ("likely", "uncertain", "random")
-MODELS = "06_models/listening"
-MOST_EXAMPLES = 10
-_EXAMPLE_S = 3.0
 _BACK = 3  # batches that the last gain is measured over
-_LEAST_POSITIVES = 5
 _N_PRESUMED_DRAWN = 200
-_MANIFEST = (
-    "file_path", "start_s", "end_s", "label", "quality", "call_type", "site", "recorder_id", "date", "time", "group"
-)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -314,9 +302,10 @@ class Loop:
         names, y = self._known(decided)
         if detector is None or not y.any() or y.all():
             raise InputError("Decide on a clip with the class and on one without it first.")
-        manifests = self._write_manifests(names, y)
+        log = self.log.read()
+        manifests = write_manifests(self.project, self.name, log[log.queue == self.name], names, y)
         point = self._threshold(decided)
-        model = self._write_model(detector, point)
+        model = write_model(self.project, self.name, detector, self.near.audio(), point)
         root, target = self.project.data_root, self.project.setting("target")
         chosen = ",detection.min_confidence=0.5" if "no_threshold" in point else ""
         return {
@@ -328,58 +317,11 @@ class Loop:
             ],
         }
 
-    def _write_manifests(self, names: list[str], y: NDArray[np.bool_]) -> list[Path]:
-        target = str(self.project.setting("target"))
-        log = self.log.read()
-        said = log[log.queue == self.name].drop_duplicates("clip_id", keep="last").set_index("clip_id")
-        clips = self.project.clips().set_index("clip_id").loc[names]
-        table = clips.assign(
-            label=np.where(y, target, f"not {target}"),
-            quality=said.quality.reindex(names),
-            call_type=said.call_type.reindex(names),
-        ).reindex(columns=["source", *_MANIFEST])
-        paths = []
-        for source, part in table.groupby("source", sort=True):
-            path = self.project.data_root / FOLDER / f"{self.name}.{source}.manifest.csv"
-            write_text(
-                path, safe_csv_text(part.drop(columns="source")).to_csv(index=False, lineterminator="\n")
-            )
-            paths.append(path)
-        return paths
-
     def _threshold(self, decided: Mapping[str, str]) -> dict[str, Any]:
         sample, truth = self._sample(decided)
         table = self._table()
         scores = self._held_out(decided, table, int(table.batch.max()), sample) if len(table) else np.empty(0)
         return threshold_of(scores, truth)
-
-    def _write_model(self, detector: LinearDetector, point: Mapping[str, Any]) -> Path:
-        from vernal.field.export.folder import export_head
-        from vernal.training.heads import Head
-
-        target = str(self.project.setting("target"))
-        weights, bias = detector.weights[:, None], np.array([detector.bias])
-        head = Head(((weights.astype(np.float32), bias.astype(np.float32)),))
-        out = self.project.data_root / MODELS / self.name
-        return export_head(out, self.name, head, [target], self.near.audio(), point)
-
-
-def threshold_of(scores: NDArray[np.float64], truth: NDArray[np.bool_]) -> dict[str, Any]:
-    """The logit from which on to detect: the best F1 on the random share, where it has five positives.
-
-    >>> threshold_of(np.array([1.0]), np.array([True]))["no_threshold"]
-    'the random share holds 1 clip of the class, and 5 are needed'
-    """
-    is_known = np.isfinite(scores)
-    scores, truth = scores[is_known], truth[is_known]
-    n = int(truth.sum())
-    if n < _LEAST_POSITIVES or truth.all():
-        clips = "clip" if n == 1 else "clips"
-        return {
-            "no_threshold": f"the random share holds {n} {clips} of the class, and {_LEAST_POSITIVES} are needed"
-        }
-    counts = counts_at_all(scores, truth)
-    return {"threshold_logit": float(counts.threshold[int(np.argmax(f1(counts)))]), "goal": "best_f1"}
 
 
 def advice(last: Mapping[str, float] | None, gain: tuple[float, float], options: LoopOptions) -> str:
@@ -403,106 +345,3 @@ def advice(last: Mapping[str, float] | None, gain: tuple[float, float], options:
             f"({options.level:.0%} interval {gain[0]:.3f} to {gain[1]:.3f}), less than {options.gain:g}."
         )
     return f"Go on: the last {_BACK} batches brought {gain[0]:.3f} to {gain[1]:.3f} of average precision."
-
-
-def is_loop(project: ProjectContext, name: str) -> bool:
-    """Whether a queue of this name is that of a loop."""
-    with contextlib.suppress(InputError):
-        return loop_file(project, queues.check_name(name)).is_file()
-    return False
-
-
-def loop_file(project: ProjectContext, name: str) -> Path:
-    """Where it stands how a loop began; there is a loop of a name where the file is."""
-    return project.data_root / FOLDER / f"{name}.loop.json"
-
-
-def examples_file(project: ProjectContext, name: str) -> Path:
-    """Where the embeddings of a loop's examples stand."""
-    return project.data_root / FOLDER / f"{name}.examples.npy"
-
-
-def begin_loop(
-    project: ProjectContext,
-    near: Neighbours,
-    name: str,
-    examples: list[str],
-    expression: str,
-    options: LoopOptions,
-) -> None:
-    """Write down how a loop begins.
-
-    Args:
-        examples: one to ten clips by their id, or places as `RECORDING@SECONDS`, the middle of a call; none: BirdNET's
-            own class of the target.
-        expression: which clips may be asked about (see `filters.choose`); empty: all without a label.
-    Raises:
-        InputError: unknown clips, recordings or times, too many, or no class of BirdNET's.
-    """
-    queues.check_name(name)
-    if len(examples) > MOST_EXAMPLES:
-        raise InputError(f"{len(examples)} examples were given; name up to {MOST_EXAMPLES}.")
-    own = None if examples else _own_class(project, near)
-    found = [_example(project, near, text) for text in examples]
-    vectors = np.concatenate(found) if found else np.empty((0, near.audio().n_dims), dtype=np.float32)
-    _, index = near.index("clips")
-    started = ", ".join(examples) or own
-    begun = {
-        "examples": examples,
-        "clips": [text for text in examples if text in index],
-        "own_class": own,
-        "filter": expression,
-        "options": asdict(options),
-        "words": f"a loop that began with {started}" + (f" where {expression}" if expression else ""),
-    }
-    with writing(examples_file(project, name)) as temporary:
-        np.save(temporary, vectors)
-    # Written last: where it is, the loop has begun.
-    write_text(loop_file(project, name), json.dumps(begun, indent=1, ensure_ascii=False) + "\n")
-
-
-def _own_class(project: ProjectContext, near: Neighbours) -> str:
-    """BirdNET's class of the target."""
-    target = str(project.setting("target"))
-    card = project.load_or_none("problem_card")
-    names = [target] if card is None else card.spellings_of_target()
-    label = find_own_class(names) if near.audio().encoder == "birdnet_v2.4" else None
-    if label is None:
-        like = "; ".join(own_classes_like(names))
-        raise InputError(
-            f"BirdNET has no class called {target}{f' (like it: {like})' if like else ''}. Give one to {MOST_EXAMPLES} "
-            "examples: clips by their id, or RECORDING@SECONDS."
-        )
-    return label
-
-
-def _example(project: ProjectContext, near: Neighbours, text: str) -> NDArray[np.float32]:
-    """(n_windows, n_dims) of a clip or of three seconds about a time in a recording."""
-    _, index = near.index("clips")
-    if text in index:
-        return index.embeddings_of(text)
-    path, at, seconds = text.rpartition("@")
-    if not at:
-        raise InputError(
-            f"{text[:80]!r} is no clip with an embedding here, and no place as RECORDING@SECONDS."
-        )
-    try:
-        middle = float(seconds)
-    except ValueError:
-        raise InputError(
-            f"{seconds[:20]!r} in {text[:80]!r} is no time; give seconds from the start."
-        ) from None
-    start = max(0.0, middle - _EXAMPLE_S / 2)
-    return embed_excerpt(
-        place_excerpt(_recording(project, path), start, start + _EXAMPLE_S, 0.0), near.audio()
-    )
-
-
-def _recording(project: ProjectContext, path: str) -> Path:
-    """A recording by its path in one of the folders that sound may come from."""
-    recorded = project.load_or_none("audio_roots") or {}
-    for folder in (*recorded.values(), *project.allowed_folders()):
-        # Not there, or out of the folders that may be played from: perhaps in the next.
-        with contextlib.suppress(InputError):
-            return project.audio_file(folder, path)
-    raise InputError(f"There is no recording {path[:120]!r} in the folders of this project's recordings.")

@@ -34,7 +34,8 @@ from vernal.web.review.items import (
     describe_sound,
     recording_of,
 )
-from vernal.web.review.loops import WEIGHTS, Loop, begin_loop, is_loop
+from vernal.web.review.loop_files import begin_loop, is_loop
+from vernal.web.review.loops import WEIGHTS, Loop
 from vernal.web.review.neighbours import Neighbours
 from vernal.web.review.options import QueueSpec, ReviewOptions
 from vernal.web.review.past_decisions import SHOWN, choose_past
@@ -220,7 +221,7 @@ class ReviewService:
 
         Args:
             asked: `examples` (texts, or one a line), `filter`, `name`, and weights `likely`, `uncertain`, `random`;
-                all may be empty (see `loops.begin_loop`).
+                all may be empty (see `loop_files.begin_loop`).
         """
         if self.at_hand.are_several:
             raise InputError(
