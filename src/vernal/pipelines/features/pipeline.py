@@ -2,20 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from vernal.pipelines.features.nodes import (
-    compute_features,
-    deal,
-    draw,
-    embed,
-    evaluate,
-    measure_time,
-    plan_companion,
-    plan_study,
-    render_companion,
-    report,
-    take_in,
-    train,
-)
+from vernal.pipelines.features import nodes
 
 SHARED = {"known_embeddings", "problem_card", "source_manifest"}
 _CLIPS = ["labelled", "folds", "plan"]
@@ -27,21 +14,21 @@ def create_pipeline() -> Pipeline:
     plain = Pipeline(
         [
             Node(
-                plan_companion,
+                nodes.plan_companion,
                 inputs=["params:features.companion", "params:source"],
                 outputs="companion_clips",
                 name="plan_companion",
                 tags=["raw"],
             ),
             Node(
-                render_companion,
+                nodes.render_companion,
                 inputs=["params:features.companion", "companion_clips"],
                 outputs="companion_audio",
                 name="render_companion",
                 tags=["raw"],
             ),
             Node(
-                take_in,
+                nodes.take_in,
                 inputs=[
                     "params:source",
                     "source_manifest",
@@ -56,21 +43,21 @@ def create_pipeline() -> Pipeline:
                 tags=["raw"],
             ),
             Node(
-                deal,
+                nodes.deal,
                 inputs=["clips", "params:features.classes", "params:features.splits"],
                 outputs=["labelled", "folds", "label_counts", "labels_plot"],
                 name="deal",
                 tags=["split"],
             ),
             Node(
-                plan_study,
+                nodes.plan_study,
                 inputs=["params:features.study", "params:points"],
                 outputs="plan",
                 name="plan_study",
                 tags=["split"],
             ),
             Node(
-                compute_features,
+                nodes.compute_features,
                 inputs=[
                     "labelled",
                     "audio_roots",
@@ -84,7 +71,7 @@ def create_pipeline() -> Pipeline:
                 tags=["features"],
             ),
             Node(
-                embed,
+                nodes.embed,
                 inputs=[
                     "labelled",
                     "audio_roots",
@@ -98,7 +85,7 @@ def create_pipeline() -> Pipeline:
                 tags=["features"],
             ),
             Node(
-                train,
+                nodes.train,
                 inputs=[
                     *_CLIPS,
                     "store",
@@ -113,7 +100,7 @@ def create_pipeline() -> Pipeline:
                 tags=["models"],
             ),
             Node(
-                evaluate,
+                nodes.evaluate,
                 inputs=[*_CLIPS, "networks", "store", *_AUDIO, "params:features.evaluation"],
                 outputs=[
                     "points_table",
@@ -129,14 +116,14 @@ def create_pipeline() -> Pipeline:
                 tags=["scores"],
             ),
             Node(
-                measure_time,
+                nodes.measure_time,
                 inputs=["labelled", "audio_roots", "folds", "plan", "networks", *_AUDIO],
                 outputs="runtime",
                 name="measure_time",
                 tags=["reporting"],
             ),
             Node(
-                draw,
+                nodes.draw,
                 inputs=[
                     "labelled",
                     "plan",
@@ -151,7 +138,7 @@ def create_pipeline() -> Pipeline:
                 tags=["reporting"],
             ),
             Node(
-                report,
+                nodes.report,
                 inputs={
                     "source": "params:source",
                     "options": "params:features.evaluation",

@@ -63,8 +63,9 @@ def pooled_sd(values: pd.Series, groups: pd.Series) -> tuple[float, int]:
     freedom = len(values) - groups.nunique()
     if freedom <= 0:
         return float("nan"), 0
-    rest = values - values.groupby(groups).transform("mean")
-    return float(np.sqrt((rest**2).sum() / freedom)), int(freedom)
+    with np.errstate(over="ignore", invalid="ignore"):  # of numbers near the largest there are
+        rest = values - values.groupby(groups).transform("mean")
+        return float(np.sqrt((rest**2).sum() / freedom)), int(freedom)
 
 
 def least_difference(sd: float, n_runs: int) -> float:
