@@ -220,7 +220,7 @@ def test_a_checked_sample_tells_precision_in_the_next_run(tmp_path):
     sample = pd.read_csv(out / "sample.csv")
     assert len(sample) == 20 and set(sample.review_state) == {"unchecked"}
     assert (out / "answer.txt").read_text(encoding="utf-8").splitlines()[1].startswith("kedro review sample")
-    assert "20 windows were drawn over scores and nights" in page
+    assert "20 windows were drawn at random from all scores and nights" in page
     log = DecisionLog(root / "01_raw" / "review")
     place = ["file_path", "start_s", "end_s", "content_hash"]
     for row in sample.to_dict("records"):

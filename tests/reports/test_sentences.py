@@ -21,7 +21,7 @@ def test_a_fact_that_is_not_given_is_an_error():
         sentence("answer.nothing_leads")
 
 
-PACKAGES = ("vernal.reports", "vernal.collection")
+PACKAGES = ("vernal.reports", "vernal.collection", "vernal.field.detection", "vernal.studies.audit")
 
 
 def test_every_sentence_of_the_templates_is_said_by_some_section(project):

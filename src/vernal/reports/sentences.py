@@ -55,7 +55,7 @@ def environment_of(package: str) -> Environment:
 
     # Nothing is escaped here: a sentence is text, and a page escapes all text.
     found = Environment(loader=PackageLoader(package, "templates/sentences"), undefined=StrictUndefined)
-    names = ("share", "percent", "amount", "minutes", "count", "listed")
+    names = ("share", "percent", "amount", "hours", "minutes", "count", "listed")
     found.filters |= {name: getattr(formatting, name) for name in names} | {
         "number": "{:,.0f}".format,
         "split_name": split_name,

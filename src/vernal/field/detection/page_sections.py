@@ -18,28 +18,12 @@ from vernal.field.detection.nights import CALLS, EXPECTED, NO_RECORDINGS, QUIET
 from vernal.field.detection.nights import UNHEARD as NIGHT_UNHEARD
 from vernal.field.detection.options import DetectionOptions
 from vernal.reports.blocks import SOFT, Block, Bullets, Picture, Section, Table, Text
+from vernal.reports.sentences import sentences_of
 
 MOST_FILES = 50
 MEASURED_ON = ("val", "test_iid", "test_ood")
-MEANING = (
-    (
-        "A detection is a model's statement, not an observation. Only listening tells how many are right: precision on "
-        "test clips does not carry over, because {label} is rarer in the field than among those clips."
-    ),
-    (
-        "Detections count neither animals nor calls: consecutive windows make one detection, a call across the end of "
-        "a recording can make two, and one animal may call all night."
-    ),
-    (
-        "Compare two recorders only per hour heard, and only where they hear equally well: range, noise and the age of "
-        "the microphone differ."
-    ),
-    (
-        "A night without a detection is not a night without the animal: some calls are missed, and a recorder does not "
-        "run all hours."
-    ),
-    "Confidence orders detections; it is not a probability.",
-)
+
+sentence = sentences_of("vernal.field.detection")
 
 
 def nights_section(run: DetectionRun) -> Section:
@@ -47,13 +31,12 @@ def nights_section(run: DetectionRun) -> Section:
     blocks: list[Block] = [
         Picture(
             "activity",
-            "Detections by recorder and night, right or not. Grey: heard, no detection. Blank: no recording, which "
-            "says nothing about the animal. A night has the date of its evening, and each recorder has its own.",
+            sentence("sections.activity_caption"),
         ),
         _by_recorder(run),
         Picture(
             "hours",
-            "Detections by clock hour, over the hours that were heard. Clocks are the recorders' own.",
+            sentence("sections.hours_caption"),
         ),
     ]
     return Section("nights", "Nights", blocks)
@@ -152,9 +135,14 @@ def _rate(results: Mapping[str, float], name: str) -> str:
 
 def meaning_section(run: DetectionRun) -> Section:
     """What the counts must not be read as."""
-    label = listed(run.classifier.labels)
-    said = [Text(text.format(label=label)) for text in MEANING]
-    return Section("meaning", "What these counts do not mean", [Bullets(said)])
+    said = [
+        sentence("sections.statement", labels=run.classifier.labels),
+        sentence("sections.no_count"),
+        sentence("sections.recorders"),
+        sentence("sections.quiet_nights"),
+        sentence("sections.confidence"),
+    ]
+    return Section("meaning", "What these counts do not mean", [Bullets([Text(words) for words in said])])
 
 
 def unheard_section(run: DetectionRun) -> Section:

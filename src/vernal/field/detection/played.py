@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from vernal.audio.excerpts import shown_top_hz
-from vernal.common.formatting import count, fine_amount, share
+from vernal.common.formatting import fine_amount, share
 from vernal.common.storage import as_path
 from vernal.field.detection.detection_run import DetectionRun
 from vernal.field.detection.detections import UNCHECKED
@@ -16,6 +16,9 @@ from vernal.field.detection.top import nights_to_confirm
 from vernal.field.detection.verification import CONFIRMED, REJECTED
 from vernal.reports.blocks import Block, Fold, Heading, Section, Table, Text
 from vernal.reports.clip_sounds import Clip, SoundPage
+from vernal.reports.sentences import sentences_of
+
+sentence = sentences_of("vernal.field.detection")
 
 SHOWN = 6  # detections of each kind
 MOST_LISTED = 50
@@ -39,19 +42,22 @@ def listen_section(run: DetectionRun) -> Section:
         return [Heading(title), Text(words), clips]
 
     blocks: list[Block] = [
-        *shown("Strongest detections", "The highest confidence: are these right?", strongest),
-        *shown("False alarms", "Heard by a person and rejected, the surest first.", rejected),
+        *shown("Strongest detections", sentence("played.strongest"), strongest),
+        *shown("False alarms", sentence("played.false_alarms"), rejected),
         *shown(
             "Weakest detections",
-            "Just above the threshold, where most mistakes are.",
+            sentence("played.weakest"),
             strongest.iloc[SHOWN:][::-1],
         ),
         Heading("To check"),
         Text(_nights_words(run)),
         Text(
-            f"The queue has the {len(run.top):,} strongest detections, at most {run.options.queue_per_night} a night "
-            "of a recorder. `kedro review detections` plays them; they are listed in `top.csv`, and `clips/` has sound "
-            f"of the first, with {run.options.clip_margin_s:g}\u00a0s more on both sides."
+            sentence(
+                "played.queue",
+                n=len(run.top),
+                per_night=run.options.queue_per_night,
+                margin_s=run.options.clip_margin_s,
+            )
         ),
         Fold(f"The first {min(len(run.top), MOST_LISTED)}", [_queue_table(run.top)]),
     ]
@@ -83,18 +89,9 @@ def _nights_words(run: DetectionRun) -> str:
     states = nights.review_state.value_counts()
     n_confirmed, n_rejected = (int(states.get(state, 0)) for state in (CONFIRMED, REJECTED))
     is_spent = (nights.review_state == UNCHECKED) & (nights.n_left == 0)
-    n_heard = int(nights.n_heard.sum())
-    cost = (
-        f"{count(n_heard, 'detection')} heard, {n_heard / n_confirmed:.1f} a confirmed night"
-        if n_confirmed
-        else (f"{count(n_heard, 'detection')} heard")
-    )
-    settled = f"{n_confirmed:,} are confirmed and {n_rejected:,} rejected ({cost})"
-    return (
-        f"Of {count(len(nights), 'night')} with detections {settled}; {is_spent.sum():,} have spent their budget of "
-        f"{run.options.night_budget}. `kedro review nights` asks for {nights.n_left.sum():,} more at the most, and "
-        "passes over each night once it is confirmed."
-    )
+    counts = {"n_confirmed": n_confirmed, "n_rejected": n_rejected, "n_heard": int(nights.n_heard.sum())}
+    counts |= {"n_spent": int(is_spent.sum()), "n_left": int(nights.n_left.sum())}
+    return sentence("played.nights_to_confirm", n=len(nights), budget=run.options.night_budget, **counts)
 
 
 def _top_cells(row: Mapping[Hashable, Any]) -> list[str]:
