@@ -133,8 +133,8 @@ def test_the_leaderboards_picture_shows_every_seed_and_says_what_it_leaves_out(m
     assert figure.get_suptitle() == "made (first 1 of 2)"
     low, high = axes.get_xlim()
     assert any(low <= value <= high for value in seeds)
-    assert [text.get_text() for text in axes.texts] == ["1"]
-    assert "hidden" not in axes.get_yticklabels()[0].get_text() + axes.texts[0].get_text()
+    assert [text.get_text() for text in axes.texts] == ["hidden_units", "1"]
+    assert "hidden" not in axes.get_yticklabels()[0].get_text() + axes.texts[1].get_text()
 
 
 def test_an_interval_is_in_the_legend_only_where_there_is_one(make_stage, clips):

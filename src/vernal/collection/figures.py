@@ -60,6 +60,7 @@ FIGURES = {
     ),
 }
 DEMO = "DEMO GROUP, no result"
+UNGRADED = "not graded by a person"
 _STATES = {"used": BLUE, "double": FAINT, "held back": ORANGE}
 _SERIES = ((BLUE, "o"), (ORANGE, "s"), (GREEN, "^"), (PURPLE, "D"), (INK, "v"), (SOFT, "P"))
 # No score is above 1; a mark at 1 is seen whole.
@@ -79,7 +80,14 @@ def inventory(stock: pd.DataFrame, title: str) -> Figure:
     left = np.zeros(len(counts))
     for state, colour in _STATES.items():
         width = counts.get(state, pd.Series(0, index=counts.index)).to_numpy()
-        axes.barh(range(len(counts)), width, left=left, color=colour, label=state, height=0.62)
+        axes.barh(
+            range(len(counts)),
+            width,
+            left=left,
+            color=colour,
+            label="duplicate" if state == "double" else state,
+            height=0.62,
+        )
         left = left + width
     axes.set_yticks(range(len(counts)), counts.index)
     axes.set_xlabel("recordings")
@@ -235,7 +243,7 @@ def drift(shifts: pd.DataFrame, planted: Mapping[str, Any], title: str) -> Figur
         at, put_in = bands.index("4 kHz"), [planted["drift_db"]] * 2
         axes.plot([at - 0.3, at + 0.3], put_in, color=INK, linewidth=1, linestyle=":", label="planted")
     axes.axhline(0, color=SOFT, linewidth=0.8)
-    axes.set(ylabel="dB", xlabel="octave band of the background")
+    axes.set(ylabel="change of level, dB", xlabel="octave band of the background")
     legend_below(figure, axes)
     return figure
 
@@ -270,8 +278,8 @@ def quality(clips: pd.DataFrame, title: str) -> Figure:
         return nothing(title, "No positive clip has a signal-to-noise ratio.")
     figure, (axes,) = panels(1, 2.6, title)
     bins = np.arange(np.floor(known.snr_db.min() / 2) * 2, known.snr_db.max() + 2.1, 2.0).tolist()
-    colours = {"no tier given": FAINT, "low": ORANGE, "medium": PURPLE, "high": BLUE}
-    tier = known.quality_assigned.astype("str").fillna("no tier given")
+    colours = {UNGRADED: FAINT, "low": ORANGE, "medium": PURPLE, "high": BLUE}
+    tier = known.quality_assigned.astype("str").fillna(UNGRADED)
     parts = [known.snr_db[tier == name] for name in colours]
     axes.hist(parts, bins=bins, stacked=True, color=list(colours.values()), label=list(colours))
     axes.set(xlabel="signal-to-noise ratio, dB", ylabel="positive clips")

@@ -125,10 +125,11 @@ class Sounds:
 
 @dataclass(frozen=True)
 class Fold:
-    """Blocks that a reader opens."""
+    """Blocks that a reader opens; on paper they stand open or are left out."""
 
     title: str
     blocks: Sequence[Block]
+    is_printed: bool = False
     kind: str = field(default="fold", init=False)
 
 

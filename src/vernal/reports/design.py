@@ -59,7 +59,7 @@ def _settings(results: StageResults) -> list[Block]:
         rows = [[f"`{name}`", " | ".join(levels[name])] for name in varied]
         blocks.append(Table(["setting that varies", "values"], rows))
     title = "Settings that all points share" if varied else "The settings"
-    return [*blocks, Fold(title, [Table(["setting", "value"], fixed)])]
+    return [*blocks, Fold(title, [Table(["setting", "value"], fixed)], is_printed=True)]
 
 
 def split_meaning(split: str, split_counts: pd.DataFrame) -> str:
@@ -124,7 +124,7 @@ def _split_details(split_counts: pd.DataFrame) -> list[Block]:
         for row in details.to_dict("records")
     ]
     columns = ["split", "by", "value", "positive", "negative", "blocks"]
-    return [Fold("Clips by call type, recorder and site", [Table(columns, rows)])]
+    return [Fold("Clips by call type, recorder and site", [Table(columns, rows)], is_printed=True)]
 
 
 def _reject_blocks(rejects: pd.DataFrame) -> list[Block]:

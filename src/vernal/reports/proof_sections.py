@@ -112,8 +112,8 @@ def card_section(model_card: str, data_card: str) -> Section:
         "Model card and data card",
         [
             Text("As in `model_card.md` and `data_card.md` beside this report."),
-            Fold("Model card", markdown_blocks(model_card)),
-            Fold("Data card", markdown_blocks(data_card)),
+            Fold("Model card", markdown_blocks(model_card), is_printed=True),
+            Fold("Data card", markdown_blocks(data_card), is_printed=True),
         ],
     )
 

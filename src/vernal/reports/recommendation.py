@@ -168,6 +168,7 @@ def _season_totals(results: StageResults) -> list[Block]:
         Fold(
             "Totals over the nights",
             [Table(columns, rows, totals_note())],
+            is_printed=True,
         )
     ]
 

@@ -71,7 +71,7 @@ def _notes(results: StageResults) -> list[Block]:
         return []
     blocks: list[Block] = [Heading("Notes of the evaluation"), Bullets(said[:NOTES_SHOWN])]
     rest = said[NOTES_SHOWN:]
-    return [*blocks, Fold(f"{len(rest):,} more", [Bullets(rest)])] if rest else blocks
+    return [*blocks, Fold(f"{len(rest):,} more", [Bullets(rest)], is_printed=True)] if rest else blocks
 
 
 def _scope_words(scope: str) -> str:
@@ -110,5 +110,9 @@ def _calibration(results: StageResults) -> list[Block]:
         for row in table.to_dict("records")
     ]
     return [
-        Fold("Calibration errors", [Table(["split", "method", "Brier score", "calibration error"], rows)])
+        Fold(
+            "Calibration errors",
+            [Table(["split", "method", "Brier score", "calibration error"], rows)],
+            is_printed=True,
+        )
     ]

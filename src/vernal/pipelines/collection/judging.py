@@ -61,7 +61,7 @@ def learn_curves(
 def suspect_labels(
     vectors: pd.DataFrame, clips: pd.DataFrame, consensus: pd.DataFrame, card: ProblemCard, seed: int
 ) -> pd.DataFrame:
-    """Labels that the other nights speak against, as a queue to review."""
+    """Labels that a model trained on other nights doubts, as a queue to review."""
     tables = []
     for label in top_classes(card):
         data = data_of(vectors, clips, consensus, label, "training")

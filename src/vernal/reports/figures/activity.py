@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from vernal.reports.figures.style import BLUE, FAINT, LINE, ORANGE, SOFT, nothing, panels, shortened
+from vernal.reports.figures.nights import set_nights
+from vernal.reports.figures.style import BLUE, FAINT, LINE, ORANGE, nothing, panels, shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,14 +37,15 @@ def activity(nights: pd.DataFrame, title: str) -> Figure:
     figure, listed = panels(1, height, title, n_rows=len(labels))
     for axes, label in zip(listed, labels, strict=True):
         _nights(axes, dated[(dated.label == label) & dated.recorder_id.isin(recorders)], recorders)
-        axes.set_title(label + of_all)
+        axes.set_title(f"{label if len(labels) > 1 else ''}{of_all}".strip())
     _legend(figure)
     return figure
 
 
 def _nights(axes: Axes, table: pd.DataFrame, recorders: list[str]) -> None:
     dates = sorted(table.night.unique())
-    x = table.night.map({date: at for at, date in enumerate(dates)}).to_numpy()
+    places = set_nights(axes, dates)
+    x = table.night.map(places).to_numpy()
     y = table.recorder_id.map({name: at for at, name in enumerate(recorders)}).to_numpy()
     count, state = table.n_detections.to_numpy(), table.state.to_numpy()
     _cells(axes, x[state == "no calls"], y[state == "no calls"], LINE, 1.0)
@@ -53,13 +55,8 @@ def _nights(axes: Axes, table: pd.DataFrame, recorders: list[str]) -> None:
         _cells(axes, x[inside], y[inside], BLUE, strength)
     broken = state == "not heard"
     axes.plot(x[broken], y[broken], "x", color=ORANGE, markersize=_mark_size(len(dates)), markeredgewidth=1.2)
-    days = pd.to_datetime(pd.Series(dates))
-    for gap in np.flatnonzero(days.diff().dt.days.to_numpy() > 1):
-        axes.axvline(gap - 0.5, color=SOFT, linewidth=0.8, linestyle=(0, (2, 2)))
-    every = int(np.ceil(len(dates) / 12))
-    axes.set_xticks(range(0, len(dates), every), dates[::every], rotation=30, ha="right", fontsize=8.5)
     axes.set_yticks(range(len(recorders)), [shortened(name, 24) for name in recorders])
-    axes.set(xlim=(-0.7, max(len(dates), 12) - 0.3), ylim=(len(recorders) - 0.4, -0.6))
+    axes.set_ylim(len(recorders) - 0.4, -0.6)
     axes.grid(False)
     axes.tick_params(length=0)
 
@@ -115,7 +112,7 @@ def hours(detections: pd.DataFrame, effort: pd.DataFrame, title: str) -> Figure:
     missing = rates.index[rates.isna()]
     axes.bar(missing, top * 1.06, width=1.0, color=LINE, alpha=0.55, linewidth=0, label="not recorded")
     axes.set(xlim=(-0.6, 23.6), ylim=(0, top * 1.06), xlabel="clock hour of the recorder")
-    axes.set_ylabel("detections an hour heard")
+    axes.set_ylabel("detections per hour heard")
     axes.set_xticks(range(0, 24, 2))
     axes.grid(False, axis="x")
     if len(missing):

@@ -96,7 +96,10 @@ def _histogram(axes: Axes, values: np.ndarray, edges: np.ndarray, threshold: flo
     if values.size and np.isfinite(threshold):
         said = f"{percent(float(np.mean(values >= threshold)))} of {values.size:,} flagged"
     axes.text(0.01, 0.95, said, transform=axes.transAxes, va="top", fontsize=8.5, color=SOFT)
-    axes.yaxis.set_major_locator(MaxNLocator(2, integer=True))
+    if values.size:
+        axes.yaxis.set_major_locator(MaxNLocator(2, integer=True))
+    else:
+        axes.set_yticks([])
     axes.grid(axis="y", visible=False)
     axes.margins(y=0.5)
 

@@ -64,11 +64,14 @@ def leaderboard(results: StageResults, title: str) -> Figure:
     axes.plot(mean, y, "o", color=BLUE, markeredgecolor=CARD, label="mean over seeds")
     beside = _baseline_lines(axes, results)
     axes.set(
-        ylim=(len(board) - 0.4, -0.6),
+        ylim=(len(board) - 0.4, -1.6),
         xlabel=f"{METRIC_NAMES[results.primary_metric]} {on_split(results.primary_split)}",
     )
     axes.set_yticks(y, _labels(results, board))
     axes.tick_params(axis="y", length=0, pad=24)
+    settings = shortened(" · ".join(results.axes), 58)
+    axes.annotate(settings, (0, -1), (-28, 0), xycoords=("axes fraction", "data"), textcoords="offset points",
+                  ha="right", va="center", color=SOFT, fontsize=8.5)  # fmt: skip
     for at, rank in enumerate(board["rank"]):
         text = UNDEFINED if pd.isna(rank) else str(int(rank))
         axes.annotate(text, (0, at), (-5, 0), xycoords=("axes fraction", "data"), textcoords="offset points",

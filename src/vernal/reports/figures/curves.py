@@ -150,8 +150,9 @@ def _thresholds(results: StageResults, title: str) -> Figure:
                       drawstyle="steps-post")  # fmt: skip
         mark_threshold(axes, chosen)
         axes.set(ylim=(-0.02, 1.04), xlabel="threshold (logit)")
-        axes.set_title(split_title(results, split))
+        axes.set_title(split_title(results, split).replace(": ", "\n", 1))
         _confidence_axis(axes)
+    listed[0].set_ylabel("precision, recall and F1")
     legend_below(figure, listed[0])
     return figure
 
@@ -187,7 +188,7 @@ def reliability(results: StageResults, title: str) -> Figure:
         return nothing(title, "Calibration needs both classes in the validation split.")
     splits = [name for name in (VALIDATION, *results.test_splits) if (table["split"] == name).any()]
     figure, listed = panels(len(splits), HEIGHT_IN - 0.4, title, width_in=width_of(len(splits)), sharey=True)
-    looks = {"none": ("as it is (sigmoid)", SOFT, "o", (0, (4, 2))), "platt": ("Platt", BLUE, "s", "-"),
+    looks = {"none": ("uncalibrated (sigmoid)", SOFT, "o", (0, (4, 2))), "platt": ("Platt", BLUE, "s", "-"),
              "isotonic": ("isotonic", ORANGE, "^", (0, (1, 1.2)))}  # fmt: skip
     for axes, split in zip(listed, splits, strict=True):
         axes.plot([0, 1], [0, 1], color=FAINT, linewidth=1.0, label="perfect")
@@ -196,7 +197,7 @@ def reliability(results: StageResults, title: str) -> Figure:
             label, colour, marker, dashes = looks[method]
             axes.plot(rows["mean_probability"], rows["observed"], color=colour, marker=marker, linestyle=dashes,
                       markerfacecolor=CARD, markersize=5, linewidth=1.2, label=label)  # fmt: skip
-        share_axis(axes, "probability said", "share that came true" if axes is listed[0] else "")
+        share_axis(axes, "predicted probability", "observed share of positives" if axes is listed[0] else "")
         axes.set_title(f"{split_name(split)} (fitted here)" if split == VALIDATION else split_name(split))
     legend_below(figure, listed[0])
     return figure

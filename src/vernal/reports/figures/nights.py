@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from vernal.clips.manifest import split_name
+from vernal.common.formatting import percent
 from vernal.evaluation.stage_results import StageResults
 from vernal.reports.figures.curves import no_threshold
 from vernal.reports.figures.style import (
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 UNKNOWN_NIGHTS = "Recorder or date is unknown of some clips, so there is no table of nights."
+LONGEST_GAP = 10  # days that a gap without nights takes at most
 # What happened to a night: colour and mark; the mark alone tells them apart too.
 OUTCOMES = {
     "found, and confirmed by a true clip": (GREEN, "s"),
@@ -77,19 +80,48 @@ def nights(results: StageResults, title: str, point: str = "") -> Figure:
     return figure
 
 
+def night_places(dates: Sequence[str]) -> tuple[dict[str, float], list[float]]:
+    """Where nights stand on an axis of days, and where it is broken: a longer gap is drawn as `LONGEST_GAP` days.
+
+    Args:
+        dates: of evenings, sorted.
+
+    >>> night_places(["2025-03-08", "2025-03-10", "2025-06-01"])
+    ({'2025-03-08': 0.0, '2025-03-10': 2.0, '2025-06-01': 12.0}, [7.0])
+    """
+    days = pd.to_datetime(pd.Series(list(dates))).diff().dt.days.fillna(0.0)
+    steps = days.clip(upper=LONGEST_GAP)
+    places = steps.cumsum()
+    return dict(zip(dates, places.tolist(), strict=True)), (places - steps / 2)[days > LONGEST_GAP].tolist()
+
+
+def set_nights(axes: Axes, dates: Sequence[str], most_ticks: int = 12) -> dict[str, float]:
+    """Make the lower axis one of nights, and return the place of each; dotted lines mark where it is broken."""
+    places, breaks = night_places(dates)
+    for at in breaks:
+        axes.axvline(at, color=SOFT, linewidth=0.8, linestyle=(0, (2, 2)))
+    end = places[dates[-1]]
+    ticks: list[str] = []
+    for date in dates:
+        if not ticks or places[date] - places[ticks[-1]] >= max(1.0, end / most_ticks):
+            ticks.append(date)
+    axes.set_xticks([places[date] for date in ticks], ticks, rotation=30, ha="right", fontsize=8.5)
+    axes.set_xlim(-0.8, max(end + 1, 12) - 0.2)
+    return places
+
+
 def _calendar(axes: Axes, table: pd.DataFrame) -> None:
     dates, recorders = (sorted(table[name].astype(str).unique()) for name in ("night", "recorder_id"))
-    x = table["night"].astype(str).map({name: at for at, name in enumerate(dates)}).to_numpy()
+    places = set_nights(axes, dates)
+    x = table["night"].astype(str).map(places).to_numpy()
     y = table["recorder_id"].astype(str).map({name: at for at, name in enumerate(recorders)}).to_numpy()
     what = outcome(table).to_numpy()
-    size = float(np.clip(3_600 / max(len(dates), 1), 6, 75))
+    size = float(np.clip(3_600 / (places[dates[-1]] + 1), 6, 75))
     for name, (colour, marker) in OUTCOMES.items():
         inside = what == name
         axes.scatter(x[inside], y[inside], s=size, color=colour, marker=marker, linewidths=0, label=name)
-    every = int(np.ceil(len(dates) / 14))
-    axes.set_xticks(range(0, len(dates), every), dates[::every], rotation=30, ha="right", fontsize=8.5)
     axes.set_yticks(range(len(recorders)), [shortened(name, 24) for name in recorders])
-    axes.set(xlim=(-0.8, max(len(dates), 12) - 0.2), ylim=(len(recorders) - 0.5, -0.5))
+    axes.set_ylim(len(recorders) - 0.5, -0.5)
     axes.tick_params(length=0)
 
 
@@ -119,7 +151,7 @@ def review(results: StageResults, title: str) -> Figure:
         _minute_ticks(axes)
         axes.set_title(_night_title(results, split))
     listed[0].set_ylabel("nights missed")
-    listed[0].yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    listed[0].yaxis.set_major_formatter(lambda value, _: percent(value))
     legend_below(figure, listed[0])
     return figure
 

@@ -49,3 +49,15 @@ for (const table of document.querySelectorAll("table")) {
   });
   (table.closest(".scroll") || table).before(field);
 }
+
+// On paper nobody can open a fold: those that answer a question stand open.
+const opened = [];
+addEventListener("beforeprint", () => {
+  for (const fold of document.querySelectorAll("details.printed:not([open])")) {
+    fold.open = true;
+    opened.push(fold);
+  }
+});
+addEventListener("afterprint", () => {
+  for (const fold of opened.splice(0)) fold.open = false;
+});

@@ -223,7 +223,7 @@ def _compared(results: StudyResults, question: str) -> list[dict[str, Any]]:
 
 def _is_better(row: Mapping[str, float]) -> str:
     if not np.isfinite(row["low"]) or row["low"] <= 0 <= row["high"]:
-        return "not sure"
+        return "cannot be told"
     return "better" if row["difference"] > 0 else "worse"
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 
 from vernal.common.formatting import UNDEFINED, count, listed
-from vernal.reports.blocks import BAD, GOOD, SOFT, WARNING, Block, Bullets, Section, Table, Text, Tile, Tiles
+from vernal.reports.blocks import BAD, GOOD, WARNING, Block, Bullets, Section, Table, Text, Tile, Tiles
 from vernal.reports.page import sections_page
 from vernal.studies.published.comparison import said
 
 QUESTION = "Do the published tables follow from the experiments behind them?"
-MOST_ROWS = 500
+MOST_ROWS = 100
 
 
 def page(cells: pd.DataFrame, labels: pd.DataFrame, summary: pd.DataFrame) -> str:
@@ -22,11 +24,15 @@ def page(cells: pd.DataFrame, labels: pd.DataFrame, summary: pd.DataFrame) -> st
     sections = [
         _answer(cells, labels, summary),
         Section("tables", "Tables", [_tables(summary)]),
-        Section("cells", "Cells that differ", _differing(cells, "Every cell agrees with the experiments.")),
+        Section(
+            "cells",
+            "Cells that differ",
+            _differing(cells, "Every cell agrees with the experiments.", "cells.csv"),
+        ),
         Section(
             "settings",
             "Settings that differ",
-            _differing(labels, "Every line names the settings of its runs."),
+            _differing(labels, "Every line names the settings of its runs.", "labels.csv"),
         ),
     ]
     about = count(len(summary), "table")
@@ -47,14 +53,15 @@ def _answer(cells: pd.DataFrame, labels: pd.DataFrame, summary: pd.DataFrame) ->
         Tile(f"{n_agree:,} of {len(cells):,}", "cells agree", "at the precision that is printed"),
         Tile(f"{n_named:,} of {len(labels):,}", "settings agree", "as named in the lines of the tables"),
     ]
-    each = Bullets([Text(f"{line}.") for line in said(summary)])
-    return Section("answer", "The answer", [Bullets(said_so, is_lead=True), Tiles(tiles), each])
+    differ = summary[~summary["is_reproduced"].astype(bool)]
+    each = [Bullets([Text(f"{line}.", BAD) for line in said(differ)])] if len(differ) else []
+    return Section("answer", "The answer", [Bullets(said_so, is_lead=True), Tiles(tiles), *each])
 
 
 def _tables(summary: pd.DataFrame) -> Table:
     rows = [
         [
-            str(row["table"]),
+            f"`{row['table']}`",
             *(f"{row[name]:,}" for name in ("lines", "cells", "agree", "differ")),
             UNDEFINED if pd.isna(row["largest_difference"]) else f"{row['largest_difference']:.4g}",
             {True: "yes", False: "no"}.get(row["is_in_order"], "cannot be told"),
@@ -69,13 +76,19 @@ def _tables(summary: pd.DataFrame) -> Table:
     return Table(columns, rows, "A line of a single run has no spread. All in `summary.csv`.")
 
 
-def _differing(compared: pd.DataFrame, none: str) -> list[Block]:
-    """The rows of a comparison that do not agree."""
+def _differing(compared: pd.DataFrame, none: str, file: str) -> list[Block]:
+    """The rows of a comparison that do not agree; `file` has all."""
     wrong = compared[~compared["agrees"].astype(bool)]
     if wrong.empty:
         return [Text(none)]
     columns = ["table", "row", "column", "published", "recomputed"]
-    rows = [["not known" if pd.isna(cell) else str(cell) for cell in row] for row in
-            wrong[columns].head(MOST_ROWS).itertuples(index=False)]  # fmt: skip
-    more = f"The first {MOST_ROWS:,} of {len(wrong):,}." if len(wrong) > MOST_ROWS else ""
-    return [Table(columns, rows, more), Text("Files without a folder lie beside this page.", SOFT)]
+    rows = [_cells(list(row)) for row in wrong[columns].head(MOST_ROWS).itertuples(index=False)]
+    more = (
+        f"The first {MOST_ROWS:,} of {len(wrong):,}; all are in `{file}`." if len(wrong) > MOST_ROWS else ""
+    )
+    return [Table(columns, rows, more)]
+
+
+def _cells(row: list[Any]) -> list[str]:
+    table, *others = ("not known" if pd.isna(cell) else str(cell) for cell in row)
+    return [f"`{table}`", *others]

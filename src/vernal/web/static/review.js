@@ -420,7 +420,7 @@ async function showNeighbours(item) {
   if (found.reason) place.textContent = found.reason;
   for (const clip of found.clips) {
     const base = `/review/api/clip/${encodeURIComponent(clip.clips)}/${encodeURIComponent(clip.clip_id)}`;
-    const canvas = element("canvas"), small = element("span", { className: "soft" }, `${clip.place} · alike ${clip.similarity.toFixed(2)}`);
+    const canvas = element("canvas"), small = element("span", { className: "soft" }, `${clip.place} · similarity ${clip.similarity.toFixed(2)}`);
     const tile = element("button", { type: "button", className: "tile", ariaLabel: `Play ${clip.label}, ${clip.place}` }, canvas, element("span", {}, clip.label), small);
     Object.assign(tile.dataset, { sound: clip.clip_id, said: clip.is_positive ? "target" : "not_target" });
     let sound = null;
