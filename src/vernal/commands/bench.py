@@ -80,9 +80,7 @@ COLUMNS = {
 _STAMPED = 200
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
-with_workers = click.option(
-    "--workers", type=click.IntRange(1), default=2, show_default=True, help="Processes on each side."
-)
+with_workers = click.option("--workers", type=click.IntRange(1), default=2, help="Processes on each side.")
 
 
 class _Benches(ClearErrors):
@@ -97,7 +95,7 @@ class _Benches(ClearErrors):
             raise click.ClickException(visible(str(error))) from error
 
 
-@click.group(name="bench", cls=_Benches)
+@click.group(name="bench", cls=_Benches, context_settings={"show_default": True})
 def bench() -> None:
     """Measure against BirdNET-Analyzer on this machine.
 
@@ -107,11 +105,7 @@ def bench() -> None:
 
 
 with_scale = click.option(
-    "--scale",
-    type=click.FloatRange(0.01, 1),
-    default=1.0,
-    show_default=True,
-    help="Share of the study's clips.",
+    "--scale", type=click.FloatRange(0.01, 1), default=1.0, help="Share of the study's clips."
 )
 
 
@@ -121,13 +115,7 @@ with_scale = click.option(
     type=click.Path(path_type=Path, file_okay=False),
     help="Audio to embed; default: clips made for it.",
 )
-@click.option(
-    "--clips",
-    type=click.IntRange(1),
-    default=400,
-    show_default=True,
-    help="Clips to make, or the most to take.",
-)
+@click.option("--clips", type=click.IntRange(1), default=400, help="Clips to make, or the most to take.")
 @click.option("--other-rates", is_flag=True, help="Also clips at 44.1, 32 and 24 kHz, which are resampled.")
 @click.option(
     "--large", is_flag=True, help="Also our memory with 1,000 and 20,000 clips (6 GB of disk, minutes)."
@@ -180,20 +168,10 @@ def make_many_clips(folder: Path, count: int) -> None:
 
 
 @bench.command("train")
-@click.option(
-    "--points", type=click.IntRange(1), default=120, show_default=True, help="Linear points in our batch."
-)
-@click.option(
-    "--clips", type=click.IntRange(100), default=4_800, show_default=True, help="Embeddings to train on."
-)
-@click.option("--epochs", type=click.IntRange(1), default=10, show_default=True, help="Passes over them.")
-@click.option(
-    "--seeds",
-    type=click.IntRange(1),
-    default=5,
-    show_default=True,
-    help="Seeds that BirdNET-Analyzer trains.",
-)
+@click.option("--points", type=click.IntRange(1), default=120, help="Linear points in our batch.")
+@click.option("--clips", type=click.IntRange(100), default=4_800, help="Embeddings to train on.")
+@click.option("--epochs", type=click.IntRange(1), default=10, help="Passes over them.")
+@click.option("--seeds", type=click.IntRange(1), default=5, help="Seeds that BirdNET-Analyzer trains.")
 @as_json
 def train(points: int, clips: int, epochs: int, seeds: int, as_json: bool) -> None:
     """Train the same arrays, linear and with 512 hidden units.
@@ -222,13 +200,7 @@ def train(points: int, clips: int, epochs: int, seeds: int, as_json: bool) -> No
 @click.option("--large", is_flag=True, help="Also 900 points.")
 @click.option("--targets", type=click.IntRange(2), help="Also so many targets, each with 120 points.")
 @with_scale
-@click.option(
-    "--peer-points",
-    type=click.IntRange(0),
-    default=4,
-    show_default=True,
-    help="Points that BirdNET-Analyzer trains.",
-)
+@click.option("--peer-points", type=click.IntRange(0), default=4, help="Points that BirdNET-Analyzer trains.")
 @with_workers
 @as_json
 def sweep(
@@ -281,11 +253,7 @@ def chain(scale: float, workers: int, as_json: bool) -> None:
     help="Recordings to search; default: recordings made for it.",
 )
 @click.option(
-    "--files",
-    type=click.IntRange(1),
-    default=120,
-    show_default=True,
-    help="Recordings of one minute to make; a night has 432.",
+    "--files", type=click.IntRange(1), default=120, help="Recordings of one minute to make; a night has 432."
 )
 @click.option("--other-rates", is_flag=True, help="Also recordings at 44.1 and 24 kHz, which are resampled.")
 @click.option(
