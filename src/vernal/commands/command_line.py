@@ -100,7 +100,7 @@ def _params(ctx: click.Context, option: click.Parameter, text: str) -> dict[str,
     return values
 
 
-def as_groups(values: Mapping[str, str]) -> dict[str, Any]:
+def as_groups(values: Mapping[str, Any]) -> dict[str, Any]:
     """Names with dots as groups within groups.
 
     >>> as_groups({"source.field": "/x", "target": "owl"})

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vernal.commands.command_line import ClearCommand, echo, find_project, with_params
+from vernal.commands.command_line import ClearCommand, as_groups, echo, find_project, with_params
 from vernal.common.formatting import visible
 from vernal.common.problems import InputError
 from vernal.common.storage import below
@@ -267,14 +267,12 @@ def _nested(params: Mapping[str, str]) -> dict[str, Any]:
     from vernal.common.safe_yaml import parse_yaml
     from vernal.framework.config import TEXTS
 
-    whole: dict[str, Any] = {}
-    for name, text in params.items():
-        *groups, last = name.split(".")
-        place = whole
-        for group in groups:
-            place = place.setdefault(group, {})
-        place[last] = text if name in TEXTS else parse_yaml(text, f"--params {name}")
-    return whole
+    return as_groups(
+        {
+            name: text if name in TEXTS else parse_yaml(text, f"--params {name}")
+            for name, text in params.items()
+        }
+    )
 
 
 class _Loader:
