@@ -13,61 +13,29 @@ import pandas as pd
 
 from vernal.studies.published.cells import decimals, numbers
 
-# Other spellings of a metric -> ours. `sensitivity` is not here: in BirdNET's tables it is a setting.
-METRIC_NAMES = {
-    "precision": "precision",
-    "recall": "recall",
-    "tpr": "recall",
-    "fpr": "fpr",
-    "specificity": "specificity",
-    "f1": "f1",
-    "f1_score": "f1",
-    "f1score": "f1",
-    "accuracy": "accuracy",
-    "acc": "accuracy",
-    "balanced_accuracy": "balanced_accuracy",
-    "mcc": "mcc",
-    "auroc": "auroc",
-    "auc_roc": "auroc",
-    "roc_auc": "auroc",
-    "rocauc": "auroc",
-    "auc": "auroc",
-    "auprc": "auprc",
-    "average_precision": "auprc",
-    "auc_pr": "auprc",
-    "pr_auc": "auprc",
-    "ap": "auprc",
-    "threshold": "threshold",
-    "tp": "tp",
-    "fp": "fp",
-    "fn": "fn",
-    "tn": "tn",
-    "n_positive": "n_positive",
-    "n_positives": "n_positive",
-    "positives": "n_positive",
-    "positive_count": "n_positive",
-    "n_negative": "n_negative",
-    "n_negatives": "n_negative",
-    "negatives": "n_negative",
-    "negative_count": "n_negative",
+# Our name of a metric -> how it is spelled. `sensitivity` is not here: in BirdNET's tables it is a setting.
+SPELLINGS = {
+    "precision": ("precision",),
+    "recall": ("recall", "tpr"),
+    "fpr": ("fpr",),
+    "specificity": ("specificity",),
+    "f1": ("f1", "f1_score", "f1score"),
+    "accuracy": ("accuracy", "acc"),
+    "balanced_accuracy": ("balanced_accuracy",),
+    "mcc": ("mcc",),
+    "auroc": ("auroc", "auc_roc", "roc_auc", "rocauc", "auc"),
+    "auprc": ("auprc", "average_precision", "auc_pr", "pr_auc", "ap"),
+    "threshold": ("threshold",),
+    **{name: (name,) for name in ("tp", "fp", "fn", "tn")},
+    "n_positive": ("n_positive", "n_positives", "positives", "positive_count"),
+    "n_negative": ("n_negative", "n_negatives", "negatives", "negative_count"),
 }
+METRIC_NAMES = {spelling: name for name, spellings in SPELLINGS.items() for spelling in spellings}
 RATES = ("precision", "recall", "f1", "accuracy", "fpr", "specificity", "balanced_accuracy", "auroc", "auprc")
 RANKING = ("auroc", "auprc")
 COUNTS = ("tp", "fp", "fn", "tn", "n_positive", "n_negative")
 # Too short or too common to be a metric without a set's name before them.
-NEEDS_A_SET = frozenset(
-    {
-        "threshold",
-        "positives",
-        "negatives",
-        "positive_count",
-        "negative_count",
-        "n_positive",
-        "n_negative",
-        "n_positives",
-        "n_negatives",
-    }
-)
+NEEDS_A_SET = frozenset(SPELLINGS["threshold"] + SPELLINGS["n_positive"] + SPELLINGS["n_negative"])
 # `min_precision` is a demand, not a result.
 DEMANDS = ("min", "max", "goal", "target", "floor", "at")
 # Columns that stand beside a set's metrics to compare with: no detector's own result.
@@ -215,7 +183,7 @@ def find_switches(columns: list[str]) -> dict[str, str]:
 
     `focal_gamma` goes with `focal`, `upsampling_mode` with `upsampling_ratio`.
     """
-    by_name = {_full(column): column for column in columns}
+    by_name = {".".join(map(_plain, column.split("."))): column for column in columns}
     switches = {}
     for name, column in by_name.items():
         section, _, last = name.rpartition(".")
@@ -228,7 +196,3 @@ def find_switches(columns: list[str]) -> dict[str, str]:
         if words[-1] in ("mode", "method") and f"{name[: -len(words[-1])]}ratio" in by_name:
             switches[column] = by_name[f"{name[: -len(words[-1])]}ratio"]
     return switches
-
-
-def _full(column: str) -> str:
-    return ".".join(_plain(part) for part in column.split("."))
