@@ -4,8 +4,6 @@
 words instead of a traceback, and what stands is not made again.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

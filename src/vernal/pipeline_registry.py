@@ -4,8 +4,6 @@ Every folder of `vernal.pipelines` is a pipeline of its own; every file `conf/sw
 stage. Listing the names imports nothing, which keeps `kedro registry list` quick.
 """
 
-from __future__ import annotations
-
 import importlib
 import pkgutil
 from collections.abc import Callable

@@ -4,8 +4,6 @@ Recorders lose power and cards are pulled: a file may announce an hour and hold 
 ends differs, and decoders pass over most of it in silence, so it is read here.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

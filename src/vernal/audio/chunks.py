@@ -1,7 +1,5 @@
 """The chunks of a RIFF, RF64 or AIFF file: where each lies and how long it is. Their content is not read."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 

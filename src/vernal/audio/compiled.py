@@ -1,7 +1,5 @@
 """Compiling with Numba, apart because importing it costs a third of a second."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numba

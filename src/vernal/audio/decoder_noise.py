@@ -4,8 +4,6 @@ It writes to the process' standard error by itself, several lines for every plac
 there meanwhile is passed on.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import re

@@ -1,7 +1,5 @@
 """The sound of a clip with what came before and after it, and its spectrogram, as a browser takes them."""
 
-from __future__ import annotations
-
 import io
 import math
 import threading

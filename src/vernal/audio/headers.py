@@ -8,8 +8,6 @@ there, and libsndfile is given the same file with a header that says it. A heade
 no help: what is there is read.
 """
 
-from __future__ import annotations
-
 import io
 import os
 import re
@@ -75,7 +73,7 @@ def true_length(path: Path | str) -> tuple[int, int] | None:
     return expanded.lengths if expanded is not None else None
 
 
-def _mended(path: Path) -> _Pieced | None:
+def _mended(path: Path) -> "_Pieced | None":
     with path.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(0)

@@ -5,8 +5,6 @@ recording nor a header that claims one costs memory. Windows, band-pass and resa
 BirdNET-Analyzer 2.4.0, so that its scores and ours are of the same sound.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -178,7 +176,7 @@ class AudioReader:
         if self.facts.sample_rate_hz != self.sample_rate_hz:
             self._resampler = resampler(self.facts.sample_rate_hz, self.sample_rate_hz)
 
-    def __enter__(self) -> AudioReader:
+    def __enter__(self) -> "AudioReader":
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -7,8 +7,6 @@ sums, and BirdNET's compression lifts it to where it moves a logit by thousandth
 in the same order and precision. Every sample is computed by itself; a stretch needs no whole file.
 """
 
-from __future__ import annotations
-
 from functools import lru_cache
 from math import ceil, gcd
 

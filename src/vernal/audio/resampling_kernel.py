@@ -4,8 +4,6 @@ Every output is a sum of its own, taken in one order, so any number of them can 
 They stand alone because importing the compiler costs a third of a second, and most recordings are at 48 kHz.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from vernal.audio.compiled import compiled

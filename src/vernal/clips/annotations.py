@@ -5,8 +5,6 @@ recording. The two are kept apart: `split_by_strength` divides them and nothing 
 being asked. A weak annotation may also say that a class is absent; a strong one always says that it is there.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any

@@ -5,8 +5,6 @@ reads them: a comma divides classes, `Noise`, `Other`, `Background` and `Silence
 class behind a minus is absent.
 """
 
-from __future__ import annotations
-
 import logging
 import re
 import unicodedata

@@ -4,8 +4,6 @@ A person's word wins over the miner's: a hard negative that turns out to be the 
 reason. A clip of an unchecked recording becomes usable only here, once a person has decided on it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 

@@ -4,8 +4,6 @@ A page or a table may be rendered again without the settings of the run that mad
 still know where their recordings came from.
 """
 
-from __future__ import annotations
-
 from pathlib import Path, PurePath
 
 from vernal.common.data_folder import DataFolder

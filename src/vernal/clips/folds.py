@@ -4,8 +4,6 @@ A fold is to the classifiers that train without it what a test split is to the f
 its nights, where sites are too few) trains them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 

@@ -5,8 +5,6 @@ not name is absent where a clip has one class or no other sounds occur, else unk
 nor tests its class.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import field, replace
 from typing import TYPE_CHECKING, Annotated
@@ -202,7 +200,7 @@ def check_words(clips: pd.DataFrame, options: LabelOptions, problems: Problems) 
 def settled(
     asked: Sequence[str] | str,
     labels: pd.Series,
-    card: ProblemCard | None,
+    card: "ProblemCard | None",
     options: LabelOptions,
     where: str,
     are_folders: bool = False,

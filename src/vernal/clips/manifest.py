@@ -4,8 +4,6 @@ Reading accepts CSV and Parquet. Checking reports every problem of every kind in
 any audio is opened; what comes out has plain types and one spelling of everything.
 """
 
-from __future__ import annotations
-
 import logging
 import re
 from collections.abc import Iterable

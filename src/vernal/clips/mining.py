@@ -7,8 +7,6 @@ hard negatives; recordings that nobody has checked become a list for a person to
 Subsets of one pool are heads of one ranking, so that each holds the smaller ones.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import field

@@ -5,8 +5,6 @@ bootstrap draws as a whole. A calendar date cuts each night at midnight; a recor
 then train on the same night that it is tested on.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Annotated

@@ -5,8 +5,6 @@ their files are and their parts of it overlap; they are close relatives when the
 recorder's night, because rain, chorus and the recorder's own noise last for hours.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

@@ -4,8 +4,6 @@ It is written before anything is collected (`conf/base/problem.yml`), and every 
 target is met. A target is met only when the whole interval says so; a mean above it is not enough.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field

@@ -4,8 +4,6 @@ The hash of the sound is of the decoded samples, so that a copy with another hea
 format, is known as the same sound. Files that cannot be decoded are facts too: the reason is kept.
 """
 
-from __future__ import annotations
-
 import hashlib
 from dataclasses import asdict
 from pathlib import Path

@@ -5,8 +5,6 @@ wording, and the JSON that OpenSoundscape puts there), ID3, GUANO, and Wildlife 
 chunks are read, never the sound, and each only up to a set size: a header that claims more costs nothing.
 """
 
-from __future__ import annotations
-
 import re
 import struct
 from collections.abc import Iterator

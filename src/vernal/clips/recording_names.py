@@ -4,8 +4,6 @@ Names are read as AudioMoth and Song Meter write them, and as phones do. Times a
 clock, without a zone, unless the name has one.
 """
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Sequence

@@ -5,8 +5,6 @@ long as the encoder's window, where that is longer), which is what mining choose
 its audio's bytes and its part of the file, never by its name.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor

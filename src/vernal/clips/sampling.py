@@ -5,8 +5,6 @@ takes the first n. So the rows' order changes nothing, a smaller draw is part of
 seed are compared on the same clips, and a clip that is added later moves at most one other.
 """
 
-from __future__ import annotations
-
 import hashlib
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -177,7 +175,7 @@ def eligible_clips(
     splits: pd.DataFrame,
     subsets: Mapping[str, pd.DataFrame],
     settings: Any,
-    rows_of: Callable[..., SubsetRows] | None = None,
+    rows_of: "Callable[..., SubsetRows] | None" = None,
 ) -> Eligible:
     """The first part of `select`: train split, filters, subsets. It does not depend on the seed.
 
@@ -251,7 +249,7 @@ def add_subsets(
     subsets: Mapping[str, pd.DataFrame],
     positive: Iterable[str],
     negative: Iterable[str],
-    rows_of: Callable[..., SubsetRows] | None = None,
+    rows_of: "Callable[..., SubsetRows] | None" = None,
 ) -> pd.DataFrame:
     """Add the clips of named subsets that are not there yet.
 

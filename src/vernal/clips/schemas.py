@@ -4,8 +4,6 @@ These guard what the project itself writes. What people write is checked in `ver
 messages are made for them.
 """
 
-from __future__ import annotations
-
 import pandera.pandas as pa
 
 from vernal.clips.manifest import QUALITIES, SPLITS

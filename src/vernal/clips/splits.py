@@ -5,8 +5,6 @@ is shared and the answer is the same on every system and in every order. Among m
 each split clips of both classes.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -6,8 +6,6 @@ for the season, or when it sounds like one that was kept from the same recorder.
 higher scores alone, so subsets above rising thresholds stay nested.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 
 import numpy as np

@@ -5,8 +5,6 @@ or copies, and cut WAV files where a clip is part of a recording. An index says 
 appears whole or not at all.
 """
 
-from __future__ import annotations
-
 import re
 import shutil
 import unicodedata

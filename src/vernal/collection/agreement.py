@@ -6,8 +6,6 @@ give. Intervals are bootstrapped over whole recordings, since clips of one recor
 The coefficients are those of statsmodels and krippendorff.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import combinations

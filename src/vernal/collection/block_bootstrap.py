@@ -1,7 +1,5 @@
 """Intervals of any statistic of clips, bootstrapped over whole blocks (recordings or nights)."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Callable
 

@@ -4,8 +4,6 @@ Tables of people who study one species have an empty label column, or none. Then
 `source.yml`), the table's own name or the folder that it lies in says what was boxed.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from pathlib import PurePosixPath

@@ -5,8 +5,6 @@ adds up. An annotation belongs to a clip when it overlaps it enough; where it ov
 on the edge, and neither holds the class nor lacks it.
 """
 
-from __future__ import annotations
-
 import io
 from fractions import Fraction
 from pathlib import Path

@@ -5,8 +5,6 @@ reason, and counted. What outsiders collected gets a manifest of its own: it is 
 on.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 

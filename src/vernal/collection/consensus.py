@@ -9,8 +9,6 @@ rates are bootstrapped over whole recordings. No kept library offers it with int
 lines.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from itertools import product
 from typing import Annotated

@@ -5,8 +5,6 @@ training lacks. Clips that a model chose carry its preferences; where they are m
 learns from its own echo.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

@@ -6,8 +6,6 @@ is kept as a record, so that a report can say what was found again. Its numbers 
 animal.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Annotated

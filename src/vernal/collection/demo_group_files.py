@@ -3,8 +3,6 @@
 Every file is named with a function that makes its bytes, so that files which exist already cost nothing.
 """
 
-from __future__ import annotations
-
 import io
 import struct
 from collections.abc import Callable

@@ -8,8 +8,6 @@ drift is the distance between the seasons' means, as part of the clips' spread, 
 distances. Octave levels of the background say it in words.
 """
 
-from __future__ import annotations
-
 from itertools import combinations
 from math import comb
 from typing import Annotated, NamedTuple

@@ -46,10 +46,7 @@ FIGURES = {
         "the queue and random choice",
         "Scores of the queue and of random choice against the number of labelled clips",
     ),
-    "coverage": (
-        "training and deployment",
-        "Shares of training and deployment clips by site and hour",
-    ),
+    "coverage": ("training and deployment", "Shares of training and deployment clips by site and hour"),
     "drift": (
         "change of the background between seasons",
         "Change of the background level by octave with intervals",

@@ -4,8 +4,6 @@ It stands in for the real thing only to show early whether the target is within 
 judged by a stage, with its own model and its own report.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

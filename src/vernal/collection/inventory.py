@@ -6,8 +6,6 @@ where the most careful one counts. Time and recorder come from a person, the hea
 order; which it was is kept.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any

@@ -4,8 +4,6 @@ Whatever does not fit is listed with the reason; nothing is guessed. A file name
 is called like the recording it belongs to.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -111,11 +109,11 @@ class RecordingNames:
     def _stem_of(self, name: str) -> str:
         return max((known for known in self._stems if _continues(name, known)), key=len, default="")
 
-    def _called(self, names: set[str]) -> list[_Place]:
+    def _called(self, names: set[str]) -> "list[_Place]":
         return [place for name in sorted(names) for place in self._places[name]]
 
     def _nearest(
-        self, fitting: list[_Place], near: str, name: str, called_so: list[_Place]
+        self, fitting: "list[_Place]", near: str, name: str, called_so: "list[_Place]"
     ) -> tuple[str | None, str]:
         """Of several recordings of one name the one whose folder shares most with the label file's."""
         if not fitting:

@@ -5,8 +5,6 @@ it usually is of clips of that class. The method is cleanlab's. A suspect label 
 whoever listens decides.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray

@@ -7,8 +7,6 @@ What can be computed from a file (length, header, hash of the sound itself) is c
 added, and kept with the number of the code that computed it.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import shutil

@@ -7,8 +7,6 @@ independent ones would; and all share one collection, so the interval does not c
 change. What no number of clips would pass is not told: it lies too far outside of what was measured.
 """
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import numpy as np

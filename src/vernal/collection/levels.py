@@ -3,8 +3,6 @@
 Powers are of short frames, read block by block; levels are in dB of full scale.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from math import log2
 from pathlib import Path

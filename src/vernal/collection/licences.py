@@ -4,8 +4,6 @@ Names are those of SPDX. A text that is not known stays as it was written, marke
 a person has to read it. No text, or one that says nothing, is no licence.
 """
 
-from __future__ import annotations
-
 import re
 
 _NONE = {

@@ -4,8 +4,6 @@ Embeddings are standardised and reduced once, without looking at labels; each fi
 so that hundreds of them can be compared. Folds never divide a group.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 

@@ -8,8 +8,6 @@ a detector that learned nothing from its recording. Clips chosen for their score
 The detector is a logistic regression on embeddings. It depends on what was decided, not on the order of deciding.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated

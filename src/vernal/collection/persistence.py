@@ -4,8 +4,6 @@ A variogram is the mean squared difference of two nights against the days betwee
 season, and so is not misled by a season as short as its weather, as autocorrelations are.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray

@@ -6,8 +6,6 @@ drawn wider than calls, and a whistle fills a tenth of one. A tier that a person
 never mixed unseen.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated

@@ -5,8 +5,6 @@ clips of one cricket do not fill the queue. Whether that beats picking at random
 out, on the labelled part of the same collection.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -60,7 +58,7 @@ class Pool:
     cells: NDArray
     y: NDArray | None = None
 
-    def part(self, rows: NDArray) -> Pool:
+    def part(self, rows: NDArray) -> "Pool":
         """The clips at these rows."""
         return Pool(self.x[rows], self.cells[rows], None if self.y is None else self.y[rows])
 

@@ -1,7 +1,5 @@
 """What was put into the demo group, and whether it was found again, each within its interval."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

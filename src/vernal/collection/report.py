@@ -1,7 +1,5 @@
 """The collection's report: one page that needs nothing else, for the group that made it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from typing import Any
 

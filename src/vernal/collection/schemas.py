@@ -3,8 +3,6 @@
 Numbers are coerced: an empty CSV does not know what its columns would hold.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import pandera.pandas as pa

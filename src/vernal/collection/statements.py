@@ -6,8 +6,6 @@ A statement can be completed later: nothing that was said is overwritten, it is 
 withdrawn, also when it has left the folder: a table names it and says so.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
@@ -59,7 +57,7 @@ class Statement:
     label: str | None = None
     note: str | None = None
 
-    def filled_from(self, other: Statement) -> Statement:
+    def filled_from(self, other: "Statement") -> "Statement":
         """This statement, with `other`'s word where this one says nothing."""
         return replace(other, **{key: value for key, value in asdict(self).items() if value is not None})
 

@@ -1,7 +1,5 @@
 """The command that trains on a collection, with the split settings that leave both classes in every test."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from itertools import product

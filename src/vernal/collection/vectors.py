@@ -1,7 +1,5 @@
 """Embeddings of clips as a table, reduced to what a quick model needs, joined with what is known of the clips."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -6,8 +6,6 @@ that a class occurs in a recording says nothing of its single clips, unless it h
 absent speaks for all of them. Who marks a class without saying which of its kinds it is leaves the kinds open.
 """
 
-from __future__ import annotations
-
 import pandas as pd
 
 from vernal.clips.problem_card import ProblemCard

@@ -1,7 +1,5 @@
 """`kedro bench`: measure Vernal beside BirdNET-Analyzer on this machine, on the same work."""
 
-from __future__ import annotations
-
 import json
 import tempfile
 from collections.abc import Mapping
@@ -123,12 +121,7 @@ with_scale = click.option(
 @with_workers
 @as_json
 def embed(
-    folder: Path | None,
-    clips: int,
-    other_rates: bool,
-    large: bool,
-    workers: int,
-    as_json: bool,
+    folder: Path | None, clips: int, other_rates: bool, large: bool, workers: int, as_json: bool
 ) -> None:
     """Embed a folder, from the start of Python to the last vector.
 
@@ -264,12 +257,7 @@ def chain(scale: float, workers: int, as_json: bool) -> None:
 @with_workers
 @as_json
 def detect(
-    folder: Path | None,
-    files: int,
-    other_rates: bool,
-    large: bool,
-    workers: int,
-    as_json: bool,
+    folder: Path | None, files: int, other_rates: bool, large: bool, workers: int, as_json: bool
 ) -> None:
     """Search recordings, from the start of Python to the last table.
 

@@ -3,8 +3,6 @@
 Quick to import: commands that only look something up must not load pandas or a pipeline.
 """
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """`kedro export`: a trained point as a classifier for other programs, its scores there proven."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -111,7 +109,7 @@ def _tell(folder: Path, name: str, whose: str) -> None:
     echo(f"Settings for the field: {folder / f'{name}_settings.md'}")
 
 
-def _changes_since(project: Path, found: ExportPoint) -> str:
+def _changes_since(project: Path, found: "ExportPoint") -> str:
     """What was changed in the stage's spec or the point's file after it was trained; empty where nobody can tell."""
     from vernal.sweeps.plans import make_plan
     from vernal.sweeps.point_folder import differences_in_words

@@ -3,8 +3,6 @@
 `kedro --help` lists every command; importing what each needs would make every Kedro command slow.
 """
 
-from __future__ import annotations
-
 import importlib
 from typing import Any
 

@@ -1,21 +1,12 @@
 """`kedro manifest`: what a folder of recordings says, written as a manifest to look at and to edit."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from vernal.commands.command_line import (
-    ClearErrors,
-    data_root,
-    echo,
-    find_project,
-    text_table,
-    with_params,
-)
+from vernal.commands.command_line import ClearErrors, data_root, echo, find_project, text_table, with_params
 from vernal.common.formatting import count, examples
 from vernal.common.problems import InputError, mistake_in
 
@@ -124,7 +115,7 @@ def _tell_reasons(path: Path, what: str, kind: str) -> None:
         echo(f"{count(int(reasons.sum()), kind)} {what} ({path}):\n  {examples(told, chr(10) + '  ')}")
 
 
-def _collected(path: Path) -> pd.DataFrame:
+def _collected(path: Path) -> "pd.DataFrame":
     """The collection's manifest with the recordings' own paths."""
     from vernal.common.table_files import read_table
 
@@ -140,7 +131,7 @@ def _refuse_place(out: Path) -> None:
         raise InputError(f"{out} is there already, perhaps edited; remove it or give another name as --out.")
 
 
-def _write(clips: pd.DataFrame, root: Path, out: Path, data_folder: str) -> None:
+def _write(clips: "pd.DataFrame", root: Path, out: Path, data_folder: str) -> None:
     """Write the manifest and say what was understood, and what to do with it."""
     from vernal.clips.recording_names import recorders_in_words
     from vernal.common.table_files import write_table

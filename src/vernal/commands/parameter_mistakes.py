@@ -5,8 +5,6 @@ asked for all that is wrong at once. Names outside a group, and of groups, are c
 file and in `--params`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any

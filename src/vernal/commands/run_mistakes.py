@@ -1,7 +1,5 @@
 """What a person may mistype in `kedro run`, told in words before anything starts."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,7 +47,7 @@ def _parameters(conf: Path, env: str | None, params: Mapping[str, Any]) -> Mappi
     return loader["parameters"]
 
 
-def _kinds(pipeline: Pipeline) -> dict[str, Any]:
+def _kinds(pipeline: "Pipeline") -> dict[str, Any]:
     """The dataclass of each group of parameters that a pipeline takes, as Kedro finds them."""
     from kedro.validation.type_extractor import TypeExtractor
 
@@ -84,7 +82,7 @@ def _check_runner(runner: str | None) -> None:
         raise InputError(f"There is no runner {runner!r} ({error}).") from error
 
 
-def _check_selection(options: Mapping[str, Any]) -> Pipeline:
+def _check_selection(options: Mapping[str, Any]) -> "Pipeline":
     from kedro.framework.project import pipelines
     from kedro.pipeline import Pipeline
 

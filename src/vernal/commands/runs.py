@@ -1,7 +1,5 @@
 """`kedro runs`: which runs there were, what each was made with, and what changed between two."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """`kedro store`: how large the stored embeddings and heads are, whether they are whole, and what can go."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,13 +54,7 @@ def info(params: Mapping[str, str]) -> None:
     places = _find(params)
     table = places.embeddings.info()
     rows = [
-        [
-            row["settings_id"],
-            *_in_words(row),
-            int(row["parts"]),
-            int(row["windows"]),
-            size_text(row["bytes"]),
-        ]
+        [row["settings_id"], *_in_words(row), int(row["parts"]), int(row["windows"]), size_text(row["bytes"])]
         for row in table.to_dict("records")
     ]
     echo(f"Embeddings in {places.embeddings.folder}")
@@ -161,7 +153,7 @@ class _Places:
     """Where a run's stores are."""
 
     data: DataFolder
-    embeddings: EmbeddingStore
+    embeddings: "EmbeddingStore"
     heads: Path
 
 
@@ -227,7 +219,7 @@ def _needed(places: _Places) -> tuple[set[str], set[str]]:
     return keys, settings
 
 
-def _to_embed_again(places: _Places, broken: pd.DataFrame) -> str:
+def _to_embed_again(places: _Places, broken: "pd.DataFrame") -> str:
     """A line that says which recordings of the last ingest have windows in damaged parts alone; empty without any."""
     from vernal.audio.embedding.windows import plan_windows
     from vernal.common.table_files import read_table

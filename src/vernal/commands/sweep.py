@@ -1,7 +1,5 @@
 """`kedro sweep`: look at stages, write their point files, compare points. Quick: no session, no pipeline."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain

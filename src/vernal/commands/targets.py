@@ -4,8 +4,6 @@ Every target is a detector like any other, trained on the clips that say whether
 all of them, audio is embedded once, and what one target has settled no other touches.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -75,7 +73,7 @@ def run_targets(
     problems.raise_if_any()
 
 
-def _own(name: str, folder: Path, labels: LabelOptions, parameters: Mapping[str, Any]) -> dict[str, Any]:
+def _own(name: str, folder: Path, labels: "LabelOptions", parameters: Mapping[str, Any]) -> dict[str, Any]:
     """The parameters of one target's run."""
     return {
         "target": name,
@@ -118,7 +116,7 @@ def _reason(error: Exception) -> str:
     return on_one_line(mistake) if mistake is not None else str(error)
 
 
-def settle_labels(parameters: Mapping[str, Any]) -> LabelOptions:
+def settle_labels(parameters: Mapping[str, Any]) -> "LabelOptions":
     """The classes that `targets` means, and what labels leave unsaid of them.
 
     Raises:
@@ -220,8 +218,8 @@ def write_together(
 
 
 def confusers_table(
-    of: Mapping[str, OneTarget], folders: Mapping[str, Path], stage: str, store_root: Path
-) -> pd.DataFrame:
+    of: "Mapping[str, OneTarget]", folders: Mapping[str, Path], stage: str, store_root: Path
+) -> "pd.DataFrame":
     """What BirdNET hears in the held-out clips that each target takes, or nearly takes, for its own (see
     `field.confusers`); no rows of targets that were trained on another encoder."""
     import pandas as pd

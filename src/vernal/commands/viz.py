@@ -1,7 +1,5 @@
 """`kedro viz run` and `kedro viz build`: the lineage in a browser or as a site, without a request that leaves."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Where this user's computer keeps what takes a while to make and is the same every time."""
 
-from __future__ import annotations
-
 import os
 import sys
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Compiling with Numba, one process at a time."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import tempfile

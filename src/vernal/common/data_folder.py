@@ -1,7 +1,5 @@
 """Where the files that all stages share lie below a data folder, as the catalog names them."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

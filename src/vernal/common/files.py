@@ -4,8 +4,6 @@ On a disk everything is written to a temporary name in the same folder, flushed,
 object store it is put, which is whole or not at all.
 """
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import os

@@ -1,7 +1,5 @@
 """Numbers and text as people read them: the same number of digits everywhere, and a dash for what is undefined."""
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Sequence

@@ -5,8 +5,6 @@ A random generator is derived from a seed and the purpose of the draw, so that t
 not share numbers and adding a draw changes no other.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from typing import Any

@@ -4,8 +4,6 @@ Python reads numbers of thousands of digits, which no column holds, and gives up
 no mistake in a value.
 """
 
-from __future__ import annotations
-
 import json
 import math
 from pathlib import Path

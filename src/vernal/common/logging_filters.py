@@ -4,8 +4,6 @@ A mistake of a user ends a run with one message (see `vernal.cli`). Kedro's own 
 node's whole signature, and advise a way to resume that is not needed: a run that is repeated goes on where it was.
 """
 
-from __future__ import annotations
-
 import logging
 import sys
 

@@ -4,8 +4,6 @@ Names are compared without regard to letter case, to how accents are composed, a
 more than its last part: equal file names in folders of two recorders are two recordings.
 """
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections import Counter

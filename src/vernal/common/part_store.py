@@ -6,8 +6,6 @@ and two writers cannot disturb each other; every page carries a checksum that is
 have such a name, so what a part holds is checked as well when it is opened.
 """
 
-from __future__ import annotations
-
 import hashlib
 import io
 import json

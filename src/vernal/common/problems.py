@@ -4,8 +4,6 @@ Bad input is collected first and reported together: `Problems` gathers every pro
 count and examples, and raises one `InputError` before any long work starts.
 """
 
-from __future__ import annotations
-
 import math
 import re
 import sys

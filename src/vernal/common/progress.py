@@ -4,8 +4,6 @@ On a terminal it is one line that is written over. Elsewhere (a file, a pipe, a 
 rarely, so that logs stay short.
 """
 
-from __future__ import annotations
-
 import contextlib
 import logging
 import shutil
@@ -64,7 +62,7 @@ class Step:
 class _Line(logging.Filter):
     """The last line of a terminal; it makes way for what is logged."""
 
-    def __enter__(self) -> _Line:
+    def __enter__(self) -> "_Line":
         self._width = 0
         self._handlers = logging.getLogger().handlers[:]
         for handler in self._handlers:

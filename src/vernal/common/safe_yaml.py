@@ -5,8 +5,6 @@ bounded size: mappings, lists, text, numbers, booleans, dates. Size, nesting and
 are measured before anything is built, so a few bytes cannot ask for gigabytes.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -5,8 +5,6 @@ values must be to one another. Kedro builds it from the `params:` input of a nod
 were given: a whole number among numbers stays whole, since digests are made of them.
 """
 
-from __future__ import annotations
-
 import types
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import field, fields

@@ -5,8 +5,6 @@ stays the same for longer than that, the holder is gone, and the next run takes 
 is compared with another's.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

@@ -4,8 +4,6 @@ The same table gives the same bytes; a half-written file is never seen. Text tha
 formula stands behind an apostrophe in every CSV, and loses it again when it is read.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterable
 from pathlib import Path

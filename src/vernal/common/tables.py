@@ -4,8 +4,6 @@ Names and messages come from files that somebody else wrote. A cell that begins 
 formula to a spreadsheet; an apostrophe in front makes it text again. Numbers stay numbers.
 """
 
-from __future__ import annotations
-
 import csv
 import io
 import re

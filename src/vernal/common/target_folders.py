@@ -4,8 +4,6 @@ Every command that takes `data_root` works on such a folder as on any other. Emb
 in the data folder above.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from pathlib import Path

@@ -4,8 +4,6 @@ A format adds two functions, `_read` and `_write`. Where it lies, whether it is 
 and who may write it are settled here.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any, ClassVar, Generic, NoReturn, TypeVar
 

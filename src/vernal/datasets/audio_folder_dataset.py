@@ -1,7 +1,5 @@
 """A folder of WAV files that the project makes itself, as a catalog dataset."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Callable
 from functools import partial

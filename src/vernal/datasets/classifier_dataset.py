@@ -1,7 +1,5 @@
 """The classifier of a detection run on disk: weights and everything about them in one file, without pickle."""
 
-from __future__ import annotations
-
 from vernal.datasets.atomic import AtomicFile
 from vernal.datasets.previews import JSONPreview, json_preview
 from vernal.field.detection.classifier import Classifier

@@ -1,7 +1,5 @@
 """The decisions made on the review page, as a catalog dataset."""
 
-from __future__ import annotations
-
 import pandas as pd
 
 from vernal.common.storage import as_path

@@ -1,7 +1,5 @@
 """The one model that the sealed split is opened for, with its threshold and its training set."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from kedro.io import AbstractDataset

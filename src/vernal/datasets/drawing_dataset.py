@@ -1,7 +1,5 @@
 """A finished figure on disk: SVG for pages and papers, PNG for slides and for Kedro-Viz."""
 
-from __future__ import annotations
-
 import base64
 from pathlib import Path
 from typing import Any

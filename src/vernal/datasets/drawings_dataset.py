@@ -1,7 +1,5 @@
 """A folder of figures, one a name, as one catalog dataset."""
 
-from __future__ import annotations
-
 import base64
 import html
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The embedding store, as a catalog dataset."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from vernal.audio.embedding.store import EmbeddingStore

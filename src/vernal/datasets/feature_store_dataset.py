@@ -1,7 +1,5 @@
 """The store of spectral features, as a catalog dataset."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING, Any
 
 from vernal.datasets.atomic import StoreFolder
@@ -22,7 +20,7 @@ class FeatureStoreDataset(StoreFolder[Any, "FeatureStore"]):
     def __init__(self, filepath: str, metadata: dict[str, Any] | None = None) -> None:
         super().__init__(filepath, metadata)
 
-    def _read(self) -> FeatureStore:
+    def _read(self) -> "FeatureStore":
         from vernal.studies.features.feature_store import FeatureStore
 
         return FeatureStore(self._path)

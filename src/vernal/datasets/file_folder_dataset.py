@@ -1,7 +1,5 @@
 """A folder of files that the project makes itself, byte by byte, as a catalog dataset."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

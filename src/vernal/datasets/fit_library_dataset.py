@@ -1,7 +1,5 @@
 """The library of networks of the features study, as a catalog dataset."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING, Any
 
 from vernal.datasets.atomic import StoreFolder
@@ -22,7 +20,7 @@ class FitLibraryDataset(StoreFolder[list[Any], "FitLibrary"]):
 
     adds_with = "add"
 
-    def _read(self) -> FitLibrary:
+    def _read(self) -> "FitLibrary":
         from vernal.studies.features.fit_library import FitLibrary
 
         return FitLibrary(self._path)

@@ -1,7 +1,5 @@
 """The library of trained heads, as a catalog dataset."""
 
-from __future__ import annotations
-
 from vernal.datasets.atomic import StoreFolder
 from vernal.training.chunk import FailedHead, FittedHead
 from vernal.training.head_library import HeadLibrary

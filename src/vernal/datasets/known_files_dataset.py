@@ -1,7 +1,5 @@
 """The journal of recordings that were looked at, as a catalog dataset."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from vernal.datasets.atomic import AtomicFile

@@ -1,7 +1,5 @@
 """The data lake, as a catalog dataset: saving adds, loading gives the lake, nothing is ever rewritten."""
 
-from __future__ import annotations
-
 import logging
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """The test ledger, as a catalog dataset that only ever grows."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from typing import Any
 

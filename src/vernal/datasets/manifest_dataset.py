@@ -1,7 +1,5 @@
 """A manifest that a person wrote, or that their class folders say, as a catalog dataset."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pandas as pd

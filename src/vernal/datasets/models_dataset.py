@@ -1,7 +1,5 @@
 """A stage's trained classifiers, one folder a point, as one catalog dataset."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from vernal.common.storage import remove_tree

@@ -1,7 +1,5 @@
 """A page of text on disk, such as a report in HTML, written whole or not at all."""
 
-from __future__ import annotations
-
 from vernal.common.files import write_text
 from vernal.datasets.atomic import AtomicFile
 from vernal.datasets.previews import HTMLPreview

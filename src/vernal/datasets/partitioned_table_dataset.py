@@ -1,7 +1,5 @@
 """A table in a folder by the values of some columns, as Arrow, DuckDB, pandas and Spark read it."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote

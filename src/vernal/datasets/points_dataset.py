@@ -1,7 +1,5 @@
 """The point files of a stage, as one catalog dataset."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from typing import Any

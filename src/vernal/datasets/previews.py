@@ -1,7 +1,5 @@
 """What Kedro-Viz shows of a dataset in its panel: the first rows of a table, a record, the facts about a folder."""
 
-from __future__ import annotations
-
 import json
 import math
 from collections.abc import Iterable, Sequence

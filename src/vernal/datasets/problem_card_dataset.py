@@ -1,7 +1,5 @@
 """The problem card, as a catalog dataset."""
 
-from __future__ import annotations
-
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any

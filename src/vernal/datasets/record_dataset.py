@@ -1,7 +1,5 @@
 """A small record (a mapping) as JSON, written whole or not at all."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

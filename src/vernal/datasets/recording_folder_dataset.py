@@ -1,7 +1,5 @@
 """A folder of recordings, as a catalog dataset."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pandas as pd

@@ -1,7 +1,5 @@
 """The scores of long recordings, as a catalog dataset."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from vernal.datasets.atomic import StoreFolder

@@ -1,7 +1,5 @@
 """The spec of a stage, as a catalog dataset."""
 
-from __future__ import annotations
-
 from vernal.datasets.atomic import AtomicFile, WrittenByPeople
 from vernal.datasets.previews import JSONPreview, json_preview
 from vernal.sweeps.spec import Spec, read_stage

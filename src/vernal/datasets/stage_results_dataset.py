@@ -1,7 +1,5 @@
 """A stage's results as one object: what it was asked, with the tables that its evaluation left."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

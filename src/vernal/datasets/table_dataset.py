@@ -1,7 +1,5 @@
 """A table on disk, written whole or not at all, the same bytes for the same table."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pandas as pd

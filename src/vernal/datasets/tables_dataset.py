@@ -1,7 +1,5 @@
 """A folder of Parquet tables with names such as `hardNeg/hardneg_conf_min_50`, as one catalog dataset."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +31,7 @@ class TablesDataset(AtomicFolder[dict[str, pd.DataFrame], dict[str, pd.DataFrame
     """
 
     def __init__(
-        self,
-        path: str,
-        sealed: bool = False,
-        optional: bool = False,
-        metadata: dict[str, Any] | None = None,
+        self, path: str, sealed: bool = False, optional: bool = False, metadata: dict[str, Any] | None = None
     ) -> None:
         super().__init__(path, metadata)
         self._sealed = sealed

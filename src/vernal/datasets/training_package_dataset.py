@@ -1,7 +1,5 @@
 """A folder of training audio for other programs, as a catalog dataset."""
 
-from __future__ import annotations
-
 import pandas as pd
 
 from vernal.clips.training_package import INDEX_NAME, TrainingPackage, write_training_package

@@ -1,7 +1,5 @@
 """A folder that holds exactly the files of the last run, as a catalog dataset."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

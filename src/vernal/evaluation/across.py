@@ -5,8 +5,6 @@ enough for an interval; where none has, over all that are defined, without an in
 of nights are shared by all targets, so that what moves them together does not count twice.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property

@@ -5,8 +5,6 @@ shortcuts: where positives and negatives come from different recorders, the reco
 them, and a detector that has learnt the place looks like one that has learnt the call.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np

@@ -5,8 +5,6 @@ draw is a count for each block; the same draws serve every point, so that what t
 their difference.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple

@@ -5,8 +5,6 @@ against all negatives, and precision and F1, which would mix one part's hits wit
 are left undefined.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 

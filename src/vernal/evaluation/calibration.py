@@ -4,8 +4,6 @@ A detector's `sigmoid(logit)` is a number, not a probability. Platt's line and i
 the validation split, make it one - for places where positives are as common as there.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -166,7 +164,4 @@ def calibration_errors(probability: ArrayLike, is_positive: ArrayLike, n_bins: i
         return {"brier": float("nan"), "ece": float("nan")}
     bins = _bins(values, truth, n_bins)
     gap = np.abs(bins.mean_probability - bins.observed)
-    return {
-        "brier": float(np.mean((values - truth) ** 2)),
-        "ece": float((gap * bins.n).sum() / values.size),
-    }
+    return {"brier": float(np.mean((values - truth) ** 2)), "ece": float((gap * bins.n).sum() / values.size)}

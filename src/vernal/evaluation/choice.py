@@ -4,8 +4,6 @@ A configuration that is picked by its test score is the luckiest among many, and
 configuration is scored on clips of sites (or nights) that its training never met, and the test only reports.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple

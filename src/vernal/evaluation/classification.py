@@ -7,8 +7,6 @@ that counts as 0, because an average over classes that leaves out those never fo
 that gives up on them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

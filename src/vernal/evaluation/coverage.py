@@ -5,8 +5,6 @@ stop it, all cases named together. What comes out is one matrix per split, (n_ru
 of the plan's distinct runs, columns in the order of the split's units.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 

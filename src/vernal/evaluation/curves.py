@@ -1,7 +1,5 @@
 """Precision-recall and ROC curves: thinned for drawing, with bands over nights."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray

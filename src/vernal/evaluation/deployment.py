@@ -4,8 +4,6 @@ The configuration is the first of the leaderboard, which `vernal.evaluation.choi
 points differ by their seed alone.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection
 
 import numpy as np

@@ -6,8 +6,6 @@ runs), and how training fell out (its spread over seeds). "No difference shown" 
 detectable effect says what it is worth.
 """
 
-from __future__ import annotations
-
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any

@@ -5,8 +5,6 @@ the order of configurations by folds of the train split, freeze both, then look 
 and the metadata-only baselines beside; draw nights, the same for all points; and only then compare.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 

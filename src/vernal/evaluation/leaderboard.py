@@ -5,8 +5,6 @@ a configuration that was run once has no spread and so no score. Published table
 as perfectly stable.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """One split measured for every run of a stage: values, intervals over nights, and what stands beside them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 

@@ -10,8 +10,6 @@ Conventions, for the whole module:
   flagged; AUROC and average precision unless both classes are there.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

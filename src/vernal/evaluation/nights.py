@@ -5,8 +5,6 @@ confirmed if a person who checks the flagged clips finds a true one among them. 
 positive rate: false alarms are `negatives * FPR`, whatever the precision was where the test clips were picked.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import NamedTuple
 

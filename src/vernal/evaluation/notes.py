@@ -1,7 +1,5 @@
 """What a reader of an evaluation's tables has to know beside them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np

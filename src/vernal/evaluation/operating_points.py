@@ -7,8 +7,6 @@ lacks a class nothing can be chosen, so there is no threshold. A goal that one c
 where none is, cannot be told to be reached.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated

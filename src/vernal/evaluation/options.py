@@ -1,7 +1,5 @@
 """What can be set about an evaluation."""
 
-from __future__ import annotations
-
 from dataclasses import field
 from typing import Annotated
 

@@ -4,8 +4,6 @@ Each trial counts as one of its own. Clips of one night hang together, so that o
 narrowest that can be claimed.
 """
 
-from __future__ import annotations
-
 BOUND = 0.95
 BOUND_WORDS = f"Clopper-Pearson, each end a one-sided {BOUND:.0%} bound"
 

@@ -4,8 +4,6 @@ The places of columns in `points.csv` are those of the baselines. Where the refe
 than nights would explain, the run was trained too little, or its settings do harm.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np

@@ -4,8 +4,6 @@ Metrics keep six decimals, far below any interval and above the last bits in whi
 kept whole: a rounded threshold could unflag the very clip that set it.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, fields
 
 import pandas as pd

@@ -4,8 +4,6 @@ Nothing is computed anew here. The evaluation's tables say everything; this modu
 sentence or a picture is about.
 """
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -93,7 +91,7 @@ class StageResults:
     card: ProblemCard | None = None
 
     @classmethod
-    def read(cls, folder: StageFolder, asked: StageQuestion) -> StageResults:
+    def read(cls, folder: StageFolder, asked: StageQuestion) -> "StageResults":
         """A finished stage's results, as its last run left them.
 
         Args:

@@ -6,8 +6,6 @@ add up to it are not much less likely than the best of all. It never reaches bey
 that was checked agrees still counts as unsure.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

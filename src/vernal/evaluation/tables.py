@@ -1,7 +1,5 @@
 """Measured splits laid out as the tables of a report."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np

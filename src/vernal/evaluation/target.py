@@ -4,8 +4,6 @@ The detector is the stage's deployed point, which was chosen without a test spli
 target is met only where the whole interval says so (see `vernal.clips.problem_card.verdict`).
 """
 
-from __future__ import annotations
-
 from vernal.clips.problem_card import NOT_ASKED, ProblemCard, Verdict, verdict
 from vernal.clips.splits import SPLITS
 from vernal.evaluation.metrics import AT_THRESHOLD

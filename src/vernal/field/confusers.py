@@ -5,8 +5,6 @@ or nearly takes, for its target; of detections; and of clips known to hold no ta
 species become hard negatives. The names are a fact beside a score; nothing is labelled by them.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 

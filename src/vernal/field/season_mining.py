@@ -6,8 +6,6 @@ become clips. From there on they are clips like all others: kept apart from vali
 reviewed.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np

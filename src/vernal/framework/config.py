@@ -5,8 +5,6 @@
 once, here, so that the catalog and the nodes mean the same file.
 """
 
-from __future__ import annotations
-
 import pickle
 from collections.abc import Mapping, Sequence
 from datetime import date

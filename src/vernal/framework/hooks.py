@@ -1,7 +1,5 @@
 """What happens around a run: one run at a time on a data folder, a line a node, and a closing word."""
 
-from __future__ import annotations
-
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -233,7 +231,7 @@ def start_record(
     parameters: dict[str, Any],
     run_params: Mapping[str, Any],
     pipeline: Pipeline,
-) -> RunRecord:
+) -> "RunRecord":
     """Begin the record of a run (see `vernal.proof.run_record`)."""
     from vernal.framework.run_summary import DEFAULT
     from vernal.proof.run_record import RunRecord, command_text
@@ -320,7 +318,7 @@ def first_problem(*checks: Callable[[], None]) -> InputError | None:
     return said
 
 
-def refuse_failures(failures: Mapping[str, pd.DataFrame]) -> None:
+def refuse_failures(failures: "Mapping[str, pd.DataFrame]") -> None:
     """End a run with an error when points failed; the others are finished and reported by then.
 
     Args:

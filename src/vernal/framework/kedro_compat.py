@@ -4,8 +4,6 @@ Kedro 1.7 and Kedro-Viz 12.5 are meant throughout. Each function says what it is
 test_kedro_compat.py` has a test for each that fails as soon as the version installed no longer needs it.
 """
 
-from __future__ import annotations
-
 import copy
 import json
 import re
@@ -41,7 +39,7 @@ class LazyPipelines(dict[str, Pipeline]):
         return super().__getitem__(name)
 
 
-def replace_run(run: Callable[..., Any], examples: str) -> click.Command:
+def replace_run(run: Callable[..., Any], examples: str) -> "click.Command":
     """Kedro's `run` command with another function behind its options, listed once.
 
     Kedro 1.7 lists the commands of a project's `cli.py` and its own one after the other, `run` in both.
@@ -82,7 +80,7 @@ def replace_viz(commands: Mapping[str, str]) -> None:
     viz.lazy_subcommands.update(commands)
 
 
-def nested_params(context: click.Context, parameter: click.Parameter, value: Any) -> dict[str, Any]:
+def nested_params(context: "click.Context", parameter: "click.Parameter", value: Any) -> dict[str, Any]:
     """`--params` as `kedro run` reads it: dots nest, values are read as YAML, but those that are text stay as typed.
 
     Kedro 1.7 has no public name for it, and YAML reads a target `yes` as true, `007` as 7 and a folder `2025_04` as
@@ -273,7 +271,7 @@ def viz_version() -> str:
     return str(__version__)
 
 
-def viz_app(project: Path, answers: Mapping[str, Callable[..., Any]]) -> FastAPI:
+def viz_app(project: Path, answers: Mapping[str, Callable[..., Any]]) -> "FastAPI":
     """Kedro-Viz' application with some paths answered otherwise; its own page and version come from the network."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

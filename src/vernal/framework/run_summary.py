@@ -1,7 +1,5 @@
 """The first and the last words of a run: what it will do with whose data; then the answer, and which files to open."""
 
-from __future__ import annotations
-
 import csv
 import math
 from collections.abc import Iterable, Mapping

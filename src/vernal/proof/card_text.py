@@ -1,7 +1,5 @@
 """What the cards share: how they are written, and the words for places and dates."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any
 

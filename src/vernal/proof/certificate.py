@@ -5,8 +5,6 @@ A certificate holds no time and no path of a machine, so that the same run gives
 leave nothing to check. A certificate with such a line and none that fails is `incomplete`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -4,8 +4,6 @@ Each finds its answer anew from what the run left, not from what the run meant: 
 `Finding`. `tests/proof` shows each of them fail.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 

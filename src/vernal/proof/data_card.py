@@ -4,8 +4,6 @@ It is read from the manifest and what became of it; where the manifest does not 
 site) the card says that it does not.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

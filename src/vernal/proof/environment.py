@@ -1,7 +1,5 @@
 """With what a result was made: the code, the packages that matter, and the machine."""
 
-from __future__ import annotations
-
 import os
 import platform
 import subprocess
@@ -41,11 +39,7 @@ def code_version(folder: Path) -> dict[str, Any]:
     """
     commit = _git(folder, "rev-parse", "HEAD") if (folder / ".git").exists() else None
     status = _git(folder, "status", "--porcelain", "--untracked-files=no") if commit else None
-    return {
-        "version": __version__,
-        "commit": commit,
-        "is_dirty": None if status is None else status != "",
-    }
+    return {"version": __version__, "commit": commit, "is_dirty": None if status is None else status != ""}
 
 
 def _git(folder: Path, *words: str) -> str | None:

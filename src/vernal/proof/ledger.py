@@ -5,8 +5,6 @@ tells nothing new and is not counted again. Each line holds the hash of the line
 out or changed is seen.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence

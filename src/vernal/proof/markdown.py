@@ -1,7 +1,5 @@
 """Markdown in which no word of a file can become markup."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Sequence
 

@@ -3,8 +3,6 @@
 Everything in it is read from the settings and the results.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -6,8 +6,6 @@ the whitened sound of two windows correlates at some shift are they the same rec
 (`sound_screen`) rule most pairs out.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
@@ -212,11 +210,11 @@ class _Heard(NamedTuple):
     transform: Array
 
     @classmethod
-    def of(cls, sound: Array) -> _Heard:
+    def of(cls, sound: Array) -> "_Heard":
         n_shifts = _n_shifts(2 * len(sound))
         return cls(sound, n_shifts, _transformed(sound, n_shifts))
 
-    def correlation(self, other: _Heard) -> float:
+    def correlation(self, other: "_Heard") -> float:
         if len(self.sound) != len(other.sound):
             return correlation(self.sound, other.sound)
         return _largest(self.transform, other.transform, self.n_shifts)
@@ -302,12 +300,7 @@ def _cosine(one: Array, other: Array) -> float:
 
 
 def _listen(
-    windows: pd.DataFrame,
-    roots: Mapping[str, str],
-    left: Array,
-    right: Array,
-    limit: float,
-    workers: int,
+    windows: pd.DataFrame, roots: Mapping[str, str], left: Array, right: Array, limit: float, workers: int
 ) -> Array:
     """Correlation of each pair: 0 for silence, NaN where some bands show that it is far below the limit."""
     columns = [windows[name] for name in ("source", "file_path", "start_s", "end_s")]

@@ -1,7 +1,5 @@
 """What can be set about proof."""
 
-from __future__ import annotations
-
 import re
 from typing import Annotated
 

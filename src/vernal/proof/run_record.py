@@ -5,8 +5,6 @@ says so. Records differ between identical runs (they hold times); results never 
 `results`, the digest in the certificate.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field

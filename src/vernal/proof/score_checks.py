@@ -1,7 +1,5 @@
 """The checks of a certificate that ask whether scores and thresholds are what the run says, computed again."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np

@@ -4,8 +4,6 @@ Every stage leaves sealed clips alone. What `kedro run --pipeline=final` finds o
 number that no choice was made after, as long as it stays the only one.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -6,8 +6,6 @@ itself in all bands, whether filtered, coded or made noisy, while of sounds that
 no shift. Whoever passes is compared in full.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager

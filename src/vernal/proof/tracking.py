@@ -4,8 +4,6 @@ One MLflow run a point, through MLflow's own API. A point that is logged already
 the same results, is not logged again.
 """
 
-from __future__ import annotations
-
 import math
 import os
 from collections.abc import Mapping

@@ -4,8 +4,6 @@ Every sentence is made from the tables, and each says what it rests on. Where th
 the sentence says so. The words are in `templates/sentences/answer.j2`.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

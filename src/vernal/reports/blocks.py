@@ -4,8 +4,6 @@ Text may hold `code` in backticks. Whatever stands in a block is escaped when th
 picture is markup, and it is our own.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -128,7 +126,7 @@ class Fold:
     """Blocks that a reader opens; on paper they stand open or are left out."""
 
     title: str
-    blocks: Sequence[Block]
+    blocks: "Sequence[Block]"
     is_printed: bool = False
     kind: str = field(default="fold", init=False)
 

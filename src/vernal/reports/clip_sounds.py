@@ -4,8 +4,6 @@ A page stays small enough to be sent by mail: clips are cut to a few seconds, so
 and when the room for sound is spent the rest is named without it.
 """
 
-from __future__ import annotations
-
 import io
 from base64 import b64encode
 from collections.abc import Iterable

@@ -1,7 +1,5 @@
 """What BirdNET takes sounds for, in words: of held-out clips, and of detections."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 import pandas as pd

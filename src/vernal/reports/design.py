@@ -1,7 +1,5 @@
 """What was asked: the settings that varied and those that did not, and the recordings."""
 
-from __future__ import annotations
-
 import pandas as pd
 
 from vernal.clips.manifest import QUALITIES, split_name

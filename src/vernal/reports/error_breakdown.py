@@ -1,7 +1,5 @@
 """Where the detector works and where not: by quality, call type, recorder and site."""
 
-from __future__ import annotations
-
 import pandas as pd
 
 from vernal.clips.manifest import QUALITIES, split_name

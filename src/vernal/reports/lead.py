@@ -4,8 +4,6 @@ All numbers are of one detector, the one to use, on one split, the one that is r
 `templates/sentences/lead.j2`.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 

@@ -1,7 +1,5 @@
 """What the recommended detector gets wrong and right, to hear: missed calls, false alarms, strongest detections."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np

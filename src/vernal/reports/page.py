@@ -1,7 +1,5 @@
 """From sections to one HTML page: no script, no address, everything that came from a file escaped."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 

@@ -1,7 +1,5 @@
 """The templates of the HTML pages; whatever is put into them is escaped."""
 
-from __future__ import annotations
-
 from base64 import b64encode
 from functools import cache
 from hashlib import sha256
@@ -16,7 +14,7 @@ if TYPE_CHECKING:
 REPORTS = "vernal.reports"
 
 
-def page_templates(package: str = REPORTS) -> Environment:
+def page_templates(package: str = REPORTS) -> "Environment":
     """A fresh environment for a page to add its own filters to.
 
     Args:

@@ -1,7 +1,5 @@
 """Every point of a stage, with what is special about it."""
 
-from __future__ import annotations
-
 from math import isfinite
 
 import pandas as pd

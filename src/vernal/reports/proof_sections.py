@@ -1,7 +1,5 @@
 """The certificate and the ledger as sections of a stage's report."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any

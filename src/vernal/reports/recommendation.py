@@ -1,7 +1,5 @@
 """What to deploy: the point, its threshold exactly, and its nights."""
 
-from __future__ import annotations
-
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
@@ -164,13 +162,7 @@ def _season_totals(results: StageResults) -> list[Block]:
             [split_name(str(row["split"])), str(row["quantity"]), *total_words(row), share(row["per_night"])]
         )
     columns = ["split", "quantity", "total", "interval", "a night"]
-    return [
-        Fold(
-            "Totals over the nights",
-            [Table(columns, rows, totals_note())],
-            is_printed=True,
-        )
-    ]
+    return [Fold("Totals over the nights", [Table(columns, rows, totals_note())], is_printed=True)]
 
 
 def totals_note() -> str:

@@ -1,7 +1,5 @@
 """What was found: configurations, what each setting does, splits and baselines side by side, curves."""
 
-from __future__ import annotations
-
 from collections.abc import Hashable, Mapping
 from typing import Any
 

@@ -4,8 +4,6 @@ Those files are for people who do not program as well: whatever stands outside o
 what is the case, and hands in the facts.
 """
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Callable
@@ -49,7 +47,7 @@ def _say(package: str, name: str, **facts: Any) -> str:
 
 
 @cache
-def environment_of(package: str) -> Environment:
+def environment_of(package: str) -> "Environment":
     """The templates of a package's sentences."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 

@@ -1,7 +1,5 @@
 """Several targets as one page: a row each, their means, the choice of configurations, who is taken for whom."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 

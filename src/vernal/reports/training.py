@@ -1,7 +1,5 @@
 """What points were trained on, and whether they were trained enough, in sentences of the answer."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

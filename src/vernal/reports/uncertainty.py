@@ -1,7 +1,5 @@
 """How sure: what the numbers do not show, notes, optimism, calibration, learning curves."""
 
-from __future__ import annotations
-
 import pandas as pd
 
 from vernal.clips.manifest import split_name

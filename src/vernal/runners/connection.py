@@ -1,7 +1,5 @@
 """Getting a cluster ready for a run: reached, complete, the same code everywhere, and the data in sight."""
 
-from __future__ import annotations
-
 import contextlib
 import logging
 import os

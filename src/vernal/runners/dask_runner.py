@@ -4,8 +4,6 @@ Kedro's own runners start one task a node and know nothing of what goes on insid
 with its own small catalog; where it would start processes it gets the cluster's workers (`vernal.common.workers`).
 """
 
-from __future__ import annotations
-
 import logging
 import tempfile
 import time
@@ -97,7 +95,7 @@ class DaskRunner(AbstractRunner):
             )
 
     def _run_nodes(
-        self, client: Any, pipeline: Pipeline, catalog: CatalogProtocol, hook_manager: Any, sender: _Sender
+        self, client: Any, pipeline: Pipeline, catalog: CatalogProtocol, hook_manager: Any, sender: "_Sender"
     ) -> None:
         waits_for = {node: set(needed) for node, needed in pipeline.node_dependencies.items()}
         todo, done, running = list(pipeline.nodes), set[Node](), dict[Any, Node]()

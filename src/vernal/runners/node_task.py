@@ -1,7 +1,5 @@
 """One node on a worker of a Dask cluster: what is sent there, and what it does there."""
 
-from __future__ import annotations
-
 import time
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -4,8 +4,6 @@ A node is itself a task on one of the workers. While it waits for the tasks that
 them (it secedes from its worker's only thread), so that a cluster of one worker gets through, too.
 """
 
-from __future__ import annotations
-
 import contextlib
 import multiprocessing
 import os

@@ -1,7 +1,5 @@
 """Kedro's sequential runner, which passes over what stands: the runner of `kedro run`."""
 
-from __future__ import annotations
-
 import logging
 from collections import Counter
 from typing import Any

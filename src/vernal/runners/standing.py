@@ -4,8 +4,6 @@ Beside the results of a node tagged `STANDS` lies a note: a digest of all that t
 The node is passed over where both are as they would be noted now; whoever deletes a result has it made again.
 """
 
-from __future__ import annotations
-
 import platform
 from collections.abc import Iterable
 from functools import cache, lru_cache

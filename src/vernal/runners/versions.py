@@ -4,8 +4,6 @@ Results do not depend on where a task is done only if every worker computes with
 worker with another version of Dask may not understand what it is sent.
 """
 
-from __future__ import annotations
-
 import hashlib
 import sys
 from collections.abc import Mapping

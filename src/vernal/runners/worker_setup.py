@@ -1,7 +1,5 @@
 """What every worker does before its first task; imported only where Dask is used."""
 
-from __future__ import annotations
-
 import os
 from typing import Any
 

@@ -4,8 +4,6 @@ A plan is made from the spec and the point files. The spec decides, except where
 file. Points are known by the hash of their settings, never by their number: numbers move when an axis grows.
 """
 
-from __future__ import annotations
-
 import csv
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -163,7 +161,7 @@ def resolve_points(
     spec: Spec,
     point_files: Mapping[str, Any],
     known_subsets: Mapping[str, Collection[str]] | None = KNOWN_SUBSETS,
-) -> pd.DataFrame:
+) -> "pd.DataFrame":
     """The plan of a stage as a table, one row per point in order.
 
     Columns: `point`, `config_hash`, `configuration_hash` (without the seed), `fit_hash` (what training
@@ -173,7 +171,7 @@ def resolve_points(
     return plan_table(make_plan(spec, point_files, known_subsets))
 
 
-def plan_table(plan: Plan) -> pd.DataFrame:
+def plan_table(plan: Plan) -> "pd.DataFrame":
     """A plan as a table; see `resolve_points`."""
     import pandas as pd
 
@@ -193,8 +191,8 @@ def plan_table(plan: Plan) -> pd.DataFrame:
 
 
 def select_points(
-    plan: pd.DataFrame, selection: Any = None, finished_hashes: Collection[str] = frozenset()
-) -> pd.DataFrame:
+    plan: "pd.DataFrame", selection: Any = None, finished_hashes: Collection[str] = frozenset()
+) -> "pd.DataFrame":
     """The rows of a plan that a person asked for, in the plan's order; `shares_with` holds within them.
 
     Args:

@@ -1,7 +1,5 @@
 """The folder of a stage's point files: brought in line with its spec, edits of people left alone."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -5,8 +5,6 @@ the hashes and the documentation are made from it. Values are canonical - howeve
 equal meaning is equal value - so that a point can be known by the hash of its settings.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import field, fields, replace
@@ -150,7 +148,7 @@ class PointSettings:
             raise ValueError("\n".join(wrong))
 
     @classmethod
-    def from_row(cls, row: Mapping[Any, Any]) -> PointSettings:
+    def from_row(cls, row: Mapping[Any, Any]) -> "PointSettings":
         """Settings from a row of a plan or of `points.csv`; columns that are no settings are passed over."""
         values: dict[str, Any] = {}
         for name, one in SETTINGS.items():
@@ -179,7 +177,7 @@ class PointSettings:
             if not SETTINGS[name].is_later or value != SETTINGS[name].default
         }
 
-    def neutral(self) -> PointSettings:
+    def neutral(self) -> "PointSettings":
         """The same settings with those that change nothing set to their defaults."""
         idle = {
             name: one.default for name, one in SETTINGS.items() if one.acts is not None and not one.acts(self)

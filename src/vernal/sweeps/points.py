@@ -5,8 +5,6 @@ compare and edit it. `made_from` in it is a fingerprint of what the spec said wh
 it a file that a person changed is told from one that is merely old.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass

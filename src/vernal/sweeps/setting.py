@@ -4,8 +4,6 @@ A person writes `5e-4`, `0.0005` or `"0.0005"`, a subset with backslashes or wit
 Everything that means the same becomes the same value here, or is refused with what would be allowed.
 """
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Callable

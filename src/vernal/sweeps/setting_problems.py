@@ -4,8 +4,6 @@ Names and values are read one by one; what cannot be read is noted with its plac
 raised together, with a suggestion for each misspelled name.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any

@@ -5,8 +5,6 @@ A plan has one row per point: `point`, `config_hash` and every setting as a colu
 configuration is everything but the seed; configurations that share a run are the same configuration.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any

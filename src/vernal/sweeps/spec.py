@@ -5,8 +5,6 @@ the axes in the order in which they are written, the last axis fastest. Everythi
 reported at once, before anything is expanded.
 """
 
-from __future__ import annotations
-
 import itertools
 import math
 import re
@@ -153,9 +151,7 @@ def find_specs(folder: Path | str) -> dict[str, Path]:
 
 
 def read_stage(
-    folder: Path | str,
-    stage: str,
-    known_subsets: Mapping[str, Collection[str]] | None = KNOWN_SUBSETS,
+    folder: Path | str, stage: str, known_subsets: Mapping[str, Collection[str]] | None = KNOWN_SUBSETS
 ) -> Spec:
     """The spec of a stage by name.
 

@@ -1,7 +1,5 @@
 """Where the files of a stage lie, and how its tables are read: what the catalog says, for all that works without it."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -79,7 +77,7 @@ class StageFolder:
             path.relative_to(self.data.root).as_posix() for path in self.tables.values() if not path.is_file()
         ]
 
-    def read_table(self, path: Path) -> pd.DataFrame:
+    def read_table(self, path: Path) -> "pd.DataFrame":
         """One of the stage's tables; names and hashes are text even where they look like numbers.
 
         Raises:
@@ -89,7 +87,7 @@ class StageFolder:
 
         return read_table(path, TEXT_COLUMNS.get(path.name, ()))
 
-    def read_failures(self) -> pd.DataFrame:
+    def read_failures(self) -> "pd.DataFrame":
         """Points without a model: `point`, `step`, `message`; no rows where no run has listed them."""
         import pandas as pd
 
@@ -97,7 +95,7 @@ class StageFolder:
             return self.read_table(self.failures)
         return pd.DataFrame(columns=["point", "step", "message"], dtype="str")
 
-    def read_evaluation_tables(self) -> dict[str, pd.DataFrame]:
+    def read_evaluation_tables(self) -> "dict[str, pd.DataFrame]":
         """The evaluation's further tables by name; none where a run has not left all of them."""
         if not (self.evaluation_tables / SEAL).is_file():
             return {}

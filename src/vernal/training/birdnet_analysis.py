@@ -3,8 +3,6 @@
 What is read back is what the program writes into its tables, rounded as it rounds.
 """
 
-from __future__ import annotations
-
 import csv
 import tempfile
 from collections.abc import Sequence

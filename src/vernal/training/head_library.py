@@ -5,8 +5,6 @@ their windows, the encoder's settings, and the trainer's own revision. Any chang
 head is never stale, and a run that was killed goes on with what it had finished.
 """
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from pathlib import Path

@@ -6,8 +6,6 @@ without rounding. Nothing is left for the order of additions to change: a clip h
 bit, alone or among thousands, for one head or a hundred at once, on any processor, library or thread count.
 """
 
-from __future__ import annotations
-
 import io
 import itertools
 import json
@@ -91,7 +89,7 @@ class Head:
         """
         return head_logits([self], x)[0]
 
-    def same_as(self, other: Head) -> bool:
+    def same_as(self, other: "Head") -> bool:
         """Whether both hold the same numbers, bit for bit."""
         return len(self.layers) == len(other.layers) and all(
             mine.shape == theirs.shape and mine.tobytes() == theirs.tobytes()

@@ -4,8 +4,6 @@ Each in two forms, as in `vernal.training.upsampling`: `corrected` does what the
 `birdnet` what birdnet-analyzer 2.4.0 does.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

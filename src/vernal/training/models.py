@@ -4,8 +4,6 @@
 folder without it is not finished.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any

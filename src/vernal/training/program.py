@@ -7,8 +7,6 @@ head comes out the same to the last bit alone and among others. The number of la
 are data, not shapes, so nothing is compiled again for them.
 """
 
-from __future__ import annotations
-
 import contextlib
 import itertools
 import os

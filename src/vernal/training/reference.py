@@ -4,8 +4,6 @@ A head is trained by steps, and may be stopped before it has learnt. The optimum
 is one place, and scikit-learn finds it: what a point's head does not reach of it is for want of training, not of data.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

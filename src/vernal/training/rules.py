@@ -3,8 +3,6 @@
 Plain functions of numbers; the compiled program follows them and a test holds both together.
 """
 
-from __future__ import annotations
-
 import itertools
 import math
 from dataclasses import dataclass, fields
@@ -49,7 +47,7 @@ class HeadOptions:
     focal_loss_alpha: Share = 0.25
 
     @classmethod
-    def of(cls, settings: Any) -> HeadOptions:
+    def of(cls, settings: Any) -> "HeadOptions":
         """Take the training settings of a point from anything that has them as attributes."""
         return cls(**{one.name: getattr(settings, one.name) for one in fields(cls)})
 

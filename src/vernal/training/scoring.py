@@ -4,8 +4,6 @@ Scores are kept as logits, unrounded. Sensitivity moves a point's logits by a co
 does; it changes no ranking and trains nothing again.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -4,8 +4,6 @@ A training set belongs to a fit, not to a point: points that differ in nothing t
 one. Sets stand in one long table, so that a person can look up where a clip was used.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import replace
 

@@ -5,8 +5,6 @@ each; this process never loads TensorFlow. A point's weights follow from its row
 to the last bit: not from the points beside it, their order, or the number of workers.
 """
 
-from __future__ import annotations
-
 import contextlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence

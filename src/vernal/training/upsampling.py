@@ -8,8 +8,6 @@ Rows come in the order of their clips' `clip_id`, after the validation clips wer
 depends on the seed alone.
 """
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The application: all addresses of review, results and sweeps behind one guard."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from pathlib import Path
 

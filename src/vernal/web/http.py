@@ -1,7 +1,5 @@
 """Between Starlette and the pages: what a request brings, and how a page, plain data or a problem is answered."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -102,7 +100,7 @@ def _parse_fields(content: bytes) -> Fields:
 
 
 @lru_cache(maxsize=1)
-def _templates() -> Environment:
+def _templates() -> "Environment":
     """The templates, everything escaped; all pages extend `frame.html.j2`."""
     templates = page_templates("vernal.web")
     templates.globals |= {"places": PLACES, "code": code}

@@ -1,7 +1,5 @@
 """What the pages may know of a project: its folders, its parameters, its datasets, and the sound it may play."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,11 +51,11 @@ class ProjectContext:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     load: Callable[[str], Any] = _no_dataset
     save: Callable[[str, Any], None] = lambda name, data: _no_dataset(name)
-    open_target: Callable[[str, Path], ProjectContext] | None = None
-    _opened: dict[Path, ProjectContext] = field(default_factory=dict, init=False, repr=False)
+    open_target: "Callable[[str, Path], ProjectContext] | None" = None
+    _opened: "dict[Path, ProjectContext]" = field(default_factory=dict, init=False, repr=False)
 
     @property
-    def targets(self) -> dict[str, ProjectContext]:
+    def targets(self) -> "dict[str, ProjectContext]":
         """The targets of a data folder of several, each with its own; empty where it is of one."""
         if self.open_target is None:
             return {}

@@ -5,8 +5,6 @@ each request must name the address that is served (a foreign name that points he
 must bring the token, and a request that changes something must come from a page of this server.
 """
 
-from __future__ import annotations
-
 import secrets
 from collections.abc import Iterable
 from urllib.parse import urlencode

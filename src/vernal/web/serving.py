@@ -1,7 +1,5 @@
 """The server of the pages, and how its address reaches the browser without being shown to other accounts."""
 
-from __future__ import annotations
-
 import contextlib
 import html
 import os

@@ -1,7 +1,5 @@
 """A folder for what takes a while to derive from BirdNET's model and is the same every time."""
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import json

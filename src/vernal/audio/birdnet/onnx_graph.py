@@ -5,8 +5,6 @@ written anew: a frame is windowed in single precision, and transformed and summe
 model's own kernels do; a transform in single precision moves scores where a band holds next to nothing.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Any
 

@@ -4,8 +4,6 @@ They say what BirdNET takes a sound for, at the price of a product. That is a fa
 label: it was told of no recording here, and is wrong where a species is unlike those that it knows.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from functools import lru_cache
 

@@ -4,8 +4,6 @@ It tells which species may be met there at all, by eBird's records; nothing of i
 carries it beside the sound model, under the same licence.
 """
 
-from __future__ import annotations
-
 from datetime import date
 from functools import lru_cache
 from typing import Any

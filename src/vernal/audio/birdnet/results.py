@@ -6,8 +6,6 @@ labels. Where a file has several, the first of these is taken, so that nothing c
 row `nocall` with score 1.0 where nothing was found; it is no detection.
 """
 
-from __future__ import annotations
-
 import csv
 import re
 from collections import Counter

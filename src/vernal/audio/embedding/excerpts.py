@@ -1,7 +1,5 @@
 """The embedding of a stretch of a recording that no clip of the project covers."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +13,7 @@ if TYPE_CHECKING:
     from vernal.audio.excerpts import Excerpt
 
 
-def embed_excerpt(excerpt: Excerpt, options: EmbeddingOptions) -> np.ndarray:
+def embed_excerpt(excerpt: "Excerpt", options: "EmbeddingOptions") -> np.ndarray:
     """(n_windows, n_dims) float32: what the windows of an excerpt's clip sound like, without its context.
 
     Raises:

@@ -3,8 +3,6 @@
 It stands in a module of its own, without tables, because every worker process loads it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
@@ -89,12 +87,12 @@ class EmbeddingOptions:
             )
 
     @classmethod
-    def from_settings(cls, kept: Mapping[str, Any]) -> EmbeddingOptions:
+    def from_settings(cls, kept: Mapping[str, Any]) -> "EmbeddingOptions":
         """The options that `settings` were kept of; of an encoder that is a file, all but where that lies."""
         files = (EncoderFile.from_record(kept),) if isinstance(kept.get("encoder_file"), Mapping) else ()
         return cls(encoders=files, **{name: kept[name] for name in _SETTINGS})
 
-    def with_files_of(self, other: EmbeddingOptions) -> EmbeddingOptions:
+    def with_files_of(self, other: "EmbeddingOptions") -> "EmbeddingOptions":
         """The same, with the place of the encoder's file where the other options name a file of its checksum.
 
         They are searched by what vectors depend on, not by name.

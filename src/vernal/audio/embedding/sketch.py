@@ -5,8 +5,6 @@ Embeddings are turned to the axes that they vary along most (principal component
 of its sketch with weights turned alike. It says which few embeddings to read in full.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 

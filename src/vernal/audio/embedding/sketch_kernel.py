@@ -1,7 +1,5 @@
 """The inner loop of a search among sketches, compiled when it is first needed and kept for the next process."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from vernal.audio.compiled import compiled

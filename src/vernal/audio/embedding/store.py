@@ -4,8 +4,6 @@ A folder for each group of settings (encoder, version, band-pass, overlap) holds
 some hundred windows, `key` and `vector` (see `vernal.common.part_store`).
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator, Sequence
 from functools import partial
 from pathlib import Path

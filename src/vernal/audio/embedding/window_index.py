@@ -5,8 +5,6 @@ another. Both are memory-mapped. New parts become a new segment; what was there 
 part has left the store is made anew. All of it can be deleted.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import mmap

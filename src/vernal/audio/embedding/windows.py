@@ -6,8 +6,6 @@ never computed again. Training and inference both take their audio settings from
 that they cannot differ.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby

@@ -5,8 +5,6 @@ vectors of two versions are never mixed. A new one is a class with the members b
 `ENCODERS`, or a file that the parameters name (`files.EncoderFile`).
 """
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from functools import lru_cache
 from importlib import import_module

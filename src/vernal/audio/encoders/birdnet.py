@@ -8,8 +8,6 @@ and transformed in float64, as the model's own kernels do. Which way a frame goe
 result equals the whole model's to about 1e-5.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from vernal.audio.birdnet.model import N_DIMS, interpreter, model_version

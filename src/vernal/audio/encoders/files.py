@@ -11,8 +11,6 @@ The file's checksum stands in every key, so that another file under the same nam
 and what finds out whether it is as described, is `networks`.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from functools import lru_cache
@@ -72,7 +70,7 @@ class EncoderFile:
             raise ValueError(f"sha256 is {self.sha256!r}; give 64 hexadecimal digits in small letters")
 
     @classmethod
-    def from_record(cls, kept: Mapping[str, Any]) -> EncoderFile:
+    def from_record(cls, kept: Mapping[str, Any]) -> "EncoderFile":
         """The encoder that audio settings were kept of (see `EmbeddingOptions.settings`), all but its place."""
         facts = {name: kept[name] for name in ("sample_rate_hz", "window_s", "n_dims")}
         return cls(name=kept["encoder"], file="", **facts, **kept["encoder_file"])

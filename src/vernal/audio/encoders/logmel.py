@@ -4,8 +4,6 @@ It shows what plain acoustics can do where BirdNET's network is the question, an
 encoder interface is not BirdNET's alone.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from vernal.audio.encoders.base import BuiltInEncoder

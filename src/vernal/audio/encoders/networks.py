@@ -4,8 +4,6 @@ A file is run one window at a time, on one thread, so that a vector does not dep
 lie in the file itself: what an ONNX file keeps elsewhere is no part of the checksum that keys are made of.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial

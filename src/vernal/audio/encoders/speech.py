@@ -7,8 +7,6 @@ Source: Lin et al. (2020), "Training keyword spotters with limited and synthesiz
 doi:10.1109/ICASSP40776.2020.9053193.
 """
 
-from __future__ import annotations
-
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path

@@ -4,8 +4,6 @@ The library that runs such files takes their numbers on trust: a graph that feed
 its tables, ends the process.
 """
 
-from __future__ import annotations
-
 import struct
 from collections.abc import Iterator
 from math import prod

@@ -5,8 +5,6 @@ survive the way out and back), `looks_like`, `parse` and `render`. What a format
 writing, never dropped: the caller drops it knowingly, with `vernal.clips.annotations`.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from types import ModuleType
 

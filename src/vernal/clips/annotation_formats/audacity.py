@@ -6,8 +6,6 @@ the quality tier. Brackets with any other word belong to the label. The recordin
 it is found by the label file's name. BirdNET's label tracks have the score in a fourth column.
 """
 
-from __future__ import annotations
-
 import math
 import re
 from functools import partial

@@ -5,8 +5,6 @@ selection tables are read as Raven's and its label tracks as Audacity's. A class
 label lists, `Scientific name_Common name`, or once where both are the same.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any
 

@@ -4,8 +4,6 @@
 neither state nothing. Frequencies are Hertz, except in tables of bat mode, which give Kilohertz.
 """
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What the formats share: tables of text cells, columns by name, and refusals that name the lines."""
 
-from __future__ import annotations
-
 import csv
 import io
 from collections import Counter

@@ -4,8 +4,6 @@ A row without start and end speaks of the whole recording, and may say that a cl
 (`is_present` false). Text that a spreadsheet would run as a formula is written behind an apostrophe.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -5,8 +5,6 @@ several files, `Begin Time` runs on and `File Offset` starts anew in each file: 
 BirdNET's selection tables are of this kind; their rows are a model's statements.
 """
 
-from __future__ import annotations
-
 import math
 import re
 from typing import Any

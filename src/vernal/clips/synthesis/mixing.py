@@ -5,8 +5,6 @@ are set there too: a call's signal-to-noise ratio is its power while it sounds o
 background, both in 80-1,200 Hz, as measured on this very clip. Confusers come on top.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path

@@ -4,8 +4,6 @@ Sites and recorders are lists of flat mappings rather than mappings by name, so 
 which names its own replaces the shipped ones instead of being merged into them.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable
 from dataclasses import field, fields

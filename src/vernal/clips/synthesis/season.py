@@ -5,8 +5,6 @@ recorders with few nights and recorders without a positive; positives in a few c
 positives of low quality. Tables only: the sound of a row is made by `mixing.render`.
 """
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
 from typing import Any

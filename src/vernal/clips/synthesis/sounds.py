@@ -9,8 +9,6 @@ some 100 ms ("uh-uh-uh-uh"), a longer rasp ("grr"), or the one running into the 
 200 and 1,000 Hz.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

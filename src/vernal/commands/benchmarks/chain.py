@@ -5,8 +5,6 @@ does all that it would do. Near-duplicates are searched among vectors that lie a
 and every close pair is listened to.
 """
 
-from __future__ import annotations
-
 import json
 import sys
 import tempfile

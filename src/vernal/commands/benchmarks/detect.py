@@ -5,8 +5,6 @@ of Python to the last table on disk, with the same number of worker processes, w
 on one recording of ten minutes and, if asked for, on longer ones.
 """
 
-from __future__ import annotations
-
 import shutil
 import sys
 import tempfile

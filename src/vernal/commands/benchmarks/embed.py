@@ -5,8 +5,6 @@ vector on disk, on the same files, warmed up and in turn. Both read the model th
 downloaded.
 """
 
-from __future__ import annotations
-
 import json
 import sys
 import tempfile

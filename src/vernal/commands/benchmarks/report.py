@@ -1,7 +1,5 @@
 """Measurements as a table on the terminal."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

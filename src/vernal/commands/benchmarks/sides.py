@@ -1,7 +1,5 @@
 """The two sides of a measurement: each in a Python of its own on the same work, told in the same numbers."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

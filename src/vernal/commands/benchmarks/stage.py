@@ -5,8 +5,6 @@ from the store, points evaluated, results proved, and all of it written. Each si
 that its memory is its own.
 """
 
-from __future__ import annotations
-
 import json
 import sys
 import tempfile
@@ -310,7 +308,7 @@ class _Target:
         ):
             self.library.add(results)
 
-    def listed(self) -> Listed:
+    def listed(self) -> "Listed":
         """What it trains, for the training of all targets together."""
         from vernal.commands.targets_training import Listed
         from vernal.training.fitting import fits_of_stage
@@ -374,14 +372,14 @@ class _Target:
         write_text(self._out / "certificate.json", json.dumps(certificate))
         self._models = {}
 
-    def results(self) -> OneTarget:
+    def results(self) -> "OneTarget":
         """What was found, for the tables of all targets."""
         from vernal.evaluation.across import OneTarget
 
         _, splits, _ = _tables(self._inputs)
         return OneTarget(self._results(), read_table(self._out / "scores.parquet"), splits)
 
-    def _results(self) -> StageResults:
+    def _results(self) -> "StageResults":
         from vernal.evaluation.stage_results import StageResults
 
         found = self._found
@@ -464,7 +462,7 @@ def peer(folder: Path, count: int) -> dict[str, Any]:
     return {"seconds": float(np.mean(seconds))}
 
 
-def _peer_jobs(folder: Path, plan: pd.DataFrame) -> tuple[np.ndarray, list[FitJob]]:
+def _peer_jobs(folder: Path, plan: pd.DataFrame) -> "tuple[np.ndarray, list[FitJob]]":
     """Embeddings, and the same training sets as ours as rows of them; a made clip is one window."""
     from vernal.training.rules import HeadOptions
     from vernal.training.sets import FIT, draw_training_sets

@@ -4,8 +4,6 @@ Embeddings are made up, with the structure of the original study: recorders that
 little, calls that shift it along a few directions, the weaker the lower their quality.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass

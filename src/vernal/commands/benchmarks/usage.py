@@ -4,8 +4,6 @@ The kernel's own account of finished workers (`ru_maxrss`) also counts what thei
 them, so processes are watched while they live instead.
 """
 
-from __future__ import annotations
-
 import contextlib
 import threading
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """Which classifier listens: a point of any stage, or an exported one, with its threshold and where that came from."""
 
-from __future__ import annotations
-
 import dataclasses
 import hashlib
 import math
@@ -134,7 +132,7 @@ class Classifier:
         }  # fmt: skip
 
     @classmethod
-    def from_record(cls, head: Head, record: Mapping[str, Any]) -> Classifier:
+    def from_record(cls, head: Head, record: Mapping[str, Any]) -> "Classifier":
         """Undo `as_record`."""
         return cls(
             **{

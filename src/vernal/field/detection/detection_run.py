@@ -1,7 +1,5 @@
 """A detection run as its page reads it, and whether anything could be heard in it at all."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import pandas as pd

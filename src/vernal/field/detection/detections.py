@@ -4,8 +4,6 @@ A file that could not be heard to its end counts for what was heard; one that no
 recorder with a dead microphone made, counts for nothing. A second copy of a file counts for nothing either.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple

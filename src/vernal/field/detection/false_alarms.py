@@ -3,8 +3,6 @@
 A rate is a count of labelled clips. It is carried with its interval, as none of 88 is not none of a season.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 

@@ -3,8 +3,6 @@
 No tables are loaded here, because every worker process would wait for them.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from dataclasses import dataclass
 from pathlib import PurePosixPath

@@ -5,8 +5,6 @@ half-written is passed over. In an object store, where nothing can be appended, 
 the journal's name. Losing the journal costs reading, never results.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict

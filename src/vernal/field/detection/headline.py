@@ -1,7 +1,5 @@
 """What a detection run found, in a few sentences and numbers: what to count on, and what not."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import pandas as pd

@@ -3,8 +3,6 @@
 Only recordings with detections get one.
 """
 
-from __future__ import annotations
-
 import csv
 import io
 from collections.abc import Callable, Iterable

@@ -1,7 +1,5 @@
 """Which recordings there are, whose they are, and when they began: read from names and folders alone."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path, PurePosixPath
 

@@ -5,8 +5,6 @@ A night without recordings, one whose recordings could not be heard, and one wit
 things, and are kept apart. A detection is not yet a presence: that takes a person who heard the target in it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The settings of a detection run."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from typing import Annotated

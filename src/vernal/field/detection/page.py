@@ -1,7 +1,5 @@
 """The report of a detection run as one HTML page that needs nothing else."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from vernal.common.formatting import count, listed

@@ -1,7 +1,5 @@
 """The sections of the page below its answer: nights, threshold, what counts do not mean, recordings, files."""
 
-from __future__ import annotations
-
 from collections.abc import Hashable, Mapping
 from typing import Any
 
@@ -29,15 +27,9 @@ sentence = sentences_of("vernal.field.detection")
 def nights_section(run: DetectionRun) -> Section:
     """Detections by night and by hour."""
     blocks: list[Block] = [
-        Picture(
-            "activity",
-            sentence("sections.activity_caption"),
-        ),
+        Picture("activity", sentence("sections.activity_caption")),
         _by_recorder(run),
-        Picture(
-            "hours",
-            sentence("sections.hours_caption"),
-        ),
+        Picture("hours", sentence("sections.hours_caption")),
     ]
     return Section("nights", "Nights", blocks)
 

@@ -1,7 +1,5 @@
 """Detections to hear: the strongest, the weakest, and those that people rejected; then the queue for checking."""
 
-from __future__ import annotations
-
 from collections.abc import Hashable, Mapping
 from typing import Any
 
@@ -44,11 +42,7 @@ def listen_section(run: DetectionRun) -> Section:
     blocks: list[Block] = [
         *shown("Strongest detections", sentence("played.strongest"), strongest),
         *shown("False alarms", sentence("played.false_alarms"), rejected),
-        *shown(
-            "Weakest detections",
-            sentence("played.weakest"),
-            strongest.iloc[SHOWN:][::-1],
-        ),
+        *shown("Weakest detections", sentence("played.weakest"), strongest.iloc[SHOWN:][::-1]),
         Heading("To check"),
         Text(_nights_words(run)),
         Text(

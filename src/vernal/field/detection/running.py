@@ -4,8 +4,6 @@ A worker reads, resamples, embeds and scores, so that sound never travels betwee
 out at once, for the caller to keep; they do not depend on how many workers there are.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from functools import lru_cache, partial
 from typing import Any

@@ -4,8 +4,6 @@ How they are drawn is in `sample_design`. Here the marks become windows: only th
 read again.
 """
 
-from __future__ import annotations
-
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any

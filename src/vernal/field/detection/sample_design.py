@@ -11,8 +11,6 @@ Strata stay as they were first made. A larger sample is a further draw from what
 added since give their share, at the rate of those before them; in both cases all windows of a stratum keep one chance.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
@@ -60,10 +58,7 @@ def by_stratum(counts: pd.DataFrame, edges: list[float]) -> pd.DataFrame:
 
 def allocate(sizes: dict[float, int], threshold: float, n: int) -> dict[float, int]:
     """How many of `n` checks each stratum gets: most above the threshold, evenly within, none more than it has."""
-    parts = [
-        [low for low in sizes if low >= threshold],
-        [low for low in sizes if low < threshold],
-    ]
+    parts = [[low for low in sizes if low >= threshold], [low for low in sizes if low < threshold]]
     wanted = round(_SHARE_ABOVE * n)
     n_below = min(n - wanted, sum(sizes[low] for low in parts[1]))
     n_above = min(n - n_below, sum(sizes[low] for low in parts[0]))

@@ -1,7 +1,5 @@
 """A run over recordings: what is missing is scored, and given out piece by piece for the caller to keep."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Iterator
 from functools import cache

@@ -1,7 +1,5 @@
 """What is still to be done: which files have to be looked at, and which of their blocks have no scores yet."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
@@ -40,11 +38,7 @@ class Schedule:
     """
 
     def __init__(
-        self,
-        paths: Iterable[str],
-        scorer: Scorer,
-        known: KnownWork,
-        path_of: Callable[[str], Path] = as_path,
+        self, paths: Iterable[str], scorer: Scorer, known: KnownWork, path_of: Callable[[str], Path] = as_path
     ) -> None:
         self._waiting = iter(paths)
         self._scorer, self._known, self._path_of = scorer, known, path_of

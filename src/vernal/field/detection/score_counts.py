@@ -3,8 +3,6 @@
 Counted while the scores are read once, so that memory grows with nights, not with windows.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -56,13 +54,12 @@ class ScoreCounts:
         self._labels, self._lines, self._start_hour = tuple(labels), lines, start_hour
         self._counts: dict[tuple[str, str], np.ndarray] = {}
 
-    def add(self, recorder_id: str, start: pd.Timestamp, block: BlockScores, shift: float) -> None:
+    def add(self, recorder_id: str, start: pd.Timestamp, block: "BlockScores", shift: float) -> None:
         """Count the windows of a block; `shift` is added to its logits."""
         nights = window_nights(start, block.start_s, self._start_hour)
         for night in dict.fromkeys(nights):
             here = self._counts.setdefault(
-                (recorder_id, night),
-                np.zeros((len(self._labels), len(self._lines) + 1), dtype=np.int64),
+                (recorder_id, night), np.zeros((len(self._labels), len(self._lines) + 1), dtype=np.int64)
             )
             logits = block.logits[nights == night] + shift
             for at in range(len(self._labels)):

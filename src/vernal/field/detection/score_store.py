@@ -4,8 +4,6 @@ A folder for each classifier and set of audio settings holds them, so that a run
 a recording that was scored once is never scored again by the same classifier, whatever it is called.
 """
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass
 from functools import cached_property

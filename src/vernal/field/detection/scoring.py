@@ -6,8 +6,6 @@ no bit, and neither memory nor what is lost when a run is stopped depends on how
 are loaded here, because every worker process would wait for them.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

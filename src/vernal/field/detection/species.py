@@ -1,7 +1,5 @@
 """BirdNET's species to be expected where and when recordings were made: what may be mistaken for the target."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 
 import numpy as np

@@ -4,8 +4,6 @@ The strongest come first, but no recorder's night gives more than its share: one
 fill the list.
 """
 
-from __future__ import annotations
-
 import io
 import re
 from collections.abc import Callable, Hashable, Mapping

@@ -6,8 +6,6 @@ floor was not sampled, and nothing is said of it. Intervals are of the recording
 season; since every night gives its share of the sample, they need not be widened for nights that differ.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

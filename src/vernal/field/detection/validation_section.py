@@ -1,7 +1,5 @@
 """What the checked sample says, as a section of the report."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Hashable, Mapping
 from typing import Any

@@ -4,8 +4,6 @@ A place is a stretch of a recording and the label that was asked about. Decision
 and by time, so that they outlive renamed files, another threshold and another classifier.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

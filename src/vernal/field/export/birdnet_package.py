@@ -4,8 +4,6 @@ Only its door for classifiers of one's own is used, which takes files and downlo
 writes to the terminal, so it runs in a process of its own.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version

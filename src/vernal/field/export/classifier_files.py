@@ -5,8 +5,6 @@ which hears samples. All end in logits, since the programs apply the sigmoid the
 kinds of TFLite file, `birdnet` the stand-alone one.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path

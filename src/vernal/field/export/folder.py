@@ -4,8 +4,6 @@ The folder is made beside its place, proven there, and only then moved to it: an
 proven leaves nothing behind.
 """
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass

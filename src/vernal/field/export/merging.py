@@ -4,8 +4,6 @@ Heads share nothing but BirdNET's embedding, so one that holds their weights sid
 What differs between points besides (sensitivity, threshold) is put into the bias, or stands in the record.
 """
 
-from __future__ import annotations
-
 import csv
 import io
 import math

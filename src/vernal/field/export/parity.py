@@ -4,8 +4,6 @@ BirdNET-Analyzer starts from the same files and does everything itself: decoding
 the other programs are given is said in `programs`.
 """
 
-from __future__ import annotations
-
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence

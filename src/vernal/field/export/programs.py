@@ -4,8 +4,6 @@ BirdNET-Analyzer and `birdnet` start from the sound files and do everything them
 `ai-edge-litert` only compute: they get the samples that Vernal's encoder hears, or the vectors that it gives.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property

@@ -1,7 +1,5 @@
 """What an export says to people: the settings sheet, and the training parameters in BirdNET-Analyzer's form."""
 
-from __future__ import annotations
-
 import csv
 import io
 from collections.abc import Mapping, Sequence
@@ -124,7 +122,7 @@ def _sheet(
 
 
 @cache
-def _template() -> Template:
+def _template() -> "Template":
     from jinja2 import Environment, PackageLoader
 
     loader = PackageLoader("vernal.field.export")

@@ -5,8 +5,6 @@ confidence, and writes four decimals. On its command line the minimum is held be
 window it moves in steps of 0.05, and sensitivity in steps of 0.01.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

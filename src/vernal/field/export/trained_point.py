@@ -1,7 +1,5 @@
 """A trained point of a stage, with its row of results: what an export or a detection starts from."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any

@@ -4,8 +4,6 @@ Deployments, media and observations are tables; what the classifier said and wha
 The package carries the schemas that it follows, so that nothing has to be downloaded to check it.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping

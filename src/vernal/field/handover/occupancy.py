@@ -5,8 +5,6 @@ heard or nothing was recorded: a broken microphone is no absence. In the history
 confirmed each 1; an occasion with detections that nobody has checked to the end is NA, since it may be either.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable, Iterable
@@ -30,10 +28,7 @@ _PACKAGE = "vernal.field.handover"
 
 
 def occupancy_files(
-    nights: pd.DataFrame,
-    hours: pd.DataFrame,
-    sites: pd.DataFrame,
-    occasion: str = "night",
+    nights: pd.DataFrame, hours: pd.DataFrame, sites: pd.DataFrame, occasion: str = "night"
 ) -> dict[str, Callable[[], bytes]]:
     """Path in the pack -> function that gives the file's bytes.
 

@@ -1,7 +1,5 @@
 """What a data package says of its project, which no table knows."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated

@@ -5,8 +5,6 @@ header is read of the first recording of each recorder's night alone, since a re
 within one; so a season costs as many small reads as it has nights.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone, tzinfo

@@ -4,8 +4,6 @@ A row is a deployment: one placement of one recorder. What else the table says o
 covariates.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from datetime import tzinfo

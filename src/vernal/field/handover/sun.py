@@ -1,7 +1,5 @@
 """Hours from sunset and sunrise, which animals keep rather than clocks."""
 
-from __future__ import annotations
-
 from datetime import date, timedelta, timezone
 from functools import lru_cache
 from typing import Any

@@ -1,7 +1,5 @@
 """Detections, nights and hours with where they were, when by the sun, and which model said so."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

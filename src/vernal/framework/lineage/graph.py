@@ -1,7 +1,5 @@
 """What Kedro-Viz draws: the registered pipelines, each node with its description."""
 
-from __future__ import annotations
-
 import inspect
 import warnings
 from collections.abc import Iterable, Mapping

@@ -1,7 +1,5 @@
 """The last run on the data folder, as the Workflow view of Kedro-Viz shows it: from the run's own record."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any

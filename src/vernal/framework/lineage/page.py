@@ -1,7 +1,5 @@
 """Kedro-Viz' page for a machine without a network: no font from elsewhere, and a first view that reads well."""
 
-from __future__ import annotations
-
 from vernal.framework.kedro_compat import viz_page
 
 # What a person has chosen before stays: only what the browser does not know yet is set.

@@ -1,7 +1,5 @@
 """The lineage as a folder of files, for a web server or the documentation."""
 
-from __future__ import annotations
-
 import json
 import shutil
 import tempfile

@@ -1,7 +1,5 @@
 """Choose the clips that train each point: filters, subsets, caps, balance, in this order."""
 
-from __future__ import annotations
-
 import pandas as pd
 
 from vernal.clips.folds import folds_of

@@ -1,7 +1,5 @@
 """What the collection is worth: how much is enough, which labels are doubtful, what is missing, what to label next."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np
@@ -11,15 +9,7 @@ from vernal.audio.embedding.store import EmbeddingStore
 from vernal.audio.embedding.windows import EmbeddingOptions, plan_windows
 from vernal.clips.nights import NightOptions, with_nights
 from vernal.clips.problem_card import ProblemCard
-from vernal.collection import (
-    coverage,
-    drift,
-    first_check,
-    label_quality,
-    learning_curve,
-    levels,
-    queue,
-)
+from vernal.collection import coverage, drift, first_check, label_quality, learning_curve, levels, queue
 from vernal.collection.drift import DriftOptions
 from vernal.collection.lake import Lake
 from vernal.collection.learning_curve import LearningCurveOptions

@@ -1,7 +1,5 @@
 """From an inbox to a manifest that can be trusted: lake, labels, clips, agreement, consensus."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable
 from functools import partial

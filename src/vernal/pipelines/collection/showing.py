@@ -1,7 +1,5 @@
 """The collection's figures and its page."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pandas as pd

@@ -1,7 +1,5 @@
 """Make the subsets that points name, and on request a package of clips for people who train elsewhere."""
 
-from __future__ import annotations
-
 from dataclasses import field
 from typing import Annotated
 

@@ -2,12 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from vernal.pipelines.curation.nodes import (
-    choose_package,
-    curate,
-    find_near_duplicates,
-    gather_reviews,
-)
+from vernal.pipelines.curation.nodes import choose_package, curate, find_near_duplicates, gather_reviews
 from vernal.pipelines.stages import STANDS
 
 

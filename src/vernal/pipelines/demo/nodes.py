@@ -1,7 +1,5 @@
 """Make the demo season: a table of sounds first, then the sounds."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from functools import partial
 

@@ -4,8 +4,6 @@ The folder of recordings and the classifier are named by parameters, since they 
 them is these nodes' one access to files.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable, Iterator
 

@@ -1,7 +1,5 @@
 """Turn every clip into vectors, once ever."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import pandas as pd

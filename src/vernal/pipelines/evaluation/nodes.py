@@ -1,7 +1,5 @@
 """Score every point that is trained, and evaluate what its scores are worth."""
 
-from __future__ import annotations
-
 from dataclasses import asdict
 from typing import Any
 

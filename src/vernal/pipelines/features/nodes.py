@@ -1,7 +1,5 @@
 """Features made from scratch, networks that learn from them, and BirdNET's embeddings in the same table."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -109,12 +107,7 @@ def deal(
     """Give clips their classes and folds; count labels before and after, and draw the counts."""
     labelled, counts = class_mapping.map_classes(found, mapping)
     dealt = folds.deal_folds(labelled, options)
-    return (
-        labelled,
-        dealt,
-        counts,
-        drawn(pictures.label_distribution, counts, "labels and classes"),
-    )
+    return (labelled, dealt, counts, drawn(pictures.label_distribution, counts, "labels and classes"))
 
 
 def plan_study(options: StudyOptions, points: object) -> pd.DataFrame:

@@ -1,7 +1,5 @@
 """Open the sealed split once, for one declared model."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

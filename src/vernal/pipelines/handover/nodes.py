@@ -1,7 +1,5 @@
 """Put what detection found and people decided into a package to publish."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

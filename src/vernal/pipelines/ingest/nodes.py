@@ -1,7 +1,5 @@
 """Take recordings in: list what the sources hold, open every file, keep clips and rejects apart."""
 
-from __future__ import annotations
-
 import logging
 
 import pandas as pd

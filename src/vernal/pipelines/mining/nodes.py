@@ -1,7 +1,5 @@
 """Choose pools, train a miner that never saw them, score them, and rank what they hold."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import pandas as pd

@@ -1,7 +1,5 @@
 """Listen to a season of recordings known to hold no target, and take in what the miner takes for the target."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import pandas as pd

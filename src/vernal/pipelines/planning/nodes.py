@@ -1,7 +1,5 @@
 """Settle what a stage will run, before any long work starts."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pandas as pd

@@ -1,7 +1,5 @@
 """Show what can be shown about a stage's results: search for copies, check, count who looked at the test."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pandas as pd

@@ -4,8 +4,6 @@ The files are named by parameters, since they lie wherever their owner put them;
 to files.
 """
 
-from __future__ import annotations
-
 import logging
 
 import pandas as pd

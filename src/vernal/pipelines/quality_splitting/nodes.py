@@ -1,7 +1,5 @@
 """Divide labelled clips into training, validation and test, by blocks that are never shared."""
 
-from __future__ import annotations
-
 import logging
 
 import pandas as pd

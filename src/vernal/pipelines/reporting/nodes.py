@@ -1,7 +1,5 @@
 """Draw a stage's figures and write its report."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pandas as pd

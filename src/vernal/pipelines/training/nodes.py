@@ -1,7 +1,5 @@
 """Embed what is missing for the stage's audio settings, then train what is not trained yet: points, and folds."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import pandas as pd

@@ -1,7 +1,5 @@
 """The figures of a stage, by name."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 
 import pandas as pd

@@ -1,7 +1,5 @@
 """Figures of clips: where their scores lie by quality, and how the threshold sorts them."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,7 +31,9 @@ NEGATIVE, UNKNOWN = "negative", "quality unknown"
 BINS = 30
 
 
-def score_histograms(results: StageResults, scores: pd.DataFrame, splits: pd.DataFrame, title: str) -> Figure:
+def score_histograms(
+    results: StageResults, scores: pd.DataFrame, splits: pd.DataFrame, title: str
+) -> "Figure":
     """Scores of the point to deploy, one row of histograms a quality tier and one for the negatives."""
     table = tiered_scores(results, scores, splits)
     shown = [name for name in results.shown_splits if (table["split"] == name).any()]
@@ -87,7 +87,7 @@ def _check_agreement(results: StageResults, table: pd.DataFrame) -> None:
             )
 
 
-def _histogram(axes: Axes, values: np.ndarray, edges: np.ndarray, threshold: float, colour: str) -> None:
+def _histogram(axes: "Axes", values: np.ndarray, edges: np.ndarray, threshold: float, colour: str) -> None:
     from matplotlib.ticker import MaxNLocator
 
     axes.hist(values, bins=edges.tolist(), color=colour, alpha=0.75)
@@ -104,7 +104,7 @@ def _histogram(axes: Axes, values: np.ndarray, edges: np.ndarray, threshold: flo
     axes.margins(y=0.5)
 
 
-def confusion(results: StageResults, title: str) -> Figure:
+def confusion(results: StageResults, title: str) -> "Figure":
     """Counts of the point to deploy at its threshold, every split."""
     rows = results.thresholds[results.thresholds["point"] == results.deployed]
     if results.no_threshold:
@@ -117,7 +117,7 @@ def confusion(results: StageResults, title: str) -> Figure:
     return figure
 
 
-def _matrix(axes: Axes, row: dict, target: str, unit: str) -> None:
+def _matrix(axes: "Axes", row: dict, target: str, unit: str) -> None:
     from matplotlib.patches import Rectangle
 
     cells = [

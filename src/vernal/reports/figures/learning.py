@@ -1,7 +1,5 @@
 """The figure of how training went."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -24,7 +22,7 @@ PANELS = (
 
 def learning_curves(
     results: StageResults, histories: Mapping[str, pd.DataFrame], best_epochs: Mapping[str, int], title: str
-) -> Figure:
+) -> "Figure":
     """Loss and held-out score by epoch: the chosen configuration's points, and the range of all others.
 
     Args:
@@ -47,7 +45,7 @@ def learning_curves(
     return figure
 
 
-def _range_of(axes: Axes, histories: Mapping[str, pd.DataFrame], column: str) -> None:
+def _range_of(axes: "Axes", histories: Mapping[str, pd.DataFrame], column: str) -> None:
     if len(histories) < 2:
         return
     listed = [table.set_index("epoch")[column] for _, table in sorted(histories.items()) if column in table]
@@ -59,7 +57,7 @@ def _range_of(axes: Axes, histories: Mapping[str, pd.DataFrame], column: str) ->
 
 
 def _curve(
-    axes: Axes, histories: Mapping[str, pd.DataFrame], point: str, column: str, best: int | None
+    axes: "Axes", histories: Mapping[str, pd.DataFrame], point: str, column: str, best: int | None
 ) -> None:
     table = histories.get(point, pd.DataFrame())
     if column not in table:

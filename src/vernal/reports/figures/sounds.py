@@ -1,7 +1,5 @@
 """Pictures of sound: spectrograms side by side on one scale, so that a faint call looks faint."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -24,7 +22,7 @@ def spectrograms(
     max_hz: float = 6_000.0,
     band_hz: Sequence[float] = (),
     loudest_db: float | None = None,
-) -> Figure:
+) -> "Figure":
     """Spectrograms of several clips, three in a row, all on one scale of time, frequency and level.
 
     Args:

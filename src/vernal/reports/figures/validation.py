@@ -1,7 +1,5 @@
 """Figures of a checked sample: precision by threshold with its interval, and call density by night."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -16,7 +14,7 @@ _UNCHECKED = "Nobody has checked the sample yet, so nothing can be drawn."
 MOST_RECORDERS = 12
 
 
-def precision(curve: pd.DataFrame, wanted: float, title: str) -> Figure:
+def precision(curve: pd.DataFrame, wanted: float, title: str) -> "Figure":
     """Precision and share of calls by threshold, each with its 95 % interval; the run's own threshold is marked.
 
     Args:
@@ -47,7 +45,7 @@ def precision(curve: pd.DataFrame, wanted: float, title: str) -> Figure:
     return figure
 
 
-def call_density(density: pd.DataFrame, title: str) -> Figure:
+def call_density(density: pd.DataFrame, title: str) -> "Figure":
     """Share of windows with the target by night, one panel a recorder and label, with 95 % intervals.
 
     Args:
@@ -75,7 +73,7 @@ def call_density(density: pd.DataFrame, title: str) -> Figure:
     return figure
 
 
-def _nights(axes: Axes, part: pd.DataFrame, nights: list[str]) -> None:
+def _nights(axes: "Axes", part: pd.DataFrame, nights: list[str]) -> None:
     x = part.night.map({night: at for at, night in enumerate(nights)})
     axes.vlines(x, part.call_density_low, part.call_density_high, color=BLUE, alpha=0.3, linewidth=3)
     axes.plot(x, part.call_density, "o", color=BLUE, markersize=3.5)

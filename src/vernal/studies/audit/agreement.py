@@ -1,7 +1,5 @@
 """Runs that ought to differ and do not: a setting that never arrived, a copied or an old result."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import pandas as pd

@@ -1,7 +1,5 @@
 """Can the printed metrics come from any confusion matrix at all, and from the same clips as the others?"""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 

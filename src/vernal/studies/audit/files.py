@@ -1,7 +1,5 @@
 """Result files against the table of truth: is every clip scored, once, by scores that can be ranked?"""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from functools import cached_property

@@ -5,8 +5,6 @@ raises `NotChecked` where there is nothing to look at. Called, it gives the list
 and found nothing, or says why it could not be made.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any

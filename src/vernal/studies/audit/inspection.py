@@ -1,7 +1,5 @@
 """All checks in the order in which a reader wants them, and the run through them."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 
 from vernal.audio.birdnet.results import read_results

@@ -7,8 +7,6 @@ share of positives that the numbers imply: `1 - accuracy = prevalence * (1 - r +
 same clips implies the same share, so rows betray each other.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np
@@ -41,7 +39,7 @@ class Interval(NamedTuple):
     def is_empty(self) -> bool:
         return self.low > self.high
 
-    def meets(self, other: Interval) -> bool:
+    def meets(self, other: "Interval") -> bool:
         """Whether the two share a value."""
         return max(self.low, other.low) <= min(self.high, other.high)
 

@@ -1,7 +1,5 @@
 """What an audit is given, and when it speaks up."""
 
-from __future__ import annotations
-
 from dataclasses import field
 from typing import Annotated
 

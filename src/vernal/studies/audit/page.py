@@ -1,7 +1,5 @@
 """The audit as one HTML page that needs nothing else: no network, no script."""
 
-from __future__ import annotations
-
 from vernal.reports.page_templates import page_templates
 from vernal.studies.audit.findings import SEVERITIES, join_rows
 from vernal.studies.audit.inspection import Audit

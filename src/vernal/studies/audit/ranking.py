@@ -1,7 +1,5 @@
 """Ranking metrics depend on the order of the scores alone, so nothing that keeps the order may move them."""
 
-from __future__ import annotations
-
 import pandas as pd
 
 from vernal.studies.audit.findings import NotChecked, Told, check, sentence

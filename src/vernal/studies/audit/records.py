@@ -1,7 +1,5 @@
 """Is the table whole, and is it written down where its numbers come from?"""
 
-from __future__ import annotations
-
 import math
 import re
 

@@ -1,7 +1,5 @@
 """Runs that should agree and do not, runs that are listed twice, and spread that nobody measured."""
 
-from __future__ import annotations
-
 import re
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Settings that contradict each other: between training and analysis, or between two spellings."""
 
-from __future__ import annotations
-
 import ast
 import re
 from itertools import combinations

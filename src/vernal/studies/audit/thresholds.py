@@ -1,7 +1,5 @@
 """Thresholds: at the end of their grid, or picked on the very clips that the result is claimed on."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

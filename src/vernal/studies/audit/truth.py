@@ -1,7 +1,5 @@
 """The table of truth: what each clip really holds, and whether the table itself gives the answer away."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path

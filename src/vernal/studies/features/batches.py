@@ -3,8 +3,6 @@
 Only one batch is in memory beside a bounded cache, so memory does not grow with the number of clips.
 """
 
-from __future__ import annotations
-
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

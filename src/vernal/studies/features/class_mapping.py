@@ -1,7 +1,5 @@
 """From labels as written to the classes that are told apart: some merged, some dropped, everything counted."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import pandas as pd

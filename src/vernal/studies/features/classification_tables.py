@@ -4,8 +4,6 @@ One form for our own results and for published ones, so that they can be laid si
 `classification.Report`, `from_rows` the rows of a printed table, from which the averages follow.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,7 +29,7 @@ class ClassificationTable:
         """Units in all."""
         return float(self.classes.support.sum())
 
-    def shared_by(self, n_runs: int) -> ClassificationTable:
+    def shared_by(self, n_runs: int) -> "ClassificationTable":
         """The same rates with the support of one of `n_runs` runs that were counted together."""
         classes, averages = self.classes, self.averages
         return ClassificationTable(

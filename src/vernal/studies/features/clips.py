@@ -4,8 +4,6 @@ As in the rest of the project, except that every label is a class of its own: th
 the same audio contradict each other when their labels differ.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any

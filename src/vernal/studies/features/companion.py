@@ -6,8 +6,6 @@ tune, and every ensemble (a site) has tempi of its own - so an order learnt in s
 next ensemble, and one learnt in beats does. The same options give the same sounds; nothing is downloaded.
 """
 
-from __future__ import annotations
-
 from dataclasses import asdict
 from typing import Annotated
 

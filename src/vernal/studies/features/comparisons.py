@@ -1,7 +1,5 @@
 """Questions that two configurations answer together: do beats help, how far ahead is BirdNET, what does a leak hide."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 
 import numpy as np

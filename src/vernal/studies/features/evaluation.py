@@ -1,7 +1,5 @@
 """What the study found, in tables: points, configurations in order, classes, comparisons, scores, what is missing."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
@@ -101,11 +99,7 @@ def _stored_bytes(point: MeasuredPoint, bytes_per_clip: Bytes) -> float:
 
 
 def _points(
-    plan: pd.DataFrame,
-    measured: Measured,
-    bytes_per_clip: Bytes,
-    groups: Groups,
-    problems: Mapping[str, str],
+    plan: pd.DataFrame, measured: Measured, bytes_per_clip: Bytes, groups: Groups, problems: Mapping[str, str]
 ) -> pd.DataFrame:
     """One row a point: settings, counts, parameters, bytes a clip, metrics with intervals, `chance`, `error`.
 

@@ -4,8 +4,6 @@ A clip is known by its audio's content and its part of the file; what was comput
 whatever the file is called.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass

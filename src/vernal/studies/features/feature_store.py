@@ -4,8 +4,6 @@ As `vernal.audio.embedding.store`, but for sequences of unequal length: a part (
 few dozen clips, each a row group of its own, so that a batch is read from disk and nothing else is.
 """
 
-from __future__ import annotations
-
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -48,7 +46,7 @@ class FeatureStore(PartStore):
         self._places: dict[str, dict[str, tuple[Path, int, int]]] = {}
         self._open: OrderedDict[Path, Any] = OrderedDict()
 
-    def __enter__(self) -> FeatureStore:
+    def __enter__(self) -> "FeatureStore":
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -4,8 +4,6 @@ A file holds weights, scaling, learning curve and the logits of its validation a
 bytes. How long it took stands in a file beside it, since that differs between runs.
 """
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

@@ -3,8 +3,6 @@
 Everything that a fit's weights depend on goes into its key, and nothing else does.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -201,7 +199,7 @@ def _train_heads(
             )
 
 
-def _job(fit: PlannedFit, owner: np.ndarray) -> FitJob:
+def _job(fit: PlannedFit, owner: np.ndarray) -> "FitJob":
     """What the trainer of heads needs: every window carries its clip's class."""
     from vernal.training.rules import HeadOptions
     from vernal.training.train import FitJob

@@ -4,8 +4,6 @@ This runs in worker processes of one thread each; the process that starts them n
 weights follow from its clips, settings and seed alone: not from what the worker trained before.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace

@@ -5,8 +5,6 @@ Clips of one group (a night of a site, one source file, what a person grouped) a
 and is here only to measure what that hides.
 """
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import numpy as np

@@ -4,8 +4,6 @@ A group is what must not be divided: a night of a site, a source file, what a pe
 added to the spread over groups.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Annotated
 

@@ -5,8 +5,6 @@ raw and beat-synced (K. Papadakis, Pattern Recognition, 3rd lab; labels are numb
 and the accuracy are kept; averages follow from them, to the two decimals that were printed.
 """
 
-from __future__ import annotations
-
 import pandas as pd
 
 from vernal.studies.features.classification_tables import ClassificationTable, from_rows

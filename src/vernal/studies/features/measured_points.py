@@ -4,8 +4,6 @@ Draws are of groups (nights of a site, source files, what a person grouped), tog
 serve every point, so that differences are paired.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -5,8 +5,6 @@ before anything reads it and left out of every mean, maximum and state, so a cli
 is padded with. There is no batch normalisation, which would mix clips and padding.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from vernal.studies.features.point_settings import NetworkOptions

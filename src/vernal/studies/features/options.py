@@ -4,8 +4,6 @@ A feature is computed from sound, raw (a row a frame) or beat-synced (a row a be
 short hash, the name of its place in the store; `fused` is read from its two parts and stored nowhere.
 """
 
-from __future__ import annotations
-
 from functools import lru_cache
 from importlib.metadata import version
 from typing import Annotated, Any, NamedTuple

@@ -1,7 +1,5 @@
 """The study as one HTML page that needs nothing else: no network, no script, everything from files escaped."""
 
-from __future__ import annotations
-
 import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -106,14 +104,7 @@ def shown(table: ClassificationTable) -> list[dict[str, Any]]:
         rates = {
             name: "" if blank and name != "f1" else share(row[name]) for name in ("precision", "recall", "f1")
         }
-        rows.append(
-            {
-                "row": str(row["row"]),
-                **rates,
-                "support": support,
-                "is_average": place >= n_classes,
-            }
-        )
+        rows.append({"row": str(row["row"]), **rates, "support": support, "is_average": place >= n_classes})
     return rows
 
 

@@ -1,7 +1,5 @@
 """What can be set for a point of the study, in the language of `vernal.sweeps`, and what of it has an effect."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Annotated, Any
@@ -58,15 +56,15 @@ class LearningOptions:
     patience: Count = 12
 
 
-def _is_network(point: PointOptions) -> bool:
+def _is_network(point: "PointOptions") -> bool:
     return not point.is_birdnet
 
 
-def _is_lstm(point: PointOptions) -> bool:
+def _is_lstm(point: "PointOptions") -> bool:
     return not point.is_birdnet and point.model != "conv"
 
 
-def _is_raw(point: PointOptions) -> bool:
+def _is_raw(point: "PointOptions") -> bool:
     return not point.is_birdnet and point.sync == "raw"
 
 

@@ -1,7 +1,5 @@
 """Tables row by row."""
 
-from __future__ import annotations
-
 from typing import Any, cast
 
 import pandas as pd

@@ -1,7 +1,5 @@
 """How long a feature takes, measured on a few clips: from the file to the numbers that a network reads."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Mapping, Sequence
 

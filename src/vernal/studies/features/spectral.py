@@ -5,8 +5,6 @@ n_dims) float32, time first. Frames are centred on every `hop` samples, from 0 t
 the end, so that 30 s at 22,050 Hz have 1,293 rows; librosa leaves out the last where the hop is only started.
 """
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Iterable
 from functools import cache

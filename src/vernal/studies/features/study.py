@@ -4,8 +4,6 @@ As in a sweep's spec, `axes` are multiplied in their order, the last fastest, on
 `also` is a further, smaller set of axes, for baselines that need not be tried with everything.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from dataclasses import asdict

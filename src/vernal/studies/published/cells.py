@@ -1,7 +1,5 @@
 """Cells of tables that somebody else wrote: as numbers, with the precision that they print, or in one spelling."""
 
-from __future__ import annotations
-
 import ast
 import re
 from typing import Any

@@ -4,8 +4,6 @@
 metadata, folders are paths, and what is left is a setting.
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 

@@ -4,8 +4,6 @@ A leaderboard names in `Experiments` the runs behind each line. Their mean and s
 single run, as such tables print it) are computed again and compared at the precision that is printed.
 """
 
-from __future__ import annotations
-
 import re
 
 import numpy as np

@@ -5,8 +5,6 @@ Nothing about the table is known beforehand; each column's part is read from its
 `Experiments.roles` says what each column was taken for, so that a wrong reading can be seen.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Published leaderboards, read: the lines, the runs that they name, and what their columns stand for."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from pathlib import Path

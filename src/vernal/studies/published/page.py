@@ -1,7 +1,5 @@
 """Which cells of published tables follow from the experiments behind them, as one HTML page that needs nothing else."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pandas as pd

@@ -4,8 +4,6 @@ Two kinds of rows: configurations (means over seeds, as in `leaderboard.csv`) an
 `points.csv`). A filter hides rows and changes no number: a mean over seeds stays the mean over all its seeds.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

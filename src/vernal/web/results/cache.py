@@ -1,7 +1,5 @@
 """What was read or computed for a page, kept until a file that it was made from changes."""
 
-from __future__ import annotations
-
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable

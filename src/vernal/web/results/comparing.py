@@ -5,8 +5,6 @@ cancels. Its interval is over nights alone: these two trained classifiers, not t
 setting does is told by the effects, over many pairs and seeds.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -176,11 +174,7 @@ def verdict(difference: float, low: float, high: float) -> str:
 
 
 def differences(
-    units: pd.DataFrame,
-    logits: FloatArray,
-    thresholds: list[float],
-    split: str,
-    options: EvaluationOptions,
+    units: pd.DataFrame, logits: FloatArray, thresholds: list[float], split: str, options: EvaluationOptions
 ) -> dict[str, tuple[float, float, float]]:
     """`B - A` of each metric with its interval over nights; no interval on validation or with too few nights.
 

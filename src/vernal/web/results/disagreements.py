@@ -4,8 +4,6 @@ Each point flags from its own threshold, chosen on validation, so scores are com
 threshold. A margin of 0 or more is a flag.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

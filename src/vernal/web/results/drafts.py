@@ -4,8 +4,6 @@ The judge is always the parser of specs (`vernal.sweeps.spec`); here its words a
 are about.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What each setting does, to look through: one metric and split at a time, over the stage or within levels."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -51,7 +49,7 @@ def effect_rows(results: StageResults, query: EffectQuery) -> pd.DataFrame:
     return table[kept].reset_index(drop=True)
 
 
-def draw_effects(results: StageResults, rows: pd.DataFrame, query: EffectQuery, title: str) -> Figure:
+def draw_effects(results: StageResults, rows: pd.DataFrame, query: EffectQuery, title: str) -> "Figure":
     """Changes with their intervals, and beside them what would have been too small to be found."""
     whole = rows[rows["within"] == ""]
     if whole.empty:

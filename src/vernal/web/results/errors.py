@@ -1,7 +1,5 @@
 """What one detector gets wrong, clip by clip: missed calls, false alarms and found calls, to sort and filter."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import pandas as pd

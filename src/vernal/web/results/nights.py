@@ -1,7 +1,5 @@
 """Nights of any point: what was there, what was flagged, and what a person checking the flags would have missed."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -46,7 +44,7 @@ def totals(results: StageResults, scored: ScoredPair, table: pd.DataFrame, split
     return season_totals(table[table["split"] == split].reset_index(drop=True), units, drawn, options.level)
 
 
-def draw_nights(results: StageResults, table: pd.DataFrame, point: str, title: str) -> Figure:
+def draw_nights(results: StageResults, table: pd.DataFrame, point: str, title: str) -> "Figure":
     """Every recorder-night of the test splits as a mark: found, missed, invented, left alone."""
     shown = replace(results, tables={**results.tables, "nights": table})
     return pictures.nights(shown, title, point)

@@ -4,8 +4,6 @@ The pages allow no inline style, so what matplotlib writes as `style` becomes at
 of the page, and one drawing serves dark and light.
 """
 
-from __future__ import annotations
-
 import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Sequence
@@ -44,7 +42,7 @@ SIDES = ((BLUE, "-", "A"), (ORANGE, (0, (5, 1.6)), "B"))
 _INHERITED = {"stroke-linejoin": "round", "stroke-linecap": "butt"}
 
 
-def page_picture(name: str, alt: str, draw: Callable[..., Figure], *arguments: Any) -> Markup:
+def page_picture(name: str, alt: str, draw: "Callable[..., Figure]", *arguments: Any) -> Markup:
     """Draw and make markup of it; `name` is unique on the page, `alt` says what is to be seen."""
     return Markup(without_styles(inline_svg(drawn(draw, *arguments).svg, name, alt)))  # our own drawing
 
@@ -83,7 +81,7 @@ def _declarations(style: str) -> list[tuple[str, str]]:
     return found
 
 
-def precision_recall(results: StageResults, pair: ScoredPair, title: str) -> Figure:
+def precision_recall(results: StageResults, pair: "ScoredPair", title: str) -> "Figure":
     """Precision against recall of two points over each other, with their thresholds from validation marked."""
     splits = [name for name in results.measured_splits if _has_both(pair.units[name])]
     if not splits:
@@ -111,7 +109,7 @@ def _has_both(units: pd.DataFrame) -> bool:
     return bool(len(truth)) and bool(truth.any()) and not bool(truth.all())
 
 
-def _labelled(axes: Axes, split: str, truth: Any, is_first: bool) -> None:
+def _labelled(axes: "Axes", split: str, truth: Any, is_first: bool) -> None:
     share_axis(
         axes, "recall: share of positives found", "precision: share of flagged right" if is_first else ""
     )

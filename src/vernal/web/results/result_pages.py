@@ -1,7 +1,5 @@
 """The pages of results: stages, leaderboard, two points side by side, effects, nights."""
 
-from __future__ import annotations
-
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,7 +50,7 @@ class ResultPages:
         target: the one of several that they are about.
     """
 
-    def __init__(self, project: ProjectContext, address: str = "/results", target: str = "") -> None:
+    def __init__(self, project: "ProjectContext", address: str = "/results", target: str = "") -> None:
         self._project = project
         self._own = {"results_at": address, "target": target}
         self._sweeps = project.folder / "conf" / "sweeps"
@@ -316,7 +314,7 @@ def report_page(path: Path) -> Response:
     return HTMLResponse(path.read_text(encoding="utf-8"), headers=headers)
 
 
-def address_of(target: ProjectContext) -> str:
+def address_of(target: "ProjectContext") -> str:
     """Where the pages of one of several targets are; begins with an underscore, which no stage's name does."""
     return f"/results/_of/{quote(target.data_root.name, safe='')}"
 

@@ -4,8 +4,6 @@ A run belongs to its process, not to the page: it goes on when the page is close
 time is started from here; the lock of the data folder keeps it apart from runs that were started elsewhere.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import re

@@ -4,8 +4,6 @@ A run's record says how long each node took; the heads on the disk say which of 
 record most like the sweep is taken: one that trained heads at least as wide, and at least as many of them.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Saving a spec: whole or not at all, only in the folder of specs, and over nothing that a person did not see."""
 
-from __future__ import annotations
-
 import difflib
 import threading
 from dataclasses import dataclass

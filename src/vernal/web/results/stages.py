@@ -4,8 +4,6 @@ Results are read as the last run left them. What the files alone cannot tell (wh
 whether the data have changed since) comes from the run's record.
 """
 
-from __future__ import annotations
-
 import csv
 from collections import Counter
 from collections.abc import Mapping
@@ -55,7 +53,7 @@ class LoadedStage:
     empty where there is none.
     """
 
-    results: StageResults
+    results: "StageResults"
     remarks: tuple[tuple[str, str], ...]
     run: Mapping[str, Any]
 
@@ -209,7 +207,7 @@ def _spec(folder: StageFolder, sweeps: Path) -> tuple[Spec, Remarks]:
     return spec, [(words, "warning")] if n_open else []
 
 
-def _options(run: Mapping[str, Any]) -> tuple[EvaluationOptions, Remarks]:
+def _options(run: Mapping[str, Any]) -> "tuple[EvaluationOptions, Remarks]":
     """How the results were evaluated, as the run's record says; the defaults where none does."""
     from vernal.evaluation.options import EvaluationOptions
 

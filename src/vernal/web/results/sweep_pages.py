@@ -1,7 +1,5 @@
 """The pages of sweeps: specs, the builder, and runs that a person starts after reading what will run."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -34,7 +32,7 @@ USES = ((DEFAULT, "default"), (ONE, "one value"), (AXIS, "axis"))
 class SweepPages:
     """Specs of one project: looked at, put together, saved and, after a click that says what will run, run."""
 
-    def __init__(self, project: ProjectContext) -> None:
+    def __init__(self, project: "ProjectContext") -> None:
         self._project = project
         self._folder = project.folder / "conf" / "sweeps"
         self._runs = running.Runs(project.folder, project.data_root)

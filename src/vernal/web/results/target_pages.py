@@ -1,7 +1,5 @@
 """The results of several targets: all of a stage side by side, and each target's pages as those of one target."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,7 +29,7 @@ _TEXT = ("target", "point", "configuration_hash", "verdict", "note", "left_out",
 class TargetPages:
     """Pages over the results of several targets of one project."""
 
-    def __init__(self, project: ProjectContext) -> None:
+    def __init__(self, project: "ProjectContext") -> None:
         self._project = project
         self._cache = Cache()
 
@@ -89,7 +87,7 @@ class TargetPages:
         return made
 
 
-def _table(folder: Path, name: str) -> pd.DataFrame:
+def _table(folder: Path, name: str) -> "pd.DataFrame":
     try:
         return read_table(folder / f"{name}.csv", _TEXT)
     except OSError as error:
@@ -98,7 +96,7 @@ def _table(folder: Path, name: str) -> pd.DataFrame:
         ) from error
 
 
-def _confusion(table: pd.DataFrame, split: str) -> list[dict[str, Any]]:
+def _confusion(table: "pd.DataFrame", split: str) -> list[dict[str, Any]]:
     """Of each class that was there, clips and the share that each target flags."""
     own = table[table.split == split]
     return [

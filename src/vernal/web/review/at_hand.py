@@ -5,8 +5,6 @@ listened to for several labels. The data folder of several targets has queues of
 queues are gathered from the data folders of its targets.
 """
 
-from __future__ import annotations
-
 import contextlib
 
 from vernal.common.names import ALL_CLASSES

@@ -4,8 +4,6 @@ A decision is still one about a class: its item has the name that it has where c
 every reader of decisions goes on, and what was decided one way is known the other way.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any

@@ -14,8 +14,6 @@ What a person decides of several classes at once is a line a class, written in o
 together and `of` says how many lines that is. Where some of them are missing, none counts.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import re

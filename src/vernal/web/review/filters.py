@@ -4,8 +4,6 @@ The words are Python's, and its grammar reads them, but nothing is run: only com
 values, joined by `and`, `or` and `not`, are known. Anything else is refused with its place.
 """
 
-from __future__ import annotations
-
 import ast
 import operator
 from collections.abc import Callable

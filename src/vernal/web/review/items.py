@@ -1,7 +1,5 @@
 """What the page is told of an item and of a decision; in a blind review nothing that gives a model's opinion away."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from datetime import date, datetime

@@ -3,8 +3,6 @@
 `<name>.loop.json` says how it began; the embeddings of its examples, `<name>.examples.npy`, lie beside it.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 from dataclasses import asdict

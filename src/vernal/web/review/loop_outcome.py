@@ -1,7 +1,5 @@
 """What comes out of a loop of listening: manifests of what was decided, and the detector as `detection` takes it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any

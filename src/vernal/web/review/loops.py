@@ -5,8 +5,6 @@ is on the disk before it is shown, so that a killed server goes on where it was;
 anew.
 """
 
-from __future__ import annotations
-
 import json
 import threading
 from collections.abc import Collection, Mapping

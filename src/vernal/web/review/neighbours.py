@@ -1,7 +1,5 @@
 """The labelled clips that sound most like one: what a person compares with before deciding."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """How a review is done: which queues there are, what is heard, how often a clip comes again."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import field
 from typing import Annotated, Any
@@ -63,7 +61,7 @@ class ReviewOptions:
         return self.call_types or None if asked == target else None
 
     @classmethod
-    def from_parameters(cls, parameters: Mapping[str, Any]) -> ReviewOptions:
+    def from_parameters(cls, parameters: Mapping[str, Any]) -> "ReviewOptions":
         """The options below `review` of the parameters.
 
         Raises:

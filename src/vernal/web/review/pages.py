@@ -1,7 +1,5 @@
 """The pages of the review, and what their scripts ask for."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 from urllib.parse import quote, unquote, urlencode

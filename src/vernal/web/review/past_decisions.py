@@ -1,7 +1,5 @@
 """What a reviewer has decided so far, to find it again, and to take it elsewhere as a table."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import pandas as pd

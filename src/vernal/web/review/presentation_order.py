@@ -4,8 +4,6 @@ A second look, mixed in unseen, tells how far a person agrees with themselves. W
 property of item and reviewer, so that a longer queue tomorrow changes nothing for what was heard today.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import pandas as pd

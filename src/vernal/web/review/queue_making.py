@@ -1,7 +1,5 @@
 """Clips for a queue of one's own: those that a filter is true for, or those that are most like one."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -5,8 +5,6 @@ and the class that is asked about. What a person narrows down by a filter, or fi
 dataset too (`review/<name>`), so that it can be gone on with, and seen.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace

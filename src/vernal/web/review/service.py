@@ -4,8 +4,6 @@ The pages ask a `ReviewService` and hand its answers on; it knows nothing of the
 away what a model thinks: score, rank and reason never leave this machine's memory.
 """
 
-from __future__ import annotations
-
 import contextlib
 import threading
 from collections.abc import Mapping

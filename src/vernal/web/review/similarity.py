@@ -4,8 +4,6 @@ A season is ranked by sketches of its embeddings (see `vernal.audio.embedding.sk
 are scored from the embeddings themselves. Where windows are few, all of it is exact.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """What makes decisions count: the pipeline that reads those on a queue, and its command."""
 
-from __future__ import annotations
-
 from vernal.proof.run_record import read_records
 from vernal.web.project import ProjectContext
 from vernal.web.review.options import QueueSpec

@@ -1,7 +1,5 @@
 """What the page calls the columns of a queue's dataset, and how it writes their values."""
 
-from __future__ import annotations
-
 from typing import Any
 
 _NAMES = {
