@@ -1,9 +1,11 @@
 """A folder of files that the project makes itself, byte by byte, as a catalog dataset."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from vernal.common.files import inside, write_bytes
+from vernal.common.workers import cores
 from vernal.datasets.atomic import AtomicFolder
 from vernal.datasets.previews import JSONPreview, folder_preview
 
@@ -12,7 +14,7 @@ class FileFolderDataset(AtomicFolder[dict[str, Callable[[], Any]], str]):
     """Saves relative path -> function that gives the bytes; loads the folder's path.
 
     A file that exists is left as it is and its function is not called: whoever saves names a file after all that
-    determines its content.
+    determines its content. Files that are saved together are made in as many threads as there are cores.
 
     >>> import tempfile
     >>> from pathlib import Path
@@ -29,10 +31,10 @@ class FileFolderDataset(AtomicFolder[dict[str, Callable[[], Any]], str]):
 
     def _write(self, data: dict[str, Callable[[], Any]]) -> None:
         self._path.mkdir(parents=True, exist_ok=True)
-        for name, make in data.items():
-            file = inside(self._path, name)
-            if not file.exists():
-                write_bytes(file, make())
+        files = [(inside(self._path, name), make) for name, make in data.items()]
+        missing = [(file, make) for file, make in files if not file.exists()]
+        with ThreadPoolExecutor(cores()) as pool:
+            list(pool.map(lambda item: write_bytes(item[0], item[1]()), missing))
 
     def preview(self) -> JSONPreview:
         """How many files there are and how large they are, for Kedro-Viz."""

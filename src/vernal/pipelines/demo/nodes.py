@@ -12,6 +12,8 @@ from vernal.clips.synthesis import SeasonOptions
 from vernal.common.progress import progress_bar
 from vernal.pipelines.ingest.nodes import SourceOptions
 
+_FILES_AT_ONCE = 32
+
 
 def plan_season(
     options: SeasonOptions, source: SourceOptions
@@ -35,14 +37,13 @@ def plan_season(
 def render_season(
     options: SeasonOptions, clips: pd.DataFrame, field: pd.DataFrame, unlabelled: pd.DataFrame
 ) -> Iterator[dict[str, Callable[[], np.ndarray]]]:
-    """Render every sound of the season, file by file; finished files are left as they are."""
+    """Render every sound of the season, some files at a time; finished files are left as they are."""
     rows = pd.concat([clips, field, unlabelled], ignore_index=True).to_dict("records")
     with progress_bar(len(rows), "rendering the demo season", "file") as progress:
-        for row in rows:
-            yield {row["file_path"]: partial(_render, row, options)}
-            progress(1)
-    if not rows:
-        yield {}
+        for first in range(0, max(1, len(rows)), _FILES_AT_ONCE):
+            some = rows[first : first + _FILES_AT_ONCE]
+            yield {row["file_path"]: partial(_render, row, options) for row in some}
+            progress(len(some))
 
 
 def _render(row: dict, options: SeasonOptions) -> np.ndarray:
