@@ -279,7 +279,8 @@ def refuse_unusable(splits: pd.DataFrame) -> None:
         raise InputError(
             f"All {counts['train']:,} clips are of one night ({splits.block.iloc[0]}), or linked by their group or "
             "file, and are never divided. A classifier could learn from them, but nothing could be said about it: "
-            "label clips of a second night, and of a third for a threshold."
+            "label clips of a second night, and of a third for a threshold. To find calls in recordings "
+            "of other nights: `kedro run --pipeline=listening` with source.unlabelled, then `kedro review --loop`."
         )
     raise InputError(
         f"No clip is in a validation or test split ({shown}), so nothing could be said about a classifier. {_REMEDY}"
