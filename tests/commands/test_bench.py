@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from vernal.audio.embedding.windows import EmbeddingOptions, plan_windows
 from vernal.commands.bench import bench, make_many_clips
 from vernal.commands.benchmarks import embed as bench_embed
+from vernal.commands.benchmarks import made_stage
 from vernal.commands.benchmarks import stage as bench_stage
 from vernal.commands.benchmarks import train as bench_train
 from vernal.commands.benchmarks.report import shown, terminal_table
@@ -119,13 +120,13 @@ def test_many_clips_are_all_different(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_the_made_stage_trains_and_reports_every_point(tmp_path: Path):
     """In this process and small; the command runs each step in its own."""
-    bench_stage.prepare(tmp_path, scale=0.02, n_targets=2)
+    made_stage.prepare(tmp_path, scale=0.02, n_targets=2)
     _, plan = bench_stage._plan(130)
     assert plan.seed.nunique() == 4
     assert len(plan) == 130
     assert (plan.head(40).seed == 123).all()
-    clips, splits, subsets = bench_stage._tables(bench_stage._folder(tmp_path, 0))
-    assert set(subsets) == set(bench_stage._subsets(bench_train.published_stage(0.02)))
+    clips, splits, subsets = bench_stage._tables(made_stage.target_folder(tmp_path, 0))
+    assert set(subsets) == set(made_stage.subsets_of(made_stage.published_stage(0.02)))
     assert set(splits.split) == {"train", "val", "test_iid", "test_ood"}
     assert splits.groupby(["recorder_id", "night"]).split.nunique().max() == 1
     assert set(subsets["hardNeg/hardneg_conf_min_50"].clip_id) <= set(clips.clip_id)
@@ -141,7 +142,7 @@ def test_the_made_stage_trains_and_reports_every_point(tmp_path: Path):
         assert len(job.rows) == len(job.y) > len(job.val_rows) == len(job.val_y)
     assert jobs[0].y.mean() == pytest.approx(0.5, abs=0.01)
     # The second target is in other clips of the same splits, as many, and its subsets are its own.
-    others, other_splits, other_subsets = bench_stage._tables(bench_stage._folder(tmp_path, 1))
+    others, other_splits, other_subsets = bench_stage._tables(made_stage.target_folder(tmp_path, 1))
     assert (others.is_positive != clips.is_positive).any()
     counted = splits.groupby(["split", "is_positive"]).size()
     pd.testing.assert_series_equal(other_splits.groupby(["split", "is_positive"]).size(), counted)

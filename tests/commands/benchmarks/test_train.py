@@ -7,7 +7,8 @@ import json
 import numpy as np
 import pytest
 
-from vernal.commands.benchmarks.train import bench_train, make_embeddings, published_stage
+from vernal.commands.benchmarks.made_stage import make_embeddings, published_stage
+from vernal.commands.benchmarks.train import bench_train
 from vernal.common.hashing import rng_for
 
 

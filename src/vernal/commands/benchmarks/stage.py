@@ -17,13 +17,12 @@ import numpy as np
 import pandas as pd
 
 from vernal.audio.embedding.store import EmbeddingStore
-from vernal.audio.embedding.windows import EmbeddingOptions, EmbeddingPart, plan_windows
+from vernal.audio.embedding.windows import EmbeddingOptions, plan_windows
 from vernal.clips.folds import folds_of
-from vernal.commands.benchmarks import train as bench_train
+from vernal.commands.benchmarks.made_stage import HARD_NEGATIVES, LOW_QUALITY, prepare, target_folder
 from vernal.commands.benchmarks.sides import in_own_process
 from vernal.commands.benchmarks.usage import Usage, watched
 from vernal.common.files import write_text
-from vernal.common.hashing import digest, rng_for
 from vernal.common.table_files import read_table, write_table
 from vernal.proof.near_duplicates import PAIR_COLUMNS, PAIRS, SUMMARY
 
@@ -33,14 +32,9 @@ if TYPE_CHECKING:
     from vernal.evaluation.stage_results import StageResults
     from vernal.training.train import FitJob
 
-# Curated subsets of the study's stage 5, in the order of `bench_train`'s counts.
-LOW_QUALITY = ("large", "medium", "small", "top50")
-HARD_NEGATIVES = ("hardneg_conf_min_50", "hardneg_conf_min_99", "hardneg_conf_min_85")
 SEEDS = (123, 456, 789)
 POINTS_A_SEED = 40
 PEER_POINTS = 4
-_RECORDERS, _SITES, _NIGHTS, _HELD_OUT_NIGHTS = 12, 4, 10, 4
-_PART = 2_048
 
 
 def bench_stage(
@@ -109,117 +103,6 @@ def _measured(
     }
 
 
-# A run's inputs, made ------------------------------------------------------------------------------
-
-
-def prepare(folder: Path, scale: float = 1.0, n_targets: int = 1) -> dict[str, Any]:
-    """Write tables of each target, and a store, as a run has them when its audio is embedded.
-
-    Every target has the published counts; which clips of a split hold it is drawn for each, and its calls are added.
-    """
-    stage = bench_train.published_stage(scale)
-    clips, x = _clips(stage), stage.x
-    for number in range(n_targets):
-        alike = np.arange(len(clips))
-        if number:
-            rng = rng_for(5, "bench", "target", number)
-            alike = _shuffled(clips.split, rng)
-            x = np.maximum(x + bench_train.make_calls(stage.kinds[alike], rng), 0)
-        _write_target(_folder(folder, number), clips, _subsets(stage), alike)
-    options, store = EmbeddingOptions(), EmbeddingStore(folder / "store")
-    windows = plan_windows(clips, options)
-    row_of = dict(zip(clips.clip_id, range(len(clips)), strict=True))
-    vectors = x[[row_of[clip] for clip in windows.clip_id]]
-    for start in range(0, len(windows), _PART):
-        stop = start + _PART
-        rows = windows.iloc[start:stop][["key", "content_hash", "start_s", "end_s"]].reset_index(drop=True)
-        store.append(EmbeddingPart(options, rows, vectors[start:stop], pd.DataFrame()))
-    return {"clips": len(clips)}
-
-
-def _folder(folder: Path, number: int) -> Path:
-    return folder / f"target_{number:02d}"
-
-
-def _shuffled(split: pd.Series, rng: np.random.Generator) -> np.ndarray:
-    """The number of a clip for each clip, of the same split."""
-    rows = np.arange(len(split))
-    for own in split.fillna("").groupby(split.fillna("")).indices.values():
-        rows[own] = rng.permutation(own)
-    return rows
-
-
-def _write_target(
-    folder: Path, clips: pd.DataFrame, subsets: dict[str, np.ndarray], alike: np.ndarray
-) -> None:
-    """Tables of a target: each clip is to it what the clip of `alike` is to the first."""
-    named = ["label", "is_positive", "quality", "call_type"]
-    own = clips.assign(**{name: clips[name].take(alike).to_numpy() for name in named})
-    own = own.astype(clips.dtypes.to_dict())
-    write_table(own.drop(columns="origin"), folder / "clips.parquet")
-    write_table(own[own.split.notna()].drop(columns="origin"), folder / "splits.parquet")
-    for name, members in subsets.items():
-        chosen = own[np.isin(alike, members)].assign(subset=name, split=np.nan)
-        write_table(chosen, folder / "curated" / f"{name}.parquet")
-
-
-def _clips(stage: bench_train.PublishedStage) -> pd.DataFrame:
-    """Every clip as ingest and splitting leave it; curated negatives are field clips without a split."""
-    n = len(stage.x)
-    rng = rng_for(5, "bench", "clips")
-    split = pd.Series([None] * n, dtype="str")
-    for name, rows in stage.splits.items():
-        split[rows] = name
-    is_positive = pd.Series(stage.kinds != "negative")
-    # Sites of test_ood are held out whole.
-    recorder = rng.integers(0, _RECORDERS - 2, n) + 2
-    recorder[split == "test_ood"] = rng.integers(0, 2, int((split == "test_ood").sum()))
-    # No night of a recorder is in two splits; curated clips are of nights that train.
-    first = split.map({"val": _NIGHTS, "test_iid": _NIGHTS + _HELD_OUT_NIGHTS}).fillna(0).astype(int)
-    night = first + rng.integers(0, np.where(first > 0, _HELD_OUT_NIGHTS, _NIGHTS))
-    ids = [digest("bench clip", number) for number in range(n)]
-    source = np.where(split.isna(), "field", "labelled")
-    return pd.DataFrame(
-        {
-            "clip_id": ids,
-            "content_hash": [digest("bench content", number, length=64) for number in range(n)],
-            "source": source,
-            "file_path": [f"{name}.wav" for name in ids],
-            "label": np.where(is_positive, "positive", "negative"),
-            "is_positive": is_positive,
-            "quality": pd.Series(stage.kinds, dtype="str").where(is_positive),
-            "call_type": pd.Series(rng.choice(["grunt", "growl", "both"], n), dtype="str").where(is_positive),
-            # The first two recorders are alone at their site.
-            "site": [f"site{0 if value < 2 else 1 + (value - 2) % (_SITES - 1)}" for value in recorder],
-            "recorder_id": [f"R{value:02d}" for value in recorder],
-            "date": [f"2025-03-{value + 1:02d}" for value in night],
-            "night": [f"2025-03-{value + 1:02d}" for value in night],
-            "group": pd.Series([None] * n, dtype="str"),
-            "split": split,
-            "block": [f"R{value:02d} {one}" for value, one in zip(recorder, night, strict=True)],
-            "start_s": np.nan,
-            "end_s": np.nan,
-            "duration_s": 3.0,
-            "sample_rate_hz": 48_000,
-            "channels": 1,
-            "origin": "mined",
-        }
-    )
-
-
-def _subsets(stage: bench_train.PublishedStage) -> dict[str, np.ndarray]:
-    low = {
-        f"bestLowQuality/{name}": rows for name, rows in zip(LOW_QUALITY, stage.low_quality[1:], strict=True)
-    }
-    hard = {
-        f"hardNeg/{name}": rows for name, rows in zip(HARD_NEGATIVES, stage.hard_negatives[1:], strict=True)
-    }
-    return low | hard
-
-
-# One side's own process -----------------------------------------------------------------------------
-
-
 def run(folder: Path, count: int, workers: int, n_targets: int = 1) -> dict[str, Any]:
     """Run the stage's nodes one after the other, for each target, writing what a run writes."""
     from vernal.evaluation.across import across_targets
@@ -270,7 +153,10 @@ class _Target:
         from vernal.training.head_library import HeadLibrary
 
         self.name = f"target {number + 1}"
-        self._inputs, self._out = _folder(folder, number), folder / f"out_{count}" / f"target_{number:02d}"
+        self._inputs, self._out = (
+            target_folder(folder, number),
+            folder / f"out_{count}" / f"target_{number:02d}",
+        )
         self.spec, self.plan = _plan(count)
         self.store, self.heads = EmbeddingStore(folder / "store"), folder / f"out_{count}" / "heads"
         self.library = HeadLibrary(self.heads)
@@ -468,7 +354,7 @@ def _peer_jobs(folder: Path, plan: pd.DataFrame) -> "tuple[np.ndarray, list[FitJ
     from vernal.training.sets import FIT, draw_training_sets
     from vernal.training.train import FitJob
 
-    clips, splits, subsets = _tables(_folder(folder, 0))
+    clips, splits, subsets = _tables(target_folder(folder, 0))
     windows = plan_windows(clips, EmbeddingOptions())
     row_of = pd.Series(np.arange(len(windows)), index=windows.clip_id)
     sets, _, _ = draw_training_sets(plan, splits, subsets)

@@ -1,38 +1,18 @@
-"""How fast heads are trained: beside BirdNET-Analyzer on the same arrays, and a stage at published scale.
-
-Embeddings are made up, with the structure of the original study: recorders that shift every embedding a
-little, calls that shift it along a few directions, the weaker the lower their quality.
-"""
+"""How fast heads are trained, beside BirdNET-Analyzer on the same made arrays (see `made_stage`)."""
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vernal.commands.benchmarks.made_stage import make_embeddings
 from vernal.common.hashing import rng_for
 from vernal.evaluation.metrics import average_precision
 from vernal.training.train import FailedHead, FitJob, FittedHead, HeadOptions, fit_chunks
 
 Array = NDArray[Any]
-
-N_DIMS = 1_024
-# Clips of the original study: split, positives by quality (high, medium, low), negatives.
-PUBLISHED_SPLITS = (
-    ("train", (245, 1_772, 1_568), 8_525),
-    ("val", (2, 101, 544), 2_602),
-    ("test_iid", (270, 473, 1_221), 979),
-    ("test_ood", (109, 625, 957), 1_894),
-)
-PUBLISHED_HARD_NEGATIVES = (0, 1_401, 475, 981)
-PUBLISHED_LOW_QUALITY = (0, 309, 154, 51, 515)
-_STRENGTH = {"high": 1.0, "medium": 0.7, "low": 0.35, "negative": 0.0}
-_N_RECORDERS = 12
-
-
-# Against BirdNET-Analyzer ---------------------------------------------------------------------------
 
 
 def bench_train(
@@ -133,61 +113,3 @@ def _one_task(n_clips: int) -> tuple[Array, Array]:
         is_positive, rng.choice(["high", "medium", "low"], n_clips, p=[0.1, 0.5, 0.4]), "negative"
     )
     return make_embeddings(kinds, rng), is_positive.astype(np.float32)
-
-
-def make_embeddings(kinds: Array, rng: np.random.Generator) -> Array:
-    """Made embeddings, (n, 1024) float32 and not negative, of clips of a kind: a quality or `negative`."""
-    strength = np.array([_STRENGTH[kind] for kind in kinds])
-    calls, recorders = rng.normal(0, 0.16, (3, N_DIMS)), rng.normal(0, 0.25, (_N_RECORDERS, N_DIMS))
-    x = rng.standard_normal((len(kinds), N_DIMS), dtype=np.float32) * np.float32(0.5)
-    x += recorders[rng.integers(0, _N_RECORDERS, len(kinds))].astype(np.float32)
-    x += (strength * rng.lognormal(0, 0.4, len(kinds)))[:, None].astype(np.float32) * calls[
-        rng.integers(0, len(calls), len(kinds))
-    ].astype(np.float32)
-    return np.maximum(x + np.float32(0.2), 0, out=x)
-
-
-def make_calls(kinds: Array, rng: np.random.Generator) -> Array:
-    """What calls of another class add to embeddings, (n, 1024) float32."""
-    calls = rng.normal(0, 0.16, (3, N_DIMS)).astype(np.float32)
-    loudness = np.array([_STRENGTH[kind] for kind in kinds]) * rng.lognormal(0, 0.4, len(kinds))
-    return loudness[:, None].astype(np.float32) * calls[rng.integers(0, len(calls), len(kinds))]
-
-
-# A stage at published scale -------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class PublishedStage:
-    """Made embeddings of the study's 24,744 clips; rows by split, and curated rows by subset.
-
-    `splits`: rows of each split. `kinds`: quality or `negative`, a row each. `low_quality`, `hard_negatives`:
-    rows that each subset of stage 5 adds, in the order of its axis.
-    """
-
-    x: Array
-    kinds: Array
-    splits: dict[str, Array]
-    low_quality: tuple[Array, ...]
-    hard_negatives: tuple[Array, ...]
-
-
-def published_stage(scale: float = 1.0) -> PublishedStage:
-    """Clips with the published counts, times `scale`."""
-    rng = rng_for(5, "bench", "stage")
-    kinds: list[str] = []
-    splits: dict[str, Array] = {}
-    for split, positives, negatives in PUBLISHED_SPLITS:
-        start = len(kinds)
-        for kind, count in zip(("high", "medium", "low", "negative"), (*positives, negatives), strict=True):
-            kinds += [kind] * max(1, int(count * scale))
-        splits[split] = np.arange(start, len(kinds))
-    hard = []
-    for count in PUBLISHED_HARD_NEGATIVES:
-        start = len(kinds)
-        kinds += ["negative"] * int(count * scale)
-        hard.append(np.arange(start, len(kinds)))
-    names = np.array(kinds)
-    pool = splits["train"][names[splits["train"]] == "low"]
-    low = tuple(pool[: int(count * scale)] for count in PUBLISHED_LOW_QUALITY)
-    return PublishedStage(make_embeddings(names, rng), names, splits, low, tuple(hard))
