@@ -10,7 +10,6 @@ from vernal.evaluation.metrics import AT_THRESHOLD
 from vernal.evaluation.stage_results import METRIC_NAMES, StageResults
 
 NOT_MEASURED = "not measured"
-MEASURED = ("met", "not met", "not shown")
 
 
 def target_verdict(card: ProblemCard, results: StageResults) -> Verdict:

@@ -14,7 +14,6 @@ from vernal.audio.embedding.windows import EmbeddingOptions, plan_windows
 from vernal.training.heads import Head, head_logits
 
 EVALUATED_SPLITS = ("val", "test_iid", "test_ood")
-SCORE_COLUMNS = ("point", "clip_id", "split", "logit", "is_positive")
 # BirdNET-Analyzer: logit + (sensitivity - 1) * 10.
 SENSITIVITY_SHIFT = 10.0
 

@@ -201,9 +201,3 @@ def reliability(results: StageResults, title: str) -> Figure:
         axes.set_title(f"{split_name(split)} (fitted here)" if split == VALIDATION else split_name(split))
     legend_below(figure, listed[0])
     return figure
-
-
-def finite(values: pd.Series) -> np.ndarray:
-    """What is defined of a column, as floats."""
-    array = values.astype(float).to_numpy()
-    return array[np.isfinite(array)]

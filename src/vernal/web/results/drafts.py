@@ -18,7 +18,6 @@ from vernal.sweeps.setting_problems import SettingProblems
 from vernal.sweeps.spec import Spec, parse_spec
 
 DEFAULT, ONE, AXIS = "default", "one", "axis"
-USES = (DEFAULT, ONE, AXIS)
 MOST_TEXT = 20_000
 Subsets = Mapping[str, Collection[str]] | None
 
