@@ -89,7 +89,9 @@ def test_a_setting_that_moved_is_told_with_its_new_name(here):
 
 
 def test_every_shipped_parameter_is_accepted(here):
-    check_run({"pipelines": list(pipelines)})
+    # What gets recordings ready for a loop of listening writes what other pipelines write, and runs alone.
+    check_run({"pipelines": [name for name in pipelines if name != "listening"]})
+    check_run({"pipelines": ["listening"]})
 
 
 def test_what_is_there_is_accepted(here):

@@ -52,10 +52,10 @@ def folder(folder: Path, out: Path, params: Mapping[str, str]) -> None:
 @_out
 @with_params
 def tables(folder: Path, out: Path, params: Mapping[str, str]) -> None:
-    """Read recordings with label files, as --pipeline=collection does, whatever their licence.
+    """Read recordings with label files, whatever their licence.
 
     \b
-    It runs the first steps of the collection, which keep every file in the data folder.
+    It runs the first steps of --pipeline=collection, which keep every file in the data folder.
     Example:  kedro manifest tables /x/season --out=clips.csv --params=target=owl,data_root=out
     """
     _refuse_place(out)
