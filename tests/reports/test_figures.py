@@ -7,7 +7,7 @@ import pytest
 
 from vernal.evaluation.stage_results import short_levels
 from vernal.reports.figures import FIGURES, comparisons, curves, figure_title, inline_svg, nights
-from vernal.reports.figures.nights import OUTCOMES, outcome
+from vernal.reports.figures.nights import OUTCOMES, outcome, set_nights
 from vernal.reports.figures.style import VARIABLES, drawn, legend_below, panels, styled
 
 AXES = {"seed": [1, 2], "hidden_units": [0, 64]}
@@ -162,3 +162,12 @@ def test_a_legend_takes_as_many_columns_as_fit():
         (legend,) = figure.legends
         assert legend.get_window_extent().width <= figure.bbox.width
         assert [text.get_text()[0] for text in legend.get_texts()] == list("abcde")
+
+
+def test_nights_stand_as_far_apart_as_they_are_and_a_long_gap_is_broken():
+    with styled():
+        _, (axes,) = panels(1, 2.0, "nights")
+    places = set_nights(axes, ["2025-03-08", "2025-03-10", "2025-03-27", "2025-03-28"])
+    assert list(places.values()) == [0, 2, 12, 13]
+    assert [line.get_xdata()[0] for line in axes.lines] == [7]
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["2025-03-08", "2025-03-10", "2025-03-27"]

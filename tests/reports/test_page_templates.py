@@ -10,7 +10,7 @@ import soundfile
 
 from tests.report_pages import without_own_script
 from tests.small_browser import console_errors, open_browser
-from vernal.reports.blocks import Section, Table
+from vernal.reports.blocks import Fold, Section, Table, Text
 from vernal.reports.clip_sounds import Clip, SoundPage
 from vernal.reports.page import sections_page
 from vernal.reports.page_templates import page_script, page_script_hash
@@ -67,3 +67,21 @@ def test_tables_sort_and_filter_and_sounds_can_be_played(tmp_path):
         widths = driver.execute_script("return [document.documentElement.scrollWidth, innerWidth]")
         assert widths[0] <= widths[1], "nothing hangs over the edge of a phone"
         assert console_errors(driver) == []
+
+
+@pytest.mark.browser
+def test_on_paper_only_folds_that_answer_a_question_stand_open(tmp_path):
+    folds = [Fold("Totals", [Text("26 nights")], is_printed=True), Fold("All points", [Text("120 rows")])]
+    page = sections_page("Kind", "Heading", "frog", "What is printed?", [Section("folds", "Folds", folds)])
+    (tmp_path / "page.html").write_text(page, encoding="utf-8")
+    with open_browser(500, 900) as driver:
+        driver.get((tmp_path / "page.html").as_uri())
+
+        def opened(event: str) -> list[bool]:
+            driver.execute_script("dispatchEvent(new Event(arguments[0]))", event)
+            return driver.execute_script(
+                "return [...document.querySelectorAll('details')].map(one => one.open)"
+            )
+
+        assert opened("beforeprint") == [True, False]
+        assert opened("afterprint") == [False, False]
