@@ -6,6 +6,7 @@ import pandas as pd
 from vernal.collection.agreement import AGREEMENT_COLUMNS
 from vernal.collection.report import comparable, next_steps
 
+PARAMS = "target=RADR,data_root=/x/out"
 NOTHING = {
     "inventory": ["collector", "reason"],
     "label_problems": ["line_label"],
@@ -24,11 +25,11 @@ def tables(**rows):
 
 
 def test_nothing_to_do(card):
-    assert next_steps(tables(), card) == []
+    assert next_steps(tables(), card, PARAMS) == []
 
 
 def test_steps_count_as_people_do(card):
-    one = next_steps(tables(inventory=[("Ben", "no licence")], label_problems=[(np.nan,)]), card)
+    one = next_steps(tables(inventory=[("Ben", "no licence")], label_problems=[(np.nan,)]), card, PARAMS)
     assert one == [
         (
             "Ask Ben for a licence, write it into the file `source.yml` beside the recordings, and run again: 1 "
@@ -42,6 +43,7 @@ def test_steps_count_as_people_do(card):
             label_problems=[(np.nan,), ("owll",), ("RADRR",)],
         ),
         card,
+        PARAMS,
     )
     assert "Ask Ana, Ben" in many[0] and "2 recordings wait" in many[0]
     assert "2 labels and 1 label file," in many[1]
@@ -54,6 +56,7 @@ def test_labels_that_nobody_signed_are_asked_for(card):
             weak_annotations=[("unknown", "c.csv")],
         ),
         card,
+        PARAMS,
     )
     assert found == [
         "Say who wrote 2 label files: name the annotator in a `source.yml` beside the labels, or in a column."
@@ -81,5 +84,13 @@ def test_gaps_are_named_as_places_and_hours_and_say_what_to_record(card):
         ("site", "pond", "thin"),
         ("recorder", "R1", "missing"),
     ]
-    (step,) = next_steps(tables(coverage=rows), card)
+    (step,) = next_steps(tables(coverage=rows), card, PARAMS)
     assert step.endswith("no training clip was made: site marsh, hour 04.")
+
+
+def test_clips_to_hear_come_with_the_command_that_plays_them(card):
+    found = next_steps(tables(disagreements=[("RADR",), ("RADR",)], suspects=[("RADR",)]), card, PARAMS)
+    assert found == [
+        f'Listen together to the 2 clips on which you disagree about RADR: `kedro review disagreements --params="{PARAMS}"`.',
+        f'Listen again to 1 clip whose label of RADR a model doubts: `kedro review suspects --params="{PARAMS}"`.',
+    ]

@@ -72,7 +72,7 @@ def page(
         demo=DEMO_WORDS if facts["is_demo"] else "",
         steps=[
             *what_is_missing(about_target, card, facts["params"], facts["command"]),
-            *next_steps(tables, card),
+            *next_steps(tables, card, facts["params"]),
         ],
         is_tried=bool((tables["first_check"].n_clips > 0).any()),
         tally=tally(tables, card),
@@ -261,12 +261,12 @@ def _refused(refused: pd.DataFrame) -> str:
     return sentence("steps.all_refused", n=len(refused), file=file, reason=first.reason)
 
 
-def next_steps(tables: Mapping[str, pd.DataFrame], card: ProblemCard) -> list[str]:
+def next_steps(tables: Mapping[str, pd.DataFrame], card: ProblemCard, params: str) -> list[str]:
     """What the group could do next, from what was found; the most useful first."""
-    return list(_next_steps(tables, card))
+    return list(_next_steps(tables, card, params))
 
 
-def _next_steps(tables: Mapping[str, pd.DataFrame], card: ProblemCard) -> Iterator[str]:
+def _next_steps(tables: Mapping[str, pd.DataFrame], card: ProblemCard, params: str) -> Iterator[str]:
     inventory, problems, coverage = tables["inventory"], tables["label_problems"], tables["coverage"]
     unlicensed = inventory[inventory.reason.fillna("") == NO_LICENCE]
     if len(unlicensed):
@@ -280,12 +280,20 @@ def _next_steps(tables: Mapping[str, pd.DataFrame], card: ProblemCard) -> Iterat
     if n_unsigned := labels.label_file[labels.annotator == UNKNOWN_ANNOTATOR].nunique():
         yield sentence("steps.unsigned", n=n_unsigned)
     if n_divided := int((tables["disagreements"].label == card.target).sum()):
-        yield sentence("steps.disagreements", n=n_divided, target=card.target)
+        yield sentence(
+            "steps.disagreements",
+            n=n_divided,
+            target=card.target,
+            command=review_command("disagreements", params),
+        )
     if n_suspect := int((tables["suspects"].label == card.target).sum()):
-        yield sentence("steps.suspects", n=n_suspect, target=card.target)
+        yield sentence(
+            "steps.suspects", n=n_suspect, target=card.target, command=review_command("suspects", params)
+        )
     if (coverage.state == "missing").any():
         yield sentence("steps.coverage", gaps=_gaps(coverage))
     gains = tables["gains"]
     for row in gains[(gains.label == card.target) & gains.gain.notna()].to_dict("records"):
         facts = {"more": row["more"], "metric": row["metric"], "gain": row["gain"]}
+        facts["command"] = review_command("label-next", params)
         yield sentence("steps.gain", low=row["gain_low"], high=row["gain_high"], **facts)

@@ -133,6 +133,7 @@ def _without_listening(results: StageResults) -> Text | None:
     elif np.isfinite(low):
         case = "not shown"
     facts = {"everything": everything, "guess": guess, "source": source, "subject": _subject(results)}
+    facts["metric"] = METRIC_NAMES[metric]
     return Text(sentence("answer.without_listening", case=case, **facts), tone)
 
 

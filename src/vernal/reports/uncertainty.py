@@ -14,7 +14,7 @@ from vernal.reports.sentences import sentence
 
 NOTES_SHOWN = 6
 LIMITS = ("choice", "prevalence", "places", "nights", "resolution", "seeds")
-METHOD_NAMES = {"none": "as it is (sigmoid)", "platt": "Platt", "isotonic": "isotonic"}
+METHOD_NAMES = {"none": "uncalibrated (sigmoid)", "platt": "Platt", "isotonic": "isotonic"}
 
 
 def sure_section(results: StageResults, split_counts: pd.DataFrame) -> Section:
