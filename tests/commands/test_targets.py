@@ -158,7 +158,7 @@ def test_every_target_is_what_it_is_alone_and_one_page_has_a_row_for_each(projec
     folder = out / "08_reporting" / "baseline" / "targets"
     table = pd.read_csv(folder / "targets.csv")
     assert table.target.tolist() == list(NAMES)
-    assert "Who is taken for whom" in (folder / "report.html").read_text(encoding="utf-8")
+    assert "Which classes are confused" in (folder / "report.html").read_text(encoding="utf-8")
     assert all(name in result.stdout + result.stderr for name in NAMES)
     assert json.loads((out / "targets" / "targets.json").read_text()) == {name: name for name in NAMES}
     assert not (out / "targets" / "owl" / "04_feature").exists()

@@ -53,7 +53,7 @@ def test_a_target_without_results_is_said_before_anything(found):
 def test_one_configuration_leaves_nothing_to_choose(found):
     alone = found.__class__(**{**found.tables(), "configurations": found.configurations.head(1)})
     assert "there is nothing to choose" in page(alone)
-    assert "one a target" in page(found) and "All 2 configurations" in page(found)
+    assert "one for each target" in page(found) and "All 2 configurations" in page(found)
 
 
 def test_what_is_to_be_said_of_several_targets_is_said_once(found):
@@ -63,3 +63,11 @@ def test_what_is_to_be_said_of_several_targets_is_said_once(found):
     assert text.count("a made note") == 1 and f"{first} and {second}: a made note" in text
     every = found.targets.assign(note="no threshold")
     assert "All targets: no threshold" in page(found.__class__(**{**found.tables(), "targets": every}))
+
+
+def test_the_page_begins_with_how_well_the_targets_are_told_apart(found):
+    text = page(found).split("What each target reaches</h2>")[0]
+    aurocs = found.targets.set_index("target").test_ood_auroc
+    assert f"At a new site (test), AUROC is {aurocs.mean():.3f} on average over {len(aurocs)} targets" in text
+    assert f"from {aurocs.min():.3f} ({aurocs.idxmin()}) to {aurocs.max():.3f} ({aurocs.idxmax()})" in text
+    assert "test_ood" not in text

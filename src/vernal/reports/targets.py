@@ -1,17 +1,20 @@
-"""Several targets as one page: a row each, their means, the choice of configurations, who is taken for whom."""
+"""Several targets as one page: a row each, their means, the choice of configurations, which classes are confused."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
+from vernal.clips.manifest import on_split, split_name
+from vernal.clips.problem_card import NOT_ASKED
 from vernal.common.formatting import UNDEFINED, between, count, listed, percent, share
 from vernal.evaluation.across import EACH, FOR_ALL, NOBODY, AcrossTargets
 from vernal.evaluation.coverage import SPLITS
 from vernal.evaluation.stage_results import METRIC_NAMES
-from vernal.reports.blocks import BAD, WARNING, Block, Fold, Section, Table, Text
+from vernal.reports.blocks import BAD, GOOD, WARNING, Block, Bullets, Fold, Section, Table, Text
 from vernal.reports.confusers import species_words
 from vernal.reports.page import sections_page
+from vernal.reports.sentences import sentence
 
 AVERAGES = {
     "macro": "mean of targets",
@@ -36,10 +39,11 @@ def targets_page(
         confusers: the highest clips without each target, with what BirdNET hears in them (see `field.confusers`).
     """
     sections = [
+        Section("answer", "The answer", [Bullets(list(_answer(found.targets)), is_lead=True)]),
         Section("targets", "What each target reaches", list(_each(found, folders))),
         Section("means", "Over all targets", [_means(found.means)]),
-        Section("configurations", "One configuration for all, or one a target", list(_choices(found))),
-        Section("confusion", "Who is taken for whom", list(_confusion(found.confusion))),
+        Section("configurations", "One configuration for all, or one for each target", list(_choices(found))),
+        Section("confusion", "Which classes are confused", list(_confusion(found.confusion))),
         Section("confusers", "What BirdNET hears in false alarms", list(_confusers(confusers))),
     ]
     n_targets = count(len(found.targets), "target")
@@ -47,7 +51,7 @@ def targets_page(
         "Several targets",
         stage,
         n_targets,
-        f"How good is a detector of each of {n_targets}, and are they so together?",
+        sentence("targets.question", n=len(found.targets)),
         sections,
         warnings=[Text(f"{name} has no results: {reason}", BAD) for name, reason in failed.items()],
     )
@@ -63,16 +67,36 @@ def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
 
 
+def _answer(targets: pd.DataFrame) -> Iterable[Text]:
+    """How well the targets are told apart on the split that is reported first, and for how many that is enough."""
+    for split in _splits_in(targets.columns)[:1]:
+        ranked = targets[targets[f"{split}_auroc"].notna()].sort_values(f"{split}_auroc", kind="stable")
+        if ranked.empty:
+            continue
+        aurocs, names = ranked[f"{split}_auroc"], ranked.target
+        ends = {
+            "low": aurocs.iloc[0],
+            "high": aurocs.iloc[-1],
+            "worst": names.iloc[0],
+            "best": names.iloc[-1],
+        }
+        yield Text(sentence("targets.answer", split=split, n=len(ranked), mean=aurocs.mean(), **ends))
+    asked = targets[~targets.verdict.fillna("").isin(["", NOT_ASKED])]
+    if len(asked):
+        n_met = int((asked.verdict == "met").sum())
+        tone = GOOD if n_met == len(asked) else WARNING
+        yield Text(sentence("targets.verdicts", n_met=n_met, n=len(asked)), tone)
+
+
 def _each(found: AcrossTargets, folders: Mapping[str, str]) -> Iterable[Block]:
     for split in _splits_in(found.targets.columns):
         rows = [_target_row(row, split) for row in _records(found.targets)]
-        columns = ("target", "point", "trained on", f"clips of {split}", "AUROC", "interval", "average precision",
+        columns = ("target", "point", "trained on", "tested on", "AUROC", "interval", "average precision",
                    "precision", "recall", "F1", "target met")  # fmt: skip
         yield Table(
             columns,
             rows,
-            f"Deployed points on `{split}`, each at the threshold that validation chose. Intervals are over nights; "
-            "a target with too few nights has none.",
+            sentence("targets.rows", split=split),
         )
     yield from _notes(found.targets)
     places = [[name, f"`{folder}`"] for name, folder in folders.items()]
@@ -99,7 +123,10 @@ def _notes(targets: pd.DataFrame) -> Iterable[Block]:
     """What is to be said of several targets alike, once."""
     for note, rows in targets[targets.note.fillna("") != ""].groupby("note", sort=False):
         whose = "All targets" if len(rows) == len(targets) else listed(rows.target.tolist())
-        yield Text(f"{whose}: {note}", WARNING)
+        said = str(note).rstrip(".")
+        for split in SPLITS:
+            said = said.replace(f"on {split}", on_split(split))
+        yield Text(f"{whose}: {said}.", WARNING)
 
 
 def _whole(value: float) -> str:
@@ -109,7 +136,7 @@ def _whole(value: float) -> str:
 def _means(means: pd.DataFrame) -> Table:
     rows = [
         [
-            row["split"],
+            split_name(row["split"]),
             METRIC_NAMES[row["metric"]],
             AVERAGES[row["average"]] + (f": {row['target']}" if isinstance(row["target"], str) else ""),
             share(row["value"], 3),
@@ -120,10 +147,9 @@ def _means(means: pd.DataFrame) -> Table:
         for row in _records(means)
     ]
     return Table(
-        ("split", "measure", "mean", "value", "interval", "targets", "not in it"),
+        ("split", "measure", "mean", "value", "interval", "targets", "left out"),
         rows,
-        "Means are over targets with nights enough for an interval; where none has, over all that are defined. Nights "
-        "are drawn once for all targets.",
+        sentence("targets.means"),
     )
 
 
@@ -132,12 +158,9 @@ def _choices(found: AcrossTargets) -> Iterable[Block]:
     (column,) = (name.removesuffix("_mean") for name in choices[EACH] if name.endswith("_mean"))
     n = len(found.configurations)
     if n == 1:
-        yield Text("The stage has one configuration, so there is nothing to choose.")
+        yield Text(sentence("targets.one_configuration"))
         return
-    yield Text(
-        "Configurations are ordered by their mean score over targets, which no test split has a part in. One for all "
-        "is less to look after; one a target follows each target's own order, and may follow chance where data are few."
-    )
+    yield Text(sentence("targets.choice"))
     rows = [
         [
             words,
@@ -170,17 +193,23 @@ def _board(table: pd.DataFrame, column: str) -> Table:
         for row in _records(table)
     ]
     return Table(
-        ("rank", *axes, "mean score", "worst", column, "interval", "to the first", "interval of that"),
+        (
+            "rank",
+            *axes,
+            "mean score",
+            "worst",
+            column,
+            "interval",
+            "difference from the first",
+            "interval of that",
+        ),
         rows,
-        "Differences are paired: the same nights of the same targets.",
+        sentence("targets.differences"),
     )
 
 
 def _confusion(table: pd.DataFrame) -> Iterable[Block]:
-    yield Text(
-        "Of the clips of each class, in rows, how many each target flags, in columns: its own is its recall, every "
-        "other is somebody taken for it. Only clips where the target is known to be absent count against it."
-    )
+    yield Text(sentence("targets.confusion"))
     for split in [name for name in ("test_ood", "test_iid", "val") if (table.split == name).any()]:
         yield _matrix(table[table.split == split], split)
 
@@ -192,19 +221,15 @@ def _matrix(rows: pd.DataFrame, split: str) -> Table:
     for true in dict.fromkeys(rows.true):
         own = cells.loc[true]
         body.append([true, f"{own.n.max():,}", *(percent(own.share[name]) for name in targets)])
-    return Table(("class", "clips", *targets), body, f"`{split}`, at each target's own threshold.",
+    return Table(("class", "clips", *targets), body, sentence("targets.confusion_caption", split=split),
                  tones=["" if true != NOBODY else "soft" for true in dict.fromkeys(rows.true)])  # fmt: skip
 
 
 def _confusers(table: pd.DataFrame) -> Iterable[Block]:
     if table.empty:
-        yield Text("No target was trained on BirdNET's embedding, so its classes cannot be read.")
+        yield Text(sentence("targets.no_confusers"))
         return
-    yield Text(
-        "Of the held-out clips without each target, those that score highest, with the one of BirdNET's 6,522 classes "
-        "that it is most confident in. These are names for what to listen to, and to collect as negatives; they are no "
-        "labels, and most sounds here were never told to BirdNET. `confusers.csv` has every clip."
-    )
+    yield Text(sentence("targets.confusers"))
     rows = [
         [str(target), f"{len(own):,}", f"{int(own.is_flagged.sum()):,}", species_words(own)]
         for target, own in table.groupby("target", sort=False)
