@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +20,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 if worker := os.environ.get("PYTEST_XDIST_WORKER"):
     # Tests call librosa directly too; see `compiling.compiling_alone` for what happens when two fill one cache.
     os.environ["NUMBA_CACHE_DIR"] = str(Path(tempfile.gettempdir()) / f"vernal-tests-numba-{worker}")
+# Tests start hundreds of processes, and each would compile the package anew.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # A busy machine is no failure. CI asks more: `--hypothesis-profile=thorough`.
 settings.register_profile("vernal", deadline=None, max_examples=30)
 settings.register_profile("thorough", deadline=None)
@@ -37,22 +42,47 @@ collect_ignore = (
 )
 # Files that take longest are begun first, so that no worker is alone with one when the others have finished.
 LONGEST = (
+    "test_cases.py",
     "test_chain.py",
     "test_collecting_tutorial.py",
+    "test_targets.py",
+    "test_detection.py",
     "test_birdnet_analyzer.py",
     "test_review_page.py",
     "test_train.py",
     "test_export.py",
-    "test_detection.py",
+    "test_drift.py",
+    "test_choice.py",
+    "test_embedding.py",
     "test_scan.py",
+    "test_queue.py",
+    "test_program.py",
     "test_dask_runner.py",
     "test_feature_store.py",
+    "test_merging.py",
+    "test_fitting.py",
+    "test_curation.py",
+    "test_manifest.py",
+    "test_splits.py",
+    "test_effects.py",
+    "test_annotations.py",
+    "test_sampling.py",
+    "test_sample_design.py",
+    "test_evaluate.py",
     "test_site_in_a_browser.py",
     "test_site.py",
     "test_lineage_in_a_browser.py",
     "test_static_site.py",
     "test_notebooks_run.py",
 )
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """A stage of one marker, as `-m "chain and not slow"`, reads the files alone in which the marker stands."""
+    asked = re.fullmatch(r"(\w+)( and not \w+)*", config.option.markexpr)
+    if asked is None or asked[1] == "not" or not collection_path.match("test_*.py"):
+        return None
+    return f"mark.{asked[1]}" not in collection_path.read_text(encoding="utf-8") or None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from tests.conftest import PROJECT, SHARED
 from tests.field.test_export import NAME, add_point, make_head, peer_like
+from tests.warm_kedro import warm_kedro
 from vernal.field.export import programs
 from vernal.field.export.folder import export_point
 from vernal.sweeps.point_settings import PointSettings
@@ -28,6 +29,7 @@ pytestmark = [
 ]
 
 CASES = SHARED / "cases"
+PLAIN = str(Path(sys.executable).parent)
 CARD = """\
 title: Where is the frog?
 target: frog
@@ -59,13 +61,13 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def environment(**more: str) -> dict[str, str]:
-    where = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    where = os.pathsep.join([str(Path(warm_kedro()).parent), PLAIN, os.environ["PATH"]])
     return {**os.environ, "PATH": where, "PYTHONPATH": str(PROJECT / "src"), "KEDRO_ENV": "test", **more}
 
 
 def kedro_run(*arguments: str) -> tuple[int, str]:
     """Exit status and words of `kedro run`."""
-    command = [sys.executable, "-m", "kedro", "run", *arguments]
+    command = [warm_kedro(), "run", *arguments]
     done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, env=environment())
     return done.returncode, " ".join((done.stdout + done.stderr).split())
 
@@ -211,13 +213,14 @@ def check_29(_: Path, said: str) -> None:
 
 
 @pytest.mark.parametrize("name", names("runs"))
-def test_a_command_that_went_wrong_does_what_is_right(name: str, model: Path, tmp_path: Path):
-    if "setpriv" in (script := CASES / "runs" / name / "run.sh").read_text("utf-8") and not shutil.which(
-        "setpriv"
-    ):
-        pytest.skip("setpriv, by which the case takes rights away, is not on this system")
-    project = small_project(tmp_path / "project")
-    variables = environment(VERNAL=str(project), OUT=str(tmp_path), MODEL=str(model), SHARED=str(SHARED))
+def test_a_command_that_went_wrong_does_what_is_right(name: str, model: Path, copy: Path, tmp_path: Path):
+    variables = environment(VERNAL=str(copy), OUT=str(tmp_path), MODEL=str(model), SHARED=str(SHARED))
+    if "setpriv" in (script := CASES / "runs" / name / "run.sh").read_text("utf-8"):
+        if not shutil.which("setpriv"):
+            pytest.skip("setpriv, by which the case takes rights away, is not on this system")
+        variables["PATH"] = variables["PATH"].partition(os.pathsep)[
+            2
+        ]  # Only what it starts itself loses them.
     done = subprocess.run(["bash", str(script)], capture_output=True, text=True, env=variables)
     said = done.stdout + done.stderr
     try:
@@ -227,9 +230,10 @@ def test_a_command_that_went_wrong_does_what_is_right(name: str, model: Path, tm
         raise
 
 
-def small_project(folder: Path) -> Path:
-    """A copy of the project, since a case writes beside it."""
-    folder.mkdir()
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the project, since a case writes beside it, and takes away what it wrote."""
+    folder = tmp_path_factory.mktemp("project")
     for name in ("pyproject.toml", ".telemetry"):
         shutil.copy(PROJECT / name, folder)
     for name in ("conf", "src"):

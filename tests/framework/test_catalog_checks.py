@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from kedro.validation import validate_catalog, validate_dataset
 
+from tests.tiny_season import kedro_run
 from vernal.framework.notebooks import open_catalog
 
 CHECKED = {"clips", "listed_clips"}
@@ -19,8 +18,7 @@ CHECKED = {"clips", "listed_clips"}
 def demo(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder with the tiny season, listed and opened."""
     folder = tmp_path_factory.mktemp("checked season")
-    command = [sys.executable, "-m", "kedro", "run", "--env=test", "--pipelines=demo,ingest"]
-    subprocess.run([*command, f"--params=data_root={folder}"], cwd=project, check=True, timeout=300)
+    kedro_run(project, "--pipelines=demo,ingest", f"--params=data_root={folder}")
     return folder
 
 

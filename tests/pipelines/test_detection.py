@@ -15,6 +15,7 @@ import pytest
 
 from tests.field.detection.conftest import make_season, write_noise
 from tests.field.detection.test_classifier import add_point
+from tests.warm_kedro import warm_kedro
 from vernal.commands.benchmarks.detect import make_recordings
 from vernal.field.confusers import SPECIES_COLUMNS
 from vernal.pipelines.detection import create_pipeline
@@ -39,9 +40,8 @@ def command(data_root: Path, *params: str, pipeline: str = "detection") -> list[
 
 
 def run(data_root: Path, *params: str, pipeline: str = "detection") -> subprocess.CompletedProcess:
-    return subprocess.run(
-        command(data_root, *params, pipeline=pipeline), cwd=PROJECT, capture_output=True, text=True
-    )
+    warm = [warm_kedro(), *command(data_root, *params, pipeline=pipeline)[3:]]
+    return subprocess.run(warm, cwd=PROJECT, capture_output=True, text=True)
 
 
 def ran(data_root: Path, *params: str, pipeline: str = "detection") -> str:

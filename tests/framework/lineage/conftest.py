@@ -11,6 +11,7 @@ import sys
 import pytest
 
 from tests.small_browser import PNG
+from tests.tiny_season import kedro_run
 from vernal.datasets.drawing_dataset import DrawingDataset
 from vernal.datasets.record_dataset import RecordDataset
 from vernal.reports.figures import Drawing
@@ -20,15 +21,7 @@ from vernal.reports.figures import Drawing
 def results(project, tmp_path_factory):
     """A data folder with the first pipelines of the tiny season, a figure and a certificate of stage 5."""
     folder = tmp_path_factory.mktemp("data of a season")
-    command = [sys.executable, "-m", "kedro", "run", "--env=test", f"--params=data_root={folder}"]
-    done = subprocess.run(
-        [*command, "--pipelines=demo,ingest,quality_splitting"],
-        cwd=project,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    kedro_run(project, "--pipelines=demo,ingest,quality_splitting", f"--params=data_root={folder}")
     stage = folder / "08_reporting" / "stage5"
     DrawingDataset(path=f"{stage}/plots/roc").save(Drawing("<svg/>", PNG))
     RecordDataset(filepath=f"{stage}/certificate.json").save({"verdict": "pass", "checks": []})

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import math
 import re
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,6 +18,7 @@ from tests.shared_folder import made_once
 from tests.simulated_listening import REACHED, read_field_hours
 from tests.small_browser import open_browser
 from tests.small_review import SCRIPT, make_context, make_data_root, write_sound
+from tests.tiny_season import kedro_run
 from vernal.collection.listening import fit_detector
 from vernal.common.table_files import read_table
 from vernal.evaluation.metrics import average_precision
@@ -109,9 +108,7 @@ def test_twenty_candidates_by_keyboard_a_kill_in_the_middle_and_curation_after(
     browser.save_screenshot(str(tmp_path / "after the kill.png"))
     assert len(said) == 20 and complaints(browser) == []
 
-    run = [sys.executable, "-m", "kedro", "run", "--pipeline=curation", f"--params=data_root={root}"]
-    ended = subprocess.run(run, cwd=project, capture_output=True, text=True, timeout=240)
-    assert ended.returncode == 0, ended.stdout + ended.stderr
+    kedro_run(project, "--pipeline=curation", f"--params=data_root={root}", env="local")
     mined = pd.read_parquet(root / "03_primary/mining/hard_negatives/hardNeg/hardneg_conf_min_50.parquet")
     curated = pd.read_parquet(root / "03_primary/curated/hardNeg/hardneg_conf_min_50.parquet").set_index(
         "clip_id"
@@ -706,7 +703,7 @@ def field_hours(project: Path, tmp_path_factory) -> Path:
     def make(root: Path) -> None:
         made = "--pipelines=demo,ingest,quality_splitting,embedding"
         params = f"--params=data_root={root},demo.unlabelled_recordings=120"
-        subprocess.run([sys.executable, "-m", "kedro", "run", made, params], cwd=project, check=True)
+        kedro_run(project, made, params, env="local")
 
     return made_once(tmp_path_factory, "field hours", make)
 
