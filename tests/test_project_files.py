@@ -173,6 +173,7 @@ OF_THE_WHOLE = {
     "test_chain.py",
     "test_examples.py",
     "test_project_files.py",
+    "test_warm_kedro.py",
     "tools/docs_site/test_site_in_a_browser.py",
     "tools/docs_site/test_tutorial.py",
     "web/results/test_browsing.py",
