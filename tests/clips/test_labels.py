@@ -127,6 +127,8 @@ def test_targets_are_found_among_the_labels_and_the_card_says_what_is_left_open(
     assert settled("all", labels, card, LabelOptions(world="closed"), "x").world == "closed"
     elsewhere = make_problem_card(card_values | {"target": "owl", "world": "open", "classes": ["owl"]})
     assert settled("all", labels, elsewhere, LabelOptions(), "x").world == "closed"
+    apart = settled("all", pd.Series(["owl", "frog", "frog;not owl"]), None, LabelOptions(), "x")
+    assert (apart.labelling, apart.world) == ("multi", "open")
     stated = pd.concat([labels, pd.Series(["frog;not Owl"])])
     assert settled("all", stated, None, LabelOptions(), "x").world == "open"
     assert settled("all", stated, None, LabelOptions(world="closed"), "x").world == "closed"

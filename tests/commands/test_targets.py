@@ -14,30 +14,51 @@ from kedro.framework.project import pipelines
 from kedro.framework.startup import bootstrap_project
 from kedro.pipeline import Pipeline
 
+from tests.field.test_export import peer_like
 from tests.problem_cards import CARD
+from tests.shared_folder import made_once
 from tests.small_review import write_sound
 from tests.tiny_season import kedro_run
 from vernal.commands import targets
+from vernal.commands.review import open_service
 from vernal.commands.targets_training import phases_of
 from vernal.common.problems import InputError
 from vernal.common.target_folders import TargetFolders
+from vernal.field.export import programs
+from vernal.field.export.merging import export_merged
 
 NAMES = ("owl", "frog", "dog")
+PITCH = {"owl": 400.0, "frog": 1500.0, "dog": 5000.0, "owl;frog": 900.0}
 
 
 @pytest.fixture
 def manifest(tmp_path):
+    return write_clips(tmp_path)
+
+
+def write_clips(folder):
     """Tones of three classes and noise, over nights of one recorder, with the split of each night."""
     rows = []
     for night in range(12):
         split = "test_iid" if night % 4 == 0 else "val" if night % 4 == 1 else "train"
         for at, label in enumerate(("owl", "frog", "dog", "owl;frog", "negative")):
             name = f"clips/R1_202504{night + 1:02d}_2{at % 4}000{at}.wav"
-            pitch = {"owl": 400.0, "frog": 1500.0, "dog": 5000.0, "owl;frog": 900.0}.get(label, 0.0)
-            write_sound(tmp_path / name, 3, pitch, seed=10 * night + at)
+            write_sound(folder / name, 3, PITCH.get(label, 0.0), seed=10 * night + at)
             rows.append({"file_path": name, "label": label, "split": split, "recorder_id": "R1"})
-    pd.DataFrame(rows).to_csv(tmp_path / "manifest.csv", index=False)
-    return tmp_path / "manifest.csv"
+    pd.DataFrame(rows).to_csv(folder / "manifest.csv", index=False)
+    return folder / "manifest.csv"
+
+
+@pytest.fixture(scope="session")
+def trained(project, tmp_path_factory):
+    """A folder with `manifest.csv`, `out`, the data folder of its three targets, and `said.txt`; for reading only."""
+
+    def make(folder):
+        params = f"source.manifest={write_clips(folder)},targets=owl;frog;dog,data_root={folder / 'out'}"
+        result = kedro_run(project, f"--params={params}")
+        (folder / "said.txt").write_text(result.stdout + result.stderr, encoding="utf-8")
+
+    return made_once(tmp_path_factory, "three targets", make)
 
 
 @pytest.fixture
@@ -152,14 +173,14 @@ def test_each_target_is_told_its_labels_and_shares_the_store(parameters, monkeyp
 
 
 @pytest.mark.chain
-def test_every_target_is_what_it_is_alone_and_one_page_has_a_row_for_each(project, manifest, tmp_path):
-    out = tmp_path / "out"
-    result = kedro_run(project, f"--params=source.manifest={manifest},targets=owl;frog;dog,data_root={out}")
+def test_every_target_is_what_it_is_alone_and_one_page_has_a_row_for_each(project, trained, tmp_path):
+    manifest, out = trained / "manifest.csv", trained / "out"
+    said = (trained / "said.txt").read_text(encoding="utf-8")
     folder = out / "08_reporting" / "baseline" / "targets"
     table = pd.read_csv(folder / "targets.csv")
     assert table.target.tolist() == list(NAMES)
     assert "Which classes are confused" in (folder / "report.html").read_text(encoding="utf-8")
-    assert all(name in result.stdout + result.stderr for name in NAMES)
+    assert all(name in said for name in NAMES)
     assert json.loads((out / "targets" / "targets.json").read_text()) == {name: name for name in NAMES}
     assert not (out / "targets" / "owl" / "04_feature").exists()
     confusion = pd.read_csv(folder / "confusion.csv").set_index(["split", "true", "target"])
@@ -178,6 +199,48 @@ def test_every_target_is_what_it_is_alone_and_one_page_has_a_row_for_each(projec
         table.set_index("target").test_iid_auroc["owl"],
         pd.read_csv(alone / "08_reporting" / "baseline" / "points.csv").test_iid_auroc[0],
     )
+
+
+@pytest.mark.chain
+def test_a_season_is_searched_for_all_targets_reviewed_at_once_and_told_by_label(
+    project, trained, tmp_path, monkeypatch
+):
+    """From trained targets to nights: one exported file, one search, one review, and tables with a row per label."""
+    monkeypatch.setattr(programs, "analyze_folder", peer_like)
+    monkeypatch.setattr(programs, "birdnet_version", lambda: None)
+    monkeypatch.setattr("vernal.field.export.classifier_files.can_write_onnx", lambda: False)
+    exported = export_merged(trained / "out", ["baseline"], tmp_path / "pond")
+    recordings, season = tmp_path / "season", tmp_path / "found"
+    heard = {"R7_20250601_220000.wav": "owl", "R7_20250602_220000.wav": "frog", "R7_20250603_220000.wav": ""}
+    for seed, (name, label) in enumerate(heard.items()):
+        write_sound(recordings / name, 12, PITCH.get(label, 0.0), seed=900 + seed)
+    asked = f"detection.recordings={recordings},detection.model={exported},data_root={season}"
+    kedro_run(project, "--pipeline=detection", f"--params={asked}")
+    nights = pd.read_csv(season / "08_reporting" / "detection" / "nights.csv")
+    assert set(zip(nights.night, nights.label, strict=True)) == {
+        (night, name) for night in ("2025-06-01", "2025-06-02", "2025-06-03") for name in NAMES
+    }
+    flagged = nights[nights.has_detection].groupby("label").night.agg(set)
+    assert "2025-06-01" in flagged["owl"] and "2025-06-02" in flagged["frog"]
+
+    given = {"data_root": str(season), "detection.recordings": str(recordings)}
+    service = open_service(project, given, "Ana", False, 0.0)
+    queue = service.queue("sample")
+    assert sorted(queue.classes) == sorted(NAMES)
+    for window in queue.items.itertuples():
+        words = {name: "target" if heard[window.file_path] == name else "not_target" for name in NAMES}
+        answers = {name: {"decision": word} for name, word in words.items()}
+        service.decide("sample", {"item": window.item, "look": 1, "reviewer": "Ana", "classes": answers})
+    kedro_run(project, "--pipeline=detection", f"--params={asked}")
+    folder = season / "08_reporting" / "detection"
+    nights = pd.read_csv(folder / "nights.csv").set_index(["night", "label"])
+    assert (
+        nights.review_state["2025-06-01", "owl"] == nights.review_state["2025-06-02", "frog"] == "confirmed"
+    )
+    assert not (nights.loc["2025-06-03"].review_state == "confirmed").any()
+    assert set(pd.read_csv(folder / "verified.csv").label) == {"owl", "frog"}
+    checked = pd.read_csv(folder / "validation.csv").set_index("label")
+    assert checked.n_confirmed.to_dict() == dict.fromkeys(NAMES, 4) | {"dog": 0}
 
 
 @pytest.mark.chain

@@ -208,7 +208,7 @@ def settled(
     """The classes that targets mean, and what labels leave unsaid of them.
 
     What `options` leave open is as the problem card says if it lists every class; else several classes in any label
-    mean `multi`, and the world is open if a label states that one of them is absent, else closed.
+    mean `multi`, and one that states that a class is absent means `multi` and an open world; else it is closed.
 
     Args:
         asked: class names, or `all` for every class that a label names.
@@ -230,6 +230,6 @@ def settled(
     is_about = card is not None and all(card.find(name) is not None for name in found)
     is_multi = any(len(words_of(label)[0]) > 1 for label in labels.dropna().unique())
     is_open = _state_absence(labels, found) and not are_folders
-    of_labels = (MULTI if is_multi else SINGLE, OPEN if is_open else CLOSED)
+    of_labels = (MULTI if is_multi or is_open else SINGLE, OPEN if is_open else CLOSED)
     labelling, world = (card.labelling, card.world) if card is not None and is_about else of_labels
     return LabelOptions(options.labelling or labelling, options.world or world, found)

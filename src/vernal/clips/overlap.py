@@ -116,6 +116,8 @@ def drop_held_out(clips: pd.DataFrame, splits: pd.DataFrame) -> tuple[pd.DataFra
     """
     reserved = held_out(splits)
     external = is_external(clips)
+    if not external.any():
+        return clips, clips.iloc[:0].assign(reason=pd.Series(dtype="str"))
     heard = external & (shares_clip(clips, reserved) | shares_audio(clips, reserved))
     related = external & ~heard & shares_group(clips, reserved)
     reason = np.select(
