@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from tests.report_pages import without_own_script
 from vernal.common.table_files import write_table
+from vernal.reports.sentences import environment_of
 from vernal.studies.audit import Audit, CheckResult, Finding, NotChecked, findings_table, page
 
 NASTY = '<script>alert("x")</script>'
@@ -73,3 +75,15 @@ def test_the_page_tells_what_was_clear_and_what_could_not_be_checked(audit: Audi
 def test_a_page_without_findings_promises_nothing() -> None:
     text = page(Audit((), {}, {}))
     assert "no proof that the results are right" in text
+
+
+def test_every_finding_that_has_words_is_found_by_some_check(project):
+    folder = project / "src/vernal/studies/audit"
+    code = "".join(path.read_text("utf-8") for path in folder.glob("*.py"))
+    said = set(re.findall(r'sentence\(\s*f?"findings\.([a-z_{}]+)"', code))
+    by_name = {"{meaning}", "{verdict}", "trivial_{verdict}"}
+    assert by_name <= said
+    named = {"seeds", "monotone", "unrecorded", "settings", "never", "swapped", "other"}
+    named |= {f"trivial_{name}" for name in ("all", "none", "below")}
+    blocks = environment_of("vernal.studies.audit").get_template("findings.j2").blocks
+    assert set(blocks) == (said - by_name) | named

@@ -11,6 +11,7 @@ from vernal.clips.problem_card import PerformanceTarget
 from vernal.clips.recordings import IngestOptions
 from vernal.common.problems import InputError
 from vernal.reports.figures.style import drawn
+from vernal.reports.sentences import environment_of
 from vernal.studies.features import companion, pictures
 from vernal.studies.features.class_mapping import ClassMapping, map_classes
 from vernal.studies.features.clips import check_classes, open_clips
@@ -208,3 +209,12 @@ def test_the_page_warns_of_clips_that_lack_the_upper_bands(render, study):
 def test_the_page_speaks_of_the_check_only_where_it_was_made(render):
     words = "had to learn one small batch by heart"
     assert words in render(True) and words not in render(True, is_checked=False)
+
+
+def test_every_sentence_of_the_study_is_said(project):
+    code = (project / "src/vernal/studies/features/page.py").read_text("utf-8")
+    said = set(re.findall(r'sentence\(f?"study\.([a-z_{}()]+)"', code))
+    by_interval = {"unsure", "birdnet", "from_scratch", "not_shown"}
+    assert "{_verdict(row)}" in said
+    blocks = environment_of("vernal.studies.features").get_template("study.j2").blocks
+    assert set(blocks) == (said - {"{_verdict(row)}"}) | by_interval

@@ -13,6 +13,7 @@ from vernal.clips.problem_card import ProblemCard, verdict
 from vernal.common.formatting import UNDEFINED, between, count, listed, share
 from vernal.reports.figures.style import Drawing, inline_svg
 from vernal.reports.page_templates import page_templates
+from vernal.reports.sentences import sentences_of
 from vernal.studies.features.classification_tables import ClassificationTable
 from vernal.studies.features.evaluation import pooled_tables
 from vernal.studies.features.folds import BY_SITE, LEAKY, keep_sites_whole
@@ -21,6 +22,7 @@ from vernal.studies.features.pictures import described
 from vernal.studies.features.point_settings import LINEAR
 from vernal.studies.features.rows import records
 
+sentence = sentences_of("vernal.studies.features")
 DEMO_WORDS = (
     "DEMO COMPANION SET: the recordings are synthetic music. "
     "These numbers show how the project works; they are no result."
@@ -113,22 +115,20 @@ def answer(results: StudyResults) -> list[str]:
     board = results.leaderboard
     honest = board[board.split == BY_SITE] if len(board) else board
     if honest.empty:
-        return ["Nothing was trained yet."]
+        return [sentence("study.nothing")]
     scratch, heads = records(honest[honest.model != LINEAR]), records(honest[honest.model == LINEAR])
-    sentences = []
+    said = []
     if scratch:
-        sentences.append(
-            f"The best model trained from scratch ({described(scratch[0])}) has {_accuracy(scratch[0])}. "
-            f"Always naming the most common class would give an accuracy of {share(honest.chance.iloc[0])}."
-        )
+        facts = {"accuracy": sentence("study.accuracy", row=scratch[0]), "chance": honest.chance.iloc[0]}
+        said.append(sentence("study.scratch", model=described(scratch[0]), **facts))
     if heads:
-        sentences.append(f"A linear head on BirdNET's embeddings has {_accuracy(heads[0])}.")
+        said.append(sentence("study.heads", accuracy=sentence("study.accuracy", row=heads[0])))
     if scratch:
         compared = records(results.comparisons[results.comparisons.question == "birdnet"])
         names = ("feature", "sync", "model", "variant")
         own = [row for row in compared if all(row[name] == scratch[0][name] for name in names)]
-        sentences += [_verdict(row) for row in own]
-    return [*sentences, _target(results.card, records(honest)[0])]
+        said += [sentence(f"study.{_verdict(row)}", row=row) for row in own]
+    return [*said, _target(results.card, records(honest)[0])]
 
 
 def _target(card: ProblemCard, first: Mapping[str, Any]) -> str:
@@ -138,30 +138,16 @@ def _target(card: ProblemCard, first: Mapping[str, Any]) -> str:
         return ""
     metric = wanted.metric.strip().casefold().replace(" ", "_")
     if metric not in ("accuracy", "macro_f1"):
-        return (
-            f"The problem card's target ({wanted.spell()}) is not what this study measures, which is how well "
-            "classes are told apart: accuracy, and macro F1 (the mean F1 of the classes, each counting the same)."
-        )
+        return sentence("study.other_target", target=wanted.spell())
     numbers = (float(first[f"{metric}_{end}"]) for end in ("mean", "low", "high"))
-    return f"{verdict(card, *numbers).sentence} Measured with the best configuration of the table."
+    return sentence("study.target", verdict=verdict(card, *numbers).sentence)
 
 
 def _verdict(row: Mapping[str, float]) -> str:
+    """Which is better, by the interval of the difference: the name of a sentence."""
     if not np.isfinite(row["low"]):
-        return "There are too few groups or seeds to say how sure the difference is."
-    low, high = sorted(abs(row[name]) for name in ("low", "high"))
-    by = f"{share(abs(row['difference']))} in accuracy (interval {between(low, high)})"
-    if row["high"] < 0:
-        return f"BirdNET's embeddings do better than the best model trained from scratch, by {by}."
-    if row["low"] > 0:
-        return f"The best model trained from scratch does better than BirdNET's embeddings, by {by}."
-    gap = f"{share(row['difference'])} (interval {between(row['low'], row['high'])})"
-    return f"The difference in accuracy, {gap}, is not shown: other recordings could reverse it."
-
-
-def _accuracy(row: Mapping[str, float]) -> str:
-    interval = between(row["accuracy_low"], row["accuracy_high"])
-    return f"accuracy {share(row['accuracy_mean'])} (interval {interval}), macro F1 {share(row['macro_f1_mean'])}"
+        return "unsure"
+    return "birdnet" if row["high"] < 0 else "from_scratch" if row["low"] > 0 else "not_shown"
 
 
 def _seeds(board: pd.DataFrame) -> str:
@@ -178,13 +164,9 @@ def _narrow(results: StudyResults) -> str:
     is_narrow = rates < results.feature_rate_hz
     if is_narrow.all() or not is_narrow.any():
         return ""
-    names = listed(sorted(set(results.clips["class"][is_narrow])))
-    return (
-        f"{count(int(is_narrow.sum()), 'clip')} of {len(rates):,} ({names}) were recorded at less than the "
-        f"{results.feature_rate_hz:,} Hz that features are computed at, {rates.min():,} Hz at the least: their upper "
-        "bands are empty, and a network can tell recorders by that instead of sounds. With "
-        f"features.audio.sample_rate_hz at {rates.min():,} all clips are alike in this."
-    )
+    classes = sorted(set(results.clips["class"][is_narrow]))
+    facts = {"n": is_narrow.sum(), "n_all": len(rates), "lowest": rates.min()}
+    return sentence("study.narrow", classes=classes, rate=results.feature_rate_hz, **facts)
 
 
 def _tiles(results: StudyResults) -> list[tuple[str, str, str]]:
