@@ -1,5 +1,7 @@
 """What a detection run's page says first."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
@@ -78,3 +80,25 @@ def test_recordings_that_could_not_be_heard_tell_nothing():
     said = lead_of(run_of(state=["not heard"], message=["Permission denied"]))
     assert "0 of 1 recording could be heard: Permission denied. Nothing is known of any night." in said
     assert "was detected on" not in said
+
+
+def test_several_labels_are_told_one_by_one():
+    one = run_of(nights="confirmed", states=["confirmed", "rejected", "unchecked", "unchecked"])
+    found = one.found.detections.assign(label=["frog", "frog", "frog", "owl"])
+    of_owl = one.nights.assign(label="owl", n_detections=[0, 1, 0], review_state="unchecked")
+    run = replace(
+        one,
+        classifier=make_classifier(labels=("frog", "owl")),
+        found=replace(one.found, detections=found),
+        nights=pd.concat([one.nights.assign(label="frog"), of_owl], ignore_index=True),
+    )
+    said = lead_of(run)
+    assert (
+        "Detected: frog on 2 of 3 nights (3 detections), owl on 1 of 3 nights (1 detection); at 1 of 1 recorder"
+        in said
+    )
+    assert "A person confirmed frog on 2 nights, owl on 0 nights; these may be counted as records." in said
+    assert "1 night with detections still has to be checked" in said
+    tiles = {tile.label: tile for tile in answer_section(run).blocks[1].tiles}
+    assert tiles["nights with a detection"].value == "3 of 6"
+    assert "and for each label" in tiles["nights with a detection"].detail

@@ -6,6 +6,7 @@ import pytest
 
 from tests.field.detection.conftest import Season, make_classifier
 from tests.field.detection.test_page import UNCHECKED
+from vernal.field.detection.classifier import LabelThreshold
 from vernal.field.detection.detection_run import DetectionRun
 from vernal.field.detection.listing import list_for_detection
 from vernal.field.detection.nights import count_nights
@@ -57,3 +58,20 @@ def test_what_people_rejected_is_played_as_false_alarms(run):
 def test_recordings_that_are_gone_are_said_to_be(run):
     shown = kinds(dataclasses.replace(run, audio_root="/gone"))
     assert all("cannot be played here" in clip.without for part in shown.values() for clip in part)
+
+
+def test_of_several_labels_each_clip_says_its_own_and_the_weakest_are_those_next_to_theirs(run):
+    assert all(clip.title.startswith("confidence") for part in kinds(run).values() for clip in part)
+    found = run.found.detections.sort_values("logit", ascending=False, ignore_index=True)
+    found = found.assign(label=["frog"] * SHOWN + ["owl", *["frog"] * (len(found) - SHOWN - 1)])
+    nearest = float(found.logit[SHOWN])
+    own = (LabelThreshold(-1e3, "", {}), LabelThreshold(nearest - 1e-3, "", {}))
+    classifier = dataclasses.replace(run.classifier, labels=("frog", "owl"), of_labels=own)
+    several = dataclasses.replace(
+        run, classifier=classifier, found=dataclasses.replace(run.found, detections=found)
+    )
+    shown = kinds(several)
+    assert shown["Weakest detections"][0].title.startswith("owl, confidence")
+    assert all(clip.title.startswith("frog, ") for clip in shown["Strongest detections"])
+    table = listen_section(several).blocks[-1].blocks[0]
+    assert "label" in table.columns and all(len(row) == len(table.columns) for row in table.rows)

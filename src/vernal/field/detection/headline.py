@@ -1,6 +1,7 @@
 """What a detection run found, in a few sentences and numbers: what to count on, and what not."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -20,7 +21,8 @@ sentence = sentences_of("vernal.field.detection")
 
 @dataclass(frozen=True)
 class _NightCounts:
-    """Recorder-nights with a date: heard, with a detection, confirmed, and rejected as a whole."""
+    """Recorder-nights with a date, of one label or added up over several: heard, with a detection, confirmed, and
+    rejected as a whole."""
 
     heard: int
     detected: int
@@ -28,9 +30,25 @@ class _NightCounts:
     rejected: int
 
 
-def _count_nights(run: DetectionRun) -> _NightCounts:
+def _has_several(run: DetectionRun) -> bool:
+    return len(run.classifier.labels) > 1
+
+
+def _of_labels(run: DetectionRun) -> list[dict[str, Any]]:
+    """Each of several labels with its nights and its number of detections; empty of one."""
+    n_found = run.found.detections.label.value_counts()
+    return [
+        {"label": label, "nights": _count_nights(run, label), "n": int(n_found.get(label, 0))}
+        for label in run.classifier.labels
+        if _has_several(run)
+    ]
+
+
+def _count_nights(run: DetectionRun, label: str | None = None) -> _NightCounts:
     dated = run.nights[run.nights.night != UNKNOWN]
-    by_night = dated.groupby(["recorder_id", "night"]).agg(
+    if label is not None:
+        dated = dated[dated.label == label]
+    by_night = dated.groupby(["recorder_id", "night", *(["label"] if _has_several(run) else [])]).agg(
         n=("n_detections", "sum"), heard=("heard_h", "max"), states=("review_state", set)
     )
     return _NightCounts(
@@ -44,7 +62,7 @@ def _count_nights(run: DetectionRun) -> _NightCounts:
 def answer_section(run: DetectionRun) -> Section:
     """Where it was detected, how much of that is right, and what may be counted; then the numbers."""
     nights = _count_nights(run)
-    said = [_detected(run, nights), headline(run), _countable(nights), Text(_missed_words(run))]
+    said = [_detected(run, nights), headline(run), _countable(run, nights), Text(_missed_words(run))]
     details = [Text(words) for words in (_expected_words(run),) if words]
     shown = Bullets([text for text in said if text.text], is_lead=True)
     return Section(
@@ -73,17 +91,19 @@ def _detected(run: DetectionRun, nights: _NightCounts) -> Text:
     found = run.found.detections
     n_recorders, n_all = found.recorder_id.nunique(), run.recordings.recorder_id.nunique()
     facts = {"n": len(found), "n_recorders": n_recorders, "n_all": n_all, "hours": hours(run.heard_h)}
-    return Text(sentence("headline.detected", labels=run.classifier.labels, nights=nights, **facts))
+    facts |= {"labels": run.classifier.labels, "of_labels": _of_labels(run)}
+    return Text(sentence("headline.detected", nights=nights, **facts))
 
 
-def _countable(nights: _NightCounts) -> Text:
+def _countable(run: DetectionRun, nights: _NightCounts) -> Text:
     """What may be counted: what a person confirmed."""
     if not nights.detected:
         return Text("")
     if not nights.confirmed:
         return Text(sentence("headline.none_confirmed"), WARNING)
     left = nights.detected - nights.confirmed - nights.rejected
-    return Text(sentence("headline.confirmed", nights=nights, left=left), GOOD if left <= 0 else "")
+    said = sentence("headline.confirmed", nights=nights, left=left, of_labels=_of_labels(run))
+    return Text(said, GOOD if left <= 0 else "")
 
 
 def _missed_words(run: DetectionRun) -> str:
@@ -163,5 +183,5 @@ def _fine_percent(value: float) -> str:
 def _false_nights(run: DetectionRun) -> str:
     """How many nights without the target would have a detection all the same."""
     value, low, high = (run.nights[f"{CHANCE}{end}"].sum() for end in ENDS)
-    is_measured = measured_rate(run.classifier) is not None
-    return sentence("headline.false_nights", is_measured=is_measured, value=value, low=low, high=high)
+    facts = {"is_measured": measured_rate(run.classifier) is not None, "are_several": _has_several(run)}
+    return sentence("headline.false_nights", value=value, low=low, high=high, **facts)

@@ -51,11 +51,12 @@ def render_page(run: DetectionRun, figures: Mapping[str, Drawing]) -> str:
         "call_density": "call density by night",
     }
     labels = listed(run.classifier.labels)
+    was = "was" if len(run.classifier.labels) == 1 else "were"
     return sections_page(
         "Detection report",
         "Detection",
         labels,
-        f"Where and when was {labels} detected in `{run.audio_root}`?",
+        f"Where and when {was} {labels} detected in `{run.audio_root}`?",
         sections,
         {name: (drawing, alt[name]) for name, drawing in figures.items()},
         _warnings(run),

@@ -31,6 +31,9 @@ def listen_section(run: DetectionRun) -> Section:
     order = ["logit", "file_path", "start_s"]
     strongest = run.found.detections.sort_values(order, ascending=[False, True, True], kind="stable")
     rejected = strongest[strongest.review_state == REJECTED]
+    threshold_of = dict(zip(run.classifier.labels, run.classifier.thresholds, strict=True))
+    weakest = strongest.iloc[SHOWN:][::-1]
+    weakest = weakest.assign(above=weakest.logit - weakest.label.map(threshold_of).astype("float64"))
     page = SoundPage(shown_top_hz(run.band_hz))
 
     def shown(title: str, words: str, rows: pd.DataFrame) -> list[Block]:
@@ -42,7 +45,7 @@ def listen_section(run: DetectionRun) -> Section:
     blocks: list[Block] = [
         *shown("Strongest detections", sentence("played.strongest"), strongest),
         *shown("False alarms", sentence("played.false_alarms"), rejected),
-        *shown("Weakest detections", sentence("played.weakest"), strongest.iloc[SHOWN:][::-1]),
+        *shown("Weakest detections", sentence("played.weakest"), weakest.sort_values("above", kind="stable")),
         Heading("To check"),
         Text(_nights_words(run)),
         Text(
@@ -53,7 +56,7 @@ def listen_section(run: DetectionRun) -> Section:
                 margin_s=run.options.clip_margin_s,
             )
         ),
-        Fold(f"The first {min(len(run.top), MOST_LISTED)}", [_queue_table(run.top)]),
+        Fold(f"The first {min(len(run.top), MOST_LISTED)}", [_queue_table(run)]),
     ]
     return Section("listen", "Listen", blocks)
 
@@ -62,19 +65,26 @@ def _clip(run: DetectionRun, row: Mapping[Hashable, Any]) -> Clip:
     """The strongest part of a detection."""
     start_s = max(0.0, row["peak_start_s"] - BEFORE_S)
     state = STATES.get(str(row["review_state"]), str(row["review_state"]))
+    label = f"{row['label']}, " if _has_several(run) else ""
     started = "" if pd.isna(row["started_at"]) else f", {row['started_at']:%Y-%m-%d %H:%M:%S}"
     return Clip(
         as_path(run.audio_root) / str(row["file_path"]),
         start_s,
         min(row["end_s"], start_s + LONGEST_S),
-        f"confidence {share(row['confidence'], 3)}",
+        f"{label}confidence {share(row['confidence'], 3)}",
         f"{row['recorder_id']}{started}, {state}. `{row['file_path']}`, from {fine_amount(start_s)} s",
     )
 
 
-def _queue_table(top: pd.DataFrame) -> Table:
-    rows = [_top_cells(row) for row in top.head(MOST_LISTED).to_dict("records")]
-    return Table(["rank", "recording", "at, s", "night", "confidence", "clip"], rows)
+def _has_several(run: DetectionRun) -> bool:
+    return len(run.classifier.labels) > 1
+
+
+def _queue_table(run: DetectionRun) -> Table:
+    several = _has_several(run)
+    rows = [_top_cells(row, several) for row in run.top.head(MOST_LISTED).to_dict("records")]
+    label = ["label"] if several else []
+    return Table(["rank", "recording", "at, s", "night", *label, "confidence", "clip"], rows)
 
 
 def _nights_words(run: DetectionRun) -> str:
@@ -88,7 +98,7 @@ def _nights_words(run: DetectionRun) -> str:
     return sentence("played.nights_to_confirm", n=len(nights), budget=run.options.night_budget, **counts)
 
 
-def _top_cells(row: Mapping[Hashable, Any]) -> list[str]:
+def _top_cells(row: Mapping[Hashable, Any], with_label: bool) -> list[str]:
     clip = f"`{row['clip_file']}`" if isinstance(row["clip_file"], str) else ""
-    place = [f"{row['rank']:,}", f"`{row['file_path']}`", fine_amount(row["start_s"])]
-    return [*place, str(row["night"]), share(row["confidence"], 3), clip]
+    place = [f"{row['rank']:,}", f"`{row['file_path']}`", fine_amount(row["start_s"]), str(row["night"])]
+    return [*place, *([str(row["label"])] if with_label else []), share(row["confidence"], 3), clip]
