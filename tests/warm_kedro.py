@@ -12,6 +12,7 @@ import importlib
 import json
 import os
 import pkgutil
+import select
 import shlex
 import shutil
 import signal
@@ -72,7 +73,7 @@ def warm_kedro() -> str:
         [sys.executable, "-W", "ignore::DeprecationWarning", __file__, str(folder / "socket")],
         cwd=PROJECT,
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(PROJECT / "src"), str(PROJECT)])},
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.PIPE,  # It ends when this end is closed, even by a kill.
     )
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     atexit.register(server.kill)
@@ -97,6 +98,8 @@ def serve(address: str) -> None:
     Path(f"{address}.new").rename(address)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     while True:
+        if sys.stdin in select.select([listener, sys.stdin], [], [])[0]:
+            sys.exit()
         client, _ = listener.accept()
         if os.fork() == 0:
             break
