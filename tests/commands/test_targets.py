@@ -89,6 +89,8 @@ def test_targets_are_settled_from_the_manifest(parameters):
         targets.settle_labels(parameters | {"targets": ["owl", "fox"]})
     with pytest.raises(InputError, match="The demo season has one target"):
         targets.settle_labels(parameters | {"source": dict.fromkeys(parameters["source"])})
+    with pytest.raises(InputError, match="Several targets need labelled clips"):
+        targets.settle_labels(parameters | {"source": {"unlabelled": "season"}})
 
 
 def test_folders_are_told_apart_where_file_systems_would_not():

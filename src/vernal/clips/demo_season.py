@@ -4,13 +4,25 @@ A page or a table may be rendered again without the settings of the run that mad
 still know where their recordings came from.
 """
 
+from collections.abc import Mapping
 from pathlib import Path, PurePath
+from typing import Any
 
 from vernal.common.data_folder import DataFolder
 from vernal.common.json_text import read_json
 
 FOLDER = ("01_raw", "demo")
 COMPANION = ("01_raw", "companion")
+
+
+def own_recordings(source: Mapping[str, Any]) -> Any:
+    """What a person named instead of the demo season (`source.manifest`, `folder` or `unlabelled`); None where nothing.
+
+    >>> own_recordings({"manifest": None, "unlabelled": "/x/season"}), own_recordings({"field": "/x/quiet"})
+    ('/x/season', None)
+    """
+    named = (source.get(name) for name in ("manifest", "folder", "unlabelled"))
+    return next(filter(None, named), None)
 
 
 def is_demo_root(labelled: str) -> bool:

@@ -115,6 +115,19 @@ def as_groups(values: Mapping[str, Any]) -> dict[str, Any]:
     return groups
 
 
+def typed_params(values: Mapping[str, str]) -> dict[str, Any]:
+    """`a.b=1` as `{"a": {"b": 1}}`, numbers and booleans read as such; what is text stays as it was typed."""
+    from vernal.common.safe_yaml import parse_yaml
+    from vernal.framework.config import TEXTS
+
+    return as_groups(
+        {
+            name: text if name in TEXTS else parse_yaml(text, f"--params {name}")
+            for name, text in values.items()
+        }
+    )
+
+
 with_params = click.option("--params", default="", callback=_params, help=PARAMS_HELP)
 
 

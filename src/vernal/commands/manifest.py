@@ -1,12 +1,20 @@
 """`kedro manifest`: what a folder of recordings says, written as a manifest to look at and to edit."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from vernal.commands.command_line import ClearErrors, data_root, echo, find_project, text_table, with_params
+from vernal.commands.command_line import (
+    ClearErrors,
+    data_root,
+    echo,
+    find_project,
+    text_table,
+    typed_params,
+    with_params,
+)
 from vernal.common.formatting import count, examples
 from vernal.common.problems import InputError, mistake_in
 
@@ -58,6 +66,9 @@ def tables(folder: Path, out: Path, params: Mapping[str, str]) -> None:
     It runs the first steps of --pipeline=collection, which keep every file in the data folder.
     Example:  kedro manifest tables /x/season --out=clips.csv --params=target=owl,data_root=out
     """
+    from vernal.collection.report import count_reasons, sentence
+    from vernal.common.table_files import read_table
+
     _refuse_place(out)
     project = find_project()
     own = {"collection.lake.require_licence": "false", "collection.inbox": str(folder.resolve())}
@@ -65,20 +76,17 @@ def tables(folder: Path, out: Path, params: Mapping[str, str]) -> None:
     root = data_root(project, params)
     clips = _collected(root / "03_primary" / "collection" / "manifest.csv")
     reports = root / "08_reporting" / "collection"
-    for file, what, kind in (
-        ("held_back.csv", "held back", "clip"),
-        ("label_problems.csv", "on labels", "remark"),
-    ):
-        _tell_reasons(reports / file, what, kind)
+    held_back, remarks = reports / "held_back.csv", reports / "label_problems.csv"
+    _tell_reasons(count_reasons(read_table(held_back, ["reason"])), "clip", f"held back ({held_back})")
+    # The number of a file's rows stands behind its reason.
+    said = read_table(remarks, ["reason"]).reason.str.replace(r" \(\d+ rows?\)$", "", regex=True)
+    _tell_reasons(list(said.value_counts().items()), "remark", f"on labels ({remarks})")
     problem = params.get("collection.problem")
     _write(clips, folder, out, root.as_posix() + (f",collection.problem={problem}" if problem else ""))
     if not any(map(_may_be_target, clips.label)):
         echo("Name what you look for as the tables write it: --params=target=NAME.")
     elif clips.label.nunique() == 1:
-        echo(
-            "Where every call is marked, write `complete: yes` into a source.yml beside the tables: then what is not "
-            "marked is without it. Recordings without it may also lie in a folder called negative."
-        )
+        echo(sentence("steps.no_negatives", target=clips.label.iloc[0]))
 
 
 def _collect(project: Path, params: Mapping[str, str]) -> None:
@@ -87,12 +95,10 @@ def _collect(project: Path, params: Mapping[str, str]) -> None:
     from kedro.io import DatasetError
 
     from vernal.commands.run_mistakes import check_run
-    from vernal.framework.kedro_compat import nested_params
 
     bootstrap_project(project)
     asked = {"pipelines": ["collection"], "to_nodes": ["collection.write_manifest"]}
-    context = click.get_current_context()
-    typed = nested_params(context, context.command.params[0], ",".join(map("=".join, params.items())))
+    typed = typed_params(params)
     check_run({**asked, "params": typed})
     try:
         session: Any  # Kedro types the base class
@@ -102,17 +108,11 @@ def _collect(project: Path, params: Mapping[str, str]) -> None:
         raise mistake_in(error) or error from error
 
 
-def _tell_reasons(path: Path, what: str, kind: str) -> None:
-    """Say why clips or labels do not count, the most frequent reasons first, and where all of them are listed."""
-    from vernal.common.table_files import read_table
-
-    # A file's number of rows stands behind its reason.
-    reasons = (
-        read_table(path, ["reason"]).reason.str.replace(r" \(\d+ rows?\)$", "", regex=True).value_counts()
-    )
-    if len(reasons):
-        told = [f"{reason}: {n:,}" for reason, n in reasons.items()]
-        echo(f"{count(int(reasons.sum()), kind)} {what} ({path}):\n  {examples(told, chr(10) + '  ')}")
+def _tell_reasons(reasons: Sequence[tuple[Any, int]], kind: str, what: str) -> None:
+    """Say why clips or labels do not count, the most frequent reasons first."""
+    if reasons:
+        told = [f"{reason}: {n:,}" for reason, n in reasons]
+        echo(f"{count(sum(n for _, n in reasons), kind)} {what}:\n  {examples(told, chr(10) + '  ')}")
 
 
 def _collected(path: Path) -> "pd.DataFrame":

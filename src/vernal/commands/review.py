@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vernal.commands.command_line import ClearCommand, as_groups, echo, find_project, with_params
+from vernal.commands.command_line import ClearCommand, echo, find_project, typed_params, with_params
 from vernal.common.formatting import visible
 from vernal.common.problems import InputError
 from vernal.common.storage import below
@@ -197,7 +197,7 @@ def open_project(project: Path, params: Mapping[str, str]) -> ProjectContext:
     from kedro.framework.startup import bootstrap_project
 
     bootstrap_project(project)
-    given = _nested(params)
+    given = typed_params(params)
     parameters, catalog = _configured(project, given)
     context = _context(project, parameters, catalog)
     if not context.data_root.is_dir():
@@ -260,19 +260,6 @@ def _refuse_remote(data_root: str) -> None:
     # A decision must be on a disk before the next clip appears, which no object storage can promise.
     if "://" in data_root:
         raise InputError(f"{data_root} is not on this machine; review needs a data folder that is.")
-
-
-def _nested(params: Mapping[str, str]) -> dict[str, Any]:
-    """`a.b=1` as `{"a": {"b": 1}}`, numbers and booleans read as such; what is text stays as it was typed."""
-    from vernal.common.safe_yaml import parse_yaml
-    from vernal.framework.config import TEXTS
-
-    return as_groups(
-        {
-            name: text if name in TEXTS else parse_yaml(text, f"--params {name}")
-            for name, text in params.items()
-        }
-    )
 
 
 class _Loader:

@@ -130,9 +130,9 @@ def settle_labels(parameters: Mapping[str, Any]) -> "LabelOptions":
     from vernal.pipelines.ingest.nodes import SourceOptions
 
     source, asked = SourceOptions(**parameters["source"]), labels.LabelOptions(**parameters["labels"])
-    if source.is_demo:
+    if not source.is_labelled:
         raise InputError(
-            "The demo season has one target. For several, name labelled clips (source.manifest or source.folder)."
+            "Several targets need labelled clips (source.manifest or source.folder). The demo season has one target."
         )
     listed = ManifestDataset(source.manifest, source.folder, parameters["recorders"]["pattern"]).load()
     assert listed is not None

@@ -5,8 +5,8 @@
 once, here, so that the catalog and the nodes mean the same file.
 """
 
-import pickle
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -48,7 +48,7 @@ TEXTS = ("target", *LISTS, "quality_splitting.test_ood_sites", "quality_splittin
 
 # What is read once in a process for the same files and parameters, and how many such results are kept.
 REMEMBERED, MOST_REMEMBERED = ("parameters", "catalog"), 200
-_known: dict[str, bytes] = {}
+_known: dict[str, dict[str, Any]] = {}
 
 
 class VernalConfigLoader(OmegaConfigLoader):
@@ -84,8 +84,8 @@ class VernalConfigLoader(OmegaConfigLoader):
         if state not in _known:
             if len(_known) >= MOST_REMEMBERED:
                 _known.clear()
-            _known[state] = pickle.dumps(super().__getitem__(key))
-        return pickle.loads(_known[state])  # noqa: S301  (what this process wrote)
+            _known[state] = super().__getitem__(key)
+        return deepcopy(_known[state])
 
     def _state(self, key: str) -> str:
         """All that a key's configuration depends on."""

@@ -12,6 +12,7 @@ from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
+from vernal.clips.demo_season import own_recordings
 from vernal.common.problems import InputError, Problems
 from vernal.common.progress import Step
 from vernal.common.storage import below, is_remote
@@ -277,7 +278,7 @@ def idle_steps(names: Iterable[str], parameters: Mapping[str, Any]) -> frozenset
     """
     source, collection = (parameters.get(group) or {} for group in ("source", "collection"))
     parts: tuple[str, ...] = ()
-    if source.get("manifest") or source.get("folder") or source.get("unlabelled"):
+    if own_recordings(source):
         parts += ("demo.", "features.plan_companion", "features.render_companion")
     if not source.get("season"):
         parts += (

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from vernal.clips.demo_season import is_demo_data
+from vernal.clips.demo_season import is_demo_data, own_recordings
 from vernal.common.data_folder import data_root_param
 from vernal.common.formatting import NBSP, count, duration, percent
 from vernal.common.problems import InputError
@@ -55,8 +55,7 @@ def opening_words(
 
 
 def _train(parameters: Mapping[str, Any]) -> str:
-    named = (find_setting(parameters, f"source.{name}") for name in ("manifest", "folder", "unlabelled"))
-    own = next(filter(None, named), None)
+    own = own_recordings(parameters.get("source") or {})
     data = f"recordings of {own}" if own else "the demo season (synthetic recordings)"
     return f"looking for {parameters.get('target')} in {data}"
 

@@ -31,6 +31,11 @@ class DetectionRun:
         return float(self.found.effort.heard_s.sum()) / 3_600
 
     @property
+    def has_several(self) -> bool:
+        """Whether there is more than one label."""
+        return len(self.classifier.labels) > 1
+
+    @property
     def n_windows(self) -> int:
         """Windows heard."""
         return int(self.found.files.n_windows.sum())

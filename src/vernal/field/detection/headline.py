@@ -30,17 +30,13 @@ class _NightCounts:
     rejected: int
 
 
-def _has_several(run: DetectionRun) -> bool:
-    return len(run.classifier.labels) > 1
-
-
 def _of_labels(run: DetectionRun) -> list[dict[str, Any]]:
     """Each of several labels with its nights and its number of detections; empty of one."""
     n_found = run.found.detections.label.value_counts()
     return [
         {"label": label, "nights": _count_nights(run, label), "n": int(n_found.get(label, 0))}
         for label in run.classifier.labels
-        if _has_several(run)
+        if run.has_several
     ]
 
 
@@ -48,7 +44,7 @@ def _count_nights(run: DetectionRun, label: str | None = None) -> _NightCounts:
     dated = run.nights[run.nights.night != UNKNOWN]
     if label is not None:
         dated = dated[dated.label == label]
-    by_night = dated.groupby(["recorder_id", "night", *(["label"] if _has_several(run) else [])]).agg(
+    by_night = dated.groupby(["recorder_id", "night", *(["label"] if run.has_several else [])]).agg(
         n=("n_detections", "sum"), heard=("heard_h", "max"), states=("review_state", set)
     )
     return _NightCounts(
@@ -183,5 +179,5 @@ def _fine_percent(value: float) -> str:
 def _false_nights(run: DetectionRun) -> str:
     """How many nights without the target would have a detection all the same."""
     value, low, high = (run.nights[f"{CHANCE}{end}"].sum() for end in ENDS)
-    facts = {"is_measured": measured_rate(run.classifier) is not None, "are_several": _has_several(run)}
+    facts = {"is_measured": measured_rate(run.classifier) is not None, "are_several": run.has_several}
     return sentence("headline.false_nights", value=value, low=low, high=high, **facts)

@@ -51,7 +51,7 @@ def render_page(run: DetectionRun, figures: Mapping[str, Drawing]) -> str:
         "call_density": "call density by night",
     }
     labels = listed(run.classifier.labels)
-    was = "was" if len(run.classifier.labels) == 1 else "were"
+    was = "were" if run.has_several else "was"
     return sections_page(
         "Detection report",
         "Detection",

@@ -35,7 +35,7 @@ def nights_section(run: DetectionRun) -> Section:
 
 
 def _by_recorder(run: DetectionRun) -> Table:
-    several = len(run.classifier.labels) > 1
+    several = run.has_several
     rows = []
     for names, part in run.nights.groupby(["recorder_id", "label"], sort=True):
         recorder, label = map(str, names)

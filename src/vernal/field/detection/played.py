@@ -65,7 +65,7 @@ def _clip(run: DetectionRun, row: Mapping[Hashable, Any]) -> Clip:
     """The strongest part of a detection."""
     start_s = max(0.0, row["peak_start_s"] - BEFORE_S)
     state = STATES.get(str(row["review_state"]), str(row["review_state"]))
-    label = f"{row['label']}, " if _has_several(run) else ""
+    label = f"{row['label']}, " if run.has_several else ""
     started = "" if pd.isna(row["started_at"]) else f", {row['started_at']:%Y-%m-%d %H:%M:%S}"
     return Clip(
         as_path(run.audio_root) / str(row["file_path"]),
@@ -76,12 +76,8 @@ def _clip(run: DetectionRun, row: Mapping[Hashable, Any]) -> Clip:
     )
 
 
-def _has_several(run: DetectionRun) -> bool:
-    return len(run.classifier.labels) > 1
-
-
 def _queue_table(run: DetectionRun) -> Table:
-    several = _has_several(run)
+    several = run.has_several
     rows = [_top_cells(row, several) for row in run.top.head(MOST_LISTED).to_dict("records")]
     label = ["label"] if several else []
     return Table(["rank", "recording", "at, s", "night", *label, "confidence", "clip"], rows)

@@ -107,7 +107,7 @@ def deal(
     """Give clips their classes and folds; count labels before and after, and draw the counts."""
     labelled, counts = class_mapping.map_classes(found, mapping)
     dealt = folds.deal_folds(labelled, options)
-    return (labelled, dealt, counts, drawn(pictures.label_distribution, counts, "labels and classes"))
+    return labelled, dealt, counts, drawn(pictures.label_distribution, counts, "labels and classes")
 
 
 def plan_study(options: StudyOptions, points: object) -> pd.DataFrame:

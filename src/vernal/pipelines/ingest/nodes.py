@@ -8,6 +8,7 @@ from vernal.audio.embedding.options import EmbeddingOptions
 from vernal.audio.reading import CLIP_S
 from vernal.clips import labels, manifest, nights, recordings
 from vernal.clips.class_folders import classes_in_words
+from vernal.clips.demo_season import own_recordings
 from vernal.clips.labels import LabelOptions
 from vernal.clips.nights import NightOptions
 from vernal.clips.recordings import IngestOptions
@@ -39,7 +40,7 @@ class SourceOptions:
     @property
     def is_demo(self) -> bool:
         """Whether the demo season is used."""
-        return not (self.is_labelled or self.unlabelled)
+        return own_recordings(vars(self)) is None
 
     @property
     def is_labelled(self) -> bool:
