@@ -17,6 +17,7 @@ from vernal.commands.command_line import (
     size_text,
     text_table,
     told,
+    typed_params,
 )
 from vernal.common.problems import InputError, Problems
 
@@ -120,3 +121,11 @@ def test_what_others_wrote_steers_no_terminal(tmp_path, monkeypatch):
     with pytest.raises(InputError) as raised:
         problems.raise_if_any()
     assert GOOD in told(raised.value, {}) and r"\udcfc" in (tmp_path / "data" / PROBLEMS_FILE).read_text()
+
+
+def test_parameters_are_grouped_and_typed():
+    assert typed_params({"data_root": "/x", "review.repeats": "0.2", "a.b.c": "true"}) == {
+        "data_root": "/x",
+        "review": {"repeats": 0.2},
+        "a": {"b": {"c": True}},
+    }

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from vernal.commands.review import _nested, open_project, review, serve, start_page
+from vernal.commands.review import open_project, review, serve, start_page
 from vernal.common.problems import InputError
 from vernal.common.table_files import write_table
 from vernal.common.target_folders import TargetFolders
@@ -63,14 +63,6 @@ def test_addresses_that_cannot_be_served_on_are_refused(service):
         taken.listen()
         with pytest.raises(InputError, match="cannot be served on"):
             serve(service, "127.0.0.1", taken.getsockname()[1], "/review", False)
-
-
-def test_parameters_are_nested_and_typed():
-    assert _nested({"data_root": "/x", "review.repeats": "0.2", "a.b.c": "true"}) == {
-        "data_root": "/x",
-        "review": {"repeats": 0.2},
-        "a": {"b": {"c": True}},
-    }
 
 
 def test_a_data_folder_that_is_not_there_is_said(project, tmp_path, monkeypatch):
