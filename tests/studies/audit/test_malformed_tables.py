@@ -67,6 +67,12 @@ def answers(path: Path) -> None:
     assert page(done)
 
 
+def test_absurd_metrics_are_answered(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text("name,metrics.a.p.f1\na_001,1e308\na_002,1e308\n", encoding="utf-8")
+    answers(path)
+
+
 @QUICK
 @given(
     columns=st.lists(COLUMNS, min_size=1, max_size=12, unique=True),

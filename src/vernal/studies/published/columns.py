@@ -100,7 +100,7 @@ def find_metrics(cells: pd.DataFrame) -> list[Metric]:
         text, values = cells[column], numbers(cells[column])
         if values.isna().all():
             continue
-        is_percent = name in RATES and values.median() > 1.5 and values.max() <= 100
+        is_percent = name in RATES and values.abs().max() <= 100 and values.median() > 1.5
         places = decimals(text) + (2 if is_percent else 0)
         metrics.append(Metric(column, test_set, point, name, places, bool(is_percent)))
     return metrics
