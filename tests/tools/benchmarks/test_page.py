@@ -24,7 +24,7 @@ def test_each_benchmark_writes_its_own_section_of_the_page(tmp_path: Path):
     written("embed", {"48_kHz": VALUES}, page)
     text = page.read_text(encoding="utf-8")
     assert text == first
-    assert text.startswith("# Benchmarks\n\nThis page is written by `python -m tools.benchmarks page`")
+    assert text.startswith("# Benchmarks\n\n* **How long does a season take?**")
     assert text.index("## Embedding a folder") < text.index("## Stage 5 at the scale of the study")
     assert text.count("Measured on ") == 2
     assert versions() in text
