@@ -174,7 +174,7 @@ def test_csv_and_parquet_read_the_same(tmp_path: Path):
         ("m.csv", b"", "has no rows"),
         ("m.csv", b"file_path,label\n", "has no rows"),
         ("m.parquet", b"PAR1 nonsense", "cannot be read as Parquet"),
-        ("m.csv", b"\xff\xfe\x00bad", "cannot be read as CSV"),
+        ("m.csv", b"\xff\xfe\x00ba", "cannot be read as CSV: line 1 is not UTF-16 text"),
         ("m.csv", b"file_path,label\na.wav,positive,x\n", r"row of another width \(1\): row 1 has 3 cells"),
     ],
 )
@@ -222,6 +222,30 @@ def test_times_that_are_none_are_listed(audio: Path, times: list[str]):
     frame = table(file_path=["a.wav", "b.wav"], label=["rain", "positive"], start_s=times)
     with pytest.raises(InputError, match=r"start_s is not a time \([12]\): row"):
         check_manifest(frame, "rooster", audio)
+
+
+def test_times_with_decimal_commas_are_seconds(audio: Path):
+    frame = table(
+        file_path=["a.wav", "b.wav"],
+        label=["rain", "positive"],
+        start_s=["0,5", " 1,250"],
+        end_s=["3", "4,25"],
+    )
+    checked = check_manifest(frame, "rooster", audio)
+    assert checked.start_s.tolist() == [0.5, 1.25] and checked.end_s.tolist() == [3.0, 4.25]
+
+
+def test_a_comma_that_may_divide_thousands_is_not_guessed(audio: Path):
+    frame = table(file_path=["a.wav", "b.wav"], label=["rain", "positive"], start_s=["1,200", "2"])
+    with pytest.raises(InputError, match=r"start_s is not a time \(1\): row 1: '1,200'"):
+        check_manifest(frame, "rooster", audio)
+
+
+def test_rows_are_counted_as_a_spreadsheet_shows_them(audio: Path):
+    path = audio / "m.csv"
+    path.write_text("file_path;label;quality\na.wav;rain;\n;;\nb.wav;rooster;hihg\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"unknown quality \(1\): row 3: 'hihg'"):
+        check_manifest(read_manifest(path), "rooster", audio)
 
 
 @pytest.mark.parametrize(

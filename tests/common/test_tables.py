@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vernal.common.problems import InputError
 from vernal.common.tables import guard, read_cells, safe_csv_text, unguard
 
 
@@ -67,3 +68,26 @@ def test_lines_end_as_any_system_ends_them(tmp_path, end: str) -> None:
     path.write_bytes(end.join(["file_path,label", 'a.wav,"two', 'lines"', ""]).encode())
     cells = read_cells(path, "The manifest", "source.manifest")
     assert cells.label.tolist() == ["two\nlines"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_what_spreadsheets_save_as_unicode_is_read(tmp_path, encoding: str) -> None:
+    path = tmp_path / "m.csv"
+    path.write_bytes("file_path\tlabel\r\nHöhle.wav\tKäuzchen\r\n".encode(encoding))
+    assert read_cells(path, "The manifest", "source.manifest").values.tolist() == [["Höhle.wav", "Käuzchen"]]
+
+
+def test_another_encoding_is_refused_with_the_line_that_shows_it(tmp_path) -> None:
+    path = tmp_path / "m.csv"
+    path.write_bytes("file_path;label\r\na.wav;Uhu\r\nb.wav;Käuzchen\r\n".encode("cp1252"))
+    with pytest.raises(
+        InputError, match=r"line 3 is not UTF-8 text: 'b\.wav;K\ufffduzchen'\. Save it as CSV in UTF-8"
+    ):
+        read_cells(path, "The manifest", "source.manifest")
+
+
+def test_blank_rows_move_no_row_number(tmp_path) -> None:
+    path = tmp_path / "m.csv"
+    path.write_text(";;\na;b;c\n1;2;3\n;;\n\n4;5\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"row of another width \(1\): row 4 has 2 cells"):
+        read_cells(path, "The manifest", "source.manifest")

@@ -20,7 +20,7 @@ from vernal.common.formatting import examples
 from vernal.common.names import CLASS_DIVIDER, folded, one_spelling
 from vernal.common.problems import InputError, Problems, suggest
 from vernal.common.storage import as_path, local_copy
-from vernal.common.tables import plain_csv_text, read_cells, read_foreign_parquet
+from vernal.common.tables import plain_csv_text, read_foreign_parquet, read_numbered_cells
 
 logger = logging.getLogger(__name__)
 
@@ -77,15 +77,16 @@ def read_manifest(path: Path | str) -> pd.DataFrame:
     """Read a manifest as text.
 
     Args:
-        path: a `.csv` (UTF-8, a byte order mark is fine; comma, semicolon or tab) or `.parquet` file.
+        path: a `.csv` (UTF-8, or UTF-16 with its mark; comma, semicolon or tab) or `.parquet` file.
     Returns:
-        One row a line of the file, in its order, with the file's columns as text; empty cells are missing.
+        One row a line of the file, in its order, with the file's columns as text; empty cells are missing. The index
+        counts rows from 0, blank ones too.
     Raises:
         InputError: not there, not readable, of another kind, or without rows.
     """
     path = as_path(path)
     if path.suffix.lower() == ".csv":
-        frame = plain_csv_text(read_cells(path, "The manifest", "source.manifest"))
+        frame = plain_csv_text(read_numbered_cells(path, "The manifest", "source.manifest"))
         return frame.where(frame != "").astype("str")
     if path.suffix.lower() != ".parquet":
         raise InputError(
@@ -193,7 +194,7 @@ def _near_columns(frame: pd.DataFrame) -> list[str]:
 
 def _with_all_columns(frame: pd.DataFrame) -> pd.DataFrame:
     clips = frame.drop(columns=[name for name in ("manifest_row",) if name in frame.columns])
-    clips = clips.assign(manifest_row=np.arange(1, len(frame) + 1))
+    clips = clips.assign(manifest_row=frame.index.to_numpy() + 1)
     for name in (*REQUIRED_COLUMNS, *OPTIONAL_TEXT_COLUMNS):
         column = clips[name] if name in clips else pd.Series(np.nan, index=clips.index, dtype="str")
         stripped = _as_text(column).str.strip()
@@ -218,16 +219,31 @@ def _check_values(clips: pd.DataFrame, target: str | None, problems: Problems) -
     clips["time"] = clips["time"].str.replace(r"^\d{4}-\d{2}-\d{2}[T ]", "", regex=True).astype("str")
     bad_time = clips["time"].notna() & ~clips["time"].str.fullmatch(nights.TIME_PATTERN).eq(True)
     problems.add("time not understood", _rows(clips, bad_time, "time"), "Write times as 21:30 or 21:30:00.")
+    has_commas = _has_decimal_commas(clips)
     for name in PART_COLUMNS:
-        numbers = pd.to_numeric(clips[name], errors="coerce")
+        cells = clips[name].map(_with_point, na_action="ignore") if has_commas else clips[name]
+        numbers = pd.to_numeric(cells, errors="coerce")
         bad = clips[name].notna() & (numbers.isna() | (numbers < 0) | ~np.isfinite(numbers.fillna(0)))
         problems.add(
-            f"{name} is not a time", _rows(clips, bad, name), "Give seconds from the file's start, 0 or more."
+            f"{name} is not a time",
+            _rows(clips, bad, name),
+            "Give seconds from the file's start, 0 or more, such as 1.5.",
         )
         clips[name] = numbers.astype("float64")
     backwards = clips.end_s <= clips.start_s.fillna(0)
     problems.add("end_s not after start_s", _rows(clips, backwards), "Each part ends after it starts.")
     clips["is_positive"] = is_positive(clips.label, target)
+
+
+def _has_decimal_commas(clips: pd.DataFrame) -> bool:
+    """Whether times are written as `4,5`; `1,200` alone may be 1.2 s or 1,200 s."""
+    cells = pd.concat([clips[name] for name in PART_COLUMNS]).dropna().astype(str).str.strip()
+    commas = cells[cells.str.fullmatch(r"\d+,\d+")]
+    return bool((~commas.str.fullmatch(r"[1-9]\d{0,2},\d{3}")).any())
+
+
+def _with_point(cell: object) -> str:
+    return re.sub(r"^(\s*\d+),(\d+\s*)$", r"\1.\2", str(cell))
 
 
 def is_positive(words: pd.Series, target: str | None) -> pd.Series:

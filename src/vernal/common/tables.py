@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 
 from vernal.common.files import POINTER
-from vernal.common.problems import InputError, Problems
+from vernal.common.problems import InputError, Problems, shown
 from vernal.common.storage import as_path
 
 # What a spreadsheet runs, and what `guard` made of it: an apostrophe more each time.
@@ -84,6 +84,23 @@ def _of_text(change: Callable[[str], str]) -> Callable[[Any], Any]:
 def plain_text(text: str) -> str:
     """A table's text without byte order marks, and blank where a spreadsheet's first line says what divides cells."""
     return re.sub(r"\A\s*sep=.[ \t]*(?=\r?\n)", "", text.replace("\ufeff", ""), flags=re.IGNORECASE)
+
+
+def decode(content: bytes) -> str:
+    """The text of a table's bytes: UTF-8, or UTF-16 with its mark.
+
+    Raises:
+        UnicodeError: another encoding, with the first line that shows it.
+    """
+    encoding = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8"
+    content = content.removeprefix(b"\xef\xbb\xbf")
+    try:
+        return content.decode(encoding)
+    except UnicodeDecodeError as error:
+        ends = r"\r\n|\r|\n"
+        number = len(re.split(ends, content[: error.start].decode(encoding, errors="replace")))
+        line = re.split(ends, content.decode(encoding, errors="replace"))[number - 1]
+        raise UnicodeError(f"line {number} is not {encoding.upper()} text: {shown(line)}") from error
 
 
 def delimiter_of(header: str) -> str:
@@ -186,11 +203,16 @@ def read_cells(path: Path | str, what: str, setting: str) -> pd.DataFrame:
     """Read a CSV as text: stripped cells, every row as wide as the header.
 
     Args:
-        path: UTF-8 (a byte order mark is fine), separated by comma, semicolon or tab.
+        path: UTF-8 (a byte order mark is fine) or UTF-16 with its mark, separated by comma, semicolon or tab.
         what: how messages call the file; `setting`: the parameter that named it.
     Raises:
         InputError: not there, unreadable, empty, columns of one name, or rows of another width.
     """
+    return read_numbered_cells(path, what, setting).reset_index(drop=True)
+
+
+def read_numbered_cells(path: Path | str, what: str, setting: str) -> pd.DataFrame:
+    """As `read_cells`, with each row's place below the header as index, from 0; blank rows count and are left out."""
     path = as_path(path).expanduser()
     if not path.is_file():
         raise InputError(
@@ -200,7 +222,8 @@ def read_cells(path: Path | str, what: str, setting: str) -> pd.DataFrame:
         # Not pandas: it takes rows that are too wide as having an index, and shifts every column without a
         # word.
         check_bounds(f"{what} {path}", n_bytes=path.stat().st_size)
-        text = plain_text(path.read_text(encoding="utf-8-sig")).lstrip("\r\n")
+        content = io.StringIO(decode(path.read_bytes()), newline=None).read()  # ends of lines of any system
+        text = plain_text(content).lstrip("\n")
         header = text.split("\n", 1)[0]
         if header.startswith(POINTER):
             raise InputError(f"{what} {path} is a Git LFS pointer, not the table: `git lfs pull`")
@@ -209,9 +232,14 @@ def read_cells(path: Path | str, what: str, setting: str) -> pd.DataFrame:
         check_bounds(f"{what} {path}", header.count(delimiter) + 1, n_cells)
         # Not `splitlines`: it also ends lines at signs that people have inside cells, such as vertical tabs.
         lines = csv.reader(io.StringIO(text), delimiter=delimiter, strict=True)
-        rows = [[cell.strip() for cell in row] for row in lines if any(cell.strip() for cell in row)]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{what} {path} cannot be read as CSV: {error}. Save it as CSV in UTF-8.") from error
+        cells = [[cell.strip() for cell in row] for row in lines]
+    except (OSError, UnicodeError, csv.Error) as error:
+        raise InputError(
+            f"{what} {path} cannot be read as CSV: {error}. Save it as CSV in UTF-8 (Excel: CSV UTF-8)."
+        ) from error
+    # Counted from the header, so that blank rows move no number.
+    filled = [number for number, row in enumerate(cells) if any(row)]
+    rows, numbers = [cells[number] for number in filled], [number - filled[0] for number in filled]
     if len(rows) < 2:
         raise InputError(
             f"{what} {path} has no rows below its header. It needs a header and at least one row."
@@ -224,9 +252,13 @@ def read_cells(path: Path | str, what: str, setting: str) -> pd.DataFrame:
         else []
     )
     problems.add("column name used twice", doubles, "Give each column a name of its own.")
-    odd = [f"row {n} has {len(row)} cells" for n, row in enumerate(rows[1:], 1) if len(row) != len(columns)]
+    odd = [
+        f"row {n} has {len(row)} cells"
+        for n, row in zip(numbers, rows, strict=True)
+        if len(row) != len(columns)
+    ]
     problems.add(
         "row of another width", odd, f"The header has {len(columns)} columns; each row needs as many cells."
     )
     problems.raise_if_any()
-    return pd.DataFrame(rows[1:], columns=columns, dtype="str")
+    return pd.DataFrame(rows[1:], index=[n - 1 for n in numbers[1:]], columns=columns, dtype="str")

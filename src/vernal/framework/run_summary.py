@@ -190,8 +190,11 @@ def _what_it_does(row: Mapping[Any, Any], split: str) -> str:
     found, flagged = row.get(f"{split}_recall"), row.get(f"{split}_fpr")
     if pd.isna(found) or pd.isna(flagged):
         return ""
-    of_positive = f"finds {percent(found)} of the clips with the target"
-    sentence = f". On {split} it {of_positive} and flags {percent(flagged)} of those without"
+    n_with, n_without = (row.get(f"{split}_n_{side}") for side in ("positive", "negative"))
+    clips = "clips" if pd.isna(n_with) else count(n_with, "clip")
+    others = "those" if pd.isna(n_without) else f"the {n_without:,.0f}"
+    of_positive = f"finds {percent(found)} of the {clips} with the target"
+    sentence = f". On {split} it {of_positive} and flags {percent(flagged)} of {others} without"
     return sentence.replace(NBSP, " ")  # not every terminal has one
 
 

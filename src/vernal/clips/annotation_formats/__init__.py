@@ -12,6 +12,7 @@ import pandas as pd
 
 from vernal.clips.annotation_formats import audacity, birdnet, kaleidoscope, plain_csv, raven
 from vernal.clips.annotation_formats.lines import first_line
+from vernal.common import tables
 from vernal.common.files import POINTER, write_text
 from vernal.common.problems import InputError, suggest
 
@@ -88,14 +89,15 @@ def read_text(path: Path, where: str | None = None) -> str:
 
 
 def decode(content: bytes, where: str) -> str:
-    """The text of a label file's bytes."""
-    encoding = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    """The text of a label file's bytes.
+
+    Raises:
+        InputError: neither UTF-8 nor UTF-16 with its mark.
+    """
     try:
-        return content.decode(encoding)
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"{where} is not UTF-8 text (byte {error.start}). Save it as UTF-8 and add it again."
-        ) from error
+        return tables.decode(content)
+    except UnicodeError as error:
+        raise InputError(f"{where}, {error}. Save it as UTF-8 and add it again.") from error
 
 
 def _module(name: str) -> ModuleType:
