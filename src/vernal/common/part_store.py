@@ -12,9 +12,7 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from vernal.common.files import sha256_of_file, write_bytes, write_text
 from vernal.common.formatting import examples
@@ -22,6 +20,9 @@ from vernal.common.hashing import digest
 from vernal.common.json_text import read_json
 from vernal.common.problems import InputError
 from vernal.common.storage import as_path
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SETTINGS = "settings.json"
 _PART = "part-{}.parquet"
@@ -44,12 +45,14 @@ class PartStore:
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self.folder)!r})"
 
-    def verify(self) -> pd.DataFrame:
+    def verify(self) -> "pd.DataFrame":
         """Read every file: is it what its name says, and does it hold what such a file holds?
 
         Returns:
             One row a file: `settings_id`, `file`, `bytes`, `state` (`ok` or `damaged`), `fault` (why; else empty).
         """
+        import pandas as pd
+
         rows = []
         for folder in self._groups():
             for file in self._files(folder):

@@ -1,5 +1,8 @@
 """Blocks together are the whole file, bit for bit, however they are cut, filtered, resampled or known before."""
 
+import os
+import subprocess
+import sys
 import tracemalloc
 from pathlib import Path
 
@@ -229,6 +232,19 @@ def test_a_header_that_claims_years_is_not_believed(tmp_path):
     assert facts.duration_s == pytest.approx(7.0, abs=0.1) and facts.reason == "truncated"
     (block,) = score_file(path, scorer())
     assert len(block.logits) == 2
+
+
+def test_a_worker_loads_no_tables():
+    """Every worker would wait for pandas and hold its 80 MB."""
+    program = (
+        "import sys, vernal.field.detection.running; "
+        "print(*{'pandas', 'pyarrow', 'scipy', 'tensorflow', 'kedro'} & set(sys.modules))"
+    )
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    run = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False
+    )
+    assert (run.returncode, run.stdout.strip(), run.stderr) == (0, "", "")
 
 
 @pytest.mark.processes
