@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from vernal.clips.recording_names import recorders_in_words, recorders_of
+import pytest
+
+from vernal.clips.recording_names import read_name, recorders_in_words, recorders_of
 
 
 def named(*recorders: str) -> list[str]:
@@ -30,3 +32,10 @@ def test_the_order_of_files_changes_nothing():
 def test_at_most_five_recorders_are_shown():
     words = recorders_in_words([f"R{i}" for i in range(9)], [f"R{i}.wav" for i in range(9)])
     assert words.startswith("9 recorders") and words.count("first") == 5 and words.endswith("and 4 more")
+
+
+@pytest.mark.parametrize("name", ["19700101_000012.WAV", "19691231_200000.WAV", "SMA7_19700103_213000.wav"])
+def test_a_clock_that_was_never_set_tells_no_time(name: str):
+    facts = read_name(f"AM08/{name}")
+    assert facts.scheme and facts.started_at is None
+    assert facts.recorder_id == ("SMA7" if name.startswith("SMA7") else None)

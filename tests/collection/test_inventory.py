@@ -115,6 +115,16 @@ def test_time_is_a_persons_word_then_the_headers_then_the_names(inbox):
     ]
 
 
+def test_a_clock_that_was_never_set_gives_no_date(inbox):
+    guano = (b"guan", b"GUANO|Version: 1.0\nTimestamp: 1970-01-01T00:07:00Z\n")
+    inbox.add("a/SMM1_19700101_000700.wav", 1, licence="CC0", chunk=guano)
+    inbox.add("b/SMM1_19700102_000700.wav", 2, licence="CC0", said='date: "2025-04-03"\n')
+    _, recordings, differences = inbox.describe()
+    assert recordings.recorder_id.tolist() == ["SMM1", "SMM1"]
+    assert recordings.date.fillna("").tolist() == ["", "2025-04-03"]
+    assert recordings.time.isna().all() and differences.empty
+
+
 def test_a_clock_that_is_wrong_is_noticed(inbox):
     guano = (b"guan", b"GUANO|Version: 1.0\nTimestamp: 2025-04-03T21:07:00Z\n")
     inbox.add("a/SMM1_20250403_210000.wav", 1, licence="CC0", chunk=guano)

@@ -34,7 +34,9 @@ class RecorderOptions:
 
 @dataclass(frozen=True)
 class NameFacts:
-    """What one file name tells. `scheme` is empty when it tells nothing; `started_at` has a zone if the name has."""
+    """What one file name tells. `scheme` is empty when it tells nothing; `started_at` has a zone if the name has, and
+    is None where the clock was not set (see `by_a_set_clock`).
+    """
 
     scheme: str = ""
     recorder_id: str | None = None
@@ -94,8 +96,19 @@ def read_name(path: str) -> NameFacts:
         if started_at is None:
             continue
         recorder = (match.groupdict().get("recorder") or "").strip(" _-")
-        return NameFacts(scheme, None if recorder.lower() in _PHONE_WORDS else recorder or None, started_at)
+        known = None if recorder.lower() in _PHONE_WORDS else recorder or None
+        return NameFacts(scheme, known, by_a_set_clock(started_at))
     return NameFacts()
+
+
+def by_a_set_clock(moment: datetime | None) -> datetime | None:
+    """A recorder's time, or None in 1970, where clocks begin that were never set or lost their battery.
+
+    >>> by_a_set_clock(datetime(1970, 1, 1, 3)), by_a_set_clock(datetime(2025, 4, 3)).year
+    (None, 2025)
+    """
+    # West of Greenwich the first hours of 1970 are of 1969.
+    return None if moment is None or moment.year in (1969, 1970) else moment
 
 
 def recorders_of(paths: Sequence[str], pattern: str | None = None) -> list[str | None]:

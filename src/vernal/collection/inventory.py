@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from vernal.clips.manifest import with_one_spelling
-from vernal.clips.recording_names import read_name, recorders_of, recorders_of_folders
+from vernal.clips.recording_names import by_a_set_clock, read_name, recorders_of, recorders_of_folders
 from vernal.collection import licences
 from vernal.common.settings import settings
 
@@ -192,7 +192,7 @@ def _start(
     A person's date without a time takes the recorder's time only where both name the same day: a clock that is a
     year off is not right about the hour.
     """
-    header = datetime.fromisoformat(facts["started_at"]) if facts["started_at"] else None
+    header = by_a_set_clock(datetime.fromisoformat(facts["started_at"])) if facts["started_at"] else None
     if header is not None and by_name is not None and not _agree(header, by_name):
         told = f"header {header.isoformat(sep=' ')}, name {by_name.isoformat(sep=' ')}; the header is used"
         differing.append(("time", told))

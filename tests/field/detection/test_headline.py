@@ -102,3 +102,12 @@ def test_several_labels_are_told_one_by_one():
     tiles = {tile.label: tile for tile in answer_section(run).blocks[1].tiles}
     assert tiles["nights with a detection"].value == "3 of 6"
     assert "and for each label" in tiles["nights with a detection"].detail
+
+
+def test_recordings_of_no_known_night_are_said_to_be_in_no_count():
+    run = run_of()
+    undated = run.nights.tail(1).assign(recorder_id="R2", night="unknown", n_files=3)
+    page = answer_section(replace(run, nights=pd.concat([run.nights, undated])))
+    said = " ".join(item.text for item in page.blocks[-1].items)
+    assert said.startswith("3 recordings of R2 are of no known night and in no count of nights:")
+    assert "2 of 3 nights" in page.blocks[0].items[0].text

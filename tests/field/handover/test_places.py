@@ -134,6 +134,12 @@ def wave(path: Path, *chunks: tuple[bytes, bytes]) -> Path:
     return path
 
 
+def test_a_header_of_a_clock_that_was_never_set_tells_no_time():
+    recordings = listed(("a.wav", "A", None, None))
+    unset = HeaderFacts("AudioMoth comment", started_at=datetime(1970, 1, 1, 0, 7, tzinfo=UTC))
+    assert with_header_times(recordings, lambda path: unset).date.isna().all()
+
+
 def test_guano_tells_place_zone_and_a_time_that_the_name_does_not(tmp_path):
     text = b"GUANO|Version: 1.0\nTimestamp: 2025-04-10T21:00:00+10:00\nLoc Position: -27.5 153.0\n"
     wave(tmp_path / "chorus.wav", (b"guan", text))

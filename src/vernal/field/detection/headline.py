@@ -59,7 +59,7 @@ def answer_section(run: DetectionRun) -> Section:
     """Where it was detected, how much of that is right, and what may be counted; then the numbers."""
     nights = _count_nights(run)
     said = [_detected(run, nights), headline(run), _countable(run, nights), Text(_missed_words(run))]
-    details = [Text(words) for words in (_expected_words(run),) if words]
+    details = [Text(words) for words in (_undated_words(run), _expected_words(run)) if words]
     shown = Bullets([text for text in said if text.text], is_lead=True)
     return Section(
         "answer", "The answer", [shown, Tiles(_tiles(run, nights)), *([Bullets(details)] if details else [])]
@@ -89,6 +89,14 @@ def _detected(run: DetectionRun, nights: _NightCounts) -> Text:
     facts = {"n": len(found), "n_recorders": n_recorders, "n_all": n_all, "hours": hours(run.heard_h)}
     facts |= {"labels": run.classifier.labels, "of_labels": _of_labels(run)}
     return Text(sentence("headline.detected", nights=nights, **facts))
+
+
+def _undated_words(run: DetectionRun) -> str:
+    """Whose recordings are of no known night; empty where none are, or all."""
+    undated = run.nights[run.nights.night == UNKNOWN].drop_duplicates("recorder_id")
+    if undated.empty or (run.nights.night == UNKNOWN).all():
+        return ""
+    return sentence("headline.undated", n=int(undated.n_files.sum()), recorders=undated.recorder_id.tolist())
 
 
 def _countable(run: DetectionRun, nights: _NightCounts) -> Text:

@@ -25,7 +25,7 @@ NIGHT_COLUMNS = (
 _KEYS = ["recorder_id", "night", "label"]
 _REVIEWED = {"n_confirmed": CONFIRMED, "n_rejected": REJECTED}
 CALLS, QUIET, UNHEARD, NO_RECORDINGS = "calls", "no calls", "not heard", "no recordings"
-# A longer stretch without any recording is a gap between deployments, or a clock that was reset.
+# A longer stretch without any recording is a gap between deployments, or a clock that was set wrong.
 LONGEST_GAP_NIGHTS = 60
 
 
@@ -156,8 +156,8 @@ def season_nights(dates: list[str]) -> list[str]:
 
     >>> season_nights(["2025-04-01", "2025-04-03"])
     ['2025-04-01', '2025-04-02', '2025-04-03']
-    >>> season_nights(["1970-01-01", "2025-04-03"])
-    ['1970-01-01', '2025-04-03']
+    >>> season_nights(["2000-01-01", "2025-04-03"])
+    ['2000-01-01', '2025-04-03']
     """
     days = [pd.Timestamp(date) for date in dates]
     filled: list[pd.Timestamp] = []

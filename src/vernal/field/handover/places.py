@@ -15,7 +15,7 @@ import pandas as pd
 
 from vernal.clips.nights import START_HOUR, nights_of_moments
 from vernal.clips.recording_metadata import HeaderFacts, read_header
-from vernal.clips.recording_names import read_name
+from vernal.clips.recording_names import by_a_set_clock, read_name
 from vernal.common.storage import as_path
 from vernal.field.detection.listing import started_at
 from vernal.field.handover.sites import zone_of
@@ -43,7 +43,7 @@ def with_header_times(
     wanting = recordings.index[recordings.date.isna() | recordings.time.isna()]
     filled = recordings.copy()
     for row in wanting:
-        began = read(f"{recordings.audio_root[row]}/{recordings.file_path[row]}").started_at
+        began = by_a_set_clock(read(f"{recordings.audio_root[row]}/{recordings.file_path[row]}").started_at)
         if began is not None:
             filled.loc[row, ["date", "time"]] = [f"{began:%Y-%m-%d}", f"{began:%H:%M:%S}"]
     return filled
