@@ -3,6 +3,10 @@
 A spec is one small YAML file, `conf/sweeps/<stage>.yml`, typed by a person. Its points are the product of
 the axes in the order in which they are written, the last axis fastest. Everything wrong with a spec is
 reported at once, before anything is expanded.
+
+These spellings mean the same: a backslash and `/`, `focal-loss` and `focal_loss`, `[]` and nothing, `50` and `50.0`,
+`5e-4` and `0.0005`, `[high, medium]` and `[medium, high]`, `null` and a setting's default, a path up to `curated` and
+none, `hardnet_conf_min_85` (as the original study has it) and `hardneg_conf_min_85`.
 """
 
 import itertools

@@ -237,10 +237,10 @@ def test_the_demo_seasons_numbers_are_what_a_run_gives_today(project, tmp_path):
     )
 
 
-def test_defaults_on_the_page_of_evaluation_are_those_of_the_code(project):
-    page = (project / "docs" / "evaluation.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| `(\w+)` \| `([^`]+)` \|", page.split("| `evaluation.` |")[1], flags=re.MULTILINE)
-    assert {name: yaml.safe_load(default) for name, default in rows} == asdict(EvaluationOptions())
+def test_settings_of_evaluation_stand_with_their_defaults_in_its_parameters(project):
+    text = (project / "conf" / "base" / "stages" / "parameters.yml").read_text(encoding="utf-8")
+    shown = yaml.safe_load(re.sub(r"^  # (\w+: )", r"  \1", text, flags=re.MULTILINE))["evaluation"]
+    assert shown == asdict(EvaluationOptions())
 
 
 def test_the_page_of_the_demo_season_counts_what_the_settings_say(project):
