@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from vernal.clips.nights import NightOptions, with_nights
+from vernal.clips.problem_card import card_of
 from vernal.clips.splits import SplitOptions, assign_splits
 from vernal.collection.training_command import common_params, split_settings, targets_param, training_command
 
@@ -85,3 +86,7 @@ def test_the_command_names_the_targets_that_labels_name(card):
         == "target=RADR,labels.labelling=multi,labels.world=open"
     )
     assert common_params(card, "frog.yml", "out", "targets=RADR;owl").startswith("targets=RADR;owl,coll")
+    # Where nobody wrote a card, the command says itself that silence about a class is no absence.
+    assert targets_param(manifest, card_of("RADR", "owl"), ["RADR", "owl"]) == (
+        "targets=RADR;owl,labels.labelling=multi,labels.world=open"
+    )

@@ -81,10 +81,15 @@ def test_a_species_without_a_card_and_recordings_without_a_licence(
     said = call("tables", inbox, "--out", tmp_path / "one.csv", params)
     assert "nobody judged Turdus: 3" in said and "no licence" not in said
     assert "is written 'Parus'" in said and "`complete: yes`" in said
+    assert 'To look for several classes, name them: --params="targets=Turdus;Parus".' in said
     (inbox / "source.yml").write_text("complete: yes\n", encoding="utf-8")
     said = call("tables", inbox, "--out", tmp_path / "both.csv", params)
     labels = read_manifest(tmp_path / "both.csv").label.tolist()
     assert labels == ["negative", "Turdus"] and "target=Turdus" in said
+    both = params.replace("target=Turdus", "targets=Turdus;Parus")
+    said = call("tables", inbox, "--out", tmp_path / "two.csv", both)
+    assert read_manifest(tmp_path / "two.csv").label.tolist() == ["Parus;not Turdus", "Turdus;not Parus"]
+    assert "targets=Turdus;Parus,labels.labelling=multi,labels.world=open,data_root=" in said
     params = f"--params=target=Corvus,data_root={tmp_path / 'data'}"
     assert "--params=target=NAME" in call("tables", inbox, "--out", tmp_path / "none.csv", params)
 

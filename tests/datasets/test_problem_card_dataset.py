@@ -25,6 +25,19 @@ def test_of_another_target_it_says_nothing(shipped):
     assert card.names == ["Turdus"] and card.performance is None
 
 
+@pytest.mark.parametrize(
+    ("targets", "names"), [(["Turdus", "Parus"], ["Turdus", "Parus"]), (["RADR", "Parus"], ["RADR", "Parus"])]
+)
+def test_of_several_other_targets_it_says_nothing(shipped, targets, names):
+    card = ProblemCardDataset(str(shipped), "RADR", targets).load()
+    assert card.names == names and card.target == names[0] and card.performance is None
+
+
+@pytest.mark.parametrize("targets", [["RADR", "owl"], "all", None])
+def test_several_targets_of_the_project_are_its_cards(shipped, targets):
+    assert ProblemCardDataset(str(shipped), "RADR", targets).load().performance
+
+
 def test_a_card_that_somebody_named_counts_whatever_the_target(shipped, tmp_path):
     named = shutil.copy(shipped, tmp_path / "mine.yml")
     assert ProblemCardDataset(str(named), "Turdus").load().target == "RADR"

@@ -9,6 +9,7 @@ from kedro.pipeline import Node, Pipeline
 from tests.onnx_encoders import write_encoder
 from vernal import cli
 from vernal.audio.encoders import networks
+from vernal.clips.problem_card import card_of
 from vernal.common import progress
 from vernal.common.problems import InputError
 from vernal.framework.hooks import RunHooks, check_encoders, idle_steps, refuse_failures, take_lock
@@ -39,6 +40,16 @@ def test_an_interrupted_run_does_not_keep_the_next_one_of_its_process_out(tmp_pa
     with pytest.raises(InputError, match="Another run is at work"):
         take_lock(tmp_path)
     hooks.on_pipeline_error(ValueError("x"))
+    take_lock(tmp_path).release()
+
+
+def test_targets_that_the_problem_card_lacks_end_a_run_before_it_begins(tmp_path: Path):
+    hooks = RunHooks()
+    hooks._data_root, hooks._project, hooks._parameters = tmp_path, tmp_path, {"targets": ["owl", "toad"]}
+    card = MemoryDataset(card_of("owl"), copy_mode="assign")
+    node = Node(lambda *given: 1, ["problem_card", "params:targets"], "manifest")
+    with pytest.raises(InputError, match=r"class that the problem card lacks \(1\): 'toad'"):
+        hooks.before_pipeline_run({"run_id": "r"}, Pipeline([node]), DataCatalog({"problem_card": card}))
     take_lock(tmp_path).release()
 
 

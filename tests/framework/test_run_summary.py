@@ -228,6 +228,11 @@ def test_a_data_package_is_named(tmp_path):
         ),
         (
             "collection",
+            {"targets": ["frog", "owl"], "card_target": "frog"},
+            "looking for frog and owl in what",
+        ),
+        (
+            "collection",
             {"target": "RADR"},
             "looking for RADR in what the demo group brings (synthetic recordings).",
         ),

@@ -158,8 +158,8 @@ def verdict(card: ProblemCard, value: float, low: float, high: float) -> Verdict
     return Verdict("not shown", f"Whether the target ({wanted}) is met is not clear: {measured}.")
 
 
-def card_of(target: str) -> ProblemCard:
-    """What is looked for where nobody has written a problem card: one class among other sounds."""
+def card_of(target: str, *others: str) -> ProblemCard:
+    """What is looked for where nobody has written a problem card: one class, or several, among other sounds."""
     return ProblemCard(
         title=f"Where does {target} call?",
         target=target,
@@ -169,7 +169,7 @@ def card_of(target: str) -> ProblemCard:
         performance=None,
         users="",
         use="",
-        classes=(SoundClass(target),),
+        classes=tuple(map(SoundClass, dict.fromkeys((target, *others)))),
     )
 
 

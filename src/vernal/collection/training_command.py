@@ -53,9 +53,12 @@ def targets_param(manifest: pd.DataFrame, card: ProblemCard, names: Sequence[str
         return ""
     found = classes_in(manifest.label)
     trained = [name for name in names if name in found]
+    reading = f"labels.labelling={card.labelling},labels.world={card.world}"
     if len(trained) > 1:
-        return f"targets={CLASS_DIVIDER.join(trained)}"
-    return f"target={card.target},labels.labelling={card.labelling},labels.world={card.world}"
+        # A card that a person wrote says by itself how labels are read.
+        several = f"targets={CLASS_DIVIDER.join(trained)}"
+        return several if card.performance else f"{several},{reading}"
+    return f"target={card.target},{reading}"
 
 
 def common_params(card: ProblemCard, problem: str, data_root: str, targets: str = "") -> str:

@@ -16,6 +16,7 @@ from vernal.commands.command_line import (
     with_params,
 )
 from vernal.common.formatting import count, examples
+from vernal.common.names import CLASS_DIVIDER, one_spelling
 from vernal.common.problems import InputError, mistake_in
 
 if TYPE_CHECKING:
@@ -66,46 +67,70 @@ def tables(folder: Path, out: Path, params: Mapping[str, str]) -> None:
     It runs the first steps of --pipeline=collection, which keep every file in the data folder.
     Example:  kedro manifest tables /x/season --out=clips.csv --params=target=owl,data_root=out
     """
+    from vernal.collection.collected_manifest import several_classes
     from vernal.collection.report import count_reasons, sentence
+    from vernal.collection.training_command import targets_param
     from vernal.common.table_files import read_table
+    from vernal.datasets.problem_card_dataset import ProblemCardDataset
 
     _refuse_place(out)
     project = find_project()
     own = {"collection.lake.require_licence": "false", "collection.inbox": str(folder.resolve())}
-    _collect(project, {**own, **params, "collection.inbox": own["collection.inbox"]})
+    parameters = _collect(project, {**own, **params, "collection.inbox": own["collection.inbox"]})
     root = data_root(project, params)
     clips = _collected(root / "03_primary" / "collection" / "manifest.csv")
     reports = root / "08_reporting" / "collection"
     held_back, remarks = reports / "held_back.csv", reports / "label_problems.csv"
     _tell_reasons(count_reasons(read_table(held_back, ["reason"])), "clip", f"held back ({held_back})")
     # The number of a file's rows stands behind its reason.
-    said = read_table(remarks, ["reason"]).reason.str.replace(r" \(\d+ rows?\)$", "", regex=True)
+    problems = read_table(remarks, ["line_label", "reason"])
+    said = problems.reason.str.replace(r" \(\d+ rows?\)$", "", regex=True)
     _tell_reasons(list(said.value_counts().items()), "remark", f"on labels ({remarks})")
     problem = params.get("collection.problem")
-    _write(clips, folder, out, root.as_posix() + (f",collection.problem={problem}" if problem else ""))
+    targets = parameters["targets"]
+    card = ProblemCardDataset(parameters["collection"]["problem"], parameters["target"], targets).load()
+    several = targets_param(clips, card, several_classes(targets, card))
+    if not card.performance and not targets and (words := _other_classes(problems, card.target)):
+        echo(words)
+    place = root.as_posix() + (f",collection.problem={problem}" if problem else "")
+    _write(clips, folder, out, place, several)
+    if several:
+        return
     if not any(map(_may_be_target, clips.label)):
         echo("Name what you look for as the tables write it: --params=target=NAME.")
     elif clips.label.nunique() == 1:
         echo(sentence("steps.no_negatives", target=clips.label.iloc[0]))
 
 
-def _collect(project: Path, params: Mapping[str, str]) -> None:
+def _other_classes(problems: "pd.DataFrame", target: str) -> str:
+    """How to look for what tables name beside the target; empty where they name nothing else."""
+    is_other = problems.reason.str.contains("is written .*; known: ")
+    others = sorted(set(one_spelling(problems.line_label[is_other]).values()))
+    names = CLASS_DIVIDER.join([target, *others])
+    return f'To look for several classes, name them: --params="targets={names}".' if others else ""
+
+
+def _collect(project: Path, params: Mapping[str, str]) -> Mapping[str, Any]:
+    """Run the collection as far as its manifest; all parameters as the run had them."""
     from kedro.framework.session import KedroSession
     from kedro.framework.startup import bootstrap_project
     from kedro.io import DatasetError
 
     from vernal.commands.run_mistakes import check_run
+    from vernal.common.logging_filters import tell_mistakes_once
 
     bootstrap_project(project)
     asked = {"pipelines": ["collection"], "to_nodes": ["collection.write_manifest"]}
     typed = typed_params(params)
-    check_run({**asked, "params": typed})
+    parameters = check_run({**asked, "params": typed})
+    tell_mistakes_once()
     try:
         session: Any  # Kedro types the base class
         with KedroSession.create(project, runtime_params=typed) as session:
             session.run(pipeline_names=asked["pipelines"], to_nodes=asked["to_nodes"])
     except DatasetError as error:
         raise mistake_in(error) or error from error
+    return parameters
 
 
 def _tell_reasons(reasons: Sequence[tuple[Any, int]], kind: str, what: str) -> None:
@@ -131,8 +156,13 @@ def _refuse_place(out: Path) -> None:
         raise InputError(f"{out} is there already, perhaps edited; remove it or give another name as --out.")
 
 
-def _write(clips: "pd.DataFrame", root: Path, out: Path, data_folder: str) -> None:
-    """Write the manifest and say what was understood, and what to do with it."""
+def _write(clips: "pd.DataFrame", root: Path, out: Path, data_folder: str, several: str = "") -> None:
+    """Write the manifest and say what was understood, and what to do with it.
+
+    Args:
+        data_folder: the folder of results, and further parameters, as the command to train has them.
+        several: `targets=...` and what goes with it, where several are trained.
+    """
     from vernal.clips.recording_names import recorders_in_words
     from vernal.common.table_files import write_table
 
@@ -149,15 +179,14 @@ def _write(clips: "pd.DataFrame", root: Path, out: Path, data_folder: str) -> No
     targets = [label for label in counts.sort_values(ascending=False).index if _may_be_target(label)]
     if len(counts) < 2:
         echo("Nothing to train on yet: it takes clips with what is looked for and clips without.")
-    elif targets:
-        others = f" (or target={', '.join(targets[1:4])})" if len(targets) > 1 else ""
+    elif several or targets:
+        others = f" (or target={', '.join(targets[1:4])})" if len(targets) > 1 and not several else ""
         source = f"source.manifest={out.resolve()},source.audio_root={root.resolve()}"
-        params = f"{source},target={targets[0]},data_root={data_folder}"
+        params = f"{source},{several or f'target={targets[0]}'},data_root={data_folder}"
         echo(f'Train on it{others}:\n\n  kedro run --params="{params}"')
 
 
 def _may_be_target(label: str) -> bool:
     from vernal.clips.labels import NEGATIVE, NOT
-    from vernal.common.names import CLASS_DIVIDER
 
     return label != NEGATIVE and CLASS_DIVIDER not in label and not label.startswith(NOT)

@@ -57,6 +57,10 @@ class RunHooks:
     ) -> None:
         """Check what a person wrote before hours of work, not after; then take the data folder for this run alone."""
         card = catalog.load(PROBLEM_CARD) if PROBLEM_CARD in pipeline.inputs() else None
+        if card is not None and "params:targets" in pipeline.inputs():
+            from vernal.collection.collected_manifest import several_classes
+
+            several_classes(self._parameters.get("targets"), card)
         check_encoders(self._parameters, pipeline, catalog)
         from vernal.framework.run_summary import DEFAULT, opening_words
 

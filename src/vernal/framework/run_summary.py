@@ -10,7 +10,7 @@ import pandas as pd
 
 from vernal.clips.demo_season import is_demo_data, own_recordings
 from vernal.common.data_folder import data_root_param
-from vernal.common.formatting import NBSP, count, duration, percent
+from vernal.common.formatting import NBSP, count, duration, listed, percent
 from vernal.common.problems import InputError
 from vernal.common.settings import find_setting
 from vernal.evaluation.choice import WAYS
@@ -62,7 +62,9 @@ def _train(parameters: Mapping[str, Any]) -> str:
 
 def _collect(parameters: Mapping[str, Any]) -> str:
     inbox = find_setting(parameters, "collection.inbox")
-    target = parameters.get("card_target") or parameters.get("target")
+    several = parameters.get("targets")
+    asked = listed(several) if isinstance(several, list) else None
+    target = asked or parameters.get("card_target") or parameters.get("target")
     return f"looking for {target} in {inbox or 'what the demo group brings (synthetic recordings)'}"
 
 
