@@ -80,9 +80,15 @@ def test_a_folder_says_nothing_beside_marks_and_what_contradicts_them_is_told_wi
     assert found.problems[["file_path", "reason"]].to_numpy().tolist() == [
         ["negative/a.wav", f"lies in negative/, which has nothing of RADR, but {table} says that it is there"]
     ]
-    alone = read(sounds, card)
-    assert alone.annotations.is_present.tolist() == [True]
-    assert alone.problems.reason[0].endswith("but positive/a.wav says that it is there")
+
+
+def test_of_two_folders_that_contradict_each_other_neither_counts(card):
+    sounds = recordings("positive/a.wav", "negative/a.wav", "positive/b.wav")
+    sounds["sound_hash"] = ["same", "same", "other"]
+    found = read(sounds, card)
+    assert found.annotations.recording.tolist() == ["positive/b.wav"]
+    (reason,) = found.problems.reason
+    assert reason.endswith("but positive/a.wav says that it is there; neither counts")
 
 
 @pytest.mark.parametrize(

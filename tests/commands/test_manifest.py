@@ -77,9 +77,12 @@ def test_a_species_without_a_card_and_recordings_without_a_licence(
         write_tone(inbox / f"{name}.wav", seconds=6.0, hz=500 if "03_" in name else 900, rate=24_000)
     table = "Selection\tBegin Time (s)\tEnd Time (s)\tSpecies\n1\t3.5\t4.5\tTurdus\n2\t0.5\t1.5\tParus\n"
     (inbox / "R1_20250403_210000.Table.1.selections.txt").write_text(table, encoding="utf-8")
+    results = "Start (s),End (s),Scientific name,Common name,Confidence\n0,3,Turdus,Turdus,0.9\n"
+    (inbox / "R1_20250404_210000.BirdNET.results.csv").write_text(results, encoding="utf-8")
     params = f"--params=target=Turdus,collection.clips.length_s=3.0,data_root={tmp_path / 'data'}"
     said = call("tables", inbox, "--out", tmp_path / "one.csv", params)
     assert "nobody judged Turdus: 3" in said and "no licence" not in said
+    assert "1 file of BirdNET's results: what a model says is kept apart and labels no clip." in said
     assert "is written 'Parus'" in said and "`complete: yes`" in said
     assert 'To look for several classes, name them: --params="targets=Turdus;Parus".' in said
     (inbox / "source.yml").write_text("complete: yes\n", encoding="utf-8")

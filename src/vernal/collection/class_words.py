@@ -124,18 +124,21 @@ def without_contradictions(
 ) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
     """Leave out what folders say of recordings that are marked more closely, and tell what contradicts the marks.
 
+    Where two folders contradict each other and nobody marked anything, neither counts.
+
     Args:
         placed: annotations with `content_hash`, `label` as written and `label_file`.
         by_folder: which of them a folder says; bool.
         card: the classes.
     Returns:
-        The rows that stay, and a refusal for each recording that a folder calls negative and somebody else marked.
+        The rows that stay, and a refusal for each recording that a folder calls negative and something else does not.
     """
     known = [card.find(str(label)) or "" for label in placed.label]
     named = placed.assign(by_folder=by_folder, known=known)
     present = named[named.is_present & named.model.isna()]
     # A mark says more than a folder, so it goes first.
-    present = present.assign(known=present.known.map(card.lineage)).explode("known")
+    present = present.assign(row=present.index, known=present.known.map(card.lineage)).explode("known")
+    of_folders = present[present.by_folder].groupby(["content_hash", "known"]).row.agg(list)
     present = present.sort_values("by_folder", kind="stable").drop_duplicates(["content_hash", "known"])
     saying = {(row["content_hash"], row["known"]): row for row in present.to_dict("records")}
     dropped, told = [], []
@@ -148,5 +151,7 @@ def without_contradictions(
             path = other["recording"] if other["by_folder"] else other["label_file"]
             lies = f"lies in {row['label_file']}, which has nothing of {row['known']}"
             where = {"file_path": row["recording"], "line_label": row["label"], "recording": row["recording"]}
-            told.append(where | {"reason": f"{lies}, but {path} says that it is there"})
-    return placed.drop(index=dropped), told
+            neither = "; neither counts" if other["by_folder"] else ""
+            told.append(where | {"reason": f"{lies}, but {path} says that it is there{neither}"})
+            dropped += of_folders[row["content_hash"], row["known"]] if neither else []
+    return placed.drop(index=list(set(dropped))), told

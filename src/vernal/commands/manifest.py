@@ -67,6 +67,7 @@ def tables(folder: Path, out: Path, params: Mapping[str, str]) -> None:
     It runs the first steps of --pipeline=collection, which keep every file in the data folder.
     Example:  kedro manifest tables /x/season --out=clips.csv --params=target=owl,data_root=out
     """
+    from vernal.clips.annotation_formats import birdnet
     from vernal.collection.collected_manifest import several_classes
     from vernal.collection.report import count_reasons, sentence
     from vernal.collection.training_command import targets_param
@@ -86,6 +87,10 @@ def tables(folder: Path, out: Path, params: Mapping[str, str]) -> None:
     problems = read_table(remarks, ["line_label", "reason"])
     said = problems.reason.str.replace(r" \(\d+ rows?\)$", "", regex=True)
     _tell_reasons(list(said.value_counts().items()), "remark", f"on labels ({remarks})")
+    if n_results := int((read_table(reports / "label_files.csv", ["format"]).format == birdnet.NAME).sum()):
+        echo(
+            f"{count(n_results, 'file')} of BirdNET's results: what a model says is kept apart and labels no clip."
+        )
     problem = params.get("collection.problem")
     targets = parameters["targets"]
     card = ProblemCardDataset(parameters["collection"]["problem"], parameters["target"], targets).load()
