@@ -88,7 +88,7 @@ def test_two_folders_of_published_clips_train_with_one_command(tmp_path: Path):
     out = tmp_path / "out"
     status, said = kedro_run(f"--params=source.folder={tmp_path / 'clips'},target=rooster,data_root={out}")
     assert status == 0 and "looking for rooster in recordings of" in said, said
-    assert "demo." not in said and "To use: baseline_001. On test_iid it finds 100 %" in said
+    assert "demo." not in said and "Chosen: baseline_001. On test_iid it finds 100 %" in said
     (point,) = pd.read_csv(out / "08_reporting/baseline/points.csv").to_dict("records")
     assert point["n_train_positive"] >= 10 and point["test_iid_auroc"] == 1.0
     command = f"kedro export baseline baseline_001 --out DIR --params=data_root={out}"
@@ -357,4 +357,4 @@ def test_10_a_folder_of_classes_trains(inbox: Path, tmp_path: Path):
     clips = pd.read_parquet(out / "02_intermediate/clips.parquet")
     n_frogs = len(list((inbox / "frog").glob("*.wav")))
     assert clips.groupby("label").is_positive.sum().to_dict() == {"frog": n_frogs, "negative": 0}
-    assert "To use: baseline_001" in said and (out / "08_reporting/baseline/report.html").is_file()
+    assert "Chosen: baseline_001" in said and (out / "08_reporting/baseline/report.html").is_file()

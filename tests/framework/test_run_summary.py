@@ -4,7 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.reports.conftest import make_stage  # noqa: F401
 from vernal.clips.demo_season import is_demo_data
+from vernal.common.table_files import write_table
+from vernal.datasets.stage_results_dataset import StageResultsDataset
+from vernal.evaluation.stage_results import StageQuestion
 from vernal.framework.run_summary import (
     DEFAULT,
     DEMO,
@@ -14,6 +18,7 @@ from vernal.framework.run_summary import (
     leaderboard_picture,
     opening_words,
 )
+from vernal.sweeps.stage_folder import SEAL, StageFolder
 
 HEADER = (
     "rank,configuration_hash,balance,negative_subsets,n_points,n_runs,score,test_ood_f1_low,test_ood_f1_high,"
@@ -280,3 +285,30 @@ def test_the_usual_data_folder_is_not_named(tmp_path, monkeypatch):
     assert "Next:   kedro review detections\n" in closing_words(
         tmp_path / "data", ["detection.report", "detection.answer"]
     )
+
+
+@pytest.mark.parametrize(
+    ("separation", "said"),
+    [
+        (3.0, "Use it only to find clips"),
+        (0.5, "Do not use it yet: it is not shown to do better than a guess"),
+    ],
+)
+def test_the_run_says_whether_to_use_the_detector_as_its_report_does(tmp_path, make_stage, separation, said):  # noqa: F811
+    results = make_stage({"seed": [1], "hidden_units": [0, 64]}, separation=separation).results
+    folder = StageFolder(tmp_path, "made")
+    for path, table in (
+        (folder.plan, results.plan),
+        (folder.points_table, results.points),
+        (folder.leaderboard, results.leaderboard),
+        (folder.effects, results.effects),
+    ):
+        write_table(table, path)
+    for name, table in results.tables.items():
+        write_table(table, folder.evaluation_tables / f"{name}.parquet")
+    (folder.evaluation_tables / SEAL).touch()
+    asked = StageQuestion(results.spec, results.target, results.options)
+    StageResultsDataset(filepath=folder.results.as_posix()).save(asked)
+    words = closing_words(tmp_path, ["made.report"])
+    assert "  Chosen: made_001. On test_ood it finds" in words and said in words
+    assert "  Next:   kedro run --pipeline=detection" in words

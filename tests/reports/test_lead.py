@@ -52,7 +52,7 @@ def test_ten_questions_of_an_ecologist_are_answered_on_the_first_screen_or_one_c
     assert re.search(r"Where 1.% of the clips hold RADR, a person checks about \d+ flagged ones", first)
     # Is it good enough, and may I use it at another pond?
     assert "The target, average precision of at least 0.5 at a new site (test), is met" in first
-    assert "You may use it at such a site" in first
+    assert "You may use it at sites like those of its test" in first
     assert "It was tested at 1 site (Pond test_ood)" in first and "another site can differ" in first
     # Which clips were wrong, and how do they sound?
     assert (

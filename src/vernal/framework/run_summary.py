@@ -119,7 +119,7 @@ def closing_words(data_root: Path, datasets: Iterable[str]) -> str:
         picture = (
             leaderboard_picture(folder.leaderboard, is_demo_data(data_root, stage)) if len(files) else []
         )
-        words = [*threshold_words(folder.points_table), *_to_use(folder, data_root)]
+        words = [*threshold_words(folder.points_table), *_chosen(folder, data_root)]
         if f"{stage}.answer" in written:
             words += _answer(folder.reporting / "answer.txt", data_root)
         blocks.append("\n".join(["", *picture, *words, *(f"  {path}" for path in files)]))
@@ -139,8 +139,11 @@ def threshold_words(path: Path) -> list[str]:
     ]
 
 
-def _to_use(folder: StageFolder, data_root: Path) -> list[str]:
-    """The point to use, what it does on the test, and what to type next; nothing where a stage has no such tables."""
+def _chosen(folder: StageFolder, data_root: Path) -> list[str]:
+    """The chosen point, what it does on the test, whether to use it, and what to type next.
+
+    Nothing where a stage has no such tables.
+    """
     if folder.missing_tables():
         return []
     points, leaderboard = folder.read_table(folder.points_table), folder.read_table(folder.leaderboard)
@@ -159,10 +162,22 @@ def _to_use(folder: StageFolder, data_root: Path) -> list[str]:
     search = "kedro run --pipeline=detection --params=detection.recordings=/path/to/recordings,"
     command = f"{search}detection.model={folder.stage}/{_ascii(point)}"
     return [
-        f"  To use: {_ascii(point)}{_what_it_does(row, split)}.",
+        f"  Chosen: {_ascii(point)}{_what_it_does(row, split)}.",
+        *_may_use(folder),
         f"  Next:   {_with_place(command, data_root)}",
         "",
     ]
+
+
+def _may_use(folder: StageFolder) -> list[str]:
+    """Whether to use that point, in the report's words; nothing where a stage left no results to tell it by."""
+    from vernal.datasets.stage_results_dataset import StageResultsDataset
+    from vernal.reports.lead import may_use
+
+    if not folder.results.is_file():
+        return []
+    said = may_use(StageResultsDataset(filepath=folder.results.as_posix()).load())
+    return [f"          {said.replace(NBSP, ' ')}"]
 
 
 def _answer(path: Path, data_root: Path) -> list[str]:

@@ -46,12 +46,14 @@ def lead_section(results: StageResults, split_counts: pd.DataFrame) -> Section:
         "high": results.review_minutes(at["fpr_high"]),
     }
     case = use_case(results)
-    use = sentence("lead.use", case=case, **facts)
     said = [
         Text(_tried(results)),
         Text(sentence("lead.detector", **facts)),
         Text(sentence("lead.rare", **facts)),
-        Text(f"{_target(results)} {use}", USE_TONES.get(case, WARNING)),
+        Text(
+            f"{_target(results)} {may_use(results)} {sentence('lead.tested_at', case=case, **facts)}".strip(),
+            USE_TONES.get(case, WARNING),
+        ),
     ]
     return Section(
         "answer",
@@ -134,6 +136,11 @@ def use_case(results: StageResults) -> str:
     if results.card is None or results.leader is None:
         return "open"
     return target_verdict(results.card, results).status
+
+
+def may_use(results: StageResults) -> str:
+    """Whether to use the recommended detector, and for what."""
+    return sentence("lead.may_use", case=use_case(results))
 
 
 def is_better_than_guessing(results: StageResults) -> bool:
