@@ -80,6 +80,15 @@ def test_rows_of_other_seasons_do_no_harm_where_nobody_lacks_one(tmp_path):
     assert len(read_sites(path, ["A"])) == 2
 
 
+def test_blank_rows_move_no_row_number_and_are_no_sites(tmp_path):
+    rows = ["Pond;A;-27,5;153;UTC;;;", ";;;;;;;", "Creek;B;-28;153,5;{};;;"]
+    text = HEADER.replace(",", ";") + "\n".join(rows)
+    sites = read_sites(write(tmp_path, text.format("UTC")), ["A", "B"])
+    assert sites.latitude.tolist() == [-27.5, -28] and sites.index.tolist() == [0, 1]
+    with pytest.raises(InputError, match=r"unknown time zone \(1\): row 3: 'Mars'"):
+        read_sites(write(tmp_path, text.format("Mars")), ["A", "B"])
+
+
 def test_a_table_without_names_is_refused(tmp_path):
     with pytest.raises(InputError, match="neither site nor recorder"):
         read_sites(write(tmp_path, "latitude,longitude\n1,2\n"), ["A"])

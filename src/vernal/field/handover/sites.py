@@ -14,7 +14,7 @@ import pandas as pd
 
 from vernal.clips.recording_metadata import fixed_zone
 from vernal.common.problems import Problems, suggest
-from vernal.common.tables import read_cells
+from vernal.common.tables import read_numbered_cells
 
 SITE_COLUMNS = ("site", "recorder_id", "latitude", "longitude", "time_zone", "from", "to")
 SETTING = "source.sites"
@@ -57,7 +57,7 @@ def read_sites(path: str | None, recorders: Iterable[str]) -> pd.DataFrame:
     if path is None:
         empty = pd.DataFrame(columns=list(SITE_COLUMNS))
         return empty.astype(dict.fromkeys(("from", "to"), "datetime64[s]"))
-    cells = read_cells(path, "The table of sites", SETTING)
+    cells = read_numbered_cells(path, "The table of sites", SETTING)
     cells.columns = pd.Index([_column(name) for name in cells.columns])
     problems = Problems(f"The table of sites {path}")
     doubles = sorted(set(cells.columns[cells.columns.duplicated()]))
@@ -85,7 +85,8 @@ def _column(name: str) -> str:
 
 
 def _checked(table: pd.DataFrame, recorders: list[str], problems: Problems) -> pd.DataFrame:
-    rows = [f"row {number}" for number in range(1, len(table) + 1)]
+    rows = [f"row {number + 1}" for number in table.index]
+    table = table.reset_index(drop=True)
     unnamed = [row for row, name in zip(rows, table.recorder_id, strict=True) if pd.isna(name)]
     problems.add("row without a name", unnamed, "Fill in site or recorder.")
     degrees = {name: _degrees(table[name], name, rows, problems) for name in _LIMITS}
