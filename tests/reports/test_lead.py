@@ -128,6 +128,18 @@ def test_forty_clips_of_one_site_and_one_night_claim_no_other_place(make_stage, 
     assert "Do not use it yet: it is not shown to do better" in said
 
 
+def test_of_few_clips_no_share_is_given_and_nothing_is_said_of_a_night(make_stage, clips):
+    few = clips().groupby(["split", "is_positive"]).head(4).reset_index(drop=True)
+    stage = make_stage(splits=few, separation=0.5)
+    said = lead_of(stage)
+    _, tiles = lead_section(stage.results, count_splits(stage.splits)).blocks
+    assert "% of 4 clips" not in said and "of 4 clips with RADR" in said
+    assert "So few do not tell how many false alarms a night brings." in said
+    assert [tile.value for tile in tiles.tiles[:2]] != ["–", "–"]
+    assert all(tile.value.endswith(" of 4") for tile in tiles.tiles[:2]) and tiles.tiles[2].value == "–"
+    assert "4 clips without RADR are too few" in said and len(tiles.tiles) == 4
+
+
 def test_a_test_split_at_the_places_of_training_is_no_new_site(make_stage, clips):
     known = clips().assign(site="Pond")
     nights = known["split"] + known["night"]

@@ -19,6 +19,7 @@ from vernal.evaluation.stage_results import UNIT_NAMES, VALIDATION, StageResults
 from vernal.evaluation.target import target_numbers, target_verdict
 from vernal.reports.answer import leader_interval, shown_effects
 from vernal.reports.blocks import BAD, GOOD, WARNING, Bullets, Section, Text, Tile, Tiles
+from vernal.reports.error_breakdown import FEW
 from vernal.reports.sentences import sentence
 
 USE_TONES = {"met": GOOD, "no threshold": BAD, "no test": BAD, "no better": BAD, "not met": BAD}
@@ -36,6 +37,9 @@ def lead_section(results: StageResults, split_counts: pd.DataFrame) -> Section:
         "results": results,
         "target": results.target,
         "at": at,
+        "few": FEW,
+        "found": _rate(at["recall"], at["n_positive"]),
+        "flagged": _rate(at["fpr"], at["n_negative"]),
         "units": UNIT_NAMES[results.options.unit],
         "without_threshold": results.no_threshold,
         "place": _place(results, split_counts, sites),
@@ -183,20 +187,34 @@ def _tiles(results: StageResults) -> list[Tiles]:
         label = "chance that a clip with the call scores above one without (AUROC)"
         return [Tiles([Tile(percent(at["auroc"]), label, _interval(results, at, "auroc"))])]
     tiles = [
-        Tile(
-            percent(at["recall"]), f"of {units} with {results.target} found", _interval(results, at, "recall")
-        ),
-        Tile(percent(at["fpr"]), f"of {units} without it flagged", _interval(results, at, "fpr")),
+        _rate_tile(results, at, "recall", "n_positive", f"{units} with {results.target} found"),
+        _rate_tile(results, at, "fpr", "n_negative", f"{units} without it flagged"),
         _minutes_tile(results),
         _nights_tile(results),
     ]
     rare = at["precision_at_field_prevalence"]
-    if np.isfinite(rare) and rare > 0 and at["fpr"] > 0:
+    if np.isfinite(rare) and rare > 0 and at["fpr"] > 0 and at["n_negative"] >= FEW:
         prevalence = percent(results.options.field_prevalence)
         tiles.append(
             Tile(amount(1 / rare), "flagged to check for each true one", f"where {prevalence} hold the call")
         )
     return [Tiles(tiles)]
+
+
+def _rate(value: float, n: float) -> str:
+    """A share as percent; of few, their number, since percents of few say more than is known.
+
+    >>> _rate(1 / 3, 3), _rate(0.5, 40)
+    ('1', '50\xa0%')
+    """
+    return f"{value * n:.0f}" if n < FEW and np.isfinite(value) else percent(value)
+
+
+def _rate_tile(results: StageResults, at: Mapping[str, float], metric: str, n: str, label: str) -> Tile:
+    value, detail = _rate(at[metric], at[n]), _interval(results, at, metric)
+    if at[n] < FEW and np.isfinite(at[metric]):
+        return Tile(f"{value} of {at[n]:.0f}", label, "too few to give a share")
+    return Tile(value, f"of {label}", detail)
 
 
 def _interval(results: StageResults, at: Mapping[str, float], metric: str) -> str:
@@ -209,6 +227,8 @@ def _interval(results: StageResults, at: Mapping[str, float], metric: str) -> st
 def _minutes_tile(results: StageResults) -> Tile:
     """Minutes of listening; where no false alarm was seen, the end of the interval, as none seen is not none."""
     at = results.numbers(results.deployed, results.primary_split)
+    if at["n_negative"] < FEW:
+        return Tile(UNDEFINED, "of listening to false alarms a night", "too few clips to tell")
     low, high = (results.review_minutes(at[f"fpr_{end}"]) for end in ("low", "high"))
     value = f"{amount(results.review_minutes(at['fpr']))} min" if at["fpr"] > 0 else UNDEFINED
     if at["fpr"] == 0 and np.isfinite(high):
