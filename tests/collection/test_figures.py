@@ -60,6 +60,9 @@ def test_coverage_without_deployment_draws_training_alone():
     })  # fmt: skip
     alone = figures.coverage(table, "t").legends[0]
     assert [text.get_text() for text in alone.get_texts()] == ["training"]
+    hours = table.iloc[[0] * 3].assign(by="hour", value=["02", "13", "22"])
+    (axes,) = figures.coverage(hours, "t").axes
+    assert [label.get_text()[:2] for label in axes.get_yticklabels()] == ["02", "22", "13"], "noon on top"
     both = figures.coverage(table.assign(n_deployment=1, deployment_share=0.5), "t").legends[0]
     assert [text.get_text() for text in both.get_texts()] == ["training", "deployment"]
 

@@ -259,7 +259,7 @@ def test_each_pipeline_says_whose_data_it_reads(tmp_path, pipeline, parameters, 
     ("command", "said"),
     [
         ("kedro review detections", "kedro review detections --params=data_root={}"),
-        ("kedro review x --params=a=b", "kedro review x --params=a=b,data_root={}"),
+        ("kedro review x --params=a=b", 'kedro review x --params="a=b,data_root={}"'),
         ('kedro review x --params="data_root=/o"', 'kedro review x --params="data_root=/o"'),
     ],
 )

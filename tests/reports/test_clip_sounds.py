@@ -70,7 +70,7 @@ def test_a_page_takes_no_more_than_its_room(tone):
     held = [clip for clip in clips if clip.sound]
     assert 1 <= len(held) < 9
     assert sum(len(clip.sound) + len(clip.picture) for clip in held[:-1]) <= 60_000
-    assert "kept small" in clips[-1].without
+    assert "keep the page small" in clips[-1].without
 
 
 def test_axes_are_marked_in_seconds_and_kilohertz(tone):

@@ -3,6 +3,7 @@ import pytest
 import soundfile
 
 from vernal.reports.blocks import Heading, Sounds, Text
+from vernal.reports.commands import StageCommands
 from vernal.reports.listening import SHOWN, listen_section, scored_clips
 
 
@@ -16,7 +17,8 @@ def heard(make_stage, tmp_path):
 
 
 def section_of(stage, roots):
-    return listen_section(stage.results, stage.scores, stage.splits, roots)
+    commands = StageCommands.of(stage.results, roots, "/x/my data")
+    return listen_section(stage.results, stage.scores, stage.splits, roots, commands)
 
 
 def kinds(section):
@@ -55,6 +57,8 @@ def test_all_of_them_are_one_command_away(heard):
     (missed,) = (text for text in said if text.startswith("To hear and relabel all missed calls"))
     assert f"kedro review --scores made/{stage.results.deployed} --filter" in missed
     assert "split == 'test_ood' and is_positive and score < " in missed
+    needed = f'--params="target={stage.results.target},source.audio_root={roots["labelled"]},data_root=/x/my data"`'
+    assert missed.endswith(needed), "whole, with the folders that the page may play from"
 
 
 def test_recordings_that_are_gone_leave_a_report(heard):
@@ -66,7 +70,7 @@ def test_recordings_that_are_gone_leave_a_report(heard):
 
 def test_results_of_the_version_before_have_no_place_in_recordings(make_stage):
     stage = make_stage(separation=1.0)
-    shown = kinds(listen_section(stage.results, stage.scores, stage.splits, {}))
+    shown = kinds(section_of(stage, {}))
     assert shown["Missed calls"][0].without
 
 
@@ -83,7 +87,9 @@ def test_a_page_with_all_its_pictures_and_sounds_stays_below_five_megabytes(draw
     # Noise cannot be compressed much: this is the most that eighteen long clips can take.
     soundfile.write(tmp_path / "all.wav", np.random.default_rng(0).normal(0, 0.1, 480_000), 48_000)
     splits = stage.splits.assign(file_path="all.wav", source="labelled")
-    section = listen_section(stage.results, stage.scores, splits, {"labelled": str(tmp_path)})
+    section = listen_section(
+        stage.results, stage.scores, splits, {"labelled": str(tmp_path)}, StageCommands("made")
+    )
     page = stage.page(drawings, listen=section)
     assert 500_000 < len(page.encode()) < 5_000_000
     assert page.count("<audio") == page.count("data:audio/mpeg;base64,") > 0

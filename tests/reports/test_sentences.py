@@ -5,6 +5,7 @@ import re
 import pytest
 from jinja2 import UndefinedError
 
+from vernal.field.detection.page_sections import FILES
 from vernal.field.detection.validation_section import SAID
 from vernal.reports.figures import FIGURES
 from vernal.reports.sentences import environment_of, sentence
@@ -28,7 +29,7 @@ PACKAGES = ("vernal.reports", "vernal.collection", "vernal.field.detection")
 def test_every_sentence_of_the_templates_is_said_by_some_section(project):
     code = "".join(path.read_text("utf-8") for path in (project / "src" / "vernal").rglob("*.py"))
     # Those of the studies, which may be deleted, have tests of their own.
-    said = set(re.findall(r'sentence\(\s*f?"((?!findings|study)[a-z_.{}]+)"', code))
+    said = set(re.findall(r'sentence\(\s*f?"((?!findings|study|published)[a-z_.{}]+)"', code))
     blocks = {
         f"{name.removesuffix('.j2')}.{block}"
         for words in map(environment_of, PACKAGES)
@@ -36,8 +37,8 @@ def test_every_sentence_of_the_templates_is_said_by_some_section(project):
         for block in words.get_template(name).blocks
     }
     # These are said by name.
-    by_name = {"uncertainty.{name}", "captions.{name}", "validation.{name}"}
+    by_name = {"uncertainty.{name}", "captions.{name}", "validation.{name}", "files.{name}"}
     assert by_name <= said
     named = {f"uncertainty.{name}" for name in LIMITS} | {f"captions.{name}" for name in FIGURES}
-    named |= {f"validation.{name}" for name in SAID}
+    named |= {f"validation.{name}" for name in SAID} | {f"files.{name}" for name in FILES}
     assert blocks == (said - by_name) | named

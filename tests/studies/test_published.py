@@ -76,7 +76,7 @@ def test_a_leaderboard_that_follows_agrees_in_every_cell(options: PublishedOptio
         0,
         "Id",
     )
-    assert said(summary) == ["one.csv: reproduces"]
+    assert said(summary) == ["one.csv: reproduced"]
 
 
 def test_the_worked_example_of_the_study() -> None:
@@ -93,7 +93,7 @@ def test_a_wrong_cell_is_named(options: PublishedOptions) -> None:
         [2, "ood.f1__mean", 0.875, 0.87]
     ]
     assert wrong.difference.tolist() == [0.005333]
-    assert said(summary) == ["one.csv: 1 of 12 cells differ, by up to 0.005"]
+    assert said(summary) == ["one.csv: 1 of 12 cells differs, by up to 0.005"]
 
 
 @pytest.mark.parametrize("printed", ["0.7004", "0.7005"])

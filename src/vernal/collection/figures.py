@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from vernal.clips.nights import START_HOUR
 from vernal.collection.agreement import EVERYBODY
 from vernal.collection.drift import season_of
 from vernal.collection.vectors import x_of
@@ -208,7 +209,7 @@ def coverage(table: pd.DataFrame, title: str) -> Figure:
     sizes = [(table.by == by).sum() for by in facets]
     figure, listed = panels(len(facets), 1.3 + 0.3 * max(sizes), title)
     for axes, by in zip(listed, facets, strict=True):
-        mine = table[table.by == by].iloc[::-1]
+        mine = _in_order(table[table.by == by], by).iloc[::-1]
         y = np.arange(len(mine))
         axes.barh(y + 0.19, mine.training_share, height=0.36, color=BLUE, label="training")
         if mine.n_deployment.any():
@@ -220,6 +221,13 @@ def coverage(table: pd.DataFrame, title: str) -> Figure:
         axes.grid(axis="y", visible=False)
     legend_below(figure, listed[0])
     return figure
+
+
+def _in_order(rows: pd.DataFrame, by: str) -> pd.DataFrame:
+    """Rows as they are; hours from noon to noon, so that a night is not cut in two."""
+    if by != "hour":
+        return rows
+    return rows.sort_values("value", key=lambda hours: (hours.astype(int) - START_HOUR) % 24)
 
 
 def drift(shifts: pd.DataFrame, planted: Mapping[str, Any], title: str) -> Figure:

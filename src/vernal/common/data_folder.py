@@ -1,5 +1,6 @@
 """Where the files that all stages share lie below a data folder, as the catalog names them."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,28 @@ def data_root_param(data_root: Path | str) -> str:
     """`data_root=...` as a command needs it; empty for the folder `data` of the project that one works in."""
     is_usual = not is_remote(data_root) and Path(data_root).absolute() == Path("data").absolute()
     return "" if is_usual else f"data_root={data_root}"
+
+
+# Whatever else a shell may take apart, a comma (PowerShell makes a list of it) and a space among it.
+_TAKEN_AS_IT_STANDS = re.compile(r"[\w./:=@+~\\-]*")
+
+
+def typed_command(command: str, *params: str) -> str:
+    """A command with its parameters, as a person can paste it; empty parameters are left out.
+
+    >>> typed_command("kedro review sample", "detection.recordings=/x/my season", "", "data_root=/x/out")
+    'kedro review sample --params="detection.recordings=/x/my season,data_root=/x/out"'
+    >>> typed_command("kedro review sample", "data_root=/x/out"), typed_command("kedro review sample", "")
+    ('kedro review sample --params=data_root=/x/out', 'kedro review sample')
+    """
+    given = ",".join(filter(None, params))
+    if not given:
+        return command
+    return (
+        f"{command} --params={given}"
+        if _TAKEN_AS_IT_STANDS.fullmatch(given)
+        else f'{command} --params="{given}"'
+    )
 
 
 class DataFolder:

@@ -112,6 +112,16 @@ def fine_amount(value: float) -> str:
     return amount(value) if value < 10 else f"{value:,.1f}".removesuffix(".0")
 
 
+def whole_range(value: float, low: float, high: float) -> tuple[str, str, str]:
+    """A count that is to be expected, and the ends of its interval, rounded outwards: a count has no decimals.
+
+    >>> whole_range(252.3, 100.9, 480.2), whole_range(0.0, 0.0, 0.6)
+    (('252', '100', '481'), ('0', '0', '1'))
+    """
+    whole = round(value), math.floor(low), math.ceil(high)
+    return tuple(f"{number:,}" for number in whole)  # type: ignore[return-value]
+
+
 def hours(value: float) -> str:
     """Hours, the finer the fewer they are.
 

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from vernal.clips.demo_season import is_demo_data, own_recordings
-from vernal.common.data_folder import data_root_param
+from vernal.common.data_folder import data_root_param, typed_command
 from vernal.common.formatting import NBSP, count, duration, listed, percent
 from vernal.common.problems import InputError
 from vernal.common.settings import find_setting
@@ -159,12 +159,12 @@ def _chosen(folder: StageFolder, data_root: Path) -> list[str]:
             "  nothing apart. Label clips of more nights before it is used.",
             "",
         ]
-    search = "kedro run --pipeline=detection --params=detection.recordings=/path/to/recordings,"
-    command = f"{search}detection.model={folder.stage}/{_ascii(point)}"
+    asked = "detection.recordings=/path/to/recordings", f"detection.model={folder.stage}/{_ascii(point)}"
+    command = typed_command("kedro run --pipeline=detection", *asked, data_root_param(data_root))
     return [
         f"  Chosen: {_ascii(point)}{_what_it_does(row, split)}.",
         *_may_use(folder),
-        f"  Next:   {_with_place(command, data_root)}",
+        f"  Next:   {command}",
         "",
     ]
 
@@ -194,7 +194,8 @@ def _with_place(command: str, data_root: Path) -> str:
     place = data_root_param(data_root)
     if not place or "data_root=" in command or not command.startswith("kedro "):
         return command
-    return f"{command},{place}" if "--params=" in command else f"{command} --params={place}"
+    before, _, given = command.partition(" --params=")
+    return typed_command(before, given.strip('"'), place)
 
 
 def _flags_all_or_none(row: Mapping[Any, Any], split: str) -> str:

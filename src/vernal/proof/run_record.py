@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from vernal import __version__
-from vernal.common.data_folder import DataFolder
+from vernal.common.data_folder import DataFolder, data_root_param, typed_command
 from vernal.common.files import sha256_of_file, write_text
 from vernal.common.json_text import read_json
 from vernal.common.problems import InputError, is_number
@@ -107,12 +107,22 @@ def command_text(pipelines: Iterable[str], env: str | None, given: Mapping[str, 
     """The command of a run, with the parameters that were given with it.
 
     >>> command_text(["stage5"], "test", {"source": {"manifest": "m.csv"}, "target": "rooster"})
-    'kedro run --pipelines=stage5 --env=test --params=source.manifest=m.csv,target=rooster'
+    'kedro run --pipelines=stage5 --env=test --params="source.manifest=m.csv,target=rooster"'
     """
     words = ["kedro run", f"--pipelines={','.join(pipelines)}"]
     words += [f"--env={env}"] if env and env != "local" else []
-    listed = [f"{name}={value}" for name, value in _flat(given).items()] if given else []
-    return " ".join([*words, *([f"--params={','.join(listed)}"] if listed else [])])
+    return typed_command(" ".join(words), *(f"{name}={value}" for name, value in _flat(given).items()))
+
+
+def last_command(data_root: Path, pipeline: str) -> str:
+    """How a stage or pipeline was run last, for a person to type again; without a record, how it runs by itself.
+
+    Raises:
+        InputError: a record is no record.
+    """
+    recorded = [record.get("command") for record in read_records(data_root, pipeline)]
+    alone = typed_command(f"kedro run --pipeline={pipeline}", data_root_param(data_root))
+    return next(filter(None, reversed(recorded)), alone)
 
 
 def record_path(data_root: Path, stage: str, run: str) -> Path:

@@ -6,6 +6,7 @@ import pandas as pd
 
 from vernal.common.formatting import percent
 from vernal.reports.blocks import Block, Table, Text
+from vernal.reports.sentences import sentence
 
 MOST_SPECIES = 4
 
@@ -28,11 +29,7 @@ def confusers_of_detections(detections: pd.DataFrame) -> Iterable[Block]:
     """What BirdNET hears in detections, by label and by what people said of them; nothing where nobody asked."""
     if "birdnet_species" not in detections or detections.empty:
         return
-    yield Text(
-        "The class of BirdNET's 6,522 that it is most confident in, other than the label itself, in the highest window "
-        "of each detection. It stands beside each as `birdnet_species` with `birdnet_confidence`: a name for what to "
-        "listen to, and no label. Most sounds here were never told to BirdNET, and a low confidence says nothing."
-    )
+    yield Text(sentence("listening.confusers"))
     known = detections.dropna(subset="birdnet_confidence")
     rows = [
         [str(label), str(state), f"{len(own):,}", species_words(own)]

@@ -12,6 +12,7 @@ from vernal.evaluation.calibration import sigmoid
 from vernal.evaluation.stage_results import StageResults
 from vernal.reports.blocks import SOFT, Block, Heading, Section, Text
 from vernal.reports.clip_sounds import Clip, SoundPage
+from vernal.reports.commands import StageCommands
 from vernal.reports.sentences import sentence
 
 SHOWN = 6  # clips of each kind
@@ -23,7 +24,7 @@ def listen_section(
     scores: pd.DataFrame,
     splits: pd.DataFrame,
     audio_roots: Mapping[str, str],
-    place: str = "",
+    commands: StageCommands,
 ) -> Section:
     """Clips of the split that is reported first, as the point to use scores them.
 
@@ -31,7 +32,7 @@ def listen_section(
         scores: logits of all points on the evaluated clips.
         splits: the clips, with where their recordings lie.
         audio_roots: folder of each source.
-        place: the parameter that commands need to find the data folder; empty for the usual one.
+        commands: those that the section tells its reader to type.
     """
     clips = scored_clips(results, scores, splits)
     threshold = results.threshold(results.deployed)
@@ -57,7 +58,11 @@ def listen_section(
         *shown("Strongest detections", sentence("listening.strongest", **facts), positive),
     ]
     if has_threshold:
-        blocks += [Text(words) for words in _commands(results, threshold, place)]
+        to_hear = commands.hear_errors(results.deployed, threshold, results.primary_split)
+        blocks += [
+            Text(sentence("listening.review", what=f"all {what}", command=command))
+            for what, command in to_hear.items()
+        ]
     return Section("listen", "Listen", blocks)
 
 
@@ -84,21 +89,3 @@ def _clip(row: Mapping, audio_roots: Mapping[str, str]) -> Clip:
         f"confidence {share(float(sigmoid(row['logit'])), 3)}",
         f"{', '.join(told)}. `{row.get('file_path', '')}`{at}".lstrip(". "),
     )
-
-
-def _commands(results: StageResults, threshold: float, place: str) -> list[str]:
-    """How to hear all of them, and to correct labels."""
-    own = f"--scores {results.spec.stage}/{results.deployed}"
-    end = f" --params={place}" if place else ""
-    asked = {
-        "missed calls": f"is_positive and score < {threshold:.6g}",
-        "false alarms": f"not is_positive and score >= {threshold:.6g}",
-    }
-    return [
-        sentence(
-            "listening.review",
-            what=f"all {what}",
-            command=f"kedro review {own} --filter \"split == '{results.primary_split}' and {words}\"{end}",
-        )
-        for what, words in asked.items()
-    ]

@@ -9,6 +9,7 @@ from markupsafe import Markup, escape
 from vernal.evaluation.stage_results import StageResults
 from vernal.reports.answer import answer_section
 from vernal.reports.blocks import BAD, WARNING, Section, Text
+from vernal.reports.commands import StageCommands
 from vernal.reports.design import asked_section
 from vernal.reports.error_breakdown import where_section
 from vernal.reports.figures import Drawing, figure_title, inline_svg
@@ -32,8 +33,8 @@ def render_report(
     rejects: pd.DataFrame,
     more: Sequence[Section] = (),
     notices: Sequence[Text] = (),
-    place: str = "",
     listen: Section | None = None,
+    commands: StageCommands | None = None,
 ) -> str:
     """The report of a stage as HTML text; the same results give the same text.
 
@@ -43,8 +44,8 @@ def render_report(
         rejects: listed rows that could not be used.
         more: further sections, put at the end.
         notices: what a reader has to know before any number, beside what the results say themselves.
-        place: the parameter that commands need to find the data folder; empty for the usual one.
         listen: clips to hear, put after the answer.
+        commands: those that the page tells its reader to type; left out, they are for the usual data folder.
     """
     listed = [
         lead_section(results, split_counts),
@@ -53,7 +54,7 @@ def render_report(
         asked_section(results, split_counts, rejects),
         found_section(results),
         sure_section(results, split_counts),
-        deploy_section(results, place),
+        deploy_section(results, commands or StageCommands(results.spec.stage)),
         where_section(results),
         points_section(results),
         *more,

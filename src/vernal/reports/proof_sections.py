@@ -54,7 +54,7 @@ def certificate_section(certificate: Mapping[str, Any], splits: pd.DataFrame | N
         Table(
             ["check", "verdict", "what was found"],
             [[line["title"], _WORDS[line["verdict"]], line["said"]] for line in lines],
-            "Each line was found again from what the run left behind.",
+            sentence("proof.found_again"),
             [_TONES[line["verdict"]] for line in lines],
         ),
         *(Text(sentence("proof.unchecked", line=line), tones.WARNING) for line in unchecked),
@@ -94,9 +94,7 @@ def ledger_section(entries: Sequence[Entry], splits: pd.DataFrame, stage: str) -
     rows = [[split_name(name), f"{own[name]:,}", f"{every[name]:,}"] for name in every]
     blocks: list[Any] = [
         Text(sentence("proof.ledger")),
-        Table(
-            ["split", "by this stage", "by all stages"], rows, "Evaluations that looked at these very clips."
-        ),
+        Table(["split", "by this stage", "by all stages"], rows, sentence("proof.times_opened")),
     ]
     if not is_intact(entries):
         blocks.insert(0, Text(sentence("proof.ledger_changed"), tones.BAD))
@@ -109,7 +107,7 @@ def card_section(model_card: str, data_card: str) -> Section:
         "cards",
         "Model card and data card",
         [
-            Text("As in `model_card.md` and `data_card.md` beside this report."),
+            Text(sentence("proof.cards")),
             Fold("Model card", markdown_blocks(model_card), is_printed=True),
             Fold("Data card", markdown_blocks(data_card), is_printed=True),
         ],

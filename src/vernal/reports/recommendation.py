@@ -15,20 +15,21 @@ from vernal.evaluation.stage_results import VALIDATION, StageResults
 from vernal.reports.answer import configuration_text, without_threshold
 from vernal.reports.blocks import BAD, WARNING, Block, Fold, Heading, Section, Table, Text
 from vernal.reports.captions import picture
+from vernal.reports.commands import StageCommands
 from vernal.reports.figures.nights import UNKNOWN_NIGHTS
 from vernal.reports.sentences import sentence
 from vernal.sweeps.stage_folder import StageFolder
 
 
-def deploy_section(results: StageResults, place: str = "") -> Section:
+def deploy_section(results: StageResults, commands: StageCommands) -> Section:
     """The point to use, what else could be chosen on validation, and what it makes of nights.
 
     Args:
-        place: the parameter that commands need to find the data folder; empty for the usual one.
+        commands: those that the section tells its reader to type.
     """
     blocks: list[Block] = [
         Text(_why(results)),
-        _card(results, place),
+        _card(results, commands),
         *_thresholds(results),
         Heading("At night"),
         *_nights(results),
@@ -54,7 +55,7 @@ def _why(results: StageResults) -> str:
     return sentence("recommendation.why", results=results, runs=runs, is_chosen=is_chosen)
 
 
-def _card(results: StageResults, place: str) -> Table:
+def _card(results: StageResults, commands: StageCommands) -> Table:
     """Everything that a person types or copies."""
     stage, point, logit = results.spec.stage, results.deployed, results.threshold(results.deployed)
     settings = (
@@ -68,10 +69,9 @@ def _card(results: StageResults, place: str) -> Table:
         ["configuration chosen by", results.choice_name],
         *_threshold_rows(results, logit),
         ["folder", f"`{(StageFolder('', stage).models / point).as_posix()}` in the data folder"],
-        [
-            "to take it to the field",
-            f"`kedro export {stage} {point} --out DIR{place and ' --params=' + place}`",
-        ],
+        ["to search recordings with it", f"`{commands.detect(point)}`"],
+        ["then to check a sample of them", f"`{commands.check_sample()}`"],
+        ["to use it in other programs", f"`{commands.export(point)}`"],
     ]
     return Table(["what", "value"], rows)
 

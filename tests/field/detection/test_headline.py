@@ -37,7 +37,17 @@ def run_of(states=("unchecked",) * 4, summary=None, nights="unchecked", **files)
     told = Validation(*(pd.DataFrame() for _ in range(3)), pd.DataFrame([summary] if summary else []))
     own = make_classifier(labels=("frog",))
     found = Detections(detections, recordings, effort)
-    return DetectionRun(found, by_night, pd.DataFrame(), told, own, DetectionOptions(), "/gone", False)
+    return DetectionRun(
+        found,
+        by_night,
+        pd.DataFrame(),
+        told,
+        own,
+        DetectionOptions(),
+        "/gone",
+        False,
+        params=("", "data_root=/x/out"),
+    )
 
 
 def lead_of(run) -> str:
@@ -49,7 +59,10 @@ def test_nothing_checked_counts_nothing():
     assert (
         "frog was detected on 2 of 3 nights, at 1 of 1 recorder: 4 detections in 0.50 hours of sound." in said
     )
-    assert "No night is confirmed by a person yet, so none counts as a record: `kedro review nights`." in said
+    assert (
+        "No night is confirmed by a person yet, so none counts as a record: `kedro review nights --params=data_root=/x/out`."
+        in said
+    )
     assert "How many calls and nights were missed is not known." in said
 
 

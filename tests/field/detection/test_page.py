@@ -277,6 +277,23 @@ def test_the_map_draws_each_state_in_its_own_way():
     assert first == second
 
 
+def test_a_night_is_not_cut_in_two():
+    effort = pd.DataFrame({"hour": [21, 22, 2], "heard_s": [3600.0] * 3})
+    calls = pd.DataFrame({"started_at": pd.to_datetime(["2025-04-01 22:10", "2025-04-02 02:10"] * 2)})
+    (axes,) = activity.hours(calls, effort, "t").axes
+    assert [label.get_text() for label in axes.get_xticklabels()][:7] == [
+        "12",
+        "14",
+        "16",
+        "18",
+        "20",
+        "22",
+        "0",
+    ]
+    heights = [bar.get_height() for bar in axes.containers[0]]
+    assert heights[10] == heights[14] == 2 and sum(heights) == 4
+
+
 def test_figures_without_dates_say_why():
     assert "there are no nights" in drawn(activity.activity, nights_of([("unknown", "no calls", 0)]), "t").svg
     effort = pd.DataFrame({"hour": [-1], "heard_s": [60.0]})
@@ -364,7 +381,7 @@ def test_none_of_88_is_not_none(found, recordings):
     page = page_of(found, recordings, results={"test_ood_fp": 0, "test_ood_n_negative": 88})
     assert "at a new site (test): 0 of 88 clips, 0\xa0%, and between 0\xa0% and 3.35\xa0%" in page
     assert "Clopper-Pearson, each end a one-sided 95% bound" in page
-    assert "would give about 0 flagged windows (0 to 0.6)" in page
+    assert "would give about 0 flagged windows (0 to 1)" in page
 
 
 def test_few_flagged_windows_among_few_are_no_finding(found, recordings):

@@ -14,7 +14,7 @@ from vernal.reports.blocks import Bullets, Text
 def words_of(sample: pd.DataFrame, promised: float = np.nan, **options) -> list[str]:
     settings = DetectionOptions(**options)
     told = validate(sample, COUNTS, STRATA, 0.0, settings.wanted_precision, settings.reviewer_error)
-    section = validation_section(told, settings, promised)
+    section = validation_section(told, settings, promised, "kedro review sample --params=a=b")
     listed = [block.items if isinstance(block, Bullets) else [block] for block in section.blocks]
     return [block.text for blocks in listed for block in blocks if isinstance(block, Text)]
 
@@ -53,7 +53,7 @@ def test_nobody_has_checked_anything_yet():
     (said,) = words_of(SAMPLE.assign(review_state="unchecked"), wanted_precision=0.8)
     assert (
         said.startswith("60 windows were drawn")
-        and "`kedro review sample`" in said
+        and "`kedro review sample --params=a=b` plays them" in said
         and "precision of 0.8" in said
     )
     assert words_of(SAMPLE.iloc[:0]) == []

@@ -1,6 +1,9 @@
+import re
+
 import pandas as pd
 
 from tests.report_pages import without_own_script
+from vernal.reports.sentences import environment_of
 from vernal.studies.published.comparison import CELL_COLUMNS
 from vernal.studies.published.page import page
 
@@ -26,7 +29,7 @@ def test_what_differs_is_said_first_and_named_cell_by_cell():
     text = page(CELLS, LABELS, SUMMARY)
     assert text == page(CELLS, LABELS, SUMMARY)
     assert "0 of 1 table can be computed again from the experiments" in text
-    assert "1 of 2 cells differ, by up to 0.060." in text
+    assert "1 of 2 cells differs, by up to 0.060." in text
     assert '<td class="number">0.85</td>' in text and '<td class="number">0.79</td>' in text
     assert "Every line names the settings of its runs." in text
     assert "cannot be told" in text
@@ -41,4 +44,11 @@ def test_tables_that_follow_say_so():
 
 def test_runs_that_the_experiments_lack_are_named():
     text = page(CELLS, LABELS, SUMMARY.assign(unknown_runs="run_7"))
-    assert "the experiments lack: run_7." in text
+    assert "The experiments lack runs that a table names: run_7." in text
+
+
+def test_every_sentence_of_the_page_is_said(project):
+    folder = project / "src" / "vernal" / "studies" / "published"
+    code = "".join(path.read_text("utf-8") for path in folder.glob("*.py"))
+    said = set(re.findall(r'sentence\("published\.([a-z_]+)"', code))
+    assert set(environment_of("vernal.studies.published").get_template("published.j2").blocks) == said

@@ -345,6 +345,7 @@ def test_errors_of_one_point_are_listed_with_sound(served):
     assert players and all(one["src"].startswith("/review/api/clip/clips/") for one in players)
     assert len(page.all("canvas")) == len(players)
     assert "kedro review --scores made/made_001 --filter" in text
+    assert f"data_root={served.project.data_root}" in text.split("To hear and relabel all false alarms")[1]
     assert "There are no such clips." in served.get("/results/made/errors?words=nowhere")[1]
 
 

@@ -46,7 +46,10 @@ def test_the_demo_season_is_known_by_its_folder(made):
     ("stage", "words"),
     [
         ("nope", "no stage 'nope'"),
-        ("waiting", "waiting has no results in .* yet; run `kedro run --pipeline=waiting`"),
+        (
+            "waiting",
+            'waiting has no results in .* yet; run `kedro run --pipeline=waiting --params="data_root=.* .*/out"`',
+        ),
     ],
 )
 def test_stages_without_results_are_refused_in_words(made_once, stage, words):
@@ -56,7 +59,9 @@ def test_stages_without_results_are_refused_in_words(made_once, stage, words):
 
 def test_half_written_results_name_what_is_missing(made):
     (made.data_root / "08_reporting" / "made" / "effects.csv").unlink()
-    with pytest.raises(InputError, match=r"Not there: 08_reporting/made/effects.csv.*run `kedro run"):
+    with pytest.raises(
+        InputError, match=r"Not there: 08_reporting/made/effects.csv.*run `kedro run --pipelines=made`"
+    ):
         made.load()
     assert "effects.csv" in next(
         one.problem for one in found_stages(made.data_root, made.sweeps) if one.name == "made"

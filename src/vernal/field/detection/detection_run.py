@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from vernal.common.data_folder import typed_command
 from vernal.common.formatting import count
 from vernal.common.problems import InputError
 from vernal.field.detection.classifier import Classifier
@@ -14,7 +15,10 @@ from vernal.field.detection.validation import Validation
 
 @dataclass(frozen=True, eq=False)
 class DetectionRun:
-    """Everything that the page is made from; `band_hz` is that of the call, where the problem card gives it."""
+    """Everything that the page is made from.
+
+    `band_hz` is that of the call, where the problem card gives it; `params` are what commands on this run need.
+    """
 
     found: Detections
     nights: pd.DataFrame
@@ -25,6 +29,11 @@ class DetectionRun:
     audio_root: str
     is_demo: bool
     band_hz: tuple[float, float] | None = None
+    params: tuple[str, ...] = ()
+
+    def command(self, queue: str) -> str:
+        """The command that opens one of the run's queues for a listener."""
+        return typed_command(f"kedro review {queue}", *self.params)
 
     @property
     def heard_h(self) -> float:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from vernal.common.formatting import NBSP, count, fine_amount, hours
+from vernal.common.formatting import NBSP, count, hours, whole_range
 from vernal.evaluation.proportions import BOUND_WORDS
 from vernal.field.detection.detection_run import DetectionRun, unheard_words
 from vernal.field.detection.false_alarms import ENDS, measured_rate
@@ -103,10 +103,13 @@ def _countable(run: DetectionRun, nights: _NightCounts) -> Text:
     """What may be counted: what a person confirmed."""
     if not nights.detected:
         return Text("")
+    command = run.command("nights")
     if not nights.confirmed:
-        return Text(sentence("headline.none_confirmed"), WARNING)
+        return Text(sentence("headline.none_confirmed", command=command), WARNING)
     left = nights.detected - nights.confirmed - nights.rejected
-    said = sentence("headline.confirmed", nights=nights, left=left, of_labels=_of_labels(run))
+    said = sentence(
+        "headline.confirmed", nights=nights, left=left, of_labels=_of_labels(run), command=command
+    )
     return Text(said, GOOD if left <= 0 else "")
 
 
@@ -171,7 +174,7 @@ def _expected_words(run: DetectionRun) -> str:
     if rate is None or not run.n_windows:
         return ""
     shares = [_fine_percent(end) for end in rate.rates]
-    windows = [fine_amount(end * run.n_windows) for end in rate.rates]
+    windows = whole_range(*(end * run.n_windows for end in rate.rates))
     return sentence("headline.expected", rate=rate, shares=shares, windows=windows, bound_words=BOUND_WORDS)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from vernal.common.formatting import count, listed
+from vernal.common.formatting import listed
 from vernal.field.detection.detection_run import DetectionRun
 from vernal.field.detection.detections import UNHEARD
 from vernal.field.detection.headline import answer_section
@@ -19,6 +19,9 @@ from vernal.reports.blocks import BAD, WARNING, Section, Text
 from vernal.reports.confusers import confusers_of_detections
 from vernal.reports.figures.style import Drawing
 from vernal.reports.page import sections_page
+from vernal.reports.sentences import sentences_of
+
+sentence = sentences_of("vernal.field.detection")
 
 
 def render_page(run: DetectionRun, figures: Mapping[str, Drawing]) -> str:
@@ -36,6 +39,7 @@ def render_page(run: DetectionRun, figures: Mapping[str, Drawing]) -> str:
             run.classifier.results.get("val_precision", float("nan"))
             if run.classifier.has_own_threshold
             else float("nan"),
+            run.command("sample"),
         ),
         nights_section(run),
         Section("confusers", "What BirdNET hears", list(confusers_of_detections(run.found.detections))),
@@ -50,13 +54,12 @@ def render_page(run: DetectionRun, figures: Mapping[str, Drawing]) -> str:
         "precision": "precision and share of calls by threshold",
         "call_density": "call density by night",
     }
-    labels = listed(run.classifier.labels)
-    was = "were" if run.has_several else "was"
+    labels = run.classifier.labels
     return sections_page(
         "Detection report",
         "Detection",
-        labels,
-        f"Where and when {was} {labels} detected in `{run.audio_root}`?",
+        listed(labels),
+        sentence("sections.question", labels=labels, folder=run.audio_root),
         sections,
         {name: (drawing, alt[name]) for name, drawing in figures.items()},
         _warnings(run),
@@ -68,7 +71,5 @@ def _warnings(run: DetectionRun) -> list[Text]:
     lost = run.recordings[run.recordings.state == UNHEARD]
     found = [Text(note, WARNING) for note in run.classifier.notes]
     if len(lost):
-        are = "is" if len(lost) == 1 else "are"
-        of_all = f"{count(len(lost), 'recording')} of {len(run.recordings):,}"
-        found.insert(0, Text(f"{of_all} could not be heard and {are} in no count here.", BAD))
+        found.insert(0, Text(sentence("sections.lost", n=len(lost), n_all=len(run.recordings)), BAD))
     return found

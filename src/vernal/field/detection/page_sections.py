@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from vernal.clips.manifest import split_name
-from vernal.common.formatting import UNDEFINED, count, fine_amount, hours, listed, share
+from vernal.common.formatting import UNDEFINED, hours, share, whole_range
 from vernal.evaluation.proportions import BOUND_WORDS
 from vernal.field.detection.detection_run import DetectionRun
 from vernal.field.detection.detections import COPY, HEARD, PARTLY, UNHEARD
@@ -20,6 +20,24 @@ from vernal.reports.sentences import sentences_of
 
 MOST_FILES = 50
 MEASURED_ON = ("val", "test_iid", "test_ood")
+STATES = {"unheard": UNHEARD, "partly": PARTLY, "copies": COPY, "longer": HEARD}
+# Name of what is said of each -> where it lies; without a folder, beside the page.
+FILES = {
+    "detections": ("07_model_output/detection/detections/",),
+    "scores": ("07_model_output/detection/scores/",),
+    "verified": ("verified.csv",),
+    "sample": ("sample.csv",),
+    "precision": ("precision.csv", "precision_by_place.csv"),
+    "density": ("call_density.csv",),
+    "validation": ("validation.csv",),
+    "nights": ("nights.csv", "hours.csv"),
+    "effort": ("effort.csv",),
+    "recordings": ("files.csv", "broken.csv"),
+    "queue": ("top.csv", "clips/"),
+    "night_queue": ("night_queue.csv",),
+    "occupancy": ("occupancy/",),
+    "label_tables": ("label_tables/",),
+}
 
 sentence = sentences_of("vernal.field.detection")
 
@@ -53,13 +71,13 @@ def _by_recorder(run: DetectionRun) -> Table:
     columns += ["nights without recordings", "detections", "windows flagged", "false ones expected"]
     columns += ["first detected", "last detected"]
     shown = columns if several else [columns[0], *columns[2:]]
-    return Table(shown, rows, "A night without recordings is not a night without calls.")
+    return Table(shown, rows, sentence("sections.no_recordings"))
 
 
 def _expected_range(nights: pd.DataFrame) -> str:
     """False windows to expect of some nights, as an interval."""
     low, high = (nights[f"{EXPECTED}{end}"].sum(min_count=1) for end in ENDS[1:])
-    return UNDEFINED if pd.isna(high) else f"{fine_amount(low)} to {fine_amount(high)}"
+    return UNDEFINED if pd.isna(high) else " to ".join(whole_range(low, low, high)[1:])
 
 
 def threshold_section(run: DetectionRun) -> Section:
@@ -85,11 +103,7 @@ def threshold_section(run: DetectionRun) -> Section:
         if f"{split}_recall" in own.results
     ]
     if measured:
-        note = (
-            "On labelled clips, at the classifier's own threshold."
-            if own.has_own_threshold
-            else "On labelled clips, at the classifier's own threshold and settings, which are not those of this run."
-        )
+        note = sentence("sections.measured", has_own_threshold=own.has_own_threshold)
         blocks.append(Table(["measured on", "precision", "recall", "false positive rate"], measured, note))
     if own.of_labels:
         blocks.append(_thresholds_of_labels(run))
@@ -112,8 +126,7 @@ def _thresholds_of_labels(run: DetectionRun) -> Table:
         ["label", "threshold (confidence)", "precision", "recall", "false positive rate", "windows flagged",
          "by false alarms alone"],
         rows,
-        "Each label is flagged from its own threshold, which was chosen on validation; rates are those there. The last "
-        f"column is what as much sound without the label would give ({BOUND_WORDS}).",
+        sentence("sections.thresholds_of_labels", bound_words=BOUND_WORDS),
     )  # fmt: skip
 
 
@@ -141,18 +154,14 @@ def unheard_section(run: DetectionRun) -> Section:
     """Recordings that could not be heard to their end."""
     files = run.found.files[run.found.files.reason.notna() | run.found.files.message.notna()]
     if files.empty:
-        return Section("unheard", "Not heard", [Text("Every recording was heard to its end.")])
+        return Section("unheard", "Not heard", [Text(sentence("sections.all_heard"))])
     states = files.state.value_counts()
-    words = {
-        UNHEARD: "not heard at all", PARTLY: "heard in part", COPY: "second copies, not counted twice",
-        HEARD: "heard to their end though their header says less",
-    }  # fmt: skip
-    tally = [f"{states[state]:,} {words[state]}" for state in words if state in states]
+    of_state = {name: int(states.get(state, 0)) for name, state in STATES.items()}
+    tally = sentence("sections.tally", n=len(run.found.files), **of_state)
     shown = [_file_cells(row) for row in files.head(MOST_FILES).to_dict("records")]
-    more = f"{len(files) - MOST_FILES:,} more are in `broken.csv`." if len(files) > MOST_FILES else ""
+    more = sentence("sections.more_broken", n=len(files) - MOST_FILES) if len(files) > MOST_FILES else ""
     table = Table(["recording", "state", "reason", "seconds heard", "what is wrong"], shown, more)
-    of_all = Text(f"Of {count(len(run.found.files), 'file')}: {listed(tally)}.")
-    return Section("unheard", "Not heard", [of_all, table])
+    return Section("unheard", "Not heard", [Text(tally), table])
 
 
 def _file_cells(row: Mapping[Hashable, Any]) -> list[str]:
@@ -162,25 +171,11 @@ def _file_cells(row: Mapping[Hashable, Any]) -> list[str]:
 
 def files_section(run: DetectionRun) -> Section:
     """Where each table and sound lies."""
+    wanted = run.options.wanted_formats
     rows = [
-        ["`07_model_output/detection/detections/`", "every detection; Parquet by recorder and date"],
-        [
-            "`07_model_output/detection/scores/`",
-            "the logit of every window: another threshold needs no listening",
-        ],
-        ["`verified.csv`", "the detections that people confirmed, alone"],
-        ["`sample.csv`", "windows drawn to be checked, each with what it stands for and what people said"],
-        ["`precision.csv`, `precision_by_place.csv`", "precision and share of calls at every threshold"],
-        ["`call_density.csv`", "share of windows with the target by recorder and night, without a threshold"],
-        ["`validation.csv`", "what the checked sample says, one row a label"],
-        ["`nights.csv`, `hours.csv`", "one row a recorder, night (and hour) and label"],
-        ["`effort.csv`", "seconds and windows heard by recorder, night and clock hour"],
-        ["`files.csv`, `broken.csv`", "what became of every recording; those with something wrong"],
-        ["`top.csv`, `clips/`", "the queue for checking, and its sound"],
-        ["`night_queue.csv`", "what to hear next to confirm each night"],
-        ["`occupancy/`", "detection histories, effort and covariates, with scripts for R"],
+        [", ".join(f"`{path}`" for path in paths), sentence(f"files.{name}", formats=wanted)]
+        for name, paths in FILES.items()
+        if wanted or name != "label_tables"
     ]
-    if run.options.wanted_formats:
-        rows.append(["`label_tables/`", f"detections for {listed(run.options.wanted_formats)}"])
     table = Table(["file", "what is in it"], rows)
-    return Section("where", "Files", [table, Text("Files without a folder lie beside this page.", SOFT)])
+    return Section("where", "Files", [table, Text(sentence("sections.beside"), SOFT)])

@@ -54,6 +54,7 @@ def listen_section(run: DetectionRun) -> Section:
                 n=len(run.top),
                 per_night=run.options.queue_per_night,
                 margin_s=run.options.clip_margin_s,
+                command=run.command("detections"),
             )
         ),
         Fold(f"The first {min(len(run.top), MOST_LISTED)}", [_queue_table(run)]),
@@ -91,7 +92,9 @@ def _nights_words(run: DetectionRun) -> str:
     is_spent = (nights.review_state == UNCHECKED) & (nights.n_left == 0)
     counts = {"n_confirmed": n_confirmed, "n_rejected": n_rejected, "n_heard": int(nights.n_heard.sum())}
     counts |= {"n_spent": int(is_spent.sum()), "n_left": int(nights.n_left.sum())}
-    return sentence("played.nights_to_confirm", n=len(nights), budget=run.options.night_budget, **counts)
+    command = run.command("nights")
+    facts = {"n": len(nights), "budget": run.options.night_budget, "command": command}
+    return sentence("played.nights_to_confirm", **facts, **counts)
 
 
 def _top_cells(row: Mapping[Hashable, Any], with_label: bool) -> list[str]:

@@ -16,18 +16,19 @@ SAID = ("checked", "promised", "share_of_calls", "density", "wanted", "more_chec
 sentence = sentences_of("vernal.field.detection")
 
 
-def validation_section(told: Validation, options: DetectionOptions, promised: float) -> Section:
+def validation_section(told: Validation, options: DetectionOptions, promised: float, command: str) -> Section:
     """The section: what can be said of precision, share of calls and call density, or how to get there.
 
     Args:
         promised: precision at the threshold on labelled clips; NaN where it is not known.
+        command: what plays the sample.
     """
     rows = told.summary.to_dict("records")
     if not rows or not sum(row["n_sampled"] for row in rows):
         return Section("validation", "Checked sample", [])
     if not sum(row["n_checked"] for row in rows):
         n, wanted = sum(row["n_sampled"] for row in rows), options.wanted_precision
-        how_to = Text(sentence("validation.how_to", n=n, wanted=wanted))
+        how_to = Text(sentence("validation.how_to", n=n, wanted=wanted, command=command))
         return Section("validation", "Checked sample", [how_to])
     several = len(rows) > 1
     said = [

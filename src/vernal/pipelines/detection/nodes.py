@@ -16,6 +16,7 @@ from vernal.clips import demo_season
 from vernal.clips.nights import NightOptions
 from vernal.clips.problem_card import ProblemCard
 from vernal.clips.recording_names import RecorderOptions, recorders_in_words
+from vernal.common.data_folder import data_root_param
 from vernal.common.formatting import listed
 from vernal.common.problems import InputError
 from vernal.common.progress import progress_bar
@@ -283,6 +284,7 @@ def draw(
     density: pd.DataFrame,
     recordings: pd.DataFrame,
     options: DetectionOptions,
+    night_options: NightOptions,
 ) -> tuple[Drawing, Drawing, Drawing, Drawing]:
     """Nights by recorders, detections by the hour, precision by threshold, and call density by night."""
     is_demo = demo_season.is_demo_root(recordings.audio_root.iloc[0])
@@ -290,7 +292,13 @@ def draw(
     target = listed(sorted(nights.label.unique()))
     return (
         drawn(activity.activity, nights, f"{target}: detections by night{end}"),
-        drawn(activity.hours, detections, effort, f"{target}: detections by the hour{end}"),
+        drawn(
+            activity.hours,
+            detections,
+            effort,
+            f"{target}: detections by the hour{end}",
+            night_options.start_hour,
+        ),
         drawn(validation.precision, precision, options.wanted_precision, f"{target}: checked sample{end}"),
         drawn(validation.call_density, density, f"{target}: call density by night{end}"),
     )
@@ -314,6 +322,7 @@ def write_report(
     call_density_plot: Drawing,
     problem_card: ProblemCard | None,
     options: DetectionOptions,
+    data_root: str,
 ) -> tuple[str, str]:
     """The report as a page, and its answer in one sentence with the next command."""
     told = Validation(precision, density, places, summary)
@@ -321,12 +330,15 @@ def write_report(
     found = Detections(detections, files, effort)
     is_demo = demo_season.is_demo_root(root)
     band_hz = _band_of(problem_card, classifier.labels[0])
-    run = DetectionRun(found, nights, top, told, classifier, options, root, is_demo, band_hz)
+    # The demo season's is shown elsewhere, where its folder would say nothing.
+    place = "" if is_demo else data_root_param(data_root)
+    recordings_param = "" if options.recordings is None else f"detection.recordings={options.recordings}"
+    params = (recordings_param, place)
+    run = DetectionRun(found, nights, top, told, classifier, options, root, is_demo, band_hz, params)
     lines = [headline(run).text]
     is_sample_left = (summary.n_checked < summary.n_sampled).any()
     if is_sample_left or len(top):
-        own = "" if options.recordings is None else f" --params=detection.recordings={options.recordings}"
-        lines.append(f"kedro review {'sample' if is_sample_left else 'detections'}{own}")
+        lines.append(run.command("sample" if is_sample_left else "detections"))
     figures = {
         "activity": activity_plot,
         "hours": hours_plot,

@@ -4,9 +4,9 @@ from typing import Any
 
 import pandas as pd
 
-from vernal.common.data_folder import data_root_param
 from vernal.evaluation.stage_results import StageResults
 from vernal.reports import render_report
+from vernal.reports.commands import StageCommands
 from vernal.reports.figures import FIGURES, Drawing, draw_figures
 from vernal.reports.listening import listen_section
 from vernal.reports.proof_sections import (
@@ -43,8 +43,9 @@ def report(
     **plots: Drawing,
 ) -> str:
     """The stage's report as one HTML page; `plots` holds every figure as `<name>_plot`."""
-    # The demo season's is shown elsewhere, where its folder would say nothing.
-    place = "" if results.is_demo else data_root_param(data_root)
+    # The demo season's is shown elsewhere, where its folders would say nothing.
+    own = StageCommands.of(results, audio_roots, data_root)
+    commands = StageCommands(results.spec.stage) if results.is_demo else own
     drawings = {name: plots[f"{name}_plot"] for name in FIGURES}
     proof = [
         certificate_section(certificate, splits),
@@ -52,5 +53,5 @@ def report(
         card_section(model_card, data_card),
     ]
     notices = certificate_notices(certificate)
-    listen = listen_section(results, scores, splits, audio_roots, place)
-    return render_report(results, drawings, split_counts, rejects, proof, notices, place, listen)
+    listen = listen_section(results, scores, splits, audio_roots, commands)
+    return render_report(results, drawings, split_counts, rejects, proof, notices, listen, commands)

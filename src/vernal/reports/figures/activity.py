@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from vernal.clips.nights import START_HOUR
 from vernal.reports.figures.nights import set_nights
 from vernal.reports.figures.style import BLUE, FAINT, LINE, ORANGE, nothing, panels, shortened
 
@@ -92,19 +93,21 @@ def _legend(figure: Figure) -> None:
     figure.legend(handles, names, loc="outside lower left", ncols=4, handlelength=1.2, columnspacing=1.4)
 
 
-def hours(detections: pd.DataFrame, effort: pd.DataFrame, title: str) -> Figure:
+def hours(detections: pd.DataFrame, effort: pd.DataFrame, title: str, start_hour: int = START_HOUR) -> Figure:
     """Detections an hour of listening, by clock hour; hours that nobody recorded are marked as such.
 
     Args:
         detections: with `started_at`. effort: `hour`, `heard_s`.
+        start_hour: where the axis begins, so that a night is not cut in two.
     """
     heard = effort[effort.hour >= 0].groupby("hour").heard_s.sum() / 3_600
     if heard.empty:
         why = "No recording's name tells its time" if len(effort) else "Nothing was heard"
         return nothing(title, f"{why}, so detections cannot be shown by the hour.")
     counts = detections.started_at.dropna().dt.hour.value_counts()
+    clock = [(start_hour + at) % 24 for at in range(24)]
     rates = pd.Series(
-        [counts.get(hour, 0) / heard[hour] if hour in heard.index else np.nan for hour in range(24)]
+        [counts.get(hour, 0) / heard[hour] if hour in heard.index else np.nan for hour in clock]
     )
     figure, (axes,) = panels(1, 3.0, title)
     axes.bar(rates.index, rates.fillna(0), width=0.86, color=BLUE, linewidth=0)
@@ -113,7 +116,7 @@ def hours(detections: pd.DataFrame, effort: pd.DataFrame, title: str) -> Figure:
     axes.bar(missing, top * 1.06, width=1.0, color=LINE, alpha=0.55, linewidth=0, label="not recorded")
     axes.set(xlim=(-0.6, 23.6), ylim=(0, top * 1.06), xlabel="clock hour of the recorder")
     axes.set_ylabel("detections per hour heard")
-    axes.set_xticks(range(0, 24, 2))
+    axes.set_xticks(range(0, 24, 2), [f"{hour}" for hour in clock[::2]])
     axes.grid(False, axis="x")
     if len(missing):
         figure.legend(loc="outside lower left")

@@ -10,7 +10,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from vernal.clips.problem_card import ProblemCard, verdict
-from vernal.common.formatting import UNDEFINED, between, count, listed, share
+from vernal.common.formatting import UNDEFINED, between, count, share
 from vernal.reports.figures.style import Drawing, inline_svg
 from vernal.reports.page_templates import page_templates
 from vernal.reports.sentences import sentences_of
@@ -23,10 +23,6 @@ from vernal.studies.features.point_settings import LINEAR
 from vernal.studies.features.rows import records
 
 sentence = sentences_of("vernal.studies.features")
-DEMO_WORDS = (
-    "DEMO COMPANION SET: the recordings are synthetic music. "
-    "These numbers show how the project works; they are no result."
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +63,7 @@ def render_page(results: StudyResults, figures: Mapping[str, Drawing], gallery: 
     board = results.leaderboard
     tables = pooled_tables(results.confusions) if len(board) else {}
     return environment.get_template("features.html.j2").render(
-        demo=DEMO_WORDS if results.is_demo else "",
+        demo=sentence("study.demo") if results.is_demo else "",
         demo_title="(demo)",
         answer=answer(results),
         tiles=_tiles(results),
@@ -154,8 +150,7 @@ def _seeds(board: pd.DataFrame) -> str:
     """How many seeds a mean is of, in words."""
     if board.empty:
         return count(0, "seed")
-    at_most = "up to " if board.n_runs.min() < board.n_runs.max() else ""
-    return at_most + count(int(board.n_runs.max()), "seed")
+    return sentence("study.seeds", least=board.n_runs.min(), most=board.n_runs.max())
 
 
 def _narrow(results: StudyResults) -> str:
@@ -172,19 +167,13 @@ def _narrow(results: StudyResults) -> str:
 def _tiles(results: StudyResults) -> list[tuple[str, str, str]]:
     folds = results.folds[results.folds.split == BY_SITE]
     sizes = results.clips["class"].value_counts()
-    n_folds = folds.fold.nunique()
-    each = f"{sizes.min():,} to {sizes.max():,}" if sizes.min() < sizes.max() else f"{sizes.min():,}"
+    names = sorted(folds.fold.unique())
+    each = sentence("study.classes_detail", least=sizes.min(), most=sizes.max())
     return [
-        (f"{len(results.clips):,}", "clips", f"{count(results.rejects.shape[0], 'row')} rejected"),
-        (f"{len(sizes):,}", "classes", f"{each} clips each"),
-        (
-            f"{n_folds:,}",
-            "folds",
-            "each tested by models trained on the others: "
-            + listed(sorted(folds.fold.unique())[:6])
-            + (" ..." if n_folds > 6 else ""),
-        ),
-        (f"{len(results.points):,}", "points", f"{count(len(results.failures), 'point')} without a result"),
+        (f"{len(results.clips):,}", "clips", sentence("study.clips_detail", n=len(results.rejects))),
+        (f"{len(sizes):,}", "classes", each),
+        (f"{len(names):,}", "folds", sentence("study.folds_detail", folds=names)),
+        (f"{len(results.points):,}", "points", sentence("study.points_detail", n=len(results.failures))),
     ]
 
 

@@ -9,10 +9,12 @@ import re
 import numpy as np
 import pandas as pd
 
+from vernal.reports.sentences import sentences_of
 from vernal.studies.published.cells import canonical, decimals, numbers
 from vernal.studies.published.experiments import Experiments
 from vernal.studies.published.leaderboards import STATISTIC, Leaderboard, PublishedOptions
 
+sentence = sentences_of("vernal.studies.published")
 CELL_COLUMNS = ["table", "row", "column", "published", "recomputed", "difference", "agrees"]
 # A half in the last digit may be rounded to either side; this is what floats add to it.
 SLACK = 1e-9
@@ -174,14 +176,5 @@ def is_in_order(board: Leaderboard, std_weight: float) -> bool | None:
 
 
 def said(summary: pd.DataFrame) -> list[str]:
-    """The summary in a line a table, for the terminal."""
-    lines = []
-    for row in summary.to_dict("records"):
-        told = "reproduces"
-        if not row["is_reproduced"]:
-            by = f"by up to {row['largest_difference']:.3f}"
-            told = f"{row['differ']:,} of {row['cells']:,} cells differ, {by}"
-        if row["unknown_runs"]:
-            told += f"; runs that are not in the experiments: {row['unknown_runs']}"
-        lines.append(f"{row['table']}: {told}")
-    return lines
+    """The summary in a line a table."""
+    return [sentence("published.table", row=row) for row in summary.to_dict("records")]

@@ -4,12 +4,13 @@ from typing import Any
 
 import pandas as pd
 
-from vernal.common.formatting import UNDEFINED, count, listed
+from vernal.common.formatting import UNDEFINED, count
 from vernal.reports.blocks import BAD, GOOD, WARNING, Block, Bullets, Section, Table, Text, Tile, Tiles
 from vernal.reports.page import sections_page
+from vernal.reports.sentences import sentences_of
 from vernal.studies.published.comparison import said
 
-QUESTION = "Do the published tables follow from the experiments behind them?"
+sentence = sentences_of("vernal.studies.published")
 MOST_ROWS = 100
 
 
@@ -25,26 +26,27 @@ def page(cells: pd.DataFrame, labels: pd.DataFrame, summary: pd.DataFrame) -> st
         Section(
             "cells",
             "Cells that differ",
-            _differing(cells, "Every cell agrees with the experiments.", "cells.csv"),
+            _differing(cells, sentence("published.cells_agree"), "cells.csv"),
         ),
         Section(
             "settings",
             "Settings that differ",
-            _differing(labels, "Every line names the settings of its runs.", "labels.csv"),
+            _differing(labels, sentence("published.labels_agree"), "labels.csv"),
         ),
     ]
     about = count(len(summary), "table")
-    return sections_page("Published results", "Published tables", about, QUESTION, sections)
+    return sections_page(
+        "Published results", "Published tables", about, sentence("published.question"), sections
+    )
 
 
 def _answer(cells: pd.DataFrame, labels: pd.DataFrame, summary: pd.DataFrame) -> Section:
     n_whole, n_agree = int(summary["is_reproduced"].sum()), int(cells["agrees"].sum())
-    lead = f"{n_whole:,} of {count(len(summary), 'table')} can be computed again from the experiments, cell by cell."
+    lead = sentence("published.answer", n_whole=n_whole, n=len(summary))
     said_so = [Text(lead, GOOD if n_whole == len(summary) else BAD)]
     unknown = [str(row) for row in summary["unknown_runs"] if row]
     if unknown:
-        words = f"Runs that a table names and the experiments lack: {listed(unknown)}. Their lines cannot be checked."
-        said_so.append(Text(words, WARNING))
+        said_so.append(Text(sentence("published.lacking", runs=unknown), WARNING))
     n_named = int(labels["agrees"].sum()) if len(labels) else 0
     tiles = [
         Tile(f"{n_whole:,} of {len(summary):,}", "tables reproduced"),
@@ -71,7 +73,7 @@ def _tables(summary: pd.DataFrame) -> Table:
     ]
     columns = ["table", "lines", "cells", "agree", "differ", "largest difference", "lines in order"]
     columns += ["lines of one run", "lines of several configurations", "columns not compared"]
-    return Table(columns, rows, "A line of a single run has no spread. All in `summary.csv`.")
+    return Table(columns, rows, sentence("published.tables_note"))
 
 
 def _differing(compared: pd.DataFrame, none: str, file: str) -> list[Block]:
@@ -81,9 +83,8 @@ def _differing(compared: pd.DataFrame, none: str, file: str) -> list[Block]:
         return [Text(none)]
     columns = ["table", "row", "column", "published", "recomputed"]
     rows = [_cells(list(row)) for row in wrong[columns].head(MOST_ROWS).itertuples(index=False)]
-    more = (
-        f"The first {MOST_ROWS:,} of {len(wrong):,}; all are in `{file}`." if len(wrong) > MOST_ROWS else ""
-    )
+    facts = {"shown": MOST_ROWS, "n": len(wrong), "file": file}
+    more = sentence("published.first_rows", **facts) if len(wrong) > MOST_ROWS else ""
     return [Table(columns, rows, more)]
 
 

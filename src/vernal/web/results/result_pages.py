@@ -11,12 +11,12 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
 from vernal.audio.excerpts import shown_top_hz
 from vernal.clips.manifest import on_split
-from vernal.common.data_folder import data_root_param
 from vernal.common.formatting import percent
 from vernal.evaluation.baselines import ALL_POSITIVE, METADATA, PLACE_AND_HOUR
 from vernal.evaluation.effects import what_would_help
 from vernal.evaluation.stage_results import METRIC_NAMES, VALIDATION, StageResults, level_words
 from vernal.proof.run_record import stale_because
+from vernal.reports.commands import StageCommands
 from vernal.reports.figures import DEMO
 from vernal.reports.page import DEMO_WORDS
 from vernal.reports.page_templates import page_script_hash
@@ -189,6 +189,7 @@ class ResultPages:
         listed = errors.listed_errors(table, query)
         shown, paging = _page_of(request, listed, CLIPS_A_PAGE)
         band = self._project.band_of(results.target)
+        threshold = results.number(point, "threshold_logit")
         values = {
             "point": point,
             "query": query,
@@ -197,7 +198,8 @@ class ResultPages:
             "counts": errors.error_counts(table, results.measured_splits),
             "n_clips": len(listed),
             "clips": shown.astype(object).where(shown.notna(), None).to_dict("records"),
-            "threshold": results.number(point, "threshold_logit"),
+            "threshold": threshold,
+            "to_hear": self._commands(results).hear_errors(point, threshold),
             "band": band,
             "top_hz": shown_top_hz(band),
         }
@@ -272,11 +274,10 @@ class ResultPages:
         drawing = (nights.draw_nights, results, table, point, title)
         return table, totals, pictures.page_picture("nights", title, *drawing)
 
-    def _export_command(self, results: StageResults) -> str:
-        """The command that takes the point to use to the field."""
-        place = data_root_param(self._project.data_root)
-        command = f"kedro export {results.spec.stage} {_first_point(results)} --out DIR"
-        return f"{command} --params={place}" if place else command
+    def _commands(self, results: StageResults) -> StageCommands:
+        """The commands that the pages of a stage tell their reader to type."""
+        audio_roots = self._project.load_or_none("audio_roots") or {}
+        return StageCommands.of(results, audio_roots, self._project.data_root)
 
     def _stage_page(
         self, request: Request, tab: str, loaded: LoadedStage, values: dict[str, Any]
@@ -295,7 +296,7 @@ class ResultPages:
             "level_words": level_words,
             "what_would_help": what_would_help,
             "bar": pictures.bar,
-            "to_export": self._export_command(results),
+            "to_export": self._commands(results).export(_first_point(results)),
         }
         return page(request, f"results/{tab}", self._own | shared | values)
 

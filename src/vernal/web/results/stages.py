@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from vernal.common.data_folder import DataFolder
 from vernal.common.problems import InputError
-from vernal.proof.run_record import FINISHED, RUNNING, read_records, stale_because
+from vernal.proof.run_record import FINISHED, RUNNING, last_command, read_records, stale_because
 from vernal.sweeps.plans import MISSING, STALE, make_plan, point_states
 from vernal.sweeps.points import read_point_records
 from vernal.sweeps.spec import Spec, find_specs, natural_order, read_stage
@@ -83,10 +83,11 @@ def _is_board(path: Path) -> bool:
 
 def _found(folder: StageFolder, has_spec: bool) -> FoundStage:
     name = folder.stage
-    if missing := folder.missing_tables():
-        return FoundStage(name, has_spec, problem=_half_words(name, missing))
-    n_points, n_configurations = _n_rows(folder.points_table), _n_rows(folder.leaderboard)
+    n_points = n_configurations = 0
     try:
+        if missing := folder.missing_tables():
+            return FoundStage(name, has_spec, problem=_half_words(folder, missing))
+        n_points, n_configurations = _n_rows(folder.points_table), _n_rows(folder.leaderboard)
         run = _whole_run(read_records(folder.data.root, name))
     except InputError as error:
         return FoundStage(name, has_spec, n_points, n_configurations, problem=str(error))
@@ -99,13 +100,14 @@ def _n_rows(path: Path) -> int:
         return sum(1 for _ in csv.reader(file)) - 1
 
 
-def _command(stage: str) -> str:
-    return f"`kedro run --pipeline={stage}`"
+def _command(folder: StageFolder) -> str:
+    """What runs the stage again, as code."""
+    return f"`{last_command(folder.data.root, folder.stage)}`"
 
 
-def _half_words(stage: str, missing: list[str]) -> str:
+def _half_words(folder: StageFolder, missing: list[str]) -> str:
     """What to do about results that are there in part."""
-    return f"Not there: {', '.join(missing)}. A run was stopped before its end; run {_command(stage)} again."
+    return f"Not there: {', '.join(missing)}. A run was stopped before its end; run {_command(folder)} again."
 
 
 def _whole_run(records: list[dict[str, Any]]) -> dict[str, Any]:
@@ -163,11 +165,11 @@ def load_stage(data_root: Path, sweeps: Path, stage: str, target: str) -> Loaded
         results = StageResults.read(folder, StageQuestion(spec, target, options))
     except (OSError, ValueError) as error:
         raise InputError(
-            f"The results of {stage} cannot be read ({error}). Run {_command(stage)} again."
+            f"The results of {stage} cannot be read ({error}). Run {_command(folder)} again."
         ) from error
     remarks = [*_run_remarks(records, stage), *_data_remarks(folder), *spec_remarks, *option_remarks]
     if not results.tables:
-        remarks.append((f"The evaluation's own tables are not there; run {_command(stage)} again.", "bad"))
+        remarks.append((f"The evaluation's own tables are not there; run {_command(folder)} again.", "bad"))
     elif results.no_threshold:
         words = f"No threshold could be chosen: {results.no_threshold}. What needs one is not known."
         remarks.append((words, "warning"))
@@ -181,9 +183,9 @@ def _check_there(folder: StageFolder, sweeps: Path) -> None:
         raise InputError(f"There is no stage {stage!r}; there are {', '.join(known) or 'none'}.")
     missing = folder.missing_tables()
     if len(missing) == len(folder.tables) or not _is_board(folder.leaderboard):
-        raise InputError(f"{stage} has no results in {root} yet; run {_command(stage)}.")
+        raise InputError(f"{stage} has no results in {root} yet; run {_command(folder)}.")
     if missing:
-        raise InputError(_half_words(stage, missing))
+        raise InputError(_half_words(folder, missing))
 
 
 def _spec(folder: StageFolder, sweeps: Path) -> tuple[Spec, Remarks]:
@@ -202,7 +204,7 @@ def _spec(folder: StageFolder, sweeps: Path) -> tuple[Spec, Remarks]:
     n_open = states[MISSING] + states[STALE]
     words = (
         f"{n_open:,} of the {len(hashes):,} points of {file} have no result as they are now: the spec or a point file "
-        f"changed after the run. Run {_command(stage)}."
+        f"changed after the run. Run {_command(folder)}."
     )
     return spec, [(words, "warning")] if n_open else []
 
@@ -239,5 +241,5 @@ def _run_remarks(records: list[dict[str, Any]], stage: str) -> Remarks:
 
 def _data_remarks(folder: StageFolder) -> Remarks:
     reasons = "; ".join(stale_because(folder.data.root, folder.stage))
-    words = f"These results are stale: {reasons} since they were made. Run {_command(folder.stage)} again."
+    words = f"These results are stale: {reasons} since they were made. Run {_command(folder)} again."
     return [(words, "bad")] if reasons else []

@@ -1,6 +1,6 @@
 """What makes decisions count: the pipeline that reads those on a queue, and its command."""
 
-from vernal.proof.run_record import read_records
+from vernal.proof.run_record import last_command
 from vernal.web.project import ProjectContext
 from vernal.web.review.options import QueueSpec
 from vernal.web.review.queues import Queue
@@ -20,8 +20,7 @@ def command_of(project: ProjectContext, queue: Queue, target: str) -> str:
     """
     root, pipeline = project.data_root, pipeline_of(queue.spec)
     if pipeline != "curation":
-        commands = [record.get("command") for record in read_records(root, pipeline)]
-        return next(filter(None, reversed(commands)), f"kedro run --pipeline={pipeline}")
+        return last_command(root, pipeline)
     params = f"target={target},data_root={root}"
     if queue.classes and queue.classes[0] in project.targets:
         first = queue.classes[0]
