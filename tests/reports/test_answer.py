@@ -141,7 +141,7 @@ def test_where_nothing_could_choose_no_place_is_named(make_stage):
     results = with_board(
         make_stage(AXES).results, chosen_by="nothing", rank=pd.array([None, None], dtype="Int64")
     )
-    assert one(results, "Among 2 configurations nothing could choose; first in the plan is")
+    assert one(results, "Nothing could choose among the 2 configurations. The first in the plan: ")
 
 
 def test_a_setting_that_changes_nothing_promises_no_least_difference(make_stage):
@@ -199,7 +199,7 @@ def test_a_stage_without_a_threshold_says_so_wherever_one_would_be_named(make_st
         "nan",
     ):
         assert claim not in page, claim
-    assert "nothing could choose" in page
+    assert "Nothing could choose" in page
 
 
 def goals_table(results):

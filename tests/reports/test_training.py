@@ -43,7 +43,7 @@ def test_a_reference_that_is_better_beyond_its_interval_is_said_in_red(make_stag
     assert (
         tone == "bad"
         and "6 of 6 points" in text
-        and "ranks clips at a new site (test) better than 6 beyond its interval" in text
+        and "ranks clips at a new site (test) better than 6, by more than its interval" in text
     )
     text, tone = one(results, "A logistic regression, solved to its optimum on the same clips, reaches")
     assert tone == "bad" and "does worse than this simple classifier" in text

@@ -118,8 +118,7 @@ def whole_range(value: float, low: float, high: float) -> tuple[str, str, str]:
     >>> whole_range(252.3, 100.9, 480.2), whole_range(0.0, 0.0, 0.6)
     (('252', '100', '481'), ('0', '0', '1'))
     """
-    whole = round(value), math.floor(low), math.ceil(high)
-    return tuple(f"{number:,}" for number in whole)  # type: ignore[return-value]
+    return f"{round(value):,}", f"{math.floor(low):,}", f"{math.ceil(high):,}"
 
 
 def hours(value: float) -> str:

@@ -91,7 +91,7 @@ def test_confirmed_nights_may_be_counted():
 
 def test_recordings_that_could_not_be_heard_tell_nothing():
     said = lead_of(run_of(state=["not heard"], message=["Permission denied"]))
-    assert "0 of 1 recording could be heard: Permission denied. Nothing is known of any night." in said
+    assert "0 of 1 recording could be heard: Permission denied. Nothing is known about any night." in said
     assert "was detected on" not in said
 
 

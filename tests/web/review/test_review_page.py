@@ -560,7 +560,7 @@ def test_past_decisions_are_heard_again_corrected_and_exported(browser, start, t
     until(browser, "return document.querySelectorAll('tr[data-saved=target]').length === 1")
     last = log_lines(tmp_path / "season")[-1]
     assert (last["item"], last["decision"], last["is_score_shown"]) == (items[1], "target", False)
-    export = browser.find_element("link text", "As CSV").get_attribute("href")
+    export = browser.find_element("link text", "Download as CSV").get_attribute("href")
     text = browser.execute_async_script(
         "fetch(arguments[0]).then((answer) => answer.text()).then(arguments[1])", export
     )
