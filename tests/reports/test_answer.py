@@ -11,6 +11,7 @@ from vernal.common.formatting import percent
 from vernal.evaluation.proportions import exact_interval
 from vernal.reports.answer import answer_section, shown_effects
 from vernal.reports.blocks import Bullets, Table
+from vernal.reports.commands import StageCommands
 from vernal.reports.points import points_section
 from vernal.reports.recommendation import deploy_section
 from vernal.reports.uncertainty import limits
@@ -205,7 +206,7 @@ def test_a_stage_without_a_threshold_says_so_wherever_one_would_be_named(make_st
 def goals_table(results):
     (table,) = (
         block
-        for block in deploy_section(results).blocks
+        for block in deploy_section(results, StageCommands("made")).blocks
         if isinstance(block, Table) and block.columns[0] == "goal"
     )
     return [dict(zip(table.columns, row, strict=True)) for row in table.rows], table
@@ -226,7 +227,7 @@ def test_each_goal_is_met_or_missed_on_each_split_or_cannot_be_told(make_stage):
             assert not said or cells[goal.kind].endswith(f": {word}")
     budget = rows[-1]
     assert budget["validation review, min"] == "0: cannot be told" and table.tones[-1] == "warning"
-    assert "the test would choose" in table.caption
+    assert "the test would then have chosen" in table.caption
 
 
 COLUMN_OF = {"precision": "precision", "recall": "recall", "review_minutes": "review, min"}
@@ -337,13 +338,18 @@ def test_groups_are_not_called_nights(make_stage, clips):
     assert "over groups and seeds" in text
 
 
-def test_the_command_that_takes_a_point_to_the_field_finds_the_data_folder(make_stage):
+def test_commands_on_the_point_to_use_find_the_data_folder(make_stage):
     results = make_stage().results
     for place, end in (("", " --out DIR`"), ("data_root=/x/out", " --out DIR --params=data_root=/x/out`")):
         (card,) = (
             block
-            for block in deploy_section(results, place).blocks
+            for block in deploy_section(results, StageCommands(results.spec.stage, place)).blocks
             if isinstance(block, Table) and block.columns == ["what", "value"]
         )
-        command = dict(card.rows)["to take it to the field"]
-        assert command == f"`kedro export {results.spec.stage} {results.deployed}{end}"
+        rows = dict(card.rows)
+        assert rows["to use it in other programs"] == f"`kedro export made {results.deployed}{end}"
+        searched = f"detection.recordings=/path/to/recordings,detection.model=made/{results.deployed}"
+        params = ",".join(filter(None, (searched, place)))
+        assert rows["to search recordings with it"] == f'`kedro run --pipeline=detection --params="{params}"`'
+        assert rows["then to check a sample of them"].startswith("`kedro review sample --params=")
+        assert place in rows["then to check a sample of them"]

@@ -114,7 +114,7 @@ def test_several_labels_are_told_one_by_one():
     assert "1 night with detections still has to be checked" in said
     tiles = {tile.label: tile for tile in answer_section(run).blocks[1].tiles}
     assert tiles["nights with a detection"].value == "3 of 6"
-    assert "and for each label" in tiles["nights with a detection"].detail
+    assert "per recorder and label" in tiles["nights with a detection"].detail
 
 
 def test_recordings_of_no_known_night_are_said_to_be_in_no_count():

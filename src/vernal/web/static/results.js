@@ -8,17 +8,21 @@ clips();
 builder();
 output();
 
-// Clips: spectrograms when they come into view, and keys to go through them.
+// Clips: spectrograms, those in view first, and keys to go through them.
 function clips() {
   const listed = [...document.querySelectorAll(".clip")];
   if (!listed.length) return;
+  const waiting = new Set(document.querySelectorAll(".spectrogram"));
   const seen = new IntersectionObserver((entries) => {
-    for (const entry of entries.filter((one) => one.isIntersecting)) {
-      seen.unobserve(entry.target);
-      paint(entry.target);
-    }
+    for (const entry of entries) if (entry.isIntersecting) paintOnce(entry.target);
   }, { rootMargin: "300px" });
-  for (const canvas of document.querySelectorAll(".spectrogram")) seen.observe(canvas);
+  for (const canvas of waiting) seen.observe(canvas);
+  const paintOnce = async (canvas) => {
+    seen.unobserve(canvas);
+    if (waiting.delete(canvas)) await paint(canvas);
+  };
+  // The others one after another: paper shows them all.
+  addEventListener("load", async () => { for (const canvas of [...waiting]) await paintOnce(canvas); });
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.altKey || event.metaKey || event.target.matches("input, select, textarea, button, audio, summary")) return;
     const at = listed.indexOf(document.activeElement);
