@@ -357,10 +357,7 @@ def test_alarms_are_expected_only_at_the_classifiers_own_threshold(found, record
     assert "would give about" in page_of(found, recordings)
     noted = page_of(found, recordings, notes=("The band is odd.",), has_own_threshold=False)
     assert "would give about" not in noted and "The band is odd." in noted
-    assert (
-        "How many of them are false alarms cannot be told: this run's threshold, band or sensitivity is"
-        in noted
-    )
+    assert "threshold, band or sensitivity is not the one that was measured" in noted
     old = page_of(found, recordings, results={"val_fpr": 0.0})
     assert "would give about" not in old and "does not say how many labelled clips" in old
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from vernal.field.detection.sample_design import (
@@ -36,6 +36,7 @@ def drawn(picks) -> pd.DataFrame:
     st.integers(0, 40),
     st.floats(0, 1, exclude_max=True),
 )
+@example([1, 1, 1], 3, float(np.nextafter(1, 0)))
 def test_every_night_has_its_share_to_within_one(sizes, n, start):
     picks = marks(nights_of(sizes), n, start)
     assert sum(pick.n for pick in picks) == min(n, sum(sizes))

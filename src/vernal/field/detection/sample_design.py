@@ -93,6 +93,7 @@ def marks(nights: pd.DataFrame, n: int, start: float) -> list[Pick]:
     n = min(n, int(ends[-1]))
     # Whole windows: a mark stands in one, and two never in the same.
     at = np.floor((start + np.arange(n)) * ends[-1] / n).astype(np.int64)
+    at = np.minimum(at, ends[-1] - 1)  # a start just below 1 is rounded up
     hits = np.bincount(np.searchsorted(ends, at, side="right"), minlength=len(ends))
     columns = (nights[name].tolist() for name in ("stratum_low", *_NIGHT))
     return [
