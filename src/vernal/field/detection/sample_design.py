@@ -92,8 +92,8 @@ def marks(nights: pd.DataFrame, n: int, start: float) -> list[Pick]:
         return []
     n = min(n, int(ends[-1]))
     # Whole windows: a mark stands in one, and two never in the same.
+    start = min(start, 1 - 1e-9)  # just below 1, a sum would be rounded up into the next window
     at = np.floor((start + np.arange(n)) * ends[-1] / n).astype(np.int64)
-    at = np.minimum(at, ends[-1] - 1)  # a start just below 1 is rounded up
     hits = np.bincount(np.searchsorted(ends, at, side="right"), minlength=len(ends))
     columns = (nights[name].tolist() for name in ("stratum_low", *_NIGHT))
     return [
