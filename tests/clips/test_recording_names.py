@@ -16,6 +16,13 @@ def test_an_id_of_the_file_is_no_part_of_a_recorder():
     assert recorders_of(files) == ["hill_01_2980"] * 3 + ["marsh_02_2981"]
 
 
+@pytest.mark.parametrize("clip", ["{}_clip{}.wav", "0.9{1}_{1}_{0}_{1}.0s_9.0s.wav"])
+def test_clips_of_one_recording_make_its_id_no_recorder(clip: str):
+    recordings = [f"hill_01_2980_70{n}204_20210{n}01_210000" for n in range(1, 4)]
+    paths = [clip.format(recording, number) for recording in recordings for number in range(6)]
+    assert set(recorders_of(paths)) == {"hill_01_2980"}
+
+
 def test_numbered_recorders_stay_apart():
     assert recorders_of(named("pond_2", "pond_3", "pond_4")) == ["pond_2", "pond_3", "pond_4"]
     many = named(*["pond_1001"] * 5, *["pond_1002"] * 5)

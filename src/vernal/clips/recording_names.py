@@ -125,18 +125,31 @@ def recorders_of(paths: Sequence[str], pattern: str | None = None) -> list[str |
     """
     if pattern:
         return _by_pattern(paths, pattern)
-    names = [read_name(path).recorder_id for path in paths]
+    facts = [read_name(_uncut(path)) for path in paths]
+    names = [fact.recorder_id for fact in facts]
     parts = [_FILE_NUMBER.match(name) if name else None for name in names]
+    # Clips that were cut out of one recording have its number and time, and are one file here.
+    files = {
+        (part["stem"], part["number"], fact.started_at or path)
+        for part, fact, path in zip(parts, facts, paths, strict=True)
+        if part
+    }
     files_of: dict[str, Counter[str]] = {}
-    for part in filter(None, parts):
-        files_of.setdefault(part["stem"], Counter())[part["number"]] += 1
-    few = {stem for stem, files in files_of.items() if files.total() <= _FILES_PER_NUMBER * len(files)}
+    for stem, number, _ in files:
+        files_of.setdefault(stem, Counter())[number] += 1
+    few = {stem for stem, numbers in files_of.items() if numbers.total() <= _FILES_PER_NUMBER * len(numbers)}
     # Where some stems have several numbers, another's only one of as many digits is an id too.
     digits = {len(number) for stem in few if len(files_of[stem]) > 1 for number in files_of[stem]}
     return [
         part["stem"] if part and part["stem"] in few and len(part["number"]) in digits else name
         for part, name in zip(parts, names, strict=True)
     ]
+
+
+def _uncut(path: str) -> str:
+    """The name of the recording that BirdNET-Analyzer cut a clip out of; any other name as it is."""
+    cut_out = _CUT_OUT.match(PurePosixPath(path.replace("\\", "/")).stem)
+    return f"{cut_out['stem']}.wav" if cut_out else path
 
 
 def _by_pattern(paths: Sequence[str], pattern: str) -> list[str | None]:
