@@ -10,6 +10,7 @@ from tests.problem_cards import CARD
 from tests.reports.test_page import text_of
 from vernal.clips.problem_card import make_problem_card
 from vernal.clips.splits import count_splits
+from vernal.reports.commands import StageCommands
 from vernal.reports.lead import lead_section, question, setting_words, use_case
 from vernal.reports.listening import listen_section
 from vernal.sweeps.point_settings import PointSettings
@@ -32,7 +33,7 @@ def test_ten_questions_of_an_ecologist_are_answered_on_the_first_screen_or_one_c
     stage = make_stage(AXES, separation=2.0)
     stage.results = replace(stage.results, card=with_card(0.5))
     results = stage.results
-    listen = listen_section(results, stage.scores, stage.splits, {})
+    listen = listen_section(results, stage.scores, stage.splits, {}, StageCommands("made"))
     page = stage.page(listen=listen)
     first = text_of(re.search(r'<section id="answer">.*?</section>', page, re.S)[0])
     at = results.numbers(results.deployed, "test_ood")

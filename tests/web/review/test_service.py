@@ -312,7 +312,7 @@ def test_a_queue_that_is_heard_says_what_takes_its_decisions_up(service, serve):
     )
     assert service.taken_up_by(queue) == collected
     found = replace(queue, spec=QueueSpec("detection.top", clips=None))
-    assert service.taken_up_by(found) == f"kedro run --pipeline=detection --params=data_root={root}"
+    assert service.taken_up_by(found) == f'kedro run --pipeline=detection --params="data_root={root}"'
 
 
 def test_options_are_checked():
