@@ -1,6 +1,7 @@
 """`kedro` for tests, without its seconds of imports: a process that has them loaded forks for each command.
 
 A command still has a process, folder, environment and output of its own. Linux only; elsewhere it is a plain `kedro`.
+Its workers that train heads are forked too, from a process that has TensorFlow loaded as they load it.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import atexit
 import functools
 import importlib
 import json
+import multiprocessing
 import os
 import pkgutil
 import select
@@ -21,7 +23,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from multiprocessing import forkserver, resource_tracker
+from multiprocessing.context import ForkServerProcess, SpawnProcess
 from pathlib import Path
+from typing import Any
 
 PROJECT = Path(__file__).resolve().parents[1]
 # What commands import when they come to it, beside the whole of the package.
@@ -95,6 +100,7 @@ def serve(address: str) -> None:
     for name in (*LOADED, *package):
         if name not in ("vernal.__main__", "vernal.settings"):
             importlib.import_module(name)
+    load_tensorflow()
     Path(f"{address}.new").rename(address)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     while True:
@@ -123,6 +129,39 @@ def serve(address: str) -> None:
     os.environ.clear()
     os.environ.update(environment)
     sys.argv = ["kedro", *arguments]
+    fork_training_workers()
+
+
+def load_tensorflow() -> None:
+    """Start the process of which training workers are forks; it ends when the last that could ask it has ended."""
+    from vernal.common.workers import worker_environment
+
+    before = dict(os.environ)
+    os.environ.update(worker_environment())
+    multiprocessing.set_forkserver_preload(["tests.tensorflow_loaded"])
+    forkserver.ensure_running()
+    os.environ.clear()
+    os.environ.update(before)
+
+
+def fork_training_workers() -> None:
+    """Within a command: workers that would load TensorFlow first are forks of the process that has it."""
+    from vernal.common import workers
+    from vernal.training.program import prepare_tensorflow
+
+    # It is the child of another process, so whether it lives cannot be asked here.
+    forkserver._forkserver.ensure_running = lambda: None  # type: ignore[method-assign]
+    resource_tracker._resource_tracker._fd = resource_tracker._resource_tracker._pid = None
+
+    def process(*args: Any, **kwargs: Any) -> SpawnProcess | ForkServerProcess:
+        prepare, environment, scratch = kwargs["args"][3]
+        if prepare is not prepare_tensorflow:
+            return SpawnProcess(*args, **kwargs)
+        queues = kwargs["args"][:3]
+        start = (prepare, {**os.environ, **environment}, scratch)
+        return ForkServerProcess(*args, **{**kwargs, "args": (*queues, start, *kwargs["args"][4:])})
+
+    workers.SpawnProcess = process  # type: ignore[assignment, misc]
 
 
 if __name__ == "__main__":
