@@ -21,9 +21,9 @@ test *what:
 coverage:
     python -m pytest --cov --cov-report= --hypothesis-profile=thorough
 
-# What takes longer than the unit tests, by its marker: chain, processes, simulation, browser, docs or slow.
-stage name:
-    python -m pytest -m "{{ if name == "slow" { name } else { name + " and not slow" } }}"
+# What takes longer than the unit tests, by its markers: chain, processes, simulation, browser, docs; or slow alone.
+stage +names:
+    python -m pytest -m "{{ if names == "slow" { names } else { "(" + replace(names, " ", " or ") + ") and not slow" } }}"
 
 # Damaged files for every reader of other people's bytes; what ends one otherwise than in words is kept in faults/.
 fuzz seconds="3":

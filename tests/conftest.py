@@ -42,6 +42,7 @@ collect_ignore = (
         "tools/docs_site/test_features_page.py",
     ]
 )
+ENDINGS = ("failed", "error", "passed", "skipped")
 # Files that take longest are begun first, so that no worker is alone with one when the others have finished.
 LONGEST = (
     "test_cases.py",
@@ -79,12 +80,32 @@ LONGEST = (
 )
 
 
+def asked_markers(config: pytest.Config) -> list[str]:
+    """The markers of a stage, as in `-m "chain and not slow"` or `-m "(chain or docs) and not slow"`; else none."""
+    found = re.fullmatch(r"\(?(\w+(?: or \w+)*)\)?(?: and not \w+)*", config.option.markexpr)
+    return found[1].split(" or ") if found else []
+
+
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """A stage of one marker, as `-m "chain and not slow"`, reads the files alone in which the marker stands."""
-    asked = re.fullmatch(r"(\w+)( and not \w+)*", config.option.markexpr)
-    if asked is None or asked[1] == "not" or not collection_path.match("test_*.py"):
+    """A stage reads the files alone in which one of its markers stands."""
+    markers = asked_markers(config)
+    if not markers or not collection_path.match("test_*.py"):
         return None
-    return f"mark.{asked[1]}" not in collection_path.read_text(encoding="utf-8") or None
+    text = collection_path.read_text(encoding="utf-8")
+    return not any(f"mark.{marker}" in text for marker in markers) or None
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Of markers that run together each is told alone: how its tests ended, and their seconds."""
+    markers = asked_markers(config)
+    for marker in markers if len(markers) > 1 else []:
+        ended = {
+            outcome: [report for report in reports if marker in getattr(report, "keywords", ())]
+            for outcome, reports in terminalreporter.stats.items()
+        }
+        counts = [f"{len(ended[outcome])} {outcome}" for outcome in ENDINGS if ended.get(outcome)]
+        seconds = sum(getattr(report, "duration", 0) for reports in ended.values() for report in reports)
+        terminalreporter.write_line(f"{marker}: {', '.join(counts) or 'no tests'} ({seconds:.0f} s)")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

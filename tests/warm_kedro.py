@@ -1,7 +1,7 @@
 """`kedro` for tests, without its seconds of imports: a process that has them loaded forks for each command.
 
 A command still has a process, folder, environment and output of its own. Linux only; elsewhere it is a plain `kedro`.
-Its workers that train heads are forked too, from a process that has TensorFlow loaded as they load it.
+Its workers that train or search are forked too, from a process that has TensorFlow loaded as they load it.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def serve(address: str) -> None:
     for name in (*LOADED, *package):
         if name not in ("vernal.__main__", "vernal.settings"):
             importlib.import_module(name)
-    load_tensorflow()
+    load_for_workers()
     Path(f"{address}.new").rename(address)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     while True:
@@ -129,23 +129,23 @@ def serve(address: str) -> None:
     os.environ.clear()
     os.environ.update(environment)
     sys.argv = ["kedro", *arguments]
-    fork_training_workers()
+    fork_workers()
 
 
-def load_tensorflow() -> None:
-    """Start the process of which training workers are forks; it ends when the last that could ask it has ended."""
+def load_for_workers() -> None:
+    """Start the process of which workers are forks; it ends with the last that could ask it for one."""
     from vernal.common.workers import worker_environment
 
     before = dict(os.environ)
     os.environ.update(worker_environment())
-    multiprocessing.set_forkserver_preload(["tests.tensorflow_loaded"])
+    multiprocessing.set_forkserver_preload(["tests.warm_workers"])
     forkserver.ensure_running()
     os.environ.clear()
     os.environ.update(before)
 
 
-def fork_training_workers() -> None:
-    """Within a command: workers that would load TensorFlow first are forks of the process that has it."""
+def fork_workers() -> None:
+    """Within a command: its workers are forks, but for those of other programs, which load what they like."""
     from vernal.common import workers
     from vernal.training.program import prepare_tensorflow
 
@@ -154,12 +154,11 @@ def fork_training_workers() -> None:
     resource_tracker._resource_tracker._fd = resource_tracker._resource_tracker._pid = None
 
     def process(*args: Any, **kwargs: Any) -> SpawnProcess | ForkServerProcess:
-        prepare, environment, scratch = kwargs["args"][3]
-        if prepare is not prepare_tensorflow:
+        *queues, (prepare, environment, scratch), most_tasks = kwargs["args"]
+        if prepare not in (None, prepare_tensorflow):
             return SpawnProcess(*args, **kwargs)
-        queues = kwargs["args"][:3]
         start = (prepare, {**os.environ, **environment}, scratch)
-        return ForkServerProcess(*args, **{**kwargs, "args": (*queues, start, *kwargs["args"][4:])})
+        return ForkServerProcess(*args, **{**kwargs, "args": (*queues, start, most_tasks)})
 
     workers.SpawnProcess = process  # type: ignore[assignment, misc]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from vernal.common.problems import InputError
@@ -78,6 +78,8 @@ def test_absurd_metrics_are_answered(tmp_path: Path) -> None:
     columns=st.lists(COLUMNS, min_size=1, max_size=12, unique=True),
     rows=st.lists(st.lists(CELLS, min_size=12, max_size=12), max_size=9),
 )
+@example(columns=["metrics.a.p.f1"], rows=[["1e308"] * 12, ["1e308"] * 12])
+@example(columns=["metrics.a.p.f1"], rows=[["-1e308"] * 12, ["-1e308"] * 12])
 def test_any_cells_are_answered(tmp_path: Path, columns: list[str], rows: list[list[str]]) -> None:
     path = tmp_path / "table.csv"
     lines = [columns, *(row[: len(columns)] for row in rows)]

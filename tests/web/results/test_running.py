@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,14 @@ from vernal.web.results.running import (
     run_command,
     shown_command,
 )
+
+
+@pytest.fixture(autouse=True)
+def taken_interrupts() -> Iterator[None]:
+    """A server takes SIGINT. Tests in a shell's background ignore it, and what they start would with them."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before or signal.SIG_DFL)
 
 
 def wait_for(condition, seconds: float = 30.0) -> None:
@@ -94,17 +104,18 @@ def test_only_one_run_at_a_time_and_it_can_be_stopped(tmp_path: Path):
     runs = Runs(tmp_path, tmp_path)
     with pytest.raises(InputError, match="No run of made that was started here"):
         runs.stop("made")
-    code = "import time\nprint('up', flush=True)\ntry:\n time.sleep(60)\nexcept KeyboardInterrupt:\n print('tidied')"
+    # Its output begins with its command, in which these words stand in two parts.
+    code = "import time\ntry:\n print('rea' 'dy', flush=True)\n time.sleep(60)\nexcept KeyboardInterrupt:\n print('ti' 'dy')"
     run = runs.start("made", python(code), "")
     with pytest.raises(InputError, match="A run of made is at work"):
         runs.start("other", python("pass"), "")
     with pytest.raises(InputError, match="No run of other"):
         runs.stop("other")
-    wait_for(lambda: "up" in read_output(run.log, 0)[0])
+    wait_for(lambda: "ready" in read_output(run.log, 0)[0])
     # It may have ended by the time that it is asked.
     assert runs.stop("made").state in ("stopping", "stopped")
     wait_for(lambda: not run.is_running)
-    assert run.state == "stopped" and "tidied" in read_output(run.log, 0)[0]
+    assert run.state == "stopped" and "tidy" in read_output(run.log, 0)[0]
     after = runs.start("made", python("pass"), "")
     wait_for(lambda: not after.is_running)
     assert logs_of(tmp_path, "made") == [after.log, run.log]
