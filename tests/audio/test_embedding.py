@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.onnx_encoders import write_encoder
@@ -161,7 +161,6 @@ def test_no_clips_no_windows(season):
     assert list(embed_windows(windows, roots, LOGMEL)) == []
 
 
-@settings(max_examples=50, deadline=None)
 @given(
     duration_s=st.floats(0.5, 60),
     overlap=st.sampled_from([0, 0.5, 1.5, 2.5]),

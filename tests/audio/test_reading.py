@@ -183,7 +183,6 @@ def test_an_impossible_sample_rate_is_unreadable(tmp_path, rate):
     assert reason(lying_wav(tmp_path / "rate.wav", 2 * 96_000, rate)) in ("unreadable",)
 
 
-@settings(max_examples=60, deadline=None)
 @given(position=st.integers(0, 200), value=st.binary(min_size=1, max_size=8), cut=st.integers(0, 50_000))
 def test_whatever_the_bytes_the_answer_is_facts_or_a_reason(tmp_path_factory, position, value, cut):
     folder = tmp_path_factory.mktemp("fuzz")

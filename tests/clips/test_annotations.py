@@ -5,7 +5,7 @@ import string
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from vernal.clips.annotation_formats import FORMATS, decode, read_labels, recognise, write_labels
@@ -78,19 +78,16 @@ def assert_round_trip(module, table):
 
 
 @given(st.lists(annotations(), max_size=6))
-@settings(max_examples=40, deadline=None)
 def test_plain_csv_gives_everything_back(rows):
     assert_round_trip(FORMATS["csv"], carried(rows, FORMATS["csv"].CARRIES))
 
 
 @given(st.lists(annotations(may_be_weak=False), max_size=6))
-@settings(max_examples=40, deadline=None)
 def test_raven_gives_everything_but_absence_back(rows):
     assert_round_trip(FORMATS["raven"], carried(rows, FORMATS["raven"].CARRIES))
 
 
 @given(st.lists(annotations(recording=st.just("night.wav"), may_be_weak=False), max_size=6))
-@settings(max_examples=40, deadline=None)
 def test_audacity_gives_back_what_a_label_says(rows):
     module = FORMATS["audacity"]
     rows = [{**row, "label": row["label"].replace("[", "(").replace("]", ")")} for row in rows]
@@ -98,7 +95,6 @@ def test_audacity_gives_back_what_a_label_says(rows):
 
 
 @given(st.lists(annotations(may_be_weak=False), max_size=6))
-@settings(max_examples=40, deadline=None)
 def test_kaleidoscope_gives_back_people_and_models(rows):
     module = FORMATS["kaleidoscope"]
     rows = [{**row, "annotator": None if row["model"] else row["annotator"]} for row in rows]
@@ -106,7 +102,6 @@ def test_kaleidoscope_gives_back_people_and_models(rows):
 
 
 @given(st.lists(annotations(may_be_weak=False), max_size=6))
-@settings(max_examples=40, deadline=None)
 def test_birdnet_gives_back_a_models_detections(rows):
     module = FORMATS["birdnet"]
     rows = [{**row, "model": row["model"] or "BirdNET"} for row in rows]
@@ -126,7 +121,6 @@ def test_no_text_of_a_table_is_a_formula_to_a_spreadsheet(name):
     st.sampled_from(sorted(FORMATS)),
     st.lists(annotations(recording=st.just("a.wav"), may_be_weak=False), min_size=1, max_size=3),
 )
-@settings(max_examples=40, deadline=None)
 def test_a_written_file_is_recognised(name, rows):
     module = FORMATS[name]
     fixed = {"label": "RADR", **({"model": "BirdNET"} if name == "birdnet" else {})}
@@ -149,7 +143,6 @@ def test_files_are_written_and_read_whole(tmp_path):
 
 
 @given(st.binary(max_size=300))
-@settings(max_examples=60, deadline=None)
 def test_bytes_of_any_kind_are_read_or_refused_in_words(content):
     try:
         text = decode(content, "file")
@@ -165,7 +158,6 @@ CELLS = st.text(st.characters(codec="utf-8"), max_size=8) | st.sampled_from(
 
 
 @given(st.sampled_from(sorted(FORMATS)), st.lists(st.lists(CELLS, max_size=12), max_size=4), st.data())
-@settings(max_examples=60, deadline=None)
 def test_damaged_tables_are_read_or_refused_in_words(name, rows, data):
     module = FORMATS[name]
     whole = module.render(

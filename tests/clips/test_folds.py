@@ -10,7 +10,7 @@ from vernal.clips.folds import CHOOSE_BY, MOST_SITE_FOLDS, folds_of, without_fol
 from vernal.clips.splits import SplitOptions, assign_splits
 
 MakeClips = Callable[..., pd.DataFrame]
-made = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+made = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def train_split(n_sites: int, n_nights: int = 6, clips_per_night: int = 4) -> pd.DataFrame:

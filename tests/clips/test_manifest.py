@@ -354,7 +354,7 @@ def test_paths_that_no_file_can_have_are_listed_as_not_found(audio: Path):
     assert len(str(raised.value)) < 3_000
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(place=st.integers(0, 10_000), bits=st.integers(1, 255), n=st.integers(1, 8))
 def test_a_spoilt_parquet_file_gives_a_table_or_a_clear_error(tmp_path: Path, place: int, bits: int, n: int):
     content = bytearray(_parquet(tmp_path, {"fold": pa.array([1.0, None])}).read_bytes())
@@ -367,7 +367,7 @@ def test_a_spoilt_parquet_file_gives_a_table_or_a_clear_error(tmp_path: Path, pl
         assert str(error)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     content=st.binary(max_size=300)
     | st.text(max_size=300).map(lambda text: ("file_path,label\n" + text).encode())

@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from vernal.clips.mining import (
@@ -86,7 +86,6 @@ def test_20457_field_clips_give_1401_981_and_475():
 # Properties
 
 
-@settings(max_examples=40, deadline=None)
 @given(finite)
 def test_subsets_are_nested_heads_of_one_ranking(logits):
     options = MiningOptions()
@@ -105,7 +104,6 @@ def test_subsets_are_nested_heads_of_one_ranking(logits):
         assert len(best[f"bestLowQuality/{name}"]) == percent * detected // 100
 
 
-@settings(max_examples=40, deadline=None)
 @given(st.lists(st.sampled_from([-5.0, 0.0, 1.0, 3.0]), max_size=40), st.randoms())
 def test_the_order_of_rows_changes_nothing_even_among_equal_scores(logits, random):
     table = scores(logits)
@@ -122,7 +120,6 @@ def test_equal_scores_are_not_ordered_by_name():
     assert not names.is_monotonic_increasing and not names.is_monotonic_decreasing
 
 
-@settings(max_examples=40, deadline=None)
 @given(st.floats(0.001, 0.999))
 def test_the_smallest_confidence_is_inclusive(confidence):
     at = logit_of(confidence)
@@ -289,7 +286,6 @@ def test_candidates_are_the_highest_scores_a_few_of_each_recording_and_some_at_r
     assert "is_positive" not in queue and "label" not in queue
 
 
-@settings(max_examples=40, deadline=None)
 @given(st.randoms())
 def test_the_queue_does_not_depend_on_the_order_of_rows(random):
     table = unlabelled()

@@ -92,7 +92,6 @@ def test_800_and_3000_become_800_and_800():
     assert balanced.clip_id.is_monotonic_increasing
 
 
-@settings(max_examples=40, deadline=None)
 @given(mixtures, seeds)
 def test_balance_keeps_the_smaller_class_and_takes_from_the_larger(clips, seed):
     balanced = balance(clips, seed)
@@ -103,7 +102,6 @@ def test_balance_keeps_the_smaller_class_and_takes_from_the_larger(clips, seed):
     assert set(smaller.clip_id) <= set(balanced.clip_id)
 
 
-@settings(max_examples=40, deadline=None)
 @given(mixtures, seeds, st.randoms())
 def test_the_order_of_rows_and_the_index_change_no_draw(clips, seed, random):
     order = list(range(len(clips)))
@@ -113,7 +111,6 @@ def test_the_order_of_rows_and_the_index_change_no_draw(clips, seed, random):
     pd.testing.assert_frame_equal(cap(clips, 7, 0.5, seed), cap(shuffled, 7, 0.5, seed))
 
 
-@settings(max_examples=40, deadline=None)
 @given(st.integers(1, 20), st.integers(21, 60), seeds, st.data())
 def test_a_clip_that_is_added_moves_at_most_one_other(n_positive, n_negative, seed, data):
     clips = labelled(n_positive, n_negative)
@@ -154,7 +151,6 @@ def test_balance_without_a_class_says_which():
 # Caps
 
 
-@settings(max_examples=40, deadline=None)
 @given(mixtures, seeds, st.integers(0, 30), st.sampled_from([0.0, 0.29, 0.5, 1.0, 2.0]))
 def test_caps_hold_and_follow_one_list(clips, seed, most, ratio):
     capped = cap(clips, most, ratio, seed)
@@ -385,7 +381,6 @@ def test_repeated_clips_are_refused():
 # The clips held out
 
 
-@settings(max_examples=40, deadline=None)
 @given(st.integers(2, 60), st.integers(2, 60), seeds, st.sampled_from([0.1, 0.2, 0.5]))
 def test_the_held_out_clips_are_a_share_of_each_class(n_positive, n_negative, seed, fraction):
     clips = labelled(n_positive, n_negative)

@@ -20,7 +20,7 @@ from vernal.common.hashing import unit_hash
 from vernal.common.problems import InputError
 
 MakeClips = Callable[..., pd.DataFrame]
-made = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+made = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @made

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from vernal.collection.agreement import (
@@ -94,7 +94,6 @@ def test_rows_in_any_order_give_the_same_table():
 
 
 @given(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 1), st.integers(0, 1)), min_size=2, max_size=20))
-@settings(max_examples=60, deadline=None)
 def test_coefficients_stay_in_range_and_do_not_care_who_is_who(rows):
     table = np.array(rows, dtype=float)
     for measure, data in (

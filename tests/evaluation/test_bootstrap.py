@@ -1,14 +1,13 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests import simulated_recorders
 from vernal.evaluation import bootstrap, metrics
 
 # Machines that run tests are slow at times; that is no finding.
-UNHURRIED = settings(deadline=None, max_examples=50)
 
 
 def night_units(sizes=(3, 4, 5), seed=0):
@@ -36,7 +35,6 @@ SMALL = st.lists(
 )
 
 
-@UNHURRIED
 @given(SMALL)
 def test_every_draw_is_what_its_units_written_out_would_give(units):
     scores, truth, code, groups = (np.array(part) for part in zip(*units, strict=True))
@@ -129,7 +127,6 @@ def test_recall_rests_on_nights_with_positives_and_the_false_positive_rate_on_th
 SHARES = st.floats(1e-9, 1 - 1e-9) | st.sampled_from([0.0, 1.0])
 
 
-@UNHURRIED
 @given(SHARES, st.floats(0, 0.05), st.floats(1, 50), st.floats(0.5, 0.99))
 def test_intervals_hold_the_estimate_and_stay_within_0_and_1(estimate, variance, df, level):
     low, high = bootstrap.interval(estimate, variance, df, level, effective=5)

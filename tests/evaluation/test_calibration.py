@@ -1,12 +1,11 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
 from vernal.evaluation import calibration
 
-UNHURRIED = settings(deadline=None, max_examples=50)
 UNITS = st.lists(st.tuples(st.floats(-20, 20), st.booleans()), min_size=4, max_size=60).filter(
     lambda units: len({truth for _, truth in units}) == 2
 )
@@ -45,7 +44,6 @@ def test_calibrating_on_one_half_mends_the_other(method):
     assert after["ece"] < 0.03 < before["ece"] and after["brier"] < before["brier"]
 
 
-@UNHURRIED
 @given(UNITS, st.sampled_from(calibration.METHODS))
 def test_probabilities_are_in_range_and_never_fall_as_the_logit_rises(units, method):
     logits, truth = (np.array(part) for part in zip(*units, strict=True))
@@ -88,7 +86,6 @@ def test_equal_probabilities_stay_in_one_bin():
     assert len(calibration.reliability([], np.array([], dtype=bool))) == 0
 
 
-@UNHURRIED
 @given(UNITS)
 def test_bins_hold_every_unit_once(units):
     logits, truth = (np.array(part) for part in zip(*units, strict=True))

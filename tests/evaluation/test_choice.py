@@ -1,16 +1,18 @@
 """The choice among configurations, against scikit-learn, and blind to every test split."""
 
+from functools import cache
+
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
+from sklearn.metrics import average_precision_score, f1_score, precision_recall_curve, roc_auc_score
 
 from tests.simulated_choices import chosen
 from tests.small_stage import made_counts, made_plan, made_scores, split_table
 from vernal.clips.folds import folds_of
 from vernal.evaluation.choice import CV_COLUMNS, choice_of, cross_validated
 from vernal.evaluation.deployment import deployed_point, leading_points
-from vernal.evaluation.evaluate import evaluate_stage
+from vernal.evaluation.evaluate import EvaluationResult, evaluate_stage
 from vernal.evaluation.options import EvaluationOptions
 from vernal.sweeps.settings_table import CONFIGURATION
 
@@ -46,6 +48,15 @@ def evaluated(splits, plan, scores, folds):
     return evaluate_stage(plan, scores, splits, made_counts(plan), OPTIONS, fold_scores=folds)
 
 
+@cache
+def of_the_season(with_folds: bool) -> EvaluationResult:
+    """The season's evaluation, for reading only."""
+    splits, plan = season(), made_plan()
+    return evaluated(
+        splits, plan, made_scores(plan, splits), scored_folds(plan, splits) if with_folds else None
+    )
+
+
 def test_measures_of_folds_are_those_of_plain_scikit_learn():
     splits, plan = season(), made_plan()
     folds, scores = folds_of(splits, "sites"), scored_folds(made_plan(), season())
@@ -58,9 +69,9 @@ def test_measures_of_folds_are_those_of_plain_scikit_learn():
         flagged = pd.Series(False, index=own.index)
         for fold, part in own.groupby("fold"):
             others = own[own.fold != fold]
-            thresholds = np.sort(others.logit.unique())
-            f1 = [f1_score(others.truth, others.logit >= at) for at in thresholds]
-            flagged[part.index] = part.logit >= thresholds[int(np.argmax(f1))]
+            precision, recall, thresholds = precision_recall_curve(others.truth, others.logit)
+            f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
+            flagged[part.index] = part.logit >= thresholds[int(np.argmax(f1[:-1]))]
         assert row.cv_f1 == pytest.approx(f1_score(own.truth, flagged), abs=0.02)
         by_fold = [part for _, part in own.groupby("fold")]
         assert row.cv_auroc == pytest.approx(np.mean([roc_auc_score(p.truth, p.logit) for p in by_fold]))
@@ -71,8 +82,7 @@ def test_measures_of_folds_are_those_of_plain_scikit_learn():
 
 
 def test_the_order_is_that_of_the_folds_with_the_test_beside():
-    splits, plan = season(), made_plan()
-    result = evaluated(splits, plan, made_scores(plan, splits), scored_folds(plan, splits))
+    result = of_the_season(with_folds=True)
     board = result.leaderboard
     assert (board.chosen_by == "sites").all() and (board.score == board.cv_f1).all()
     assert board.score.is_monotonic_decreasing and board.negative_subsets.tolist()[:2] == [BETTER] * 2
@@ -87,21 +97,18 @@ def test_no_test_split_has_a_part_in_the_choice(with_folds):
     scores, folds = made_scores(plan, splits), scored_folds(plan, splits) if with_folds else None
     in_test = scores.split.str.startswith("test")
     turned = scores.assign(logit=scores.logit.where(~in_test, -scores.logit))
-    chosen = []
-    for table in (scores, turned):
-        result = evaluated(splits, plan, table, folds)
-        chosen.append(
-            (
-                result.leaderboard[CONFIGURATION].tolist(),
-                deployed_point(result.points, leading_points(result.leaderboard)),
-            )
+    chosen = [
+        (
+            result.leaderboard[CONFIGURATION].tolist(),
+            deployed_point(result.points, leading_points(result.leaderboard)),
         )
+        for result in (of_the_season(with_folds), evaluated(splits, plan, turned, folds))
+    ]
     assert chosen[0] == chosen[1]
 
 
 def test_without_folds_validation_chooses_and_it_is_said():
-    splits, plan = season(), made_plan()
-    result = evaluated(splits, plan, made_scores(plan, splits), None)
+    result = of_the_season(with_folds=False)
     assert (result.leaderboard.chosen_by == "validation").all()
     notes = result.notes[result.notes.scope == "choice"].note.tolist()
     assert notes == ["configurations were compared on validation", "no configuration was trained on folds"]

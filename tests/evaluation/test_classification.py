@@ -1,14 +1,13 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import classification_report
 
 from vernal.evaluation.classification import averages_of, confusion_matrix, report, report_of
 
 # Machines that run tests are slow at times; that is no finding.
-UNHURRIED = settings(deadline=None, max_examples=50)
 
 SUPPORT = [40, 40, 80, 80, 40, 40, 78, 40, 103, 34]
 NONE = (0.00, 0.00, 0.00)
@@ -100,7 +99,6 @@ def test_weighted_and_macro_are_not_the_same_thing():
 LABELS = st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("abc")), min_size=1, max_size=40)
 
 
-@UNHURRIED
 @given(LABELS)
 def test_equal_to_scikit_learns_report(pairs):
     true, predicted = zip(*pairs, strict=True)
@@ -119,7 +117,6 @@ def test_equal_to_scikit_learns_report(pairs):
         )
 
 
-@UNHURRIED
 @given(LABELS)
 def test_micro_f1_is_accuracy_and_so_is_weighted_recall(pairs):
     true, predicted = zip(*pairs, strict=True)
@@ -130,7 +127,6 @@ def test_micro_f1_is_accuracy_and_so_is_weighted_recall(pairs):
     assert averages.loc["weighted", "recall"] == pytest.approx(accuracy)
 
 
-@UNHURRIED
 @given(LABELS, st.randoms(use_true_random=False))
 def test_the_order_of_units_and_the_names_of_classes_change_no_average(pairs, random):
     renamed = [

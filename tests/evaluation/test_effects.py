@@ -3,7 +3,7 @@ import itertools
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests import simulated_studies
@@ -11,7 +11,6 @@ from tests.simulated_studies import Kind
 from vernal.evaluation import effects
 
 # Machines that run tests are slow at times; that is no finding.
-UNHURRIED = settings(deadline=None, max_examples=50)
 
 
 def made_plan(seeds=(1, 2, 3), **axes):
@@ -65,7 +64,6 @@ def test_swapping_the_levels_turns_the_effect_round():
     assert other.p[0] == pytest.approx(one.p[0])
 
 
-@UNHURRIED
 @given(st.randoms(use_true_random=False))
 def test_the_order_of_rows_within_a_level_changes_nothing(random):
     rng = np.random.default_rng(3)

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 
@@ -8,7 +8,6 @@ from tests import plain_metrics
 from vernal.evaluation import metrics
 
 # Machines that run tests are slow at times; that is no finding.
-UNHURRIED = settings(deadline=None, max_examples=50)
 
 UNIT = st.tuples(st.integers(-4, 4).map(lambda n: n / 2), st.booleans(), st.sampled_from("ab"))
 UNITS = st.lists(UNIT, min_size=1, max_size=25)
@@ -41,7 +40,6 @@ def test_ten_negatives_called_positive_are_false_positives():
     assert found["f1"] == pytest.approx(2 / 3)
 
 
-@UNHURRIED
 @given(UNITS)
 def test_equal_to_the_plain_reference(units):
     scores, truth, groups = split(units)
@@ -55,7 +53,6 @@ def test_equal_to_the_plain_reference(units):
     assert same(metrics.average_precision(scores, truth), plain_metrics.average_precision(scores, truth))
 
 
-@UNHURRIED
 @given(UNITS)
 def test_equal_to_scikit_learn(units):
     scores, truth, _ = split(units)
@@ -67,7 +64,6 @@ def test_equal_to_scikit_learn(units):
         assert metrics.metrics_at(scores, truth, 0.0)["f1"] == pytest.approx(f1_score(truth, scores >= 0))
 
 
-@UNHURRIED
 @given(UNITS, st.randoms(use_true_random=False))
 def test_the_order_of_rows_changes_nothing(units, random):
     shuffled = random.sample(units, len(units))
@@ -75,7 +71,6 @@ def test_the_order_of_rows_changes_nothing(units, random):
     assert all(same(one[name], other[name]) for name in metrics.MEASURES)
 
 
-@UNHURRIED
 @given(UNITS)
 def test_ranking_metrics_do_not_change_under_a_monotone_transform(units):
     scores, truth, groups = split(units)
@@ -85,7 +80,6 @@ def test_ranking_metrics_do_not_change_under_a_monotone_transform(units):
         assert same(metrics.auroc_within(scores, truth, groups), metrics.auroc_within(changed, truth, groups))
 
 
-@UNHURRIED
 @given(UNITS)
 def test_swapping_labels_and_signs_keeps_auroc_and_swaps_the_matrix(units):
     scores, truth, _ = split(units)
@@ -95,21 +89,18 @@ def test_swapping_labels_and_signs_keeps_auroc_and_swaps_the_matrix(units):
     assert (counts.tp == swapped.fp).all() and (counts.fn == swapped.tn).all()
 
 
-@UNHURRIED
 @given(UNITS, st.integers(2, 4))
 def test_duplicated_rows_change_no_rate(units, times):
     one, other = (metrics.measured(*split(u)[:2], 0.5, split(u)[2]) for u in (units, units * times))
     assert all(same(one[name], other[name]) for name in metrics.MEASURES)
 
 
-@UNHURRIED
 @given(UNITS)
 def test_every_measure_stays_in_its_range(units):
     values = np.array(list(metrics.measured(*split(units)[:2], 0.0, split(units)[2]).values()))
     assert ((values >= 0) & (values <= 1) | np.isnan(values)).all()
 
 
-@UNHURRIED
 @given(UNITS)
 def test_counts_at_given_thresholds_are_those_of_the_whole_table(units):
     scores, truth, _ = split(units)

@@ -1,13 +1,12 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from vernal.evaluation import metrics
 from vernal.evaluation.operating_points import Goal, choose, optimism, review_minutes
 
 # Machines that run tests are slow at times; that is no finding.
-UNHURRIED = settings(deadline=None, max_examples=50)
 
 SCORES = np.array([5.0, 4.0, 3.0, 2.0, 1.0, 0.0])
 TRUTH = np.array([True, True, False, True, False, False])
@@ -111,7 +110,6 @@ def test_without_both_classes_there_is_no_threshold(truth, lacking):
     assert np.isnan([point.precision, point.recall, point.f1, point.fpr]).all()
 
 
-@UNHURRIED
 @given(
     UNITS,
     st.sampled_from([Goal(), Goal("precision", 0.6), Goal("recall", 0.8), Goal("review_minutes", 200.0)]),
@@ -130,7 +128,6 @@ def test_no_threshold_serves_the_goal_better(units, goal):
         assert (table.precision < goal.value).all() and point.precision == table.precision.max()
 
 
-@UNHURRIED
 @given(UNITS)
 def test_scores_shifted_shift_the_threshold_and_nothing_else(units):
     scores, truth = (
@@ -140,7 +137,6 @@ def test_scores_shifted_shift_the_threshold_and_nothing_else(units):
     assert other.logit == one.logit + 10 and (other.f1, other.fpr) == (one.f1, one.fpr)
 
 
-@UNHURRIED
 @given(UNITS, st.integers(-6, 6))
 def test_optimism_is_never_negative(units, logit):
     scores, truth = (np.array(part) for part in zip(*units, strict=True))

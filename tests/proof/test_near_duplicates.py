@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from vernal.audio.embedding.windows import EmbeddingOptions, embed_windows, plan_windows
@@ -41,7 +41,6 @@ def plain_pairs(x, group, floor, neighbours):
     return kept
 
 
-@settings(max_examples=40, deadline=None)
 @given(st.integers(0, 10_000), st.integers(2, 60), st.integers(1, 4), st.integers(1, 4))
 def test_the_blocked_search_finds_what_a_plain_one_finds(seed, n, n_groups, neighbours):
     rng = np.random.default_rng(seed)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from vernal.common.problems import InputError
@@ -221,7 +221,6 @@ def test_a_selection_keeps_the_plans_order_and_shares_within_itself():
 
 
 @given(st.lists(st.integers(1, 120), min_size=1), st.integers(1, 120), st.integers(1, 120))
-@settings(max_examples=50, deadline=None)
 def test_every_way_to_name_points_means_the_same(numbers, one, other):
     by_number = selected_names(NAMES, HASHES, numbers)
     assert by_number == selected_names(NAMES, HASHES, [NAMES[number - 1] for number in numbers])

@@ -50,7 +50,6 @@ def test_a_point_file_gives_its_point_back(raw):
 
 
 @given(any_settings())
-@settings(max_examples=50, deadline=None)
 def test_a_file_spelled_otherwise_is_as_written_and_a_changed_one_is_not(raw):
     record = point_record(make_point("x_001", raw))
     respelled = {

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from vernal.common.problems import InputError
@@ -47,7 +47,6 @@ def test_logits_are_those_of_plain_matrix_products(hidden_units: int, n_classes:
     assert np.abs(head.logits(x) - plain_logits(head, x)).max() < 1e-9
 
 
-@settings(max_examples=40, deadline=None)
 @given(
     n_dims=st.integers(1, 70),
     hidden_units=st.sampled_from([0, 1, 7, 33]),

@@ -131,7 +131,6 @@ def test_the_modes_are_those_that_can_be_set():
 # What each promises
 
 
-@settings(max_examples=40, deadline=None)
 @given(st.integers(2, 15), st.integers(16, 40), st.integers(0, 2**31))
 def test_linear_rows_lie_on_the_line_between_two_positives(n_positive, n_negative, seed):
     x, y = one_class(n_positive, n_negative, seed=seed)
@@ -320,7 +319,6 @@ def test_birdnet_smoothing_depends_on_the_number_of_rows():
 # Mixup and smoothing, corrected
 
 
-@settings(max_examples=40, deadline=None)
 @given(st.integers(0, 30), st.integers(0, 30), st.integers(0, 2**31))
 def test_targets_stay_between_0_and_1(n_positive, n_negative, seed):
     x, y = one_class(n_positive, n_negative, seed=seed)
@@ -357,7 +355,6 @@ def test_too_few_rows_to_mix_are_left_alone(rule, n_rows):
     assert (mixed_x == x).all() and (mixed_y == y).all()
 
 
-@settings(max_examples=40, deadline=None)
 @given(st.lists(st.floats(0, 1), min_size=2, max_size=20), st.floats(0, 1))
 def test_smoothing_keeps_order_and_does_not_depend_on_the_number_of_rows(targets, amount):
     y = np.array(targets)

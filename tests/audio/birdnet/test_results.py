@@ -172,7 +172,7 @@ def test_no_result_is_of_two_recordings(wanted: list[str], own: list[str]) -> No
     assert not set(matched) & set(doubtful)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.sampled_from(list(FORMATS)),
     st.one_of(st.binary(max_size=200), st.text(max_size=200).map(str.encode)),

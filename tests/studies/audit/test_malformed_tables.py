@@ -53,7 +53,7 @@ CELLS = st.one_of(
     st.text(max_size=6).filter(lambda text: not set(text) & set('",\r\n')),
     st.just("(" * 300),
 )
-QUICK = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+QUICK = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def answers(path: Path) -> None:

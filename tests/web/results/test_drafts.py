@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from vernal.common.safe_yaml import parse_yaml
@@ -69,7 +69,6 @@ BASE = st.fixed_dictionaries(
 )  # fmt: skip
 
 
-@settings(max_examples=60, deadline=None)
 @given(AXES, BASE, st.permutations(["seed", "recorders", "quality", "learning_rate", "balance"]), NAMES)
 def test_what_is_saved_parses_to_the_same_points(axes, base, order, description):
     axes = {name: axes[name] for name in sorted(axes, key=lambda one: (*order, one).index(one))}
