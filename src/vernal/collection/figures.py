@@ -1,7 +1,5 @@
 """The figures of a collection's report, each a function that draws one in the common style."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -65,7 +63,7 @@ _SERIES = ((BLUE, "o"), (ORANGE, "s"), (GREEN, "^"), (PURPLE, "D"), (INK, "v"), 
 _TOP = 1.01
 
 
-def inventory(stock: pd.DataFrame, title: str) -> Figure:
+def inventory(stock: pd.DataFrame, title: str) -> "Figure":
     """Recordings by who gave them, and what became of them."""
     sounds = stock[(stock.kind == "recording") & (stock.state != "superseded")]
     if sounds.empty:
@@ -94,7 +92,7 @@ def inventory(stock: pd.DataFrame, title: str) -> Figure:
     return figure
 
 
-def agreement(table: pd.DataFrame, title: str) -> Figure:
+def agreement(table: pd.DataFrame, title: str) -> "Figure":
     """Coefficients with intervals: annotators with each other, all of them, and each with themselves."""
     shown = table[table.coefficient.isin(["cohen", "krippendorff"]) & table.value.notna()]
     if shown.empty:
@@ -121,7 +119,7 @@ def agreement(table: pd.DataFrame, title: str) -> Figure:
     return figure
 
 
-def annotators(rates: pd.DataFrame, planted: Mapping[str, Any], title: str) -> Figure:
+def annotators(rates: pd.DataFrame, planted: Mapping[str, Any], title: str) -> "Figure":
     """How often each annotator misses a class and how often they hear what is not there, with intervals."""
     is_yes_or_no = rates.true_value.map(lambda value: isinstance(value, bool | np.bool_)).astype(bool)
     wrong = rates[(rates.true_value != rates.said_value) & is_yes_or_no]
@@ -164,7 +162,7 @@ def _look(place: int) -> tuple[str, str]:
     return _SERIES[place % len(_SERIES)]
 
 
-def _with_intervals(axes: Axes, rows: pd.DataFrame, x: pd.Series, y: Any, place: int, label: str) -> None:
+def _with_intervals(axes: "Axes", rows: pd.DataFrame, x: pd.Series, y: Any, place: int, label: str) -> None:
     colour, marker = _look(place)
     axes.hlines(y, rows.low, rows.high, color=colour, linewidth=1.4)
     axes.plot(x, y, linestyle="", marker=marker, color=colour, label=label)
@@ -175,7 +173,7 @@ def _put_in(planted: Mapping[str, Any], annotator: str, label: str, kind: str) -
     return float(planted.get("error_rates", {}).get(annotator, {}).get(label, {}).get(kind, np.nan))
 
 
-def learning_curve(curves: pd.DataFrame, lines: pd.DataFrame, metric: str, title: str) -> Figure:
+def learning_curve(curves: pd.DataFrame, lines: pd.DataFrame, metric: str, title: str) -> "Figure":
     """Scores over growing parts of the collection, and the fitted law beyond it, with its band."""
     labels = sorted(curves.label.unique()) if len(curves) else []
     if not labels:
@@ -201,7 +199,7 @@ def learning_curve(curves: pd.DataFrame, lines: pd.DataFrame, metric: str, title
     return figure
 
 
-def coverage(table: pd.DataFrame, title: str) -> Figure:
+def coverage(table: pd.DataFrame, title: str) -> "Figure":
     """Shares of training and deployment by site and by hour, side by side."""
     facets = [by for by in ("site", "hour") if (table.by == by).any()] if len(table) else []
     if not facets:
@@ -230,7 +228,7 @@ def _in_order(rows: pd.DataFrame, by: str) -> pd.DataFrame:
     return rows.sort_values("value", key=lambda hours: (hours.astype(int) - START_HOUR) % 24)
 
 
-def drift(shifts: pd.DataFrame, planted: Mapping[str, Any], title: str) -> Figure:
+def drift(shifts: pd.DataFrame, planted: Mapping[str, Any], title: str) -> "Figure":
     """Change of the background from one season to the next, octave by octave."""
     if shifts.empty:
         return nothing(title, "No recorder has nights in two seasons.")
@@ -253,7 +251,7 @@ def drift(shifts: pd.DataFrame, planted: Mapping[str, Any], title: str) -> Figur
     return figure
 
 
-def embedding_map(vectors: pd.DataFrame, clips: pd.DataFrame, season_by: str, title: str) -> Figure:
+def embedding_map(vectors: pd.DataFrame, clips: pd.DataFrame, season_by: str, title: str) -> "Figure":
     """The clips in the first two dimensions of the embedding, by season and by use."""
     shown = clips[clips.clip_id.isin(vectors.clip_id)].sort_values("clip_id")
     if shown.empty:
@@ -276,7 +274,7 @@ def embedding_map(vectors: pd.DataFrame, clips: pd.DataFrame, season_by: str, ti
     return figure
 
 
-def quality(clips: pd.DataFrame, title: str) -> Figure:
+def quality(clips: pd.DataFrame, title: str) -> "Figure":
     """Signal-to-noise ratios of the positive clips by the tier that people gave, or none."""
     known = clips[clips.snr_db.notna()]
     if known.empty:
@@ -293,7 +291,7 @@ def quality(clips: pd.DataFrame, title: str) -> Figure:
     return figure
 
 
-def strategies(simulation: pd.DataFrame, metric: str, title: str) -> Figure:
+def strategies(simulation: pd.DataFrame, metric: str, title: str) -> "Figure":
     """What the queue and chance reach with the same number of labels."""
     if simulation.empty:
         return nothing(title, "Too few labelled clips to try it out.")

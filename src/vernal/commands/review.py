@@ -1,7 +1,5 @@
 """`kedro review`: serve the page for listening and deciding, and for looking at results, on this machine."""
 
-from __future__ import annotations
-
 import contextlib
 import getpass
 import socket
@@ -99,7 +97,7 @@ def review(
 
 def open_service(
     project: Path, params: Mapping[str, str], reviewer: str | None, is_blind: bool, repeats: float | None
-) -> ReviewService:
+) -> "ReviewService":
     """The review of a project with its parameters."""
     from vernal.web.review.options import ReviewOptions
     from vernal.web.review.service import ReviewService
@@ -118,7 +116,7 @@ def _login() -> str:
         return ""
 
 
-def start_page(service: ReviewService, queue: str | None, asked: Mapping[str, Any]) -> str:
+def start_page(service: "ReviewService", queue: str | None, asked: Mapping[str, Any]) -> str:
     """Make or narrow the queue that was asked for; the address of its page.
 
     Raises:
@@ -151,7 +149,7 @@ def start_page(service: ReviewService, queue: str | None, asked: Mapping[str, An
     return f"/review/queue/{quote(queue)}?reviewer={quote(service.reviewer)}"
 
 
-def serve(service: ReviewService, host: str, port: int, path: str, opens_browser: bool) -> None:
+def serve(service: "ReviewService", host: str, port: int, path: str, opens_browser: bool) -> None:
     """Serve until Ctrl+C; prints the address with its token.
 
     Raises:
@@ -192,7 +190,7 @@ def _bind(host: str, port: int) -> socket.socket:
     return bound
 
 
-def open_project(project: Path, params: Mapping[str, str]) -> ProjectContext:
+def open_project(project: Path, params: Mapping[str, str]) -> "ProjectContext":
     """The project's parameters and datasets, as `kedro run` with the same `--params` has them."""
     from kedro.framework.startup import bootstrap_project
 
@@ -212,7 +210,7 @@ def open_project(project: Path, params: Mapping[str, str]) -> ProjectContext:
         own = {"targets": None, "data_root": anywhere, "store_root": str(parameters["store_root"])}
         return _configured(project, given | own)
 
-    def open_target(name: str, folder: Path) -> ProjectContext:
+    def open_target(name: str, folder: Path) -> "ProjectContext":
         shared, datasets = of_any_target()
         own = {"target": name, "data_root": folder.as_posix()}
         moved = _moved(datasets, str(shared["data_root"]), folder.as_posix())
@@ -245,7 +243,7 @@ def _configured(project: Path, given: Mapping[str, Any]) -> tuple[dict[str, Any]
     return parameters, catalog
 
 
-def _context(project: Path, parameters: Mapping[str, Any], config: Any) -> ProjectContext:
+def _context(project: Path, parameters: Mapping[str, Any], config: Any) -> "ProjectContext":
     from kedro.framework.project import settings
 
     from vernal.web.project import ProjectContext

@@ -4,8 +4,6 @@ Heads are kept by all that they depend on, so a target's own run finds what was 
 start of the trainer and few, full batches take the time of one target instead of many.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -97,16 +95,16 @@ def train_together(
 class Listed:
     """What a target trains: its heads, the trainings whose references are solved, every clip that they are about."""
 
-    fits: list[Fit]
-    compared: list[Fit]
-    clips: pd.DataFrame
+    fits: "list[Fit]"
+    compared: "list[Fit]"
+    clips: "pd.DataFrame"
 
 
 def train_listed(
     targets: Iterable[Listed],
-    store: EmbeddingStore,
-    library: HeadLibrary,
-    training: TrainingOptions,
+    store: "EmbeddingStore",
+    library: "HeadLibrary",
+    training: "TrainingOptions",
     workers: int,
 ) -> None:
     """Train what the library does not have, of as many targets at once as `MOST_AT_ONCE` allows, and solve references.
@@ -126,9 +124,9 @@ def train_listed(
 
 def _train_batch(
     targets: Sequence[Listed],
-    store: EmbeddingStore,
-    library: HeadLibrary,
-    training: TrainingOptions,
+    store: "EmbeddingStore",
+    library: "HeadLibrary",
+    training: "TrainingOptions",
     workers: int,
 ) -> None:
     import pandas as pd
@@ -149,7 +147,7 @@ def _train_batch(
 
 
 def _miner(
-    folder: DataFolder, settings: PointSettings, audio: EmbeddingOptions, training: TrainingOptions
+    folder: "DataFolder", settings: "PointSettings", audio: "EmbeddingOptions", training: "TrainingOptions"
 ) -> Listed:
     """A target's miner; nothing whose reference is solved."""
     from vernal.common.table_files import read_table
@@ -160,10 +158,10 @@ def _miner(
 
 
 def _points(
-    folder: DataFolder,
+    folder: "DataFolder",
     stages: Sequence[str],
-    audio: EmbeddingOptions,
-    training: TrainingOptions,
+    audio: "EmbeddingOptions",
+    training: "TrainingOptions",
     finished: Collection[str],
 ) -> Listed:
     """A target's points and folds, of every stage."""

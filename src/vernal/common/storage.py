@@ -7,8 +7,6 @@ library in another language, a link, another program) gets a copy on this machin
 clear message that it needs a folder on a disk.
 """
 
-from __future__ import annotations
-
 import atexit
 import contextlib
 import fnmatch
@@ -123,7 +121,7 @@ class RemotePath(os.PathLike):
     def __hash__(self) -> int:
         return hash(str(self))
 
-    def __lt__(self, other: RemotePath) -> bool:
+    def __lt__(self, other: "RemotePath") -> bool:
         # Part by part, as paths on a disk are ordered.
         return (self._protocol, self._key) < (other._protocol, other._key)
 
@@ -133,13 +131,13 @@ class RemotePath(os.PathLike):
             "--params=data_root=... (which steps take object storage: docs/scaling.md)."
         )
 
-    def __truediv__(self, name: str | PurePosixPath) -> RemotePath:
+    def __truediv__(self, name: str | PurePosixPath) -> "RemotePath":
         return self._with(self._key / str(name))
 
-    def joinpath(self, *names: str) -> RemotePath:
+    def joinpath(self, *names: str) -> "RemotePath":
         return self._with(self._key.joinpath(*names))
 
-    def _with(self, key: PurePosixPath, info: dict[str, Any] | None = None) -> RemotePath:
+    def _with(self, key: PurePosixPath, info: dict[str, Any] | None = None) -> "RemotePath":
         return RemotePath(f"{self._protocol}://{key.as_posix()}", info)
 
     @property
@@ -159,13 +157,13 @@ class RemotePath(os.PathLike):
         return self._key.parts
 
     @property
-    def parent(self) -> RemotePath:
+    def parent(self) -> "RemotePath":
         return self._with(self._key.parent)
 
-    def with_name(self, name: str) -> RemotePath:
+    def with_name(self, name: str) -> "RemotePath":
         return self._with(self._key.with_name(name))
 
-    def with_suffix(self, suffix: str) -> RemotePath:
+    def with_suffix(self, suffix: str) -> "RemotePath":
         return self._with(self._key.with_suffix(suffix))
 
     def as_posix(self) -> str:
@@ -174,10 +172,10 @@ class RemotePath(os.PathLike):
     def is_absolute(self) -> bool:
         return True
 
-    def expanduser(self) -> RemotePath:
+    def expanduser(self) -> "RemotePath":
         return self
 
-    def resolve(self) -> RemotePath:
+    def resolve(self) -> "RemotePath":
         return self._with(PurePosixPath(posixpath.normpath(self._key.as_posix())))
 
     def relative_to(self, other: Any) -> PurePosixPath:
@@ -236,7 +234,7 @@ class RemotePath(os.PathLike):
             else repr([about.get(name) for name in ("ETag", "size", "LastModified", "created")])
         )
 
-    def iterdir(self) -> Iterator[RemotePath]:
+    def iterdir(self) -> "Iterator[RemotePath]":
         with _clear(self):
             try:
                 listed = self._fs.ls(self._key.as_posix(), detail=True)
@@ -244,19 +242,19 @@ class RemotePath(os.PathLike):
                 raise FileNotFoundError(2, "No such folder", str(self)) from None
         yield from (found for found in self._found(listed) if found != self)
 
-    def glob(self, pattern: str) -> Iterator[RemotePath]:
+    def glob(self, pattern: str) -> "Iterator[RemotePath]":
         depth = len(PurePosixPath(pattern).parts)
         yield from (found for found in self._below(depth) if _fits(found.relative_to(self), pattern, depth))
 
-    def rglob(self, pattern: str) -> Iterator[RemotePath]:
+    def rglob(self, pattern: str) -> "Iterator[RemotePath]":
         yield from (found for found in self._below(None) if fnmatch.fnmatchcase(found.name, pattern))
 
-    def _below(self, depth: int | None) -> list[RemotePath]:
+    def _below(self, depth: int | None) -> "list[RemotePath]":
         with _clear(self):
             listed = self._fs.find(self._key.as_posix(), maxdepth=depth, withdirs=True, detail=True)
         return [found for found in self._found(listed.values()) if found != self]
 
-    def _found(self, listed: Any) -> list[RemotePath]:
+    def _found(self, listed: Any) -> "list[RemotePath]":
         return sorted(self._with(PurePosixPath(self._fs._strip_protocol(one["name"])), one) for one in listed)
 
     # Reading and writing ----------------------------------------------------------------------------

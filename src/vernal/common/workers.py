@@ -12,8 +12,6 @@ worker dies again comes out as a `Crash`. Elsewhere (`as_they_finish`: training,
 of the caller's (`explaining_deaths`); what was finished is kept by then.
 """
 
-from __future__ import annotations
-
 import contextlib
 import multiprocessing
 import os

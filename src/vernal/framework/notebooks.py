@@ -1,7 +1,5 @@
 """What the notebooks stand on: the project's catalog, whose results it holds, and clips as sound and as vectors."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -92,7 +90,7 @@ def call_range(catalog: Any) -> tuple[float, float] | None:
     return catalog.load("problem_card").band_of(catalog.load("params:target"))
 
 
-def listen_to(sounds: Mapping[str, np.ndarray], band_hz: tuple[float, float] | None = None) -> HTML:
+def listen_to(sounds: Mapping[str, np.ndarray], band_hz: tuple[float, float] | None = None) -> "HTML":
     """Clips side by side, each picture with its player; all pictures share one scale of frequency and level.
 
     Args:
@@ -130,7 +128,7 @@ def name_of(clip: Mapping[Any, Any] | pd.Series) -> str:
     return ", ".join([first, *more])
 
 
-def vectors_of(clips: pd.DataFrame, store: EmbeddingStore, options: EmbeddingOptions) -> np.ndarray:
+def vectors_of(clips: pd.DataFrame, store: "EmbeddingStore", options: "EmbeddingOptions") -> np.ndarray:
     """One embedding a clip, the mean over its windows: (n_clips, n_dims) float32 in the order of `clips`.
 
     Raises:
@@ -145,7 +143,7 @@ def vectors_of(clips: pd.DataFrame, store: EmbeddingStore, options: EmbeddingOpt
 
 def pair_of(
     a: str, b: str, plan: pd.DataFrame, scores: pd.DataFrame, splits: pd.DataFrame, unit: str = "clip"
-) -> ScoredPair:
+) -> "ScoredPair":
     """The scores of two points of a stage, clip by clip.
 
     Args:
@@ -170,7 +168,7 @@ def pair_of(
 
 
 def difference_table(
-    pair: ScoredPair, thresholds: Sequence[float], options: EvaluationOptions
+    pair: "ScoredPair", thresholds: Sequence[float], options: "EvaluationOptions"
 ) -> pd.DataFrame:
     """What the second point reaches beyond the first on the test splits, each at its own threshold.
 

@@ -3,8 +3,6 @@
 Everything that a head's weights depend on goes into its key, and nothing else does.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -185,7 +183,7 @@ def train_missing(
     options: TrainingOptions,
     workers: int,
     progress: Callable[[int], None] | None = None,
-) -> Iterator[FittedHead | FailedHead]:
+) -> "Iterator[FittedHead | FailedHead]":
     """Train the heads that the library does not have, and yield each as it is finished."""
     finished = known.keys()
     missing = [fit for fit in fits if fit.key not in finished]
@@ -205,7 +203,7 @@ def solve_references(
     store: EmbeddingStore,
     workers: int,
     progress: Callable[[int], None] | None = None,
-) -> Iterator[FittedHead]:
+) -> "Iterator[FittedHead]":
     """Solve the reference of each training (see `reference.solve_reference`), and yield each as it is finished."""
     from threadpoolctl import threadpool_limits
 
@@ -219,7 +217,7 @@ def solve_references(
                 yield solved
 
 
-def _solve(x: Array, rows_of: pd.Series, fit: Fit) -> FittedHead:
+def _solve(x: Array, rows_of: pd.Series, fit: Fit) -> "FittedHead":
     (rows, y), (stop_rows, stop_y) = _both_roles(fit, rows_of)
     return solve_reference(fit.reference_key, x[rows], y, x[stop_rows], stop_y)
 
@@ -238,11 +236,11 @@ def _by_audio(
 
 def _train(
     x: Array,
-    jobs: list[FitJob],
+    jobs: "list[FitJob]",
     options: TrainingOptions,
     workers: int,
     progress: Callable[[int], None] | None,
-) -> Iterator[FittedHead | FailedHead]:
+) -> "Iterator[FittedHead | FailedHead]":
     if options.backend == "birdnet_analyzer":
         from vernal.training.birdnet_analyzer import train_jobs
 
@@ -252,7 +250,7 @@ def _train(
     return fit_heads(x, jobs, workers, progress, options.overfit_check)
 
 
-def _job(fit: Fit, rows_of: pd.Series, x: Array) -> FitJob:
+def _job(fit: Fit, rows_of: pd.Series, x: Array) -> "FitJob":
     """What the trainer needs: rows of the matrix in the order of clip ids, and the rows made for this fit."""
     from vernal.training.train import FitJob, until_converged
 

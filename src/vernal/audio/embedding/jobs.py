@@ -4,8 +4,6 @@ A worker is a process with one thread and one encoder. It decodes, resamples and
 so that sound never travels between processes; only vectors do, a job's at once.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -68,7 +66,7 @@ class Outcome:
     message: str = ""
 
 
-def embed_file(job: FileJob, encoder: Encoder, options: EmbeddingOptions) -> Iterator[Outcome]:
+def embed_file(job: FileJob, encoder: "Encoder", options: "EmbeddingOptions") -> Iterator[Outcome]:
     """Embed the windows of one file; what cannot be read comes out as a failure."""
     done = 0
     try:
@@ -100,7 +98,7 @@ def _content_hash(path: str, _size: int, _mtime_ns: int) -> str:
     return sha256_of_file(path)
 
 
-def _read(source: AudioReader | Filtered, spans: list[Span], n_samples: int) -> np.ndarray:
+def _read(source: "AudioReader | Filtered", spans: list[Span], n_samples: int) -> np.ndarray:
     """(n, n_samples) float32."""
     windows = []
     for span in spans:
@@ -125,7 +123,7 @@ def whole_window(samples: np.ndarray, n_samples: int) -> np.ndarray:
 class Filtered:
     """Band-passed samples of clips, read forward; the filter starts where the clip does."""
 
-    def __init__(self, reader: AudioReader, options: EmbeddingOptions) -> None:
+    def __init__(self, reader: AudioReader, options: "EmbeddingOptions") -> None:
         self._reader = reader
         self._options = options
         self._clip_start = -1
@@ -156,7 +154,7 @@ class Filtered:
         return self._after
 
 
-def run_here(jobs: Iterable[list[FileJob]], options: EmbeddingOptions) -> Iterator[Outcome]:
+def run_here(jobs: Iterable[list[FileJob]], options: "EmbeddingOptions") -> Iterator[Outcome]:
     """Embed in this process, with one thread, so that sums are taken in the same order as in workers."""
     from threadpoolctl import ThreadpoolController
 
@@ -178,7 +176,7 @@ def run_here(jobs: Iterable[list[FileJob]], options: EmbeddingOptions) -> Iterat
 
 
 def run_in_workers(
-    jobs: Iterable[list[FileJob]], options: EmbeddingOptions, workers: int
+    jobs: Iterable[list[FileJob]], options: "EmbeddingOptions", workers: int
 ) -> Iterator[Outcome]:
     """Embed in `workers` processes, or on the workers of the cluster that this run uses; results come as jobs finish.
 
@@ -200,7 +198,7 @@ def run_in_workers(
         yield from outcomes
 
 
-def _embed_job(job: list[FileJob], options: EmbeddingOptions) -> list[Outcome]:
+def _embed_job(job: list[FileJob], options: "EmbeddingOptions") -> list[Outcome]:
     return list(run_here([job], options))
 
 

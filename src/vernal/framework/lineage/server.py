@@ -1,7 +1,5 @@
 """The lineage served on this machine, from the project as it is."""
 
-from __future__ import annotations
-
 import socket
 import threading
 import webbrowser
@@ -18,7 +16,7 @@ if TYPE_CHECKING:
 _PORTS_TRIED = 20
 
 
-def create_app(project: Path) -> FastAPI:
+def create_app(project: Path) -> "FastAPI":
     """Kedro-Viz' application with its page and its version answered from here.
 
     `load_graph` must have been called before a browser asks.

@@ -1,7 +1,5 @@
 """Figures of a detection run: nights by recorders, and calls by the hour."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,7 +19,7 @@ QUIET, UNHEARD = "recorded, no detection", "recorded, could not be heard"
 MOST_ROWS = 80
 
 
-def activity(nights: pd.DataFrame, title: str) -> Figure:
+def activity(nights: pd.DataFrame, title: str) -> "Figure":
     """Recorders by nights: how many detections; nothing drawn where nothing was recorded.
 
     Args:
@@ -43,7 +41,7 @@ def activity(nights: pd.DataFrame, title: str) -> Figure:
     return figure
 
 
-def _nights(axes: Axes, table: pd.DataFrame, recorders: list[str]) -> None:
+def _nights(axes: "Axes", table: pd.DataFrame, recorders: list[str]) -> None:
     dates = sorted(table.night.unique())
     places = set_nights(axes, dates)
     x = table.night.map(places).to_numpy()
@@ -66,7 +64,7 @@ def _mark_size(n_dates: int) -> float:
     return float(np.clip(300 / max(n_dates, 1), 2.5, 6))
 
 
-def _cells(axes: Axes, x: np.ndarray, y: np.ndarray, colour: str, strength: float) -> None:
+def _cells(axes: "Axes", x: np.ndarray, y: np.ndarray, colour: str, strength: float) -> None:
     """Squares of one colour as one shape: a season of a hundred recorders stays a small file."""
     from matplotlib.patches import PathPatch
     from matplotlib.path import Path
@@ -79,7 +77,7 @@ def _cells(axes: Axes, x: np.ndarray, y: np.ndarray, colour: str, strength: floa
     axes.add_patch(PathPatch(Path(vertices, codes), facecolor=colour, alpha=strength, linewidth=0))
 
 
-def _legend(figure: Figure) -> None:
+def _legend(figure: "Figure") -> None:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
@@ -93,7 +91,9 @@ def _legend(figure: Figure) -> None:
     figure.legend(handles, names, loc="outside lower left", ncols=4, handlelength=1.2, columnspacing=1.4)
 
 
-def hours(detections: pd.DataFrame, effort: pd.DataFrame, title: str, start_hour: int = START_HOUR) -> Figure:
+def hours(
+    detections: pd.DataFrame, effort: pd.DataFrame, title: str, start_hour: int = START_HOUR
+) -> "Figure":
     """Detections an hour of listening, by clock hour; hours that nobody recorded are marked as such.
 
     Args:

@@ -1,7 +1,5 @@
 """Figures that set configurations and settings side by side: the leaderboard, and what each setting does."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -38,7 +36,7 @@ ROWS = 20  # configurations in the picture; the table has all
 CONTRASTS = 40
 
 
-def leaderboard(results: StageResults, title: str) -> Figure:
+def leaderboard(results: StageResults, title: str) -> "Figure":
     """The chosen configurations: mean, interval, every seed, and what is reached without listening."""
     board = results.leaderboard.head(ROWS)
     if board.empty:
@@ -82,7 +80,7 @@ def leaderboard(results: StageResults, title: str) -> Figure:
     return figure
 
 
-def _baseline_lines(axes: Axes, results: StageResults) -> list[float]:
+def _baseline_lines(axes: "Axes", results: StageResults) -> list[float]:
     values = []
     for name, colour, dashes, label in (
         (ALL_POSITIVE, SOFT, (0, (4, 2)), "every clip flagged"),
@@ -112,7 +110,7 @@ def _around(values: np.ndarray) -> tuple[float, float]:
     return max(-0.01, float(finite.min()) - margin), min(1.01, float(finite.max()) + margin)
 
 
-def effects(results: StageResults, title: str) -> Figure:
+def effects(results: StageResults, title: str) -> "Figure":
     """What each level of each axis changes, with intervals and the least change that would have been found."""
     table = main_effects(results)
     if table.empty:
@@ -121,7 +119,7 @@ def effects(results: StageResults, title: str) -> Figure:
     return contrasts(table, splits, METRIC_NAMES[results.primary_metric], title)
 
 
-def contrasts(table: pd.DataFrame, splits: Sequence[str], metric: str, title: str) -> Figure:
+def contrasts(table: pd.DataFrame, splits: Sequence[str], metric: str, title: str) -> "Figure":
     """Contrasts of one metric, a panel for each split; `table` is of the form of `effects.csv`."""
     rows = table[table["split"] == splits[0]].head(CONTRASTS)
     keys = list(zip(rows["axis"], rows["level_a"], rows["level_b"], strict=True))
@@ -163,7 +161,7 @@ def _contrast_text(key: tuple[str, str, str], keys: list[tuple[str, str, str]]) 
     return f"{axis}: {short[level_text(a)]} → {short[level_text(b)]}"
 
 
-def _draw_effects(axes: Axes, part: pd.DataFrame, y: np.ndarray) -> None:
+def _draw_effects(axes: "Axes", part: pd.DataFrame, y: np.ndarray) -> None:
     effect, low, high, detectable = (
         part[name].astype(float).to_numpy() for name in ("effect", "low", "high", "minimum_detectable_effect")
     )

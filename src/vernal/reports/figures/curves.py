@@ -1,7 +1,5 @@
 """Figures of what thresholds do: precision-recall, ROC, the threshold itself, and calibration."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -40,17 +38,17 @@ AXES = {
 }
 
 
-def precision_recall(results: StageResults, title: str) -> Figure:
+def precision_recall(results: StageResults, title: str) -> "Figure":
     """Precision against recall of the chosen configuration, each seed, with bands over nights."""
     return _ranking(results, title, "precision_recall")
 
 
-def roc(results: StageResults, title: str) -> Figure:
+def roc(results: StageResults, title: str) -> "Figure":
     """Recall against false positive rate of the chosen configuration, each seed, with bands over nights."""
     return _ranking(results, title, "roc")
 
 
-def _ranking(results: StageResults, title: str, curve: str) -> Figure:
+def _ranking(results: StageResults, title: str, curve: str) -> "Figure":
     splits = [name for name in results.shown_splits if _has_both(results, name)]
     if not splits:
         return nothing(title, "No test split holds both classes.")
@@ -79,7 +77,7 @@ def split_title(results: StageResults, split: str) -> str:
     return f"{split_name(split)}: {counts[0]:,.0f} positive, {counts[1]:,.0f} negative"
 
 
-def _one_curve(axes: Axes, results: StageResults, point: str, split: str, curve: str) -> None:
+def _one_curve(axes: "Axes", results: StageResults, point: str, split: str, curve: str) -> None:
     label = "chosen configuration, each seed" if len(results.leading_points) > 1 else "classifier"
     band = results.table("bands", point, split)
     if len(band):
@@ -105,7 +103,7 @@ def interpolated(curve: pd.DataFrame) -> tuple[list[float], list[float]]:
     return [0.0, *curve["recall"]], [best[0], *best]
 
 
-def _marks(axes: Axes, results: StageResults, split: str, x: str, y: str) -> None:
+def _marks(axes: "Axes", results: StageResults, split: str, x: str, y: str) -> None:
     """The frozen operating point of each seed, and what is reached without listening."""
     at = results.thresholds[results.thresholds["split"] == split]
     if not results.no_threshold:
@@ -123,7 +121,7 @@ def _marks(axes: Axes, results: StageResults, split: str, x: str, y: str) -> Non
                   color=PURPLE, markerfacecolor=CARD, markeredgewidth=1.5, label="place and hour alone")  # fmt: skip
 
 
-def thresholds(results: StageResults, title: str) -> Figure:
+def thresholds(results: StageResults, title: str) -> "Figure":
     """Precision, recall and F1 at every threshold of the point to deploy, with the one that was chosen."""
     from matplotlib import rc_context
 
@@ -131,7 +129,7 @@ def thresholds(results: StageResults, title: str) -> Figure:
         return _thresholds(results, title)
 
 
-def _thresholds(results: StageResults, title: str) -> Figure:
+def _thresholds(results: StageResults, title: str) -> "Figure":
     point = results.deployed
     splits = [name for name in results.measured_splits if _has_both(results, name)]
     if not splits:
@@ -162,13 +160,13 @@ def no_threshold(results: StageResults) -> str:
     return f"No threshold could be chosen: {results.no_threshold}." if results.no_threshold else ""
 
 
-def mark_threshold(axes: Axes, threshold: float) -> None:
+def mark_threshold(axes: "Axes", threshold: float) -> None:
     """An upright line where a point flags from, if it has a threshold."""
     if np.isfinite(threshold):
         axes.axvline(threshold, color=ORANGE, linewidth=1.4, label="threshold chosen on validation")
 
 
-def _confidence_axis(axes: Axes) -> None:
+def _confidence_axis(axes: "Axes") -> None:
     """The same thresholds as confidence, on top."""
     logits = {0.01: -4.595, 0.1: -2.197, 0.5: 0.0, 0.9: 2.197, 0.99: 4.595}
     top = axes.secondary_xaxis("top")
@@ -181,7 +179,7 @@ def _confidence_axis(axes: Axes) -> None:
     top.spines["top"].set_linewidth(0.5)
 
 
-def reliability(results: StageResults, title: str) -> Figure:
+def reliability(results: StageResults, title: str) -> "Figure":
     """How often what was called p came true, for the point to deploy, before and after calibration."""
     table = results.table("reliability", results.deployed)
     if table.empty:

@@ -1,7 +1,5 @@
 """Figures of nights: which were found and which missed, and what finding them costs in review."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -62,7 +60,7 @@ def outcome(nights: pd.DataFrame) -> pd.Series:
     )
 
 
-def nights(results: StageResults, title: str, point: str = "") -> Figure:
+def nights(results: StageResults, title: str, point: str = "") -> "Figure":
     """Every recorder-night of the test splits: what a point made of it, the one to deploy where none is named."""
     table = results.table("nights", point or results.deployed)
     splits = [name for name in results.shown_splits if len(table) and (table["split"] == name).any()]
@@ -95,7 +93,7 @@ def night_places(dates: Sequence[str]) -> tuple[dict[str, float], list[float]]:
     return dict(zip(dates, places.tolist(), strict=True)), (places - steps / 2)[days > LONGEST_GAP].tolist()
 
 
-def set_nights(axes: Axes, dates: Sequence[str], most_ticks: int = 12) -> dict[str, float]:
+def set_nights(axes: "Axes", dates: Sequence[str], most_ticks: int = 12) -> dict[str, float]:
     """Make the lower axis one of nights, and return the place of each; dotted lines mark where it is broken."""
     places, breaks = night_places(dates)
     for at in breaks:
@@ -110,7 +108,7 @@ def set_nights(axes: Axes, dates: Sequence[str], most_ticks: int = 12) -> dict[s
     return places
 
 
-def _calendar(axes: Axes, table: pd.DataFrame) -> None:
+def _calendar(axes: "Axes", table: pd.DataFrame) -> None:
     dates, recorders = (sorted(table[name].astype(str).unique()) for name in ("night", "recorder_id"))
     places = set_nights(axes, dates)
     x = table["night"].astype(str).map(places).to_numpy()
@@ -125,7 +123,7 @@ def _calendar(axes: Axes, table: pd.DataFrame) -> None:
     axes.tick_params(length=0)
 
 
-def review(results: StageResults, title: str) -> Figure:
+def review(results: StageResults, title: str) -> "Figure":
     """Minutes of review a night against the share of nights with the target that are missed all the same."""
     table = results.table("review")
     usable = (
@@ -161,14 +159,14 @@ def _night_title(results: StageResults, split: str) -> str:
     return f"{split_name(split)}: {results.number(point, f'{split}_n_present'):,.0f} nights with the target"
 
 
-def _minute_ticks(axes: Axes) -> None:
+def _minute_ticks(axes: "Axes") -> None:
     top = axes.get_xlim()[1]
     ticks = [tick for tick in (0, 1, 3, 10, 30, 100, 300, 1000, 3000) if tick <= top]
     axes.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
     axes.minorticks_off()
 
 
-def _operating_points(axes: Axes, results: StageResults, split: str) -> None:
+def _operating_points(axes: "Axes", results: StageResults, split: str) -> None:
     """Where the frozen thresholds of the leading points lie on their curves, and what listening to all takes."""
     axes.axvline(results.options.clips_per_night * results.options.seconds_per_clip / 60, color=SOFT,
                  linestyle=(0, (4, 2)), linewidth=1.1, label="listening to everything")  # fmt: skip

@@ -5,8 +5,6 @@ page, so that one drawing serves light, dark and paper. Series differ in shape o
 and the colours are told apart by colour-blind eyes.
 """
 
-from __future__ import annotations
-
 import io
 import re
 import xml.etree.ElementTree as ElementTree
@@ -109,7 +107,7 @@ def use_style() -> None:
     matplotlib.rcParams.update({**_SETTINGS, **own})
 
 
-def drawn(draw: Callable[..., Figure], *args: Any) -> Drawing:
+def drawn(draw: "Callable[..., Figure]", *args: Any) -> Drawing:
     """Call a figure function in the common style and write what it draws; the same arguments, the same bytes."""
     with styled():
         figure = draw(*args)
@@ -120,7 +118,7 @@ def drawn(draw: Callable[..., Figure], *args: Any) -> Drawing:
     return Drawing(_cleaned(svg.getvalue()), png.getvalue())
 
 
-def lay_out(figure: Figure) -> None:
+def lay_out(figure: "Figure") -> None:
     """Settle where everything stands, once; not again for each format that is written."""
     engine = figure.get_layout_engine()
     if engine is not None:
@@ -135,7 +133,7 @@ def shortened(text: str, length: int) -> str:
 
 def panels(
     n_columns: int, height_in: float, title: str, n_rows: int = 1, width_in: float = WIDTH_IN, **layout: Any
-) -> tuple[Figure, list[Axes]]:
+) -> "tuple[Figure, list[Axes]]":
     """An empty figure with its panels, row by row, and a title on the left."""
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -147,7 +145,7 @@ def panels(
     return figure, list(axes.flat)
 
 
-def nothing(title: str, reason: str) -> Figure:
+def nothing(title: str, reason: str) -> "Figure":
     """A figure that says why there is nothing to see."""
     figure, (axes,) = panels(1, 1.1, title)
     axes.set_axis_off()
@@ -160,7 +158,7 @@ def width_of(n_panels: int) -> float:
     return WIDTH_IN if n_panels > 1 else 7.0
 
 
-def share_axis(axes: Axes, x: str = "", y: str = "") -> None:
+def share_axis(axes: "Axes", x: str = "", y: str = "") -> None:
     """Both axes from 0 to 1, with a little room for markers at the ends."""
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.04))
     if x:
@@ -169,7 +167,7 @@ def share_axis(axes: Axes, x: str = "", y: str = "") -> None:
         axes.set_ylabel(y)
 
 
-def legend_below(figure: Figure, axes: Axes, n_columns: int = 4) -> None:
+def legend_below(figure: "Figure", axes: "Axes", n_columns: int = 4) -> None:
     """One legend for all panels, below them, in as many columns as fit; doubled labels once."""
     handles, labels = axes.get_legend_handles_labels()
     unique = dict(zip(labels, handles, strict=True))

@@ -1,7 +1,5 @@
 """The study's pictures: what the features look like, what became of the labels, how training went, who is ahead."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -22,7 +20,9 @@ _PITCH_ROWS = (0, 2, 4, 5, 7, 9, 11)
 _MOST_CURVES = 12
 
 
-def gallery(sequences: Mapping[tuple[str, str], np.ndarray], name: str, clip: str, frame_s: float) -> Figure:
+def gallery(
+    sequences: Mapping[tuple[str, str], np.ndarray], name: str, clip: str, frame_s: float
+) -> "Figure":
     """One clip of a class: mel and chroma, raw above a time axis and beat-synced above a count of beats.
 
     Args:
@@ -51,7 +51,7 @@ def gallery(sequences: Mapping[tuple[str, str], np.ndarray], name: str, clip: st
     return figure
 
 
-def label_distribution(counts: pd.DataFrame, title: str) -> Figure:
+def label_distribution(counts: pd.DataFrame, title: str) -> "Figure":
     """Clips a label as written, and clips a class after merging and dropping.
 
     Args:
@@ -72,7 +72,7 @@ def label_distribution(counts: pd.DataFrame, title: str) -> Figure:
     return figure
 
 
-def _bars(axes: Axes, sizes: pd.Series, colours: list[str]) -> None:
+def _bars(axes: "Axes", sizes: pd.Series, colours: list[str]) -> None:
     places = np.arange(len(sizes))[::-1]
     axes.barh(places, sizes.to_numpy(), color=colours, height=0.7)
     axes.set_yticks(places, [str(name) for name in sizes.index])
@@ -81,7 +81,7 @@ def _bars(axes: Axes, sizes: pd.Series, colours: list[str]) -> None:
         axes.text(float(size), place, f" {size:,}", va="center", color=SOFT, fontsize=8.5)
 
 
-def learning_curves(histories: pd.DataFrame, board: pd.DataFrame, title: str) -> Figure:
+def learning_curves(histories: pd.DataFrame, board: pd.DataFrame, title: str) -> "Figure":
     """Loss by epoch of every configuration: training and validation, a line a fold and seed."""
     from matplotlib.ticker import MaxNLocator
 
@@ -118,7 +118,7 @@ def learning_curves(histories: pd.DataFrame, board: pd.DataFrame, title: str) ->
     return figure
 
 
-def standings(board: pd.DataFrame, title: str) -> Figure:
+def standings(board: pd.DataFrame, title: str) -> "Figure":
     """Accuracy of every configuration with its interval, best first, and chance as a line."""
     ranked = board[board.split == BY_SITE] if len(board) else board
     if ranked.empty:
@@ -145,7 +145,7 @@ def standings(board: pd.DataFrame, title: str) -> Figure:
     return figure
 
 
-def confusion(counts: pd.DataFrame, title: str) -> Figure:
+def confusion(counts: pd.DataFrame, title: str) -> "Figure":
     """True classes against predicted ones, in clips, shaded by share of the true class.
 
     Args:
