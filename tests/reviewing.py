@@ -6,12 +6,13 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+
+from tests.warm_kedro import warm_kedro
 
 READY = "return document.body.dataset.ready === document.body.dataset.item && document.body.dataset.item"
 
@@ -24,15 +25,7 @@ class Reviewing:
     """
 
     def __init__(self, project: Path, root: Path, *args: str, env: Mapping[str, str] | None = None) -> None:
-        command = [
-            sys.executable,
-            "-m",
-            "kedro",
-            "review",
-            *args,
-            "--no-browser",
-            f"--params=data_root={root}",
-        ]
+        command = [warm_kedro(), "review", *args, "--no-browser", f"--params=data_root={root}"]
         self.process = subprocess.Popen(
             command, cwd=project, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env
         )
@@ -50,6 +43,7 @@ class Reviewing:
         os.kill(self.process.pid, getattr(signal, "SIGKILL", signal.SIGTERM))
         self.process.wait(10)
         if self.process.stdout:
+            self.process.stdout.read()  # Until all that could write to it have ended.
             self.process.stdout.close()
 
 

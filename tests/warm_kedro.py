@@ -1,7 +1,8 @@
 """`kedro` for tests, without its seconds of imports: a process that has them loaded forks for each command.
 
-A command still has a process, folder, environment and output of its own. Linux only; elsewhere it is a plain `kedro`.
-Its workers that train or search are forked too, from a process that has TensorFlow loaded as they load it.
+A command still has a process, folder, environment and output of its own, and ends when its client is killed. Its
+workers that train or search are forked too, from a process that has TensorFlow loaded as they load it. Linux only;
+elsewhere it is a plain `kedro`.
 """
 
 from __future__ import annotations
@@ -119,6 +120,12 @@ def serve(address: str) -> None:
     if command := os.fork():
         for stream in (0, 1, 2, *streams):
             os.close(stream)
+        watched = select.poll()
+        watched.register(client, 0)  # Tells that it was killed, which the command then is too.
+        watched.register(os.pidfd_open(command), select.POLLIN)
+        if client.fileno() in dict(watched.poll()):
+            os.kill(command, signal.SIGKILL)
+            os._exit(1)
         client.sendall(bytes([os.waitstatus_to_exitcode(os.waitpid(command, 0)[1]) & 255]))
         os._exit(0)
     client.close()

@@ -5,7 +5,6 @@ import re
 import shlex
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
@@ -14,6 +13,7 @@ import pytest
 from tests.pipelines.test_handover import assert_valid
 from tests.reviewing import READY, Reviewing, decide, until
 from tests.small_browser import console_errors, open_browser
+from tests.warm_kedro import warm_kedro
 from vernal.clips.nights import moments_of, nights_of_moments
 from vernal.common.table_files import read_table
 from vernal.web.review.decisions import DecisionLog
@@ -37,7 +37,7 @@ def steps(project, page="tutorial.md"):
 
 
 def environment(folder):
-    """Of the project's processes in a copy of it: the tiny season, and the copy's own code."""
+    """Of the project's processes in a copy of it: the tiny season, and where they start anew, the copy's own code."""
     return os.environ | {"KEDRO_ENV": "test", "PYTHONPATH": str(folder / "src")}
 
 
@@ -55,8 +55,10 @@ def follow(project, folder, is_followed, page="tutorial.md", then=lambda command
             with (folder / what[0].replace("conf/local", "conf/test")).open("a", encoding="utf-8") as file:
                 file.write(what[1])
         elif is_followed(what):
+            kedro, *arguments = shlex.split(what)
+            assert kedro == "kedro"
             done = subprocess.run(
-                [sys.executable, "-m", *shlex.split(what)],
+                [warm_kedro(), *arguments],
                 cwd=folder,
                 capture_output=True,
                 text=True,
