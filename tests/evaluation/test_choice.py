@@ -82,7 +82,7 @@ def test_measures_of_folds_are_those_of_plain_scikit_learn():
 
 
 def test_the_order_is_that_of_the_folds_with_the_test_beside():
-    result = of_the_season(with_folds=True)
+    result = of_the_season(True)
     board = result.leaderboard
     assert (board.chosen_by == "sites").all() and (board.score == board.cv_f1).all()
     assert board.score.is_monotonic_decreasing and board.negative_subsets.tolist()[:2] == [BETTER] * 2
@@ -108,7 +108,7 @@ def test_no_test_split_has_a_part_in_the_choice(with_folds):
 
 
 def test_without_folds_validation_chooses_and_it_is_said():
-    result = of_the_season(with_folds=False)
+    result = of_the_season(False)
     assert (result.leaderboard.chosen_by == "validation").all()
     notes = result.notes[result.notes.scope == "choice"].note.tolist()
     assert notes == ["configurations were compared on validation", "no configuration was trained on folds"]
