@@ -16,19 +16,22 @@ from vernal.sweeps.spec import parse_spec
 OPTIONS = EvaluationOptions(n_draws=200, choose_by="validation")
 SPEC = parse_spec({"stage": "made", "axes": {"balance": [True, False]}, "base_params": {}}, "made")
 NAMES = ("owl", "frog", "dog")
+PLAN = made_plan(balance=[True, False])
 
 
-def one_target(seed: int, gain: float, known: float = 1.0, split_seed: int = 0) -> OneTarget:
-    """The same clips for every target, each with labels of its own; the share that is known of it."""
-    splits = split_table(seed=split_seed)
+def labelled(seed: int, gain: float, known: float = 1.0) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Splits and scores: the same clips for every target, with labels of its own; the share that is known of it."""
+    splits = split_table()
     rng = np.random.default_rng(seed)
     splits = splits.assign(is_positive=rng.random(len(splits)) < 0.5)
     splits = splits[rng.random(len(splits)) < known].reset_index(drop=True)
-    plan = made_plan(balance=[True, False])
-    scores = made_scores(plan, splits, gain=gain, seed=seed)
-    result = evaluate_stage(plan, scores, splits, made_counts(plan), OPTIONS)
+    return splits, made_scores(PLAN, splits, gain=gain, seed=seed)
+
+
+def one_target(name: str, splits: pd.DataFrame, scores: pd.DataFrame) -> OneTarget:
+    result = evaluate_stage(PLAN, scores, splits, made_counts(PLAN), OPTIONS)
     results = StageResults(
-        SPEC, NAMES[seed], plan, result.points, result.leaderboard, result.effects, result.tables(),
+        SPEC, name, PLAN, result.points, result.leaderboard, result.effects, result.tables(),
         pd.DataFrame(columns=["point", "step", "message"]), OPTIONS, False,
     )  # fmt: skip
     return OneTarget(results, scores, splits)
@@ -36,7 +39,7 @@ def one_target(seed: int, gain: float, known: float = 1.0, split_seed: int = 0) 
 
 @pytest.fixture(scope="module")
 def targets() -> dict[str, OneTarget]:
-    return {name: one_target(at, gain=3.0 - at, known=0.9) for at, name in enumerate(NAMES)}
+    return {name: one_target(name, *labelled(at, gain=3.0 - at, known=0.9)) for at, name in enumerate(NAMES)}
 
 
 @pytest.fixture(scope="module")
@@ -73,17 +76,9 @@ def test_means_are_those_of_the_targets_and_micro_counts_every_clip(targets, fou
 
 
 def test_a_target_with_too_few_nights_is_in_no_mean_unnoticed(targets):
-    poor = dict(targets)
-    short = one_target(2, gain=1.0)
-    few = short.splits[(short.splits.split != "test_ood") | (short.splits.night <= "2025-03-02")]
-    scores = short.scores[short.scores.clip_id.isin(few.clip_id)]
-    plan = short.results.plan
-    result = evaluate_stage(plan, scores, few, made_counts(plan), OPTIONS)
-    results = StageResults(
-        SPEC, "dog", plan, result.points, result.leaderboard, result.effects, result.tables(),
-        short.results.failures, OPTIONS, False,
-    )  # fmt: skip
-    poor["dog"] = OneTarget(results, scores, few)
+    splits, scores = labelled(2, gain=1.0)
+    few = splits[(splits.split != "test_ood") | (splits.night <= "2025-03-02")]
+    poor = {**targets, "dog": one_target("dog", few, scores[scores.clip_id.isin(few.clip_id)])}
     found = across_targets(poor)
     row = found.means.set_index(["split", "metric", "average"]).loc[("test_ood", "auroc", "macro")]
     assert row.n_targets == 2 and row.left_out == "dog (too few nights)"
