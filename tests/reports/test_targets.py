@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from tests.evaluation.test_across import NAMES, one_target
+from tests.evaluation.test_across import NAMES, three_targets
 from tests.report_pages import without_own_script
 from vernal.evaluation.across import across_targets
 from vernal.reports.targets import targets_page
@@ -21,7 +21,7 @@ CONFUSERS = pd.DataFrame(
 
 @pytest.fixture(scope="module")
 def found():
-    return across_targets({name: one_target(at, gain=3.0 - at, known=0.9) for at, name in enumerate(NAMES)})
+    return across_targets(three_targets())
 
 
 def page(found, failed=None, confusers=CONFUSERS) -> str:
