@@ -21,6 +21,7 @@ from vernal.reports.results import found_section
 from vernal.reports.sentences import sentence
 from vernal.reports.uncertainty import sure_section
 
+_CODE, _COMMAND = "<code>{}</code>", '<code class="command">{}</code>'
 DEMO_WORDS = (
     "DEMO SEASON: the recordings are synthetic. These numbers show how the project works; they are no result."
 )
@@ -121,12 +122,15 @@ def _warnings(results: StageResults) -> list[Text]:
 def code(text: str) -> Markup:
     """Escaped text in which `backticks` become code; one that is never closed stays as it is.
 
-    >>> str(code("`a<b` & c"))
-    '<code>a&lt;b</code> &amp; c'
+    Code with a space in it may be divided between lines in a table, as a command.
+
+    >>> str(code("`a<b` & `kedro run`"))
+    '<code>a&lt;b</code> &amp; <code class="command">kedro run</code>'
     """
     parts = str(text).split("`")
     if len(parts) % 2 == 0:
         return escape(text)
     return Markup("").join(
-        Markup("<code>{}</code>").format(part) if at % 2 else escape(part) for at, part in enumerate(parts)
+        Markup(_COMMAND if " " in part else _CODE).format(part) if at % 2 else escape(part)
+        for at, part in enumerate(parts)
     )
