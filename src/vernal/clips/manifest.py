@@ -90,7 +90,8 @@ def read_manifest(path: Path | str) -> pd.DataFrame:
         return frame.where(frame != "").astype("str")
     if path.suffix.lower() != ".parquet":
         raise InputError(
-            f"The manifest {path} ends in {path.suffix!r}; give a .csv or .parquet file as source.manifest."
+            f"The manifest {path} ends in {path.suffix!r}; give a .csv or .parquet file as source.manifest. "
+            "Spreadsheet programs save one as CSV UTF-8."
         )
     if not path.is_file():
         raise InputError(

@@ -165,6 +165,8 @@ def test_nights_are_confirmed_one_detection_after_another_within_their_budget():
 def test_the_page_says_what_confirming_nights_cost(found, recordings):
     page = page_of(found, recordings)
     assert "nights with detections 0 are confirmed and 0 rejected (0 detections heard)" in page
+    undated = dataclasses.replace(found, detections=found.detections.assign(night="unknown"))
+    assert "Of 0 nights with detections" in page_of(undated, recordings)
     heard = found.detections.assign(review_state=["confirmed", *["rejected"] * (len(found.detections) - 1)])
     confirmed = page_of(dataclasses.replace(found, detections=heard), recordings)
     assert f"{len(heard)} detections heard" in confirmed

@@ -10,6 +10,7 @@ from vernal.common.formatting import fine_amount, share
 from vernal.common.storage import as_path
 from vernal.field.detection.detection_run import DetectionRun
 from vernal.field.detection.detections import UNCHECKED
+from vernal.field.detection.listing import UNKNOWN
 from vernal.field.detection.top import nights_to_confirm
 from vernal.field.detection.verification import CONFIRMED, REJECTED
 from vernal.reports.blocks import Block, Fold, Heading, Section, Table, Text
@@ -87,11 +88,15 @@ def _queue_table(run: DetectionRun) -> Table:
 def _nights_words(run: DetectionRun) -> str:
     """How far the nights are confirmed, what that cost, and what is left to hear."""
     nights = nights_to_confirm(run.found.detections, run.nights, run.options.night_budget)
+    n_left = int(nights.n_left.sum())
+    nights = nights[
+        nights.night != UNKNOWN
+    ]  # a recorder's recordings without a date are no night, as everywhere
     states = nights.review_state.value_counts()
     n_confirmed, n_rejected = (int(states.get(state, 0)) for state in (CONFIRMED, REJECTED))
     is_spent = (nights.review_state == UNCHECKED) & (nights.n_left == 0)
     counts = {"n_confirmed": n_confirmed, "n_rejected": n_rejected, "n_heard": int(nights.n_heard.sum())}
-    counts |= {"n_spent": int(is_spent.sum()), "n_left": int(nights.n_left.sum())}
+    counts |= {"n_spent": int(is_spent.sum()), "n_left": n_left}
     command = run.command("nights")
     facts = {"n": len(nights), "budget": run.options.night_budget, "command": command}
     return sentence("played.nights_to_confirm", **facts, **counts)
