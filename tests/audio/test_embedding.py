@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import shutil
 import signal
 import sys
 import tracemalloc
@@ -49,10 +50,9 @@ def table(root: Path, *parts: tuple) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-@pytest.fixture
-def season(tmp_path) -> tuple[pd.DataFrame, dict[str, str]]:
-    """A few files of all formats, some long, one in a subfolder with a space, one used in parts."""
-    root = tmp_path / "a season"
+@pytest.fixture(scope="module")
+def made_season(tmp_path_factory) -> tuple[pd.DataFrame, Path]:
+    root = tmp_path_factory.mktemp("made") / "a season"
     (root / "night 1").mkdir(parents=True)
     soundfile.write(root / "a.wav", noise(3, 48_000, 0), 48_000)
     soundfile.write(root / "night 1" / "b.flac", noise(7.5, 22_000, 1), 22_000)
@@ -66,7 +66,16 @@ def season(tmp_path) -> tuple[pd.DataFrame, dict[str, str]]:
         ("d.mp3", 0.0, 3.0),
         ("d.mp3", 3.0, 9.5),
     )
-    return clips, {"labelled": str(root)}
+    return clips, root
+
+
+@pytest.fixture
+def season(made_season, tmp_path) -> tuple[pd.DataFrame, dict[str, str]]:
+    """A few files of all formats, some long, one in a subfolder with a space, one used in parts."""
+    clips, made = made_season
+    root = tmp_path / "a season"
+    shutil.copytree(made, root)
+    return clips.copy(), {"labelled": str(root)}
 
 
 def embedded(windows, roots, options=LOGMEL, **arguments) -> pd.Series:

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -276,15 +277,27 @@ def test_the_journal_passes_over_what_is_torn(tmp_path):
     assert journal.load() == {"/x/ä.wav": other, "/x/c.wav": one}
 
 
-def test_damaged_scores_are_named_with_what_to_do(recordings, season: Season):
-    own = make_classifier()
-    season.scan(recordings, own)
-    file = next(season.scores.folder.rglob("*-0.parquet"))
+@pytest.fixture(scope="module")
+def made_scan(recordings, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("scanned") / "data ü"
+    Season(folder).scan(recordings, make_classifier())
+    return folder
+
+
+@pytest.fixture
+def scanned(made_scan: Path, tmp_path: Path) -> Season:
+    """A season whose `recordings` were searched with `make_classifier()`."""
+    shutil.copytree(made_scan, tmp_path / "scanned ü")
+    return Season(tmp_path / "scanned ü")
+
+
+def test_damaged_scores_are_named_with_what_to_do(recordings, scanned: Season):
+    file = next(scanned.scores.folder.rglob("*-0.parquet"))
     content = bytearray(file.read_bytes())
     content[20] ^= 0xFF
     file.write_bytes(bytes(content))
     with pytest.raises(InputError, match=r"damaged.*Delete that file and run again"):
-        season.find(recordings, own)
+        scanned.find(recordings, make_classifier())
 
 
 def _with_meta(table: pa.Table, **changes: object) -> pa.Table:
@@ -313,15 +326,13 @@ def _with_column(table: pa.Table, name: str, values: object) -> pa.Table:
         (lambda table: _with_meta(table, heard_s=10**400), "a number of 401 digits"),
     ],
 )
-def test_scores_of_somebody_else_are_named(recordings, season: Season, change, words):
-    own = make_classifier()
-    season.scan(recordings, own)
-    file = next(season.scores.folder.rglob("*-0.parquet"))
+def test_scores_of_somebody_else_are_named(recordings, scanned: Season, change, words):
+    file = next(scanned.scores.folder.rglob("*-0.parquet"))
     pq.write_table(change(pq.read_table(file)), file)
     with pytest.raises(
         InputError, match=rf"{file.name} is damaged or cannot be read \(.*{words}.*Delete that file"
     ):
-        season.find(recordings, own)
+        scanned.find(recordings, make_classifier())
 
 
 def test_abandoned_files_go_and_young_ones_stay(recordings, season: Season):
