@@ -68,7 +68,7 @@ sys.exit((server.recv(1) or b"\\x01")[0])
 def warm_kedro() -> str:
     """The program to run in place of `kedro`; it lies in a folder of its own, under that name."""
     if sys.platform != "linux":
-        return str(Path(sys.executable).with_name("kedro"))
+        return shutil.which("kedro", path=Path(sys.executable).parent) or "kedro"
     folder = Path(tempfile.mkdtemp(prefix="kedro"))
     client, program = folder / "client.py", folder / "kedro"
     client.write_text(CLIENT.format(address=str(folder / "socket")), encoding="utf-8")
