@@ -70,4 +70,7 @@ def test_the_page_begins_with_how_well_the_targets_are_told_apart(found):
     aurocs = found.targets.set_index("target").test_ood_auroc
     assert f"At a new site (test), AUROC is {aurocs.mean():.3f} on average over {len(aurocs)} targets" in text
     assert f"from {aurocs.min():.3f} ({aurocs.idxmin()}) to {aurocs.max():.3f} ({aurocs.idxmax()})" in text
+    n = found.targets.test_ood_n_positive
+    few = f"{n.min():,.0f} to " if n.min() < n.max() else ""
+    assert f"Each was tested on {few}{n.max():,.0f} clips with its target." in text
     assert "test_ood" not in text

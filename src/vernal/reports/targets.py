@@ -79,6 +79,8 @@ def _answer(targets: pd.DataFrame) -> Iterable[Text]:
             "high": aurocs.iloc[-1],
             "worst": names.iloc[0],
             "best": names.iloc[-1],
+            "fewest": ranked[f"{split}_n_positive"].min(),
+            "most": ranked[f"{split}_n_positive"].max(),
         }
         yield Text(sentence("targets.answer", split=split, n=len(ranked), mean=aurocs.mean(), **ends))
     asked = targets[~targets.verdict.fillna("").isin(["", NOT_ASKED])]
