@@ -64,6 +64,18 @@ def test_clips_are_gone_through_by_keyboard_and_heard(browser, served):
     assert console_errors(browser) == []
 
 
+def test_paper_has_every_spectrogram_and_no_form(browser, served):
+    browser.get(f"{served.address}/results/made/errors?point=made_001")
+    clips = "return [...document.querySelectorAll('.spectrogram')].map(one => [one.dataset.drawn, one.getBoundingClientRect().top])"
+    wait_for(browser, lambda _: all(drawn == "1" for drawn, _ in browser.execute_script(clips)))
+    assert max(top for _, top in browser.execute_script(clips)) > 1_500, "some are far below what is seen"
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    assert not find(browser, "form").is_displayed() and not find(browser, ".tabs").is_displayed()
+    assert find(browser, ".spectrogram").is_displayed()
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+    assert console_errors(browser) == []
+
+
 def test_a_sweep_is_built_checked_and_saved(browser, served):
     browser.get(f"{served.address}/sweeps/_new")
 
