@@ -3,6 +3,7 @@
 import re
 from dataclasses import fields, replace
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -144,6 +145,17 @@ def test_a_test_split_at_the_places_of_training_is_no_new_site(make_stage, clips
     nights = known["split"] + known["night"]
     said = lead_of(make_stage(splits=known.assign(night=nights)))
     assert "At the sites it was trained on, on other nights" in said
+
+
+def test_where_no_site_is_known_recorders_are_claimed_and_no_sites(make_stage, clips):
+    known = clips()
+    nowhere = known.assign(site=pd.Series(np.nan, index=known.index, dtype="str"))
+    here = nowhere.assign(recorder_id="R1", night=known["split"] + known["night"])
+    for splits, said in (
+        (nowhere, "On recorders it has not heard"),
+        (here, "On the recorders it was trained on, on other"),
+    ):
+        assert said in lead_of(make_stage(splits=splits)), said
 
 
 def test_no_false_alarm_among_few_is_not_none_at_night(make_stage):
