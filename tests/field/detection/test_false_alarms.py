@@ -2,11 +2,17 @@
 
 import dataclasses
 
+import numpy as np
 import pytest
 
 from tests.field.detection.conftest import make_classifier
 from vernal.field.detection.classifier import LabelThreshold
-from vernal.field.detection.false_alarms import FalseAlarmRate, measured_rate, measured_rates
+from vernal.field.detection.false_alarms import (
+    FalseAlarmRate,
+    measured_precision,
+    measured_rate,
+    measured_rates,
+)
 
 COUNTS = {f"{split}_{name}": value for split, value in (("val", 50), ("test_iid", 60), ("test_ood", 70))
           for name, value in (("fp", value // 10), ("n_negative", value))}  # fmt: skip
@@ -20,6 +26,13 @@ def test_the_rate_is_that_of_the_clips_most_like_a_new_season():
     assert measured_rate(dataclasses.replace(own, results={"test_ood_fpr": 0.1})) is None
     assert measured_rate(dataclasses.replace(own, has_own_threshold=False)) is None
     assert measured_rate(dataclasses.replace(own, labels=("frog", "toad"))) is None
+
+
+def test_precision_is_that_of_test_clips_before_that_of_the_clips_which_chose_the_threshold():
+    own = dataclasses.replace(make_classifier(), results={"val_precision": 1.0, "test_iid_precision": 0.5})
+    assert measured_precision(own) == 0.5
+    assert measured_precision(dataclasses.replace(own, results={"val_precision": 1.0})) == 1.0
+    assert np.isnan(measured_precision(dataclasses.replace(own, has_own_threshold=False)))
 
 
 def test_each_label_of_several_points_has_the_rate_of_its_own():

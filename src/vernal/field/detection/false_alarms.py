@@ -61,6 +61,17 @@ def measured_rates(classifier: Classifier) -> dict[str, FalseAlarmRate]:
     return {label: rate for label, rate in found.items() if rate is not None}
 
 
+def measured_precision(classifier: Classifier) -> float:
+    """Precision on the labelled clips most like a new season, which the threshold was not chosen on where any were tested.
+
+    NaN where the run's threshold, band or sensitivity is not the classifier's own, or nothing was flagged.
+    """
+    if not classifier.has_own_threshold:
+        return np.nan
+    known = (classifier.results.get(f"{split}_precision", np.nan) for split in _SPLITS)
+    return next((value for value in known if np.isfinite(value)), np.nan)
+
+
 def _rate_of(results: Mapping[str, float]) -> FalseAlarmRate | None:
     for split in _SPLITS:
         counts = [results.get(f"{split}_{name}", np.nan) for name in ("fp", "n_negative")]

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from vernal.common.formatting import listed
 from vernal.field.detection.detection_run import DetectionRun
 from vernal.field.detection.detections import UNHEARD
+from vernal.field.detection.false_alarms import measured_precision
 from vernal.field.detection.headline import answer_section
 from vernal.field.detection.page_sections import (
     files_section,
@@ -36,9 +37,7 @@ def render_page(run: DetectionRun, figures: Mapping[str, Drawing]) -> str:
         validation_section(
             run.validation,
             run.options,
-            run.classifier.results.get("val_precision", float("nan"))
-            if run.classifier.has_own_threshold
-            else float("nan"),
+            measured_precision(run.classifier),
             run.command("sample"),
         ),
         nights_section(run),
