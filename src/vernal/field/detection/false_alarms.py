@@ -62,7 +62,7 @@ def measured_rates(classifier: Classifier) -> dict[str, FalseAlarmRate]:
 
 
 def measured_precision(classifier: Classifier) -> float:
-    """Precision on the labelled clips most like a new season, which the threshold was not chosen on where any were tested.
+    """Precision on the labelled clips most like a new season: test clips, where any were flagged, before validation.
 
     NaN where the run's threshold, band or sensitivity is not the classifier's own, or nothing was flagged.
     """
