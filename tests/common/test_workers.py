@@ -23,6 +23,7 @@ from vernal.common.workers import (
     as_they_finish,
     cores,
     explaining_deaths,
+    keeping_workers,
     n_workers,
     on_cluster,
     quiet_file_descriptors,
@@ -238,6 +239,47 @@ def test_workers_end_at_once_when_their_results_are_no_longer_wanted() -> None:
     assert not [
         one for one in set(psutil.Process().children()) - before if "spawn_main" in " ".join(one.cmdline())
     ]
+
+
+def test_workers_that_are_left_serve_the_next_who_wants_the_like_and_end_with_their_context() -> None:
+    with keeping_workers():
+        with worker_pool(1, keep=True) as pool:
+            first = pool.submit(os.getpid).result()
+        with worker_pool(1, prepare=os.getpid, keep=True) as pool:
+            prepared = pool.submit(os.getpid).result()
+        with worker_pool(1) as pool:
+            assert pool.submit(os.getpid).result() == first
+        assert not psutil.pid_exists(first)
+        assert psutil.pid_exists(prepared)
+    assert prepared != first
+    assert not psutil.pid_exists(prepared)
+
+
+def test_workers_that_are_left_and_die_are_replaced_and_those_of_an_error_are_not_left() -> None:
+    with keeping_workers():
+        with worker_pool(1, keep=True) as pool:
+            first = psutil.Process(pool.submit(os.getpid).result())
+        first.kill()
+        first.wait(10)
+        with pytest.raises(ZeroDivisionError), worker_pool(1, keep=True) as pool:
+            second = pool.submit(os.getpid).result()
+            pool.submit(divmod, 1, 0).result()
+        assert second != first.pid
+        assert not psutil.pid_exists(second)
+
+
+def test_without_a_run_to_keep_them_for_no_workers_are_left() -> None:
+    with worker_pool(1, keep=True) as pool:
+        worker = pool.submit(os.getpid).result()
+    assert not psutil.pid_exists(worker)
+
+
+def test_what_lies_in_a_folder_for_the_time_being_goes_with_the_run_at_the_latest() -> None:
+    with keeping_workers(), scratch_folder("rows-") as folder:
+        run = folder.parent
+        assert folder.name.startswith("rows-")
+        assert run.name.startswith("vernal-")
+    assert not run.exists()
 
 
 def test_elsewhere_a_death_ends_the_work_with_the_callers_message() -> None:

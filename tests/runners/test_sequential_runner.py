@@ -1,12 +1,15 @@
+import os
 from pathlib import Path
 from types import SimpleNamespace
 
 import pandas as pd
+import psutil
 import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Node, Pipeline
 
 from tests.runners.test_standing import doubled
+from vernal.common.workers import worker_pool
 from vernal.datasets.table_dataset import TableDataset
 from vernal.framework.kedro_compat import hook_manager_of
 from vernal.pipelines.stages import STANDS
@@ -70,3 +73,20 @@ def test_nothing_stands_of_a_node_that_failed(catalog: DataCatalog):
     told = Told()
     SequentialRunner().run(pipeline(), catalog, told)
     assert (told.stood, told.ran) == (["s.twice"], ["s.thrice"])
+
+
+def test_workers_are_left_to_later_nodes_and_end_with_the_run():
+    seen: list[int] = []
+
+    def work(given: str) -> str:
+        with worker_pool(1, keep=True) as pool:
+            seen.append(pool.submit(os.getpid).result())
+        return given
+
+    nodes = [Node(work, "given", "first", name="first"), Node(work, "first", "second", name="second")]
+    catalog = DataCatalog(
+        {"given": MemoryDataset("")} | {name: MemoryDataset() for name in ("first", "second")}
+    )
+    SequentialRunner().run(Pipeline(nodes), catalog)
+    assert len(seen) == 2 and seen[0] == seen[1]
+    assert not psutil.pid_exists(seen[0])

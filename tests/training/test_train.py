@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from concurrent.futures import Executor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from tests.training_data import make_embeddings, make_job, mixed_jobs, shared_po
 from vernal.common.problems import InputError
 from vernal.evaluation.metrics import average_precision
 from vernal.training import train as training
+from vernal.training.chunk import ChunkResult
 from vernal.training.rules import MOST_EPOCHS
 from vernal.training.train import (
     FailedHead,
@@ -352,3 +353,22 @@ def test_training_loads_tensorflow_in_workers_only_and_leaves_global_seeds_alone
     fitted(x, [make_job("point", y)], pool)
     assert np.array_equal(before, np.random.get_state()[1])  # noqa: NPY002
     assert ("tensorflow" in sys.modules) == loaded_before
+
+
+def test_workers_are_left_to_the_next_training_where_that_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[tuple[int, bool]] = []
+
+    def threads(workers: int, *, keep: bool, **_: object) -> Executor:
+        asked.append((workers, keep))
+        return ThreadPoolExecutor(1)
+
+    monkeypatch.setattr(training, "worker_pool", threads)
+    monkeypatch.setattr(training, "train_chunk", lambda chunk: ChunkResult((), 0.0, 0.0))
+    x, y = make_embeddings(60)
+    job = make_job("one", y, n_train=40, n_val=20)
+    for keep in (False, True):
+        assert not list(fit_heads(x, [job], workers=4, keep_workers=keep))
+    # The next training may want more of them than one head does.
+    assert asked == [(1, False), (4, True)]

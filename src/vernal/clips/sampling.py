@@ -7,7 +7,7 @@ seed are compared on the same clips, and a clip that is added later moves at mos
 
 import hashlib
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, NamedTuple
@@ -66,11 +66,17 @@ def priorities(clip_ids: Iterable[str], seed: int, purpose: str) -> np.ndarray:
 
 def draw(clips: pd.DataFrame, count: int, seed: int, purpose: str) -> pd.DataFrame:
     """Draw `count` clips (all of them if there are fewer), sorted by `clip_id`."""
-    ordered = clips.sort_values("clip_id", ignore_index=True)
-    if count >= len(ordered):
-        return ordered
-    order = np.argsort(priorities(ordered.clip_id.tolist(), seed, purpose), kind="stable")
-    return ordered.iloc[np.sort(order[: max(0, count)])].reset_index(drop=True)
+    is_drawn = _is_drawn(clips.clip_id.tolist(), count, seed, purpose)
+    return clips[is_drawn].sort_values("clip_id", ignore_index=True)
+
+
+def _is_drawn(clip_ids: Sequence[str], count: int, seed: int, purpose: str) -> np.ndarray:
+    """(n_clips,) bool: which clips a draw of `count` takes."""
+    is_drawn = np.ones(len(clip_ids), dtype=bool)
+    if count < len(clip_ids):
+        order = np.argsort(priorities(clip_ids, seed, purpose), kind="stable")
+        is_drawn[order[max(0, count) :]] = False
+    return is_drawn
 
 
 def filter_clips(
@@ -188,7 +194,9 @@ def eligible_clips(
     filtered = splits[splits.split == TRAIN]
     tables = {"train split": filtered}
     for name, values in asked.items():
-        filtered = tables[name] = filter_clips(filtered, splits, **{name: values})
+        if values:
+            filtered = filter_clips(filtered, splits, **{name: values})
+        tables[name] = filtered
     named = (settings.positive_subsets or [], settings.negative_subsets or [])
     added = add_subsets(filtered, splits, subsets, *named, rows_of or subset_rows)
     _require_both(added, settings)
@@ -215,8 +223,9 @@ def class_counts(clips: pd.DataFrame) -> tuple[int, int]:
 
 
 def _refuse_repeated(clips: pd.DataFrame, what: str) -> None:
-    repeated = clips.clip_id[clips.clip_id.duplicated()]
-    if len(repeated):
+    is_repeated = clips.clip_id.duplicated()
+    if is_repeated.any():
+        repeated = clips.clip_id[is_repeated]
         raise ValueError(
             f"{len(repeated):,} of {len(clips):,} rows of {what} repeat a clip_id (first: {repeated.iloc[0]})"
         )
@@ -276,9 +285,12 @@ def add_subsets(
             for kind, cases, remedy in found.wrong:
                 problems.add(kind, cases, remedy)
     table = pd.concat(parts) if len(parts) > 1 else parts[0]
-    repeated = table[table.clip_id.duplicated(keep=False)]
-    classes = repeated.groupby("clip_id").is_positive.nunique()
-    problems.add("clip given as positive and as negative", classes.index[classes > 1], "Decide which it is.")
+    is_repeated = table.clip_id.duplicated(keep=False)
+    if is_repeated.any():
+        classes = table[is_repeated].groupby("clip_id").is_positive.nunique()
+        problems.add(
+            "clip given as positive and as negative", classes.index[classes > 1], "Decide which it is."
+        )
     problems.raise_if_any()
     table = table.drop_duplicates("clip_id").astype({"is_positive": "bool"})
     return table.sort_values("clip_id", ignore_index=True)
@@ -373,13 +385,17 @@ def balance(clips: pd.DataFrame, seed: int) -> pd.DataFrame:
 
 def _draw_classes(clips: pd.DataFrame, n_positive: int, n_negative: int, seed: int) -> pd.DataFrame:
     # One purpose for caps and balance: their draws follow one list, so that one is part of the other.
-    is_positive = clips.is_positive.astype(bool)
-    drawn = [draw(clips[is_positive], n_positive, seed, "training clips")]
-    drawn.append(draw(clips[~is_positive], n_negative, seed, "training clips"))
-    drawn = [part for part in drawn if len(part)]
-    if not drawn:
-        return clips.iloc[:0]
-    return pd.concat(drawn).sort_values("clip_id", ignore_index=True)
+    is_drawn = _of_classes(clips, n_positive, n_negative, seed, "training clips")
+    return clips[is_drawn].sort_values("clip_id", ignore_index=True)
+
+
+def _of_classes(clips: pd.DataFrame, n_positive: int, n_negative: int, seed: int, purpose: str) -> np.ndarray:
+    """(n_clips,) bool: which clips are drawn, so many of each class."""
+    ids, is_positive = clips.clip_id.to_numpy(dtype=object), clips.is_positive.to_numpy(dtype=bool)
+    is_drawn = np.empty(len(clips), dtype=bool)
+    for side, count in ((is_positive, n_positive), (~is_positive, n_negative)):
+        is_drawn[side] = _is_drawn(ids[side], count, seed, purpose)
+    return is_drawn
 
 
 def validation_split(
@@ -406,13 +422,8 @@ def validation_split(
             "to end training. Add clips, or set use_validation: true."
         )
     _refuse_repeated(clips, "the training clips")
-    kept = [n - max(1, floor_share(1 - Fraction(repr(float(fraction))), n)) for n in (n_positive, n_negative)]
-    is_positive = clips.is_positive.astype(bool)
-    held = pd.concat(
-        [
-            draw(clips[is_positive], kept[0], seed, "validation clips"),
-            draw(clips[~is_positive], kept[1], seed, "validation clips"),
-        ]
-    ).sort_values("clip_id", ignore_index=True)
-    train = clips[~clips.clip_id.isin(held.clip_id)].sort_values("clip_id", ignore_index=True)
+    share = 1 - Fraction(repr(float(fraction)))
+    n_positive, n_negative = (n - max(1, floor_share(share, n)) for n in (n_positive, n_negative))
+    is_held = _of_classes(clips, n_positive, n_negative, seed, "validation clips")
+    train, held = (clips[rows].sort_values("clip_id", ignore_index=True) for rows in (~is_held, is_held))
     return train, held

@@ -79,6 +79,31 @@ def working_on(cluster: Cluster | None) -> Iterator[None]:
         _cluster.reset(token)
 
 
+@dataclass(frozen=True)
+class _Kept:
+    """Workers that were left to whoever wants the like next, by how they were started; the folder that they remove."""
+
+    folder: Path
+    pools: dict[tuple[Callable[[], Any] | None, bool], _Processes]
+
+
+_kept: ContextVar[_Kept | None] = ContextVar("kept", default=None)
+
+
+@contextlib.contextmanager
+def keeping_workers() -> Iterator[None]:
+    """Within this context, a pool may be left to the next that wants the like (`worker_pool(keep=True)`)."""
+    with tempfile.TemporaryDirectory(prefix="vernal-") as folder:
+        kept = _Kept(Path(folder), {})
+        token = _kept.set(kept)
+        try:
+            yield
+        finally:
+            _kept.reset(token)
+            for pool in kept.pools.values():
+                pool.shutdown()
+
+
 def on_cluster() -> bool:
     """Whether tasks go to a cluster's workers."""
     return _cluster.get() is not None
@@ -110,9 +135,11 @@ def worker_environment(one_thread: bool = True) -> dict[str, str]:
 @contextlib.contextmanager
 def scratch_folder(prefix: str = "vernal-") -> Iterator[Path]:
     """A folder for the time being that this process and all workers reach."""
-    cluster = _cluster.get()
+    cluster, kept = _cluster.get(), _kept.get()
     if cluster is None:
-        with tempfile.TemporaryDirectory(prefix=prefix) as folder:
+        # Workers that are kept may have a file mapped, which Windows then does not delete before they end.
+        place: dict[str, Any] = {"dir": kept.folder, "ignore_cleanup_errors": True} if kept else {}
+        with tempfile.TemporaryDirectory(prefix=prefix, **place) as folder:
             yield Path(folder)
     else:
         with cluster.scratch_folder() as shared:
@@ -124,6 +151,7 @@ def worker_pool(
     prepare: Callable[[], Any] | None = None,
     one_thread: bool = True,
     scratch: Path | None = None,
+    keep: bool = False,
 ) -> Executor:
     """A pool of worker processes that end with their parent, however that ends; on a cluster, its workers.
 
@@ -134,11 +162,19 @@ def worker_pool(
         prepare: importable function that each worker calls once before its first task.
         one_thread: keep each worker to one core; False leaves libraries their own choice.
         scratch: folder of the parent's that workers remove should it be killed.
+        keep: within `keeping_workers`, leave them in good order to the next who wants the like. Processes start as
+            tasks come, so `workers` may count those that the next will want.
     """
-    cluster = _cluster.get()
+    cluster, kept = _cluster.get(), _kept.get()
     if cluster is not None:
         return cluster.pool(prepare)
-    return _Processes(workers, (prepare, worker_environment(one_thread), scratch))
+    start = (prepare, worker_environment(one_thread), kept.folder if kept else scratch)
+    if kept is None:
+        return _Processes(workers, start)
+    left = kept.pools.pop((prepare, one_thread), None)
+    pool = left if left is not None and left.is_sound else _Processes(workers, start)
+    pool.leave = partial(kept.pools.__setitem__, (prepare, one_thread)) if keep else None
+    return pool
 
 
 class _Processes(ProcessPoolExecutor):
@@ -146,12 +182,21 @@ class _Processes(ProcessPoolExecutor):
 
     def __init__(self, workers: int, start: tuple[Any, ...]) -> None:
         self._context = _RememberingContext()
+        self.leave: Callable[[_Processes], None] | None = None
         super().__init__(workers, self._context, _start_worker, start)
 
     def __exit__(self, kind: Any, *error: Any) -> None:
+        if kind is None and self.leave is not None:
+            self.leave(self)
+            return
         if kind is not None:
             self.end()
         super().__exit__(kind, *error)
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether none of its workers has ended."""
+        return all(process.is_alive() for process in self._context.started)
 
     def end(self) -> None:
         """End its processes, whatever they are at."""

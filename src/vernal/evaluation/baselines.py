@@ -5,7 +5,7 @@ shortcuts: where positives and negatives come from different recorders, the reco
 them, and a detector that has learnt the place looks like one that has learnt the call.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -70,19 +70,28 @@ def metadata_scores(train: pd.DataFrame, clips: pd.DataFrame) -> FloatArray:
         train: labelled training clips, with `is_positive`.
         clips: those to score.
     """
+    return _metadata_scorer(train)(clips)
+
+
+def _metadata_scorer(train: pd.DataFrame) -> Callable[[pd.DataFrame], FloatArray]:
+    """`metadata_scores` of any clips, the regression fitted once."""
     truth = train["is_positive"].to_numpy(dtype=bool)
     known = metadata_columns(train.sort_values("clip_id")) if len(train) else pd.DataFrame()
     if known.shape[1] == 0 or truth.all() or not truth.any():
-        return np.zeros(len(clips))
+        return lambda clips: np.zeros(len(clips))
     from sklearn.linear_model import LogisticRegression
     from sklearn.preprocessing import OneHotEncoder
 
     ordered = train.sort_values("clip_id")
-    asked = metadata_columns(clips).reindex(columns=known.columns, fill_value="unknown")
     encoder = OneHotEncoder(handle_unknown="ignore").fit(known)
     model = LogisticRegression(max_iter=1000, tol=1e-8)
     model.fit(encoder.transform(known), ordered["is_positive"].to_numpy(dtype=bool))
-    return np.asarray(model.decision_function(encoder.transform(asked)), dtype=float).round(9)
+
+    def scores(clips: pd.DataFrame) -> FloatArray:
+        asked = metadata_columns(clips).reindex(columns=known.columns, fill_value="unknown")
+        return np.asarray(model.decision_function(encoder.transform(asked)), dtype=float).round(9)
+
+    return scores
 
 
 def usable_metadata(train: pd.DataFrame, clips: pd.DataFrame) -> str:
@@ -116,7 +125,8 @@ def baseline_table(train: pd.DataFrame, units: Mapping[str, pd.DataFrame], goal:
         `split, baseline, f1, precision, recall, fpr, auroc, average_precision, auroc_within_recorder,
         is_constant, uses` (see `usable_metadata`).
     """
-    scored = {split: metadata_scores(train, rows) for split, rows in units.items()}
+    score = _metadata_scorer(train)
+    scored = {split: score(rows) for split, rows in units.items()}
     truth = {split: rows["is_positive"].to_numpy(dtype=bool) for split, rows in units.items()}
     none = np.array([], dtype=bool)
     chosen = choose(scored.get("val", none), truth.get("val", none), goal).logit

@@ -95,7 +95,9 @@ def _assert_totals(counts: Counts, n_positive: int, n_negative: int) -> None:
 
 def ratio(part: ArrayLike, whole: ArrayLike) -> FloatArray:
     """`part / whole` as (n,) float; NaN where `whole` is 0."""
-    top, bottom = np.broadcast_arrays(np.asarray(part, dtype=float), np.asarray(whole, dtype=float))
+    top, bottom = np.asarray(part, dtype=float), np.asarray(whole, dtype=float)
+    if top.shape != bottom.shape:
+        top, bottom = np.broadcast_arrays(top, bottom)
     return np.divide(top, bottom, out=np.full(top.shape, np.nan), where=bottom != 0)
 
 
@@ -239,8 +241,12 @@ def metrics_at(scores: ArrayLike, is_positive: ArrayLike, threshold: float) -> d
     """
     if np.isnan(threshold):
         return dict.fromkeys((*CELLS, "precision", "recall", "f1", "fpr", "accuracy"), float("nan"))
-    counts = counts_at(scores, is_positive, [threshold])
-    return rates_of(*(int(part[0]) for part in counts[1:]))
+    values, truth = checked(scores, is_positive)
+    flagged = values >= threshold
+    tp, n_flagged = int(np.count_nonzero(flagged & truth)), int(np.count_nonzero(flagged))
+    n_positive = int(np.count_nonzero(truth))
+    fp = n_flagged - tp
+    return rates_of(tp, fp, n_positive - tp, truth.size - n_positive - fp)
 
 
 def rates_of(tp: float, fp: float, fn: float, tn: float) -> dict[str, float]:
@@ -249,15 +255,19 @@ def rates_of(tp: float, fp: float, fn: float, tn: float) -> dict[str, float]:
     >>> rates_of(tp=3, fp=1, fn=1, tn=5)["f1"]
     0.75
     """
-    counts = Counts(np.array([np.nan]), *(np.array([cell]) for cell in (tp, fp, fn, tn)))
     return {
         **dict(zip(CELLS, (tp, fp, fn, tn), strict=True)),
-        "precision": float(precision(counts)[0]),
-        "recall": float(recall(counts)[0]),
-        "f1": float(f1(counts)[0]),
-        "fpr": float(false_positive_rate(counts)[0]),
-        "accuracy": float(ratio(tp + tn, tp + fp + fn + tn)[()]),
+        "precision": _share(tp, tp + fp),
+        "recall": _share(tp, tp + fn),
+        "f1": _share(2 * tp, 2 * tp + fp + fn),
+        "fpr": _share(fp, fp + tn),
+        "accuracy": _share(tp + tn, tp + fp + fn + tn),
     }
+
+
+def _share(part: float, whole: float) -> float:
+    """`ratio` of two numbers, without the arrays, which take ten times as long."""
+    return float(part / whole) if whole else float("nan")
 
 
 def measured(

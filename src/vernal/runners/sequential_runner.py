@@ -10,6 +10,7 @@ from kedro.pipeline.node import Node
 from kedro.runner import SequentialRunner as KedroSequentialRunner
 from kedro.runner.task import Task
 
+from vernal.common.workers import keeping_workers
 from vernal.runners.standing import Standing, tell
 
 
@@ -29,16 +30,17 @@ class SequentialRunner(KedroSequentialRunner):
     ) -> None:
         standing, done = Standing(catalog), set[Node]()
         loads = Counter(name for node in pipeline.nodes for name in node.inputs)
-        for node in pipeline.nodes:
-            try:
-                key = standing.key(node)
-                if standing.stands(node, key):
-                    tell(hook_manager, "node_stands", node=node)
-                else:
-                    Task(node, catalog, self._is_async, hook_manager, run_id).execute()
-                    standing.note(node, key)
-            except Exception:
-                self._suggest_resume_scenario(pipeline, done, catalog)
-                raise
-            done.add(node)
-            self._release_datasets(node, catalog, loads, pipeline)
+        with keeping_workers():
+            for node in pipeline.nodes:
+                try:
+                    key = standing.key(node)
+                    if standing.stands(node, key):
+                        tell(hook_manager, "node_stands", node=node)
+                    else:
+                        Task(node, catalog, self._is_async, hook_manager, run_id).execute()
+                        standing.note(node, key)
+                except Exception:
+                    self._suggest_resume_scenario(pipeline, done, catalog)
+                    raise
+                done.add(node)
+                self._release_datasets(node, catalog, loads, pipeline)

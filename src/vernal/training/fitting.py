@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from vernal.training.train import FailedHead, FitJob, FittedHead
 
 Array = np.ndarray[Any, Any]
+RowsOf = dict[str, list[int]]
 
 BACKENDS = ("vernal", "birdnet_analyzer")
 # To be raised when the same inputs train to other weights than before.
@@ -108,29 +109,36 @@ def list_fits(
     Returns:
         Fits in the order of their hashes; clips of each sorted by `clip_id`.
     """
-    content, trainer = clips.set_index("clip_id"), trainer_of(backend)
-    sets = dict(iter(training_sets.groupby("fit_hash", observed=True, sort=True)))
+    trainer = trainer_of(backend)
     settings_by_hash = {
         row["fit_hash"]: PointSettings.from_row(row)
         for row in plan.drop_duplicates("fit_hash").to_dict("records")
     }
+    members = training_sets[training_sets.fit_hash.isin(settings_by_hash.keys())]
+    members = members.sort_values("clip_id", ignore_index=True)
+    material = _material(members, clips)
+    rows_of = members.groupby("fit_hash", observed=True, sort=False).indices
     fits = []
-    for fit_hash in sorted(settings_by_hash.keys() & sets.keys()):
-        members = sets[fit_hash].sort_values("clip_id", ignore_index=True)
-        settings, audio = settings_by_hash[fit_hash], audio_of(settings_by_hash[fit_hash], base)
-        sound = content.loc[members.clip_id, ["content_hash", "start_s", "end_s"]]
-        material = pd.util.hash_pandas_object(
-            pd.concat(
-                [members[["is_positive", "role"]].astype({"role": "str"}), sound.reset_index(drop=True)],
-                axis=1,
-            ),
-            index=False,
-        )
-        of_clips = (audio.settings_id, material.to_numpy().tobytes().hex())
+    for fit_hash in sorted(settings_by_hash.keys() & rows_of.keys()):
+        rows, settings = rows_of[fit_hash], settings_by_hash[fit_hash]
+        audio = audio_of(settings, base)
+        of_clips = (audio.settings_id, material[rows].tobytes().hex())
         key = digest("head", TRAINER_REVISION, trainer, fit_hash, *of_clips, length=32)
         reference_key = digest("reference", REFERENCE_REVISION, *of_clips, length=32)
-        fits.append(Fit(key, reference_key, str(fit_hash), settings, audio, members, trainer))
+        own = members.iloc[rows].reset_index(drop=True)
+        fits.append(Fit(key, reference_key, str(fit_hash), settings, audio, own, trainer))
     return fits
+
+
+def _material(members: pd.DataFrame, clips: pd.DataFrame) -> Array:
+    """A number for each row that says what is trained on: label, role, sound.
+
+    Of all fits at once: a call for each takes several times as long.
+    """
+    sound = clips.set_index("clip_id").loc[members.clip_id, ["content_hash", "start_s", "end_s"]]
+    read = members[["is_positive", "role"]].astype({"role": "str"})
+    table = pd.concat([read, sound.reset_index(drop=True)], axis=1)
+    return pd.util.hash_pandas_object(table, index=False).to_numpy()
 
 
 def list_fold_fits(
@@ -183,12 +191,19 @@ def train_missing(
     options: TrainingOptions,
     workers: int,
     progress: Callable[[int], None] | None = None,
+    keep_workers: bool = False,
 ) -> "Iterator[FittedHead | FailedHead]":
-    """Train the heads that the library does not have, and yield each as it is finished."""
+    """Train the heads that the library does not have, and yield each as it is finished.
+
+    Args:
+        keep_workers: leave the processes to the next training of this run.
+    """
     finished = known.keys()
     missing = [fit for fit in fits if fit.key not in finished]
     for group, x, rows_of in _by_audio(missing, clips, store):
-        yield from _train(x, [_job(fit, rows_of, x) for fit in group], options, workers, progress)
+        yield from _train(
+            x, [_job(fit, rows_of, x) for fit in group], options, workers, progress, keep_workers
+        )
 
 
 def missing_references(fits: list[Fit], known: HeadLibrary) -> list[Fit]:
@@ -217,21 +232,21 @@ def solve_references(
                 yield solved
 
 
-def _solve(x: Array, rows_of: pd.Series, fit: Fit) -> "FittedHead":
+def _solve(x: Array, rows_of: RowsOf, fit: Fit) -> "FittedHead":
     (rows, y), (stop_rows, stop_y) = _both_roles(fit, rows_of)
     return solve_reference(fit.reference_key, x[rows], y, x[stop_rows], stop_y)
 
 
 def _by_audio(
     fits: list[Fit], clips: pd.DataFrame, store: EmbeddingStore
-) -> Iterator[tuple[list[Fit], Array, pd.Series]]:
+) -> Iterator[tuple[list[Fit], Array, RowsOf]]:
     """Trainings that read the same audio settings, with the embeddings of their clips and the rows of each clip."""
     for audio in sorted({fit.audio for fit in fits}, key=lambda option: option.settings_id):
         group = [fit for fit in fits if fit.audio == audio]
         used = clips[clips.clip_id.isin(set(pd.concat([fit.clips.clip_id for fit in group])))]
         windows = plan_windows(used, audio)
         rows_of = windows.assign(row=np.arange(len(windows))).groupby("clip_id", sort=False).row.agg(list)
-        yield group, store.load(audio, windows.key), rows_of
+        yield group, store.load(audio, windows.key), dict(zip(rows_of.index, rows_of, strict=True))
 
 
 def _train(
@@ -240,6 +255,7 @@ def _train(
     options: TrainingOptions,
     workers: int,
     progress: Callable[[int], None] | None,
+    keep_workers: bool,
 ) -> "Iterator[FittedHead | FailedHead]":
     if options.backend == "birdnet_analyzer":
         from vernal.training.birdnet_analyzer import train_jobs
@@ -247,10 +263,10 @@ def _train(
         return train_jobs(x, jobs, progress)
     from vernal.training.train import fit_heads
 
-    return fit_heads(x, jobs, workers, progress, options.overfit_check)
+    return fit_heads(x, jobs, workers, progress, options.overfit_check, keep_workers=keep_workers)
 
 
-def _job(fit: Fit, rows_of: pd.Series, x: Array) -> "FitJob":
+def _job(fit: Fit, rows_of: RowsOf, x: Array) -> "FitJob":
     """What the trainer needs: rows of the matrix in the order of clip ids, and the rows made for this fit."""
     from vernal.training.train import FitJob, until_converged
 
@@ -271,15 +287,16 @@ def _job(fit: Fit, rows_of: pd.Series, x: Array) -> "FitJob":
     return job if settings.epochs else until_converged(job)
 
 
-def _both_roles(fit: Fit, rows_of: pd.Series) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
+def _both_roles(fit: Fit, rows_of: RowsOf) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
     """Rows and targets of the clips that train, and of those that end training."""
-    role = fit.clips.role.astype("str")
-    return _rows(fit.clips[role == FIT], rows_of), _rows(fit.clips[role != FIT], rows_of)
+    trains = (fit.clips.role == FIT).to_numpy()
+    return _rows(fit.clips, trains, rows_of), _rows(fit.clips, ~trains, rows_of)
 
 
-def _rows(clips: pd.DataFrame, rows_of: pd.Series) -> tuple[Array, Array]:
+def _rows(clips: pd.DataFrame, chosen: Array, rows_of: RowsOf) -> tuple[Array, Array]:
     """Positions of all windows of some clips, and their targets; every window carries its clip's label."""
-    lists = rows_of.loc[clips.clip_id]
-    rows = np.concatenate(lists.to_list()).astype(np.int64)
-    y = np.repeat(clips.is_positive.to_numpy(dtype=np.float32), lists.map(len).to_numpy())
+    lists = [rows_of[clip] for clip in clips.clip_id.to_numpy(dtype=object)[chosen]]
+    rows = np.fromiter(chain.from_iterable(lists), dtype=np.int64)
+    times = np.array([len(one) for one in lists], dtype=np.intp)
+    y = np.repeat(clips.is_positive.to_numpy(dtype=np.float32)[chosen], times)
     return rows, y

@@ -152,12 +152,10 @@ class _Drawer:
             train, stop = chosen, self._validation()
         else:
             train, stop = sampling.validation_split(chosen, settings.seed)
-        parts = [
-            table[["clip_id", "is_positive"]].assign(role=role)
-            for table, role in ((train, FIT), (stop, STOP))
-        ]
-        drawn = pd.concat(parts).sort_values("clip_id", ignore_index=True)
-        leaked = self._tests & set(drawn.clip_id)
+        both = pd.concat([train, stop])[["clip_id", "is_positive"]]
+        drawn = both.assign(role=[FIT] * len(train) + [STOP] * len(stop))
+        drawn = drawn.sort_values("clip_id", ignore_index=True)
+        leaked = self._tests & set(drawn.clip_id.tolist())
         if leaked:
             raise AssertionError(f"{len(leaked)} test clips reached a training set (first: {min(leaked)})")
         return drawn, selection.steps
@@ -191,22 +189,22 @@ def _narrow(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _count(drawn: pd.DataFrame) -> dict[str, int]:
-    fit, stop = drawn[drawn.role == FIT], drawn[drawn.role == STOP]
+    trains, is_positive = (drawn.role == FIT).to_numpy(), drawn.is_positive.to_numpy(dtype=bool)
     return {
-        "n_train_positive": int(fit.is_positive.sum()),
-        "n_train_negative": int((~fit.is_positive).sum()),
-        "n_stop_positive": int(stop.is_positive.sum()),
-        "n_stop_negative": int((~stop.is_positive).sum()),
+        "n_train_positive": int((trains & is_positive).sum()),
+        "n_train_negative": int((trains & ~is_positive).sum()),
+        "n_stop_positive": int((~trains & is_positive).sum()),
+        "n_stop_negative": int((~trains & ~is_positive).sum()),
     }
 
 
 def _left_out(steps: pd.DataFrame) -> dict[str, int]:
     """Positives of the train split, and how many of them each filter, the caps and the balance left out."""
-    left = steps.set_index("step").n_positive
-    lost = left.shift() - left
+    names, left = steps.step.tolist(), steps.n_positive.tolist()
+    lost = {name: before - after for name, before, after in zip(names[1:], left, left[1:], strict=False)}
     return {
-        "n_positive_at_hand": int(left["train split"]),
-        **{f"{LEFT_OUT}{name}": int(lost[name]) for name in LEAVING_OUT},
+        "n_positive_at_hand": left[names.index("train split")],
+        **{f"{LEFT_OUT}{name}": lost[name] for name in LEAVING_OUT},
     }
 
 

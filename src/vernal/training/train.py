@@ -118,6 +118,7 @@ def fit_heads(
     progress: Callable[[int], Any] | None = None,
     overfit_check: bool = False,
     pool: Executor | None = None,
+    keep_workers: bool = False,
 ) -> Iterator[FittedHead | FailedHead]:
     """Train one head for every job.
 
@@ -129,6 +130,7 @@ def fit_heads(
         progress: called with the number of heads that have just been finished.
         overfit_check: first make sure, once for each architecture, that it can learn a small batch by heart.
         pool: workers of `training_pool` to use instead of new ones, which saves starting them again.
+        keep_workers: leave the new ones to the next training of this run (see `worker_pool`).
     Yields:
         A `FittedHead` for each job, or a `FailedHead` with the reason; as chunks finish, so in no fixed
         order.
@@ -136,15 +138,15 @@ def fit_heads(
         InputError: keys that occur twice, a matrix that is not (n_rows, n_dims) and finite, or an
             architecture that cannot overfit a small batch.
     """
-    for result in fit_chunks(x, jobs, workers, overfit_check, pool):
+    for result in fit_chunks(x, jobs, workers, overfit_check, pool, keep_workers):
         if progress is not None:
             progress(len(result.heads))
         yield from result.heads
 
 
-def training_pool(workers: int, scratch: Path | None = None) -> Executor:
+def training_pool(workers: int, scratch: Path | None = None, keep: bool = False) -> Executor:
     """Workers that have TensorFlow ready, for several calls of `fit_heads`; use it as a context."""
-    return worker_pool(workers, prepare=prepare_tensorflow, scratch=scratch)
+    return worker_pool(workers, prepare=prepare_tensorflow, scratch=scratch, keep=keep)
 
 
 def fit_chunks(
@@ -153,6 +155,7 @@ def fit_chunks(
     workers: int = 2,
     overfit_check: bool = False,
     pool: Executor | None = None,
+    keep_workers: bool = False,
 ) -> Iterator[ChunkResult]:
     """`fit_heads` with the chunks left whole, each with the seconds it took."""
     x = checked_matrix(x)
@@ -163,6 +166,7 @@ def fit_chunks(
     sound = [job for job in jobs if job.key not in problems]
     if not sound:
         return
+    most = workers
     if workers and pool is None:
         work = sum(_work(job, x.shape[1]) for job in sound)
         workers = min(workers, max(1, int(work // _WORTH_A_WORKER_S)), len(sound))
@@ -172,29 +176,30 @@ def fit_chunks(
         _save(x_path, x)
         checks = _overfit_chunks(x, sound, x_path) if overfit_check else []
         chunks = (plan.chunk(x_path, folder / f"extra-{i}.npy") for i, plan in enumerate(plans))
-        yield from _run(chunks, checks, workers, pool, folder)
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(explaining_deaths(_DIED))
+            if workers and pool is None:
+                wanted = most if keep_workers else workers
+                pool = stack.enter_context(training_pool(wanted, folder, keep_workers))
+            yield from _run(chunks, checks, workers, pool)
 
 
 def _run(
-    chunks: Iterator[Chunk], checks: Sequence[Chunk], workers: int, pool: Executor | None, scratch: Path
+    chunks: Iterator[Chunk], checks: Sequence[Chunk], workers: int, pool: Executor | None
 ) -> Iterator[ChunkResult]:
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(explaining_deaths(_DIED))
-        if workers and pool is None:
-            pool = stack.enter_context(training_pool(workers, scratch))
-        tasks = chain(checks, chunks)
-        results = (
-            ((chunk, train_chunk(chunk)) for chunk in tasks)
-            if pool is None
-            else with_results(pool, train_chunk, tasks, workers)
-        )
-        is_check = {id(check) for check in checks}
-        for chunk, result in results:
-            if id(chunk) in is_check:
-                _refuse_unable(chunk, result)
-            else:
-                yield result
-                _drop_extra(chunk)
+    tasks = chain(checks, chunks)
+    results = (
+        ((chunk, train_chunk(chunk)) for chunk in tasks)
+        if pool is None
+        else with_results(pool, train_chunk, tasks, workers)
+    )
+    is_check = {id(check) for check in checks}
+    for chunk, result in results:
+        if id(chunk) in is_check:
+            _refuse_unable(chunk, result)
+        else:
+            yield result
+            _drop_extra(chunk)
 
 
 def _save(path: Path, matrix: Array) -> None:

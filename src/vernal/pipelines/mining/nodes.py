@@ -49,9 +49,11 @@ def train_miner(
     options: TrainingOptions,
     workers: int | None,
 ) -> Iterator[list[FittedHead | FailedHead]]:
-    """Train the miner, unless the library has it."""
+    """Train the miner, unless the library has it; its workers are left to the points, which are trained next."""
     fits = miner_fits(miner_clips, settings, audio, options)
-    for result in fitting.train_missing(fits, known, miner_clips, store, options, n_workers(workers)):
+    for result in fitting.train_missing(
+        fits, known, miner_clips, store, options, n_workers(workers), keep_workers=True
+    ):
         yield [result]
     yield []
 

@@ -48,10 +48,11 @@ def learning_curves(
 def _range_of(axes: "Axes", histories: Mapping[str, pd.DataFrame], column: str) -> None:
     if len(histories) < 2:
         return
-    listed = [table.set_index("epoch")[column] for _, table in sorted(histories.items()) if column in table]
-    whole = pd.concat(listed, axis=1).sort_index()
+    listed = [table[["epoch", column]] for table in histories.values() if column in table]
+    by_epoch = pd.concat(listed).groupby("epoch")[column]
+    lowest, highest = by_epoch.min(), by_epoch.max()
     axes.fill_between(
-        whole.index, whole.min(axis=1), whole.max(axis=1), color=FAINT, alpha=0.45, linewidth=0,
+        lowest.index, lowest, highest, color=FAINT, alpha=0.45, linewidth=0,
         label=f"range of all {len(histories):,} points",
     )  # fmt: skip
 
