@@ -1,5 +1,6 @@
 """Score every point that is trained, and evaluate what its scores are worth."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -110,35 +111,36 @@ def score_folds(
     """
     folds, finished = folds_of(splits, evaluation.choose_by), library.keys()
     parts: list[pd.DataFrame] = []
+    configurations = plan.drop_duplicates(["fit_hash", CONFIGURATION])[
+        ["fit_hash", CONFIGURATION, "sensitivity"]
+    ]
+    of_hash = {name: part.to_dict("records") for name, part in configurations.groupby("fit_hash")}
     for fold, fits in fitting.list_fold_fits(plan, fold_sets, clips, audio, options.backend).items():
         held = folds.held_out(splits, fold)
         trained = {fit.fit_hash: fit for fit in fits if fit.key in finished}
         for audio_settings, hashes in _by_audio(trained, pd.Series(list(trained), dtype="str")):
             heads = [library.load(trained[fit_hash].key).head for fit_hash in hashes]
             logits = dict(zip(hashes, scoring.clip_logits(heads, held, audio_settings, store), strict=True))
-            for fit_hash, own in logits.items():
-                parts += _fold_rows(plan, fit_hash, fold, held, own)
+            clip_id = np.sort(held.clip_id.to_numpy())
+            parts += [
+                _fold_rows(row, fold, clip_id, own)
+                for fit_hash, own in logits.items()
+                for row in of_hash[fit_hash]
+            ]
     table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(FOLD_SCORE_COLUMNS))
     return table.astype(dict.fromkeys((CONFIGURATION, "fold", "clip_id"), "category") | {"logit": "float64"})
 
 
-def _fold_rows(
-    plan: pd.DataFrame, fit_hash: str, fold: str, held: pd.DataFrame, logits: np.ndarray
-) -> list[pd.DataFrame]:
-    """The scores of one training, for each configuration that it stands for."""
-    of_fit = plan[plan.fit_hash == fit_hash].drop_duplicates("configuration_hash")
-    clip_id = np.sort(held.clip_id.to_numpy())
-    return [
-        pd.DataFrame(
-            {
-                CONFIGURATION: row[CONFIGURATION],
-                "fold": fold,
-                "clip_id": clip_id,
-                "logit": logits + scoring.shift_of(row["sensitivity"]),
-            }
-        )
-        for row in of_fit.to_dict("records")
-    ]
+def _fold_rows(row: Mapping[Any, Any], fold: str, clip_id: np.ndarray, logits: np.ndarray) -> pd.DataFrame:
+    """The scores of one configuration on the clips of a fold; `row` is its row of the plan."""
+    return pd.DataFrame(
+        {
+            CONFIGURATION: row[CONFIGURATION],
+            "fold": fold,
+            "clip_id": clip_id,
+            "logit": logits + scoring.shift_of(row["sensitivity"]),
+        }
+    )
 
 
 def _by_audio(fits: dict[str, fitting.Fit], hashes: pd.Series) -> list[tuple[EmbeddingOptions, list[str]]]:
