@@ -84,7 +84,7 @@ class _Kept:
     """Workers that were left to whoever wants the like next, by how they were started; the folder that they remove."""
 
     folder: Path
-    pools: dict[tuple[Callable[[], Any] | None, bool], _Processes]
+    pools: dict[tuple[Callable[[], Any] | None, bool], "_Processes"]
 
 
 _kept: ContextVar[_Kept | None] = ContextVar("kept", default=None)
