@@ -258,13 +258,15 @@ def test_workers_that_are_left_serve_the_next_who_wants_the_like_and_end_with_th
 def test_workers_that_are_left_and_die_are_replaced_and_those_of_an_error_are_not_left() -> None:
     with keeping_workers():
         with worker_pool(1, keep=True) as pool:
-            first = psutil.Process(pool.submit(os.getpid).result())
-        first.kill()
-        first.wait(10)
+            first = pool.submit(os.getpid).result()
+        psutil.Process(first).kill()
+        with contextlib.suppress(psutil.NoSuchProcess):
+            while psutil.Process(first).status() != psutil.STATUS_ZOMBIE:
+                time.sleep(0.01)
         with pytest.raises(ZeroDivisionError), worker_pool(1, keep=True) as pool:
             second = pool.submit(os.getpid).result()
             pool.submit(divmod, 1, 0).result()
-        assert second != first.pid
+        assert second != first
         assert not psutil.pid_exists(second)
 
 
