@@ -248,6 +248,8 @@ def test_a_data_package_is_named(tmp_path):
         ),
         ("detection", {}, "searching the field recordings of the demo season (synthetic) with the trained"),
         ("audit", {"audit": {"experiments": "/x/a.csv"}}, "checking /x/a.csv."),
+        ("handover", {}, "making a data package of the last detection run and all decisions."),
+        ("published", {"published": {"experiments": "/x/a.csv"}}, "recomputing /x/a.csv."),
     ],
 )
 def test_each_pipeline_says_whose_data_it_reads(tmp_path, pipeline, parameters, begins):

@@ -83,7 +83,22 @@ def _audit(parameters: Mapping[str, Any]) -> str:
     return f"checking {results or 'no results: none are named'}"
 
 
-_TASKS = {"collection": _collect, "detection": _detect, "audit": _audit, "listening": _listen}
+def _hand_over(_: Mapping[str, Any]) -> str:
+    return "making a data package of the last detection run and all decisions"
+
+
+def _publish(parameters: Mapping[str, Any]) -> str:
+    return f"recomputing {find_setting(parameters, 'published.experiments') or 'no results: none are named'}"
+
+
+_TASKS = {
+    "collection": _collect,
+    "detection": _detect,
+    "audit": _audit,
+    "listening": _listen,
+    "handover": _hand_over,
+    "published": _publish,
+}
 
 
 def _last_duration(data_root: Path, stages: Iterable[str]) -> str | None:
