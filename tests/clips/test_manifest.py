@@ -144,6 +144,18 @@ def test_a_manifest_of_positives_alone_is_refused_unless_labels_are_classes(audi
     assert not check_manifest(frame, None, audio).is_positive.any()
 
 
+def test_labels_of_which_nobody_is_sure_are_said_to_count_as_negatives(audio: Path, caplog):
+    frame = table(
+        file_path=["a.wav", "b.wav", "b.wav"], label=["owl", "owl?", "Unsure"], start_s=["", "0", "1"]
+    )
+    frame["end_s"] = ["", "1", "2"]
+    check_manifest(frame.replace("", None), "owl", audio)
+    assert "'Unsure', 'owl?' counts as without 'owl', like every other class. Leave out rows" in caplog.text
+    caplog.clear()
+    check_manifest(frame.replace("", None).assign(label=["owl", "wind", "rain"]), "owl", audio)
+    assert not caplog.text
+
+
 def test_a_target_that_no_row_has_lists_the_labels(audio: Path):
     frame = table(file_path=["a.wav"], label=["frog"])
     with pytest.raises(

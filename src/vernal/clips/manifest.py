@@ -50,6 +50,12 @@ OPTIONAL_TEXT_COLUMNS = (
 PART_COLUMNS = ("start_s", "end_s")
 NAMES_OF_PLACES = ("site", "recorder_id", "group")
 POSITIVE_LABELS = ("positive",)
+# What people write who do not know; as a class it would count as a negative.
+_UNSURE = {
+    "unsure", "uncertain", "unclear", "unknown", "undecided", "maybe", "possible", "possibly", "doubtful", "na", "n/a",
+    "unsicher", "unklar", "unbekannt", "incertain", "inconnu", "dudoso", "desconocido", "incierto", "incerto",
+    "onzeker",
+}  # fmt: skip
 # What the project computes itself; a manifest that brings its own would be overwritten silently.
 RESERVED_COLUMNS = ("clip_id", "source", "content_hash", "is_positive", "night_from")
 
@@ -269,6 +275,12 @@ def _check_classes(
         logger.warning(
             "label: %s counts as another class than the target %r.", ", ".join(map(repr, near)), target
         )
+    unsure = [name for name in names if name.endswith("?") or folded(name) in _UNSURE]
+    if unsure and (options is None or options.world != labels.OPEN):
+        logger.warning(
+            "label: %s counts as without %r, like every other class. Leave out rows of which nobody is sure.",
+            ", ".join(map(repr, unsure)), target,
+        )  # fmt: skip
     if not clips.is_positive.any():
         remedy = f"{shown} Name the label of interest with target=..."
         problems.add("no positive clip", [f"no label is 'positive' or the target {target!r}"], remedy)
