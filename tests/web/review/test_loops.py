@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -190,7 +191,11 @@ def test_commands_after_a_few_decisions_name_what_they_need(service, example):
         service.advance(name, {})
     detect, curate = service.finish_loop(name)["commands"]
     assert "detection.min_confidence=0.5" in detect, "the random share is too small for a threshold"
-    assert "--pipeline=curation" in curate
+    assert "--pipeline=curation" in curate and "detection.recordings" not in detect
+    parameters = {**service.project.parameters, "source": {"unlabelled": "/x/my season"}}
+    loop = service.loop(name)
+    own = type(loop)(replace(service.project, parameters=parameters), loop.near, loop.log, name)
+    assert "detection.recordings=/x/my season,detection.model=" in own.finish()["commands"][0]
     (service.project.data_root / "03_primary/splits.parquet").unlink()
     _, curate = service.finish_loop(name)["commands"]
     assert "--pipelines=quality_splitting,mining,curation" in curate

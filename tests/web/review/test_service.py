@@ -73,6 +73,8 @@ def test_another_class_is_compared_by_the_labels_and_has_neither_the_target_s_ba
     assert (names.is_positive == (names.label == "negative")).all()
     assert service.asked_about("RADR")["call_types"] == ["grunt"]
     assert service.asked_about("owl") == {"band_hz": None, "top_hz": 12_000, "call_types": []}
+    every = service.near.labels("clips", clips.assign(label=clips.label.replace("RADR", "positive")), "")
+    assert set(every.label[every.is_positive.astype(bool)]) == {service.target}, "by its name"
 
 
 def test_home_and_queue_count_alike_in_every_order(service):

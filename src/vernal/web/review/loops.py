@@ -29,6 +29,7 @@ from vernal.collection.listening import (
     random_order,
     random_share,
 )
+from vernal.common.data_folder import typed_command
 from vernal.common.files import write_text
 from vernal.common.hashing import digest
 from vernal.common.json_text import read_json
@@ -45,6 +46,8 @@ from vernal.web.review.similarity import SimilarityIndex, places_in
 from vernal.web.review.taking_up import curation
 
 WEIGHTS = ("likely", "uncertain", "random")
+# Folders that a detector is for, the first that is named; none is the demo season's.
+SEARCHED = ("detection.recordings", "source.season", "source.unlabelled", "source.field")
 _BACK = 3  # batches that the last gain is measured over
 _N_PRESUMED_DRAWN = 200
 
@@ -304,14 +307,18 @@ class Loop:
         manifests = write_manifests(self.project, self.name, log[log.queue == self.name], names, y)
         point = self._threshold(decided)
         model = write_model(self.project, self.name, detector, self.near.audio(), point)
-        root, target = self.project.data_root, self.project.setting("target")
-        chosen = ",detection.min_confidence=0.5" if "no_threshold" in point else ""
+        target, place = f"target={self.project.setting('target')}", f"data_root={self.project.data_root}"
+        chosen = "detection.min_confidence=0.5" if "no_threshold" in point else ""
+        searched = next(filter(None, map(self.project.setting, SEARCHED)), "")
+        recordings = f"detection.recordings={searched}" if searched else ""
         return {
             "manifests": [str(path) for path in manifests],
             "model": str(model),
             "commands": [
-                f'kedro run --pipeline=detection --params="data_root={root},detection.model={model}{chosen}"',
-                f'kedro run {curation(self.project)} --params="target={target},data_root={root}"',
+                typed_command(
+                    "kedro run --pipeline=detection", place, recordings, f"detection.model={model}", chosen
+                ),
+                typed_command(f"kedro run {curation(self.project)}", target, place),
             ],
         }
 

@@ -11,7 +11,7 @@ from vernal.audio.embedding.excerpts import embed_excerpt
 from vernal.audio.embedding.options import EmbeddingOptions
 from vernal.audio.embedding.store import EmbeddingStore
 from vernal.audio.excerpts import Excerpt
-from vernal.clips.labels import NEGATIVE, words_of
+from vernal.clips.labels import NEGATIVE, POSITIVE, words_of
 from vernal.common.names import CLASS_DIVIDER, folded
 from vernal.web.project import NotThere, ProjectContext
 from vernal.web.review.similarity import SimilarityIndex, open_index
@@ -116,7 +116,8 @@ class Neighbours:
             heard = sure.groupby("clip_id", sort=False).label.agg(CLASS_DIVIDER.join)
             return _labels(heard.index.to_series(), pd.Series(True, heard.index), heard)
         known = clips[clips.source == "labelled"]
-        return _labels(known.clip_id, known.label.map(_names_a_class), known.label)
+        named = known.label.where(known.label.map(folded) != POSITIVE, self.target)
+        return _labels(known.clip_id, known.label.map(_names_a_class), named)
 
     def index(self, clips_name: str) -> tuple[pd.DataFrame, SimilarityIndex]:
         """A table of clips and the index over their embeddings; made once."""

@@ -31,7 +31,7 @@ async function refresh(queue) {
   for (const name of WEIGHTS) if (!byId(`loop-${name}`).value) byId(`loop-${name}`).value = told.weights[name];
   const last = told.curve.at(-1);
   const shown = last && last.average_precision !== null ? ` Average precision on them: ${last.average_precision.toFixed(2)}${last.low === null ? "" : ` (${last.low.toFixed(2)} to ${last.high.toFixed(2)})`}.` : "";
-  byId("loop-counts").textContent = `${told.decided} of ${told.clips.toLocaleString("en")} clips decided on, ${told.positives} with the class. ${told.heard_at_random} are a random share, ${told.positives_at_random} of them with the class: they alone say how good the detector is.${shown}`;
+  byId("loop-counts").textContent = `${told.decided} of ${told.clips.toLocaleString("en")} clips decided on, ${told.positives} with the class. ${told.heard_at_random} of them were drawn at random, ${told.positives_at_random} with the class: only these show how good the detector is.${shown}`;
   byId("loop-advice").textContent = told.advice;
   byId("loop-curve").replaceChildren(...(last ? [curve(told.curve)] : []));
   document.body.dataset.batch = told.curve.length;
