@@ -178,4 +178,9 @@ def test_tiles_are_of_one_detector_on_one_split(make_stage):
 
 def test_nights_that_are_not_known_are_not_counted(make_stage, clips):
     nowhere = clips().assign(recorder_id=pd.Series(dtype="str"), night=pd.Series(dtype="str"))
-    assert "How many nights it misses is not known." in lead_of(make_stage(AXES, splits=nowhere))
+    said = lead_of(make_stage(AXES, splits=nowhere))
+    assert "How many nights it misses is not known." in said
+    too_good = "Whether it was trained on the nights of these clips is not known; if it was, these numbers are too good."
+    assert too_good not in said  # another site has other nights
+    assert too_good in lead_of(make_stage(AXES, splits=nowhere.assign(site="Pond")))
+    assert too_good not in lead_of(make_stage(AXES))

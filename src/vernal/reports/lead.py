@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from vernal.clips.splits import NIGHT_TRAINS, NO, PLACE_TRAINS, YES
+from vernal.clips.splits import NIGHT_TRAINS, NO, NOT_GIVEN, PLACE_TRAINS, YES
 from vernal.common.formatting import UNDEFINED, amount, percent
 from vernal.evaluation.baselines import ALL_POSITIVE, METADATA
 from vernal.evaluation.effects import HIGHER, LOWER, NOT_TESTED
@@ -38,6 +38,7 @@ def lead_section(results: StageResults, split_counts: pd.DataFrame) -> Section:
         "target": results.target,
         "at": at,
         "few": FEW,
+        "may_share_nights": _is_open(split_counts, results.primary_split, NIGHT_TRAINS),
         "found": _rate(at["recall"], at["n_positive"]),
         "flagged": _rate(at["fpr"], at["n_negative"]),
         "units": UNIT_NAMES[results.options.unit],
@@ -90,6 +91,12 @@ def _only(split_counts: pd.DataFrame, split: str, by: str) -> str:
     values = split_counts.loc[(split_counts["split"] == split) & (split_counts["by"] == by), "value"]
     found = set(values.astype("str"))
     return found.pop() if found in ({YES}, {NO}) else ""
+
+
+def _is_open(split_counts: pd.DataFrame, split: str, by: str) -> bool:
+    """Whether that is not known of some clips."""
+    counts = split_counts[(split_counts["split"] == split) & (split_counts["by"] == by)]
+    return bool((counts["value"].astype("str") == NOT_GIVEN).any())
 
 
 def setting_words(name: str) -> str:
