@@ -86,15 +86,26 @@ def test_a_species_without_a_card_and_recordings_without_a_licence(
     assert "is written 'Parus'" in said and "`complete: yes`" in said
     assert 'To look for several classes, name them: --params="targets=Turdus;Parus".' in said
     (inbox / "source.yml").write_text("complete: yes\n", encoding="utf-8")
+    nothing_heard = inbox / "R1_20250404_210000.Table.1.selections.txt"
+    nothing_heard.write_text(table.partition("\n")[0] + "\n", encoding="utf-8")
     said = call("tables", inbox, "--out", tmp_path / "both.csv", params)
     labels = read_manifest(tmp_path / "both.csv").label.tolist()
-    assert labels == ["negative", "Turdus"] and "target=Turdus" in said
+    assert labels == ["negative", "Turdus", "negative", "negative"] and "target=Turdus" in said
     both = params.replace("target=Turdus", "targets=Turdus;Parus")
     said = call("tables", inbox, "--out", tmp_path / "two.csv", both)
-    assert read_manifest(tmp_path / "two.csv").label.tolist() == ["Parus;not Turdus", "Turdus;not Parus"]
+    assert read_manifest(tmp_path / "two.csv").label.tolist()[:2] == ["Parus;not Turdus", "Turdus;not Parus"]
     assert "targets=Turdus;Parus,labels.labelling=multi,labels.world=open,data_root=" in said
     params = f"--params=target=Corvus,data_root={tmp_path / 'data'}"
     assert "--params=target=NAME" in call("tables", inbox, "--out", tmp_path / "none.csv", params)
+
+
+def test_no_command_trains_on_clips_of_one_night(tmp_path, write_tone):
+    for name in ("rooster/R1_20250403_210000", "rain/R1_20250403_233000", "rain/R1_20250404_013000"):
+        write_tone(tmp_path / "mine" / f"{name}.wav")
+    said = call("folder", tmp_path / "mine", "--out", tmp_path / "one.csv")
+    assert "All clips are of one night, which is never divided" in said and "kedro run" not in said
+    write_tone(tmp_path / "mine" / "rain" / "R1_20250405_013000.wav")
+    assert "kedro run" in call("folder", tmp_path / "mine", "--out", tmp_path / "two.csv")
 
 
 def test_no_command_trains_on_clips_of_one_kind(tmp_path, write_tone):

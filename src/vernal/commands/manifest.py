@@ -184,11 +184,28 @@ def _write(clips: "pd.DataFrame", root: Path, out: Path, data_folder: str, sever
     targets = [label for label in counts.sort_values(ascending=False).index if _may_be_target(label)]
     if len(counts) < 2:
         echo("Nothing to train on yet: it takes clips with what is looked for and clips without.")
+    elif _are_of_one_night(clips):
+        echo(
+            "All clips are of one night, which is never divided, so nothing could be tested: label clips of a second "
+            "night, and of a third for a threshold."
+        )
     elif several or targets:
         others = f" (or target={', '.join(targets[1:4])})" if len(targets) > 1 and not several else ""
         source = f"source.manifest={out.resolve()},source.audio_root={root.resolve()}"
         params = f"{source},{several or f'target={targets[0]}'},data_root={data_folder}"
         echo(f'Train on it{others}:\n\n  kedro run --params="{params}"')
+
+
+def _are_of_one_night(clips: "pd.DataFrame") -> bool:
+    """Whether no split can divide the clips, as far as their names tell."""
+    from vernal.clips.nights import NightOptions, with_nights
+    from vernal.clips.splits import blocks
+
+    unknown = dict.fromkeys({"group", "site"} - set(clips), None)
+    return (
+        blocks(with_nights(clips.assign(content_hash=clips.file_path, **unknown), NightOptions())).nunique()
+        == 1
+    )
 
 
 def _may_be_target(label: str) -> bool:
