@@ -125,10 +125,19 @@ def _notes(targets: pd.DataFrame) -> Iterable[Block]:
     """What is to be said of several targets alike, once."""
     for note, rows in targets[targets.note.fillna("") != ""].groupby("note", sort=False):
         whose = "All targets" if len(rows) == len(targets) else listed(rows.target.tolist())
-        said = str(note).rstrip(".")
-        for split in SPLITS:
-            said = said.replace(f"on {split}", on_split(split))
-        yield Text(f"{whose}: {said}.", WARNING)
+        yield Text(f"{whose}: {note_words(note)}.", WARNING)
+
+
+def note_words(note: object) -> str:
+    """A note of one target as a page has it, its splits by their names.
+
+    >>> note_words("too few nights on test_iid for an interval.")
+    'too few nights at the same sites (test) for an interval'
+    """
+    said = str(note).rstrip(".")
+    for split in SPLITS:
+        said = said.replace(f"on {split}", on_split(split))
+    return said
 
 
 def _whole(value: float) -> str:

@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from vernal.clips.manifest import on_split, split_name
-from vernal.common.formatting import between, share, visible
+from vernal.common.formatting import between, percent, share, visible
 from vernal.common.json_text import parse_json
 from vernal.common.problems import InputError
 from vernal.reports.page import code
@@ -104,7 +104,13 @@ def _templates() -> "Environment":
     """The templates, everything escaped; all pages extend `frame.html.j2`."""
     templates = page_templates("vernal.web")
     templates.globals |= {"places": PLACES, "code": code}
-    templates.filters |= {"share": share, "between": between, "split_name": split_name, "on_split": on_split}
+    templates.filters |= {
+        "share": share,
+        "between": between,
+        "percent": percent,
+        "split_name": split_name,
+        "on_split": on_split,
+    }
     return templates
 
 

@@ -58,7 +58,7 @@ def test_every_target_and_stage_is_listed_with_a_link_that_opens(several):
 def test_targets_stand_side_by_side_with_their_means_and_tables(several):
     page = several.get("/results/_targets/made")[1]
     assert page.count('<th scope="row"><a href="/results/_of/') == len(NAMES)
-    assert "macro" in page and "flagged as barn owl" in page and "targets.csv" in page
+    assert "mean of targets" in page and "Which classes are confused" in page and "targets.csv" in page
     for address in {one for one in links(page) if one.startswith("/results/")}:
         assert several.get(address)[0] == 200
 

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from vernal.common.problems import suggest
 from vernal.common.table_files import read_table
 from vernal.evaluation.stage_results import METRIC_NAMES
+from vernal.reports.targets import AVERAGES, note_words
 from vernal.sweeps.stage_folder import StageFolder
 from vernal.web.http import page
 from vernal.web.project import NotThere
@@ -44,9 +45,11 @@ class TargetPages:
         split = next(name for name in _SPLITS if f"{name}_auroc" in table)
         means = _table(folder, "means")
         means = means[means.split == split]
+        table["note"] = table.note.map(note_words, na_action="ignore")
         values = {
             "stage": stage,
             "split": split,
+            "averages": AVERAGES,
             "targets": table.to_dict("records"),
             "means": means.to_dict("records"),
             "measures": {name: METRIC_NAMES[name] for name in _MEASURES},
