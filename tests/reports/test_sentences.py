@@ -29,7 +29,7 @@ PACKAGES = ("vernal.reports", "vernal.collection", "vernal.field.detection")
 def test_every_sentence_of_the_templates_is_said_by_some_section(project):
     code = "".join(path.read_text("utf-8") for path in (project / "src" / "vernal").rglob("*.py"))
     # Those of the studies, which may be deleted, have tests of their own.
-    said = set(re.findall(r'sentence\(\s*f?"((?!findings|study|published)[a-z_.{}]+)"', code))
+    said = set(re.findall(r"""sentence\(\s*f?["']((?!findings|study|published)[a-z_.{}]+)["']""", code))
     blocks = {
         f"{name.removesuffix('.j2')}.{block}"
         for words in map(environment_of, PACKAGES)

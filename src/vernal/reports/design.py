@@ -128,7 +128,7 @@ def _split_details(split_counts: pd.DataFrame) -> list[Block]:
 def _reject_blocks(rejects: pd.DataFrame) -> list[Block]:
     n = len(rejects)
     if not n:
-        return [Text("Every listed recording could be used.")]
+        return [Text(sentence("design.all_used"))]
     reasons = rejects["reason"].astype("str").value_counts().sort_index()
     words = ", ".join(f"{reason} {number:,}" for reason, number in reasons.items())
     wanted = ("source", "file_path", "reason", "message")

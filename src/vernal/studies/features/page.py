@@ -10,7 +10,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from vernal.clips.problem_card import ProblemCard, verdict
-from vernal.common.formatting import UNDEFINED, between, count, share
+from vernal.common.formatting import UNDEFINED, between, share
 from vernal.reports.figures.style import Drawing, inline_svg
 from vernal.reports.page_templates import page_templates
 from vernal.reports.sentences import sentences_of
@@ -147,10 +147,9 @@ def _verdict(row: Mapping[str, float]) -> str:
 
 
 def _seeds(board: pd.DataFrame) -> str:
-    """How many seeds a mean is of, in words."""
-    if board.empty:
-        return count(0, "seed")
-    return sentence("study.seeds", least=board.n_runs.min(), most=board.n_runs.max())
+    """What the numbers are means of, in words."""
+    n_runs = board.n_runs if len(board) else pd.Series([0])
+    return sentence("study.seeds", least=n_runs.min(), most=n_runs.max())
 
 
 def _narrow(results: StudyResults) -> str:
