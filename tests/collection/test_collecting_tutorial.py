@@ -177,7 +177,8 @@ def test_real_recordings_go_from_their_folder_to_a_classifier_and_a_queue_word_b
     assert set(queue.items.asked) == {"boobook"} and len(queue.items) > 10
     reports = folder / "boobook" / "08_reporting"
     printed = re.search(
-        r"<code>(kedro run --params.*?)</code>", (reports / "collection" / "report.html").read_text("utf-8")
+        r"<code[^>]*>(kedro run --params.*?)</code>",
+        (reports / "collection" / "report.html").read_text("utf-8"),
     )
     assert set(
         html.unescape(printed[1]).partition("--params=")[2].strip('"').replace(f"{folder}/", "").split(",")

@@ -348,7 +348,7 @@ def test_nothing_labelled_ends_with_a_report_that_says_so_first(inbox, tmp_path,
     # What is missing stands before all that could not be tried.
     assert (
         "within reach?" not in page
-        and f"<code>{html.escape(command)}</code>".replace("&quot;", "&#34;") in page
+        and f'<code class="command">{html.escape(command)}</code>'.replace("&quot;", "&#34;") in page
     )
 
 
@@ -412,7 +412,7 @@ def test_recordings_without_a_licence_come_before_missing_labels(inbox, tmp_path
 
 def test_the_page_trains_with_a_whole_command(collected):
     _, page, _ = collected
-    (command,) = re.findall(r"<code>(kedro run --params.*?)</code>", page)
+    (command,) = re.findall(r"<code[^>]*>(kedro run --params.*?)</code>", page)
     for part in (
         "source.manifest=data/03_primary/",
         "target=RADR",
