@@ -51,7 +51,7 @@ def test_with_validation_alone_pictures_show_validation(make_stage, clips):
     only = table[table["split"].isin(["train", "val"])].reset_index(drop=True)
     results = make_stage(AXES, splits=only).results
     for figure in (curves.roc, nights.review):
-        assert "validation: " in words(drawn(figure, results, "title").svg)
+        assert "validation" in words(drawn(figure, results, "title").svg)
     assert "No setting varies in pairs" in words(drawn(comparisons.effects, results, "title").svg)
 
 

@@ -70,11 +70,11 @@ def _has_both(results: StageResults, split: str) -> bool:
 
 
 def split_title(results: StageResults, split: str) -> str:
-    """`new site (test): 86 positive, 88 negative`."""
+    """The split, and below it `86 positive, 88 negative`: on one line it is wider than a panel."""
     counts = [
         results.number(results.leading_points[0], f"{split}_n_{side}") for side in ("positive", "negative")
     ]
-    return f"{split_name(split)}: {counts[0]:,.0f} positive, {counts[1]:,.0f} negative"
+    return f"{split_name(split)}\n{counts[0]:,.0f} positive, {counts[1]:,.0f} negative"
 
 
 def _one_curve(axes: "Axes", results: StageResults, point: str, split: str, curve: str) -> None:
@@ -148,7 +148,7 @@ def _thresholds(results: StageResults, title: str) -> "Figure":
                       drawstyle="steps-post")  # fmt: skip
         mark_threshold(axes, chosen)
         axes.set(ylim=(-0.02, 1.04), xlabel="threshold (logit)")
-        axes.set_title(split_title(results, split).replace(": ", "\n", 1))
+        axes.set_title(split_title(results, split))
         _confidence_axis(axes)
     listed[0].set_ylabel("precision, recall and F1")
     legend_below(figure, listed[0])

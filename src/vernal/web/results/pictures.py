@@ -113,7 +113,7 @@ def _labelled(axes: "Axes", split: str, truth: Any, is_first: bool) -> None:
     share_axis(
         axes, "recall: share of positives found", "precision: share of flagged right" if is_first else ""
     )
-    axes.set_title(f"{split_name(split)}: {int(truth.sum()):,} positive, {int((~truth).sum()):,} negative")
+    axes.set_title(f"{split_name(split)}\n{int(truth.sum()):,} positive, {int((~truth).sum()):,} negative")
 
 
 def bar(
