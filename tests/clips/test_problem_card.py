@@ -81,6 +81,12 @@ def test_everything_wrong_is_told_at_once(card_values):
         assert words in str(error.value)
 
 
+def test_a_band_beyond_all_hearing_is_no_band(card_values):
+    card_values["classes"] += [{"name": "a", "band_hz": [200, 10**400]}]
+    with pytest.raises(InputError, match=r"band not understood \(1\): a: \[200, 10000"):
+        make_problem_card(card_values)
+
+
 def test_a_target_must_be_among_the_classes(card_values):
     with pytest.raises(InputError, match=r"target is no class .*did you mean 'RADR'"):
         make_problem_card({**card_values, "target": "RADRS"})

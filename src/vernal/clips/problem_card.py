@@ -23,6 +23,7 @@ _CARD_NAMES = (
 _CLASS_NAMES = ("name", "parent", "audioset", "description", "band_hz", "also_written")
 _TARGET_NAMES = ("metric", "split", "at_least", "at_most", "condition")
 _MEASURED = tuple(name for name in SPLITS if name != "train")
+_HIGHEST_HZ = 1_000_000  # no recorder hears as far
 _RESERVED = ("positive", "negative", "none")
 NOT_ASKED = "not asked"
 
@@ -246,7 +247,7 @@ def _band(given: Any, name: str, problems: Problems) -> tuple[float, float] | No
     if given is None:
         return None
     is_pair = isinstance(given, list) and len(given) == 2 and all(isinstance(hz, int | float) for hz in given)
-    if is_pair and 0 <= given[0] < given[1]:
+    if is_pair and 0 <= given[0] < given[1] <= _HIGHEST_HZ:
         return float(given[0]), float(given[1])
     remedy = "Write [lowest, highest] in Hertz, as in [200, 1200]."
     problems.add("band not understood", [f"{name}: {given!r}"], remedy)

@@ -4,6 +4,7 @@ A file is run one window at a time, on one thread, so that a vector does not dep
 lie in the file itself: what an ONNX file keeps elsewhere is no part of the checksum that keys are made of.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -23,6 +24,7 @@ Network = Callable[[np.ndarray], np.ndarray]
 # Others, such as Apple's, compute at half precision.
 _PROVIDERS = ("CUDAExecutionProvider", "ROCMExecutionProvider", "CPUExecutionProvider")
 _LEAST_CHANGE = 1e-6
+_MOST_SAMPLES = 10**12
 # What opening a file and hearing three windows may cost, besides four times the file.
 _MEMORY_MB, _SECONDS = 3_000.0, 120.0
 
@@ -169,13 +171,15 @@ def _input_shape(file: EncoderFile, inputs: Sequence[_Tensor]) -> tuple[int, ...
             f"it takes {', '.join(map(str, inputs)) or 'nothing'}; an encoder takes samples alone, as 32-bit floats",
         )
     sizes = list(inputs[0].sizes)
-    n_fixed = int(np.prod([size for size in sizes if size > 0], dtype=np.int64))
+    # Not of 64 bits: a file may claim sizes whose product is 0 in those.
+    n_fixed = math.prod(size for size in sizes if size > 0)
     rest, is_uneven = divmod(file.n_samples, n_fixed)
     free = [place for place, size in enumerate(sizes) if size <= 0]
     if is_uneven or (rest != 1 and not free):
+        taken = f"{n_fixed:,}" if n_fixed < _MOST_SAMPLES else "absurdly many"
         raise _problem(
             file,
-            f"it takes {n_fixed:,} samples a window; {file.window_s:g} s at {file.sample_rate_hz:,} Hz are "
+            f"it takes {taken} samples a window; {file.window_s:g} s at {file.sample_rate_hz:,} Hz are "
             f"{file.n_samples:,}. Set window_s and sample_rate_hz as its makers say",
         )
     for place in free:
