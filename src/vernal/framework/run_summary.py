@@ -18,6 +18,7 @@ from vernal.evaluation.coverage import SPLITS, VALIDATION
 from vernal.evaluation.deployment import deployed_point, leading_points
 from vernal.evaluation.operating_points import why_none
 from vernal.proof.run_record import FINISHED, read_records
+from vernal.reports.commands import StageCommands
 from vernal.sweeps.stage_folder import StageFolder
 
 # What a person opens, by the dataset's name in the stage, in the order they would open it.
@@ -174,8 +175,7 @@ def _chosen(folder: StageFolder, data_root: Path) -> list[str]:
             "  nothing apart. Label clips of more nights before it is used.",
             "",
         ]
-    asked = "detection.recordings=/path/to/recordings", f"detection.model={folder.stage}/{_ascii(point)}"
-    command = typed_command("kedro run --pipeline=detection", *asked, data_root_param(data_root))
+    command = StageCommands(folder.stage, data_root_param(data_root)).detect(_ascii(point))
     return [
         f"  Chosen: {_ascii(point)}{_what_it_does(row, split)}.",
         *_may_use(folder),

@@ -1,8 +1,5 @@
 """Blocks together are the whole file, bit for bit, however they are cut, filtered, resampled or known before."""
 
-import os
-import subprocess
-import sys
 import tracemalloc
 from pathlib import Path
 
@@ -12,6 +9,7 @@ import pytest
 import soundfile
 
 from tests.field.detection.conftest import Season, make_classifier, write_noise
+from tests.fresh_python import loaded_by
 from tests.onnx_encoders import write_encoder
 from vernal.audio.embedding.options import EmbeddingOptions
 from vernal.audio.embedding.windows import embed_windows, plan_windows
@@ -236,15 +234,8 @@ def test_a_header_that_claims_years_is_not_believed(tmp_path):
 
 def test_a_worker_loads_no_tables():
     """Every worker would wait for pandas and hold its 80 MB."""
-    program = (
-        "import sys, vernal.field.detection.running; "
-        "print(*{'pandas', 'pyarrow', 'scipy', 'tensorflow', 'kedro'} & set(sys.modules))"
-    )
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    run = subprocess.run(
-        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False
-    )
-    assert (run.returncode, run.stdout.strip(), run.stderr) == (0, "", "")
+    heavy = {"pandas", "pyarrow", "scipy", "tensorflow", "kedro"}
+    assert loaded_by("import vernal.field.detection.running", heavy) == []
 
 
 @pytest.mark.processes
