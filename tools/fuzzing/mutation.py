@@ -11,6 +11,8 @@ import zlib
 from collections.abc import Callable, Sequence
 from random import Random
 
+from tools.fuzzing.structure import restructured
+
 MOST_BYTES = 1 << 20
 _NUMBERS = (0, 1, -1, 127, 128, 255, 256, 32_767, 65_535, 2**31 - 1, -(2**31), 2**32 - 1, 2**62, -(2**63))
 _FORMATS = ("<b", "<h", ">h", "<i", ">i", "<q", ">q")
@@ -34,7 +36,7 @@ Change = Callable[[bytes, Random, Sequence[bytes]], bytes]
 
 
 def mutated(content: bytes, rng: Random, others: Sequence[bytes] = ()) -> bytes:
-    """A damaged copy: one change or a few; of a zip file often one in what it holds.
+    """A damaged copy: one change or a few, or a whole file of absurd contents; of a zip file often in what it holds.
 
     Args:
         others: valid files to take pieces from.
@@ -42,6 +44,8 @@ def mutated(content: bytes, rng: Random, others: Sequence[bytes] = ()) -> bytes:
     if content[:4] == b"PK\x03\x04" and rng.random() < 0.7:
         with contextlib.suppress(*_NO_ARCHIVE):
             return _member_mutated(content, rng)
+    if rng.random() < 0.4:
+        return restructured(content, rng)[:MOST_BYTES]
     for _ in range(rng.choice((1, 1, 1, 2, 3, 6))):
         content = rng.choice(_CHANGES)(content, rng, others)[:MOST_BYTES]
     return content
