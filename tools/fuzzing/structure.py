@@ -231,7 +231,7 @@ def _types(pa: Any) -> list[Any]:
     times = [pa.timestamp("ns"), pa.timestamp("s"), pa.timestamp("us", "UTC"), pa.time64("us"), pa.duration("ns")]
     others = [pa.float64(), pa.decimal128(38, 5), pa.binary(1), pa.dictionary(pa.int32(), pa.string())]
     nested = [pa.list_(pa.float32()), pa.list_(pa.string()), pa.list_(pa.float32(), 1_024), pa.list_(pa.list_(pa.int8()))]
-    return [*plain, *numbers, *times, *others, *nested, pa.struct([("a", pa.int64())]), pa.map_(pa.string(), pa.int8())]
+    return [*plain, *numbers, *times, *others, *nested, pa.struct([("a", pa.int64())])]
 
 
 def _array(content: bytes, rng: Random) -> Changed:
@@ -291,7 +291,9 @@ def _sound(content: bytes, rng: Random) -> Changed:
     subtype = rng.choice(sorted(soundfile.available_subtypes(form)))
     rate = rng.choice((1, 7, 100, 8_000, 16_000, 44_100, 48_000, 192_000, 655_350, 2**31 - 1))
     n, channels = rng.choice((0, 1, 2, 3, 1_000, 5_000)), rng.choice((1, 1, 2, 3, 8, 300))
-    values = np.random.default_rng(rng.getrandbits(32)).normal(size=(n, channels))
+    if form in ("OGG", "MP3"):  # their writers end the process at more
+        rate, channels = min(rate, 192_000), min(channels, 2)
+    values = np.random.default_rng(rng.getrandbits(32)).uniform(-1, 1, size=(n, channels))
     if n and subtype in ("FLOAT", "DOUBLE"):  # others have no such values, and their writers die of them
         values[rng.randrange(n)] = rng.choice((*_FLOATS, *map(float, _INTS)))
     made = io.BytesIO()
