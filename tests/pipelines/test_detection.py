@@ -1,7 +1,6 @@
 """The pipeline as a person types it: on a folder, on the demo season, stopped in the middle, on a full disk."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -15,6 +14,7 @@ import pytest
 
 from tests.field.detection.conftest import make_season, write_noise
 from tests.field.detection.test_classifier import add_point
+from tests.fresh_python import loaded_by
 from tests.warm_kedro import warm_kedro
 from vernal.commands.benchmarks.detect import make_recordings
 from vernal.field.confusers import SPECIES_COLUMNS
@@ -95,14 +95,7 @@ def test_its_nodes_load_nothing_heavy():
         "soundfile",
         "pyarrow.parquet",
     )
-    program = (
-        f"import sys, vernal.pipelines.detection; print([name for name in {heavy!r} if name in sys.modules])"
-    )
-    environment = {**os.environ, "PYTHONPATH": str(PROJECT / "src")}
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment
-    )
-    assert done.stdout.strip() == "[]"
+    assert loaded_by("import vernal.pipelines.detection", heavy) == []
 
 
 def test_a_folder_in_which_nothing_can_be_heard_is_no_success(tmp_path):

@@ -1,5 +1,4 @@
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -7,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from tests.fresh_python import loaded_by
 from vernal.pipelines.features import create_pipeline
 
 
@@ -31,18 +31,7 @@ def test_the_pipeline_stands_under_its_own_name():
 
 def test_its_nodes_load_nothing_heavy():
     heavy = ("tensorflow", "keras", "librosa", "matplotlib", "sklearn")
-    program = (
-        f"import sys, vernal.pipelines.features; print([name for name in {heavy!r} if name in sys.modules])"
-    )
-    source = str(Path(__file__).resolve().parents[2] / "src")
-    run = subprocess.run(
-        [sys.executable, "-c", program],
-        capture_output=True,
-        text=True,
-        check=True,
-        env={**os.environ, "PYTHONPATH": source},
-    )
-    assert run.stdout.strip() == "[]"
+    assert loaded_by("import vernal.pipelines.features", heavy) == []
 
 
 def _run(project: Path, data_root: Path, *params: str) -> None:
