@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from vernal.common.problems import InputError
 from vernal.sweeps.plans import (
-    PLAN_COLUMNS,
     make_plan,
     point_states,
     resolve_points,
@@ -36,7 +35,8 @@ def files_of(spec) -> dict:
 
 def test_a_plan_has_a_row_a_point_with_every_setting():
     plan = resolve_points(SMALL, {})
-    assert list(plan.columns) == [*PLAN_COLUMNS, *(name for name in SETTINGS if name != "encoder")]
+    told = ["point", "config_hash", "configuration_hash", "fit_hash", "is_edited", "shares_with"]
+    assert list(plan.columns) == [*told, *(name for name in SETTINGS if name != "encoder")]
     assert plan.point.tolist() == [f"x_00{number}" for number in range(1, 9)]
     assert plan.quality.unique().tolist() == ["high;medium;low"]
     assert plan.positive_subsets.unique().tolist() == ["none"]

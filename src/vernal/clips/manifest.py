@@ -269,7 +269,7 @@ def _check_classes(
     names = (
         sorted(clips.label.dropna().unique()) if options is None else labels.classes_in(clips.label.dropna())
     )
-    shown = f"The labels are: {examples(names, ', ')}."
+    shown = f"The labels are: {examples(names, ', ')}." if names else "No row has a label."
     near = [name for name in get_close_matches(target, names, cutoff=0.85) if folded(name) != folded(target)]
     if near:
         logger.warning(

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 DONE, STALE, MISSING, FAILED = "done", "stale", "missing", "failed"
-PLAN_COLUMNS = ("point", "config_hash", "configuration_hash", "fit_hash", "is_edited", "shares_with")
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,6 @@ import numpy as np
 
 from vernal.audio.birdnet.model import interpreter, labels_path, range_model_path
 
-WEEKS = 48  # four a month
-
 
 def week_of(day: date) -> int:
     """The week of the year as BirdNET counts it, 1 to 48: four a month, the last from the 22nd on.

@@ -13,7 +13,7 @@ import pandas as pd
 from vernal.clips.annotation_formats import audacity, birdnet, kaleidoscope, plain_csv, raven
 from vernal.clips.annotation_formats.lines import first_line
 from vernal.common import tables
-from vernal.common.files import POINTER, write_text
+from vernal.common.files import POINTER
 from vernal.common.problems import InputError, suggest
 
 # The order matters for recognition: the most particular first.
@@ -40,15 +40,6 @@ def read_labels(path: Path | str, name: str | None = None) -> tuple[pd.DataFrame
     text = read_text(path)
     module = _module(name) if name else FORMATS[recognise(text, path.name)]
     return module.parse(text, path.name), module.NAME
-
-
-def write_labels(annotations: pd.DataFrame, path: Path | str, name: str) -> None:
-    """Write annotations as one label file, whole or not at all.
-
-    Raises:
-        InputError: an annotation says something that this format cannot hold.
-    """
-    write_text(path, _module(name).render(annotations))
 
 
 def recognise(text: str, where: str) -> str:
