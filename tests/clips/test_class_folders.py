@@ -83,6 +83,16 @@ def test_tables_beside_clips_are_told_and_not_read(tmp_path, write_tone, caplog)
     assert "Label files beside the clips (owl/a.Table.1.selections.txt) are not read" in caplog.text
 
 
+def test_a_folder_above_the_class_folders_is_told(tmp_path, write_tone, caplog):
+    for name in ("RADR", "owl"):
+        write_tone(tmp_path / "clips" / name / "a.wav")
+    read_class_folders(tmp_path / "clips")
+    assert not caplog.messages
+    assert set(read_class_folders(tmp_path).label) == {"clips"}
+    assert f"If these are the classes, name {(tmp_path / 'clips').as_posix()}." in caplog.text
+    assert "its folders are RADR, owl" in caplog.text
+
+
 def test_one_class_alone_says_what_is_missing(tmp_path, write_tone):
     write_tone(tmp_path / "owl" / "a.wav")
     with pytest.raises(InputError, match="no negative clip"):

@@ -88,8 +88,22 @@ def read_class_folders(folder: Path | str, recorder_pattern: str | None = None) 
             examples(tables),
         )
     clips = listed[is_sorted].reset_index(drop=True)
+    _warn_of_one_class(folder, clips.file_path.tolist())
     labels = [label_of_folder(PurePosixPath(path).parts[0]) for path in clips.file_path]
     return clips.assign(label=pd.Series(labels, dtype="str"))[list(COLUMNS)]
+
+
+def _warn_of_one_class(folder: Path, recordings: list[str]) -> None:
+    """Say so where one folder holds all and its own folders may be the classes."""
+    folders = [PurePosixPath(path).parts[:-1] for path in recordings]
+    only, *others = {parts[0] for parts in folders}
+    below = sorted({parts[1] for parts in folders if len(parts) > 1})
+    if not others and len(below) > 1:
+        logger.warning(
+            "All recordings lie in %s, which counts as their class; its folders are %s. "
+            "If these are the classes, name %s.",
+            only, examples(below, ", "), (folder / only).as_posix(),
+        )  # fmt: skip
 
 
 def _well_named(listed: pd.DataFrame, folder: Path) -> pd.DataFrame:
