@@ -218,8 +218,10 @@ def _encrypted() -> bytes:
         (_archive(meta=b"[" * 100_000), "nests more than 100 deep"),
         (_archive(meta=b'{"n_steps": ' + b"1" * 400 + b"}"), "a number of 400 digits"),
         (_archive(meta=b"[1]"), "is no object"),
+        (_archive(weights_0=_npy_zeros(12, 5).replace(b"'<f4'", b"'<i4'")), "int32 in place of floats"),
+        (_archive(weights_0=_npy_zeros(12, 5).replace(b"'<f4'", b"'<c8'")), "says that it holds 60 numbers"),
     ],
-    ids=range(9),
+    ids=range(11),
 )
 def test_a_head_of_somebody_else_costs_one_sentence_and_no_memory(
     tmp_path: Path, content: bytes, words: str

@@ -63,7 +63,7 @@ def read_ledger(path: Path | str) -> list[dict[str, Any]]:
             raise InputError(
                 f"Line {number} of the test ledger {path} cannot be read ({error}). Restore the file."
             ) from error
-        if not isinstance(entry, dict) or not isinstance(entry.get("splits"), dict) or not _is_named(entry):
+        if not _is_entry(entry):
             raise InputError(
                 f"Line {number} of the test ledger {path} is no entry of a ledger. Restore the file."
             )
@@ -99,7 +99,14 @@ def append_entries(path: Path | str, entries: Iterable[Entry], now: str) -> list
     return added
 
 
-def _is_named(entry: Entry) -> bool:
+def _is_entry(entry: Any) -> bool:
+    """Whether it names what an entry names, and can be hashed: not what is no number, or half of a surrogate pair."""
+    if not isinstance(entry, dict) or not isinstance(entry.get("splits"), dict):
+        return False
+    try:
+        _hash(entry)
+    except ValueError:
+        return False
     return all(isinstance(entry.get(name), str | None) for name in ("stage", "evaluation"))
 
 

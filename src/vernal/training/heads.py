@@ -317,6 +317,8 @@ def load_head(path: Path | str) -> tuple[Head, dict[str, Any]]:
     try:
         meta, arrays = read_npz(file)
         n_layers = sum(name.startswith("weights_") for name in arrays)
+        if others := sorted({array.dtype.name for array in arrays.values() if array.dtype.kind != "f"}):
+            raise ValueError(f"it holds {', '.join(others)} in place of floats")
         return Head(tuple((arrays[f"weights_{i}"], arrays[f"bias_{i}"]) for i in range(n_layers))), meta
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(
