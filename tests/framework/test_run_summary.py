@@ -199,7 +199,7 @@ def test_what_the_point_to_use_does_is_said_in_plain_ascii():
 
 def test_of_how_many_clips_the_point_to_use_was_told_is_said():
     row = {"test_iid_recall": 1.0, "test_iid_n_positive": 1, "test_iid_fpr": 1 / 3, "test_iid_n_negative": 3}
-    said = "it finds 100 % of the 1 clip with the target and flags 33 % of the 3 without"
+    said = "it finds 1 of the 1 clip with the target and flags 1 of the 3 without"
     assert said in _what_it_does(row, "test_iid")
 
 

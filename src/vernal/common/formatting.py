@@ -7,6 +7,7 @@ from collections.abc import Sequence
 UNDEFINED = "–"
 NBSP = "\u00a0"
 MOST_EXAMPLES = 5  # of one kind, in a message
+FEW = 10  # clips; of fewer, shares are not told
 # What a terminal obeys instead of showing it (all controls but line break and tab, and what turns the direction of
 # writing), and halves of surrogate pairs, which nothing can write.
 _UNSEEN = re.compile(
@@ -53,6 +54,15 @@ def percent(value: float) -> str:
         return f"below 0.1{NBSP}%"
     digits = 1 if 0 < value < 0.02 or 0.98 < value < 1 else 0
     return f"{round(100 * value, digits):g}{NBSP}%"
+
+
+def rate_of(value: float, n: float) -> str:
+    """A share of `n` as percent; of fewer than `FEW` their number, since percents of few say more than is known.
+
+    >>> rate_of(1 / 3, 3), rate_of(0.5, 40)
+    ('1', '50\\xa0%')
+    """
+    return f"{value * n:.0f}" if n < FEW and math.isfinite(value) else percent(value)
 
 
 def between(low: float, high: float, decimals: int = 2) -> str:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from vernal.clips.demo_season import is_demo_data, own_recordings
 from vernal.common.data_folder import data_root_param, typed_command
-from vernal.common.formatting import NBSP, count, duration, listed, percent
+from vernal.common.formatting import NBSP, count, duration, listed, rate_of
 from vernal.common.problems import InputError
 from vernal.common.settings import find_setting
 from vernal.evaluation.choice import WAYS
@@ -223,11 +223,11 @@ def _what_it_does(row: Mapping[Any, Any], split: str) -> str:
     found, flagged = row.get(f"{split}_recall"), row.get(f"{split}_fpr")
     if pd.isna(found) or pd.isna(flagged):
         return ""
-    n_with, n_without = (row.get(f"{split}_n_{side}") for side in ("positive", "negative"))
+    n_with, n_without = (row.get(f"{split}_n_{side}", math.nan) for side in ("positive", "negative"))
     clips = "clips" if pd.isna(n_with) else count(n_with, "clip")
     others = "those" if pd.isna(n_without) else f"the {n_without:,.0f}"
-    of_positive = f"finds {percent(found)} of the {clips} with the target"
-    sentence = f". On {split} it {of_positive} and flags {percent(flagged)} of {others} without"
+    of_positive = f"finds {rate_of(found, n_with)} of the {clips} with the target"
+    sentence = f". On {split} it {of_positive} and flags {rate_of(flagged, n_without)} of {others} without"
     return sentence.replace(NBSP, " ")  # not every terminal has one
 
 

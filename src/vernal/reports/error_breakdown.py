@@ -3,13 +3,12 @@
 import pandas as pd
 
 from vernal.clips.manifest import QUALITIES, split_name
-from vernal.common.formatting import share
+from vernal.common.formatting import FEW, share
 from vernal.evaluation.stage_results import GROUP_NAMES, METRIC_NAMES, StageResults
 from vernal.reports.blocks import SOFT, Block, Heading, Section, Table, Text
 from vernal.reports.captions import picture
 from vernal.reports.sentences import sentence
 
-FEW = 10  # positives; below, a group's numbers are printed in grey
 METRICS = ("recall", "fpr", "precision", "f1", "auroc")
 
 

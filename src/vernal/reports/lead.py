@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from vernal.clips.splits import NIGHT_TRAINS, NO, NOT_GIVEN, PLACE_TRAINS, YES
-from vernal.common.formatting import UNDEFINED, amount, percent
+from vernal.common.formatting import FEW, UNDEFINED, amount, percent, rate_of
 from vernal.evaluation.baselines import ALL_POSITIVE, METADATA
 from vernal.evaluation.effects import HIGHER, LOWER, NOT_TESTED
 from vernal.evaluation.proportions import exact_interval
@@ -19,7 +19,6 @@ from vernal.evaluation.stage_results import UNIT_NAMES, VALIDATION, StageResults
 from vernal.evaluation.target import target_numbers, target_verdict
 from vernal.reports.answer import leader_interval, shown_effects
 from vernal.reports.blocks import BAD, GOOD, WARNING, Bullets, Section, Text, Tile, Tiles
-from vernal.reports.error_breakdown import FEW
 from vernal.reports.sentences import sentence
 
 USE_TONES = {"met": GOOD, "no threshold": BAD, "no test": BAD, "no better": BAD, "not met": BAD}
@@ -39,8 +38,8 @@ def lead_section(results: StageResults, split_counts: pd.DataFrame) -> Section:
         "at": at,
         "few": FEW,
         "may_share_nights": _is_open(split_counts, results.primary_split, NIGHT_TRAINS),
-        "found": _rate(at["recall"], at["n_positive"]),
-        "flagged": _rate(at["fpr"], at["n_negative"]),
+        "found": rate_of(at["recall"], at["n_positive"]),
+        "flagged": rate_of(at["fpr"], at["n_negative"]),
         "units": UNIT_NAMES[results.options.unit],
         "without_threshold": results.no_threshold,
         "place": _place(results, split_counts, sites),
@@ -208,17 +207,8 @@ def _tiles(results: StageResults) -> list[Tiles]:
     return [Tiles(tiles)]
 
 
-def _rate(value: float, n: float) -> str:
-    """A share as percent; of few, their number, since percents of few say more than is known.
-
-    >>> _rate(1 / 3, 3), _rate(0.5, 40)
-    ('1', '50\xa0%')
-    """
-    return f"{value * n:.0f}" if n < FEW and np.isfinite(value) else percent(value)
-
-
 def _rate_tile(results: StageResults, at: Mapping[str, float], metric: str, n: str, label: str) -> Tile:
-    value, detail = _rate(at[metric], at[n]), _interval(results, at, metric)
+    value, detail = rate_of(at[metric], at[n]), _interval(results, at, metric)
     if at[n] < FEW and np.isfinite(at[metric]):
         return Tile(f"{value} of {at[n]:.0f}", label, "too few to give a share")
     return Tile(value, f"of {label}", detail)

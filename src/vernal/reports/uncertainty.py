@@ -3,12 +3,11 @@
 import pandas as pd
 
 from vernal.clips.manifest import split_name
-from vernal.common.formatting import share
+from vernal.common.formatting import FEW, share
 from vernal.evaluation.notes import CHOICE
 from vernal.evaluation.stage_results import UNIT_NAMES, VALIDATION, StageResults
 from vernal.reports.blocks import WARNING, Block, Bullets, Fold, Heading, Section, Table, Text
 from vernal.reports.captions import picture
-from vernal.reports.error_breakdown import FEW
 from vernal.reports.lead import sites_of
 from vernal.reports.sentences import sentence
 
