@@ -89,7 +89,9 @@ def test_two_folders_of_published_clips_train_with_one_command(tmp_path: Path):
     status, said = kedro_run(f"--params=source.folder={tmp_path / 'clips'},target=rooster,data_root={out}")
     assert status == 0 and "looking for rooster in recordings of" in said, said
     assert "demo." not in said
-    assert re.search(r"Chosen: baseline_001\. On test_iid it finds (\d) of the \1 clips with the target", said), said
+    assert re.search(
+        r"Chosen: baseline_001\. On test_iid it finds (\d) of the \1 clips with the target", said
+    ), said
     (point,) = pd.read_csv(out / "08_reporting/baseline/points.csv").to_dict("records")
     assert point["n_train_positive"] >= 10 and point["test_iid_auroc"] == 1.0
     command = f"kedro export baseline baseline_001 --out DIR --params=data_root={out}"

@@ -25,6 +25,7 @@ from vernal.common.tables import plain_csv_text, read_foreign_parquet, read_numb
 logger = logging.getLogger(__name__)
 
 _LONGEST = 300  # characters of a cell that messages show
+_LONGEST_S = 1e7  # into a recording: four months
 QUALITIES = ("high", "medium", "low")
 # `sealed` is no stage's to look at: only `kedro run --pipeline=final` scores it, once a model.
 SEALED = "sealed"
@@ -230,13 +231,13 @@ def _check_values(clips: pd.DataFrame, target: str | None, problems: Problems) -
     for name in PART_COLUMNS:
         cells = clips[name].map(_with_point, na_action="ignore") if has_commas else clips[name]
         numbers = pd.to_numeric(cells, errors="coerce")
-        bad = clips[name].notna() & (numbers.isna() | (numbers < 0) | ~np.isfinite(numbers.fillna(0)))
+        bad = clips[name].notna() & ~numbers.between(0, _LONGEST_S)
         problems.add(
             f"{name} is not a time",
             _rows(clips, bad, name),
             "Give seconds from the file's start, 0 or more, such as 1.5.",
         )
-        clips[name] = numbers.astype("float64")
+        clips[name] = numbers.astype("float64").mask(bad)
     backwards = clips.end_s <= clips.start_s.fillna(0)
     problems.add("end_s not after start_s", _rows(clips, backwards), "Each part ends after it starts.")
     clips["is_positive"] = is_positive(clips.label, target)

@@ -182,11 +182,12 @@ def read_part(
 
 
 def check_rows(table: Any, n_rows: int) -> None:
-    """Refuse an Arrow table whose columns have other numbers of rows than its file tells.
+    """Refuse an Arrow table whose columns have other numbers of rows than its file tells, or texts that are no UTF-8.
 
     Raises:
         ValueError: says which.
     """
+    table.validate(full=True)
     odd = [
         f"{name} has {len(column):,} rows"
         for name, column in zip(table.column_names, table.columns, strict=True)
