@@ -75,13 +75,11 @@ def only_readers(
     place = table or find_project() / RESULTS
     before = _before(place, add)
     sofar = table_of([])
-    found = []
     for trial in _try_readers((names or tuple(readers())) * turns, seconds, seed, keep, before):
-        found.append(trial)
         sofar = added(sofar, table_of([trial]))
         if add:  # after each, so that whoever stops this loses nothing
             write_table(added(before, sofar), place)
-    _tell(sofar, found)
+    _tell(sofar)
 
 
 _servers = click.option("--servers", default=10, show_default=True, help="Servers to kill.")
@@ -106,7 +104,8 @@ def only_servers(seed: int, table: Path | None, servers: int, decisions: int) ->
     before = _before(place, add=True)
     others = before[~before.what.str.startswith(KILLED_SERVERS)]
     write_table(pd.concat([others, table_of([trial])], ignore_index=True), place)
-    _tell(table_of([trial]), [trial])
+    _tell_faults(trial)
+    _tell(table_of([trial]))
 
 
 @main.command("all")
@@ -138,11 +137,16 @@ def everything(
     before = _before(place, add)
     before = before[before.what.isin([reader.name for reader in readers().values()])]
     found = list(_try_readers(tuple(readers()), seconds, seed, keep, before))
-    found.append(try_page(project))
-    found.append(try_killed_servers(project, servers, seed, decisions))
-    found.append(try_killed_runs(project, runs, seed))
-    write_table(added(before, table_of(found)), place)
-    _tell(table_of(found), found)
+    others = [
+        try_page(project),
+        try_killed_servers(project, servers, seed, decisions),
+        try_killed_runs(project, runs, seed),
+    ]
+    for trial in others:
+        _tell_faults(trial)
+    table = table_of([*found, *others])
+    write_table(added(before, table), place)
+    _tell(table)
 
 
 def _before(place: Path, add: bool) -> pd.DataFrame:
@@ -163,14 +167,17 @@ def _try_readers(
             tries = tried.get(what, 0)
             trial = try_reader(name, seconds, folder / name, seed + tries, is_guided)
             tried[what] = tries + trial.tries
+            _tell_faults(trial)
             yield trial
 
 
-def _tell(table: pd.DataFrame, found: list[Trial]) -> None:
+def _tell_faults(trial: Trial) -> None:
+    for kind, words in trial.found.items():
+        echo(f"{trial.what}: {kind}: {words}", err=True)
+
+
+def _tell(table: pd.DataFrame) -> None:
     echo(text_table([list(table.columns), *table.astype(str).to_numpy().tolist()]))
-    for trial in found:
-        for kind, words in trial.found.items():
-            echo(f"{trial.what}: {kind}: {words}", err=True)
     if table.faults.sum():
         raise SystemExit(1)
 
