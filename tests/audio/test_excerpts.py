@@ -58,13 +58,16 @@ def test_a_click_is_in_the_frame_of_its_time():
 
 def test_the_band_pass_leaves_the_band(tmp_path):
     time_s = np.arange(3 * 48_000) / 48_000
-    both = 0.2 * np.sin(2 * np.pi * 600 * time_s) + 0.2 * np.sin(2 * np.pi * 6000 * time_s)
+    both = sum(0.2 * np.sin(2 * np.pi * hz * time_s) for hz in (150, 600, 6000))
     soundfile.write(tmp_path / "a.wav", both.astype("float32"), 48_000)
     sounds, excerpt = Sounds(), place_excerpt(tmp_path / "a.wav", None, None, 0.0)
     heard, rate = soundfile.read(io.BytesIO(sounds.wav(excerpt, 200, 1200)))
     assert rate == 48_000 and len(heard) == len(both)
     power = np.abs(np.fft.rfft(heard[48_000:96_000])) / 24_000
-    assert power[600] > 0.15 and power[6000] < 0.002
+    assert power[600] > 0.15 and power[150] < 0.04 and power[6000] < 0.002
+    booming, _ = soundfile.read(io.BytesIO(sounds.wav(excerpt, 100, 250)))
+    power = np.abs(np.fft.rfft(booming[48_000:96_000])) / 24_000
+    assert power[150] > 0.15 and max(power[600], power[6000]) < 0.002
     untouched, _ = soundfile.read(io.BytesIO(sounds.wav(excerpt, 0, 15_000)))
     np.testing.assert_allclose(untouched, both, atol=2e-4)
     with pytest.raises(InputError, match="cannot be heard alone"):

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vernal.audio.reading import SAMPLE_RATE_HZ, AudioError, bandpass, load_clip, probe_audio
+from vernal.audio.reading import SAMPLE_RATE_HZ, AudioError, band_of, load_clip, probe_audio
 from vernal.common.problems import InputError
 
 WINDOW = 2_048
@@ -91,11 +91,11 @@ class Sounds:
             return decoded.samples
 
     def wav(self, excerpt: Excerpt, low_hz: float, high_hz: float) -> bytes:
-        """The excerpt as a WAV file, band-passed as a classifier's audio is; 0 to 15,000 Hz leaves it as it is."""
+        """The excerpt as a WAV file, of a band alone; 0 to 15,000 Hz leaves it as it is."""
         import soundfile
 
         try:
-            filtered = bandpass(self.samples(excerpt), low_hz, high_hz)
+            filtered = band_of(self.samples(excerpt), low_hz, high_hz)
         except ValueError as error:
             raise InputError(f"This band cannot be heard alone: {error}.") from error
         file = io.BytesIO()

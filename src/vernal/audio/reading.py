@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from math import ceil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -418,30 +419,70 @@ def is_full_band(fmin: float, fmax: float) -> bool:
     return (fmin, fmax) == FULL_BAND_HZ
 
 
+def band_of(
+    samples: np.ndarray, fmin: float, fmax: float, sample_rate_hz: int = SAMPLE_RATE_HZ
+) -> np.ndarray:
+    """A band of a whole signal for people to hear, however narrow and low it is: (n,) float32 in and out.
+
+    Second-order sections of the filter that `Bandpass` is, which in one piece grows without end where a band is so.
+
+    Raises:
+        ValueError: no band within 0 to 15,000 Hz.
+    """
+    sections = _butterworth(fmin, fmax, sample_rate_hz, "sos")
+    if sections is None or not len(samples):
+        return samples
+    from scipy.signal import sosfilt
+
+    return sosfilt(sections, samples).astype(np.float32)
+
+
+def _butterworth(fmin: float, fmax: float, sample_rate_hz: int, output: str) -> Any:
+    """The fifth-order filter of a band as `scipy.signal.butter` gives it; None where all is let through."""
+    lowest, highest = FULL_BAND_HZ
+    if not lowest <= fmin < fmax <= highest:
+        raise ValueError(f"fmin {fmin} and fmax {fmax} Hz: give {lowest} <= fmin < fmax <= {highest}")
+    if is_full_band(fmin, fmax):
+        return None
+    from scipy.signal import butter
+
+    low, high = (2 * edge / sample_rate_hz for edge in (fmin, fmax))
+    if fmax == highest:
+        return butter(5, low, btype="high", output=output)
+    if fmin == lowest:
+        return butter(5, high, btype="low", output=output)
+    return butter(5, [low, high], btype="band", output=output)
+
+
+@lru_cache
+def grows_without_end(fmin: float, fmax: float, sample_rate_hz: int) -> bool:
+    """Whether `Bandpass` of a band goes on after ten seconds of silence, as narrow and low ones do.
+
+    Its ten coefficients are too coarse for them; what BirdNET-Analyzer hears through it is no sound of the recording.
+    """
+    coefficients = _butterworth(fmin, fmax, sample_rate_hz, "ba")
+    if coefficients is None:
+        return False
+    from scipy.signal import lfilter
+
+    click = np.zeros(10 * sample_rate_hz)
+    click[0] = 1.0
+    with np.errstate(all="ignore"):
+        answer = np.abs(lfilter(*coefficients, click))
+        return not answer[-sample_rate_hz:].max() < 1e-6 * answer.max()
+
+
 class Bandpass:
     """The band-pass of BirdNET-Analyzer, fed piece by piece: fifth-order Butterworth, forward only.
 
-    `fmin` and `fmax` in Hz; 0 and 15,000 mean that side is open.
+    `fmin` and `fmax` in Hz; 0 and 15,000 mean that side is open. A band that `grows_without_end` is the caller's to
+    refuse.
     """
 
     def __init__(self, fmin: float, fmax: float, sample_rate_hz: int = SAMPLE_RATE_HZ) -> None:
-        lowest, highest = FULL_BAND_HZ
-        if not lowest <= fmin < fmax <= highest:
-            raise ValueError(f"fmin {fmin} and fmax {fmax} Hz: give {lowest} <= fmin < fmax <= {highest}")
-        self._coefficients = None
-        if is_full_band(fmin, fmax):
-            return
-        from scipy.signal import butter
-
-        nyquist = 0.5 * sample_rate_hz
-        low, high = fmin / nyquist, fmax / nyquist
-        if fmax == highest:
-            self._coefficients = butter(5, low, btype="high")
-        elif fmin == lowest:
-            self._coefficients = butter(5, high, btype="low")
-        else:
-            self._coefficients = butter(5, [low, high], btype="band")
-        self._state = np.zeros(max(map(len, self._coefficients)) - 1)
+        self._coefficients = _butterworth(fmin, fmax, sample_rate_hz, "ba")
+        if self._coefficients is not None:
+            self._state = np.zeros(max(map(len, self._coefficients)) - 1)
 
     @property
     def state(self) -> tuple[float, ...]:

@@ -120,6 +120,7 @@ def test_an_unknown_encoder_is_named_with_the_nearest_of_both_kinds(described):
         ({"overlap": 0.5}, r"overlap is 0\.5 s; give less than the 0\.5 s of a window of small"),
         ({"fmax": 9_000}, r"a band-pass at 9000 Hz; small hears 16,000 samples a second, so give less than 8000 Hz"),
         ({"fmin": 8_000}, r"a band-pass at 8000 Hz"),
+        ({"fmin": 20, "fmax": 60}, r"filter of so narrow or low a band grows without end"),
     ],
 )  # fmt: skip
 def test_band_and_overlap_must_go_with_the_encoder(options, values, words):

@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
 from vernal.audio.encoders.base import ENCODERS, BuiltInEncoder, encoder_class
 from vernal.audio.encoders.files import EncoderFile
-from vernal.audio.reading import FULL_BAND_HZ, is_full_band
+from vernal.audio.reading import FULL_BAND_HZ, grows_without_end, is_full_band
 from vernal.common.hashing import digest
 from vernal.common.problems import suggest
 from vernal.common.settings import Listed, Number, problems_in, settings
@@ -84,6 +84,11 @@ class EmbeddingOptions:
             raise ValueError(
                 f"a band-pass at {edge:g} Hz; {self.encoder} hears {facts.sample_rate_hz:,} samples a second, so "
                 f"give less than {facts.sample_rate_hz / 2:g} Hz"
+            )
+        if grows_without_end(self.fmin, self.fmax, facts.sample_rate_hz):
+            raise ValueError(
+                f"fmin is {self.fmin:g} and fmax {self.fmax:g}: BirdNET-Analyzer's filter of so narrow or low a band "
+                "grows without end; give a wider one, or one side alone"
             )
 
     @classmethod

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from vernal.audio.excerpts import Excerpt, Sounds, place_excerpt, shown_top_hz
-from vernal.audio.reading import SAMPLE_RATE_HZ, bandpass
+from vernal.audio.reading import SAMPLE_RATE_HZ, band_of
 from vernal.collection.agreement import AgreementOptions
 from vernal.common.problems import InputError, suggest
 from vernal.web.project import NotThere, ProjectContext
@@ -88,7 +88,7 @@ class ReviewService:
         with contextlib.suppress(InputError):
             self.call_types()
             self.project.band_of(self.target)
-            bandpass(np.zeros(SAMPLE_RATE_HZ, dtype=np.float32), 200.0, 1_200.0)
+            band_of(np.zeros(SAMPLE_RATE_HZ, dtype=np.float32), 200.0, 1_200.0)
             self.near.index("clips")
             for loop in filter(None, map(self.loop, self.specs())):
                 loop.detector()
@@ -227,6 +227,8 @@ class ReviewService:
                 f"kedro review --loop {self.at_hand.command_of_one()}"
             )
         examples = asked.get("examples") or ""
+        if not isinstance(examples, str | list):
+            raise InputError("Give examples as texts, such as a.wav@12.5.")
         lines = examples.splitlines() if isinstance(examples, str) else examples
         name = str(asked.get("name") or "").strip() or self._free_name("loop")
         if name in self.specs():
