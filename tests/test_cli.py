@@ -46,6 +46,15 @@ def here(project, monkeypatch):
         ({"params": {"source": "x.csv"}}, "source is 'x.csv'; give settings as name: value"),
         ({"params": {"workers": 0}}, "workers is 0; give a whole number, 1 or more"),
         ({"params": {"data_root": None}}, "data_root is empty"),
+        ({"params": {"mining": [3]}}, r"list in the place of settings \(1\): mining in --params"),
+        (
+            {"params": {"mining": {"hard_negatives": []}}},
+            r"settings \(1\): mining\.hard_negatives in --params",
+        ),
+        (
+            {"params": {"source": {"folder": "${x}"}}},
+            r"source\.folder: Interpolation key 'x' not found\. Correct",
+        ),
         ({"env": "tests"}, r"There is no environment 'tests' in .*conf; did you mean 'test'\?"),
         ({"runner": "Nosuch"}, "There is no runner 'Nosuch'"),
         ({"is_async": True}, "cannot be run with --async"),

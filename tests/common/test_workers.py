@@ -8,10 +8,12 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from unittest.mock import Mock
 
 import psutil
 import pytest
@@ -354,6 +356,35 @@ def test_a_task_that_takes_too_much_or_dies_costs_its_worker_alone() -> None:
             worker.run(refuse, "in words")
     finally:
         worker.end()
+
+
+@pytest.mark.processes
+def test_a_worker_that_dies_between_tasks_costs_the_next_one_nothing() -> None:
+    worker = BoundedWorker(memory_mb=400, seconds=10.0)
+    try:
+        assert worker.run(die_in, 0.5) == "soon"
+        assert worker.run(wait_for, 1.0) == "over"
+        assert worker.run(os._exit, 7) == Crash(7)
+    finally:
+        worker.end()
+
+
+def test_a_worker_that_is_gone_before_it_is_watched_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: Future[int] = Future()
+    done.set_result(3)
+    gone = Mock()
+    gone.process.side_effect = psutil.NoSuchProcess(1)
+    assert BoundedWorker(1, 1)._watched(done, gone) == ""
+
+
+def die_in(seconds: float) -> str:
+    threading.Timer(seconds, os._exit, [7]).start()
+    return "soon"
+
+
+def wait_for(seconds: float) -> str:
+    time.sleep(seconds)
+    return "over"
 
 
 def refuse(words: str) -> None:

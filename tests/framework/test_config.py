@@ -125,6 +125,18 @@ def test_targets_in_a_file_are_names_or_all(project: Path, tmp_path: Path, writt
     assert loader_with(project, tmp_path, f"targets: {written}")["parameters"]["targets"] == read
 
 
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("source:\n  folder: ${x}", "source.folder: Interpolation key 'x' not found"),
+        ("source: [1]", "Cannot merge"),
+    ],
+)
+def test_what_cannot_be_looked_up_or_merged_is_told(project: Path, tmp_path: Path, written: str, said: str):
+    with pytest.raises(InputError, match=rf"The parameters cannot be read: {said}"):
+        loader_with(project, tmp_path, written)["parameters"]
+
+
 @pytest.mark.parametrize(("written", "said"), [("3", "give a list of classes"), ("[yes]", "in quotes")])
 def test_targets_that_are_no_names_are_refused(project: Path, tmp_path: Path, written: str, said: str):
     with pytest.raises(InputError, match=said):

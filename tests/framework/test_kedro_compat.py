@@ -106,6 +106,12 @@ def test_what_is_text_stays_as_it_was_typed(typed: str, read: dict):
     assert option.callback(click.Context(cli.run), option, typed) == read
 
 
+def test_parameters_that_cannot_be_taken_apart_are_told():
+    option = next(option for option in cli.run.params if option.name == "params")
+    with pytest.raises(click.BadParameter, match=r"no viable alternative at input '\$\{y'"):
+        option.callback(click.Context(cli.run), option, "source.folder=/x/${y")
+
+
 def test_kedro_keeps_the_resolver_of_an_earlier_session(tmp_path: Path):
     from kedro.config import OmegaConfigLoader
     from omegaconf import OmegaConf

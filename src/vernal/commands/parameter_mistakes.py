@@ -35,6 +35,12 @@ def check_names(conf: Path, env: str | None, params: Mapping[str, Any]) -> None:
             unknown.append(f"{name} in {where} ({suggest(name.rpartition('.')[2], near)})")
     problems = Problems("The configuration")
     problems.add("unknown parameter", unknown, "Correct the spelling.")
+    lists = [
+        f"{name} in {where}"
+        for where, content in [*files, ("--params", params)]
+        for name in _lists_for_groups(content, known)
+    ]
+    problems.add("list in the place of settings", lists, "Give settings as name: value.")
     problems.add(
         "parameter that is elsewhere now", _moved([*files, ("--params", params)]), "Set that one instead."
     )
@@ -60,11 +66,24 @@ def _unknown(content: Mapping[str, Any], known: Mapping[str, Any]) -> Iterable[t
             yield from ((f"{name}.{one}", inner) for one in given if one not in inner)
 
 
+def _lists_for_groups(content: Mapping[str, Any], known: Mapping[str, Any]) -> Iterable[str]:
+    """Names that ship as groups and are given as lists, which cannot be merged."""
+    for name, group in known.items():
+        given = content.get(name)
+        if isinstance(group, Mapping) and isinstance(given, list):
+            yield str(name)
+        elif isinstance(group, Mapping) and isinstance(given, Mapping):
+            yield from (f"{name}.{inner}" for inner in _lists_for_groups(given, group))
+
+
 def _parameter_files(folder: Path) -> list[tuple[str, Mapping[str, Any]]]:
     """A folder's parameter files by how messages call them, with what they hold."""
     files = sorted(folder.rglob("parameters*.yml"))
     read = [(file.relative_to(folder.parent.parent).as_posix(), read_yaml(file)) for file in files]
-    return [(name, content) for name, content in read if isinstance(content, Mapping)]
+    for name, content in read:
+        if content is not None and not isinstance(content, Mapping):
+            raise InputError(f"{name} holds no settings; write them as name: value.")
+    return [(name, content) for name, content in read if content is not None]
 
 
 def check_values(parameters: Mapping[str, Any], kinds: Mapping[str, Any]) -> None:

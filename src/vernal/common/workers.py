@@ -257,16 +257,19 @@ class BoundedWorker:
 
     def run(self, function: Callable[[Task], Result], task: Task) -> Result | Crash:
         """What an importable function makes of a task; the worker that dies of one is replaced for the next."""
+        is_fresh = self._pool is None
         self._pool = self._pool or _Processes(1, (None, worker_environment(), None))
         try:
             future = self._pool.submit(function, task)
-            wanted = self._watched(future, self._pool.process())
+            wanted = self._watched(future, self._pool)
             if not wanted:
                 return future.result()
         except BrokenProcessPool:
             wanted = ""
         pool = self._pool
         self.end()
+        if not wanted and not is_fresh:  # it may have died of what an earlier task left behind
+            return self.run(function, task)
         return Crash(None if wanted else pool.exit_code, wanted)
 
     def end(self) -> None:
@@ -275,12 +278,13 @@ class BoundedWorker:
             self._pool.end()
             self._pool = None
 
-    def _watched(self, future: Future[Any], process: Any) -> str:
+    def _watched(self, future: Future[Any], pool: _Processes) -> str:
         """What it wants too much of; empty when it is done."""
         import psutil
 
         began = time.monotonic()
         with contextlib.suppress(psutil.Error):  # it died, which the future tells
+            process = pool.process()
             used_before = sum(process.cpu_times()[:2])
             while not wait([future], _WATCH_S).done:
                 if process.memory_info().rss > self._memory:

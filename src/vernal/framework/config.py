@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from kedro.config import OmegaConfigLoader
+from omegaconf.errors import OmegaConfBaseException
 
 from vernal.common.names import ALL_CLASSES, CLASS_DIVIDER
 from vernal.common.problems import InputError
@@ -79,13 +80,29 @@ class VernalConfigLoader(OmegaConfigLoader):
         A run of several targets asks some hundred times, and a stage of one target five times.
         """
         if key not in REMEMBERED or key in self or not Path(self.conf_source).is_dir():
-            return super().__getitem__(key)
+            return self._read(key)
         state = self._state(key)
         if state not in _known:
             if len(_known) >= MOST_REMEMBERED:
                 _known.clear()
-            _known[state] = super().__getitem__(key)
+            _known[state] = self._read(key)
         return deepcopy(_known[state])
+
+    def _read(self, key: str) -> Any:
+        """As Kedro reads it.
+
+        Raises:
+            InputError: what is written as `${...}`, or several files together, cannot be resolved.
+        """
+        try:
+            return super().__getitem__(key)
+        except OmegaConfBaseException as error:
+            where = f"{error.full_key}: " if error.full_key else ""
+            reason = str(error).splitlines()[0]
+            raise InputError(
+                f"The {key} cannot be read: {where}{reason}. Correct it in conf/ or --params; a value written as "
+                "${name} is looked up."
+            ) from error
 
     def _state(self, key: str) -> str:
         """All that a key's configuration depends on."""

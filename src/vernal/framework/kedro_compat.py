@@ -86,11 +86,16 @@ def nested_params(context: "click.Context", parameter: "click.Parameter", value:
     Kedro 1.7 has no public name for it, and YAML reads a target `yes` as true, `007` as 7 and a folder `2025_04` as
     202504.
     """
+    import click
     from kedro.framework.cli.utils import _split_params
+    from omegaconf.errors import OmegaConfBaseException
 
     if isinstance(value, str):
         value = ",".join(map(_with_text_quoted, value.split(",")))
-    return _split_params(context, parameter, value)
+    try:
+        return _split_params(context, parameter, value)
+    except OmegaConfBaseException as error:
+        raise click.BadParameter(str(error).splitlines()[0], context, parameter) from error
 
 
 def _with_text_quoted(part: str) -> str:

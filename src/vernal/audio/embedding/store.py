@@ -272,7 +272,7 @@ def _read_column(part: Path, column: str, n_dims: int | None = None) -> Any:
 
 def _check_columns(file: Any, n_dims: int | None, size: int) -> None:
     """Refuse what is no part, by its footer: vectors are stored plainly, so that a small file holds few windows."""
-    width = r"\d+" if n_dims is None else str(n_dims)
+    width = r"[1-9]\d*" if n_dims is None else str(n_dims)
     check_types(file, _TYPES | {"vector": rf"fixed_size_list<\w+: float>\[{width}\]"})
     numbers = file.schema_arrow.field("vector").type.list_size
     if 4 * numbers * file.metadata.num_rows > size:
