@@ -82,7 +82,7 @@ def test_a_loop_goes_on_batch_by_batch_until_nothing_is_left(service, example):
 def test_a_server_that_is_killed_loses_nothing_and_the_same_decisions_give_the_same_detector(
     service, context, options, example
 ):
-    name = service.begin_loop({"examples": [example], "name": "frogs"})
+    name = service.begin_loop({"examples": (example,), "name": "frogs"})  # as a command line has them
     for most in (6, 4):
         decide_batch(service, name, most)
         service.advance(name, {})
@@ -130,6 +130,7 @@ def test_a_time_in_a_recording_begins_a_loop_too(service):
 @pytest.mark.parametrize(
     ("asked", "words"),
     [
+        ({"examples": 2}, r"Give examples as texts, such as a\.wav@12\.5"),
         ({"examples": "nobody"}, "'nobody' is no clip with an embedding here, and no place"),
         ({"examples": "gone.wav@3"}, "There is no recording 'gone.wav'"),
         ({"examples": "gone.wav@soon"}, "'soon' in 'gone.wav@soon' is no time"),
@@ -144,7 +145,7 @@ def test_a_time_in_a_recording_begins_a_loop_too(service):
     ],
 )
 def test_loops_that_cannot_begin_are_refused(service, example, asked, words):
-    asked = {key: value.replace("EXAMPLE", example) for key, value in asked.items()}
+    asked = {key: example if value == "EXAMPLE" else value for key, value in asked.items()}
     with pytest.raises(InputError, match=words):
         service.begin_loop(asked)
     assert service.specs().keys() == ReviewOptions().queues.keys()

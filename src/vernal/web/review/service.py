@@ -227,7 +227,7 @@ class ReviewService:
                 f"kedro review --loop {self.at_hand.command_of_one()}"
             )
         examples = asked.get("examples") or ""
-        if not isinstance(examples, str | list):
+        if not isinstance(examples, str | list | tuple):
             raise InputError("Give examples as texts, such as a.wav@12.5.")
         lines = examples.splitlines() if isinstance(examples, str) else examples
         name = str(asked.get("name") or "").strip() or self._free_name("loop")
