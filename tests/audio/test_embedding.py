@@ -214,7 +214,7 @@ def test_equal_settings_have_one_id():
     "options", [LOGMEL, EmbeddingOptions(encoder="logmel", fmin=300, fmax=9_000, overlap=1)]
 )
 def test_vectors_are_of_the_windows_as_loaded_alone(season, options):
-    from vernal.audio.reading import bandpass
+    from vernal.audio.bandpass import bandpass
 
     clips, roots = season
     windows = plan_windows(clips, options)

@@ -257,13 +257,7 @@ def test_the_peer_loads_the_same_samples(shared_data, name):
     assert np.abs(ours - expected).max() < 1e-6
 
 
-# Windows and filter --------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def peer_audio():
-    """BirdNET-Analyzer's audio module; its settings are read, not changed."""
-    return pytest.importorskip("birdnet_analyzer.audio")
+# Windows ------------------------------------------------------------------------------------------
 
 
 @settings(max_examples=150, deadline=None)
@@ -293,46 +287,6 @@ def test_a_signal_shorter_than_a_tail_still_gives_one_window():
 def test_an_overlap_of_a_whole_window_is_refused():
     with pytest.raises(ValueError, match="less than the window's 3 s"):
         cut_windows(10, overlap_s=3)
-
-
-@pytest.mark.parametrize(("fmin", "fmax"), [(0, 15_000), (300, 15_000), (0, 4_000), (200, 8_000)])
-def test_the_band_pass_is_the_peers(peer_audio, fmin, fmax):
-    samples = noise(1).astype(np.float32)
-    expected = peer_audio.bandpass(samples, RATE, fmin, fmax)
-    assert np.array_equal(reading.bandpass(samples, fmin, fmax), expected)
-    # Fed in pieces it is the same filter.
-    pieces = reading.Bandpass(fmin, fmax)
-    assert np.array_equal(np.concatenate([pieces(samples[:7_000]), pieces(samples[7_000:])]), expected)
-
-
-@pytest.mark.parametrize(("fmin", "fmax"), [(300, 15_000), (0, 4_000), (200, 8_000)])
-def test_a_band_to_hear_is_the_same_filter_where_that_is_exact(fmin, fmax):
-    samples = noise(1).astype(np.float32)
-    np.testing.assert_allclose(
-        reading.band_of(samples, fmin, fmax), reading.bandpass(samples, fmin, fmax), atol=1e-4
-    )
-
-
-@pytest.mark.parametrize(("fmin", "fmax"), [(100, 300), (20, 100), (1_000, 1_050), (0, 5), (5, 15_000)])
-def test_a_narrow_and_low_band_grows_without_end_and_can_be_heard_all_the_same(fmin, fmax):
-    assert reading.grows_without_end(fmin, fmax, RATE)
-    samples = noise(3).astype(np.float32)
-    heard = reading.band_of(samples, fmin, fmax)
-    assert np.isfinite(heard).all() and 0 < np.abs(heard).max() < 2 * np.abs(samples).max()
-
-
-@pytest.mark.parametrize(
-    ("fmin", "fmax"),
-    [(0, 15_000), (300, 800), (300, 1_000), (100, 15_000), (0, 100), (0, 300), (5_000, 5_100)],
-)
-def test_other_bands_come_to_rest(fmin, fmax):
-    assert not reading.grows_without_end(fmin, fmax, RATE)
-    assert np.abs(reading.bandpass(noise(3).astype(np.float32), fmin, fmax)).max() < 2
-
-
-def test_an_impossible_band_is_refused():
-    with pytest.raises(ValueError, match="0 <= fmin < fmax <= 15000"):
-        reading.bandpass(np.zeros(10, dtype=np.float32), 5_000, 4_000)
 
 
 def test_what_lies_behind_a_short_clip_is_not_resampled(tmp_path, write_tone, monkeypatch):

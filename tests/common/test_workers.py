@@ -369,7 +369,7 @@ def test_a_worker_that_dies_between_tasks_costs_the_next_one_nothing() -> None:
         worker.end()
 
 
-def test_a_worker_that_is_gone_before_it_is_watched_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_that_is_gone_before_it_is_watched_is_no_error() -> None:
     done: Future[int] = Future()
     done.set_result(3)
     gone = Mock()

@@ -32,9 +32,8 @@ Changed = bytes | None
 def restructured(content: bytes, rng: Random) -> bytes:
     """A whole file of other contents, or the same bytes where nothing is known of their kind."""
     for change in _ways(content):
-        with contextlib.suppress(
-            Exception
-        ):  # libraries that write files refuse some contents, each in its own way
+        # Libraries that write files refuse some contents, each in its own way.
+        with contextlib.suppress(Exception):
             made = change(content, rng)
             if made:
                 return made
@@ -48,9 +47,11 @@ def _ways(content: bytes) -> tuple[Callable[[bytes, Random], Changed], ...]:
         return (_array,)
     if content[4:8] == b"TFL3":
         return (_tflite,)
-    if content[:4] in (b"RIFF", b"RF64", b"fLaC", b"OggS"):
-        return (_chunks, _sound) if content[:4] == b"RIFF" else (_sound,)
-    if b"MatMul" in content:
+    if content[:4] == b"RIFF":
+        return (_chunks, _sound)
+    if content[:4] in (b"RF64", b"fLaC", b"OggS"):
+        return (_sound,)
+    if b"MatMul" in content:  # ONNX has no magic bytes; every valid sample multiplies
         return (_onnx,)
     return () if len(content) > _MOST_PARSED else (_json_lines, _yaml, _csv)
 
@@ -113,9 +114,7 @@ def _json_lines(content: bytes, rng: Random) -> Changed:
 
 
 def _yaml(content: bytes, rng: Random) -> Changed:
-    if (
-        content.count(b"[") + content.count(b"{") + content.count(b"- ") > 500
-    ):  # libyaml dies of what nests deep
+    if sum(map(content.count, (b"[", b"{", b"- "))) > 500:  # libyaml dies of what nests deep
         return None
     document = yaml.load(content, yaml.CSafeLoader)
     if not isinstance(document, dict | list):

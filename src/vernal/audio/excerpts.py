@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vernal.audio.reading import SAMPLE_RATE_HZ, AudioError, band_of, load_clip, probe_audio
+from vernal.audio.bandpass import band_of
+from vernal.audio.reading import SAMPLE_RATE_HZ, AudioError, load_clip, probe_audio
 from vernal.common.problems import InputError
 
 WINDOW = 2_048

@@ -4,9 +4,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vernal.audio.bandpass import bandpass
 from vernal.audio.embedding.jobs import whole_window
 from vernal.audio.encoders.base import get_encoder
-from vernal.audio.reading import bandpass, load_clip, window_starts
+from vernal.audio.reading import load_clip, window_starts
 
 if TYPE_CHECKING:
     from vernal.audio.embedding.options import EmbeddingOptions

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from vernal.audio.reading import AudioError, AudioReader, Bandpass, check_amplitude, is_full_band
+from vernal.audio.bandpass import Bandpass, is_full_band
+from vernal.audio.reading import AudioError, AudioReader, check_amplitude
 from vernal.common.files import sha256_of_file
 from vernal.common.problems import InputError
 from vernal.common.storage import as_path

@@ -10,9 +10,9 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
+from vernal.audio.bandpass import FULL_BAND_HZ, grows_without_end, is_full_band
 from vernal.audio.encoders.base import ENCODERS, BuiltInEncoder, encoder_class
 from vernal.audio.encoders.files import EncoderFile
-from vernal.audio.reading import FULL_BAND_HZ, grows_without_end, is_full_band
 from vernal.common.hashing import digest
 from vernal.common.problems import suggest
 from vernal.common.settings import Listed, Number, problems_in, settings

@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from vernal.audio.bandpass import is_full_band
 from vernal.audio.embedding.jobs import FileJob, Outcome, Span, run_here, run_in_workers, window_key
 from vernal.audio.embedding.options import EmbeddingOptions
-from vernal.audio.reading import is_full_band, n_samples_of, window_starts
+from vernal.audio.reading import n_samples_of, window_starts
 from vernal.common.problems import InputError, Problems
 from vernal.common.storage import as_path
 from vernal.common.workers import can_start_workers, n_workers, on_cluster

@@ -6,8 +6,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from vernal.audio.bandpass import FULL_BAND_HZ
 from vernal.audio.embedding.options import Hertz
-from vernal.audio.reading import FULL_BAND_HZ
 from vernal.common.problems import suggest
 from vernal.common.settings import (
     Count,

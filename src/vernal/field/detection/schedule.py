@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from vernal.audio.reading import is_full_band
+from vernal.audio.bandpass import is_full_band
 from vernal.common.storage import as_path
 from vernal.field.detection.file_facts import FileFacts, words
 from vernal.field.detection.score_store import ScoreStore

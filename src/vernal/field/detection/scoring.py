@@ -14,10 +14,11 @@ from typing import Any
 
 import numpy as np
 
+from vernal.audio.bandpass import Bandpass, is_full_band
 from vernal.audio.embedding.jobs import Filtered, whole_window, window_key
 from vernal.audio.embedding.options import EmbeddingOptions
 from vernal.audio.encoders.base import get_encoder
-from vernal.audio.reading import AudioError, AudioReader, Bandpass, is_full_band, window_starts
+from vernal.audio.reading import AudioError, AudioReader, window_starts
 from vernal.common.storage import as_path
 from vernal.field.detection.file_facts import FileFacts, words
 from vernal.training.heads import Head

@@ -13,10 +13,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from vernal.audio.bandpass import FULL_BAND_HZ, is_full_band
 from vernal.audio.birdnet.onnx_graph import N_SAMPLES
 from vernal.audio.embedding.jobs import Filtered, whole_window
 from vernal.audio.embedding.windows import EmbeddingOptions, embed_windows, plan_windows
-from vernal.audio.reading import FULL_BAND_HZ, SAMPLE_RATE_HZ, AudioReader, is_full_band, probe_audio
+from vernal.audio.reading import SAMPLE_RATE_HZ, AudioReader, probe_audio
 from vernal.common.files import sha256_of_file
 from vernal.common.problems import Problems
 from vernal.field.export.birdnet_package import birdnet_version, score_folders

@@ -68,8 +68,9 @@ def _least(
 
 
 def _embed(sound: ClipSound, embedding: EmbeddingOptions) -> None:
+    from vernal.audio.bandpass import bandpass
     from vernal.audio.encoders.base import get_encoder
-    from vernal.audio.reading import bandpass, load_clip, window_starts
+    from vernal.audio.reading import load_clip, window_starts
 
     encoder = get_encoder(embedding.source)
     rate = encoder.sample_rate_hz

@@ -294,8 +294,8 @@ def _parse(text: bytes) -> dict[str, Any] | None:
     """A line of a log, None where it is no decision and no undoing of one."""
     try:
         line = parse_json(text, "The line")
-        if b"\\ud" in text.lower():  # perhaps half of a surrogate pair, which no table holds
-            json.dumps(line, ensure_ascii=False).encode("utf-8")
+        if b"\\ud" in text.lower() and not _is_text(json.dumps(line, ensure_ascii=False)):
+            return None
         order = line.get("order", 0)
         is_line = isinstance(line["id"], str) and is_whole(order) and 0 <= order <= _MAX_ORDER
         is_line = is_line and isinstance(line.get("action"), str | None) and is_whole(line.get("of", 1))

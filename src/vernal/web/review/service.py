@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from vernal.audio.bandpass import band_of
 from vernal.audio.excerpts import Excerpt, Sounds, place_excerpt, shown_top_hz
-from vernal.audio.reading import SAMPLE_RATE_HZ, band_of
+from vernal.audio.reading import SAMPLE_RATE_HZ
 from vernal.collection.agreement import AgreementOptions
 from vernal.common.problems import InputError, suggest
 from vernal.web.project import NotThere, ProjectContext
