@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.simulated_thresholds import highest_f1, of_normal_scores
 from vernal.evaluation import metrics
 from vernal.evaluation.operating_points import Goal, choose, optimism, review_minutes
 
@@ -17,19 +18,19 @@ UNITS = st.lists(st.tuples(st.integers(-5, 5), st.booleans()), min_size=2, max_s
 
 def test_best_f1_and_what_it_gave():
     point = choose(SCORES, TRUTH, Goal())
-    assert (point.logit, point.split, point.is_met, point.goal) == (2.0, "val", True, "best F1")
+    assert (point.logit, point.split, point.is_met, point.goal) == (1.5, "val", True, "best F1")
     assert (point.precision, point.recall, point.fpr) == (0.75, 1.0, pytest.approx(1 / 3))
-    assert point.confidence == pytest.approx(1 / (1 + np.exp(-2)))
+    assert point.confidence == pytest.approx(1 / (1 + np.exp(-1.5)))
 
 
 def test_ties_go_to_the_threshold_that_flags_fewer():
     # F1 is 2/3 at 3 and again at 1.
     point = choose([3.0, 2.0, 1.0, 0.0], np.array([True, False, True, False]), Goal("recall", 0.5))
-    assert point.logit == 3.0
+    assert point.logit == 2.5
     scores, truth = [4.0, 3.0, 2.0, 1.0], np.array([True, False, False, True])
     f1 = metrics.threshold_counts(scores, truth).f1
     assert f1.iloc[0] == f1.iloc[3] == f1.max()
-    assert choose(scores, truth, Goal()).logit == 4.0
+    assert choose(scores, truth, Goal()).logit == 3.5
 
 
 def test_a_precision_floor_takes_the_highest_recall_that_keeps_it():
@@ -38,8 +39,8 @@ def test_a_precision_floor_takes_the_highest_recall_that_keeps_it():
 
 
 def test_a_recall_floor_takes_the_highest_threshold_that_keeps_it():
-    assert choose(SCORES, TRUTH, Goal("recall", 0.6)).logit == 4.0
-    assert choose(SCORES, TRUTH, Goal("recall", 0.7)).logit == 2.0
+    assert choose(SCORES, TRUTH, Goal("recall", 0.6)).logit == 3.5
+    assert choose(SCORES, TRUTH, Goal("recall", 0.7)).logit == 1.5
 
 
 def test_a_review_budget_counts_false_alarms_only():
@@ -117,15 +118,38 @@ def test_without_both_classes_there_is_no_threshold(truth, lacking):
 def test_no_threshold_serves_the_goal_better(units, goal):
     scores, truth = (np.array(part) for part in zip(*units, strict=True))
     point, table = choose(scores, truth, goal), metrics.threshold_counts(scores, truth)
-    assert point.logit in table.threshold.tolist()
+    scored = table.threshold[table.threshold >= point.logit].min()
+    lower = table.threshold[table.threshold < scored].max()
+    stays = goal.kind in ("precision", "review_minutes") or np.isnan(lower)
+    assert point.logit == (scored if stays else (scored + lower) / 2)
     if goal.kind == "best_f1":
         assert point.f1 == table.f1.max()
     elif goal.kind == "recall":
-        assert point.recall >= goal.value and (table.recall[table.threshold > point.logit] < goal.value).all()
+        assert point.recall >= goal.value and (table.recall[table.threshold > scored] < goal.value).all()
     elif goal.kind == "precision" and point.is_met is not False:
         assert point.recall == table.recall[table.precision >= goal.value].max()
     elif goal.kind == "precision":
         assert (table.precision < goal.value).all() and point.precision == table.precision.max()
+
+
+def test_half_way_flags_the_same_clips_wherever_numbers_end():
+    truth, top = np.array([True, False]), np.finfo(float).max
+    for high, low in ((np.nextafter(1.0, 2), 1.0), (top, -top), (top, np.nextafter(top, 0)), (5e-324, 0.0)):
+        point = choose([high, low], truth, Goal())
+        assert low < point.logit <= high and (point.precision, point.recall) == (1, 1)
+
+
+def test_without_a_lower_score_the_threshold_is_the_lowest():
+    assert choose([2.0, 1.0], np.array([False, True]), Goal()).logit == 1.0
+    assert choose([2.0, 1.0], np.array([False, True]), Goal("recall", 1.0)).logit == 1.0
+
+
+@pytest.mark.simulation
+@pytest.mark.parametrize(("size", "least", "most"), [(2, 0.15, 0.22), (5, 0.05, 0.09), (100, -0.001, 0.001)])
+def test_half_way_finds_more_where_validation_is_small_and_costs_nothing_where_it_is_large(size, least, most):
+    lowest, between = of_normal_scores(size, 4.0, 1000)
+    assert least < between - lowest < most
+    assert between < highest_f1(4.0)
 
 
 @given(UNITS)

@@ -5,6 +5,10 @@ unchanged to the test splits; what a threshold picked on the test split itself w
 as optimism, never used. A goal that no threshold reaches falls back to the nearest and says so. Where validation
 lacks a class nothing can be chosen, so there is no threshold. A goal that one clip more on the wrong side would miss,
 where none is, cannot be told to be reached.
+
+Every threshold between two neighbouring scores parts validation alike. The highest of them is the lowest score that is
+flagged: with few positives it misses most calls of other nights, as new clips lie on both sides of it. So `best_f1` and
+`recall` go half way to the next lower score; goals that limit false alarms keep the highest, which flags fewest.
 """
 
 from collections.abc import Mapping
@@ -144,10 +148,11 @@ class OperatingPoint:
 
 
 def choose(scores: ArrayLike, is_positive: ArrayLike, goal: Goal, split: str = VALIDATION) -> OperatingPoint:
-    """The threshold among all distinct scores that serves the goal best.
+    """The threshold that serves the goal best, of all that part these clips differently.
 
-    Ties go to the higher threshold, which flags fewer clips. Without both classes nothing can be chosen: the
-    logit is then NaN and the point says so.
+    Ties go to the higher threshold, which flags fewer clips. `best_f1` and `recall` lie half way between the lowest
+    score that is flagged and the next lower one, `precision` and `review_minutes` on the first. Without both classes
+    nothing can be chosen: the logit is then NaN and the point says so.
 
     Args:
         scores, is_positive: of the validation split, as in `vernal.evaluation.metrics`.
@@ -160,7 +165,7 @@ def choose(scores: ArrayLike, is_positive: ArrayLike, goal: Goal, split: str = V
     note = f"no threshold can be chosen: {lacking}"
     if not lacking:
         at, is_met, note = _CHOOSERS[goal.kind](counts, goal)
-        threshold = float(counts.threshold[at])
+        threshold = _half_way(counts, at) if goal.kind in _HALF_WAY else float(counts.threshold[at])
     found = metrics.metrics_at(scores, is_positive, threshold)
     if is_met and goal.kind != "best_f1" and goal.is_reached(found) is None:
         is_met, note = None, goal.too_fine(found, split)
@@ -207,6 +212,19 @@ def review_minutes(
     return np.asarray(flagged_share, dtype=float) * clips * seconds_per_clip / 60
 
 
+def _half_way(counts: Counts, at: int) -> float:
+    """Between one distinct score and the next lower one, so that the same units are flagged.
+
+    It is the score itself where none is lower, or where no number lies between the two.
+    """
+    flagged = float(counts.threshold[at])
+    if at + 1 == len(counts.threshold):
+        return flagged
+    lower = float(counts.threshold[at + 1])
+    middle = lower / 2 + flagged / 2  # halves first: the sum of two scores may be out of range
+    return middle if lower < middle <= flagged else flagged
+
+
 def _best_f1(counts: Counts, goal: Goal) -> tuple[int, bool, str]:
     return int(np.argmax(metrics.f1(counts))), True, ""
 
@@ -236,6 +254,7 @@ def _review_budget(counts: Counts, goal: Goal) -> tuple[int, bool, str]:
     return 0, False, f"no threshold keeps {goal.text}; the highest score, at {minutes[0]:.1f} min, is used"
 
 
+_HALF_WAY = ("best_f1", "recall")
 _CHOOSERS = {
     "best_f1": _best_f1,
     "precision": _precision_floor,

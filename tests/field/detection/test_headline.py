@@ -89,6 +89,18 @@ def test_confirmed_nights_may_be_counted():
     assert "counted as records" not in rejected
 
 
+def test_rejected_nights_are_those_of_which_all_was_heard():
+    def tile_of(state):
+        tiles = answer_section(run_of(nights=state)).blocks[1].tiles
+        return next(tile for tile in tiles if tile.label.startswith("nights confirmed"))
+
+    assert tile_of("unchecked").detail == "none rejected"
+    assert (
+        tile_of("rejected").detail
+        == "2 rejected: every detection of these was heard, and none was the target"
+    )
+
+
 def test_recordings_that_could_not_be_heard_tell_nothing():
     said = lead_of(run_of(state=["not heard"], message=["Permission denied"]))
     assert "0 of 1 recording could be heard: Permission denied. Nothing is known about any night." in said

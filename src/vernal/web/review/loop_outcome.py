@@ -12,7 +12,7 @@ from vernal.audio.embedding.options import EmbeddingOptions
 from vernal.collection.listening import LinearDetector
 from vernal.common.files import write_text
 from vernal.common.tables import safe_csv_text
-from vernal.evaluation.metrics import counts_at_all, f1
+from vernal.evaluation.operating_points import Goal, choose
 from vernal.web.project import ProjectContext
 from vernal.web.review.loop_files import FOLDER
 
@@ -80,5 +80,5 @@ def threshold_of(scores: NDArray[np.float64], truth: NDArray[np.bool_]) -> dict[
         return {
             "no_threshold": f"the random share holds {n} {clips} of the class, and {_LEAST_POSITIVES} are needed"
         }
-    counts = counts_at_all(scores, truth)
-    return {"threshold_logit": float(counts.threshold[int(np.argmax(f1(counts)))]), "goal": "best_f1"}
+    goal = Goal()
+    return {"threshold_logit": choose(scores, truth, goal).logit, "goal": goal.kind}
