@@ -281,4 +281,16 @@ def test_rows_refused_for_one_reason_are_counted(card):
     table = "recording,start_s,end_s,label\n" + "".join(f"{'ab'[n % 2]}.wav,1,2,RADRR\n" for n in range(7))
     found = read(sounds, card, ("m.csv", table, {}))
     (problem,) = found.problems.to_dict("records")
-    assert problem["reason"].endswith("(7 rows)") and "did you mean 'RADR'?" in problem["reason"]
+    assert (problem["line"], problem["n_rows"]) == (2, 7) and "did you mean 'RADR'?" in problem["reason"]
+
+
+def test_refused_rows_are_told_by_their_line_and_files_as_a_whole(card):
+    rows = ("1\t2\t300\t900\tRADR", "3\t4\t300\t900\txylophone", "99\t100\t300\t900\tRADR")
+    files = [("a.txt", "\n" + raven(*rows, named=True), {}), ("b.csv", "no table", {})]
+    found = read(recordings("a.wav"), card, *files)
+    told = found.problems[["file_path", "line", "n_rows", "line_label"]]
+    assert told.astype(object).fillna("-").to_numpy().tolist() == [
+        ["a.txt", 4, 1, "xylophone"],
+        ["a.txt", 5, 1, "RADR"],
+        ["b.csv", "-", "-", "-"],
+    ]

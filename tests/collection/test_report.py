@@ -9,7 +9,7 @@ from vernal.collection.report import comparable, next_steps
 PARAMS = "target=RADR,data_root=/x/out"
 NOTHING = {
     "inventory": ["collector", "reason"],
-    "label_problems": ["line_label"],
+    "label_problems": ["line_label", "n_rows"],
     "strong_annotations": ["annotator", "label_file"],
     "weak_annotations": ["annotator", "label_file"],
     "disagreements": ["label"],
@@ -29,7 +29,9 @@ def test_nothing_to_do(card):
 
 
 def test_steps_count_as_people_do(card):
-    one = next_steps(tables(inventory=[("Ben", "no licence")], label_problems=[(np.nan,)]), card, PARAMS)
+    one = next_steps(
+        tables(inventory=[("Ben", "no licence")], label_problems=[(np.nan, np.nan)]), card, PARAMS
+    )
     assert one == [
         (
             "Ask Ben for a licence, write it into the file `source.yml` beside the recordings, and run again: 1 "
@@ -40,13 +42,13 @@ def test_steps_count_as_people_do(card):
     many = next_steps(
         tables(
             inventory=[("Ben", "no licence"), ("Ana", "no licence")],
-            label_problems=[(np.nan,), ("owll",), ("RADRR",)],
+            label_problems=[(np.nan, np.nan), ("owll", 1), ("RADRR", 4), ("RADR", np.nan)],
         ),
         card,
         PARAMS,
     )
     assert "Ask Ana, Ben" in many[0] and "2 recordings wait" in many[0]
-    assert "2 labels and 1 label file," in many[1]
+    assert "6 labels and 1 label file," in many[1]
 
 
 def test_labels_that_nobody_signed_are_asked_for(card):

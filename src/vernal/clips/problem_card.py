@@ -100,6 +100,11 @@ class ProblemCard:
         """The classes that belong to no other, in the card's order."""
         return [sound.name for sound in self.classes if sound.parent is None]
 
+    @property
+    def spellings(self) -> list[str]:
+        """All names and other spellings of the classes, in the card's order."""
+        return [name for sound in self.classes for name in (sound.name, *sound.also_written)]
+
     def find(self, label: str) -> str | None:
         """The class that a label means, by name or other spelling, whatever the case; None when there is none."""
         wanted = folded(label)

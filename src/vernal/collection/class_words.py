@@ -16,7 +16,7 @@ from vernal.clips.class_folders import label_of_folder
 from vernal.clips.labels import NEGATIVE, POSITIVE
 from vernal.clips.problem_card import ProblemCard
 from vernal.common.names import folded
-from vernal.common.problems import InputError
+from vernal.common.problems import InputError, suggest
 
 FOLDER = "folder"
 """The format of what folders say, in the list of label files."""
@@ -30,6 +30,11 @@ def class_meant(word: str, card: ProblemCard) -> str | None:
     known = card.find(word)
     plain = label_of_folder(word)
     return known or (card.target if plain == POSITIVE else NEGATIVE if plain == NEGATIVE else None)
+
+
+def looks_misspelt(label: str, card: ProblemCard) -> bool:
+    """Whether a label that is no class is written much like one."""
+    return card.find(label) is None and suggest(label, card.spellings).startswith("did you mean")
 
 
 def name_marks(

@@ -25,7 +25,7 @@ from vernal.common.formatting import MOST_EXAMPLES
 from vernal.common.names import lies_elsewhere, n_shared_last, path_parts
 from vernal.common.problems import InputError, on_one_line, suggest
 
-PROBLEM_COLUMNS = ("file_path", "line_label", "recording", "reason")
+PROBLEM_COLUMNS = ("file_path", "line", "line_label", "recording", "n_rows", "reason")
 FILE_COLUMNS = (
     "file_path", "format", "annotator", "session", "is_complete", "n_annotations", "n_others", "n_refused"
 )  # fmt: skip
@@ -43,8 +43,9 @@ class ReadLabels:
 
     `annotations`: people's, `detections`: models'; both with `content_hash`, `duration_s`, `label_file`,
     `label` (a class of the card) and `label_as_written`. `reviews`: `REVIEW_COLUMNS`, the recordings that
-    were marked completely. `problems`: `PROBLEM_COLUMNS`, what was refused. `files`: `FILE_COLUMNS`; `n_others`
-    counts a model's detections of what is no class of the card, which nobody asked about.
+    were marked completely. `problems`: `PROBLEM_COLUMNS`, what was refused: `n_rows` rows, the first in `line`; both
+    are missing for a file as a whole. `files`: `FILE_COLUMNS`; `n_others` counts a model's detections of what is no
+    class of the card, which nobody asked about.
     """
 
     annotations: pd.DataFrame
@@ -175,13 +176,13 @@ def read_all(
     # Where a mark may be a misspelt class, or lie elsewhere, silence about the class means nothing.
     reviewed = pd.DataFrame(sorted(reviews - unclear), columns=list(REVIEW_COLUMNS)).astype("str")
     refused = [*unreadable, *misplaced, *contradicting, *unfit, *homeless]
-    problems = _counted(pd.DataFrame(refused, columns=list(PROBLEM_COLUMNS)).astype("str"))
+    problems = _counted(pd.DataFrame(refused, columns=list(PROBLEM_COLUMNS)))
     by_people = fitting.model.isna()
     return ReadLabels(
         fitting[by_people].reset_index(drop=True),
         fitting[~by_people].reset_index(drop=True),
         reviewed,
-        problems.sort_values(["file_path", "line_label"], na_position="first", ignore_index=True),
+        problems.sort_values(["file_path", "line", "line_label"], na_position="first", ignore_index=True),
         _count(files, fitting, others),
     )
 
@@ -190,7 +191,9 @@ def _told(by_folder: pd.DataFrame) -> pd.DataFrame:
     """What folders say, with who says it as for label files."""
     speakers = [_speaker(row) for row in by_folder[["annotator", "collector", "session"]].to_dict("records")]
     who, session = (pd.Series([speaker[at] for speaker in speakers], dtype="str") for at in (0, 1))
-    return by_folder.drop(columns="collector").assign(told_by=who, told_session=session)
+    return by_folder.drop(columns="collector").assign(
+        line=pd.Series(pd.NA, by_folder.index, dtype="Int64"), told_by=who, told_session=session
+    )
 
 
 def _folders(by_folder: pd.DataFrame, placed: pd.DataFrame) -> pd.DataFrame:
@@ -263,7 +266,8 @@ def _join(tables: list[pd.DataFrame]) -> pd.DataFrame:
     filled = [table for table in tables if len(table)]
     if filled:
         return pd.concat(filled, ignore_index=True)
-    return annotation_table([]).assign(**{name: pd.Series(dtype="str") for name in _TOLD})
+    told = {name: pd.Series(dtype="str") for name in _TOLD}
+    return annotation_table([]).assign(line=pd.Series(dtype="Int64"), **told)
 
 
 def _place(said: pd.DataFrame, names: RecordingNames) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
@@ -276,10 +280,16 @@ def _place(said: pd.DataFrame, names: RecordingNames) -> tuple[pd.DataFrame, lis
     contents = pd.Series([found[key][0] for key in keys], index=said.index, dtype="str")
     placed = said.assign(content_hash=contents)
     missing = placed[contents.isna()]
-    lines = zip(missing.label_file, missing.label, missing.recording.fillna(""), strict=True)
+    lines = zip(missing.label_file, missing.line, missing.label, missing.recording.fillna(""), strict=True)
     refused = [
-        {"file_path": path, "line_label": label, "recording": name or np.nan, "reason": found[path, name][1]}
-        for path, label, name in lines
+        {
+            "file_path": path,
+            "line": line,
+            "line_label": label,
+            "recording": name or np.nan,
+            "reason": found[path, name][1],
+        }
+        for path, line, label, name in lines
     ]
     return placed[contents.notna()], _of_lost_tables(refused, said)
 
@@ -299,15 +309,14 @@ def _of_lost_tables(refused: list[dict[str, Any]], said: pd.DataFrame) -> list[d
 
 def _counted(refused: pd.DataFrame) -> pd.DataFrame:
     """Rows of one file that were refused for the same reason as one row, with their number."""
-    keys = ["file_path", "line_label", "reason"]
-    grouped = refused.groupby(keys, dropna=False, sort=False)
-    counts = grouped.recording.agg(["first", "nunique", "size"]).reset_index()
-    n = counts["size"].where(counts["size"] > 1).astype("Int64").astype("str")
-    counted = counts.assign(
-        recording=counts["first"].where(counts["nunique"] == 1),
-        reason=counts.reason + (" (" + n + " rows)").fillna(""),
+    texts = dict.fromkeys(("file_path", "line_label", "recording", "reason"), "str")
+    grouped = refused.astype(texts | {"line": "Int64"}).groupby(
+        ["file_path", "line_label", "reason"], dropna=False, sort=False
     )
-    return counted[list(PROBLEM_COLUMNS)].astype("str")
+    counts = grouped.agg(line=("line", "min"), n_rows=("line", "count"), recording=("recording", "first"))
+    counts["recording"] = counts.recording.where(grouped.recording.nunique() == 1)
+    counts["n_rows"] = counts.n_rows.where(counts.line.notna()).astype("Int64")
+    return counts.reset_index()[list(PROBLEM_COLUMNS)].astype(texts)
 
 
 def _reviews(
@@ -356,7 +365,6 @@ def _fit(
         mark may have meant a class or lies where nobody knows.
     """
     classes = {label: card.find(label) for label in placed.label.unique()}
-    spelled = [name for sound in card.classes for name in (sound.name, *sound.also_written)]
     duration = placed.content_hash.map(durations).astype("float64")
     by_model = placed.model.notna()
     # A model's last window may reach beyond the end; a person's mark there belongs to another recording.
@@ -372,18 +380,18 @@ def _fit(
     unknown = named.label.isna() & ~is_other
     outside = named.label.notna() & ((named.start_s >= duration) | (named.end_s > duration))
     stray = named.label.notna() & ~outside & ~by_model & (_is_empty_box(named) | _is_off_band(named, card))
-    unfit = [_unknown(row, spelled) for row in named[unknown].to_dict("records")]
+    unfit = [_unknown(row, card.spellings) for row in named[unknown].to_dict("records")]
     unfit += [_outside(row) for row in named[outside].to_dict("records")]
     unfit += [_stray(row, card) for row in named[stray].to_dict("records")]
-    may_mean = {name for name in named.label_as_written[unknown] if _may_mean_a_class(name, card, spelled)}
+    may_mean = {name for name in named.label_as_written[unknown] if _may_mean_a_class(name, card)}
     unclear = named.loc[named.label_as_written.isin(may_mean) & unknown | outside, list(REVIEW_COLUMNS)]
-    kept = named[named.label.notna() & ~outside & ~stray].drop(columns=["told_by", "told_session"])
+    kept = named[named.label.notna() & ~outside & ~stray].drop(columns=["line", "told_by", "told_session"])
     return kept, others, unfit, set(unclear.itertuples(index=False, name=None))
 
 
-def _may_mean_a_class(label: str, card: ProblemCard, spelled: list[str]) -> bool:
+def _may_mean_a_class(label: str, card: ProblemCard) -> bool:
     """In a closed world every label should be a class; in an open one, only one that looks like it."""
-    return card.world == "closed" or suggest(label, spelled).startswith("did you mean")
+    return card.world == "closed" or class_words.looks_misspelt(label, card)
 
 
 def _is_empty_box(marks: pd.DataFrame) -> pd.Series:
@@ -415,10 +423,10 @@ def _outside(row: dict[Any, Any]) -> dict[str, Any]:
 
 def _unknown(row: dict[Any, Any], spelled: list[str]) -> dict[str, Any]:
     label = row["label_as_written"]
-    reason = f"no class of the problem card is written {label!r}; {suggest(label, spelled)}"
+    reason = f"{label!r} is no class that is looked for; {suggest(label, spelled)}"
     return _refusal(row, reason)
 
 
 def _refusal(row: dict[Any, Any], reason: str) -> dict[str, Any]:
-    where = {"file_path": row["label_file"], "line_label": row["label_as_written"]}
+    where = {"file_path": row["label_file"], "line": row["line"], "line_label": row["label_as_written"]}
     return where | {"recording": row["recording"], "reason": reason}

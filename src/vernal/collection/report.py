@@ -273,8 +273,9 @@ def _next_steps(tables: Mapping[str, pd.DataFrame], card: ProblemCard, params: s
         people = sorted(unlicensed.collector.dropna().unique())
         yield sentence("steps.licence", people=people, n=len(unlicensed))
     if len(problems):
-        n_labels = int(problems.line_label.notna().sum())
-        kinds = ((n_labels, "label"), (len(problems) - n_labels, "label file"))
+        is_label = problems.line_label.notna()
+        n_labels = int(problems.n_rows[is_label].fillna(1).sum())
+        kinds = ((n_labels, "label"), (int((~is_label).sum()), "label file"))
         yield sentence("steps.refused", kinds=[count(n, kind) for n, kind in kinds if n])
     labels = pd.concat([tables["strong_annotations"], tables["weak_annotations"]])
     if n_unsigned := labels.label_file[labels.annotator == UNKNOWN_ANNOTATOR].nunique():

@@ -22,6 +22,8 @@ from vernal.common.problems import InputError, mistake_in
 if TYPE_CHECKING:
     import pandas as pd
 
+    from vernal.clips.problem_card import ProblemCard
+
 # What a folder does not say and a person may: empty columns to fill in.
 _TO_FILL_IN = ("quality", "site")
 
@@ -83,10 +85,10 @@ def tables(folder: Path, out: Path, params: Mapping[str, str]) -> None:
     reports = root / "08_reporting" / "collection"
     held_back, remarks = reports / "held_back.csv", reports / "label_problems.csv"
     _tell_reasons(count_reasons(read_table(held_back, ["reason"])), "clip", f"held back ({held_back})")
-    # The number of a file's rows stands behind its reason.
     problems = read_table(remarks, ["line_label", "reason"])
-    said = problems.reason.str.replace(r" \(\d+ rows?\)$", "", regex=True)
-    _tell_reasons(list(said.value_counts().items()), "remark", f"on labels ({remarks})")
+    n_remarks = problems.n_rows.fillna(1).astype(int).groupby(problems.reason).sum()
+    said = n_remarks.sort_values(ascending=False, kind="stable")
+    _tell_reasons(list(said.items()), "remark", f"on labels ({remarks})")
     if n_results := int((read_table(reports / "label_files.csv", ["format"]).format == birdnet.NAME).sum()):
         echo(
             f"{count(n_results, 'file')} of BirdNET's results: what a model says is kept apart and labels no clip."
@@ -95,7 +97,7 @@ def tables(folder: Path, out: Path, params: Mapping[str, str]) -> None:
     targets = parameters["targets"]
     card = ProblemCardDataset(parameters["collection"]["problem"], parameters["target"], targets).load()
     several = targets_param(clips, card, several_classes(targets, card))
-    if not card.performance and not targets and (words := _other_classes(problems, card.target)):
+    if not card.performance and not targets and (words := _other_classes(problems, card)):
         echo(words)
     place = root.as_posix() + (f",collection.problem={problem}" if problem else "")
     _write(clips, folder, out, place, several)
@@ -107,11 +109,14 @@ def tables(folder: Path, out: Path, params: Mapping[str, str]) -> None:
         echo(sentence("steps.no_negatives", target=clips.label.iloc[0]))
 
 
-def _other_classes(problems: "pd.DataFrame", target: str) -> str:
+def _other_classes(problems: "pd.DataFrame", card: "ProblemCard") -> str:
     """How to look for what tables name beside the target; empty where they name nothing else."""
-    is_other = problems.reason.str.contains("is written .*; known: ")
-    others = sorted(set(one_spelling(problems.line_label[is_other]).values()))
-    names = CLASS_DIVIDER.join([target, *others])
+    from vernal.collection.class_words import looks_misspelt
+
+    unknown = [name for name in problems.line_label.dropna() if card.find(name) is None]
+    names_of_others = [name for name in unknown if not looks_misspelt(name, card)]
+    others = sorted(set(one_spelling(names_of_others).values()))
+    names = CLASS_DIVIDER.join([card.target, *others])
     return f'To look for several classes, name them: --params="targets={names}".' if others else ""
 
 

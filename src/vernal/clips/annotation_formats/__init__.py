@@ -31,8 +31,8 @@ def read_labels(path: Path | str, name: str | None = None) -> tuple[pd.DataFrame
         path: the file.
         name: the format's name; None looks at the file.
     Returns:
-        Annotations in the file's order, and the name of the format. Columns that the file does not give are
-        missing.
+        Annotations in the file's order, each with its `line`, and the name of the format. Columns that the file does
+        not give are missing.
     Raises:
         InputError: not text, no known format, or impossible values, with the lines.
     """

@@ -123,6 +123,8 @@ def build(
             a bad cell.
         where: how messages call the file.
         needs_label: whether a row without a label is wrong; else it is missing.
+    Returns:
+        As `annotation_table`, and `line`, each row's in the file.
     """
     made: list[dict[str, Any]] = []
     lines: list[int] = []
@@ -140,7 +142,7 @@ def build(
     problems.add("cell not understood", bad, "Correct the cells, or leave optional ones empty.")
     note_wrong_rows(made, lines, problems, needs_label)
     problems.raise_if_any()
-    return annotation_table(made)
+    return annotation_table(made).assign(line=pd.Series(lines, dtype="Int64"))
 
 
 def number(cells: dict[str, str], *names: str) -> float:
