@@ -83,7 +83,7 @@ def test_a_species_without_a_card_and_recordings_without_a_licence(
     said = call("tables", inbox, "--out", tmp_path / "one.csv", params)
     assert "nobody judged Turdus: 3" in said and "no licence" not in said
     assert "1 file of BirdNET's results: what a model says is kept apart and labels no clip." in said
-    assert "is written 'Parus'" in said and "`complete: yes`" in said
+    assert "'Parus' is no class that is looked for" in said and "`complete: yes`" in said
     assert 'To look for several classes, name them: --params="targets=Turdus;Parus".' in said
     (inbox / "source.yml").write_text("complete: yes\n", encoding="utf-8")
     nothing_heard = inbox / "R1_20250404_210000.Table.1.selections.txt"
