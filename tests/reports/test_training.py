@@ -4,6 +4,9 @@ from dataclasses import replace
 
 import pandas as pd
 
+from vernal.clips.splits import count_splits
+from vernal.reports.blocks import Table
+from vernal.reports.design import asked_section
 from vernal.reports.training import training_words
 
 AXES = {"seed": [1, 2, 3], "hidden_units": [0, 64]}
@@ -94,6 +97,29 @@ def test_what_points_train_on_and_what_was_left_out_by_which_filter(make_stage):
         "The 2 points train on 26 to 30 of the 49 positives of the train split, and 7 to 8 decide when it stops; "
         "left out by `quality` 11 to 16."
     )
+
+
+def test_the_validation_split_takes_no_clips_from_training_where_it_can_end_it(make_stage):
+    training = LEFT_OUT | {"n_train_positive": 49, "n_stop_positive": 8, "n_positive_at_hand": 49}
+    axes = {"seed": [1], "use_validation": [True]}
+    stage = make_stage(axes, training=training)
+    text, _ = one(stage.results, "positives")
+    assert text == "The point trains on 49 of the 49 positives of the train split."
+    assert "ends training, chooses thresholds" in split_meanings(stage)
+    lacking = stage.splits[(stage.splits.split != "val") | stage.splits.is_positive]
+    stage = make_stage(axes, splits=lacking, training=training | {"n_train_positive": 41})
+    assert (
+        "41 of the 49 positives of the train split, and 8 decide when it stops"
+        in one(stage.results, "positives")[0]
+    )
+    assert "to choose thresholds, which it cannot" in split_meanings(stage)
+
+
+def split_meanings(stage) -> list[str]:
+    """What the table of splits says that each is for."""
+    blocks = asked_section(stage.results, count_splits(stage.splits), pd.DataFrame({"reason": []})).blocks
+    (table,) = (block for block in blocks if isinstance(block, Table) and block.columns[0] == "split")
+    return [row[1] for row in table.rows]
 
 
 def test_fewer_than_a_tenth_of_the_positives_is_a_red_line(make_stage):

@@ -46,6 +46,16 @@ def test_use_validation_stops_on_the_validation_split(splits: pd.DataFrame):
     assert counts.n_stop_positive[0] == (splits.is_positive & (splits.split == "val")).sum()
 
 
+def test_a_validation_split_without_a_class_ends_no_training(splits: pd.DataFrame):
+    asked = plan_of(seed=[1], use_validation=[True])
+    one_sided = splits[(splits.split != "val") | splits.is_positive]
+    for lacking in (one_sided, splits[splits.split != "val"]):
+        sets, _, failures = draw_training_sets(asked, lacking, {})
+        held_out, _, _ = draw_training_sets(plan_of(seed=[1], use_validation=[False]), lacking, {})
+        assert failures.empty and set(lacking.set_index("clip_id").split.loc[sets.clip_id]) == {"train"}
+        assert sets.drop(columns="fit_hash").equals(held_out.drop(columns="fit_hash"))
+
+
 def test_balance_makes_the_classes_equal(splits: pd.DataFrame):
     _, counts, _ = draw_training_sets(plan_of(seed=[1, 2, 3], balance=[True]), splits, {})
     total = counts.n_train_positive + counts.n_stop_positive

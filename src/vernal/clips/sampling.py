@@ -419,7 +419,7 @@ def validation_split(
     if min(n_positive, n_negative) < 2:
         raise InputError(
             f"Of {n_positive:,} positive and {n_negative:,} negative clips, one of each cannot be held out "
-            "to end training. Add clips, or set use_validation: true."
+            "to end training. Add clips, or set use_validation: true if the split val has both classes."
         )
     _refuse_repeated(clips, "the training clips")
     share = 1 - Fraction(repr(float(fraction)))

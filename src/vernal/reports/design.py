@@ -9,6 +9,7 @@ from vernal.evaluation.operating_points import why_none
 from vernal.evaluation.stage_results import GROUP_NAMES, VALIDATION, StageResults, level_words
 from vernal.reports.blocks import WARNING, Block, Fold, Heading, Section, Table, Text
 from vernal.reports.sentences import sentence
+from vernal.reports.training import ends_by_validation
 from vernal.sweeps.settings_table import CONFIGURATION, SEED
 
 SPLIT_MEANINGS = {"train": "trains the classifiers", "val": "chooses thresholds"}
@@ -27,7 +28,7 @@ def asked_section(results: StageResults, split_counts: pd.DataFrame, rejects: pd
         Text(_design(results)),
         *_settings(results),
         Heading("The recordings"),
-        _split_table(split_counts),
+        _split_table(split_counts, ends_by_validation(results, results.points).any()),
         *_split_details(split_counts),
         *_reject_blocks(rejects),
     ]
@@ -86,7 +87,7 @@ def _clips_by(split_counts: pd.DataFrame, split: str, by: str) -> dict[str, int]
     return {str(value): int(n) for value, n in (rows["n_positive"] + rows["n_negative"]).items()}
 
 
-def _split_table(split_counts: pd.DataFrame) -> Table:
+def _split_table(split_counts: pd.DataFrame, ends_training: bool) -> Table:
     rows = []
     for row in split_counts[split_counts["by"] == "all"].to_dict("records"):
         of_split = split_counts[(split_counts["split"] == row["split"]) & (split_counts["by"] == "quality")]
@@ -95,6 +96,8 @@ def _split_table(split_counts: pd.DataFrame) -> Table:
         meaning = split_meaning(str(row["split"]), split_counts)
         if row["split"] == VALIDATION and why_none(row["n_positive"], row["n_negative"]):
             meaning = "to choose thresholds, which it cannot"
+        elif row["split"] == VALIDATION and ends_training:
+            meaning = f"ends training, {meaning}"
         rows.append(
             [
                 f"{split_name(str(row['split']))} (`{row['split']}`)",

@@ -67,7 +67,9 @@ class PointSettings:
         0.0, "number", "Most negatives for each positive; 0: no cap.", minimum=0, maximum=10_000
     )
     use_validation: bool = setting(
-        False, "boolean", "Validate on the split `val`; otherwise on a random 20 % of the training clips."
+        False,
+        "boolean",
+        "End training by the split `val`, where it has both classes; otherwise by a random 20 % of the training clips.",
     )
     upsampling_mode: str = setting(
         "repeat", "choice",

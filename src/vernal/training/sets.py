@@ -136,6 +136,7 @@ class _Drawer:
         # Tables are cut and sorted for every point: the columns that no filter or check reads only cost time.
         self._splits = _narrow(splits)
         self._subsets = {name: _narrow(table) for name, table in subsets.items()}
+        self._validation = self._splits[self._splits.split == "val"]
         self._tests = set(splits.clip_id[splits.split.isin(("test_iid", "test_ood"))])
         self._eligible: dict[tuple, sampling.Eligible] = {}
         self._rows: dict[tuple[str, bool], sampling.SubsetRows] = {}
@@ -144,13 +145,12 @@ class _Drawer:
         """The clips of one point, `clip_id`, `is_positive`, `role`, sorted by `clip_id`; and the steps to them.
 
         Raises:
-            InputError: the settings leave a class without clips, or ask for a validation split that lacks one.
+            InputError: the settings leave a class without clips, or with none that can be held out.
         """
         selection = sampling.draw_selection(self._find(settings), settings)
         chosen = selection.clips
-        if settings.use_validation:
-            train, stop = chosen, self._validation()
-        else:
+        train, stop = chosen, self._validation
+        if not settings.use_validation or stop.is_positive.nunique() < 2:
             train, stop = sampling.validation_split(chosen, settings.seed)
         both = pd.concat([train, stop])[["clip_id", "is_positive"]]
         drawn = both.assign(role=[FIT] * len(train) + [STOP] * len(stop))
@@ -173,15 +173,6 @@ class _Drawer:
         if (name, is_positive) not in self._rows:
             self._rows[name, is_positive] = sampling.subset_rows(name, subset, is_positive, splits)
         return self._rows[name, is_positive]
-
-    def _validation(self) -> pd.DataFrame:
-        stop = self._splits[self._splits.split == "val"]
-        if stop.is_positive.nunique() < 2:
-            raise InputError(
-                f"use_validation is true, but the validation split has {int(stop.is_positive.sum())} positive of "
-                f"{len(stop)} clips. Give it both classes (column `split`), or set use_validation: false."
-            )
-        return stop
 
 
 def _narrow(table: pd.DataFrame) -> pd.DataFrame:
