@@ -170,6 +170,12 @@ def test_reserved_columns_are_refused(audio: Path):
         check_manifest(frame, "RADR", audio)
 
 
+def test_half_precision_columns_of_parquet_are_numbers_too(tmp_path: Path):
+    table = pd.DataFrame({"file_path": ["a.wav", "b.wav"], "site": np.array([1, 60_000], dtype="float16")})
+    table.to_parquet(tmp_path / "m.parquet")
+    assert read_manifest(tmp_path / "m.parquet").site.tolist() == ["1", "60000"]
+
+
 def test_csv_and_parquet_read_the_same(tmp_path: Path):
     frame = table(file_path=["a.wav", "b.wav"], label=["1", "2"], site=[1.0, None], fold=[1, 2])
     frame.to_csv(tmp_path / "m.csv", index=False)

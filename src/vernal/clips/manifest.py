@@ -116,9 +116,10 @@ def _as_text(column: pd.Series) -> pd.Series:
     """Any column as text, missing stays missing; whole floats lose their `.0` and dates their midnight."""
     if pd.api.types.is_datetime64_any_dtype(column):
         return column.dt.strftime("%Y-%m-%d").astype("str")
-    known = column.dropna()
-    if pd.api.types.is_float_dtype(column) and (known % 1 == 0).all() and (known.abs() < 2**63).all():
-        column = column.astype("Int64")
+    if pd.api.types.is_float_dtype(column):
+        known = column.dropna().astype("float64")  # a half-precision column knows no 2**63
+        if (known % 1 == 0).all() and (known.abs() < 2**63).all():
+            column = column.astype("Int64")
     return column.map(str, na_action="ignore").astype("str")
 
 
