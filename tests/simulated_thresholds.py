@@ -45,15 +45,17 @@ def of_normal_scores(size: int, distance: float, n_draws: int) -> NDArray[np.flo
         [way(scores, truth) for way in WAYS]
         for scores in rng.normal(size=(n_draws, 2 * size)) + distance * truth
     ])  # fmt: skip
-    recall, fpr = norm.sf(found - distance), norm.sf(found)
-    return (2 * recall / (1 + recall + fpr)).mean(axis=0)
+    return _f1_at(found, distance).mean(axis=0)
 
 
 def highest_f1(distance: float) -> float:
     """The F1 of the best threshold for such clips."""
-    at = np.linspace(-4, distance + 4, 10_001)
-    recall, fpr = norm.sf(at - distance), norm.sf(at)
-    return float((2 * recall / (1 + recall + fpr)).max())
+    return float(_f1_at(np.linspace(-4, distance + 4, 10_001), distance).max())
+
+
+def _f1_at(thresholds: NDArray[np.float64], distance: float) -> NDArray[np.float64]:
+    recall, fpr = norm.sf(thresholds - distance), norm.sf(thresholds)
+    return 2 * recall / (1 + recall + fpr)
 
 
 def of_scores(scores: pd.DataFrame, size: int, n_draws: int) -> NDArray[np.float64]:

@@ -39,6 +39,11 @@ class SoundClass:
     band_hz: tuple[float, float] | None = None
     also_written: tuple[str, ...] = ()
 
+    @property
+    def spellings(self) -> tuple[str, ...]:
+        """The name and the other spellings."""
+        return self.name, *self.also_written
+
 
 @dataclass(frozen=True)
 class PerformanceTarget:
@@ -103,13 +108,13 @@ class ProblemCard:
     @property
     def spellings(self) -> list[str]:
         """All names and other spellings of the classes, in the card's order."""
-        return [name for sound in self.classes for name in (sound.name, *sound.also_written)]
+        return [name for sound in self.classes for name in sound.spellings]
 
     def find(self, label: str) -> str | None:
         """The class that a label means, by name or other spelling, whatever the case; None when there is none."""
         wanted = folded(label)
         for sound in self.classes:
-            if wanted in map(folded, (sound.name, *sound.also_written)):
+            if wanted in map(folded, sound.spellings):
                 return sound.name
         return None
 
@@ -261,7 +266,7 @@ def _band(given: Any, name: str, problems: Problems) -> tuple[float, float] | No
 
 def _check_hierarchy(classes: list[SoundClass], target: str, problems: Problems) -> None:
     names = [sound.name for sound in classes]
-    spelled = [folded(text) for sound in classes for text in (sound.name, *sound.also_written)]
+    spelled = [folded(text) for sound in classes for text in sound.spellings]
     twice = sorted({text for text in spelled if spelled.count(text) > 1})
     problems.add("spelling of two classes", twice, "Each spelling, whatever its case, means one class.")
     reserved = [name for name in names if folded(name) in _RESERVED]

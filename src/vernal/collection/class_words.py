@@ -34,7 +34,7 @@ def class_meant(word: str, card: ProblemCard) -> str | None:
 
 def looks_misspelt(label: str, card: ProblemCard) -> bool:
     """Whether a label that is no class is written much like one."""
-    return card.find(label) is None and suggest(label, card.spellings).startswith("did you mean")
+    return suggest(label, card.spellings).startswith("did you mean")
 
 
 def name_marks(
@@ -79,7 +79,7 @@ def name_marks(
 def _class_in_name(name: str, card: ProblemCard) -> str | None:
     plain = f" {re.sub(r'[._ -]+', ' ', folded(name))} "
     for sound in card.classes:
-        words = [re.sub(r"[._ -]+", " ", folded(word)) for word in (sound.name, *sound.also_written)]
+        words = [re.sub(r"[._ -]+", " ", folded(word)) for word in sound.spellings]
         if any(f" {word} " in plain for word in words):
             return sound.name
     return None

@@ -380,10 +380,14 @@ def _fit(
     unknown = named.label.isna() & ~is_other
     outside = named.label.notna() & ((named.start_s >= duration) | (named.end_s > duration))
     stray = named.label.notna() & ~outside & ~by_model & (_is_empty_box(named) | _is_off_band(named, card))
-    unfit = [_unknown(row, card.spellings) for row in named[unknown].to_dict("records")]
+    strange = {
+        label: f"{label!r} is no class that is looked for; {suggest(label, card.spellings)}"
+        for label in named.label_as_written[unknown].unique()
+    }
+    unfit = [_refusal(row, strange[row["label_as_written"]]) for row in named[unknown].to_dict("records")]
     unfit += [_outside(row) for row in named[outside].to_dict("records")]
     unfit += [_stray(row, card) for row in named[stray].to_dict("records")]
-    may_mean = {name for name in named.label_as_written[unknown] if _may_mean_a_class(name, card)}
+    may_mean = {label for label in strange if _may_mean_a_class(label, card)}
     unclear = named.loc[named.label_as_written.isin(may_mean) & unknown | outside, list(REVIEW_COLUMNS)]
     kept = named[named.label.notna() & ~outside & ~stray].drop(columns=["line", "told_by", "told_session"])
     return kept, others, unfit, set(unclear.itertuples(index=False, name=None))
@@ -418,12 +422,6 @@ def _stray(row: dict[Any, Any], card: ProblemCard) -> dict[str, Any]:
 
 def _outside(row: dict[Any, Any]) -> dict[str, Any]:
     reason = f"{row['start_s']:g} to {row['end_s']:g} s lies outside a recording of {row['duration_s']:g} s"
-    return _refusal(row, reason)
-
-
-def _unknown(row: dict[Any, Any], spelled: list[str]) -> dict[str, Any]:
-    label = row["label_as_written"]
-    reason = f"{label!r} is no class that is looked for; {suggest(label, spelled)}"
     return _refusal(row, reason)
 
 

@@ -113,9 +113,12 @@ def _other_classes(problems: "pd.DataFrame", card: "ProblemCard") -> str:
     """How to look for what tables name beside the target; empty where they name nothing else."""
     from vernal.collection.class_words import looks_misspelt
 
-    unknown = [name for name in problems.line_label.dropna() if card.find(name) is None]
-    names_of_others = [name for name in unknown if not looks_misspelt(name, card)]
-    others = sorted(set(one_spelling(names_of_others).values()))
+    unknown = [
+        name
+        for name in problems.line_label.dropna()
+        if card.find(name) is None and not looks_misspelt(name, card)
+    ]
+    others = sorted(set(one_spelling(unknown).values()))
     names = CLASS_DIVIDER.join([card.target, *others])
     return f'To look for several classes, name them: --params="targets={names}".' if others else ""
 

@@ -222,7 +222,7 @@ def _half_way(counts: Counts, at: int) -> float:
         return flagged
     lower = float(counts.threshold[at + 1])
     middle = lower / 2 + flagged / 2  # halves first: the sum of two scores may be out of range
-    return middle if lower < middle <= flagged else flagged
+    return middle if middle > lower else flagged
 
 
 def _best_f1(counts: Counts, goal: Goal) -> tuple[int, bool, str]:

@@ -28,7 +28,7 @@ def asked_section(results: StageResults, split_counts: pd.DataFrame, rejects: pd
         Text(_design(results)),
         *_settings(results),
         Heading("The recordings"),
-        _split_table(split_counts, bool(ends_by_validation(results, results.points).any())),
+        _split_table(split_counts, bool(ends_by_validation(results).any())),
         *_split_details(split_counts),
         *_reject_blocks(rejects),
     ]

@@ -20,9 +20,9 @@ def training_words(results: StageResults) -> list[Text]:
     return [text for text in (_under_trained(results), _floor(results), _positives(results)) if text]
 
 
-def ends_by_validation(results: StageResults, points: pd.DataFrame) -> pd.Series:
+def ends_by_validation(results: StageResults) -> pd.Series:
     """Of which points the validation split ends training; where it lacks a class, of none."""
-    asked = points["use_validation"].astype(str).str.lower() == "true"
+    asked = results.points["use_validation"].astype(str).str.lower() == "true"
     return asked & (not results.no_threshold)
 
 
@@ -93,7 +93,7 @@ def _positives(results: StageResults) -> Text | None:
         return None
     trained, at_hand = _numbers(points, "n_train_positive"), _numbers(points, "n_positive_at_hand")
     left = {name: _numbers(points, f"{LEFT_OUT}{name}") for name in LEAVING_OUT}
-    stops = _numbers(points, "n_stop_positive").where(~ends_by_validation(results, points), 0)
+    stops = _numbers(points, "n_stop_positive").where(~ends_by_validation(results)[points.index], 0)
     few = points[trained < FEW * at_hand]
     text = sentence(
         "training.positives",
